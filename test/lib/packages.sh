@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Names the Debian packages that each part of the project needs and installs the missing ones.
+#
+# Sourced by bash scripts:
+#   . test/lib/packages.sh
+#   packages_need "the build" "${PACKAGES_BUILD[@]}"
+#
+# A row is a package name, or `a|b` where either will do; the first that apt knows is installed.
+
+# shellcheck disable=SC2034  # the arrays are for the scripts that source this file
+{
+PACKAGES_BUILD=(
+    gcc libc6-dev make autoconf 'pkgconf|pkg-config' apache2-dev libapr1-dev libaprutil1-dev libssl-dev
+    'libcurl4-openssl-dev|libcurl4-gnutls-dev' libjansson-dev libcjose-dev libmemcached-dev
+)
+PACKAGES_LINT=(clang-14 clang-format-14 binutils git python3 shellcheck apache2)
+PACKAGES_UNIT=(check)
+PACKAGES_FUZZ=(clang-14 libclang-rt-14-dev)
+PACKAGES_T=(apache2 libapache2-mod-perl2 libwww-perl python3 python3-jwcrypto curl
+    memcached openssl)
+PACKAGES_KEYCLOAK=('openjdk-17-jre-headless|openjdk-21-jre-headless' maven unzip ca-certificates)
+PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached curl openssl python3 python3-pytest procps)
+PACKAGES_DEMO=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached curl python3 procps)
+PACKAGES_BENCH=(apache2 memcached wrk valgrind curl python3)
+}
+
+# Is one package (no alternatives) installed?
+packages_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Ends the calling script with a message on what to do by hand.
+packages_fail() {
+    printf '%s\n' "packages: $1" >&2
+    shift
+    printf 'packages: install by hand, then run this again:\n    apt-get install %s\n' "$*" >&2
+    exit 1
+}
+
+# packages_need WHY PACKAGE...: installs those that are missing, having said which and why; ends the
+# script when that cannot be done. Nothing happens, and nothing is printed, when all are there.
+packages_need() {
+    local why="$1" row name found log
+    local -a missing=() as_root=()
+    shift
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        packages_fail "this system has no apt; $why needs these packages, whatever their names are here" \
+            "${@%%|*}"
+    fi
+    for row in "$@"; do
+        found=no
+        for name in ${row//|/ }; do
+            if packages_installed "$name"; then
+                found=yes
+                break
+            fi
+        done
+        if [ "$found" = no ] && [[ " ${missing[*]} " != *" $row "* ]]; then
+            missing+=("$row")
+        fi
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+
+    printf 'packages: %s needs %s; installing with apt-get\n' "$why" "${missing[*]}"
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null ||
+            packages_fail "not root, and sudo is not installed" "${missing[@]%%|*}"
+        if [ -t 0 ]; then
+            as_root=(sudo)
+        else
+            as_root=(sudo -n)
+        fi
+    fi
+    log=$(mktemp "${TMPDIR:-/tmp}/packages.XXXXXX") || exit 1
+    # The lock time-out lets a second apt on the same machine finish first.
+    if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -o DPkg::Lock::Timeout=600 update >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        printf 'packages: apt-get update failed; trying with the lists that are here\n' >&2
+    fi
+    # Which of two alternatives exists can be told only now, with fresh lists.
+    for row in "${!missing[@]}"; do
+        for name in ${missing[row]//|/ }; do
+            if apt-cache show "$name" >/dev/null 2>&1; then
+                missing[row]=$name
+                break
+            fi
+        done
+        missing[row]=${missing[row]%%|*}
+    done
+    if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=600 \
+        install "${missing[@]}" >"$log" 2>&1 </dev/null; then
+        tail -n 30 "$log" >&2
+        rm -f "$log"
+        packages_fail "apt-get could not install what $why needs (its last lines are above)" "${missing[@]}"
+    fi
+    rm -f "$log"
+    for name in "${missing[@]}"; do
+        # A virtual package counts when another one provides it; apt-get has just said yes.
+        packages_installed "$name" || dpkg-query -W -f '${Provides}\n' 2>/dev/null | grep -qw -- "$name" ||
+            packages_fail "apt-get said that it installed $name, but it is not there" "$name"
+    done
+}
