@@ -1,0 +1,28 @@
+/* The effects: clock, random, log, HTTP and stores. Core reaches the world through this alone.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_ENV_H
+#define KC_ENV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "http.h"
+#include "log.h"
+#include "store.h"
+
+/* One for each server and child; every callback is safe to call from several threads at once. */
+typedef struct kc_env_t {
+    /* Seconds since 1970-01-01 UTC. */
+    int64_t (*now)(void *context);
+    /* Fills out with len bytes fit for keys; anything but KC_OK means that nothing may be used. */
+    kc_rc_t (*random)(void *context, unsigned char *out, size_t len);
+    /* One line without secrets, with its tag; foreign text in it is escaped by the callback. */
+    void (*log)(void *context, kc_log_level_t level, const char *line);
+    void *context;
+    kc_http_t *http;
+    kc_store_t *sessions; /* sessions, marks and one-use markers: memcached or shared memory */
+    kc_store_t *host;     /* shared memory of this host: snapshots and limits common to its children */
+} kc_env_t;
+
+#endif

@@ -1,0 +1,51 @@
+/* The back channel: one bounded HTTP exchange. http_curl.c implements it, tests fake it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_HTTP_H
+#define KC_HTTP_H
+
+#include <apr_pools.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+enum { KC_HTTP_BODY_MAX = 256 * 1024 /* bytes of an answer */ };
+
+typedef struct kc_http_request_t {
+    const char *url;           /* absolute, http or https */
+    const char *form;          /* application/x-www-form-urlencoded body: makes it a POST; NULL: a GET */
+    const char *authorization; /* value of Authorization, or NULL */
+} kc_http_request_t;
+
+typedef struct kc_http_response_t {
+    int status;
+    const char *content_type; /* "" when absent */
+    const char *body;         /* followed by a NUL that is not counted; in the pool */
+    size_t body_len;          /* bytes */
+} kc_http_response_t;
+
+typedef struct kc_http_t kc_http_t;
+struct kc_http_t {
+    /* KC_OK: a whole answer, whatever its status. KC_DOWN with KC_ERR_PROVIDER_DOWN: refused, unresolved, TLS failed,
+     * deadline passed, cut short, over KC_HTTP_BODY_MAX; with KC_ERR_PROVIDER_BUSY: too many are waiting already
+     * (answered at once). Redirects are not followed, compressed answers not asked for nor undone. The
+     * detail names the host, never the query, the form or the authorization. Thread safe. */
+    kc_rc_t (*perform)(kc_http_t *http, const kc_http_request_t *request, apr_pool_t *pool,
+                       kc_http_response_t *response, kc_err_t *err);
+};
+
+typedef struct kc_http_curl_options_t {
+    const char *ca_file;     /* PEM, or NULL for the system's */
+    const char *client_cert; /* PEM, or NULL */
+    const char *client_key;  /* PEM, or NULL */
+    int64_t timeout_ms;      /* for the whole exchange; connecting gets at most the same */
+    uint32_t waiting_max;    /* exchanges under way at once; the next is KC_ERR_PROVIDER_BUSY; at least 1 */
+} kc_http_curl_options_t;
+
+/* Once in the parent, before threads exist (curl_global_init; its counterpart is a cleanup of pool). */
+kc_rc_t kc_http_curl_start(apr_pool_t *pool, kc_err_t *err);
+/* After fork, in each child. Idle handles are kept for keep-alive, closed with pool. */
+kc_rc_t kc_http_curl_create(const kc_http_curl_options_t *options, apr_pool_t *pool,
+                            kc_http_t **out, kc_err_t *err);
+
+#endif

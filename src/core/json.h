@@ -1,0 +1,65 @@
+/* JSON, strictly: what Keycloak sends is read through here. The only user of jansson.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_JSON_H
+#define KC_JSON_H
+
+#include <apr_pools.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+enum { KC_JSON_TEXT_MAX = 256 * 1024, /* bytes */ KC_JSON_DEPTH_MAX = 32 };
+
+typedef enum {
+    KC_JSON_NULL,
+    KC_JSON_BOOLEAN,
+    KC_JSON_INTEGER,
+    KC_JSON_REAL,
+    KC_JSON_STRING,
+    KC_JSON_ARRAY,
+    KC_JSON_OBJECT
+} kc_json_type_t;
+
+/* A value. Values belong to their document, the document to the pool given to parse or new_object.
+ * Reading is thread safe, building is not. Readers accept NULL (an absent value) everywhere. */
+typedef struct kc_json_t kc_json_t;
+
+/* Parses one object. KC_REFUSED with KC_ERR_JSON: over KC_JSON_TEXT_MAX bytes, nested deeper than
+ * KC_JSON_DEPTH_MAX, duplicate members, invalid UTF-8, \u0000, numbers out of range (1e999), a root that is
+ * no object, anything after it. RFC 8259. */
+kc_rc_t kc_json_parse(const char *text, size_t len, apr_pool_t *pool, const kc_json_t **out,
+                      kc_err_t *err);
+
+const kc_json_t *kc_json_member(const kc_json_t *object, const char *name);
+/* Follows a path of member names separated by dots ("realm_access.roles"); `\.` is a dot inside a
+ * name. A member whose whole name equals the path wins. NULL when it leads nowhere. */
+const kc_json_t *kc_json_path(const kc_json_t *object, const char *path);
+kc_json_type_t kc_json_type(const kc_json_t *value);
+int kc_json_is_true(const kc_json_t *value);
+/* The text of a string; NULL for every other type. UTF-8, holds no NUL. */
+const char *kc_json_string(const kc_json_t *value);
+/* The text of a member that is a string, else NULL. */
+const char *kc_json_member_string(const kc_json_t *object, const char *name);
+/* 1 and *out for an integer number, or a real one that is integral and within ±2^53; else 0. */
+int kc_json_integer(const kc_json_t *value, int64_t *out);
+size_t kc_json_size(const kc_json_t *array_or_object);
+const kc_json_t *kc_json_at(const kc_json_t *array, size_t index);
+/* Calls visit for each member of an object, in no particular order. */
+void kc_json_each(const kc_json_t *object,
+                  void (*visit)(void *context, const char *name, const kc_json_t *value),
+                  void *context);
+/* A scalar as the text of a header: a string as it is, numbers and booleans as JSON; NULL for others. */
+const char *kc_json_scalar_text(const kc_json_t *value, apr_pool_t *pool);
+/* Compact JSON text in pool. */
+char *kc_json_dump(const kc_json_t *value, apr_pool_t *pool);
+
+/* Building: a fresh object whose memory is released with pool. */
+kc_json_t *kc_json_new_object(apr_pool_t *pool);
+/* NULL text leaves the member out; text that is not UTF-8 is replaced by "?". */
+void kc_json_set_string(kc_json_t *object, const char *name, const char *text);
+void kc_json_set_integer(kc_json_t *object, const char *name, int64_t number);
+/* Sets name to a deep copy of value. */
+void kc_json_set_value(kc_json_t *object, const char *name, const kc_json_t *value);
+
+#endif

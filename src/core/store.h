@@ -1,0 +1,74 @@
+/* Stores: the vtable behind which shared memory and memcached keep opaque sealed values.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_STORE_H
+#define KC_STORE_H
+
+#include <apr_pools.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+
+enum {
+    KC_STORE_KEY_LEN = 64,           /* lower-case hex; client bytes never become a key */
+    KC_STORE_VALUE_MAX = 256 * 1024, /* bytes */
+    KC_STORE_GET_MAX = 8             /* keys in one get */
+};
+
+typedef struct kc_store_t kc_store_t;
+
+/* What get found for one key. */
+typedef struct kc_store_item_t {
+    kc_bytes_t value;   /* in the pool; data is NULL: not there */
+    int64_t expires_at; /* seconds since 1970; 0 when the store cannot tell */
+} kc_store_item_t;
+
+/* Every function is safe to call from several threads, returns within the store's deadline, and holds no
+ * lock across I/O. KC_DOWN with KC_ERR_STORE_DOWN always means that the store did not answer or answered
+ * nonsense, never that something is absent. Expiry is absolute (seconds since 1970); an expired item is absent. Keys are
+ * KC_STORE_KEY_LEN hex characters, NUL-terminated; anything else is KC_REFUSED. */
+typedef struct kc_store_vtable_t {
+    const char *name; /* "shm", "memcached" */
+    /* All keys in one round trip; KC_OK also when some or all are absent. */
+    kc_rc_t (*get)(kc_store_t *store, const char *const *keys, size_t count, kc_store_item_t *items,
+                   apr_pool_t *pool, kc_err_t *err);
+    /* Writes or overwrites. KC_REFUSED with KC_ERR_STORE_VALUE when value is over KC_STORE_VALUE_MAX (or the store's own cap). */
+    kc_rc_t (*put)(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
+                   kc_err_t *err);
+    /* Writes only when absent: KC_EXISTS when it is there. Atomic over everybody who shares the store. */
+    kc_rc_t (*add)(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
+                   kc_err_t *err);
+    /* Moves the expiry: KC_MISS when absent. */
+    kc_rc_t (*touch)(kc_store_t *store, const char *key, int64_t expires_at, kc_err_t *err);
+    /* Deletes: KC_OK also when it was absent. */
+    kc_rc_t (*drop)(kc_store_t *store, const char *key, kc_err_t *err);
+} kc_store_vtable_t;
+
+struct kc_store_t {
+    const kc_store_vtable_t *vtable;
+};
+
+/* The same through the vtable, with the arguments checked (keys, sizes, counts). */
+kc_rc_t kc_store_get(kc_store_t *store, const char *const *keys, size_t count,
+                     kc_store_item_t *items, apr_pool_t *pool, kc_err_t *err);
+kc_rc_t kc_store_put(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
+                     kc_err_t *err);
+kc_rc_t kc_store_add(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
+                     kc_err_t *err);
+kc_rc_t kc_store_touch(kc_store_t *store, const char *key, int64_t expires_at, kc_err_t *err);
+kc_rc_t kc_store_drop(kc_store_t *store, const char *key, kc_err_t *err);
+
+/* Shared memory, made before fork and inherited by the children; a child killed at any instruction leaves it
+ * usable; full: the oldest entries of a bucket make room. size in bytes (at least 1 MiB, else KC_REFUSED).
+ * now/context: the clock, in seconds. The mapping is released with pool (the process pool, to live across graceful restarts). */
+kc_rc_t kc_store_shm_create(size_t size, int64_t (*now)(void *context), void *context,
+                            apr_pool_t *pool, kc_store_t **out, kc_err_t *err);
+/* memcached over libmemcached, made after fork; sockets open on first use. servers: `count` texts host:port (or host, port
+ * 11211, or [v6]:port). timeout_ms bounds connecting and each answer. KC_FAULT for a malformed server. */
+kc_rc_t kc_store_memcached_create(const char *const *servers, size_t count, int64_t timeout_ms,
+                                  apr_pool_t *pool, kc_store_t **out, kc_err_t *err);
+/* Checks one server's text at start-up. */
+kc_rc_t kc_store_memcached_check(const char *server, kc_err_t *err);
+
+#endif
