@@ -1,0 +1,16 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Makes ./configure from configure.ac; needs autoconf and pkg-config's pkg.m4 (Debian: autoconf pkgconf).
+set -eu
+cd "$(dirname "$0")"
+
+if ! command -v autoconf >/dev/null; then
+    echo "autogen.sh: autoconf is missing; Debian has it: apt-get install autoconf pkgconf" >&2
+    exit 1
+fi
+
+# The module's configure.ac asks pkg-config by itself (so that it can list all that is missing at
+# once) and therefore needs no macro from pkg.m4.
+autoconf --warnings=all
+rm -rf autom4te.cache
+echo "autogen.sh: made ./configure; now: ./configure && make"
