@@ -12,5 +12,5 @@ fi
 # The module's configure.ac asks pkg-config by itself (so that it can list all that is missing at
 # once) and therefore needs no macro from pkg.m4.
 autoconf --warnings=all
-rm -rf autom4te.cache
+rm -rf autom4te.cache configure~
 echo "autogen.sh: made ./configure; now: ./configure && make"

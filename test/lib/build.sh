@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Configures and makes one of the build dirs below build/; sourced by check and the test parts.
 
-# build_make ROOT BUILD TARGET CONFIGURE-ARGUMENT...: makes TARGET in BUILD, configuring it first
+# build_make ROOT BUILD TARGETS CONFIGURE-ARGUMENT...: makes TARGETS (one word or several) in BUILD, configuring it first
 # when it is new, when configure has changed, or when the arguments (or CC) have.
 build_make() {
-    local root="$1" build="$2" target="$3" want
+    local root="$1" build="$2" want
+    local -a targets
+    read -ra targets <<<"$3"
     shift 3
     want="CC=${CC:-} $*"
     if [ ! -x "$root/configure" ] || [ "$root/configure.ac" -nt "$root/configure" ]; then
@@ -21,5 +23,5 @@ build_make() {
         grep -h WARNING "$build/configure.out"
         printf '%s\n' "$want" >"$build/.configured"
     fi
-    make -C "$build" --no-print-directory -j"$(nproc)" "$target" </dev/null
+    make -C "$build" --no-print-directory -j"$(nproc)" "${targets[@]}" </dev/null
 }
