@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shell functions that bring Keycloak onto this machine: packages, download, checksum, build.
+#
+# To be sourced by bash, after packages.sh. keycloak_fetch sets KEYCLOAK_HOME.
+
+keycloak_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+# True when the `java` that Keycloak would be started with is version 17 or later.
+keycloak_java_suits() {
+    local java=java version
+    [ -n "${JAVA_HOME:-}" ] && java=$JAVA_HOME/bin/java
+    version=$("$java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
+    [ -n "$version" ] && [ "$version" -ge 17 ]
+}
+
+# Installs what keycloak_fetch and Keycloak itself need and this machine has not.
+keycloak_packages() {
+    local missing=()
+    keycloak_java_suits || missing+=(openjdk-17-jre-headless)
+    command -v mvn >/dev/null || missing+=(maven)
+    command -v unzip >/dev/null || missing+=(unzip)
+    if [ ${#missing[@]} -gt 0 ]; then
+        packages_need "Keycloak runs on Java 17 or later; Maven fetches it" "${missing[@]}"
+    fi
+    if ! keycloak_java_suits; then
+        echo "Keycloak needs Java 17 or later; JAVA_HOME or PATH leads to another one:" >&2
+        java -version >&2
+        return 1
+    fi
+}
+
+# keycloak_fetch: Keycloak of the pinned version under .cache/, verified, unpacked and built for
+# the in-memory database. Safe to call from several processes at once. Sets KEYCLOAK_HOME.
+keycloak_fetch() {
+    local cache=$keycloak_root/.cache
+    # shellcheck source=docker/keycloak/keycloak.env
+    . "$keycloak_root/docker/keycloak/keycloak.env"
+    KEYCLOAK_HOME=$cache/keycloak-$KEYCLOAK_VERSION
+    export KEYCLOAK_HOME
+    mkdir -p "$cache" || return 1
+    (
+        flock 9
+        if [ "$(cat "$KEYCLOAK_HOME/.ready" 2>/dev/null)" != "$KEYCLOAK_SHA256" ]; then
+            keycloak_download "$cache" && keycloak_unpack "$cache"
+        fi
+    ) 9>"$cache/keycloak.lock"
+}
+
+# The zip into the cache folder $1, by Maven; refused unless its checksum is the pinned one.
+keycloak_download() {
+    local cache=$1 zip=$1/keycloak-quarkus-dist-$KEYCLOAK_VERSION.zip
+    local artifact=org.keycloak:keycloak-quarkus-dist:$KEYCLOAK_VERSION:zip
+    if ! echo "$KEYCLOAK_SHA256  $zip" | sha256sum --check --status 2>/dev/null; then
+        echo "fetching Keycloak $KEYCLOAK_VERSION with Maven (about 160 MB)"
+        if ! mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+            "-Dartifact=$artifact" "-DoutputDirectory=$cache" -Dmdep.overWriteReleases=true \
+            </dev/null >"$cache/maven.log" 2>&1 9>&-; then
+            echo "Maven could not fetch $artifact:" >&2
+            tail -n 15 "$cache/maven.log" >&2
+            return 1
+        fi
+    fi
+    if ! echo "$KEYCLOAK_SHA256  $zip" | sha256sum --check --status; then
+        echo "$zip is not the file that docker/keycloak/keycloak.env names (SHA-256 differs);" >&2
+        echo "it was removed. Remove Maven's own copy too (~/.m2) and try again." >&2
+        rm -f "$zip"
+        return 1
+    fi
+}
+
+# Unpacks the zip and prepares the server (Keycloak's own `build`), once for each version.
+keycloak_unpack() {
+    local cache=$1
+    echo "unpacking and preparing Keycloak $KEYCLOAK_VERSION (once, about half a minute)"
+    rm -rf "$KEYCLOAK_HOME"
+    unzip -q -d "$cache" "$cache/keycloak-quarkus-dist-$KEYCLOAK_VERSION.zip" || return 1
+    if ! "$KEYCLOAK_HOME/bin/kc.sh" build --db=dev-mem </dev/null >"$cache/kc-build.log" 2>&1 9>&-
+    then
+        echo "Keycloak's build failed:" >&2
+        tail -n 15 "$cache/kc-build.log" >&2
+        return 1
+    fi
+    echo "$KEYCLOAK_SHA256" >"$KEYCLOAK_HOME/.ready"
+}
