@@ -1,0 +1,30 @@
+/* Authorization: whether an identity meets a Require line.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_AUTHZ_H
+#define KC_AUTHZ_H
+
+#include <apr_pools.h>
+
+#include "err.h"
+#include "json.h"
+#include "session.h"
+
+typedef enum {
+    KC_AUTHZ_REALM_ROLE,  /* Require keycloak-role R … */
+    KC_AUTHZ_CLIENT_ROLE, /* Require keycloak-client-role C:R … */
+    KC_AUTHZ_GROUP,       /* Require keycloak-group G …, with or without the leading slash */
+    KC_AUTHZ_CLAIM        /* Require keycloak-claim PATH OP VALUE; OP: = != contains exists matches(POSIX ERE) < <= > >= */
+} kc_authz_kind_t;
+
+/* A Require line, read at start. Immutable. */
+typedef struct kc_authz_rule_t kc_authz_rule_t;
+
+/* Reads the words after the provider's name (quotes as httpd's own: already split by argc/argv). KC_REFUSED with
+ * KC_ERR_CONFIG and a detail for the administrator: no word, a client role without a colon, an unknown operator, a bad expression. */
+kc_rc_t kc_authz_parse(kc_authz_kind_t kind, int argc, const char *const *argv, apr_pool_t *pool,
+                       const kc_authz_rule_t **out, kc_err_t *err);
+/* 1 when the session meets the rule (any of its words); 0 also when a claim is absent (so != needs the claim to be there). Claims are parsed from the session at the first rule
+ * that needs them. For an array claim, = and contains mean any element. Thread safe. */
+int kc_authz_is_met(const kc_authz_rule_t *rule, const kc_session_t *session, apr_pool_t *pool);
+
+#endif

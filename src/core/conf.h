@@ -1,0 +1,140 @@
+/* Settings: the directive table made into a struct, with parsing, merging, checking and dumping.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_CONF_H
+#define KC_CONF_H
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+typedef enum {
+    KC_CONF_TEXT,     /* one argument, not empty, no control characters */
+    KC_CONF_HEADER,   /* a header's name: an RFC 9110 token */
+    KC_CONF_URL,      /* absolute http or https URL */
+    KC_CONF_LOCATION, /* absolute URL, or a path that begins with one slash */
+    KC_CONF_PREFIX,   /* a path; a slash is added at its end */
+    KC_CONF_FLAG,     /* on, off */
+    KC_CONF_SECONDS,  /* duration, bare numbers are seconds; units s m h d */
+    KC_CONF_MILLIS,   /* duration, bare numbers are seconds; units ms s m h */
+    KC_CONF_SIZE,     /* bytes; units K M G */
+    KC_CONF_WORDS,    /* any number of words */
+    KC_CONF_SECRET,   /* value, file:, env:, exec: — resolved when it is set, never dumped */
+    KC_CONF_KEYFILES, /* file:PATH …; each resolved when set, never dumped */
+    KC_CONF_CHOICE,   /* one of the words of the row's arguments */
+    KC_CONF_PAIRS,    /* two words, appended on repetition */
+    KC_CONF_TRANSFORM /* lower, or regular expression and replacement */
+} kc_conf_type_t;
+
+typedef struct kc_conf_pair_t {
+    const char *name;
+    const char *value;
+} kc_conf_pair_t;
+
+/* A change of the user's name. */
+typedef struct kc_conf_transform_t {
+    const char *pattern;     /* POSIX extended; NULL: to lower case */
+    const char *replacement; /* \0 to \9 stand for the groups */
+    void *regex;             /* compiled, regex_t */
+} kc_conf_transform_t;
+
+/* The C type of each kind of member. */
+#define KC_CONF_CTYPE_TEXT const char *
+#define KC_CONF_CTYPE_HEADER const char *
+#define KC_CONF_CTYPE_URL const char *
+#define KC_CONF_CTYPE_LOCATION const char *
+#define KC_CONF_CTYPE_PREFIX const char *
+#define KC_CONF_CTYPE_FLAG int
+#define KC_CONF_CTYPE_SECONDS int64_t
+#define KC_CONF_CTYPE_MILLIS int64_t
+#define KC_CONF_CTYPE_SIZE int64_t
+#define KC_CONF_CTYPE_WORDS const apr_array_header_t * /* of const char *; NULL when not set */
+#define KC_CONF_CTYPE_SECRET const char *
+#define KC_CONF_CTYPE_KEYFILES const apr_array_header_t * /* of const char *: the secrets themselves */
+#define KC_CONF_CTYPE_CHOICE int                           /* index of the word in the row's arguments */
+#define KC_CONF_CTYPE_PAIRS const apr_array_header_t *     /* of kc_conf_pair_t */
+#define KC_CONF_CTYPE_TRANSFORM const kc_conf_transform_t *
+
+/* The rows' numbers: KC_CONF_ROW_issuer … */
+typedef enum {
+#define KC_CONF(type, member, name, fallback, arguments, help) KC_CONF_ROW_##member,
+#define KC_CONF_DIR(type, member, name, fallback, arguments, help) KC_CONF_ROW_##member,
+#include "conf.def"
+#undef KC_CONF
+#undef KC_CONF_DIR
+    KC_CONF_ROWS
+} kc_conf_index_t;
+
+/* Where a directive was written; file is NULL when it was not. */
+typedef struct kc_conf_place_t {
+    const char *file;
+    int line;
+} kc_conf_place_t;
+
+/* The settings of one server, immutable after start. Members that were never set hold their default. */
+typedef struct kc_conf_t {
+#define KC_CONF(type, member, name, fallback, arguments, help) KC_CONF_CTYPE_##type member;
+#define KC_CONF_DIR(type, member, name, fallback, arguments, help)
+#include "conf.def"
+#undef KC_CONF
+#undef KC_CONF_DIR
+    kc_conf_place_t place[KC_CONF_ROWS]; /* explicit set bits: file is not NULL */
+} kc_conf_t;
+
+/* The settings of one directory (Location, Directory, .htaccess). */
+typedef struct kc_conf_dir_t {
+#define KC_CONF(type, member, name, fallback, arguments, help)
+#define KC_CONF_DIR(type, member, name, fallback, arguments, help) KC_CONF_CTYPE_##type member;
+#include "conf.def"
+#undef KC_CONF
+#undef KC_CONF_DIR
+    kc_conf_place_t place[KC_CONF_ROWS];
+} kc_conf_dir_t;
+
+/* Values of the CHOICE members, in the order of the rows' words. */
+enum { KC_AUTH_BASIC, KC_AUTH_POST, KC_AUTH_SECRET_JWT, KC_AUTH_PRIVATE_KEY_JWT, KC_AUTH_TLS, KC_AUTH_NONE };
+enum { KC_USER_INFO_AUTO, KC_USER_INFO_ON, KC_USER_INFO_OFF };
+enum { KC_SAME_SITE_LAX, KC_SAME_SITE_STRICT, KC_SAME_SITE_NONE };
+enum { KC_UNAUTH_AUTO, KC_UNAUTH_LOGIN, KC_UNAUTH_401, KC_UNAUTH_PASS };
+
+/* What the glue needs to register a directive. Static. */
+typedef struct kc_conf_row_t {
+    const char *name;
+    const char *fallback; /* default as text, or NULL */
+    const char *arguments;
+    const char *help;
+    kc_conf_type_t type;
+    int is_directory; /* lives in kc_conf_dir_t */
+    size_t offset;    /* of the member in its struct */
+} kc_conf_row_t;
+
+const kc_conf_row_t *kc_conf_row(kc_conf_index_t index);
+
+/* New settings with every default. At start only, like everything below but lookups. */
+kc_conf_t *kc_conf_create(apr_pool_t *pool);
+kc_conf_dir_t *kc_conf_dir_create(apr_pool_t *pool);
+/* Sets one member. conf is a kc_conf_t, or a kc_conf_dir_t when the row is a directory's. WORDS and PAIRS append when they were set before
+ * in the same conf; all others overwrite. KC_REFUSED with KC_ERR_CONFIG and a detail that an administrator can act
+ * on, such as "takes a duration such as 30s, 5m or 10h, not '12 parsecs'" (the directive's name is added by the glue); never a secret in it. */
+kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *const *argv,
+                    const char *file, int line, apr_pool_t *pool, kc_err_t *err);
+/* A member set in add wins over base; defaults never do. */
+kc_conf_t *kc_conf_merge(const kc_conf_t *base, const kc_conf_t *add, apr_pool_t *pool);
+kc_conf_dir_t *kc_conf_dir_merge(const kc_conf_dir_t *base, const kc_conf_dir_t *add,
+                                 apr_pool_t *pool);
+/* 1 when the directive was written for this conf (or inherited by merge). */
+int kc_conf_is_set(const kc_conf_t *conf, kc_conf_index_t index);
+/* What no single directive can know: client id and secret are there (as client_auth needs), http only with consent (issuer,
+ * backchannel; loopback needs none), __Host- names, keys of 32 characters, algorithms known and asymmetric, redirect URI consistent with the public URL, memcached servers well-formed, …
+ * KC_REFUSED names in *index the row to blame (its place may be unset) and tells in err what to do. Does nothing when no issuer is set. */
+kc_rc_t kc_conf_check(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
+                      kc_err_t *err);
+/* The setting as text for a dump; secrets as "(set)". */
+const char *kc_conf_dump(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool);
+/* Applies the transform to a name: the result in pool, or text itself when nothing matched. Thread safe. */
+const char *kc_conf_transform(const kc_conf_transform_t *transform, const char *text,
+                              apr_pool_t *pool);
+
+#endif

@@ -1,0 +1,45 @@
+/* The relying party: one server's settings with the keys, effects and provider that belong to them.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_RP_H
+#define KC_RP_H
+
+#include <apr_pools.h>
+
+#include "conf.h"
+#include "env.h"
+#include "err.h"
+#include "keyring.h"
+#include "seal.h"
+
+enum { KC_RP_ID_SIZE = 16 /* bytes */ };
+
+/* Names that depend on the scheme which the browser uses. */
+typedef struct kc_rp_names_t {
+    const char *session; /* "__Host-keycloak_session" */
+    size_t session_len;
+    const char *login;  /* prefix of the login cookies: "__Host-keycloak_login_" */
+    const char *rounds; /* the counter against loops */
+} kc_rp_names_t;
+
+/* Frozen after start; shared by all threads. env and keyring are the child's. */
+typedef struct kc_rp_t {
+    const kc_conf_t *conf;
+    const kc_seal_keys_t *keys;
+    unsigned char id[KC_RP_ID_SIZE]; /* fingerprint of what a session's meaning depends on */
+    kc_rp_names_t names[2];          /* [0] http, [1] https */
+    const char *callback_path;       /* path of the redirect URI */
+    kc_env_t *env;
+    kc_keyring_t *keyring;
+} kc_rp_t;
+
+/* Makes the parts that are known at start; env and keyring stay NULL until the child sets them. */
+kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool_t *pool,
+                     kc_rp_t **out, kc_err_t *err);
+/* Makes the sealing keys of the configured secrets (array of const char *), or of a generated one. */
+kc_rc_t kc_rp_keys_make(const apr_array_header_t *secrets, apr_pool_t *pool, kc_seal_keys_t **out,
+                        kc_err_t *err);
+/* Where a value lives in the store: hex of a key derived from the purpose, this relying party and `name`. out has room for KC_STORE_KEY_LEN + 1 bytes. */
+kc_rc_t kc_rp_store_key(const kc_crypto_key_t *key, const char *purpose, kc_bytes_t name, char *out,
+                        kc_err_t *err);
+
+#endif
