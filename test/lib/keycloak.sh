@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Shell functions that bring Keycloak onto this machine: packages, download, checksum, build.
 #
-# To be sourced by bash, after packages.sh. keycloak_fetch sets KEYCLOAK_HOME.
+# To be sourced by bash, after packages.sh:
+#   keycloak_packages && keycloak_fetch && keycloak_home
 
 keycloak_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
@@ -29,20 +30,23 @@ keycloak_packages() {
     fi
 }
 
-# keycloak_fetch: Keycloak of the pinned version under .cache/, verified, unpacked and built for
-# the in-memory database. Safe to call from several processes at once. Sets KEYCLOAK_HOME.
-keycloak_fetch() {
-    local cache=$keycloak_root/.cache
+# Sets and exports KEYCLOAK_HOME; true when the pinned Keycloak is there, ready to be started.
+keycloak_home() {
     # shellcheck source=docker/keycloak/keycloak.env
     . "$keycloak_root/docker/keycloak/keycloak.env"
-    KEYCLOAK_HOME=$cache/keycloak-$KEYCLOAK_VERSION
+    KEYCLOAK_HOME=$keycloak_root/.cache/keycloak-$KEYCLOAK_VERSION
     export KEYCLOAK_HOME
+    [ "$(cat "$KEYCLOAK_HOME/.ready" 2>/dev/null)" = "$KEYCLOAK_SHA256" ]
+}
+
+# Keycloak of the pinned version under .cache/, verified, unpacked and built for the in-memory
+# database. Safe to call from several processes at once.
+keycloak_fetch() {
+    local cache=$keycloak_root/.cache
     mkdir -p "$cache" || return 1
     (
         flock 9
-        if [ "$(cat "$KEYCLOAK_HOME/.ready" 2>/dev/null)" != "$KEYCLOAK_SHA256" ]; then
-            keycloak_download "$cache" && keycloak_unpack "$cache"
-        fi
+        keycloak_home || { keycloak_download "$cache" && keycloak_unpack "$cache"; }
     ) 9>"$cache/keycloak.lock"
 }
 

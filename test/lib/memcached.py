@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A memcached on a loopback port of its own, and a look at everything that it holds."""
+
+import socket
+import time
+from urllib.parse import unquote_to_bytes
+
+from process import Child, Failure, free_port, port_taken, unprivileged_user, wait_for
+
+
+class Memcached:
+    def __init__(self, folder, port=None):
+        self.folder = folder
+        self.port = port or free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.child = None
+        self.start()
+
+    def start(self):
+        argv = ["memcached", "-l", "127.0.0.1", "-p", self.port, "-U", "0", "-m", "64"]
+        user = unprivileged_user()
+        if user:
+            argv += ["-u", user]
+        self.child = Child("memcached", argv, self.folder / "memcached.log")
+        wait_for(lambda: port_taken(self.port), 20, "memcached starts", self.child)
+
+    def stop(self):
+        if self.child:
+            self.child.stop()
+            self.child = None
+
+    def _ask(self, request, end):
+        with socket.create_connection(("127.0.0.1", self.port), 10) as connection:
+            connection.sendall(request)
+            answer = b""
+            while not answer.endswith(end):
+                piece = connection.recv(65536)
+                if not piece:
+                    break
+                answer += piece
+                if answer.startswith((b"ERROR", b"BUSY", b"CLIENT_ERROR", b"SERVER_ERROR")):
+                    break
+            return answer
+
+    def keys(self):
+        """Every key, as memcached's own crawler lists them."""
+        for _ in range(100):
+            answer = self._ask(b"lru_crawler metadump all\r\n", b"END\r\n")
+            if not answer.startswith(b"BUSY"):
+                break
+            time.sleep(0.1)
+        if not answer.endswith(b"END\r\n"):
+            raise Failure(f"memcached does not list its keys: {answer[:80]!r}")
+        return [unquote_to_bytes(line.split()[0].removeprefix(b"key="))
+                for line in answer.splitlines() if line.startswith(b"key=")]
+
+    def dump(self):
+        """Key and value of every item."""
+        items = {}
+        for key in self.keys():
+            answer = self._ask(b"get " + key + b"\r\n", b"END\r\n")
+            head, found, rest = answer.partition(b"\r\n")
+            if found and head.startswith(b"VALUE "):
+                items[key] = rest[:int(head.split()[3])]
+        return items
