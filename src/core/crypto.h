@@ -30,6 +30,9 @@ kc_rc_t kc_crypto_sha2(int bits, kc_bytes_t data, unsigned char out[KC_CRYPTO_SH
 /* Constant time in the contents; unequal lengths are unequal. 1 when equal. */
 int kc_crypto_is_equal(const void *a, size_t a_len, const void *b, size_t b_len);
 void kc_crypto_cleanse(void *data, size_t len);
+/* Empties this thread's queue of OpenSSL errors, after a library above OpenSSL has failed: what is left
+ * there would be taken by mod_ssl for a failure of its connection. */
+void kc_crypto_forget_errors(void);
 
 /* A prepared HKDF key (RFC 5869): the pseudo-random key of a configured secret, ready to expand. */
 typedef struct kc_crypto_key_t kc_crypto_key_t;
