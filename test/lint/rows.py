@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the X-macro tables src/core/*.def, and makes README's table of directives from one."""
+
+import re
+
+# A comment, a string, a character constant, or any other single character.
+_TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|.', re.S)
+_ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "'": "'"}
+
+
+def without_comments(text, strings=True):
+    """The C text with its comments (and strings, if not wanted) blanked; lines keep their numbers."""
+
+    def blank(match):
+        token = match.group(0)
+        comment = token.startswith(("/*", "//"))
+        quoted = len(token) > 1 and token[0] in "\"'"
+        if comment or (quoted and not strings):
+            return '""' if quoted else re.sub(r"[^\n]", " ", token)
+        return token
+
+    return _TOKEN.sub(blank, text)
+
+
+def _value(argument):
+    """A string argument (its adjacent pieces joined) as its text, NULL as None, others as they are."""
+    argument = argument.strip()
+    if argument.startswith('"'):
+        pieces = re.findall(r'"((?:\\.|[^"\\])*)"', argument)
+        return re.sub(r"\\(.)", lambda m: _ESCAPES.get(m.group(1), m.group(1)), "".join(pieces))
+    return None if argument == "NULL" else argument
+
+
+def read(path, *macros):
+    """Yields (macro, [values], line number) for every row made by one of the macros."""
+    text = without_comments(path.read_text(encoding="utf-8"))
+    for start in re.finditer(r"^\s*(%s)\(" % "|".join(macros), text, re.M):
+        arguments, current, depth = [], "", 1
+        for token in _TOKEN.finditer(text, start.end()):
+            piece = token.group(0)
+            if piece == "(":
+                depth += 1
+            elif piece == ")":
+                depth -= 1
+                if depth == 0:
+                    break
+            if piece == "," and depth == 1:
+                arguments.append(current)
+                current = ""
+            else:
+                current += piece
+        arguments.append(current)
+        line = text.count("\n", 0, start.start(1)) + 1
+        yield start.group(1), [_value(argument) for argument in arguments], line
+
+
+# README's table of directives stands between these lines.
+BEGIN = "<!-- directives -->"
+END = "<!-- /directives -->"
+
+
+def cell(text):
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def table(root):
+    """The table as text that ends in a newline."""
+    lines = [
+        "| directive | default | where | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    found = read(root / "src/core/conf.def", "KC_CONF", "KC_CONF_DIR")
+    for macro, (_, _, name, default, arguments, meaning), _ in found:
+        lines.append("| `%s %s` | %s | %s | %s |" % (
+            name,
+            cell(arguments or ""),
+            "–" if default is None else "`%s`" % cell(default),
+            "directory" if macro == "KC_CONF_DIR" else "server",
+            cell(meaning),
+        ))
+    return "\n".join(lines) + "\n"
+
+
+def between_markers(text):
+    """(before, table, after) of README's text, or None when a marker is missing."""
+    begin, end = text.find(BEGIN), text.find(END)
+    if begin < 0 or end < begin:
+        return None
+    begin += len(BEGIN)
+    return text[:begin], text[begin:end].strip("\n") + "\n", text[end:]

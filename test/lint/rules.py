@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules that lint holds the tree to. Each takes a Tree and yields what is wrong, a line each."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import rows
+
+RULES = []  # (name, function), in the order below
+
+# The top level is fixed: what belongs to none of these has no place there.
+TOP_LEVEL = set(
+    "Makefile.in configure.ac src test conf docker ChangeLog README.md LICENSE CONTRIBUTING.md"
+    " autogen.sh demo check .ci .clang-format .gitignore".split()
+)
+SOURCE_SUFFIXES = set(".c .h .def .py .sh .pl .pm .t .in .ac .conf .map".split())
+HTTPD_HEADER = re.compile(r"^(httpd|ap_\w+|http_(config|connection|core|log|main|protocol|request|vhost)"
+                          r"|mod_\w+|util_\w+|scoreboard|mpm_common)\.h$")
+LIBRARIES = [  # whose headers, in which one file
+    (re.compile(r"^openssl/"), "crypto.c"),
+    (re.compile(r"^jansson(_config)?\.h$"), "json.c"),
+    (re.compile(r"^cjose/"), "jose.c"),
+    (re.compile(r"^curl/"), "http_curl.c"),
+    (re.compile(r"^libmemcached(-1\.0|util)?/"), "store_memcached.c"),
+]
+BANNED = "strcpy strncpy strcat strncat sprintf vsprintf strtok atoi atol atoll atof rand srand gets alloca".split()
+FUNCTION_LINES = 60
+FILE_LINES = 600
+
+
+def rule(name):
+    def add(function):
+        RULES.append((name, function))
+        return function
+
+    return add
+
+
+class Tree:
+    """The project's files, and the build dir whose objects are looked at."""
+
+    def __init__(self, root, build):
+        self.root = pathlib.Path(root)
+        self.build = pathlib.Path(build)
+        self._texts = {}
+        self.files = sorted(self._list())
+
+    def _list(self):
+        """What git knows or would add; without git, everything that is not made."""
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+        if listed.returncode == 0 and (self.root / ".git").exists():
+            names = [name for name in listed.stdout.decode().split("\0") if name]
+        else:
+            names = []
+            for folder, below, found in os.walk(self.root):
+                below[:] = [name for name in below if name not in (".git", "build", ".cache", "__pycache__")]
+                names += [os.path.relpath(os.path.join(folder, name), self.root) for name in found]
+        return [name for name in names if (self.root / name).is_file()]
+
+    def text(self, name):
+        if name not in self._texts:
+            data = (self.root / name).read_bytes()
+            self._texts[name] = "" if b"\0" in data else data.decode("utf-8", "replace")
+        return self._texts[name]
+
+    def below(self, folder, *suffixes):
+        return [name for name in self.files if name.startswith(folder)
+                and (not suffixes or name.endswith(suffixes))]
+
+    def written(self):
+        """Everything written by hand: not the fuzz corpora, not the licence."""
+        return [name for name in self.files if not name.startswith("test/fuzz/corpus/") and name != "LICENSE"]
+
+    def is_script(self, name, interpreter):
+        first = self.text(name).split("\n", 1)[0]
+        return first.startswith("#!") and interpreter in first
+
+    def includes(self, name):
+        found = re.finditer(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', self.text(name), re.M)
+        return [match.group(1) for match in found]
+
+
+@rule("the top level holds what it should and nothing else")
+def top_level(tree):
+    found = {name.split("/", 1)[0] for name in tree.files}
+    for name in sorted(TOP_LEVEL - found):
+        yield "%s is missing" % name
+    for name in sorted(found - TOP_LEVEL):
+        yield "%s has no place at the top level" % name
+
+
+@rule("src/core knows nothing of httpd")
+def core_without_httpd(tree):
+    core = tree.below("src/core/")
+    for name in core:
+        for header in tree.includes(name):
+            if HTTPD_HEADER.match(os.path.basename(header)) and not (
+                    tree.root / "src/core" / header).exists():
+                yield "%s includes %s" % (name, header)
+            if "httpd/" in header:
+                yield "%s reaches into src/httpd: %s" % (name, header)
+    made = sorted(tree.build.glob("obj/core/*.d"))
+    if not made:
+        yield "no compiled core object in %s: build first" % tree.build.name
+    for listing in made:
+        for path in listing.read_text().replace("\\\n", " ").split():
+            if path.endswith("/httpd.h") or "/apache2/" in path or "/src/httpd/" in path:
+                yield "src/core/%s.c was compiled with %s" % (listing.stem, os.path.basename(path))
+
+
+@rule("each library is included in one core file")
+def libraries_in_one_file(tree):
+    for name in tree.below("src/", ".c", ".h", ".def"):
+        for header in tree.includes(name):
+            for library, home in LIBRARIES:
+                if library.match(header) and name != "src/core/" + home:
+                    yield "%s includes %s, which belongs to src/core/%s alone" % (name, header, home)
+
+
+@rule("exported symbols carry the name of their file")
+def symbols_carry_room(tree):
+    for folder, prefix in (("core", "kc_"), ("httpd", "akc_")):
+        made = sorted(tree.build.glob("obj/%s/*.o" % folder))
+        if not made:
+            yield "no compiled object of src/%s in %s: build first" % (folder, tree.build.name)
+        for made_object in made:
+            if not (tree.root / "src" / folder / (made_object.stem + ".c")).exists():
+                continue  # its source was renamed since
+            listed = subprocess.run(["nm", "--defined-only", "--extern-only", "--format=posix", made_object],
+                                    stdout=subprocess.PIPE, check=True, universal_newlines=True)
+            for line in listed.stdout.splitlines():
+                symbol = line.split()[0]
+                if symbol != "auth_keycloak_module" and not symbol.startswith(prefix + made_object.stem + "_"):
+                    yield "src/%s/%s.c exports %s; its name should begin with %s%s_" % (
+                        folder, made_object.stem, symbol, prefix, made_object.stem)
+
+
+def _typedef_names(text):
+    """Names that a header's typedefs make; bodies in braces are passed over."""
+    flat = text
+    while "{" in flat:
+        shorter = re.sub(r"\{[^{}]*\}", " ", flat)
+        if shorter == flat:
+            break
+        flat = shorter
+    for match in re.finditer(r"\btypedef\b([^;]*);", flat):
+        pointer = re.search(r"\(\s*\*\s*(\w+)\s*\)\s*\(", match.group(1))
+        words = re.findall(r"\w+", re.sub(r"\(.*|\[.*", "", match.group(1), flags=re.S))
+        if pointer:
+            yield pointer.group(1)
+        elif words:
+            yield words[-1]
+
+
+@rule("types end in _t and enum values are KC_ or AKC_ in capitals")
+def types_and_values(tree):
+    for name in tree.below("src/", ".h"):
+        text = rows.without_comments(tree.text(name), strings=False)
+        text = re.sub(r"^\s*#(?:[^\n\\]|\\.|\\\n)*", "", text, flags=re.M)
+        for made in _typedef_names(text):
+            if not made.endswith("_t"):
+                yield "%s: type %s does not end in _t" % (name, made)
+        for body in re.findall(r"\benum\b\s*\w*\s*\{([^}]*)\}", text):
+            for value in body.split(","):
+                word = re.match(r"\s*(\w+)", value)
+                if word and not re.match(r"^A?KC_[A-Z0-9_]+$", word.group(1)):
+                    yield "%s: enum value %s" % (name, word.group(1))
+
+
+@rule("directives and the reference configuration name each other")
+def reference_complete(tree):
+    defined = {values[2] for _, values, _ in
+               rows.read(tree.root / "src/core/conf.def", "KC_CONF", "KC_CONF_DIR")}
+    reference = "conf/reference.conf"
+    mentioned = set()
+    if reference in tree.files:
+        mentioned = set(re.findall(r"^\s*#?\s*(Keycloak[A-Z]\w*)", tree.text(reference), re.M))
+    if not defined:
+        yield "src/core/conf.def has no rows"
+    for name in sorted(defined - mentioned):
+        yield "%s is missing in %s" % (name, reference)
+
+
+@rule("no directive is named that does not exist")
+def directives_exist(tree):
+    known = set()
+    for name in tree.below("src/", ".c", ".h", ".def"):
+        known |= set(re.findall(r'"(Keycloak[A-Z]\w*)"', tree.text(name)))
+    pages = tree.below("conf/") + tree.below("docker/") + ["README.md", "CONTRIBUTING.md"]
+    for name in pages:
+        if name not in tree.files:
+            continue
+        for number, line in enumerate(tree.text(name).split("\n"), 1):
+            for word in re.findall(r"(?<![\w.])(Keycloak[A-Z]\w+)", line):
+                if word not in known:
+                    yield "%s:%d: %s" % (name, number, word)
+
+
+@rule("README's table of directives is the one that make reference writes")
+def readme_table(tree):
+    parts = None
+    if "README.md" in tree.files:
+        parts = rows.between_markers(tree.text("README.md"))
+    if parts is None:
+        yield "README.md lacks the lines %s and %s" % (rows.BEGIN, rows.END)
+    elif parts[1] != rows.table(tree.root):
+        yield "the table differs from src/core/conf.def: run make reference"
+
+
+@rule("error tags and slugs are unique, and a test names each error")
+def errors_tested(tree):
+    tests = [tree.text(name) for folder in ("test/unit/", "test/t/", "test/e2e/")
+             for name in tree.below(folder)]
+    if not tests:
+        yield "there are no tests"
+    everything = "\n".join(tests)
+    tags, slugs, count = {}, {}, 0
+    for _, (reason, tag, slug, *_), line in rows.read(tree.root / "src/core/err.def", "KC_ERR"):
+        count += 1
+        for kind, value, seen in (("tag", tag, tags), ("slug", slug, slugs)):
+            if value in seen:
+                yield "src/core/err.def:%d: %s %s is that of %s already" % (line, kind, value, seen[value])
+            seen[value] = reason
+        names = r"\bKC_ERR_%s\b|\bKC%s\b|[\"']%s[\"']" % (reason, tag, re.escape(slug))
+        if "-" in slug:
+            names += r"|(?<![\w-])%s(?![\w-])" % re.escape(slug)
+        if not re.search(names, everything):
+            yield "src/core/err.def:%d: no test names %s (KC%s, %s)" % (line, reason, tag, slug)
+    if count == 0:
+        yield "src/core/err.def has no rows"
+
+
+@rule("C files have the form that clang-format gives")
+def formatted(tree):
+    files = tree.below("src/", ".c", ".h") + tree.below("test/", ".c", ".h")
+    for name in files:
+        run = subprocess.run(["clang-format-14", "--dry-run", "-Werror", name], cwd=tree.root,
+                             stderr=subprocess.PIPE, check=False, universal_newlines=True)
+        if run.returncode != 0:
+            yield "%s (make format mends it)" % (run.stderr.split("\n", 1)[0] or name)
+
+
+@rule("no function is used that invites overruns")
+def no_banned_function(tree):
+    pattern = re.compile(r"(?<![\w.>])(%s)\s*\(" % "|".join(BANNED))
+    for name in tree.below("src/", ".c", ".h") + tree.below("test/", ".c", ".h"):
+        text = rows.without_comments(tree.text(name), strings=False)
+        for match in pattern.finditer(text):
+            yield "%s:%d: %s" % (name, text.count("\n", 0, match.start()) + 1, match.group(1))
+
+
+@rule("each source file names its licence")
+def licence_named(tree):
+    for name in tree.written():
+        base = os.path.basename(name)
+        source = (os.path.splitext(base)[1] in SOURCE_SUFFIXES or base.startswith("Dockerfile")
+                  or tree.text(name).startswith("#!"))
+        if source and "SPDX-License-Identifier: Apache-2.0" not in "\n".join(
+                tree.text(name).split("\n")[:6]):
+            yield "%s has no SPDX line at its top" % name
+
+
+@rule("no path of one machine and no unfinished work")
+def nothing_private(tree):
+    paths = re.compile(r"(?<![\w.~}-])/(?:work|root|home)/")
+    marks = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X{3})\b")
+    for name in tree.written():
+        for number, line in enumerate(tree.text(name).split("\n"), 1):
+            if paths.search(line):
+                yield "%s:%d: path of a machine: %s" % (name, number, line.strip()[:80])
+            if marks.search(line):
+                yield "%s:%d: unfinished: %s" % (name, number, line.strip()[:80])
+
+
+@rule("functions have at most %d lines, files at most %d" % (FUNCTION_LINES, FILE_LINES))
+def sizes(tree):
+    for name in tree.below("src/", ".c", ".h"):
+        lines = tree.text(name).split("\n")
+        if len(lines) - 1 > FILE_LINES:
+            yield "%s has %d lines" % (name, len(lines) - 1)
+        opened = None
+        for number, line in enumerate(lines, 1):
+            if line == "{":
+                opened = number
+            elif line.startswith("}") and opened:
+                if number - opened - 1 > FUNCTION_LINES:
+                    yield "%s:%d: a function of %d lines" % (name, opened, number - opened - 1)
+                opened = None
+
+
+@rule("Python files compile")
+def python_compiles(tree):
+    for name in tree.written():
+        if name.endswith(".py") or tree.is_script(name, "python"):
+            try:
+                compile(tree.text(name), name, "exec")
+            except SyntaxError as error:
+                yield "%s:%s: %s" % (name, error.lineno, error.msg)
+
+
+@rule("shellcheck finds no fault in shell scripts")
+def shell_checked(tree):
+    scripts = [name for name in tree.written()
+               if tree.is_script(name, "bash") or tree.is_script(name, "/sh")
+               or re.match(r"# shellcheck shell=", tree.text(name))]
+    if not scripts:
+        yield "there is no shell script"
+        return
+    # SC1091: files sourced by a path known at run time are among those given anyway.
+    run = subprocess.run(["shellcheck", "-S", "warning", "-e", "SC1090,SC1091", "-f", "gcc", *scripts],
+                         cwd=tree.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                         universal_newlines=True)
+    if run.returncode != 0:
+        yield from run.stdout.splitlines() or ["shellcheck failed"]
