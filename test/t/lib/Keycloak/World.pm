@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+# Control of what surrounds the module: the provider's realms, the backend's visitors, httpd's logs.
+package Keycloak::World;
+use strict;
+use warnings;
+use Exporter 'import';
+use HTTP::Tiny;
+use JSON::PP qw(encode_json decode_json);
+use Time::HiRes qw(sleep time);
+
+our @EXPORT = qw(realm hits visitors error_log query_of wait_until escape log_mark log_since);
+
+my $http = HTTP::Tiny->new(timeout => 20);
+
+# realm(NAME): a realm of the provider; "tls:NAME" for one behind https.
+sub realm { my $name = shift; return bless { url => "$ENV{KC_PROVIDER}/control/$name", name => $name }, 'Keycloak::Realm' }
+
+sub _backend {
+    my $method = shift;
+    my $response = $http->request($method, "http://127.0.0.1:$ENV{KC_BACKEND_PORT}/seen",
+        { headers => { Host => 'backend.control' } });
+    die "the backend does not answer: $response->{status}\n" if $response->{status} != 200;
+    return decode_json($response->{content});
+}
+
+# What the backend saw from a site.
+sub visitors { my $site = shift; return @{ _backend('GET')->{$site} || [] } }
+
+# How often the backend was reached from a site.
+sub hits { return scalar visitors(@_) }
+
+sub error_log {
+    my $name = shift // 'error_log';
+    open my $file, '<', "$ENV{KC_ROOM}/t/logs/$name" or return '';
+    local $/;
+    return <$file> // '';
+}
+
+# Where the error log ends now, and what was written since.
+sub log_mark { return length error_log(@_) }
+sub log_since { my $mark = shift; return substr error_log(@_), $mark }
+
+# The parameters of an address, in their order.
+sub query_of {
+    my $url = shift // '';
+    my ($query) = $url =~ /\?([^#]*)/;
+    my @pairs = map { [map { my $text = $_ // ''; $text =~ tr/+/ /; $text =~ s/%([0-9A-Fa-f]{2})/chr hex $1/ge; $text } split /=/, $_, 2] }
+        split /&/, $query // '';
+    return wantarray ? @pairs : { map { @$_ } @pairs };
+}
+
+sub escape { my $text = shift; $text =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ge; return $text }
+
+# wait_until { condition } SECONDS: true as soon as it holds.
+sub wait_until(&;$) {
+    my ($condition, $seconds) = @_;
+    my $end = time + ($seconds // 10);
+    while (time < $end) {
+        my $result = $condition->();
+        return $result if $result;
+        sleep 0.1;
+    }
+    return;
+}
+
+package Keycloak::Realm;
+use strict;
+use warnings;
+use JSON::PP qw(encode_json decode_json);
+
+sub _call {
+    my ($self, $method, $path, $body) = @_;
+    my $response = $http->request($method, $self->{url} . $path, { content => $body // '' });
+    die "control of $self->{name}: $response->{status} $response->{content}\n" if $response->{status} != 200;
+    return decode_json($response->{content} eq 'null' ? '{}' : $response->{content});
+}
+
+sub set    { my ($self, %change) = @_; $self->_call('PUT', '', encode_json(\%change)); return $self }
+sub reset  { my $self = shift; $self->_call('DELETE', ''); return $self }
+sub rotate { my $self = shift; $self->_call('POST', '/rotate'); return $self }
+sub retire { my $self = shift; $self->_call('POST', '/retire'); return $self }
+sub forget { my $self = shift; $self->_call('DELETE', '/log'); return $self }
+
+# Requests so far; of one endpoint when named.
+sub log {
+    my ($self, $endpoint) = @_;
+    my @entries = @{ $self->_call('GET', '/log') };
+    return grep { !defined $endpoint || $_->{endpoint} eq $endpoint } @entries;
+}
+
+sub param {
+    my ($entry, $name) = @_;
+    return (map { $_->[1] } grep { $_->[0] eq $name } @{ $entry->{params} })[0];
+}
+
+sub header {
+    my ($entry, $name) = @_;
+    return (map { $_->[1] } grep { lc $_->[0] eq lc $name } @{ $entry->{headers} })[0];
+}
+
+1;
