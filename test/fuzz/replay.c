@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stands in for libFuzzer: gives a fuzz target every file that is named, or found in a named folder. */
+/* Stands in for libFuzzer: gives a fuzz target every file that is named, or found in a named
+ * folder. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,7 +13,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Some targets prepare themselves once; libFuzzer calls this when it is there, and so does replay. */
+/* Some targets prepare themselves once; libFuzzer calls this when it is there, and so does replay.
+ */
 __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 /* Returns the file's bytes in memory of exactly its size, so that a read past the end is seen. */
