@@ -60,10 +60,18 @@ kc_rc_t kc_store_touch(kc_store_t *store, const char *key, int64_t expires_at, k
 kc_rc_t kc_store_drop(kc_store_t *store, const char *key, kc_err_t *err);
 
 /* Shared memory, made before fork and inherited by the children; a child killed at any instruction leaves it
- * usable; full: the oldest entries of a bucket make room. size in bytes (at least 1 MiB, else KC_REFUSED).
+ * usable; full: expired entries of a bucket, then the oldest (written or touched), make room. size in bytes (at
+ * least 1 MiB, else KC_REFUSED).
  * now/context: the clock, in seconds. The mapping is released with pool (the process pool, to live across graceful restarts). */
 kc_rc_t kc_store_shm_create(size_t size, int64_t (*now)(void *context), void *context,
                             apr_pool_t *pool, kc_store_t **out, kc_err_t *err);
+/* httpd unloads the module's code at each restart, and a store's functions with it. What may be kept over a restart
+ * is the memory alone: remember kc_store_shm_memory and its size in the process pool; the reloaded code attaches to it
+ * with a handle of its own, in pool. attach is KC_REFUSED when the memory has another size or another version's
+ * layout; then make a new one. */
+void *kc_store_shm_memory(const kc_store_t *store);
+kc_rc_t kc_store_shm_attach(void *memory, size_t size, int64_t (*now)(void *context),
+                            void *context, apr_pool_t *pool, kc_store_t **out, kc_err_t *err);
 /* memcached over libmemcached, made after fork; sockets open on first use. servers: `count` texts host:port (or host, port
  * 11211, or [v6]:port). timeout_ms bounds connecting and each answer. KC_FAULT for a malformed server. */
 kc_rc_t kc_store_memcached_create(const char *const *servers, size_t count, int64_t timeout_ms,
