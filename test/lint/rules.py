@@ -25,6 +25,7 @@ LIBRARIES = [  # whose headers, in which one file
     (re.compile(r"^curl/"), "http_curl.c"),
     (re.compile(r"^libmemcached(-1\.0|util)?/"), "store_memcached.c"),
 ]
+MADE = set("build .cache .git __pycache__ configure Makefile config.log config.status obj".split())
 BANNED = "strcpy strncpy strcat strncat sprintf vsprintf strtok atoi atol atoll atof rand srand gets alloca".split()
 FUNCTION_LINES = 60
 FILE_LINES = 600
@@ -57,8 +58,9 @@ class Tree:
         else:
             names = []
             for folder, below, found in os.walk(self.root):
-                below[:] = [name for name in below if name not in (".git", "build", ".cache", "__pycache__")]
-                names += [os.path.relpath(os.path.join(folder, name), self.root) for name in found]
+                below[:] = [name for name in below if name not in MADE]
+                names += [os.path.relpath(os.path.join(folder, name), self.root)
+                          for name in found if name not in MADE]
         return [name for name in names if (self.root / name).is_file()]
 
     def text(self, name):
@@ -306,12 +308,12 @@ def python_compiles(tree):
 def shell_checked(tree):
     scripts = [name for name in tree.written()
                if tree.is_script(name, "bash") or tree.is_script(name, "/sh")
-               or re.match(r"# shellcheck shell=", tree.text(name))]
+               or name.endswith(".sh")]
     if not scripts:
         yield "there is no shell script"
         return
     # SC1091: files sourced by a path known at run time are among those given anyway.
-    run = subprocess.run(["shellcheck", "-S", "warning", "-e", "SC1090,SC1091", "-f", "gcc", *scripts],
+    run = subprocess.run(["shellcheck", "-s", "bash", "-S", "warning", "-e", "SC1090,SC1091", "-f", "gcc", *scripts],
                          cwd=tree.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
                          universal_newlines=True)
     if run.returncode != 0:
