@@ -35,10 +35,12 @@ void kc_buf_put_u32(kc_buf_t *buf, uint32_t value);
 void kc_buf_put_u64(kc_buf_t *buf, uint64_t value);
 /* A u16 length and the bytes; more than 65,535 bytes overflow the buffer. */
 void kc_buf_put_block(kc_buf_t *buf, kc_bytes_t block);
-/* The bytes written, followed in memory by a NUL that is not counted; KC_REFUSED when the limit was passed. */
+/* The bytes written, followed in memory by a NUL that is not counted; KC_REFUSED when the limit was
+ * passed. */
 kc_rc_t kc_buf_bytes(kc_buf_t *buf, kc_bytes_t *out);
 
-/* A reader over bytes; once it has run short it stays so, and every read gives zeros or empty views. */
+/* A reader over bytes; once it has run short it stays so, and every read gives zeros or empty
+ * views. */
 typedef struct kc_reader_t {
     kc_bytes_t rest;
     int is_short;
@@ -57,12 +59,15 @@ kc_bytes_t kc_buf_text(const char *text);
 /* A NUL-terminated copy in pool; NULL when the bytes contain a NUL. */
 const char *kc_buf_dup_text(kc_bytes_t bytes, apr_pool_t *pool);
 
-/* base64url without padding (RFC 4648 section 5, RFC 7515 section 2). The result is NUL-terminated. */
+/* base64url without padding (RFC 4648 section 5, RFC 7515 section 2). The result is NUL-terminated.
+ */
 char *kc_buf_base64url(kc_bytes_t bytes, apr_pool_t *pool);
-/* Writes base64url of len bytes and a NUL to out, which has room for (len * 4 + 2) / 3 + 1 bytes. */
+/* Writes base64url of len bytes and a NUL to out, which has room for (len * 4 + 2) / 3 + 1 bytes.
+ */
 void kc_buf_base64url_to(const unsigned char *data, size_t len, char *out);
 /* The strict inverse: KC_REFUSED for padding, white space, other alphabets, a length of 1 mod 4, or
- * unused bits that are not zero (so each value has one spelling). The result is followed by a NUL. */
+ * unused bits that are not zero (so each value has one spelling). The result is followed by a NUL.
+ */
 kc_rc_t kc_buf_unbase64url(const char *text, size_t len, apr_pool_t *pool, kc_bytes_t *out);
 /* Standard base64 with padding (RFC 4648 section 4), for HTTP Basic. */
 char *kc_buf_base64(kc_bytes_t bytes, apr_pool_t *pool);

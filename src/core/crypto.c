@@ -20,15 +20,17 @@ enum {
 };
 
 /* HMAC-SHA256 with its key already absorbed: the hash after the inner and after the outer pad.
- * Copying these two halves for each use costs half of copying an EVP_MAC context, which holds three. */
+ * Copying these two halves for each use costs half of copying an EVP_MAC context, which holds
+ * three. */
 struct kc_crypto_key_t {
     EVP_MD_CTX *inner;
     EVP_MD_CTX *outer;
     uint8_t id;
 };
 
-/* Looking the cipher up by name for each operation would cost more than the operation. The fetched one
- * is shared by the keys and goes with the last of them, that is before httpd unloads the module. */
+/* Looking the cipher up by name for each operation would cost more than the operation. The
+ * fetched one is shared by the keys and goes with the last of them, that is before httpd unloads
+ * the module. */
 static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
 static EVP_CIPHER *shared_gcm;
 static unsigned int shared_users;

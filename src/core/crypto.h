@@ -30,15 +30,15 @@ kc_rc_t kc_crypto_sha2(int bits, kc_bytes_t data, unsigned char out[KC_CRYPTO_SH
 /* Constant time in the contents; unequal lengths are unequal. 1 when equal. */
 int kc_crypto_is_equal(const void *a, size_t a_len, const void *b, size_t b_len);
 void kc_crypto_cleanse(void *data, size_t len);
-/* Empties this thread's queue of OpenSSL errors, after a library above OpenSSL has failed: what is left
- * there would be taken by mod_ssl for a failure of its connection. */
+/* Empties this thread's queue of OpenSSL errors, after a library above OpenSSL has failed: what is
+ * left there would be taken by mod_ssl for a failure of its connection. */
 void kc_crypto_forget_errors(void);
 
 /* A prepared HKDF key (RFC 5869): the pseudo-random key of a configured secret, ready to expand. */
 typedef struct kc_crypto_key_t kc_crypto_key_t;
 
-/* HKDF-Extract over secret with the project's fixed salt. The key lives in pool and is cleansed with
- * it; use at start-up only. It may be used by several threads and after fork. */
+/* HKDF-Extract over secret with the project's fixed salt. The key lives in pool and is cleansed
+ * with it; use at start-up only. It may be used by several threads and after fork. */
 kc_rc_t kc_crypto_key_make(kc_bytes_t secret, apr_pool_t *pool, kc_crypto_key_t **out,
                            kc_err_t *err);
 /* A byte that names the key inside sealed values; derived, tells nothing of the key. */
@@ -49,9 +49,9 @@ uint8_t kc_crypto_key_id(const kc_crypto_key_t *key);
 kc_rc_t kc_crypto_derive(const kc_crypto_key_t *key, const char *label, kc_bytes_t context,
                          unsigned char out[KC_CRYPTO_KEY_SIZE], kc_err_t *err);
 
-/* AES-256-GCM. seal writes plain.len bytes of ciphertext and then KC_CRYPTO_TAG_SIZE bytes of tag to
- * out; open takes that form and writes sealed.len - KC_CRYPTO_TAG_SIZE bytes to out, KC_REFUSED with
- * KC_ERR_SEAL (and out cleansed) when anything differs or sealed is too short. */
+/* AES-256-GCM. seal writes plain.len bytes of ciphertext and then KC_CRYPTO_TAG_SIZE bytes of tag
+ * to out; open takes that form and writes sealed.len - KC_CRYPTO_TAG_SIZE bytes to out, KC_REFUSED
+ * with KC_ERR_SEAL (and out cleansed) when anything differs or sealed is too short. */
 kc_rc_t kc_crypto_seal(const unsigned char key[KC_CRYPTO_KEY_SIZE],
                        const unsigned char iv[KC_CRYPTO_IV_SIZE], kc_bytes_t aad, kc_bytes_t plain,
                        unsigned char *out, kc_err_t *err);

@@ -10,9 +10,14 @@
 #include "err.h"
 #include "json.h"
 
-enum { KC_JOSE_TOKEN_MAX = 16 * 1024, /* bytes */ KC_JOSE_RSA_MIN = 2048, KC_JOSE_RSA_MAX = 8192 /* bits */ };
+enum {
+    KC_JOSE_TOKEN_MAX = 16 * 1024, /* bytes */
+    KC_JOSE_RSA_MIN = 2048,        /* bits */
+    KC_JOSE_RSA_MAX = 8192         /* bits */
+};
 
-/* A token in compact form, taken apart but not yet verified. Everything is in the pool given to parse. */
+/* A token in compact form, taken apart but not yet verified. Everything is in the pool given to
+ * parse. */
 typedef struct kc_jose_token_t {
     const char *compact; /* the caller's text, which must outlive the token */
     size_t compact_len;
@@ -28,29 +33,33 @@ typedef struct kc_jose_token_t {
 /* A verification key (public), immutable, usable by several threads; lives in a pool. */
 typedef struct kc_jose_key_t kc_jose_key_t;
 
-/* Takes a JWS in compact form apart (RFC 7515 section 3.1 and 5.2, RFC 8725). KC_REFUSED, KC_ERR_TOKEN_FORM: not exactly three
- * non-empty segments, over KC_JOSE_TOKEN_MAX, padded or non-canonical base64url, JSON that json.h refuses. KC_ERR_TOKEN_HEADER: members
- * crit, b64, jwk, jku, x5u, x5c, zip, enc, or of the wrong type. KC_ERR_TOKEN_ALG: alg absent. */
+/* Takes a JWS in compact form apart (RFC 7515 section 3.1 and 5.2, RFC 8725). KC_REFUSED,
+ * KC_ERR_TOKEN_FORM: not exactly three non-empty segments, over KC_JOSE_TOKEN_MAX, padded or
+ * non-canonical base64url, JSON that json.h refuses. KC_ERR_TOKEN_HEADER: members crit, b64, jwk,
+ * jku, x5u, x5c, zip, enc, or of the wrong type. KC_ERR_TOKEN_ALG: alg absent. */
 kc_rc_t kc_jose_parse(const char *compact, size_t len, apr_pool_t *pool, kc_jose_token_t *out,
                       kc_err_t *err);
 
-/* 1 when alg is one of the asymmetric signature algorithms this build verifies (RS, PS, ES with 256, 384, 512). */
+/* 1 when alg is one of the asymmetric signature algorithms this build verifies (RS, PS, ES with
+ * 256, 384, 512). */
 int kc_jose_is_alg_known(const char *alg);
 
-/* Makes a key of one JWK (RFC 7517, 7518). KC_MISS for keys that are none of ours (oct, OKP, use other than
- * sig, key_ops without verify, private members present, alg that is not for signatures, RSA under KC_JOSE_RSA_MIN or over _MAX bits, curves other
- * than P-256, P-384, P-521); KC_REFUSED when malformed. */
+/* Makes a key of one JWK (RFC 7517, 7518). KC_MISS for keys that are none of ours (oct, OKP, use
+ * other than sig, key_ops without verify, private members present, alg that is not for signatures,
+ * RSA under KC_JOSE_RSA_MIN or over _MAX bits, curves other than P-256, P-384, P-521); KC_REFUSED
+ * when malformed. */
 kc_rc_t kc_jose_key_import(const kc_json_t *jwk, apr_pool_t *pool, kc_jose_key_t **out,
                            kc_err_t *err);
 /* The key's id or NULL. */
 const char *kc_jose_key_kid(const kc_jose_key_t *key);
 /* 1 when the key's type, curve and own alg member fit alg. */
 int kc_jose_key_fits(const kc_jose_key_t *key, const char *alg);
-/* Verifies the signature; the key must fit token->alg, else KC_REFUSED. KC_ERR_TOKEN_SIGNATURE for a wrong
- * one, also for signatures of another length than alg's. */
+/* Verifies the signature; the key must fit token->alg, else KC_REFUSED. KC_ERR_TOKEN_SIGNATURE for
+ * a wrong one, also for signatures of another length than alg's. */
 kc_rc_t kc_jose_verify(const kc_jose_token_t *token, const kc_jose_key_t *key, kc_err_t *err);
 
-/* Signs claims for client authentication (RFC 7523): HS256 with the client's secret, or with a private JWK (JSON text). */
+/* Signs claims for client authentication (RFC 7523): HS256 with the client's secret, or with a
+ * private JWK (JSON text). */
 kc_rc_t kc_jose_sign_secret(const kc_json_t *claims, const char *secret, apr_pool_t *pool,
                             char **compact, kc_err_t *err);
 kc_rc_t kc_jose_sign_jwk(const kc_json_t *claims, const char *private_jwk, apr_pool_t *pool,

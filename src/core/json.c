@@ -13,8 +13,8 @@ enum {
 /* The largest span of integers that a real number holds exactly. */
 static const double INTEGRAL_MAX = 9007199254740992.0;
 
-/* kc_json_t is jansson's json_t under a name of ours. jansson reads through pointers that are not const,
- * although reading changes nothing. */
+/* kc_json_t is jansson's json_t under a name of ours. jansson reads through pointers that are
+ * not const, although reading changes nothing. */
 static json_t *inner(const kc_json_t *value)
 {
     return (json_t *)(uintptr_t)value;
@@ -38,8 +38,9 @@ static void keep(json_t *root, apr_pool_t *pool)
 
 /* ---------------------------------------------------------------- parsing */
 
-/* How deep text is nested at most. jansson recurses, so this is known before it sees anything. In text
- * that is not JSON the answer means nothing: then jansson refuses, and never goes deeper than counted. */
+/* How deep text is nested at most. jansson recurses, so this is known before it sees anything.
+ * In text that is not JSON the answer means nothing: then jansson refuses, and never goes deeper
+ * than counted. */
 static size_t depth_of(const char *text, size_t len)
 {
     size_t depth = 0, deepest = 0, i;
@@ -122,8 +123,8 @@ const kc_json_t *kc_json_member(const kc_json_t *object, const char *name)
     return name ? outer(json_object_get(inner(object), name)) : NULL;
 }
 
-/* Copies the first name of a path to name; gives what follows it: after its dot, or the end. NULL when
- * the name is too long. */
+/* Copies the first name of a path to name; gives what follows it: after its dot, or the end.
+ * NULL when the name is too long. */
 static const char *first_name(const char *path, char name[NAME_SIZE])
 {
     size_t len = 0;

@@ -9,7 +9,10 @@
 
 #include "err.h"
 
-enum { KC_JSON_TEXT_MAX = 256 * 1024, /* bytes */ KC_JSON_DEPTH_MAX = 32 };
+enum {
+    KC_JSON_TEXT_MAX = 256 * 1024, /* bytes */
+    KC_JSON_DEPTH_MAX = 32         /* objects and lists inside each other, the root included */
+};
 
 typedef enum {
     KC_JSON_NULL,
@@ -26,8 +29,8 @@ typedef enum {
 typedef struct kc_json_t kc_json_t;
 
 /* Parses one object. KC_REFUSED with KC_ERR_JSON: over KC_JSON_TEXT_MAX bytes, nested deeper than
- * KC_JSON_DEPTH_MAX, duplicate members, invalid UTF-8, \u0000, numbers out of range (1e999), a root that is
- * no object, anything after it. RFC 8259. */
+ * KC_JSON_DEPTH_MAX, duplicate members, invalid UTF-8, \u0000, numbers out of range (1e999), a root
+ * that is no object, anything after it. RFC 8259. */
 kc_rc_t kc_json_parse(const char *text, size_t len, apr_pool_t *pool, const kc_json_t **out,
                       kc_err_t *err);
 
@@ -49,7 +52,8 @@ const kc_json_t *kc_json_at(const kc_json_t *array, size_t index);
 void kc_json_each(const kc_json_t *object,
                   void (*visit)(void *context, const char *name, const kc_json_t *value),
                   void *context);
-/* A scalar as the text of a header: a string as it is, numbers and booleans as JSON; NULL for others. */
+/* A scalar as the text of a header: a string as it is, numbers and booleans as JSON; NULL for
+ * others. */
 const char *kc_json_scalar_text(const kc_json_t *value, apr_pool_t *pool);
 /* Compact JSON text in pool. */
 char *kc_json_dump(const kc_json_t *value, apr_pool_t *pool);

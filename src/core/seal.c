@@ -9,8 +9,8 @@ enum {
     LABEL_SIZE = 64        /* bytes of a derivation label, the closing NUL included */
 };
 
-/* Sealing keys are derived under labels of their own, so that no other use of kc_crypto_derive, such as a
- * store's public key, can ever give the same bytes. */
+/* Sealing keys are derived under labels of their own, so that no other use of kc_crypto_derive,
+ * such as a store's public key, can ever give the same bytes. */
 static const char label_prefix[] = "seal ";
 
 /* A sealing key of its own for each purpose and binding. The caller cleanses it. */
@@ -27,7 +27,8 @@ static kc_rc_t derive(const kc_crypto_key_t *from, const kc_seal_use_t *use,
     return kc_crypto_derive(from, label, use->binding, key, err);
 }
 
-/* What a value is authenticated with besides itself; empty when a binding or context is absurdly large. */
+/* What a value is authenticated with besides itself; empty when a binding or context is absurdly
+ * large. */
 static kc_bytes_t aad_of(const unsigned char head[HEAD_SIZE], const kc_seal_use_t *use,
                          apr_pool_t *pool)
 {
