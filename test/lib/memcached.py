@@ -54,6 +54,10 @@ class Memcached:
         return [unquote_to_bytes(line.split()[0].removeprefix(b"key="))
                 for line in answer.splitlines() if line.startswith(b"key=")]
 
+    def put(self, key, value):
+        """Overwrites one item; memcached's answer."""
+        return self._ask(b"set %s 0 0 %d\r\n%s\r\n" % (key, len(value), value), b"\r\n")
+
     def dump(self):
         """Key and value of every item."""
         items = {}

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signing out: here and at Keycloak, for pages and for scripts."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from site_under_test import asks_to_sign_in, is_form
+
+
+@pytest.fixture(scope="module")
+def site(new_site, realm):
+    return new_site(realm)
+
+
+@pytest.fixture(autouse=True)
+def nobody_signed_in_at_keycloak(realm):
+    for name in ("alice", "bob"):
+        realm.admin("POST", f"/users/{realm.user(name)['id']}/logout")
+
+
+def replay(site, value):
+    return site.get(site.browser(), headers=[("Cookie", "keycloak_session=" + value)])
+
+
+def test_logout_ends_both_sessions(site, realm):
+    browser = site.signed_in("alice")
+    session = browser.cookie("keycloak_session").value
+    assert len(realm.sessions("alice")) == 1
+    count = site.seen()
+    step = site.get(browser, "/authservice/logout")
+    assert step.status in (302, 303), step
+    assert not browser.cookie("keycloak_session")
+    gone = [line for line in step.all("Set-Cookie") if line.startswith("keycloak_session=")]
+    assert len(gone) == 1 and "httponly" in gone[0].lower() and "path=/" in gone[0].lower()
+    where = urlsplit(step.header("Location"))
+    query = parse_qs(where.query)
+    assert step.header("Location").startswith(realm.issuer + "/protocol/openid-connect/logout?")
+    assert query["client_id"] == [realm.client]
+    assert query["post_logout_redirect_uri"] == [site.url + "/"]
+    assert query["id_token_hint"][0].count(".") == 2
+    after = browser.get(step.header("Location"))
+    assert is_form(after), after
+    assert realm.sessions("alice") == []
+    assert asks_to_sign_in(replay(site, session), realm)
+    assert site.seen() == count
+
+
+def test_next_visit_shows_the_form_and_another_may_sign_in(site):
+    browser = site.signed_in("alice")
+    browser.get(site.url + "/authservice/logout")
+    form = browser.get(site.url + "/api/next")
+    assert is_form(form)
+    answer = browser.fill_in(form, "bob", site.realm.passwords["bob"])
+    assert answer.json()["user"] == "bob@example.com"
+    assert site.identity(browser) == ["bob@example.com"]
+
+
+def test_script_gets_the_address_to_go_to(site, realm):
+    browser = site.signed_in("alice")
+    session = browser.cookie("keycloak_session").value
+    answer = site.call(browser, "/authservice/logout", [("Origin", site.url)], method="POST", body=b"")
+    assert answer.status == 201, answer
+    after = answer.json()["afterLogoutURL"]
+    assert asks_to_sign_in(replay(site, session), realm)
+    assert is_form(browser.get(after if "://" in after else site.url + after))
+    assert realm.sessions("alice") == []
+
+
+def test_one_logout_leaves_others_alone(site, realm):
+    alice, elsewhere, bob = site.signed_in("alice"), site.signed_in("alice"), site.signed_in("bob")
+    alice.get(site.url + "/authservice/logout")
+    assert site.identity(elsewhere) == ["alice@example.com"]
+    assert site.identity(bob) == ["bob@example.com"]
+    assert len(realm.sessions("alice")) == 1
+
+
+def test_logout_without_a_session(site):
+    answer = site.get(site.browser(), "/authservice/logout")
+    assert answer.status in (302, 303), answer
+    assert not answer.header("X-Backend")
+    end = site.browser().get(site.url + "/authservice/logout")
+    assert end.status == 200 and not end.header("X-Backend"), end
+
+
+def test_page_after_logout(new_site, realm):
+    site = new_site(realm, settings="KeycloakAfterLogoutURL /goodbye\nKeycloakPublicPath /goodbye")
+    browser = site.signed_in("alice")
+    answer = browser.get(site.url + "/authservice/logout")
+    assert answer.url == site.url + "/goodbye" and answer.header("X-Backend"), answer
+    assert realm.sessions("alice") == []
+    assert site.backend.requests[-1]["user"] is None

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real memcached: what it holds, and what happens when it stalls, dies, or comes back empty."""
+
+import base64
+import os
+import re
+import signal
+import time
+
+import pytest
+
+from site_under_test import asks_to_sign_in
+
+
+@pytest.fixture(scope="module")
+def site(new_site, realm):
+    return new_site(realm)
+
+
+@pytest.fixture(params=["event", "prefork"])
+def own_site(new_site, realm, request):
+    return new_site(realm, mpm=request.param)
+
+
+def test_memcached_holds_nothing_in_the_clear(site):
+    browser = site.signed_in("alice")
+    session = browser.cookie("keycloak_session").value
+    hint = site.get(site.signed_in("bob"), "/authservice/logout").header("Location")
+    token_parts = re.search(r"id_token_hint=([^&]+)", hint).group(1).split(".")
+    items = site.memcached.dump()
+    assert items, "memcached is empty"
+    raw = base64.urlsafe_b64decode(session + "=")
+    user = site.realm.user("alice")
+    secret = [session, raw, raw.hex(), "alice@example.com", "alice", "example", user["id"], "data-science",
+              "kubeflow", "eyJ", "openid", "sid", site.realm.secret, site.realm.issuer,
+              base64.b64encode(b"alice@example.com").rstrip(b"=")] + token_parts[:2]
+    for key, value in items.items():
+        assert re.search(rb"[0-9a-f]{64}", key), key
+        for word in secret:
+            word = word.encode() if isinstance(word, str) else word
+            # Three bytes come by chance in a random kilobyte; only longer words prove anything.
+            if len(word) < 5:
+                continue
+            assert word not in key and word not in value, word
+    sessions = [value for value in items.values() if len(value) > 200]
+    assert sessions
+    for value in sessions:
+        # Sealed bytes do not compress and use the whole range.
+        assert len(set(value)) > 100
+
+
+def test_same_session_sealed_twice_differs(site):
+    one, two = site.signed_in("alice"), site.signed_in("alice")
+    values = [value for value in site.memcached.dump().values() if len(value) > 200]
+    assert len({value[-200:] for value in values}) == len(values) >= 2
+    assert site.identity(one) == site.identity(two) == ["alice@example.com"]
+
+
+def test_logout_leaves_no_session_behind(own_site):
+    browser = own_site.signed_in("alice")
+    before = {key for key, value in own_site.memcached.dump().items() if len(value) > 200}
+    assert len(before) == 1
+    browser.get(own_site.url + "/authservice/logout")
+    assert not before & set(own_site.memcached.keys())
+
+
+def test_value_changed_in_memcached_is_no_session(own_site):
+    """Every item is overwritten with a value that someone with memcached's socket could write."""
+    browser = own_site.signed_in("alice")
+    count = own_site.seen()
+    for key, value in own_site.memcached.dump().items():
+        changed = value[:-1] + bytes([value[-1] ^ 1])
+        answer = own_site.memcached.put(key, changed)
+        assert answer.startswith(b"STORED"), answer
+    answer = own_site.get(browser)
+    assert asks_to_sign_in(answer, own_site.realm), answer
+    assert own_site.seen() == count
+
+
+def test_stalled_memcached_is_503_and_nobody_is_signed_out(own_site):
+    browser = own_site.signed_in("alice")
+    child = own_site.memcached.child
+    count = own_site.seen()
+    child.send(signal.SIGSTOP)
+    try:
+        for _ in range(3):
+            answer = own_site.get(browser)
+            assert answer.status == 503 and answer.header("Retry-After"), answer
+            assert "KC0501" in answer.text and not answer.header("Set-Cookie"), answer
+        script = own_site.call(browser)
+        assert script.status == 503 and script.json()["tag"] == "KC0501", script
+        assert own_site.seen() == count
+    finally:
+        child.send(signal.SIGCONT)
+    assert identity_soon(own_site, browser) == ["alice@example.com"]
+
+
+def test_killed_memcached_is_503_then_a_new_sign_in(own_site):
+    browser = own_site.signed_in("alice")
+    count = own_site.seen()
+    own_site.memcached.child.kill()
+    answer = own_site.get(browser)
+    assert answer.status == 503 and "KC0501" in answer.text, answer
+    callback = own_site.browser()
+    landed = callback.sign_in(own_site.url + "/api/x", "bob", own_site.realm.passwords["bob"])
+    assert landed.status == 503 and not landed.header("X-Backend"), landed
+    assert not callback.cookie("keycloak_session")
+    assert own_site.seen() == count
+    own_site.memcached.start()
+    deadline = time.monotonic() + 20
+    while (answer := own_site.get(browser)).status == 503 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert asks_to_sign_in(answer, own_site.realm), answer
+    again = browser.get(own_site.url + "/api/x")
+    assert again.status == 200 and again.json()["user"] == "alice@example.com", again
+
+
+def identity_soon(site, browser):
+    """The identity once the store counts as reachable again, within a bounded wait."""
+    deadline = time.monotonic() + 20
+    while site.get(browser).status == 503 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return site.identity(browser)
+
+
+def test_no_secret_in_any_log(new_site, realm):
+    """LogLevel trace8 and a whole life of a session: no token, code, cookie or secret is logged."""
+    site = new_site(realm, blocks="LogLevel warn auth_keycloak:trace8")
+    browser = site.browser()
+    answer = browser.sign_in(site.url + "/api/x", "alice", realm.passwords["alice"])
+    secrets = [realm.secret, browser.cookie("keycloak_session").value,
+               (site.folder / "crypto-key").read_text().strip()]
+    callback = next(step for step in answer.history if "/oidc/callback?" in step.url)
+    for pair in callback.url.partition("?")[2].split("&"):
+        name, _, value = pair.partition("=")
+        if name in ("code", "state", "session_state"):
+            secrets.append(value)
+    hint = site.get(browser, "/authservice/logout").header("Location")
+    secrets += re.search(r"id_token_hint=([^&]+)", hint).group(1).split(".")
+    log = site.httpd.log_text()
+    assert "auth_keycloak" in log or "KC" in log or os.path.getsize(site.httpd.error_log) > 0
+    for secret in secrets:
+        assert len(secret) > 10 and secret not in log
