@@ -105,7 +105,19 @@ sub _certificates {
     $run->('genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', "$room/client-jwt.key");
     $run->('pkey', '-in', "$room/client-jwt.key", '-pubout', '-out', "$room/client-jwt.pub");
     chmod 0600, glob "$room/*.key";
+    _write("$room/client-jwk.json", _jwk("$room/client-jwt.key"), 0600);
     return;
+}
+
+# A private key in PEM as JWK.
+sub _jwk {
+    my $path = shift;
+    my $program = 'import sys; from jwcrypto.jwk import JWK; '
+        . 'print(JWK.from_pem(open(sys.argv[1], "rb").read()).export())';
+    open my $pipe, '-|', '/usr/bin/python3', '-c', $program, $path or die "python3: $!\n";
+    my $text = do { local $/; <$pipe> };
+    close $pipe or die "jwcrypto does not read $path\n";
+    return $text;
 }
 
 sub _start {

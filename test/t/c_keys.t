@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+# ATTACKS C: the realm's keys, as they change, vanish, multiply, or are not keys for this.
+use strict;
+use warnings;
+use Test::More;
+use Time::HiRes qw(sleep);
+use Keycloak::Expect;
+use Keycloak::World;
+
+use constant STALE => 1.5;    # seconds after which KeycloakMetadataTTL 1s is over
+
+subtest '62 a new kid: one more fetch, and the sign-in works' => sub {
+    works_ok 'with the first key', 'keys-new';
+    my $before = fetched('keys-new', 'certs');
+    realm('keys-new')->rotate;
+    works_ok 'with the new key', 'keys-new';
+    is fetched('keys-new', 'certs') - $before, 1, 'one fetch';
+    works_ok 'again', 'keys-new';
+    is fetched('keys-new', 'certs') - $before, 1, 'and no further one';
+};
+
+subtest '63 random kids: one fetch, however many tokens ask' => sub {
+    works_ok 'the first sign-in', 'keys-random';
+    my $before = fetched('keys-random', 'certs');
+    for my $number (1 .. 25) {
+        my $browser = browser('keys-random');
+        realm('keys-random')->set(id_token => { header => { kid => "random-$number" } });
+        my $response = $browser->sign_in('/');
+        is $response->status, 401, "kid random-$number is refused";
+        is $response->tag, 'KC0404', 'as an unknown key';
+    }
+    is fetched('keys-random', 'certs') - $before, 1, 'one fetch';
+    realm('keys-random')->reset;
+    works_ok 'a known kid still works', 'keys-random';
+};
+
+subtest '64 a retired key is refused after its time' => sub {
+    works_ok 'while it is there', 'keys-retired';
+    realm('keys-retired')->retire;
+    sleep STALE;
+    refused_ok 'a token of the old key', 'keys-retired', change => { id_token => { key => 'previous' } }, tag => 'KC0404';
+    works_ok 'a token of the new key', 'keys-retired';
+};
+
+refused_ok '65 use=enc is ignored', 'c65-use-enc', tag => 'KC0(?:206|404)', status => [401, 503];
+refused_ok '65 key_ops without verify is ignored', 'c65-key-ops', tag => 'KC0(?:206|404)', status => [401, 503];
+refused_ok '65 oct is ignored, HS256 with it refused', 'c65-oct', tag => 'KC0(?:206|403|404)', status => [401, 503],
+    change => { id_token => { key => 'client_secret', alg => 'HS256' } };
+works_ok '65 private members are ignored', 'c65-private';
+works_ok '65 unknown kinds of keys are ignored', 'c65-unknown';
+refused_ok '65 a key meant for another algorithm is not used', 'c65-other-alg', tag => 'KC040[345]';
+
+subtest '66 duplicate kid: another key\'s token never passes by it' => sub {
+    # Two keys of one name: refusing both and trying each are both sound; a third key is not.
+    my $browser = browser('c66-duplicate');
+    my $response = $browser->sign_in('/');
+    like $response->status, qr/^(?:303|401)$/, 'a token of the one: a clear answer';
+    refused_ok 'a token of neither key', 'c66-duplicate', tag => 'KC040[45]',
+        change => { id_token => { key => 'small', header => { kid => 'c66-duplicate-1' } } };
+};
+
+my %bad = (
+    'keys-empty'  => ['an empty set',         { certs => { shape => 'empty' } }],
+    'keys-large'  => ['a set of 1 MiB',       { certs => { shape => 'one_mebibyte' } }],
+    'keys-broken' => ['no JSON',              { faults => { certs => { kind => 'html' } } }],
+    'keys-down'   => ['an endpoint that is down', { faults => { certs => { kind => 'drop' } } }],
+);
+for my $site (sort keys %bad) {
+    my ($what, $change) = @{ $bad{$site} };
+    subtest "67 $what: the last good keys are kept" => sub {
+        works_ok 'with good keys', $site;
+        my $before = fetched($site, 'certs');
+        realm($site)->set(%$change);
+        sleep STALE;
+        works_ok 'with the good keys of before', $site;
+        ok wait_until { fetched($site, 'certs') > $before }, 'though new ones were asked for';
+        works_ok 'and still', $site;
+        realm($site)->reset;
+    };
+}
+
+subtest '67 500 keys: kept or used, but never in the way' => sub {
+    works_ok 'with good keys', 'keys-many';
+    realm('keys-many')->set(certs => { shape => 'five_hundred' });
+    sleep STALE;
+    works_ok 'with 500 keys around', 'keys-many';
+    realm('keys-many')->reset;
+};
+
+closed_ok '67 an empty set at the very first', 'c67-empty', tag => 'KC0206';
+closed_ok '67 a set without keys', 'c67-no-keys', tag => 'KC0(?:206|207)';
+closed_ok '67 1 MiB at the very first', 'c67-large', tag => 'KC020[1267]';
+
+subtest '68 an endpoint down: stale keys until the cap, then closed' => sub {
+    works_ok 'with good keys', 'keys-gone';
+    my $in = signed_in('keys-gone') or return fail 'signing in';
+    realm('keys-gone')->set(faults => { certs => { kind => 'drop' }, discovery => { kind => 'drop' } });
+    sleep 2 * STALE + 0.5;
+    closed_ok 'after the cap', 'keys-gone';
+    is identity($in->seen), 'alice@example.com', 'who is signed in goes on';
+    realm('keys-gone')->reset;
+    ok wait_until { my $browser = browser('keys-gone'); $browser->sign_in('/')->status == 303 } 15,
+        'and when it is back, sign-ins work again';
+};
+
+closed_ok '69 http jwks_uri under an https issuer', 'd69-http-jwks', tag => 'KC0205';
+
+done_testing;
