@@ -1,0 +1,575 @@
+/* Claims: the ID token's checks, one after the other, and the identity that its claims make.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "claims.h"
+
+#include <apr_strings.h>
+#include <string.h>
+#include <strings.h>
+
+#include "buf.h"
+#include "crypto.h"
+
+/* The last second of the year 9999: later times are no times, and sums of them could overflow. */
+#define TIME_MAX INT64_C(253402300799)
+
+/* C0, DEL, and C1 (U+0080 to U+009F, in UTF-8 two bytes). */
+static int has_control(const char *text)
+{
+    const unsigned char *at;
+
+    for (at = (const unsigned char *)text; *at; at++) {
+        if (*at < 0x20 || *at == 0x7f || (at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f))
+            return 1;
+    }
+    return 0;
+}
+
+static int is_id_text(const char *text)
+{
+    return text && *text && strlen(text) <= KC_CLAIMS_TEXT_MAX && !has_control(text);
+}
+
+/* 1 for text that arrives in a header as it is: recipients trim spaces at its ends, so that "
+ * admin" would become "admin" on the way. */
+static int is_header_text(const char *text)
+{
+    size_t len = strlen(text);
+
+    return !len || (!has_control(text) && text[0] != ' ' && text[len - 1] != ' ');
+}
+
+typedef kc_rc_t (*check_t)(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                           kc_err_t *err);
+
+/* Keycloak's refresh, logout and access tokens are signed by the same keys for the same issuer;
+ * what tells them from ID tokens is their types. */
+static kc_rc_t check_type(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                          kc_err_t *err)
+{
+    const kc_json_t *typ = kc_json_member(token->claims, "typ");
+    const char *text = kc_json_string(typ);
+
+    (void)expect;
+    if (token->typ && strcasecmp(token->typ, "JWT") != 0)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE, "header typ is %.100s, not JWT",
+                       token->typ);
+    if (typ && (!text || strcmp(text, "ID") != 0))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE, "typ is %.100s, not ID",
+                       text ? text : "no string");
+    if (kc_json_member(token->claims, "events"))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE, "it has events: a logout token");
+    return KC_OK;
+}
+
+static kc_rc_t check_issuer(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                            kc_err_t *err)
+{
+    const char *issuer = kc_json_member_string(token->claims, "iss");
+
+    if (!issuer)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ISSUER, "iss is absent or no string");
+    if (strcmp(issuer, expect->issuer) != 0)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ISSUER, "iss is %.100s, not %.100s", issuer,
+                       expect->issuer);
+    return KC_OK;
+}
+
+/* 1 when aud is client_id, or an array of strings, client_id among them. */
+static int is_for_client(const kc_json_t *audience, const char *client_id)
+{
+    const char *text = kc_json_string(audience);
+    size_t i;
+    int is_found = 0;
+
+    if (text)
+        return !strcmp(text, client_id);
+    if (kc_json_type(audience) != KC_JSON_ARRAY)
+        return 0;
+    for (i = 0; i < kc_json_size(audience); i++) {
+        text = kc_json_string(kc_json_at(audience, i));
+        if (!text)
+            return 0;
+        is_found |= !strcmp(text, client_id);
+    }
+    return is_found;
+}
+
+static kc_rc_t check_audience(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                              kc_err_t *err)
+{
+    const kc_json_t *audience = kc_json_member(token->claims, "aud");
+    const kc_json_t *party = kc_json_member(token->claims, "azp");
+    const char *text = kc_json_string(party);
+
+    if (!audience || !is_for_client(audience, expect->client_id))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_AUDIENCE, "aud does not hold %.100s",
+                       expect->client_id);
+    if (party && (!text || strcmp(text, expect->client_id) != 0))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_AUDIENCE, "azp is %.100s, not %.100s",
+                       text ? text : "no string", expect->client_id);
+    if (!party && !kc_json_string(audience) && kc_json_size(audience) > 1)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_AUDIENCE, "several audiences but no azp");
+    return KC_OK;
+}
+
+/* A NumericDate that is an integer from 0 to TIME_MAX; nobody issues others. */
+static kc_rc_t read_time(const kc_json_t *claims, const char *name, int64_t *out, kc_err_t *err)
+{
+    const kc_json_t *value = kc_json_member(claims, name);
+
+    if (!value)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "%s is absent", name);
+    if (kc_json_type(value) != KC_JSON_INTEGER || !kc_json_integer(value, out) || *out < 0 ||
+        *out > TIME_MAX)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "%s is no time in seconds", name);
+    return KC_OK;
+}
+
+static kc_rc_t check_begin(const char *name, int64_t begin, const kc_claims_expect_t *expect,
+                           kc_err_t *err)
+{
+    if (begin > expect->now + expect->skew)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "%s is %lld s in the future", name,
+                       (long long)(begin - expect->now));
+    return KC_OK;
+}
+
+static kc_rc_t check_time(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                          kc_err_t *err)
+{
+    int64_t end = 0;
+    int64_t begin = 0;
+
+    if (read_time(token->claims, "exp", &end, err) != KC_OK ||
+        read_time(token->claims, "iat", &begin, err) != KC_OK)
+        return KC_REFUSED;
+    if (end <= expect->now - expect->skew)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "exp is %lld s in the past",
+                       (long long)(expect->now - end));
+    if (end <= begin)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "exp is not after iat");
+    return check_begin("iat", begin, expect, err);
+}
+
+static kc_rc_t check_not_before(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                                kc_err_t *err)
+{
+    int64_t begin = 0;
+
+    if (!kc_json_member(token->claims, "nbf"))
+        return KC_OK;
+    if (read_time(token->claims, "nbf", &begin, err) != KC_OK)
+        return KC_REFUSED;
+    return check_begin("nbf", begin, expect, err);
+}
+
+static kc_rc_t check_subject(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                             kc_err_t *err)
+{
+    (void)expect;
+    if (!is_id_text(kc_json_member_string(token->claims, "sub")))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SUBJECT,
+                       "sub is absent, empty, no string, over %d bytes or has control characters",
+                       KC_CLAIMS_TEXT_MAX);
+    return KC_OK;
+}
+
+static kc_rc_t check_nonce(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                           kc_err_t *err)
+{
+    const char *nonce = kc_json_member_string(token->claims, "nonce");
+
+    if (!nonce || !expect->nonce ||
+        !kc_crypto_is_equal(nonce, strlen(nonce), expect->nonce, strlen(expect->nonce)))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_NONCE, "nonce is %s",
+                       nonce ? "another" : "absent or no string");
+    return KC_OK;
+}
+
+/* The size in bits that ends an algorithm's name; 0 for a name of another form. */
+static int hash_bits(const char *alg)
+{
+    if (strlen(alg) != 5)
+        return 0;
+    if (!strcmp(alg + 2, "256"))
+        return 256;
+    if (!strcmp(alg + 2, "384"))
+        return 384;
+    return strcmp(alg + 2, "512") ? 0 : 512;
+}
+
+/* The left half of the access token's hash, in base64url (OpenID Connect Core 1.0 section 3.1.3.6).
+ */
+static kc_rc_t half_hash(const char *alg, const char *access_token, char *out, kc_err_t *err)
+{
+    unsigned char hash[KC_CRYPTO_SHA_MAX];
+    size_t len = 0;
+    int bits = hash_bits(alg);
+    kc_rc_t rc;
+
+    if (!bits)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG, "%.20s names no hash for at_hash", alg);
+    rc = kc_crypto_sha2(bits, kc_buf_text(access_token), hash, &len, err);
+    if (rc == KC_OK)
+        kc_buf_base64url_to(hash, len / 2, out);
+    return rc;
+}
+
+static kc_rc_t check_access_hash(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                                 kc_err_t *err)
+{
+    const kc_json_t *member = kc_json_member(token->claims, "at_hash");
+    const char *text = kc_json_string(member);
+    char hash[(KC_CRYPTO_SHA_MAX / 2 * 4 + 2) / 3 + 1];
+    kc_rc_t rc;
+
+    if (!member || (text && !expect->access_token))
+        return KC_OK;
+    if (!text)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_CLAIM, "at_hash is no string");
+    rc = half_hash(token->alg, expect->access_token, hash, err);
+    if (rc == KC_OK && !kc_crypto_is_equal(text, strlen(text), hash, strlen(hash)))
+        rc = KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_CLAIM,
+                     "at_hash does not belong to the access token");
+    return rc;
+}
+
+static kc_rc_t check_session(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                             kc_err_t *err)
+{
+    const kc_json_t *sid = kc_json_member(token->claims, "sid");
+    int64_t auth_time;
+
+    (void)expect;
+    if (sid && !is_id_text(kc_json_string(sid)))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_CLAIM,
+                       "sid is empty, no string, over %d bytes or has control characters",
+                       KC_CLAIMS_TEXT_MAX);
+    if (kc_json_member(token->claims, "auth_time") &&
+        read_time(token->claims, "auth_time", &auth_time, NULL) != KC_OK)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_CLAIM, "auth_time is no time in seconds");
+    return KC_OK;
+}
+
+/* In this order, so that the reason given is the most telling one: a foreign token is told from an
+ * old one. */
+static const check_t checks[] = {
+    check_type,    check_issuer, check_audience,    check_time,    check_not_before,
+    check_subject, check_nonce,  check_access_hash, check_session,
+};
+
+kc_rc_t kc_claims_verify(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                         kc_err_t *err)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+        kc_rc_t rc = checks[i](token, expect, err);
+
+        if (rc != KC_OK)
+            return rc;
+    }
+    return KC_OK;
+}
+
+/* ---- identity ---- */
+
+static int is_email_checked(const kc_conf_t *conf)
+{
+    return conf->verified_email && !strcmp(conf->user_claim, "email");
+}
+
+static const kc_json_t *find_claim(const kc_json_t *claims, const char *path)
+{
+    const kc_json_t *value = path ? kc_json_path(claims, path) : NULL;
+
+    return value && kc_json_type(value) != KC_JSON_NULL ? value : NULL;
+}
+
+int kc_claims_is_incomplete(const kc_conf_t *conf, const kc_json_t *claims)
+{
+    int i;
+
+    if (!find_claim(claims, conf->user_claim) ||
+        (conf->groups_claim && !find_claim(claims, conf->groups_claim)) ||
+        (is_email_checked(conf) && !find_claim(claims, "email_verified")))
+        return 1;
+    for (i = 0; conf->headers && i < conf->headers->nelts; i++) {
+        if (!find_claim(claims, APR_ARRAY_IDX(conf->headers, i, kc_conf_pair_t).value))
+            return 1;
+    }
+    return 0;
+}
+
+/* What the making of an identity works on. */
+typedef struct {
+    const kc_conf_t *conf;
+    const kc_json_t *claims;
+    apr_pool_t *pool;
+    int dropped;
+} maker_t;
+
+static const char *user_text(const kc_json_t *value, apr_pool_t *pool)
+{
+    if (kc_json_type(value) == KC_JSON_INTEGER)
+        return kc_json_scalar_text(value, pool);
+    return kc_json_string(value);
+}
+
+static kc_rc_t make_user(const maker_t *maker, const char **out, kc_err_t *err)
+{
+    const kc_conf_t *conf = maker->conf;
+    const kc_json_t *value = find_claim(maker->claims, conf->user_claim);
+    const char *user;
+
+    if (!value)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_USER_MISSING, "claim %.100s is absent",
+                       conf->user_claim);
+    user = user_text(value, maker->pool);
+    if (user && conf->user_transform)
+        user = kc_conf_transform(conf->user_transform, user, maker->pool);
+    if (user && !*user)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_USER_MISSING, "claim %.100s is empty",
+                       conf->user_claim);
+    if (user && conf->user_prefix)
+        user = apr_pstrcat(maker->pool, conf->user_prefix, user, NULL);
+    if (!is_id_text(user) || !is_header_text(user))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_USER_FORM,
+                       "claim %.100s is no text, over %d bytes, or has control characters or "
+                       "spaces at an end",
+                       conf->user_claim, KC_CLAIMS_TEXT_MAX);
+    *out = apr_pstrdup(maker->pool, user);
+    return KC_OK;
+}
+
+static kc_rc_t check_email(const maker_t *maker, kc_err_t *err)
+{
+    const kc_json_t *verified = kc_json_member(maker->claims, "email_verified");
+    const char *text = kc_json_string(verified);
+
+    if (!is_email_checked(maker->conf) || kc_json_is_true(verified) ||
+        (text && !strcmp(text, "true")))
+        return KC_OK;
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_EMAIL_UNVERIFIED, "email_verified is %s",
+                   verified ? "not true" : "absent");
+}
+
+/* A member of the identity's own: "" when it is absent or cannot be used. */
+static const char *own_text(maker_t *maker, const char *name, int is_for_header)
+{
+    const char *text = kc_json_member_string(maker->claims, name);
+
+    if (!text)
+        return "";
+    if (is_id_text(text) && (!is_for_header || is_header_text(text)))
+        return apr_pstrdup(maker->pool, text);
+    maker->dropped++;
+    return "";
+}
+
+static const char *group_name(const char *text)
+{
+    return text && *text == '/' ? text + 1 : text;
+}
+
+static void push_group(maker_t *maker, const kc_json_t *value, apr_array_header_t *list)
+{
+    const char *name = group_name(kc_json_string(value));
+
+    if (!name || !*name || strchr(name, ',') || !is_header_text(name) ||
+        list->nelts >= KC_CLAIMS_LIST_MAX) {
+        maker->dropped++;
+        return;
+    }
+    APR_ARRAY_PUSH(list, const char *) = apr_pstrdup(maker->pool, name);
+}
+
+static apr_array_header_t *make_groups(maker_t *maker)
+{
+    apr_array_header_t *list = apr_array_make(maker->pool, 8, sizeof(const char *));
+    const kc_json_t *value = find_claim(maker->claims, maker->conf->groups_claim);
+    size_t i;
+
+    if (value && kc_json_type(value) != KC_JSON_ARRAY)
+        push_group(maker, value, list);
+    else
+        for (i = 0; i < kc_json_size(value); i++)
+            push_group(maker, kc_json_at(value, i), list);
+    return list;
+}
+
+/* Joined by commas; "" when that is too long for a header, since a part of it would be wrong as
+ * well. */
+static const char *join(maker_t *maker, const apr_array_header_t *list)
+{
+    const char *text = apr_array_pstrcat(maker->pool, list, ',');
+
+    if (strlen(text) <= KC_CLAIMS_HEADER_MAX)
+        return text;
+    maker->dropped++;
+    return "";
+}
+
+/* Puts the roles of an object such as realm_access at the end of list, each behind prefix. */
+static void push_roles(maker_t *maker, const kc_json_t *access, const char *prefix,
+                       apr_array_header_t *list)
+{
+    const kc_json_t *roles = kc_json_member(access, "roles");
+    size_t i;
+
+    for (i = 0; kc_json_type(roles) == KC_JSON_ARRAY && i < kc_json_size(roles); i++) {
+        const char *role = kc_json_string(kc_json_at(roles, i));
+
+        if (!role || !*role || has_control(role) || list->nelts >= KC_CLAIMS_LIST_MAX)
+            maker->dropped++;
+        else
+            APR_ARRAY_PUSH(list, const char *) = apr_pstrcat(maker->pool, prefix, role, NULL);
+    }
+}
+
+/* Keycloak's defaults put roles into access tokens alone; mappers can put them into ID tokens. */
+static const kc_json_t *role_source(const maker_t *maker, const kc_json_t *access, const char *name)
+{
+    const kc_json_t *value = kc_json_member(access, name);
+
+    return value ? value : kc_json_member(maker->claims, name);
+}
+
+typedef struct {
+    maker_t *maker;
+    apr_array_header_t *list;
+} client_roles_t;
+
+static void push_client_roles(void *context, const char *client, const kc_json_t *value)
+{
+    client_roles_t *roles = context;
+    const char *prefix = apr_pstrcat(roles->maker->pool, client, ":", NULL);
+
+    if (!*client || has_control(client))
+        roles->maker->dropped++;
+    else
+        push_roles(roles->maker, value, prefix, roles->list);
+}
+
+static void make_roles(maker_t *maker, const kc_json_t *access, kc_identity_t *out)
+{
+    const kc_json_t *clients = role_source(maker, access, "resource_access");
+    client_roles_t roles;
+
+    out->realm_role_list = apr_array_make(maker->pool, 8, sizeof(const char *));
+    out->client_role_list = apr_array_make(maker->pool, 8, sizeof(const char *));
+    push_roles(maker, role_source(maker, access, "realm_access"), "", out->realm_role_list);
+    roles.maker = maker;
+    roles.list = out->client_role_list;
+    if (kc_json_type(clients) == KC_JSON_OBJECT)
+        kc_json_each(clients, push_client_roles, &roles);
+}
+
+/* An array's elements for a header; those that would look like several, or like others, are left
+ * out. */
+static const char *array_text(maker_t *maker, const kc_json_t *array)
+{
+    apr_array_header_t *list = apr_array_make(maker->pool, 8, sizeof(const char *));
+    size_t i;
+
+    for (i = 0; i < kc_json_size(array); i++) {
+        const char *text = kc_json_scalar_text(kc_json_at(array, i), maker->pool);
+
+        if (!text || !*text || strchr(text, ',') || !is_header_text(text) ||
+            list->nelts >= KC_CLAIMS_LIST_MAX)
+            maker->dropped++;
+        else
+            APR_ARRAY_PUSH(list, const char *) = text;
+    }
+    return join(maker, list);
+}
+
+static const char *header_text(maker_t *maker, const char *path)
+{
+    const kc_json_t *value = find_claim(maker->claims, path);
+    const char *text;
+
+    if (!value)
+        return "";
+    if (kc_json_type(value) == KC_JSON_ARRAY)
+        return array_text(maker, value);
+    text = kc_json_scalar_text(value, maker->pool);
+    if (text && is_header_text(text) && strlen(text) <= KC_CLAIMS_HEADER_MAX)
+        return apr_pstrdup(maker->pool, text);
+    maker->dropped++;
+    return "";
+}
+
+static apr_array_header_t *make_headers(maker_t *maker)
+{
+    const apr_array_header_t *pairs = maker->conf->headers;
+    apr_array_header_t *list = apr_array_make(maker->pool, 4, sizeof(const char *));
+    int i;
+
+    for (i = 0; pairs && i < pairs->nelts; i++)
+        APR_ARRAY_PUSH(list, const char *) =
+            header_text(maker, APR_ARRAY_IDX(pairs, i, kc_conf_pair_t).value);
+    return list;
+}
+
+kc_rc_t kc_claims_identity(const kc_conf_t *conf, const kc_json_t *claims, const kc_json_t *access,
+                           apr_pool_t *pool, kc_identity_t *out, int *dropped, kc_err_t *err)
+{
+    maker_t maker = {conf, claims, pool, 0};
+    kc_rc_t rc;
+
+    memset(out, 0, sizeof(*out));
+    *dropped = 0;
+    rc = make_user(&maker, &out->user, err);
+    if (rc == KC_OK)
+        rc = check_email(&maker, err);
+    if (rc != KC_OK)
+        return rc;
+    out->sub = own_text(&maker, "sub", 0);
+    out->sid = own_text(&maker, "sid", 0);
+    out->email = own_text(&maker, "email", 1);
+    out->group_list = make_groups(&maker);
+    out->groups = join(&maker, out->group_list);
+    make_roles(&maker, access, out);
+    out->header_list = make_headers(&maker);
+    *dropped = maker.dropped;
+    return KC_OK;
+}
+
+/* ---- merging ---- */
+
+typedef struct {
+    kc_json_t *object;
+    const char *skipped;
+} merge_t;
+
+static void put_member(void *context, const char *name, const kc_json_t *value)
+{
+    merge_t *merge = context;
+
+    if (!merge->skipped || strcmp(name, merge->skipped) != 0)
+        kc_json_set_value(merge->object, name, value);
+}
+
+/* 1 when both name an e-mail address, and not the same. */
+static int is_email_another(const kc_json_t *id_token, const kc_json_t *userinfo)
+{
+    const char *ours = kc_json_member_string(id_token, "email");
+    const char *theirs = kc_json_member_string(userinfo, "email");
+
+    return ours && theirs && strcmp(ours, theirs) != 0;
+}
+
+const kc_json_t *kc_claims_merge(const kc_json_t *id_token, const kc_json_t *userinfo,
+                                 apr_pool_t *pool)
+{
+    merge_t merge;
+
+    merge.object = kc_json_new_object(pool);
+    /* That one address has been verified says nothing of another. */
+    merge.skipped = is_email_another(id_token, userinfo) ? "email_verified" : NULL;
+    kc_json_each(userinfo, put_member, &merge);
+    merge.skipped = NULL;
+    kc_json_each(id_token, put_member, &merge);
+    return merge.object;
+}
