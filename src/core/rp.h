@@ -11,14 +11,15 @@
 #include "keyring.h"
 #include "seal.h"
 
-enum { KC_RP_ID_SIZE = 16 /* bytes */ };
+enum { KC_RP_ID_SIZE = 16 /* bytes */, KC_RP_STORE_NAME_MAX = 64 /* bytes */ };
 
 /* Names that depend on the scheme which the browser uses. */
 typedef struct kc_rp_names_t {
     const char *session; /* "__Host-keycloak_session" */
     size_t session_len;
-    const char *login;  /* prefix of the login cookies: "__Host-keycloak_login_" */
-    const char *rounds; /* the counter against loops */
+    const char *login;         /* prefix of the login cookies: "__Host-keycloak_login_" */
+    const char *login_pattern; /* the same with a star, for kc_cookie_strip */
+    const char *rounds;        /* the counter against loops */
 } kc_rp_names_t;
 
 /* Frozen after start; shared by all threads. env and keyring are the child's. */
@@ -38,8 +39,9 @@ kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool
 /* Makes the sealing keys of the configured secrets (array of const char *), or of a generated one. */
 kc_rc_t kc_rp_keys_make(const apr_array_header_t *secrets, apr_pool_t *pool, kc_seal_keys_t **out,
                         kc_err_t *err);
-/* Where a value lives in the store: hex of a key derived from the purpose, this relying party and `name`. out has room for KC_STORE_KEY_LEN + 1 bytes. */
-kc_rc_t kc_rp_store_key(const kc_crypto_key_t *key, const char *purpose, kc_bytes_t name, char *out,
-                        kc_err_t *err);
+/* Where a value lives in the store: hex of a key derived from the purpose, this relying party and
+ * name (up to KC_RP_STORE_NAME_MAX bytes). out has room for KC_STORE_KEY_LEN + 1 bytes. */
+kc_rc_t kc_rp_store_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *purpose,
+                        kc_bytes_t name, char *out, kc_err_t *err);
 
 #endif

@@ -49,20 +49,22 @@ typedef struct kc_session_t {
     kc_session_list_t group_list;
     kc_session_list_t realm_roles;
     kc_session_list_t client_roles;
-    kc_bytes_t id_token; /* compact text, for id_token_hint */
-    kc_bytes_t claims;   /* JSON of the merged claims; empty: those of id_token's payload */
+    kc_bytes_t id_token[3]; /* the ID token's header, payload and signature, base64url undone */
+    kc_bytes_t claims;      /* JSON of the merged claims; empty: those of the ID token's payload */
 } kc_session_t;
 
 /* Writes the compact form; KC_REFUSED with KC_ERR_STORE_VALUE when it is too large. Texts must not be NULL. */
 kc_rc_t kc_session_encode(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *out,
                           kc_err_t *err);
 /* Reads it; KC_REFUSED with KC_ERR_SESSION_FORMAT for another version or anything that does not add up. */
-kc_rc_t kc_session_decode(kc_bytes_t compact, apr_pool_t *pool, kc_session_t *out, kc_err_t *err);
+kc_rc_t kc_session_decode(kc_bytes_t compact, kc_session_t *out, kc_err_t *err);
 
 /* Walks a list: the text after `at` (NULL: the first), NULL at the end. */
 const char *kc_session_list_next(const kc_session_list_t *list, const char *at);
 /* Makes a list of an array of const char *, in pool. */
 kc_session_list_t kc_session_list_make(const apr_array_header_t *texts, apr_pool_t *pool);
+/* The ID token in compact form, for id_token_hint, in pool. */
+const char *kc_session_id_token(const kc_session_t *session, apr_pool_t *pool);
 /* The session's claims as JSON, parsed anew at each call; NULL when there are none. */
 const kc_json_t *kc_session_claims(const kc_session_t *session, apr_pool_t *pool);
 

@@ -1,0 +1,334 @@
+/* The state of a sign-in: made, sealed into its cookie, found again, spent.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "login_state.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#include "cookie.h"
+#include "url.h"
+
+/* A state's 32 bytes: when it was made (4), round (1), seconds since the first round (1), random
+ * (26). The first 12 bytes name its cookie, so 20 random bytes are seen by Keycloak alone. The
+ * parameter is their base64url, then, when the return URL is short and no mere "/", a dot and the
+ * sealed return URL: so a tab whose cookie had to make room still finds its page. */
+enum { ROUND_AT = 4, DELTA_AT = 5, RANDOM_AT = 6, CARRIED_SECONDS = 86400 };
+
+static const char cookie_purpose[] = "login";
+static const char carried_purpose[] = "login-return";
+static const char spent_purpose[] = "login-spent";
+
+static int64_t now(const kc_rp_t *rp)
+{
+    return rp->env->now(rp->env->context);
+}
+
+static int64_t issued_at(const unsigned char *raw)
+{
+    return (int64_t)raw[0] << 24 | (int64_t)raw[1] << 16 | (int64_t)raw[2] << 8 | raw[3];
+}
+
+static kc_rc_t seal(const kc_rp_t *rp, const char *purpose, const unsigned char *raw,
+                    int64_t expires_at, kc_bytes_t plain, apr_pool_t *pool, const char **out,
+                    kc_err_t *err)
+{
+    kc_seal_use_t use = {purpose, {raw, KC_LOGIN_STATE_SIZE}, {rp->id, KC_RP_ID_SIZE}};
+    unsigned char iv[KC_CRYPTO_IV_SIZE];
+    kc_bytes_t sealed;
+    kc_rc_t rc;
+
+    if (rp->env->random(rp->env->context, iv, sizeof(iv)) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a sign-in");
+    rc = kc_seal_close(rp->keys, &use, expires_at, iv, plain, pool, &sealed, err);
+    if (rc == KC_OK)
+        *out = kc_buf_base64url(sealed, pool);
+    return rc;
+}
+
+static kc_rc_t unseal(const kc_rp_t *rp, const char *purpose, const unsigned char *raw,
+                      kc_bytes_t text, apr_pool_t *pool, kc_bytes_t *plain, kc_err_t *err)
+{
+    kc_seal_use_t use = {purpose, {raw, KC_LOGIN_STATE_SIZE}, {rp->id, KC_RP_ID_SIZE}};
+    kc_bytes_t sealed;
+
+    if (kc_buf_unbase64url((const char *)text.data, text.len, pool, &sealed) != KC_OK)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_SEAL, "a sealed value is not base64url");
+    return kc_seal_open(rp->keys, &use, now(rp), sealed, pool, plain, NULL, err);
+}
+
+/* --- making --- */
+
+static void stamp(const kc_rp_t *rp, const kc_login_round_t *round, unsigned char *raw)
+{
+    int64_t issued = now(rp);
+    int64_t delta = round->since ? issued - round->since : 0;
+
+    raw[0] = (unsigned char)(issued >> 24);
+    raw[1] = (unsigned char)(issued >> 16);
+    raw[2] = (unsigned char)(issued >> 8);
+    raw[3] = (unsigned char)issued;
+    raw[ROUND_AT] = (unsigned char)(round->number > 255 ? 255 : round->number);
+    raw[DELTA_AT] = (unsigned char)(delta < 0 || delta > 255 ? 255 : delta);
+}
+
+static int is_carried(const char *return_url)
+{
+    return strcmp(return_url, "/") != 0 && strlen(return_url) <= KC_LOGIN_CARRIED_MAX;
+}
+
+static kc_rc_t make_text(const kc_rp_t *rp, kc_login_state_t *state, apr_pool_t *pool,
+                         kc_err_t *err)
+{
+    kc_bytes_t raw = {state->raw, sizeof(state->raw)};
+    const char *sealed;
+    kc_rc_t rc;
+
+    state->text = kc_buf_base64url(raw, pool);
+    if (!is_carried(state->return_url))
+        return KC_OK;
+    rc = seal(rp, carried_purpose, state->raw, now(rp) + CARRIED_SECONDS,
+              kc_buf_text(state->return_url), pool, &sealed, err);
+    if (rc == KC_OK)
+        state->text = apr_pstrcat(pool, state->text, ".", sealed, NULL);
+    return rc;
+}
+
+kc_rc_t kc_login_state_make(const kc_rp_t *rp, const char *return_url,
+                            const kc_login_round_t *round, apr_pool_t *pool, kc_login_state_t *out,
+                            kc_err_t *err)
+{
+    unsigned char nonce[KC_LOGIN_NONCE_SIZE], verifier[KC_LOGIN_VERIFIER_SIZE];
+    const kc_env_t *env = rp->env;
+
+    if (env->random(env->context, out->raw + RANDOM_AT, sizeof(out->raw) - RANDOM_AT) != KC_OK ||
+        env->random(env->context, nonce, sizeof(nonce)) != KC_OK ||
+        env->random(env->context, verifier, sizeof(verifier)) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a sign-in");
+    stamp(rp, round, out->raw);
+    kc_buf_base64url_to(nonce, sizeof(nonce), out->nonce);
+    kc_buf_base64url_to(verifier, sizeof(verifier), out->verifier);
+    kc_crypto_cleanse(verifier, sizeof(verifier));
+    out->return_url = strlen(return_url) <= KC_LOGIN_RETURN_MAX ? return_url : "/";
+    return make_text(rp, out, pool, err);
+}
+
+/* --- its cookie --- */
+
+static const char *cookie_name(const kc_rp_t *rp, const kc_login_client_t *client, const char *text,
+                               apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, rp->names[client->is_https].login,
+                       apr_pstrmemdup(pool, text, KC_LOGIN_TAG_LEN), NULL);
+}
+
+static const char *format(const kc_login_client_t *client, const char *name, const char *value,
+                          int64_t max_age, apr_pool_t *pool)
+{
+    kc_cookie_set_t cookie = {name, value, NULL, NULL, "Lax", (long)max_age, client->is_https};
+
+    return kc_cookie_format(&cookie, pool);
+}
+
+/* A login cookie that the browser has already. */
+typedef struct rival_t {
+    const char *name;
+    size_t size;
+    int64_t issued; /* 0 when it is none of ours or expired: the first to go */
+} rival_t;
+
+static int64_t rival_age(const kc_rp_t *rp, const char *tag, apr_pool_t *pool)
+{
+    kc_bytes_t raw;
+    int64_t issued;
+
+    if (strlen(tag) != KC_LOGIN_TAG_LEN ||
+        kc_buf_unbase64url(tag, KC_LOGIN_TAG_LEN, pool, &raw) != KC_OK)
+        return 0;
+    issued = issued_at(raw.data);
+    return issued + rp->conf->login_timeout > now(rp) ? issued : 0;
+}
+
+static size_t find_rivals(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool,
+                          rival_t *rivals)
+{
+    const char *prefix = rp->names[client->is_https].login;
+    kc_cookie_item_t items[KC_COOKIE_LIST_MAX];
+    size_t i, count = kc_cookie_list(client->cookies, prefix, items, KC_COOKIE_LIST_MAX);
+
+    if (count > KC_COOKIE_LIST_MAX)
+        count = KC_COOKIE_LIST_MAX;
+    for (i = 0; i < count; i++) {
+        rivals[i].name = apr_pstrmemdup(pool, (const char *)items[i].name.data, items[i].name.len);
+        rivals[i].size = items[i].name.len + 1 + items[i].value.len;
+        rivals[i].issued = rival_age(rp, rivals[i].name + strlen(prefix), pool);
+    }
+    return count;
+}
+
+static size_t oldest(const rival_t *rivals, size_t count)
+{
+    size_t i, best = 0;
+
+    for (i = 1; i < count; i++) {
+        if (rivals[i].issued < rivals[best].issued)
+            best = i;
+    }
+    return best;
+}
+
+static void make_room(const kc_rp_t *rp, const kc_login_client_t *client, size_t size,
+                      apr_pool_t *pool, apr_array_header_t *cookies)
+{
+    rival_t rivals[KC_COOKIE_LIST_MAX];
+    size_t i, count = find_rivals(rp, client, pool, rivals);
+
+    for (i = 0; i < count; i++)
+        size += rivals[i].size;
+    while (count > 0) {
+        size_t victim = oldest(rivals, count);
+
+        if (rivals[victim].issued && count < KC_LOGIN_AT_ONCE_MAX && size <= KC_LOGIN_COOKIES_MAX)
+            return;
+        APR_ARRAY_PUSH(cookies, const char *) = format(client, rivals[victim].name, "", 0, pool);
+        size -= rivals[victim].size;
+        rivals[victim] = rivals[--count];
+    }
+}
+
+kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_login_client_t *client,
+                            const kc_login_state_t *state, apr_pool_t *pool,
+                            apr_array_header_t *cookies, kc_err_t *err)
+{
+    const char *name = cookie_name(rp, client, state->text, pool), *value;
+    kc_bytes_t plain;
+    kc_buf_t buf;
+    kc_rc_t rc;
+
+    kc_buf_init(&buf, KC_LOGIN_COOKIES_MAX, pool);
+    kc_buf_put_text(&buf, state->nonce);
+    kc_buf_put_text(&buf, state->verifier);
+    if (!is_carried(state->return_url))
+        kc_buf_put_text(&buf, state->return_url);
+    rc = kc_buf_bytes(&buf, &plain);
+    if (rc == KC_OK)
+        rc = seal(rp, cookie_purpose, state->raw, now(rp) + rp->conf->login_timeout, plain, pool,
+                  &value, err);
+    if (rc != KC_OK)
+        return rc;
+    make_room(rp, client, strlen(name) + 1 + strlen(value), pool, cookies);
+    APR_ARRAY_PUSH(cookies, const char *) =
+        format(client, name, value, rp->conf->login_timeout, pool);
+    return KC_OK;
+}
+
+/* --- finding it again --- */
+
+/* Takes the parameter apart: the state's bytes, and what is carried behind the dot (maybe nothing). */
+static kc_rc_t split(const char *text, apr_pool_t *pool, unsigned char *raw, kc_bytes_t *carried,
+                     kc_err_t *err)
+{
+    size_t len = strlen(text);
+    kc_bytes_t bytes;
+
+    if (len < KC_LOGIN_STATE_TEXT ||
+        (text[KC_LOGIN_STATE_TEXT] && text[KC_LOGIN_STATE_TEXT] != '.') ||
+        kc_buf_unbase64url(text, KC_LOGIN_STATE_TEXT, pool, &bytes) != KC_OK)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK, "the answer's state is malformed");
+    memcpy(raw, bytes.data, KC_LOGIN_STATE_SIZE);
+    *carried = kc_buf_text(len > KC_LOGIN_STATE_TEXT ? text + KC_LOGIN_STATE_TEXT + 1 : "");
+    return KC_OK;
+}
+
+static const char *open_carried(const kc_rp_t *rp, const unsigned char *raw, kc_bytes_t carried,
+                                apr_pool_t *pool)
+{
+    kc_bytes_t plain;
+    const char *url = NULL;
+
+    if (carried.len && unseal(rp, carried_purpose, raw, carried, pool, &plain, NULL) == KC_OK)
+        url = kc_buf_dup_text(plain, pool);
+    return url ? url : "/";
+}
+
+/* nonce, verifier, and the return URL when the state does not carry it */
+static kc_rc_t read_plain(kc_bytes_t plain, apr_pool_t *pool, kc_login_state_t *out, kc_err_t *err)
+{
+    const size_t nonce = sizeof(out->nonce) - 1, verifier = sizeof(out->verifier) - 1;
+    kc_bytes_t url;
+
+    if (plain.len < nonce + verifier)
+        return KC_FAIL(err, KC_MISS, KC_ERR_STATE_UNKNOWN, "the sign-in's cookie is too short");
+    memcpy(out->nonce, plain.data, nonce);
+    out->nonce[nonce] = '\0';
+    memcpy(out->verifier, plain.data + nonce, verifier);
+    out->verifier[verifier] = '\0';
+    url.data = plain.data + nonce + verifier;
+    url.len = plain.len - nonce - verifier;
+    if (url.len)
+        out->return_url = kc_buf_dup_text(url, pool);
+    return KC_OK;
+}
+
+kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_login_client_t *client, const char *text,
+                            apr_pool_t *pool, kc_login_state_t *out, apr_array_header_t *cookies,
+                            kc_err_t *err)
+{
+    kc_bytes_t carried, value, plain;
+    const char *name;
+    kc_rc_t rc = split(text, pool, out->raw, &carried, err);
+
+    if (rc != KC_OK)
+        return rc;
+    if (issued_at(out->raw) + rp->conf->login_timeout <= now(rp))
+        return KC_FAIL(err, KC_MISS, KC_ERR_STATE_EXPIRED, "the sign-in is over its time");
+    name = cookie_name(rp, client, text, pool);
+    if (kc_cookie_find(client->cookies, name, strlen(name), &value) != KC_OK)
+        return KC_FAIL(err, KC_MISS, KC_ERR_STATE_UNKNOWN, "the sign-in has no cookie");
+    APR_ARRAY_PUSH(cookies, const char *) = format(client, name, "", 0, pool);
+    rc = unseal(rp, cookie_purpose, out->raw, value, pool, &plain, err);
+    if (rc == KC_REFUSED || rc == KC_MISS)
+        return KC_FAIL(err, KC_MISS, KC_ERR_STATE_UNKNOWN, "the sign-in's cookie does not open");
+    if (rc != KC_OK)
+        return rc;
+    out->text = text;
+    out->return_url = open_carried(rp, out->raw, carried, pool);
+    return read_plain(plain, pool, out, err);
+}
+
+kc_rc_t kc_login_state_spend(const kc_rp_t *rp, const kc_login_state_t *state, kc_err_t *err)
+{
+    static const kc_bytes_t mark = {(const unsigned char *)"1", 1};
+    kc_bytes_t raw = {state->raw, sizeof(state->raw)};
+    char key[KC_STORE_KEY_LEN + 1];
+    kc_rc_t rc = kc_rp_store_key(rp, rp->keys->key[0], spent_purpose, raw, key, err);
+
+    if (rc == KC_OK)
+        rc = kc_store_add(rp->env->sessions, key, mark, now(rp) + rp->conf->login_timeout, err);
+    if (rc == KC_EXISTS)
+        return KC_FAIL(err, KC_MISS, KC_ERR_STATE_SPENT, "the sign-in was used already");
+    return rc;
+}
+
+kc_rc_t kc_login_state_again(const kc_rp_t *rp, const char *text, apr_pool_t *pool,
+                             const char **return_url, kc_login_round_t *round, kc_err_t *err)
+{
+    unsigned char raw[KC_LOGIN_STATE_SIZE];
+    kc_bytes_t carried;
+    int64_t since;
+    kc_rc_t rc = split(text, pool, raw, &carried, err);
+
+    if (rc != KC_OK)
+        return rc;
+    *return_url = open_carried(rp, raw, carried, pool);
+    since = issued_at(raw) - raw[DELTA_AT];
+    round->number = 1;
+    round->since = now(rp);
+    if (now(rp) - since >= KC_LOGIN_ROUNDS_SECONDS || since > now(rp))
+        return KC_OK;
+    if (raw[ROUND_AT] >= KC_LOGIN_ROUNDS_MAX)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGIN_LOOP, "%d sign-ins were begun in a minute",
+                       KC_LOGIN_ROUNDS_MAX + 1);
+    round->number = raw[ROUND_AT] + 1U;
+    round->since = since;
+    return KC_OK;
+}

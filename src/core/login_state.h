@@ -1,0 +1,72 @@
+/* The state of a sign-in under way: sealed in the browser, nothing of it on the server.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_LOGIN_STATE_H
+#define KC_LOGIN_STATE_H
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "rp.h"
+
+enum {
+    KC_LOGIN_AT_ONCE_MAX = 5,    /* sign-ins under way in one browser */
+    KC_LOGIN_COOKIES_MAX = 4096, /* bytes of their cookies together */
+    KC_LOGIN_ROUNDS_MAX = 3,     /* rounds within KC_LOGIN_ROUNDS_SECONDS */
+    KC_LOGIN_ROUNDS_SECONDS = 60,
+    KC_LOGIN_STATE_SIZE = 32,    /* bytes */
+    KC_LOGIN_STATE_TEXT = 43,    /* base64url characters */
+    KC_LOGIN_NONCE_SIZE = 16,    /* bytes; 22 characters */
+    KC_LOGIN_VERIFIER_SIZE = 32, /* bytes; 43 characters (RFC 7636 section 4.1) */
+    KC_LOGIN_TAG_LEN = 16,       /* characters of the state that name its cookie */
+    KC_LOGIN_CARRIED_MAX = 512,  /* bytes of a return URL that travels in the state itself */
+    KC_LOGIN_RETURN_MAX = 2000   /* bytes of one that travels in the cookie; longer ones: "/" */
+};
+
+/* The browser, as far as a sign-in needs to know it. In the request's pool. */
+typedef struct kc_login_client_t {
+    const char *public_url; /* scheme://host[:port] as the browser sees it */
+    int is_https;           /* 0 or 1 */
+    const char *cookies;    /* the Cookie header or NULL */
+} kc_login_client_t;
+
+/* How often a sign-in was begun again. {0, 0} is a first one. */
+typedef struct kc_login_round_t {
+    unsigned int number;
+    int64_t since; /* seconds since 1970: when the first one began; 0: now */
+} kc_login_round_t;
+
+/* A sign-in under way. */
+typedef struct kc_login_state_t {
+    unsigned char raw[KC_LOGIN_STATE_SIZE];
+    const char *text;                              /* the parameter `state` */
+    const char *return_url;                        /* judged before it was sealed */
+    char nonce[(KC_LOGIN_NONCE_SIZE * 4 + 2) / 3 + 1];
+    char verifier[(KC_LOGIN_VERIFIER_SIZE * 4 + 2) / 3 + 1];
+} kc_login_state_t;
+
+/* Makes a fresh one. */
+kc_rc_t kc_login_state_make(const kc_rp_t *rp, const char *return_url,
+                            const kc_login_round_t *round, apr_pool_t *pool, kc_login_state_t *out,
+                            kc_err_t *err);
+/* Adds its cookie to cookies (const char *, values of Set-Cookie), and deletes the oldest ones until
+ * there are KC_LOGIN_AT_ONCE_MAX and KC_LOGIN_COOKIES_MAX bytes at most. */
+kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_login_client_t *client,
+                            const kc_login_state_t *state, apr_pool_t *pool,
+                            apr_array_header_t *cookies, kc_err_t *err);
+/* Finds and opens the cookie of a state, and adds its deletion to cookies. KC_MISS with
+ * KC_ERR_STATE_UNKNOWN (absent, foreign, changed: one uniform error) or _EXPIRED; KC_REFUSED with
+ * KC_ERR_CALLBACK when text is no state of ours. */
+kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_login_client_t *client, const char *text,
+                            apr_pool_t *pool, kc_login_state_t *out, apr_array_header_t *cookies,
+                            kc_err_t *err);
+/* Marks a state as used in the store. KC_MISS with KC_ERR_STATE_SPENT when it was already. */
+kc_rc_t kc_login_state_spend(const kc_rp_t *rp, const kc_login_state_t *state, kc_err_t *err);
+/* What a state without its cookie still tells: its return URL ("/" when it does not carry one) and
+ * the next round. KC_REFUSED with KC_ERR_LOGIN_LOOP when that is one too many. The round is the
+ * state's own word: a forged one stops or loops only the forger's browser. */
+kc_rc_t kc_login_state_again(const kc_rp_t *rp, const char *text, apr_pool_t *pool,
+                             const char **return_url, kc_login_round_t *round, kc_err_t *err);
+
+#endif

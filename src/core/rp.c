@@ -1,0 +1,146 @@
+/* The relying party: fingerprint, cookie names, store keys.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "rp.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#include "url.h"
+
+static const char login_name[] = "keycloak_login_";
+static const char rounds_name[] = "keycloak_rounds";
+
+static int has_prefix(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static void put_field(kc_buf_t *buf, const char *text)
+{
+    kc_buf_put_block(buf, kc_buf_text(text));
+}
+
+static void put_headers(kc_buf_t *buf, const apr_array_header_t *pairs)
+{
+    int i;
+
+    for (i = 0; pairs && i < pairs->nelts; i++) {
+        put_field(buf, APR_ARRAY_IDX(pairs, i, kc_conf_pair_t).name);
+        put_field(buf, APR_ARRAY_IDX(pairs, i, kc_conf_pair_t).value);
+    }
+}
+
+/* All that gives a session its meaning: with another realm, client or way of naming people, a
+ * session of before must not open. */
+static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *id, kc_err_t *err)
+{
+    unsigned char digest[KC_CRYPTO_SHA256_SIZE];
+    kc_bytes_t text;
+    kc_buf_t buf;
+    kc_rc_t rc;
+
+    kc_buf_init(&buf, KC_SEAL_MAX, pool);
+    put_field(&buf, conf->issuer);
+    put_field(&buf, conf->client_id);
+    put_field(&buf, conf->user_claim);
+    put_field(&buf, conf->user_prefix);
+    put_field(&buf, conf->user_transform ? conf->user_transform->pattern : "none");
+    put_field(&buf, conf->user_transform ? conf->user_transform->replacement : "none");
+    put_field(&buf, conf->groups_claim);
+    kc_buf_put_u8(&buf, (uint8_t)(conf->verified_email != 0));
+    put_headers(&buf, conf->headers);
+    if (kc_buf_bytes(&buf, &text) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "the settings are too long");
+    rc = kc_crypto_sha256(text, digest, err);
+    if (rc == KC_OK)
+        memcpy(id, digest, KC_RP_ID_SIZE);
+    return rc;
+}
+
+static void make_names(const kc_conf_t *conf, int is_https, apr_pool_t *pool, kc_rp_names_t *names)
+{
+    const char *prefix = !is_https ? "" : conf->cookie_domain ? "__Secure-" : "__Host-";
+    const char *host = is_https ? "__Host-" : "";
+
+    if (has_prefix(conf->cookie, "__"))
+        prefix = "";
+    names->session = apr_pstrcat(pool, prefix, conf->cookie, NULL);
+    names->session_len = strlen(names->session);
+    names->login = apr_pstrcat(pool, host, login_name, NULL);
+    names->login_pattern = apr_pstrcat(pool, names->login, "*", NULL);
+    names->rounds = apr_pstrcat(pool, host, rounds_name, NULL);
+}
+
+static kc_rc_t make_callback_path(const kc_conf_t *conf, apr_pool_t *pool, const char **out,
+                                  kc_err_t *err)
+{
+    kc_url_t url;
+    kc_rc_t rc;
+
+    if (!conf->redirect_uri) {
+        *out = apr_pstrcat(pool, conf->prefix, "oidc/callback", NULL);
+        return KC_OK;
+    }
+    rc = kc_url_parse(conf->redirect_uri, pool, &url, err);
+    if (rc == KC_OK)
+        *out = url.path;
+    return rc;
+}
+
+kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool_t *pool,
+                     kc_rp_t **out, kc_err_t *err)
+{
+    kc_rp_t *rp = apr_pcalloc(pool, sizeof(*rp));
+    kc_rc_t rc;
+
+    rp->conf = conf;
+    rp->keys = keys;
+    make_names(conf, 0, pool, &rp->names[0]);
+    make_names(conf, 1, pool, &rp->names[1]);
+    rc = make_callback_path(conf, pool, &rp->callback_path, err);
+    if (rc == KC_OK)
+        rc = make_id(conf, pool, rp->id, err);
+    *out = rp;
+    return rc;
+}
+
+kc_rc_t kc_rp_keys_make(const apr_array_header_t *secrets, apr_pool_t *pool, kc_seal_keys_t **out,
+                        kc_err_t *err)
+{
+    kc_seal_keys_t *keys = apr_pcalloc(pool, sizeof(*keys));
+    int i;
+
+    if (secrets->nelts < 1 || secrets->nelts > KC_SEAL_KEYS_MAX)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "takes 1 to %d keys, not %d",
+                       KC_SEAL_KEYS_MAX, secrets->nelts);
+    for (i = 0; i < secrets->nelts; i++) {
+        kc_crypto_key_t *key;
+        kc_rc_t rc = kc_crypto_key_make(kc_buf_text(APR_ARRAY_IDX(secrets, i, const char *)), pool,
+                                        &key, err);
+
+        if (rc != KC_OK)
+            return rc;
+        keys->key[keys->count++] = key;
+    }
+    *out = keys;
+    return KC_OK;
+}
+
+kc_rc_t kc_rp_store_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *purpose,
+                        kc_bytes_t name, char *out, kc_err_t *err)
+{
+    unsigned char context[KC_RP_ID_SIZE + KC_RP_STORE_NAME_MAX];
+    unsigned char digest[KC_CRYPTO_KEY_SIZE];
+    kc_bytes_t bytes = {context, KC_RP_ID_SIZE + name.len};
+    kc_rc_t rc;
+
+    if (name.len > KC_RP_STORE_NAME_MAX)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "a name for the store is too long");
+    memcpy(context, rp->id, KC_RP_ID_SIZE);
+    memcpy(context + KC_RP_ID_SIZE, name.data, name.len);
+    rc = kc_crypto_derive(key, purpose, bytes, digest, err);
+    if (rc == KC_OK)
+        kc_buf_hex_to(digest, sizeof(digest), out);
+    kc_crypto_cleanse(context, sizeof(context));
+    return rc;
+}
