@@ -9,6 +9,7 @@
 #include "cookie.h"
 #include "login_state.h"
 #include "token.h"
+#include "url.h"
 
 enum { AUTHORIZATION_URL_MAX = 8192, CODE_MAX = 4096, URL_LINE_MAX = 4000 };
 
