@@ -1,0 +1,361 @@
+/* The back-channel calls of a sign-in: code for tokens with the client's authentication, and
+ * userinfo. SPDX-License-Identifier: Apache-2.0 */
+#include "token.h"
+
+#include <apr_file_io.h>
+#include <apr_strings.h>
+#include <string.h>
+#include <strings.h>
+
+#include "buf.h"
+#include "crypto.h"
+#include "jose.h"
+#include "url.h"
+
+enum {
+    FORM_MAX = 64 * 1024,     /* bytes of a request's body */
+    KEY_FILE_MAX = 16 * 1024, /* bytes of KeycloakClientKey */
+    ASSERTION_SECONDS = 60,
+    JTI_SIZE = 16 /* bytes */
+};
+
+static const char assertion_type[] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/* A request in the making. */
+typedef struct {
+    const kc_conf_t *conf;
+    const kc_env_t *env;
+    const kc_provider_t *provider;
+    kc_buf_t form;
+    char *authorization;
+    apr_pool_t *pool;
+} call_t;
+
+typedef struct {
+    kc_rc_t (*apply)(call_t *call, kc_err_t *err);
+    const char *advice; /* what an administrator looks at when the provider refuses the client */
+} method_t;
+
+/* Pool memory is handed on without being overwritten: secrets in it are cleansed by hand. */
+static void wipe(char *text)
+{
+    if (text)
+        kc_crypto_cleanse(text, strlen(text));
+}
+
+static kc_rc_t need_secret(const call_t *call, kc_err_t *err)
+{
+    if (!call->conf->client_secret)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CLIENT_AUTH, "KeycloakClientSecret is not set");
+    return KC_OK;
+}
+
+static kc_rc_t apply_id(call_t *call, kc_err_t *err)
+{
+    (void)err;
+    kc_url_put_parameter(&call->form, "client_id", call->conf->client_id);
+    return KC_OK;
+}
+
+/* Id and secret are form-encoded before base64, which is what keeps a colon in the id apart from
+ * the one between them (RFC 6749 section 2.3.1). */
+static kc_rc_t apply_basic(call_t *call, kc_err_t *err)
+{
+    char *pair;
+    char *encoded;
+    kc_rc_t rc = need_secret(call, err);
+
+    if (rc != KC_OK)
+        return rc;
+    pair = apr_pstrcat(call->pool, kc_url_escape(call->conf->client_id, call->pool), ":",
+                       kc_url_escape(call->conf->client_secret, call->pool), NULL);
+    encoded = kc_buf_base64(kc_buf_text(pair), call->pool);
+    call->authorization = apr_pstrcat(call->pool, "Basic ", encoded, NULL);
+    wipe(pair);
+    wipe(encoded);
+    return KC_OK;
+}
+
+static kc_rc_t apply_post(call_t *call, kc_err_t *err)
+{
+    kc_rc_t rc = need_secret(call, err);
+
+    if (rc != KC_OK)
+        return rc;
+    kc_url_put_parameter(&call->form, "client_secret", call->conf->client_secret);
+    return apply_id(call, err);
+}
+
+static kc_rc_t make_assertion(const call_t *call, kc_json_t **out, kc_err_t *err)
+{
+    unsigned char random[JTI_SIZE];
+    kc_bytes_t bytes = {random, sizeof(random)};
+    kc_json_t *claims;
+    int64_t now = call->env->now(call->env->context);
+
+    if (call->env->random(call->env->context, random, sizeof(random)) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a client assertion");
+    claims = kc_json_new_object(call->pool);
+    kc_json_set_string(claims, "iss", call->conf->client_id);
+    kc_json_set_string(claims, "sub", call->conf->client_id);
+    kc_json_set_string(claims, "aud", call->provider->token_audience);
+    kc_json_set_string(claims, "jti", kc_buf_base64url(bytes, call->pool));
+    kc_json_set_integer(claims, "iat", now);
+    kc_json_set_integer(claims, "exp", now + ASSERTION_SECONDS);
+    *out = claims;
+    return KC_OK;
+}
+
+static kc_rc_t put_assertion(call_t *call, const char *assertion, kc_err_t *err)
+{
+    kc_url_put_parameter(&call->form, "client_assertion_type", assertion_type);
+    kc_url_put_parameter(&call->form, "client_assertion", assertion);
+    return apply_id(call, err);
+}
+
+static kc_rc_t apply_secret_jwt(call_t *call, kc_err_t *err)
+{
+    kc_json_t *claims;
+    char *assertion;
+    kc_rc_t rc = need_secret(call, err);
+
+    if (rc == KC_OK)
+        rc = make_assertion(call, &claims, err);
+    if (rc == KC_OK)
+        rc = kc_jose_sign_secret(claims, call->conf->client_secret, call->pool, &assertion, err);
+    return rc == KC_OK ? put_assertion(call, assertion, err) : rc;
+}
+
+/* Reads at most size - 1 bytes; a file that fills the buffer is too large. */
+static apr_status_t read_whole(const char *path, char *buffer, apr_size_t size, apr_pool_t *pool)
+{
+    apr_file_t *file;
+    apr_size_t len = 0;
+    apr_status_t status;
+
+    status = apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, pool);
+    if (status != APR_SUCCESS)
+        return status;
+    status = apr_file_read_full(file, buffer, size, &len);
+    (void)apr_file_close(file);
+    if (status == APR_SUCCESS || memchr(buffer, '\0', len))
+        return APR_EINVAL;
+    buffer[len] = '\0';
+    return status == APR_EOF ? APR_SUCCESS : status;
+}
+
+/* The file is read at each sign-in: these are rare, and so a new key needs no restart. */
+static kc_rc_t apply_private_key_jwt(call_t *call, kc_err_t *err)
+{
+    const char *path = call->conf->client_key;
+    char *jwk = apr_palloc(call->pool, KEY_FILE_MAX + 1);
+    kc_json_t *claims;
+    char *assertion;
+    kc_rc_t rc;
+
+    if (!path || read_whole(path, jwk, KEY_FILE_MAX + 1, call->pool) != APR_SUCCESS)
+        rc = KC_FAIL(err, KC_FAULT, KC_ERR_CLIENT_AUTH,
+                     "KeycloakClientKey cannot be read or is over %d bytes: %.150s", KEY_FILE_MAX,
+                     path ? path : "(not set)");
+    else
+        rc = make_assertion(call, &claims, err);
+    if (rc == KC_OK)
+        rc = kc_jose_sign_jwk(claims, jwk, call->pool, &assertion, err);
+    kc_crypto_cleanse(jwk, KEY_FILE_MAX + 1);
+    return rc == KC_OK ? put_assertion(call, assertion, err) : rc;
+}
+
+/* In the order of KeycloakClientAuth's choices. */
+static const method_t methods[] = {
+    {apply_basic, "check KeycloakClientID and KeycloakClientSecret"},
+    {apply_post, "check KeycloakClientID and KeycloakClientSecret"},
+    {apply_secret_jwt,
+     "check KeycloakClientSecret, this host's clock and the client's signature algorithm"},
+    {apply_private_key_jwt, "check KeycloakClientKey, this host's clock and the client's keys"},
+    {apply_id, "check KeycloakClientCert and the client's certificate subject"},
+    {apply_id, "check KeycloakClientID, and that the client is a public one"},
+};
+
+static const method_t *find_method(const kc_conf_t *conf)
+{
+    if (conf->client_auth < 0 || conf->client_auth >= (int)(sizeof(methods) / sizeof(methods[0])))
+        return &methods[KC_AUTH_BASIC];
+    return &methods[conf->client_auth];
+}
+
+/* The form goes out once. The secrets that went into it are gone from memory afterwards. */
+static kc_rc_t perform(call_t *call, kc_http_response_t *response, kc_err_t *err)
+{
+    kc_http_request_t request = {0};
+    kc_bytes_t form;
+    kc_rc_t rc;
+
+    if (kc_buf_bytes(&call->form, &form) != KC_OK)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK, "the token request would be too large");
+    request.url = call->provider->token_endpoint;
+    request.form = (const char *)form.data;
+    request.authorization = call->authorization;
+    rc = call->env->http->perform(call->env->http, &request, call->pool, response, err);
+    kc_crypto_cleanse(call->form.data, call->form.len);
+    wipe(call->authorization);
+    return rc;
+}
+
+/* Statuses by which a server says that it cannot answer now, whatever the body is. */
+static kc_rc_t check_status(const char *endpoint, const kc_http_response_t *response, kc_err_t *err)
+{
+    if (response->status == 429)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "the %s endpoint answers 429", endpoint);
+    if (response->status >= 500)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "the %s endpoint answers %d", endpoint,
+                       response->status);
+    return KC_OK;
+}
+
+static kc_rc_t read_body(const char *endpoint, const kc_http_response_t *response, apr_pool_t *pool,
+                         const kc_json_t **out, kc_err_t *err)
+{
+    kc_err_t cause = {0};
+
+    if (kc_json_parse(response->body, response->body_len, pool, out, &cause) != KC_OK)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_JSON, "the %s endpoint's answer (%.60s): %.100s",
+                       endpoint, response->content_type ? response->content_type : "",
+                       cause.detail);
+    return KC_OK;
+}
+
+static int is_client_refused(const char *error)
+{
+    return !strcmp(error, "invalid_client") || !strcmp(error, "unauthorized_client");
+}
+
+/* An OAuth error (RFC 6749 section 5.2), or a status that is none of success. */
+static kc_rc_t refuse(const kc_conf_t *conf, int status, const kc_json_t *body, kc_err_t *err)
+{
+    const char *error = kc_json_member_string(body, "error");
+    const char *description = kc_json_member_string(body, "error_description");
+
+    if (!error)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ENDPOINT, "the token endpoint answers %d",
+                       status);
+    if (is_client_refused(error))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CLIENT_AUTH, "%.30s (%.69s): %s", error,
+                       description ? description : "", find_method(conf)->advice);
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ENDPOINT, "%.30s: %.69s", error,
+                   description ? description : "");
+}
+
+/* Visible ASCII (RFC 6749 appendix A.12), so that a token cannot break out of the header that
+ * carries it. */
+static int is_token(const char *text)
+{
+    const char *at;
+
+    for (at = text; at && *at; at++) {
+        if (*at <= 0x20 || *at >= 0x7f)
+            return 0;
+    }
+    return text && *text;
+}
+
+static kc_rc_t read_token(const kc_json_t *body, const char *name, const char **out, kc_err_t *err)
+{
+    *out = kc_json_member_string(body, name);
+    if (!is_token(*out))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ENDPOINT, "%s is absent or no token", name);
+    return KC_OK;
+}
+
+static kc_rc_t read_tokens(const kc_json_t *body, kc_token_answer_t *out, kc_err_t *err)
+{
+    const char *type = kc_json_member_string(body, "token_type");
+    const kc_json_t *refresh = kc_json_member(body, "refresh_token");
+    kc_rc_t rc;
+
+    memset(out, 0, sizeof(*out));
+    if (!type || strcasecmp(type, "Bearer") != 0)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ENDPOINT, "token_type is %.60s, not Bearer",
+                       type ? type : "absent or no string");
+    rc = read_token(body, "access_token", &out->access_token, err);
+    if (rc == KC_OK)
+        rc = read_token(body, "id_token", &out->id_token, err);
+    if (rc == KC_OK && refresh && kc_json_type(refresh) != KC_JSON_NULL)
+        rc = read_token(body, "refresh_token", &out->refresh_token, err);
+    return rc;
+}
+
+static kc_rc_t read_answer(const call_t *call, const kc_http_response_t *response,
+                           kc_token_answer_t *out, kc_err_t *err)
+{
+    const kc_json_t *body = NULL;
+    kc_rc_t rc = check_status("token", response, err);
+
+    if (rc != KC_OK)
+        return rc;
+    if (response->status != 200) {
+        /* What is unreadable has no error to quote; the status stands for itself. */
+        (void)kc_json_parse(response->body, response->body_len, call->pool, &body, NULL);
+        return refuse(call->conf, response->status, body, err);
+    }
+    rc = read_body("token", response, call->pool, &body, err);
+    if (rc != KC_OK)
+        return rc;
+    if (kc_json_member(body, "error"))
+        return refuse(call->conf, response->status, body, err);
+    return read_tokens(body, out, err);
+}
+
+kc_rc_t kc_token_exchange(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
+                          const char *code, const char *redirect_uri, const char *verifier,
+                          apr_pool_t *pool, kc_token_answer_t *out, kc_err_t *err)
+{
+    call_t call = {conf, env, provider, {0}, NULL, pool};
+    kc_http_response_t response = {0};
+    kc_rc_t rc;
+
+    kc_buf_init(&call.form, FORM_MAX, pool);
+    kc_url_put_parameter(&call.form, "grant_type", "authorization_code");
+    kc_url_put_parameter(&call.form, "code", code);
+    kc_url_put_parameter(&call.form, "redirect_uri", redirect_uri);
+    kc_url_put_parameter(&call.form, "code_verifier", verifier);
+    rc = find_method(conf)->apply(&call, err);
+    if (rc == KC_OK)
+        rc = perform(&call, &response, err);
+    if (rc == KC_OK)
+        rc = read_answer(&call, &response, out, err);
+    return rc;
+}
+
+static kc_rc_t check_userinfo(const kc_json_t *body, const char *sub, kc_err_t *err)
+{
+    const char *text = kc_json_member_string(body, "sub");
+
+    if (!text || !sub || strcmp(text, sub) != 0)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "sub is %s",
+                       text ? "not the ID token's" : "absent or no string");
+    return KC_OK;
+}
+
+kc_rc_t kc_token_userinfo(const kc_env_t *env, const kc_provider_t *provider,
+                          const char *access_token, const char *sub, apr_pool_t *pool,
+                          const kc_json_t **out, kc_err_t *err)
+{
+    kc_http_request_t request = {0};
+    kc_http_response_t response = {0};
+    kc_rc_t rc;
+
+    if (!provider->userinfo_endpoint || !is_token(access_token))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "there is no %s",
+                       provider->userinfo_endpoint ? "access token" : "userinfo endpoint");
+    request.url = provider->userinfo_endpoint;
+    request.authorization = apr_pstrcat(pool, "Bearer ", access_token, NULL);
+    rc = env->http->perform(env->http, &request, pool, &response, err);
+    if (rc == KC_OK)
+        rc = check_status("userinfo", &response, err);
+    if (rc == KC_OK && response.status != 200)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "the userinfo endpoint answers %d",
+                       response.status);
+    if (rc == KC_OK)
+        rc = read_body("userinfo", &response, pool, out, err);
+    return rc == KC_OK ? check_userinfo(*out, sub, err) : rc;
+}
