@@ -47,7 +47,7 @@ subtest 'signed in, the backend sees the user once, and none of our cookies' => 
 subtest 'the log knows the user' => sub {
     my $browser = signed_in('plain') or return fail 'signing in';
     $browser->get('/logged-line');
-    ok wait_until { error_log('access_log') =~ m{plain\.test 200 alice\@example\.com 5b0a2c1e-\S+ "GET /logged-line} },
+    ok wait_until(sub { error_log('access_log') =~ m{plain\.test 200 alice\@example\.com 5b0a2c1e-\S+ "GET /logged-line} }),
         'REMOTE_USER and KEYCLOAK_SUB are in the access log';
 };
 

@@ -73,7 +73,7 @@ for my $site (sort keys %bad) {
         realm($site)->set(%$change);
         sleep STALE;
         works_ok 'with the good keys of before', $site;
-        ok wait_until { fetched($site, 'certs') > $before }, 'though new ones were asked for';
+        ok wait_until(sub { fetched($site, 'certs') > $before }), 'though new ones were asked for';
         works_ok 'and still', $site;
         realm($site)->reset;
     };
@@ -99,7 +99,7 @@ subtest '68 an endpoint down: stale keys until the cap, then closed' => sub {
     closed_ok 'after the cap', 'keys-gone';
     is identity($in->seen), 'alice@example.com', 'who is signed in goes on';
     realm('keys-gone')->reset;
-    ok wait_until { my $browser = browser('keys-gone'); $browser->sign_in('/')->status == 303 } 15,
+    ok wait_until(sub { my $browser = browser('keys-gone'); $browser->sign_in('/')->status == 303 }, 15),
         'and when it is back, sign-ins work again';
 };
 

@@ -51,8 +51,8 @@ sub query_of {
 
 sub escape { my $text = shift; $text =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ge; return $text }
 
-# wait_until { condition } SECONDS: true as soon as it holds.
-sub wait_until(&;$) {
+# wait_until(CONDITION, SECONDS): true as soon as the sub says so.
+sub wait_until {
     my ($condition, $seconds) = @_;
     my $end = time + ($seconds // 10);
     while (time < $end) {

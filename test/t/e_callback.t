@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+# ATTACKS E: the callback, with all that can be sent to it.
+use strict;
+use warnings;
+use Test::More;
+use Time::HiRes qw(sleep);
+use Keycloak::Expect;
+use Keycloak::World;
+
+my $SITE = 'callback';
+works_ok 'a sound callback works', $SITE;
+
+# A browser that stands before its callback, and the callback's path.
+sub before_callback {
+    my $browser = browser($_[0] // $SITE);
+    my $back = $browser->authorize($browser->start($_[1] // '/inside'));
+    return ($browser, $back);
+}
+
+# not_taken_ok(NAME, sub { change the path }): an error or a fresh start, the code not redeemed.
+sub not_taken_ok {
+    my ($name, $change, %options) = @_;
+    return subtest $name => sub {
+        my $before = hits($SITE);
+        my $tokens = fetched($SITE, 'token');
+        my ($browser, $back) = before_callback();
+        my $response = $browser->get($change->($back, $browser));
+        my $status = join '|', @{ $options{status} || [400, 401] };
+        ok $response->status =~ /^(?:$status)$/ || ($options{fresh} && asked_to_sign_in($response, $SITE)),
+            'not taken' or diag $response->text;
+        is fetched($SITE, 'token') - $tokens, 0, 'the code is not redeemed';
+        no_session_ok($response, $browser, $SITE, $before);
+    };
+}
+
+sub parameter { my ($url, $name) = @_; return ($url =~ /[?&]\Q$name\E=([^&]*)/)[0] // '' }
+
+# ---- 77, 83
+
+not_taken_ok '77 code missing', sub { my $url = shift; $url =~ s/&code=[^&]+//; $url };
+not_taken_ok '77 code empty', sub { my $url = shift; $url =~ s/&code=[^&]+/&code=/; $url };
+not_taken_ok '77 code twice', sub { my $url = shift; $url . '&code=' . parameter($url, 'code') };
+not_taken_ok '77 state missing', sub { my $url = shift; $url =~ s/state=[^&]+&//; $url }, fresh => 1;
+not_taken_ok '77 state empty', sub { my $url = shift; $url =~ s/state=[^&]+/state=/; $url }, fresh => 1;
+not_taken_ok '77 state twice', sub { my $url = shift; $url . '&state=' . parameter($url, 'state') }, fresh => 1;
+not_taken_ok '77 state twice, the second another', sub { shift() . '&state=AAAAAAAAAAAAAAAAAAAAAA' }, fresh => 1;
+not_taken_ok '77 iss twice', sub { my $url = shift; $url . '&iss=' . parameter($url, 'iss') };
+not_taken_ok '77 no parameters', sub { '/authservice/oidc/callback' }, fresh => 1;
+not_taken_ok '77 an escape that is none', sub { my $url = shift; $url =~ s/code=/code=%zz/; $url };
+not_taken_ok '77 NUL in the code', sub { my $url = shift; $url =~ s/code=/code=%00/; $url };
+not_taken_ok '77 100 parameters', sub { shift() . join '', map { "&p$_=1" } 1 .. 100 };
+not_taken_ok '77 a state of 4 KiB', sub { my $url = shift; my $long = 'A' x 4096; $url =~ s/state=/state=$long/; $url }, fresh => 1;
+not_taken_ok '83 code and error together', sub { shift() . '&error=access_denied' };
+not_taken_ok '83 error alone', sub { my $url = shift; $url =~ s/&code=[^&]+/&error=access_denied/; $url };
+
+subtest '83 an error is told with its tag, and starts nothing by itself' => sub {
+    my ($browser, $back) = before_callback();
+    $back =~ s/&code=[^&]+/&error=access_denied&error_description=Not+today/;
+    my $response = $browser->get($back);
+    is $response->status, 401, '401';
+    is $response->tag, 'KC0307', 'KC0307';
+    is $response->header('Location'), undef, 'no redirect';
+};
+
+# ---- 78, 79, 80
+
+subtest '78 state of another browser' => sub {
+    my $before = hits($SITE);
+    my ($victim, $attacker) = (browser($SITE), browser($SITE));
+    my (undef, $back) = before_callback();
+    $victim->start('/');
+    my $tokens = fetched($SITE, 'token');
+    for my $browser ($victim, browser($SITE)) {
+        my $response = $browser->get($back);
+        ok asked_to_sign_in($response, $SITE) || $response->status == 400, 'not taken';
+        is fetched($SITE, 'token'), $tokens, 'the code is not redeemed';
+        no_session_ok($response, $browser, $SITE, $before);
+    }
+};
+
+subtest '79, 91 Back to a spent callback: on to the page, no loop, no second token request' => sub {
+    my ($browser, $back) = before_callback($SITE, '/page');
+    my $cookies = $browser->cookie_header;
+    is $browser->get($back)->status, 303, 'signed in';
+    my $session = $browser->session;
+    my $tokens = fetched($SITE, 'token');
+    for my $cookie ($browser->cookie_header, $browser->cookie_header . "; $cookies") {
+        my $response = $browser->get($back, Cookie => $cookie);
+        is $response->status, 303, 'goes on' or diag $response->text;
+        like $response->header('Location') // '', qr{^/}, 'to a page of this site';
+        unlike $response->header('Location') // '', qr{callback}, 'not to the callback';
+        is scalar($response->session_cookies), 0, 'with the session that is there';
+    }
+    is fetched($SITE, 'token'), $tokens, 'no token request';
+    is $browser->session, $session, 'the same session';
+};
+
+subtest '79 a spent state without a session starts over, and does not redeem the code' => sub {
+    my ($browser, $back) = before_callback($SITE, '/page');
+    my $cookies = $browser->cookie_header;
+    $browser->get($back);
+    my $tokens = fetched($SITE, 'token');
+    my $response = browser($SITE)->get($back, Cookie => $cookies);
+    ok asked_to_sign_in($response, $SITE), 'a new start' or diag $response->text;
+    is fetched($SITE, 'token'), $tokens, 'no token request';
+};
+
+subtest '80 an expired state starts over' => sub {
+    my ($browser, $back) = before_callback('brief', '/page');
+    sleep 2.2;
+    my $tokens = fetched('brief', 'token');
+    my $response = $browser->get($back);
+    ok asked_to_sign_in($response, 'brief'), 'a new start' or diag $response->text;
+    is fetched('brief', 'token'), $tokens, 'the code is not redeemed';
+};
+
+# ---- 81
+
+subtest '81 a state cookie with any octet changed: one uniform answer' => sub {
+    my ($browser, $back) = before_callback();
+    my ($name) = $browser->login_names;
+    my $value = $browser->jar->{$name};
+    my $tokens = fetched($SITE, 'token');
+    my %answers;
+    my $alphabet = join '', 'A' .. 'Z', 'a' .. 'z', 0 .. 9, '-', '_';
+    my $try = sub {
+        my $changed = shift;
+        my $response = browser($SITE)->get($back, Cookie => "$name=$changed");
+        my $fresh = asked_to_sign_in($response, $SITE) ? 'fresh start' : '';
+        $answers{ join ' ', $response->status, $fresh, $response->tag, scalar $response->session_cookies }++;
+    };
+    # Each character at the ends, every seventh between; each of its six bits there.
+    my @places = grep { $_ < 24 || $_ > length($value) - 24 || $_ % 7 == 0 } 0 .. length($value) - 1;
+    for my $place (@places) {
+        my $old = index $alphabet, substr $value, $place, 1;
+        my $bit = 1 << ($place % 6);
+        substr(my $changed = $value, $place, 1) = substr $alphabet, $old ^ $bit, 1;
+        $try->($changed);
+    }
+    $try->($_) for substr($value, 0, -1), substr($value, 1), "${value}A", '', 'A' x length $value, "$value=", uc $value;
+    is join('|', sort keys %answers), '302 fresh start  0', 'the same for all ' . (@places + 7);
+    is fetched($SITE, 'token'), $tokens, 'no code is redeemed';
+    is $browser->get($back)->status, 303, 'the true cookie still works';
+};
+
+subtest '81 the state cookie of one sign-in under the name of another' => sub {
+    my $browser = browser($SITE);
+    my $first = $browser->authorize($browser->start('/one'));
+    my ($one) = $browser->login_names;
+    $browser->start('/two');
+    my ($two) = grep { $_ ne $one } $browser->login_names;
+    my $response = browser($SITE)->get($first, Cookie => "$one=" . $browser->jar->{$two});
+    ok asked_to_sign_in($response, $SITE), 'a new start' or diag $response->text;
+};
+
+# ---- 82
+
+subtest '82 the same callback twice at once: one token request' => sub {
+    my ($browser, $back) = before_callback($SITE, '/twice');
+    my $tokens = fetched($SITE, 'token');
+    my $request = "GET $back HTTP/1.1\r\nHost: $SITE.test:$ENV{KC_PORT}\r\nAccept: text/html\r\nConnection: close\r\nCookie: "
+        . $browser->cookie_header . "\r\n\r\n";
+    my @sockets = map { $browser->_connect } 1 .. 6;
+    print {$_} $request for @sockets;
+    $_->flush for @sockets;
+    my @answers = map { my $socket = $_; local $/; Keycloak::Response->new(<$socket> // '') } @sockets;
+    is scalar(grep { $_->status == 303 && $_->session_cookies } @answers), 1, 'one session';
+    is fetched($SITE, 'token') - $tokens, 1, 'one token request';
+};
+
+# ---- 84
+
+subtest '84 HTML in error_description is escaped' => sub {
+    my ($browser, $back) = before_callback();
+    my $evil = escape(q{<script>alert(1)</script>"'><img src=x onerror=1>});
+    $back =~ s/&code=[^&]+/&error=access_denied&error_description=$evil/;
+    my $response = $browser->get($back);
+    is $response->status, 401, '401';
+    unlike $response->body, qr/<script>alert|<img src/, 'no foreign markup';
+    ($browser, $back) = before_callback();
+    $back =~ s/&code=[^&]+/&error=$evil/;
+    unlike $browser->get($back)->body, qr/<script>alert|<img src/, 'nor by error itself';
+    ($browser, $back) = before_callback();
+    $back =~ s/&code=[^&]+/&error=x&error_description=a%0d%0aSet-Cookie:+a=b/;
+    is scalar(grep { /^a=b/ } $browser->get($back)->all('Set-Cookie')), 0, 'nor does it make header lines';
+};
+
+# ---- 85, 86
+
+subtest '85 PKCE is S256 at each start, and the verifier never leaves before the token request' => sub {
+    my %challenges;
+    for my $path (qw(/ /authservice/login?return=/ /x)) {
+        my $query = query_of(browser($SITE)->start($path));
+        is $query->{code_challenge_method}, 'S256', "$path: S256";
+        $challenges{ $query->{code_challenge} }++;
+    }
+    is scalar(keys %challenges), 3, 'each with a challenge of its own';
+    my ($entry) = realm($SITE)->log('token');
+    like Keycloak::Realm::param($entry, 'code_verifier'), qr/^[A-Za-z0-9_-]{43,128}$/, 'a verifier of full length';
+};
+
+subtest '86 the code of one tab with the state of another' => sub {
+    my $before = hits($SITE);
+    my $browser = browser($SITE);
+    my $one = $browser->authorize($browser->start('/one'));
+    my $two = $browser->authorize($browser->start('/two'));
+    my $code = parameter($two, 'code');
+    $one =~ s/([?&]code=)[^&]+/$1$code/;
+    my $response = $browser->get($one);
+    is $response->status, 401, 'refused';
+    is $response->tag, 'KC0308', 'by the realm: the verifier is not the code\'s';
+    no_session_ok($response, $browser, $SITE, $before);
+};
+
+# ---- 87
+
+subtest '87 ten tabs: no error, each that is known to its own page' => sub {
+    my $browser = browser($SITE);
+    my @tabs = map { [$_, $browser->authorize($browser->start("/tab/$_"))] } 1 .. 10;
+    my @names = $browser->login_names;
+    cmp_ok scalar(@names), '<=', 5, 'at most five state cookies';
+    cmp_ok length(join '; ', map { "$_=" . $browser->jar->{$_} } @names), '<', 4096, 'together under 4 KiB';
+    for my $tab (reverse @tabs) {
+        my ($number, $back) = @$tab;
+        my $response = $browser->get($back);
+        is $response->status, 303, "tab $number is no error" or diag $response->text;
+        is $response->header('Location'), "/tab/$number", "tab $number to its own page" if $number > 5;
+    }
+    is identity($browser->seen), 'alice@example.com', 'signed in';
+};
+
+subtest '87 a long return URL fits, one that is too long becomes /' => sub {
+    my $browser = browser($SITE);
+    my $path = '/long?' . 'x' x 1500;
+    is $browser->sign_in($path)->header('Location'), $path, '1,500 octets';
+    is browser($SITE)->sign_in('/long?' . 'x' x 7000)->header('Location'), '/', '7,000 octets';
+};
+
+# ---- 88, 89, 93
+
+subtest '88 a planted session cookie: a new id' => sub {
+    my $planted = 'A' x 43;
+    my $browser = browser($SITE);
+    $browser->jar->{keycloak_session} = $planted;
+    my ($response) = $browser->sign_in('/');
+    is $response->status, 303, 'signed in';
+    isnt $browser->session, $planted, 'under another id';
+    ok !browser($SITE)->get('/', Cookie => "keycloak_session=$planted")->from_backend, 'the planted one opens nothing';
+};
+
+subtest '88 the session of the attacker does not become the victim\'s' => sub {
+    my $attacker = signed_in($SITE) or return fail 'signing in';
+    my $victim = browser($SITE);
+    $victim->jar->{keycloak_session} = $attacker->session;
+    realm($SITE)->set(user => { sub => 'victim', email => 'victim@example.com' });
+    # The site is open with the attacker's session, so the victim signs in by hand.
+    is $victim->sign_in('/authservice/login?return=%2F')->status, 303, 'the victim signs in';
+    realm($SITE)->reset;
+    isnt $victim->session, $attacker->session, 'under a new id';
+    is identity($victim->seen), 'victim@example.com', 'as the victim';
+    isnt identity($attacker->seen), 'victim@example.com', 'which the attacker is not';
+};
+
+subtest '89, 93 B signs in over A: A\'s session is gone' => sub {
+    my $browser = signed_in($SITE) or return fail 'signing in';
+    my $old = $browser->session;
+    realm($SITE)->set(user => { sub => 'b', email => 'bob@example.com' });
+    is $browser->sign_in('/authservice/login?return=%2F')->status, 303, 'B signs in';
+    realm($SITE)->reset;
+    is identity($browser->seen), 'bob@example.com', 'as B';
+    my $before = hits($SITE);
+    ok !browser($SITE)->get('/', Cookie => "keycloak_session=$old")->from_backend, 'A\'s old cookie opens nothing';
+    is hits($SITE), $before, 'the backend is not reached';
+};
+
+# ---- 90
+
+for my $row (
+    ['POST without Content-Type', 'POST', []],
+    ['POST of a form',            'POST', ['Content-Type' => 'application/x-www-form-urlencoded']],
+    ['PUT',                       'PUT',  []],
+    ['DELETE',                    'DELETE', []],
+    ['OPTIONS',                   'OPTIONS', []],
+) {
+    my ($name, $method, $headers) = @$row;
+    subtest "90 $name at the callback: 405" => sub {
+        my ($browser, $back) = before_callback();
+        my $before = hits($SITE);
+        my $tokens = fetched($SITE, 'token');
+        my ($path, $query) = split /\?/, $back, 2;
+        my $response = $browser->request($method, $path, body => $method eq 'POST' ? $query : undef, headers => $headers);
+        is $response->status, 405, '405' or diag $response->text;
+        is $browser->request($method, $back, headers => $headers)->status, 405, '405 with a query too';
+        is fetched($SITE, 'token'), $tokens, 'the code is not redeemed';
+        is hits($SITE), $before, 'the backend is not reached';
+    };
+}
+
+# ---- 91, 92
+
+for my $row (['with cookies', 1], ['without cookies', 0]) {
+    my ($what, $keeps) = @$row;
+    subtest "92 a browser $what that never arrives: a page after three rounds" => sub {
+        my $browser = browser($SITE);
+        my $location = $browser->start('/');
+        my $answer;
+        for my $round (1 .. 6) {
+            my $back = $browser->authorize($location);
+            # The state cookie is lost on the way each time.
+            if ($keeps) {
+                delete $browser->jar->{$_} for $browser->login_names;
+            } else {
+                %{ $browser->jar } = ();
+            }
+            $answer = $browser->get($back);
+            last if $answer->status != 302;
+            cmp_ok $round, '<=', 3, "round $round starts over";
+            $location = $answer->header('Location');
+        }
+        is $answer->status, 400, 'then a page';
+        is $answer->tag, 'KC0304', 'that explains';
+        unlike $answer->body, qr/http-equiv="?refresh/i, 'and goes nowhere by itself';
+    };
+}
+
+done_testing;
