@@ -25,7 +25,7 @@ typedef struct kc_claims_expect_t {
 } kc_claims_expect_t;
 
 /* Checks a token whose signature is verified already: OpenID Connect Core 1.0 section 3.1.3.7, RFC 8725. JOSE typ absent or JWT; payload typ (Keycloak's) absent or
- * ID; no events; iss exact; aud a string or array of strings that has client_id; azp equal to client_id when there, and there when aud has several; exp, iat integers, exp > now - skew,
+ * ID; no events; iss exact; aud a string or array of strings that has client_id; azp equal to client_id when there, and there when aud has several; exp, iat integers (up to the year 9999), exp > now - skew,
  * iat and nbf <= now + skew, exp > iat; sub 1..KC_CLAIMS_TEXT_MAX bytes without control characters; nonce a string, equal in constant time; at_hash right when there;
  * auth_time and sid well-formed when there. KC_REFUSED with the KC_ERR_TOKEN_… that names it. */
 kc_rc_t kc_claims_verify(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
@@ -50,11 +50,12 @@ int kc_claims_is_incomplete(const kc_conf_t *conf, const kc_json_t *claims);
 /* Makes the identity. claims: the ID token's, with userinfo's merged in. access: verified claims of the access token for roles, or NULL.
  * KC_REFUSED: KC_ERR_USER_MISSING, KC_ERR_USER_FORM (control characters, leading or trailing space, over KC_CLAIMS_TEXT_MAX, comma is fine), KC_ERR_EMAIL_UNVERIFIED (user_claim is email, verified_email on,
  * email_verified not true). Groups with a comma or control character, header claims with control characters, or headers over KC_CLAIMS_HEADER_MAX are left
- * out; *dropped counts them (for one log line). The claim of a header may be a scalar or an array of scalars (joined by commas, elements with a comma left out). */
+ * out; so are texts with a space at an end, which recipients would trim; *dropped counts them (for one log line). The claim of a header may be a scalar or an array of scalars (joined by commas, elements with a comma left out). */
 kc_rc_t kc_claims_identity(const kc_conf_t *conf, const kc_json_t *claims, const kc_json_t *access,
                            apr_pool_t *pool, kc_identity_t *out, int *dropped, kc_err_t *err);
 
-/* A fresh object: the members of userinfo put under those of id_token, whose members win. */
+/* A fresh object: the members of userinfo put under those of id_token, whose members win. userinfo's email_verified is left
+ * out when it is about another address than id_token's. */
 const kc_json_t *kc_claims_merge(const kc_json_t *id_token, const kc_json_t *userinfo,
                                  apr_pool_t *pool);
 

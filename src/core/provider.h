@@ -9,7 +9,8 @@
 #include "conf.h"
 #include "err.h"
 
-/* Immutable; lives in the pool given to parse. URLs for this host's own calls have been moved to KeycloakBackchannelURL when that is set. */
+/* Immutable; lives in the pool given to parse. URLs for this host's own calls at the issuer's or
+ * KeycloakAuthURL's origin have been moved to KeycloakBackchannelURL when that is set; those at one of KeycloakEndpointOrigins stay. */
 typedef struct kc_provider_t {
     const char *issuer;
     const char *authorization_endpoint; /* for browsers: KeycloakAuthURL when set (may be a path on this host), else discovered */
@@ -31,7 +32,8 @@ kc_rc_t kc_provider_discovery_url(const kc_conf_t *conf, apr_pool_t *pool, const
  * client authentication, response_type code, or S256 (when code_challenge_methods_supported is there) not supported), KC_ERR_DISCOVERY_ISSUER (issuer not exactly the configured one; the
  * detail shows both), KC_ERR_DISCOVERY_ENDPOINT (an endpoint that is no URL, is http while the issuer is https (unless KeycloakAllowHTTP or its origin is the back
  * channel's), or is at an origin that conf does not allow: issuer's, backchannel_url's, auth_url's, endpoint_origins). A browser endpoint at the back channel's origin is
- * moved to the issuer's origin. */
+ * moved to the issuer's origin. An authorization_endpoint that KeycloakAuthURL overrides only has to be there. tls_client_auth takes mtls_endpoint_aliases (RFC 8705
+ * section 5) where they are. */
 kc_rc_t kc_provider_parse(const kc_conf_t *conf, const char *text, size_t len, apr_pool_t *pool,
                           kc_provider_t **out, kc_err_t *err);
 

@@ -1,0 +1,360 @@
+/* Authorization: Require lines, read at start and held against a session.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "authz.h"
+
+#include <apr_strings.h>
+#include <errno.h>
+#include <math.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REGEX_MESSAGE_MAX = 100 /* bytes */ };
+
+typedef enum {
+    RELATION_EXISTS,
+    RELATION_EQUAL,
+    RELATION_UNEQUAL,
+    RELATION_CONTAINS,
+    RELATION_MATCHES,
+    RELATION_LESS,
+    RELATION_LESS_EQUAL,
+    RELATION_MORE,
+    RELATION_MORE_EQUAL
+} relation_t;
+
+static const struct {
+    const char *word;
+    relation_t relation;
+} operators[] = {
+    {"exists", RELATION_EXISTS},     {"=", RELATION_EQUAL},         {"!=", RELATION_UNEQUAL},
+    {"contains", RELATION_CONTAINS}, {"matches", RELATION_MATCHES}, {"<", RELATION_LESS},
+    {"<=", RELATION_LESS_EQUAL},     {">", RELATION_MORE},          {">=", RELATION_MORE_EQUAL},
+};
+
+struct kc_authz_rule_t {
+    kc_authz_kind_t kind;
+    int count;
+    const char **words;  /* roles or groups; of a claim rule the path */
+    relation_t relation; /* of a claim rule, as what follows */
+    const char *value;
+    regex_t regex;
+};
+
+/* A number as written: exact when it is an integer of 64 bits. */
+typedef struct {
+    int is_integer;
+    long long integer;
+    double real;
+} number_t;
+
+/* 1 for a decimal number; what strtod takes beside those ("inf", "0x10", " 1") is none. */
+static int read_number(const char *text, number_t *out)
+{
+    char *end;
+    size_t start = text[0] == '-';
+
+    if (text[start] < '0' || text[start] > '9' || text[strspn(text, "0123456789+-.eE")] != '\0')
+        return 0;
+    errno = 0;
+    out->integer = strtoll(text, &end, 10);
+    out->is_integer = !*end && errno == 0;
+    out->real = strtod(text, &end);
+    return !*end && isfinite(out->real);
+}
+
+static int compare(const number_t *a, const number_t *b)
+{
+    if (a->is_integer && b->is_integer)
+        return (a->integer > b->integer) - (a->integer < b->integer);
+    return (a->real > b->real) - (a->real < b->real);
+}
+
+/* ---- reading ---- */
+
+static apr_status_t free_regex(void *data)
+{
+    regfree(data);
+    return APR_SUCCESS;
+}
+
+static kc_rc_t compile(kc_authz_rule_t *rule, apr_pool_t *pool, kc_err_t *err)
+{
+    int code = regcomp(&rule->regex, rule->value, REG_EXTENDED | REG_NOSUB);
+    char message[REGEX_MESSAGE_MAX];
+
+    if (code) {
+        (void)regerror(code, &rule->regex, message, sizeof(message));
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "'%.100s' is no expression: %s", rule->value,
+                       message);
+    }
+    apr_pool_cleanup_register(pool, &rule->regex, free_regex, apr_pool_cleanup_null);
+    return KC_OK;
+}
+
+static kc_rc_t read_operator(const char *word, relation_t *out, kc_err_t *err)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
+        if (!strcmp(word, operators[i].word)) {
+            *out = operators[i].relation;
+            return KC_OK;
+        }
+    }
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG,
+                   "knows = != contains exists matches < <= > >= but not '%.60s'", word);
+}
+
+static kc_rc_t check_value(kc_authz_rule_t *rule, apr_pool_t *pool, kc_err_t *err)
+{
+    number_t number;
+
+    if (rule->relation == RELATION_MATCHES)
+        return compile(rule, pool, err);
+    if (rule->relation >= RELATION_LESS && !read_number(rule->value, &number))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "compares with a number, not with '%.100s'",
+                       rule->value);
+    return KC_OK;
+}
+
+static kc_rc_t read_claim(kc_authz_rule_t *rule, int argc, const char *const *argv,
+                          apr_pool_t *pool, kc_err_t *err)
+{
+    kc_rc_t rc;
+
+    if (argc < 2 || !argv[0][0])
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "takes CLAIM-PATH OPERATOR VALUE");
+    rc = read_operator(argv[1], &rule->relation, err);
+    if (rc != KC_OK)
+        return rc;
+    rule->count = 1;
+    if (rule->relation == RELATION_EXISTS)
+        return argc == 2 ? KC_OK : KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "exists takes no value");
+    if (argc != 3)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG,
+                       "%s takes one value (put quotes around one with spaces), not %d", argv[1],
+                       argc - 2);
+    rule->value = apr_pstrdup(pool, argv[2]);
+    return check_value(rule, pool, err);
+}
+
+static kc_rc_t check_word(kc_authz_kind_t kind, const char *word, kc_err_t *err)
+{
+    const char *colon = strchr(word, ':');
+
+    if (!*word)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "takes names, and an empty one is none");
+    if (kind == KC_AUTHZ_CLIENT_ROLE && (!colon || colon == word || !colon[1]))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "takes CLIENT:ROLE, not '%.100s'", word);
+    return KC_OK;
+}
+
+static kc_rc_t read_words(kc_authz_rule_t *rule, int argc, kc_err_t *err)
+{
+    int i;
+
+    if (argc < 1)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "takes at least one name");
+    for (i = 0; i < argc; i++) {
+        /* The session's list has its groups without the slash. */
+        if (rule->kind == KC_AUTHZ_GROUP && rule->words[i][0] == '/')
+            rule->words[i]++;
+        if (check_word(rule->kind, rule->words[i], err) != KC_OK)
+            return KC_REFUSED;
+    }
+    rule->count = argc;
+    return KC_OK;
+}
+
+kc_rc_t kc_authz_parse(kc_authz_kind_t kind, int argc, const char *const *argv, apr_pool_t *pool,
+                       const kc_authz_rule_t **out, kc_err_t *err)
+{
+    kc_authz_rule_t *rule = apr_pcalloc(pool, sizeof(*rule));
+    kc_rc_t rc;
+    int i;
+
+    rule->kind = kind;
+    rule->words = apr_pcalloc(pool, ((size_t)(argc > 0 ? argc : 0) + 1) * sizeof(*rule->words));
+    for (i = 0; i < argc; i++)
+        rule->words[i] = apr_pstrdup(pool, argv[i]);
+    rc = kind == KC_AUTHZ_CLAIM ? read_claim(rule, argc, argv, pool, err)
+                                : read_words(rule, argc, err);
+    if (rc == KC_OK)
+        *out = rule;
+    return rc;
+}
+
+/* ---- judging ---- */
+
+/* Claims read once for a request: its pool remembers them. The bytes are compared, not the
+ * session's address, which a caller's stack may give to another session. */
+typedef struct {
+    kc_bytes_t claims;
+    kc_bytes_t payload;
+    const kc_json_t *parsed;
+} memory_t;
+
+static const char memory_key[] = "kc_authz_claims";
+
+static int is_same_view(kc_bytes_t a, kc_bytes_t b)
+{
+    return a.data == b.data && a.len == b.len;
+}
+
+static const kc_json_t *find_claims(const kc_session_t *session, apr_pool_t *pool)
+{
+    void *found = NULL;
+    memory_t *memory;
+
+    (void)apr_pool_userdata_get(&found, memory_key, pool);
+    memory = found;
+    if (memory && is_same_view(memory->claims, session->claims) &&
+        is_same_view(memory->payload, session->id_token[1]))
+        return memory->parsed;
+    memory = apr_palloc(pool, sizeof(*memory));
+    memory->claims = session->claims;
+    memory->payload = session->id_token[1];
+    memory->parsed = kc_session_claims(session, pool);
+    (void)apr_pool_userdata_setn(memory, memory_key, NULL, pool);
+    return memory->parsed;
+}
+
+static int is_number(const kc_json_t *value)
+{
+    return kc_json_type(value) == KC_JSON_INTEGER || kc_json_type(value) == KC_JSON_REAL;
+}
+
+static int is_equal(const kc_authz_rule_t *rule, const kc_json_t *scalar, const char *text)
+{
+    number_t a;
+    number_t b;
+
+    if (!strcmp(text, rule->value))
+        return 1;
+    return is_number(scalar) && read_number(text, &a) && read_number(rule->value, &b) &&
+           compare(&a, &b) == 0;
+}
+
+/* Numbers are compared, and texts that are written as one: Keycloak's mappers give attributes as
+ * texts by default. */
+static int is_ordered(const kc_authz_rule_t *rule, const char *text)
+{
+    number_t a;
+    number_t b;
+    int order;
+
+    if (!read_number(text, &a) || !read_number(rule->value, &b))
+        return 0;
+    order = compare(&a, &b);
+    switch (rule->relation) {
+    case RELATION_LESS:
+        return order < 0;
+    case RELATION_LESS_EQUAL:
+        return order <= 0;
+    case RELATION_MORE:
+        return order > 0;
+    default:
+        return order >= 0;
+    }
+}
+
+static int is_scalar_met(const kc_authz_rule_t *rule, const kc_json_t *scalar, apr_pool_t *pool)
+{
+    const char *text = kc_json_scalar_text(scalar, pool);
+
+    if (!text)
+        return 0;
+    switch (rule->relation) {
+    case RELATION_EQUAL:
+        return is_equal(rule, scalar, text);
+    case RELATION_UNEQUAL:
+        return !is_equal(rule, scalar, text);
+    case RELATION_CONTAINS:
+        return strstr(text, rule->value) != NULL;
+    case RELATION_MATCHES:
+        return regexec(&rule->regex, text, 0, NULL, 0) == 0;
+    default:
+        return is_ordered(rule, text);
+    }
+}
+
+static int is_element_met(const kc_authz_rule_t *rule, const kc_json_t *element, apr_pool_t *pool)
+{
+    const char *text = kc_json_scalar_text(element, pool);
+
+    /* To contain is to have as an element: a part of one ("not-admin") is not the word that was
+     * asked for. */
+    if (rule->relation == RELATION_CONTAINS)
+        return text && is_equal(rule, element, text);
+    return is_scalar_met(rule, element, pool);
+}
+
+/* Any element will do; for != each has to be another, and comparable. Arrays have no order. */
+static int is_array_met(const kc_authz_rule_t *rule, const kc_json_t *array, apr_pool_t *pool)
+{
+    int is_each = rule->relation == RELATION_UNEQUAL;
+    size_t i;
+
+    if (rule->relation >= RELATION_LESS)
+        return 0;
+    for (i = 0; i < kc_json_size(array); i++) {
+        if (is_element_met(rule, kc_json_at(array, i), pool) != is_each)
+            return !is_each;
+    }
+    return is_each;
+}
+
+static int is_claim_met(const kc_authz_rule_t *rule, const kc_session_t *session, apr_pool_t *pool)
+{
+    const kc_json_t *value = kc_json_path(find_claims(session, pool), rule->words[0]);
+
+    if (!value || kc_json_type(value) == KC_JSON_NULL)
+        return 0;
+    if (rule->relation == RELATION_EXISTS)
+        return 1;
+    if (kc_json_type(value) == KC_JSON_ARRAY)
+        return is_array_met(rule, value, pool);
+    return is_scalar_met(rule, value, pool);
+}
+
+static int is_wanted(const kc_authz_rule_t *rule, const char *name)
+{
+    int i;
+
+    for (i = 0; i < rule->count; i++) {
+        if (!strcmp(name, rule->words[i]))
+            return 1;
+    }
+    return 0;
+}
+
+/* Walks the list by itself: a request may have to go through a thousand groups. */
+static int is_listed(const kc_authz_rule_t *rule, const kc_session_list_t *list)
+{
+    const char *at = list->text;
+    unsigned int i;
+
+    for (i = 0; i < list->count; i++) {
+        if (is_wanted(rule, at))
+            return 1;
+        at += strlen(at) + 1;
+    }
+    return 0;
+}
+
+int kc_authz_is_met(const kc_authz_rule_t *rule, const kc_session_t *session, apr_pool_t *pool)
+{
+    switch (rule->kind) {
+    case KC_AUTHZ_REALM_ROLE:
+        return is_listed(rule, &session->realm_roles);
+    case KC_AUTHZ_CLIENT_ROLE:
+        return is_listed(rule, &session->client_roles);
+    case KC_AUTHZ_GROUP:
+        return is_listed(rule, &session->group_list);
+    case KC_AUTHZ_CLAIM:
+        return is_claim_met(rule, session, pool);
+    default:
+        return 0;
+    }
+}
