@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Shell functions that bring Keycloak onto this machine: packages, download, checksum, build.
 #

@@ -18,10 +18,8 @@ class Memcached:
 
     def start(self):
         argv = ["memcached", "-l", "127.0.0.1", "-p", self.port, "-U", "0", "-m", "64"]
-        user = unprivileged_user()
-        if user:
-            argv += ["-u", user]
-        self.child = Child("memcached", argv, self.folder / "memcached.log")
+        self.child = Child("memcached", argv, self.folder / "memcached.log",
+                           user=unprivileged_user())
         wait_for(lambda: port_taken(self.port), 20, "memcached starts", self.child)
 
     def stop(self):

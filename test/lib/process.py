@@ -75,16 +75,22 @@ def wait_for(condition, seconds, what, child=None):
 
 
 class Child:
-    """A server in a process group of its own, which ends when we end, however that happens."""
+    """A server in a process group of its own, which ends when we end, however that happens.
 
-    def __init__(self, name, argv, log, env=None, cwd=None):
+    `user` is the account to run as. A server must not change it by itself: that would make the
+    kernel forget to end it with us.
+    """
+
+    def __init__(self, name, argv, log, env=None, user=None):
         self.name = name
         self.log = str(log)
         with open(self.log, "ab") as out:
             try:
                 self.process = subprocess.Popen(
                     [str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                    env=env, cwd=cwd, start_new_session=True, preexec_fn=self._follow_parent)
+                    env=env, start_new_session=True, preexec_fn=self._follow_parent,
+                    **({"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+                       if user else {}))
             except OSError as error:
                 raise Failure(f"{name} cannot be started: {error}") from error
 
