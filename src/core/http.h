@@ -29,13 +29,14 @@ struct kc_http_t {
     /* KC_OK: a whole answer, whatever its status. KC_DOWN with KC_ERR_PROVIDER_DOWN: refused, unresolved, TLS failed,
      * deadline passed, cut short, over KC_HTTP_BODY_MAX; with KC_ERR_PROVIDER_BUSY: too many are waiting already
      * (answered at once). Redirects are not followed, compressed answers not asked for nor undone. The
-     * detail names the host, never the query, the form or the authorization. Thread safe. */
+     * detail names the host, never the query, the form or the authorization. KC_REFUSED with
+     * KC_ERR_DISCOVERY_ENDPOINT: the URL is neither http nor https. The body is cleansed with pool. Thread safe. */
     kc_rc_t (*perform)(kc_http_t *http, const kc_http_request_t *request, apr_pool_t *pool,
                        kc_http_response_t *response, kc_err_t *err);
 };
 
 typedef struct kc_http_curl_options_t {
-    const char *ca_file;     /* PEM, or NULL for the system's */
+    const char *ca_file;     /* PEM, in place of the system's; NULL: the system's */
     const char *client_cert; /* PEM, or NULL */
     const char *client_key;  /* PEM, or NULL */
     int64_t timeout_ms;      /* for the whole exchange; connecting gets at most the same */

@@ -1,0 +1,425 @@
+/* The back channel over libcurl: bounded in time, size and number, and without anything that
+ * wanders off. SPDX-License-Identifier: Apache-2.0 */
+#include "http.h"
+
+#include <apr_strings.h>
+#include <curl/curl.h>
+#include <pthread.h>
+#include <string.h>
+#include <strings.h>
+
+#include "crypto.h"
+
+#ifndef KC_VERSION
+#define KC_VERSION "0"
+#endif
+
+enum {
+    IDLE_MAX = 16,           /* handles, and so connections, kept for the next exchange */
+    BODY_FIRST = 16 * 1024,  /* bytes: a discovery document, keys or tokens */
+    HOST_MAX = 160,          /* bytes of a host in a detail */
+    TYPE_MAX = 256,          /* bytes of a content type that is passed on */
+    AUTHORIZATION_MAX = 8192 /* bytes */
+};
+
+typedef struct {
+    kc_http_t http; /* first */
+    kc_http_curl_options_t options;
+    uint32_t waiting; /* atomic */
+    pthread_mutex_t lock;
+    CURL *idle[IDLE_MAX];
+    size_t idle_count;
+} client_t;
+
+/* One exchange. */
+typedef struct {
+    const kc_http_request_t *request;
+    apr_pool_t *pool;
+    CURL *curl;
+    struct curl_slist *headers;
+    char *body;
+    size_t len;
+    size_t size;
+    int is_too_long;
+    char host[HOST_MAX];
+    char reason[CURL_ERROR_SIZE];
+} exchange_t;
+
+/* ---------------------------------------------------------------- body */
+
+typedef struct {
+    char *data;
+    size_t size;
+} secret_t;
+
+/* Bodies carry tokens: they leave the pool cleansed. */
+static apr_status_t secret_cleanse(void *data)
+{
+    secret_t *secret = data;
+
+    kc_crypto_cleanse(secret->data, secret->size);
+    return APR_SUCCESS;
+}
+
+static char *secret_room(size_t size, apr_pool_t *pool)
+{
+    secret_t *secret = apr_palloc(pool, sizeof(*secret));
+
+    secret->data = apr_palloc(pool, size);
+    secret->size = size;
+    apr_pool_cleanup_register(pool, secret, secret_cleanse, apr_pool_cleanup_null);
+    return secret->data;
+}
+
+/* Room for len more bytes and the closing NUL; growing fourfold copies twice at most. */
+static void body_reserve(exchange_t *exchange, size_t len)
+{
+    size_t size = exchange->size ? exchange->size : BODY_FIRST;
+    char *grown;
+
+    if (exchange->len + len + 1 <= exchange->size)
+        return;
+    while (size < exchange->len + len + 1)
+        size *= 4;
+    if (size > KC_HTTP_BODY_MAX + 1)
+        size = KC_HTTP_BODY_MAX + 1;
+    grown = secret_room(size, exchange->pool);
+    if (exchange->len)
+        memcpy(grown, exchange->body, exchange->len);
+    exchange->body = grown;
+    exchange->size = size;
+}
+
+/* curl's write callback: anything but the number of bytes given ends the exchange. */
+static size_t body_write(char *data, size_t one, size_t count, void *context)
+{
+    exchange_t *exchange = context;
+    size_t len = one * count;
+
+    if (len > KC_HTTP_BODY_MAX - exchange->len) {
+        exchange->is_too_long = 1;
+        return 0;
+    }
+    body_reserve(exchange, len);
+    memcpy(exchange->body + exchange->len, data, len);
+    exchange->len += len;
+    return len;
+}
+
+/* ---------------------------------------------------------------- handles */
+
+static CURL *handle_take(client_t *client)
+{
+    CURL *curl = NULL;
+
+    (void)pthread_mutex_lock(&client->lock);
+    if (client->idle_count)
+        curl = client->idle[--client->idle_count];
+    (void)pthread_mutex_unlock(&client->lock);
+    return curl ? curl : curl_easy_init();
+}
+
+/* A reset handle keeps its connections and forgets what it was told. */
+static void handle_give(client_t *client, CURL *curl)
+{
+    curl_easy_reset(curl);
+    (void)pthread_mutex_lock(&client->lock);
+    if (client->idle_count < IDLE_MAX) {
+        client->idle[client->idle_count++] = curl;
+        curl = NULL;
+    }
+    (void)pthread_mutex_unlock(&client->lock);
+    if (curl)
+        curl_easy_cleanup(curl);
+}
+
+static apr_status_t client_close(void *data)
+{
+    client_t *client = data;
+
+    while (client->idle_count)
+        curl_easy_cleanup(client->idle[--client->idle_count]);
+    (void)pthread_mutex_destroy(&client->lock);
+    return APR_SUCCESS;
+}
+
+/* ---------------------------------------------------------------- options */
+
+/* The host and port of a URL, for details: no user, path or query. */
+static void host_of(const char *url, char out[HOST_MAX])
+{
+    const char *start = strstr(url, "://");
+    size_t len, i;
+
+    start = start ? start + 3 : url;
+    len = strcspn(start, "/?#");
+    for (i = len; i > 0; i--) {
+        if (start[i - 1] == '@')
+            break;
+    }
+    start += i;
+    len -= i;
+    if (len > HOST_MAX - 1)
+        len = HOST_MAX - 1;
+    memcpy(out, start, len);
+    out[len] = '\0';
+}
+
+static int is_http(const char *url)
+{
+    return !strncasecmp(url, "http://", 7) || !strncasecmp(url, "https://", 8);
+}
+
+static int header_add(exchange_t *exchange, const char *header)
+{
+    struct curl_slist *longer = curl_slist_append(exchange->headers, header);
+
+    if (longer)
+        exchange->headers = longer;
+    return longer != NULL;
+}
+
+static int authorization_add(exchange_t *exchange, const char *value)
+{
+    static const char name[] = "Authorization: ";
+    size_t len = strlen(value);
+    char *line;
+    int is_added;
+
+    if (len > AUTHORIZATION_MAX || value[strcspn(value, "\r\n")])
+        return 0;
+    line = apr_pstrcat(exchange->pool, name, value, NULL);
+    is_added = header_add(exchange, line);
+    kc_crypto_cleanse(line, sizeof(name) - 1 + len);
+    return is_added;
+}
+
+static int headers_add(exchange_t *exchange)
+{
+    const char *authorization = exchange->request->authorization;
+
+    /* An empty Expect: curl would wait a second for a server's leave to send a larger form. */
+    if (!header_add(exchange, "Accept: application/json") || !header_add(exchange, "Expect:"))
+        return 0;
+    return !authorization || authorization_add(exchange, authorization);
+}
+
+static void headers_free(exchange_t *exchange)
+{
+    struct curl_slist *header;
+
+    for (header = exchange->headers; header; header = header->next)
+        kc_crypto_cleanse(header->data, strlen(header->data));
+    curl_slist_free_all(exchange->headers);
+    exchange->headers = NULL;
+}
+
+static CURLcode protocols_set(CURL *curl)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    return curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    return curl_easy_setopt(curl, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
+/* The environment of httpd must not decide where tokens go: no proxy, no .netrc. */
+static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options)
+{
+    CURLcode code = protocols_set(curl);
+
+#define SET(name, value)  \
+    if (code == CURLE_OK) \
+    code = curl_easy_setopt(curl, CURLOPT_##name, value)
+    SET(NOSIGNAL, 1L);
+    SET(FOLLOWLOCATION, 0L);
+    SET(PROXY, "");
+    SET(NETRC, (long)CURL_NETRC_IGNORED);
+    SET(DISALLOW_USERNAME_IN_URL, 1L);
+    SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(TIMEOUT_MS, (long)options->timeout_ms);
+    SET(CONNECTTIMEOUT_MS, (long)options->timeout_ms);
+    SET(MAXFILESIZE, (long)KC_HTTP_BODY_MAX);
+    SET(USERAGENT, "mod_auth_keycloak/" KC_VERSION);
+    return code;
+}
+
+static CURLcode tls_set(CURL *curl, const kc_http_curl_options_t *options)
+{
+    CURLcode code = CURLE_OK;
+
+    SET(SSL_VERIFYPEER, 1L);
+    SET(SSL_VERIFYHOST, 2L);
+    SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (options->ca_file) {
+        SET(CAINFO, options->ca_file);
+        SET(CAPATH, NULL);
+    }
+    if (options->client_cert)
+        SET(SSLCERT, options->client_cert);
+    if (options->client_key)
+        SET(SSLKEY, options->client_key);
+    return code;
+}
+
+/* POSTFIELDS is not copied: the form stays the caller's to cleanse. */
+static CURLcode request_set(exchange_t *exchange)
+{
+    const kc_http_request_t *request = exchange->request;
+    CURL *curl = exchange->curl;
+    CURLcode code = CURLE_OK;
+
+    SET(URL, request->url);
+    SET(HTTPHEADER, exchange->headers);
+    if (request->form) {
+        SET(POSTFIELDS, request->form);
+        SET(POSTFIELDSIZE, (long)strlen(request->form));
+    }
+    SET(WRITEFUNCTION, body_write);
+    SET(WRITEDATA, exchange);
+    SET(ERRORBUFFER, exchange->reason);
+#undef SET
+    return code;
+}
+
+/* ---------------------------------------------------------------- exchange */
+
+/* curl's own words where they tell of the network or the certificate; where they could quote the
+ * answer, only the kind of the failure. */
+static const char *failure_text(const exchange_t *exchange, CURLcode code)
+{
+    if (exchange->is_too_long || code == CURLE_FILESIZE_EXCEEDED)
+        return "the answer is over 256 KiB";
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return exchange->reason[0] ? exchange->reason : curl_easy_strerror(code);
+    default:
+        return curl_easy_strerror(code);
+    }
+}
+
+static void response_fill(exchange_t *exchange, kc_http_response_t *response)
+{
+    const char *type = NULL;
+    long status = 0;
+
+    (void)curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(exchange->curl, CURLINFO_CONTENT_TYPE, &type);
+    body_reserve(exchange, 0);
+    exchange->body[exchange->len] = '\0';
+    response->status = (int)status;
+    response->content_type = type ? apr_pstrndup(exchange->pool, type, TYPE_MAX) : "";
+    response->body = exchange->body;
+    response->body_len = exchange->len;
+}
+
+static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_response_t *response,
+                            kc_err_t *err)
+{
+    CURLcode code;
+
+    if (!headers_add(exchange))
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: the request's headers cannot be made",
+                       exchange->host);
+    code = limits_set(exchange->curl, &client->options);
+    if (code == CURLE_OK)
+        code = tls_set(exchange->curl, &client->options);
+    if (code == CURLE_OK)
+        code = request_set(exchange);
+    if (code != CURLE_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: an option of libcurl: %s",
+                       exchange->host, curl_easy_strerror(code));
+    code = curl_easy_perform(exchange->curl);
+    if (code != CURLE_OK)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: %s", exchange->host,
+                       failure_text(exchange, code));
+    response_fill(exchange, response);
+    return KC_OK;
+}
+
+static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *request, apr_pool_t *pool,
+                               kc_http_response_t *response, kc_err_t *err)
+{
+    exchange_t exchange;
+    kc_rc_t rc;
+
+    memset(&exchange, 0, sizeof(exchange));
+    exchange.request = request;
+    exchange.pool = pool;
+    host_of(request->url, exchange.host);
+    exchange.curl = handle_take(client);
+    if (!exchange.curl)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: libcurl gives no handle",
+                       exchange.host);
+    rc = exchange_run(client, &exchange, response, err);
+    handle_give(client, exchange.curl);
+    headers_free(&exchange);
+    return rc;
+}
+
+static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, apr_pool_t *pool,
+                            kc_http_response_t *response, kc_err_t *err)
+{
+    client_t *client = (client_t *)(void *)http;
+    kc_rc_t rc;
+
+    memset(response, 0, sizeof(*response));
+    response->content_type = "";
+    response->body = "";
+    if (!is_http(request->url))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
+                       "a back-channel URL is neither http nor https");
+    if (__atomic_add_fetch(&client->waiting, 1, __ATOMIC_RELAXED) > client->options.waiting_max)
+        rc = KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "%u exchanges are under way already",
+                     (unsigned int)client->options.waiting_max);
+    else
+        rc = exchange_leased(client, request, pool, response, err);
+    (void)__atomic_sub_fetch(&client->waiting, 1, __ATOMIC_RELAXED);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- making */
+
+static apr_status_t curl_end(void *data)
+{
+    (void)data;
+    curl_global_cleanup();
+    return APR_SUCCESS;
+}
+
+kc_rc_t kc_http_curl_start(apr_pool_t *pool, kc_err_t *err)
+{
+    CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+
+    if (code != CURLE_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "libcurl: %s", curl_easy_strerror(code));
+    apr_pool_cleanup_register(pool, NULL, curl_end, apr_pool_cleanup_null);
+    return KC_OK;
+}
+
+kc_rc_t kc_http_curl_create(const kc_http_curl_options_t *options, apr_pool_t *pool,
+                            kc_http_t **out, kc_err_t *err)
+{
+    client_t *client;
+
+    if (options->timeout_ms < 1 || options->timeout_ms > 600000 || options->waiting_max < 1)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG,
+                       "back channel: a timeout of 1 ms to 10 minutes and at least one exchange");
+    client = apr_pcalloc(pool, sizeof(*client));
+    client->http.perform = curl_perform;
+    client->options = *options;
+    client->options.ca_file = apr_pstrdup(pool, options->ca_file);
+    client->options.client_cert = apr_pstrdup(pool, options->client_cert);
+    client->options.client_key = apr_pstrdup(pool, options->client_key);
+    if (pthread_mutex_init(&client->lock, NULL))
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "back channel: no lock can be made");
+    apr_pool_cleanup_register(pool, client, client_close, apr_pool_cleanup_null);
+    *out = &client->http;
+    return KC_OK;
+}
