@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+# ATTACKS F: where a sign-in, or a sign-out, may lead.
+use strict;
+use warnings;
+use Test::More;
+use Keycloak::Expect;
+use Keycloak::World;
+
+my $SITE = 'returns';
+my $ORIGIN = browser($SITE)->origin;
+my ($HOST) = $ORIGIN =~ m{//(.*)$};
+
+# Where a sign-in with this return URL ends; one browser for each, as the count of rounds is for each.
+sub led_to {
+    my ($site, $text) = @_;
+    my $response = browser($site)->sign_in('/authservice/login?return=' . escape($text));
+    return $response->status == 303 ? $response->header('Location') : 'status ' . $response->status;
+}
+
+my @good = ('/', '/a', '/a/b?c=d&e=f', '/?x=//evil.example.com/', '/a?b=http://evil.example.com/', '/a%20b', '/-/x',
+    '/a//b', '/.well/x', '/a;b=c');
+for my $path (@good) {
+    is led_to($SITE, $path), $path, "good: $path";
+}
+like led_to($SITE, "$ORIGIN/own?x=1"), qr{^(?:\Q$ORIGIN\E)?/own\?x=1$}, 'good: this very origin';
+
+my @evil = (
+    '//evil.example.com', '//evil.example.com/', '///evil.example.com', '////evil.example.com', '/\\evil.example.com',
+    '\\\\evil.example.com', '\\/evil.example.com', '/\\/evil.example.com', '/%5cevil.example.com', '/%5C%5Cevil.example.com',
+    '%5c%5cevil.example.com', '/%09/evil.example.com', "/\t/evil.example.com", "\t//evil.example.com", '/%2f/evil.example.com',
+    '/%2Fevil.example.com', '%2f%2fevil.example.com', "/\r\nSet-Cookie: a=b", "/%0d%0aSet-Cookie:%20a=b", "/\nLocation: //evil.example.com",
+    "/a\0b", '/%00//evil.example.com', ' //evil.example.com', "\x{0b}//evil.example.com", "/ /evil.example.com",
+    "http://evil.example.com/", "https://evil.example.com", "HTTP://EVIL.EXAMPLE.COM/", "http:evil.example.com", "http:/evil.example.com",
+    "http:///evil.example.com", "http:\\\\evil.example.com", "https:evil.example.com",
+    "http://$HOST\@evil.example.com/", "http://evil.example.com\@$HOST/", "http://user:pass\@$HOST/", "//$HOST\@evil.example.com/",
+    "http://returns.test.evil.example.com:$ENV{KC_PORT}/", "http://evilreturns.test:$ENV{KC_PORT}/", "http://x.returns.test:$ENV{KC_PORT}/",
+    "http://returns.test.:$ENV{KC_PORT}/", "http://returns.test:1/", "http://returns.test/", "http://returns.test:$ENV{KC_PORT}x/",
+    "http://returns.test:$ENV{KC_PORT}\\.evil.example.com/", "http://returns.test:$ENV{KC_PORT}#\@evil.example.com/",
+    "https://$HOST/", "ftp://$HOST/", 'javascript:alert(1)', 'JavaScript:alert(1)', "java\tscript:alert(1)", 'javascript://%0aalert(1)',
+    'data:text/html,x', 'vbscript:x', 'file:///etc/passwd', 'about:blank', 'x', '', '.', '..', '?x', '#x',
+    "/\xe2\x81\x84/evil.example.com",        # fraction slash
+    "\xef\xbc\x8f\xef\xbc\x8fevil.example.com", # fullwidth slashes
+    "http://returns\xe3\x80\x82test:$ENV{KC_PORT}/",  # ideographic full stop
+    "http://evil.example.com\xef\xbc\x8freturns.test/",
+    '/' . 'x' x 9000,
+);
+for my $text (@evil) {
+    (my $shown = length $text > 60 ? substr($text, 0, 60) . '...' : $text) =~ s/([^\x20-\x7e])/sprintf '\x%02x', ord $1/ge;
+    my $end = led_to($SITE, $text);
+    # 400 and 414 refuse the request before it is ours.
+    like $end, qr{^(?:(?:\Q$ORIGIN\E)?/|status 4(?:00|14))$}, "F: $shown";
+}
+
+subtest 'F a page\'s own address as return URL' => sub {
+    # Here the address is the request line's, not a parameter.
+    for my $target ('//evil.example.com/x', '///evil.example.com', '/\\evil.example.com', '/%5cevil.example.com', '/%09/evil.example.com',
+        '/%2f/evil.example.com', 'http://evil.example.com/x', "http://evil.example.com\@$HOST/") {
+        my $browser = browser($SITE);
+        my $back = $browser->authorize($browser->start($target));
+        if (!defined $back) {
+            pass "$target: no sign-in begins";
+            next;
+        }
+        my $end = $browser->get($back)->header('Location') // '';
+        unlike $end, qr{^(?:[a-z]+:)?[/\\]{2}(?!\Q$HOST\E/)|evil\.example\.com(?!.*\Q$HOST\E)|\\}i, "$target: stays here ($end)"
+            if $end !~ m{^/[^/\\]};
+        like $end, qr{^(?:\Q$ORIGIN\E)?/}, "$target: a path of this host";
+    }
+};
+
+subtest 'F return given twice' => sub {
+    my $browser = browser($SITE);
+    my $response = $browser->sign_in('/authservice/login?return=%2Fa&return=%2F%2Fevil.example.com');
+    unlike $response->header('Location') // '', qr/evil/, 'never the evil one';
+};
+
+subtest 'F login when one is signed in already' => sub {
+    my $browser = signed_in($SITE) or return fail 'signing in';
+    for my $text ('//evil.example.com', 'https://evil.example.com/', '/\\evil.example.com') {
+        my $response = $browser->get('/authservice/login?return=' . escape($text));
+        unlike $response->header('Location') // '', qr{^(?:https?:)?[/\\]{2}evil|\\}, "$text: not followed";
+    }
+};
+
+subtest 'F KeycloakReturnHosts' => sub {
+    is led_to('return-hosts', 'https://partner.example.com/x'), 'https://partner.example.com/x', 'a listed host';
+    for my $text ('https://evil.partner.example.com/', 'https://partner.example.com.evil.example.com/', 'https://partner.example.com:444/',
+        'https://partner.example.com.', 'https://x@partner.example.com/', 'javascript://partner.example.com/%0aalert(1)', '//partner.example.com/',
+        'https://partner.example.com\\@evil.example.com/') {
+        like led_to('return-hosts', $text), qr{^(?:http://return-hosts\.test:\d+)?/$|^//partner\.example\.com/$|^status 400$}, "F: $text";
+    }
+    unlike led_to('return-hosts', '//evil.example.com/'), qr/evil/, 'and no other';
+};
+
+subtest 'F after logout' => sub {
+    my $evil = escape('https://evil.example.com/');
+    for my $name (qw(return post_logout_redirect_uri redirect_uri rd next url)) {
+        my $browser = signed_in($SITE) or return fail 'signing in';
+        my $response = $browser->get("/authservice/logout?$name=$evil");
+        my $query = query_of($response->header('Location'));
+        is $query->{post_logout_redirect_uri}, "$ORIGIN/", "$name does not change where people arrive";
+    }
+    my $response = browser($SITE)->get("/authservice/logout?return=$evil");
+    unlike $response->header('Location') // '', qr{^[^?]*evil}, 'nor without a session';
+};
+
+done_testing;
