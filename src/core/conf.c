@@ -1,0 +1,209 @@
+/* The directive table at work: create, set, merge, dump, and the change of user names.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "conf.h"
+
+#include <regex.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "conf_parse.h"
+
+static const kc_conf_row_t rows[] = {
+#define KC_CONF(type, member, name, fallback, arguments, help) \
+    {name, fallback, arguments, help, KC_CONF_##type, 0, offsetof(kc_conf_t, member)},
+#define KC_CONF_DIR(type, member, name, fallback, arguments, help) \
+    {name, fallback, arguments, help, KC_CONF_##type, 1, offsetof(kc_conf_dir_t, member)},
+#include "conf.def"
+#undef KC_CONF
+#undef KC_CONF_DIR
+};
+
+const kc_conf_row_t *kc_conf_row(kc_conf_index_t index)
+{
+    return (int)index >= 0 && index < KC_CONF_ROWS ? &rows[index] : NULL;
+}
+
+/* Server and directory settings differ only in where members and places are. */
+static void *member_of(void *conf, const kc_conf_row_t *row)
+{
+    return (char *)conf + row->offset;
+}
+
+static kc_conf_place_t *place_of(void *conf, kc_conf_index_t index)
+{
+    return rows[index].is_directory ? &((kc_conf_dir_t *)conf)->place[index]
+                                    : &((kc_conf_t *)conf)->place[index];
+}
+
+/* Defaults go through the parsers of the directives, so that both mean the same. A unit test holds
+ * that none of them is refused. */
+static void set_default(void *conf, kc_conf_index_t index, apr_pool_t *pool)
+{
+    const kc_conf_row_t *row = &rows[index];
+    const char *whole[] = {row->fallback};
+    kc_conf_input_t input = {index, 1, whole, 0, pool};
+    char **words;
+
+    if (kc_conf_parse_is_list(row->type) &&
+        apr_tokenize_to_argv(row->fallback, &words, pool) == APR_SUCCESS) {
+        input.argv = (const char *const *)words;
+        for (input.argc = 0; words[input.argc];)
+            input.argc++;
+    }
+    (void)kc_conf_parse_value(&input, member_of(conf, row), NULL);
+}
+
+static void set_defaults(void *conf, int is_directory, apr_pool_t *pool)
+{
+    for (int i = 0; i < KC_CONF_ROWS; i++) {
+        if (rows[i].is_directory == is_directory && rows[i].fallback)
+            set_default(conf, (kc_conf_index_t)i, pool);
+    }
+}
+
+kc_conf_t *kc_conf_create(apr_pool_t *pool)
+{
+    kc_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    set_defaults(conf, 0, pool);
+    return conf;
+}
+
+kc_conf_dir_t *kc_conf_dir_create(apr_pool_t *pool)
+{
+    kc_conf_dir_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    set_defaults(conf, 1, pool);
+    return conf;
+}
+
+kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *const *argv,
+                    const char *file, int line, apr_pool_t *pool, kc_err_t *err)
+{
+    kc_conf_place_t *place = place_of(conf, index);
+    kc_conf_input_t input = {index, argc, argv, place->file != NULL, pool};
+    kc_rc_t rc = kc_conf_parse_value(&input, member_of(conf, &rows[index]), err);
+
+    if (rc != KC_OK)
+        return rc;
+    /* The file is also the set bit: a line from nowhere counts as written, too. */
+    place->file = apr_pstrdup(pool, file ? file : "-");
+    place->line = line;
+    return KC_OK;
+}
+
+/* merged is a copy of base. */
+static void overlay(void *merged, const void *add, int is_directory)
+{
+    for (int i = 0; i < KC_CONF_ROWS; i++) {
+        const kc_conf_row_t *row = &rows[i];
+        const kc_conf_place_t *place = place_of((void *)add, (kc_conf_index_t)i);
+
+        if (row->is_directory != is_directory || !place->file)
+            continue;
+        memcpy(member_of(merged, row), (const char *)add + row->offset,
+               kc_conf_parse_size(row->type));
+        *place_of(merged, (kc_conf_index_t)i) = *place;
+    }
+}
+
+kc_conf_t *kc_conf_merge(const kc_conf_t *base, const kc_conf_t *add, apr_pool_t *pool)
+{
+    kc_conf_t *merged = apr_pmemdup(pool, base, sizeof(*base));
+
+    overlay(merged, add, 0);
+    return merged;
+}
+
+kc_conf_dir_t *kc_conf_dir_merge(const kc_conf_dir_t *base, const kc_conf_dir_t *add,
+                                 apr_pool_t *pool)
+{
+    kc_conf_dir_t *merged = apr_pmemdup(pool, base, sizeof(*base));
+
+    overlay(merged, add, 1);
+    return merged;
+}
+
+int kc_conf_is_set(const kc_conf_t *conf, kc_conf_index_t index)
+{
+    return conf->place[index].file != NULL;
+}
+
+kc_rc_t kc_conf_check(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
+                      kc_err_t *err)
+{
+    if (!conf->issuer)
+        return KC_OK;
+    return kc_conf_check_rows(conf, index, pool, err);
+}
+
+const char *kc_conf_dump(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool)
+{
+    if (rows[index].is_directory)
+        return "(for each directory)";
+    return kc_conf_parse_dump(index, (const char *)conf + rows[index].offset, pool);
+}
+
+/* ---------------------------------------------------------------- the user's name */
+
+enum { GROUPS = 10 /* \0 to \9 */ };
+
+static const char *lower(const char *text, apr_pool_t *pool)
+{
+    char *copy = apr_pstrdup(pool, text);
+
+    /* ASCII alone: the result must not depend on the locale of the server's start. */
+    for (char *c = copy; *c; c++) {
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    }
+    return copy;
+}
+
+/* Writes the replacement with its groups filled in to out, or only counts when out is NULL. */
+static size_t expand(const char *replacement, const char *text, const regmatch_t *groups, char *out)
+{
+    size_t len = 0;
+
+    for (const char *c = replacement; *c; c++) {
+        const char *from = c;
+        size_t count = 1;
+
+        if (*c == '\\' && c[1] >= '0' && c[1] <= '9') {
+            const regmatch_t *group = &groups[*++c - '0'];
+
+            from = group->rm_so < 0 ? text : text + group->rm_so;
+            count = group->rm_so < 0 ? 0 : (size_t)(group->rm_eo - group->rm_so);
+        } else if (*c == '\\' && c[1]) {
+            from = ++c;
+        }
+        if (out)
+            memcpy(out + len, from, count);
+        len += count;
+    }
+    return len;
+}
+
+const char *kc_conf_transform(const kc_conf_transform_t *transform, const char *text,
+                              apr_pool_t *pool)
+{
+    regmatch_t groups[GROUPS];
+    size_t before, middle, after;
+    char *out;
+
+    if (!transform)
+        return text;
+    if (!transform->pattern)
+        return lower(text, pool);
+    if (regexec(transform->regex, text, GROUPS, groups, 0) != 0)
+        return text;
+    before = (size_t)groups[0].rm_so;
+    middle = expand(transform->replacement, text, groups, NULL);
+    after = strlen(text + groups[0].rm_eo);
+    out = apr_palloc(pool, before + middle + after + 1);
+    memcpy(out, text, before);
+    expand(transform->replacement, text, groups, out + before);
+    memcpy(out + before + middle, text + groups[0].rm_eo, after + 1);
+    return out;
+}

@@ -1,0 +1,219 @@
+/* Cookies: finding ours in the Cookie header, taking them out of it, and setting them.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "cookie.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* A walk over the header. A piece reaches from behind one separator to the next: ";", or the ", "
+ * with which httpd joins the lines of clients that send several. */
+typedef struct {
+    const char *rest;      /* where the next piece begins; NULL at the end */
+    const char *end;       /* of the header */
+    const char *semicolon; /* the next one, kept so that commas do not make it be sought again */
+    kc_bytes_t piece;
+    kc_bytes_t name;  /* without the blanks around it */
+    kc_bytes_t value; /* likewise */
+    int has_value;    /* there is a "=" */
+} walk_t;
+
+static void walk_begin(walk_t *walk, const char *header, size_t len)
+{
+    walk->rest = header;
+    walk->end = header + len;
+    walk->semicolon = NULL;
+}
+
+static kc_bytes_t trimmed(const char *from, const char *end)
+{
+    while (from < end && (*from == ' ' || *from == '\t'))
+        from++;
+    while (from < end && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    return (kc_bytes_t){(const unsigned char *)from, (size_t)(end - from)};
+}
+
+static const char *seek(const char *from, const char *end, char wanted)
+{
+    const char *found = memchr(from, wanted, (size_t)(end - from));
+
+    return found ? found : end;
+}
+
+static const char *piece_end(walk_t *walk)
+{
+    const char *comma = walk->rest;
+
+    if (!walk->semicolon || walk->semicolon < walk->rest)
+        walk->semicolon = seek(walk->rest, walk->end, ';');
+    while ((comma = seek(comma, walk->semicolon, ',')) < walk->semicolon) {
+        /* A comma without a space is part of a value, as some sites write them. */
+        if (comma + 1 < walk->end && comma[1] == ' ')
+            return comma;
+        comma++;
+    }
+    return walk->semicolon;
+}
+
+/* The next piece into walk; 0 at the end. */
+static int walk_on(walk_t *walk)
+{
+    const char *from = walk->rest;
+    const char *end, *equals;
+
+    if (!from)
+        return 0;
+    end = piece_end(walk);
+    equals = seek(from, end, '=');
+    walk->rest = end < walk->end ? end + 1 : NULL;
+    walk->piece = (kc_bytes_t){(const unsigned char *)from, (size_t)(end - from)};
+    walk->has_value = equals < end;
+    walk->name = trimmed(from, equals);
+    walk->value = trimmed(walk->has_value ? equals + 1 : end, end);
+    return 1;
+}
+
+/* A header longer than the cap is nobody's: its length is never counted further. */
+static int begin_capped(walk_t *walk, const char *header)
+{
+    size_t len = strnlen(header, KC_COOKIE_HEADER_MAX + 1);
+
+    walk_begin(walk, header, len);
+    return len <= KC_COOKIE_HEADER_MAX;
+}
+
+static int is_equal(kc_bytes_t bytes, const char *text, size_t len)
+{
+    return bytes.len == len && !memcmp(bytes.data, text, len);
+}
+
+static int has_prefix(kc_bytes_t bytes, const char *text, size_t len)
+{
+    return bytes.len >= len && !memcmp(bytes.data, text, len);
+}
+
+kc_rc_t kc_cookie_find(const char *header, const char *name, size_t name_len, kc_bytes_t *value)
+{
+    walk_t walk;
+    kc_bytes_t found = {NULL, 0};
+
+    if (!header)
+        return KC_MISS;
+    if (!begin_capped(&walk, header))
+        return KC_REFUSED;
+    while (walk_on(&walk)) {
+        if (!walk.has_value || !is_equal(walk.name, name, name_len))
+            continue;
+        if (found.data)
+            return KC_REFUSED;
+        found = walk.value;
+    }
+    if (!found.len)
+        return KC_MISS;
+    *value = found;
+    return KC_OK;
+}
+
+size_t kc_cookie_list(const char *header, const char *prefix, kc_cookie_item_t *items, size_t size)
+{
+    size_t prefix_len = strlen(prefix);
+    size_t count = 0;
+    walk_t walk;
+
+    if (!header || !begin_capped(&walk, header))
+        return 0;
+    while (walk_on(&walk)) {
+        if (!walk.has_value || !has_prefix(walk.name, prefix, prefix_len))
+            continue;
+        if (count < size) {
+            items[count].name = walk.name;
+            items[count].value = walk.value;
+        }
+        count++;
+    }
+    return count;
+}
+
+/* ---------------------------------------------------------------- stripping */
+
+static int is_ours(kc_bytes_t name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(names[i]);
+        int is_prefix = len > 0 && names[i][len - 1] == '*';
+
+        if (is_prefix ? has_prefix(name, names[i], len - 1) : is_equal(name, names[i], len))
+            return 1;
+    }
+    return 0;
+}
+
+static int has_ours(walk_t walk, const char *const *names, size_t count)
+{
+    while (walk_on(&walk)) {
+        if (is_ours(walk.name, names, count))
+            return 1;
+    }
+    return 0;
+}
+
+/* Appends the piece with the separator before it, or, at the front, without the blanks before it.
+ */
+static char *keep(char *out, const char *start, const walk_t *walk)
+{
+    const char *from = (const char *)walk->piece.data;
+    size_t len = walk->piece.len;
+
+    if (out > start) {
+        *out++ = from[-1];
+    } else {
+        size_t blanks = strspn(from, " \t");
+
+        blanks = blanks < len ? blanks : len;
+        from += blanks;
+        len -= blanks;
+    }
+    memcpy(out, from, len);
+    return out + len;
+}
+
+/* No length is too long here: whatever comes, our cookies must not reach the backend. */
+const char *kc_cookie_strip(const char *header, const char *const *names, size_t count,
+                            apr_pool_t *pool)
+{
+    size_t len = header ? strlen(header) : 0;
+    int has_rest = 0;
+    walk_t walk;
+    char *stripped, *out;
+
+    walk_begin(&walk, header, len);
+    if (!header || !has_ours(walk, names, count))
+        return header;
+    stripped = out = apr_palloc(pool, len + 1);
+    while (walk_on(&walk)) {
+        if (is_ours(walk.name, names, count))
+            continue;
+        out = keep(out, stripped, &walk);
+        has_rest |= walk.name.len > 0 || walk.has_value;
+    }
+    *out = '\0';
+    return has_rest ? stripped : NULL;
+}
+
+/* ---------------------------------------------------------------- setting */
+
+const char *kc_cookie_format(const kc_cookie_set_t *cookie, apr_pool_t *pool)
+{
+    const char *age = "";
+
+    /* Expires too, for what does not know Max-Age: a sign-out must not depend on it. */
+    if (cookie->max_age == 0)
+        age = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+    else if (cookie->max_age > 0)
+        age = apr_psprintf(pool, "; Max-Age=%ld", cookie->max_age);
+    return apr_pstrcat(
+        pool, cookie->name, "=", cookie->value, "; Path=", cookie->path ? cookie->path : "/",
+        cookie->domain ? "; Domain=" : "", cookie->domain ? cookie->domain : "", age,
+        cookie->is_secure ? "; Secure" : "", "; HttpOnly; SameSite=", cookie->same_site, NULL);
+}
