@@ -33,7 +33,7 @@ sub furnish {
     # The certificate does not have this name.
     $ENV{KC_TLS_PROVIDER_MISNAMED} = "https://localhost:$ENV{KC_PROVIDER_TLS_PORT}";
 
-    mkdir "$room/$_" for qw(t/logs t/htdocs t/htdocs/local);
+    mkdir "$room/$_" for qw(t/logs);
     _write("$room/crypto.key", sha256_hex(rand() . time() . $$) . "\n", 0600);
     # All that is inherited in place of the system's configuration.
     _write("$room/t/conf/inherited.conf", "LoadModule mpm_event_module $ENV{KC_MODULES}/mod_mpm_event.so\n");
