@@ -57,7 +57,7 @@ keycloak_download() {
     local artifact=org.keycloak:keycloak-quarkus-dist:$KEYCLOAK_VERSION:zip
     if ! echo "$KEYCLOAK_SHA256  $zip" | sha256sum --check --status 2>/dev/null; then
         echo "fetching Keycloak $KEYCLOAK_VERSION with Maven (about 160 MB)"
-        if ! mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+        if ! mvn -q -B -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
             "-Dartifact=$artifact" "-DoutputDirectory=$cache" -Dmdep.overWriteReleases=true \
             </dev/null >"$cache/maven.log" 2>&1 9>&-; then
             echo "Maven could not fetch $artifact:" >&2
