@@ -52,9 +52,10 @@ typedef struct kc_conf_transform_t {
 #define KC_CONF_CTYPE_SIZE int64_t
 #define KC_CONF_CTYPE_WORDS const apr_array_header_t * /* of const char *; NULL when not set */
 #define KC_CONF_CTYPE_SECRET const char *
-#define KC_CONF_CTYPE_KEYFILES const apr_array_header_t * /* of const char *: the secrets themselves */
-#define KC_CONF_CTYPE_CHOICE int                           /* index of the word in the row's arguments */
-#define KC_CONF_CTYPE_PAIRS const apr_array_header_t *     /* of kc_conf_pair_t */
+#define KC_CONF_CTYPE_KEYFILES \
+    const apr_array_header_t *   /* of const char *: the secrets themselves */
+#define KC_CONF_CTYPE_CHOICE int /* index of the word in the row's arguments */
+#define KC_CONF_CTYPE_PAIRS const apr_array_header_t * /* of kc_conf_pair_t */
 #define KC_CONF_CTYPE_TRANSFORM const kc_conf_transform_t *
 
 /* The rows' numbers: KC_CONF_ROW_issuer … */
@@ -73,7 +74,8 @@ typedef struct kc_conf_place_t {
     int line;
 } kc_conf_place_t;
 
-/* The settings of one server, immutable after start. Members that were never set hold their default. */
+/* The settings of one server, immutable after start. Members that were never set hold their
+ * default. */
 typedef struct kc_conf_t {
 #define KC_CONF(type, member, name, fallback, arguments, help) KC_CONF_CTYPE_##type member;
 #define KC_CONF_DIR(type, member, name, fallback, arguments, help)
@@ -94,7 +96,14 @@ typedef struct kc_conf_dir_t {
 } kc_conf_dir_t;
 
 /* Values of the CHOICE members, in the order of the rows' words. */
-enum { KC_AUTH_BASIC, KC_AUTH_POST, KC_AUTH_SECRET_JWT, KC_AUTH_PRIVATE_KEY_JWT, KC_AUTH_TLS, KC_AUTH_NONE };
+enum {
+    KC_AUTH_BASIC,
+    KC_AUTH_POST,
+    KC_AUTH_SECRET_JWT,
+    KC_AUTH_PRIVATE_KEY_JWT,
+    KC_AUTH_TLS,
+    KC_AUTH_NONE
+};
 enum { KC_USER_INFO_AUTO, KC_USER_INFO_ON, KC_USER_INFO_OFF };
 enum { KC_SAME_SITE_LAX, KC_SAME_SITE_STRICT, KC_SAME_SITE_NONE };
 enum { KC_UNAUTH_AUTO, KC_UNAUTH_LOGIN, KC_UNAUTH_401, KC_UNAUTH_PASS };
@@ -110,14 +119,19 @@ typedef struct kc_conf_row_t {
     size_t offset;    /* of the member in its struct */
 } kc_conf_row_t;
 
+/* The row of a directive; NULL for a number that is none. Thread safe. */
 const kc_conf_row_t *kc_conf_row(kc_conf_index_t index);
 
 /* New settings with every default. At start only, like everything below but lookups. */
 kc_conf_t *kc_conf_create(apr_pool_t *pool);
 kc_conf_dir_t *kc_conf_dir_create(apr_pool_t *pool);
-/* Sets one member. conf is a kc_conf_t, or a kc_conf_dir_t when the row is a directory's. WORDS and PAIRS append when they were set before
- * in the same conf; all others overwrite. KC_REFUSED with KC_ERR_CONFIG and a detail that an administrator can act
- * on, such as "takes a duration such as 30s, 5m or 10h, not '12 parsecs'" (the directive's name is added by the glue); never a secret in it. */
+/* Sets one member. conf is a kc_conf_t, or a kc_conf_dir_t when the row is a directory's. WORDS and
+ * PAIRS append when they were set before in the same conf; all others overwrite. KC_REFUSED with
+ * KC_ERR_CONFIG and a detail that an administrator can act on, such as "takes a duration such as
+ * 30s, 5m or 10h, not '12 parsecs'" (the directive's name is added by the glue); never a secret in
+ * it. On failure the member stays as it was. Files must have absolute paths ("file:" may stand
+ * before any of them). KeycloakPublicURL and KeycloakBackchannelURL are kept as kc_url_origin gives
+ * them: no slash at the end. file: "-" is kept when it is NULL. */
 kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *const *argv,
                     const char *file, int line, apr_pool_t *pool, kc_err_t *err);
 /* A member set in add wins over base; defaults never do. */
@@ -126,14 +140,19 @@ kc_conf_dir_t *kc_conf_dir_merge(const kc_conf_dir_t *base, const kc_conf_dir_t 
                                  apr_pool_t *pool);
 /* 1 when the directive was written for this conf (or inherited by merge). */
 int kc_conf_is_set(const kc_conf_t *conf, kc_conf_index_t index);
-/* What no single directive can know: client id and secret are there (as client_auth needs), http only with consent (issuer,
- * backchannel; loopback needs none), __Host- names, keys of 32 characters, algorithms known and asymmetric, redirect URI consistent with the public URL, memcached servers well-formed, …
- * KC_REFUSED names in *index the row to blame (its place may be unset) and tells in err what to do. Does nothing when no issuer is set. */
+/* What no single directive can know: client id and secret are there (as client_auth needs), http
+ * only with consent (issuer, backchannel; loopback needs none), __Host- names, keys of 32
+ * characters, algorithms known and asymmetric, redirect URI consistent with the public URL,
+ * memcached servers well-formed, … KC_REFUSED names in *index the row to blame (its place may be
+ * unset) and tells in err what to do. Does nothing when no issuer is set. */
 kc_rc_t kc_conf_check(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
                       kc_err_t *err);
-/* The setting as text for a dump; secrets as "(set)". */
+/* The setting as text for a dump; secrets as "(set)", what is neither set nor has a default as
+ * "(not set)". */
 const char *kc_conf_dump(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool);
-/* Applies the transform to a name: the result in pool, or text itself when nothing matched. Thread safe. */
+/* Applies the transform to a name: the result in pool, or text itself when nothing matched or
+ * transform is NULL. The first match is replaced, what is around it stays. lower changes ASCII
+ * letters alone. Thread safe. */
 const char *kc_conf_transform(const kc_conf_transform_t *transform, const char *text,
                               apr_pool_t *pool);
 

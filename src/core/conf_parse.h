@@ -16,7 +16,8 @@ typedef struct kc_conf_input_t {
     apr_pool_t *pool;
 } kc_conf_input_t;
 
-/* Parses the arguments as the row's type says and stores them in member, which stays as it was on failure. */
+/* Parses the arguments as the row's type says and stores them in member, which stays as it was on
+ * failure. */
 kc_rc_t kc_conf_parse_value(const kc_conf_input_t *input, void *member, kc_err_t *err);
 /* Bytes of a member of this type. */
 size_t kc_conf_parse_size(kc_conf_type_t type);

@@ -11,11 +11,13 @@
 
 enum { KC_COOKIE_HEADER_MAX = 64 * 1024, KC_COOKIE_LIST_MAX = 64 };
 
-/* The header is what httpd gives: pairs separated by "; ", and by ", " where a client sent several lines. No
- * function copies or allocates but where it says so. */
+/* The header is what httpd gives: pairs separated by "; ", and by ", " where a client sent several
+ * lines. No function copies or allocates but where it says so. */
 
-/* The value of the one cookie of this exact name (quotes around a value are not removed, and so make it malformed for the callers). KC_MISS when absent, when the
- * name has no value, or the header is NULL; KC_REFUSED when the name is there twice or the header is over KC_COOKIE_HEADER_MAX. err is not filled: this is on the request path. */
+/* The value of the one cookie of this exact name (quotes around a value are not removed, and so
+ * make it malformed for the callers). KC_MISS when absent, when the name has no value, or the
+ * header is NULL; KC_REFUSED when the name is there twice or the header is over
+ * KC_COOKIE_HEADER_MAX. err is not filled: this is on the request path. */
 kc_rc_t kc_cookie_find(const char *header, const char *name, size_t name_len, kc_bytes_t *value);
 
 /* A cookie of a listing: views into the header. */
@@ -23,22 +25,24 @@ typedef struct kc_cookie_item_t {
     kc_bytes_t name;
     kc_bytes_t value;
 } kc_cookie_item_t;
-/* Lists up to size cookies whose name begins with prefix; returns how many there are in all (may exceed size). */
+/* Lists up to size cookies whose name begins with prefix; returns how many there are in all (may
+ * exceed size). */
 size_t kc_cookie_list(const char *header, const char *prefix, kc_cookie_item_t *items, size_t size);
 
-/* The header without the cookies whose name equals one of names, or begins with one that ends in "*" (the
- * star not counted); the rest byte for byte. The header itself when none is ours; NULL when nothing is left. Otherwise a copy in pool. */
+/* The header without the cookies whose name equals one of names, or begins with one that ends in
+ * "*" (the star not counted); the rest byte for byte. The header itself when none is ours; NULL
+ * when nothing is left. Otherwise a copy in pool. */
 const char *kc_cookie_strip(const char *header, const char *const *names, size_t count,
                             apr_pool_t *pool);
 
 /* A cookie to set. */
 typedef struct kc_cookie_set_t {
     const char *name;
-    const char *value;  /* cookie octets (RFC 6265 section 4.1.1); "" with max_age 0 deletes */
-    const char *path;   /* NULL: "/" */
-    const char *domain; /* NULL: host-only */
+    const char *value;     /* cookie octets (RFC 6265 section 4.1.1); "" with max_age 0 deletes */
+    const char *path;      /* NULL: "/" */
+    const char *domain;    /* NULL: host-only */
     const char *same_site; /* "Lax", "Strict", "None" */
-    long max_age;       /* seconds; -1: a session cookie of the browser */
+    long max_age;          /* seconds; -1: a session cookie of the browser */
     int is_secure;
 } kc_cookie_set_t;
 /* The value of Set-Cookie (RFC 6265 section 4.1), always HttpOnly. */

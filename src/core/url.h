@@ -21,8 +21,10 @@ typedef struct kc_url_t {
     const char *query;  /* without "?"; NULL when absent */
 } kc_url_t;
 
-/* KC_REFUSED (KC_ERR_CONFIG): not http(s), user information, fragment, space, control character, backslash, non-ASCII, a host with characters
- * other than letters, digits, - . _ (or an IPv6 address), bad port, over KC_URL_MAX. */
+/* KC_REFUSED (KC_ERR_CONFIG): not http(s), user information, fragment, space, control character,
+ * backslash, non-ASCII, a host with characters other than letters, digits, - . _ (or an IPv6
+ * address), bad port, over KC_URL_MAX, a malformed %-escape, or one of "<>^`{|}. The detail
+ * completes the sentence "this is no URL: …". err may be NULL. */
 kc_rc_t kc_url_parse(const char *text, apr_pool_t *pool, kc_url_t *out, kc_err_t *err);
 /* scheme://host[:port], the default port left out. */
 const char *kc_url_origin(const kc_url_t *url, apr_pool_t *pool);
@@ -34,22 +36,28 @@ const char *kc_url_rebase(const kc_url_t *url, const kc_url_t *base, apr_pool_t 
 
 /* Percent-encodes all but unreserved characters (RFC 3986 section 2.3). */
 const char *kc_url_escape(const char *text, apr_pool_t *pool);
-/* Appends name=value, escaped, to a form body or a URL: preceded by "?" or "&" as needed. A buffer that is empty begins a form body. */
+/* Appends name=value, escaped, to a form body or a URL: preceded by "?" or "&" as needed. A buffer
+ * that is empty begins a form body. */
 void kc_url_put_parameter(kc_buf_t *buf, const char *name, const char *value);
 
 /* The parameters of a query or form (application/x-www-form-urlencoded), decoded. */
 typedef struct kc_url_query_t kc_url_query_t;
-/* KC_REFUSED (KC_ERR_CALLBACK): over KC_URL_MAX bytes or KC_URL_PARAMETERS_MAX parameters, malformed %-escape, %00, control characters, invalid UTF-8. NULL text: no parameters. */
+/* KC_REFUSED (KC_ERR_CALLBACK): over KC_URL_MAX bytes or KC_URL_PARAMETERS_MAX parameters,
+ * malformed %-escape, %00, control characters, invalid UTF-8. NULL text: no parameters. */
 kc_rc_t kc_url_query_parse(const char *text, apr_pool_t *pool, const kc_url_query_t **out,
                            kc_err_t *err);
 /* The value of a parameter: KC_MISS when absent, KC_REFUSED when it is there more than once. */
 kc_rc_t kc_url_query_single(const kc_url_query_t *query, const char *name, const char **value,
                             kc_err_t *err);
 
-/* Where a sign-in or sign-out may lead: text itself when it is a path on this host (one leading slash, no second slash or backslash behind it, no control characters,
- * no escapes of such characters in the leading part, ASCII, up to KC_URL_MAX bytes) or an absolute URL of public_origin or of one of hosts (array of
- * const char *, "host" or "host:port", may be NULL) with http(s) scheme (not http when public_origin is https); everything else is "/".
- * Never fails. ATTACKS F. */
+/* Where a sign-in or sign-out may lead. A path on this host: one leading slash, then no slash,
+ * backslash or %, nor a character that looks like a slash or dot, also none in escaped form; in the
+ * whole path no backslash, dot segment, control character or invalid UTF-8, escaped or not. Or a
+ * URL of public_origin (may be NULL), or of one of hosts (array of const char *, "host" for the
+ * default ports or "host:port"; may be NULL) with such a path, https when public_origin is; it is
+ * given in the spelling of kc_url_origin. Of either kind ASCII without spaces, up to KC_URL_MAX
+ * bytes; a fragment is cut off, as the server that is returned to never sees one. Everything else
+ * is "/". Never fails. The result is text itself, static, or in pool. ATTACKS F. */
 const char *kc_url_return(const char *text, const char *public_origin,
                           const apr_array_header_t *hosts, apr_pool_t *pool);
 
