@@ -1,0 +1,357 @@
+/* Tests of provider.h: where the document is, what it must hold, and which addresses in it are
+ * believed. SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <string.h>
+
+#include "provider.h"
+#include "testlib.h"
+#include "variant.h"
+
+Suite *kc_test_provider(void);
+
+#define BASE "https://id.example.com/realms/r/protocol/openid-connect/"
+#define INNER "http://keycloak.auth:8080/realms/r/protocol/openid-connect/"
+
+static const char whole[] =
+    "{\"issuer\":\"https://id.example.com/realms/r\","
+    "\"authorization_endpoint\":\"" BASE "auth\",\"token_endpoint\":\"" BASE "token\","
+    "\"jwks_uri\":\"" BASE "certs\",\"userinfo_endpoint\":\"" BASE "userinfo\","
+    "\"end_session_endpoint\":\"" BASE "logout\",\"revocation_endpoint\":\"" BASE "revoke\","
+    "\"response_types_supported\":[\"code\",\"none\",\"id_token\"],"
+    "\"code_challenge_methods_supported\":[\"plain\",\"S256\"],"
+    "\"token_endpoint_auth_methods_supported\":[\"private_key_jwt\",\"client_secret_basic\"],"
+    "\"authorization_response_iss_parameter_supported\":true}";
+
+/* What Keycloak answers with hostname=https://id.example.com and hostname-backchannel-dynamic=true
+ * when it is asked by its inner name. */
+static const char dynamic[] =
+    "{\"issuer\":\"https://id.example.com/realms/r\","
+    "\"authorization_endpoint\":\"" BASE "auth\",\"token_endpoint\":\"" INNER "token\","
+    "\"jwks_uri\":\"" INNER "certs\",\"userinfo_endpoint\":\"" INNER "userinfo\","
+    "\"end_session_endpoint\":\"" BASE "logout\",\"revocation_endpoint\":\"" INNER "revoke\","
+    "\"response_types_supported\":[\"code\"]}";
+
+static kc_conf_t *conf;
+static kc_err_t err;
+static kc_provider_t *provider;
+
+static void setup(void)
+{
+    testlib_setup();
+    conf = kc_conf_create(testlib_pool);
+    conf->issuer = "https://id.example.com/realms/r";
+    conf->client_id = "site";
+    conf->client_secret = "secret";
+    memset(&err, 0, sizeof(err));
+    provider = NULL;
+}
+
+static kc_rc_t parse(const char *text)
+{
+    return kc_provider_parse(conf, text, strlen(text), testlib_pool, &provider, &err);
+}
+
+static const char *discovery_url(void)
+{
+    const char *url = NULL;
+
+    return kc_provider_discovery_url(conf, testlib_pool, &url, &err) == KC_OK ? url : NULL;
+}
+
+static apr_array_header_t *words(const char *word)
+{
+    apr_array_header_t *list = apr_array_make(testlib_pool, 1, sizeof(const char *));
+
+    APR_ARRAY_PUSH(list, const char *) = word;
+    return list;
+}
+
+START_TEST(document_is_below_the_issuer)
+{
+    ck_assert_str_eq(discovery_url(),
+                     "https://id.example.com/realms/r/.well-known/openid-configuration");
+    conf->issuer = "https://id.example.com/realms/r/";
+    ck_assert_str_eq(discovery_url(),
+                     "https://id.example.com/realms/r/.well-known/openid-configuration");
+    conf->issuer = "https://id.example.com";
+    ck_assert_str_eq(discovery_url(), "https://id.example.com/.well-known/openid-configuration");
+}
+END_TEST
+
+START_TEST(document_is_asked_by_the_inner_name)
+{
+    conf->backchannel_url = "http://keycloak.auth:8080";
+    ck_assert_str_eq(discovery_url(),
+                     "http://keycloak.auth:8080/realms/r/.well-known/openid-configuration");
+}
+END_TEST
+
+START_TEST(issuer_with_a_query_has_no_document)
+{
+    conf->issuer = "https://id.example.com/?realm=r";
+    ck_assert_ptr_null(discovery_url());
+    ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
+}
+END_TEST
+
+START_TEST(whole_document_is_read)
+{
+    ck_assert_int_eq(parse(whole), KC_OK);
+    ck_assert_str_eq(provider->issuer, "https://id.example.com/realms/r");
+    ck_assert_str_eq(provider->authorization_endpoint, BASE "auth");
+    ck_assert_str_eq(provider->token_endpoint, BASE "token");
+    ck_assert_str_eq(provider->token_audience, BASE "token");
+    ck_assert_str_eq(provider->jwks_uri, BASE "certs");
+    ck_assert_str_eq(provider->userinfo_endpoint, BASE "userinfo");
+    ck_assert_str_eq(provider->end_session_endpoint, BASE "logout");
+    ck_assert_str_eq(provider->revocation_endpoint, BASE "revoke");
+    ck_assert_int_eq(provider->is_issuer_in_callback, 1);
+}
+END_TEST
+
+START_TEST(optional_members_may_be_absent)
+{
+    static const char least[] =
+        "{\"issuer\":\"https://id.example.com/realms/r\",\"response_types_supported\":[\"code\"],"
+        "\"authorization_endpoint\":\"" BASE "auth\",\"token_endpoint\":\"" BASE "token\","
+        "\"jwks_uri\":\"" BASE "certs\"}";
+
+    ck_assert_int_eq(parse(least), KC_OK);
+    ck_assert_ptr_null(provider->userinfo_endpoint);
+    ck_assert_ptr_null(provider->end_session_endpoint);
+    ck_assert_ptr_null(provider->revocation_endpoint);
+    ck_assert_int_eq(provider->is_issuer_in_callback, 0);
+}
+END_TEST
+
+typedef struct {
+    const char *name;
+    const char *value; /* NULL: absent */
+    kc_reason_t reason;
+} fault_t;
+
+/* ATTACKS 69 to 71 among them. */
+static const fault_t faults[] = {
+    {"issuer", "\"https://id.example.com/realms/r/\"", KC_ERR_DISCOVERY_ISSUER},
+    {"issuer", "\"https://ID.example.com/realms/r\"", KC_ERR_DISCOVERY_ISSUER},
+    {"issuer", "\"https://id.example.com/realms\"", KC_ERR_DISCOVERY_ISSUER},
+    {"issuer", "\"https://id.example.com/realms/rr\"", KC_ERR_DISCOVERY_ISSUER},
+    {"issuer", "\"http://id.example.com/realms/r\"", KC_ERR_DISCOVERY_ISSUER},
+    {"issuer", "\"\"", KC_ERR_DISCOVERY_ISSUER},
+    {"issuer", "[\"https://id.example.com/realms/r\"]", KC_ERR_DISCOVERY},
+    {"issuer", NULL, KC_ERR_DISCOVERY},
+    {"authorization_endpoint", NULL, KC_ERR_DISCOVERY},
+    {"authorization_endpoint", "1", KC_ERR_DISCOVERY},
+    {"authorization_endpoint", "\"https://evil.example.net/auth\"", KC_ERR_DISCOVERY_ENDPOINT},
+    {"authorization_endpoint", "\"http://id.example.com/auth\"", KC_ERR_DISCOVERY_ENDPOINT},
+    {"authorization_endpoint", "\"javascript:alert(1)\"", KC_ERR_DISCOVERY_ENDPOINT},
+    {"token_endpoint", NULL, KC_ERR_DISCOVERY},
+    {"token_endpoint", "null", KC_ERR_DISCOVERY},
+    {"token_endpoint", "\"http://id.example.com/token\"", KC_ERR_DISCOVERY_ENDPOINT},
+    {"token_endpoint", "\"https://id.example.com:8443/token\"", KC_ERR_DISCOVERY_ENDPOINT},
+    {"token_endpoint", "\"https://id.example.com.evil.example.net/token\"",
+     KC_ERR_DISCOVERY_ENDPOINT},
+    {"token_endpoint", "\"https://id.example.com@evil.example.net/token\"",
+     KC_ERR_DISCOVERY_ENDPOINT},
+    {"token_endpoint", "\"https://id.example.com\\\\@evil.example.net/\"",
+     KC_ERR_DISCOVERY_ENDPOINT},
+    {"token_endpoint", "\"file:///etc/passwd\"", KC_ERR_DISCOVERY_ENDPOINT},
+    {"token_endpoint", "\"/token\"", KC_ERR_DISCOVERY_ENDPOINT},
+    {"jwks_uri", NULL, KC_ERR_DISCOVERY},
+    {"jwks_uri", "{}", KC_ERR_DISCOVERY},
+    {"jwks_uri", "\"http://id.example.com/certs\"", KC_ERR_DISCOVERY_ENDPOINT},
+    {"jwks_uri", "\"http://169.254.169.254/certs\"", KC_ERR_DISCOVERY_ENDPOINT},
+    {"userinfo_endpoint", "true", KC_ERR_DISCOVERY},
+    {"userinfo_endpoint", "\"https://evil.example.net/u\"", KC_ERR_DISCOVERY_ENDPOINT},
+    {"end_session_endpoint", "[]", KC_ERR_DISCOVERY},
+    {"end_session_endpoint", "\"https://evil.example.net/l\"", KC_ERR_DISCOVERY_ENDPOINT},
+    {"revocation_endpoint", "\"http://id.example.com/v\"", KC_ERR_DISCOVERY_ENDPOINT},
+    {"response_types_supported", NULL, KC_ERR_DISCOVERY},
+    {"response_types_supported", "\"code\"", KC_ERR_DISCOVERY},
+    {"response_types_supported", "[\"id_token\",\"code id_token\"]", KC_ERR_DISCOVERY},
+    {"code_challenge_methods_supported", "[\"plain\"]", KC_ERR_DISCOVERY},
+    {"code_challenge_methods_supported", "[]", KC_ERR_DISCOVERY},
+    {"code_challenge_methods_supported", "{\"S256\":true}", KC_ERR_DISCOVERY},
+    {"token_endpoint_auth_methods_supported", "[\"client_secret_post\"]", KC_ERR_DISCOVERY},
+    {"token_endpoint_auth_methods_supported", "\"client_secret_basic\"", KC_ERR_DISCOVERY},
+    {"authorization_response_iss_parameter_supported", "\"true\"", KC_ERR_DISCOVERY},
+};
+
+START_TEST(faulty_document_is_refused)
+{
+    const fault_t *fault = &faults[_i];
+
+    ck_assert_int_eq(parse(variant_of(whole, fault->name, fault->value)), KC_REFUSED);
+    ck_assert_int_eq(err.reason, fault->reason);
+    ck_assert_ptr_null(provider);
+    ck_assert_str_ne(err.detail, "");
+}
+END_TEST
+
+START_TEST(malformed_document_is_refused)
+{
+    static const char *const texts[] = {"", "[]", "<html>", "{\"issuer\":\"a\",\"issuer\":\"a\"}",
+                                        "{}x"};
+
+    ck_assert_int_eq(parse(texts[_i]), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_DISCOVERY);
+}
+END_TEST
+
+START_TEST(other_issuer_is_shown_beside_ours)
+{
+    ck_assert_int_eq(parse(variant_of(whole, "issuer", "\"https://id.example.com/realms/r/\"")),
+                     KC_REFUSED);
+    ck_assert_ptr_nonnull(strstr(err.detail, "https://id.example.com/realms/r/"));
+    ck_assert_ptr_nonnull(strstr(err.detail, "https://id.example.com/realms/r "));
+}
+END_TEST
+
+START_TEST(listed_origin_is_allowed_and_stays)
+{
+    const char *text = variant_of(whole, "jwks_uri", "\"https://keys.example.org:444/certs?a=b\"");
+
+    ck_assert_int_eq(parse(text), KC_REFUSED);
+    conf->endpoint_origins = words("https://keys.example.org:444");
+    conf->backchannel_url = "http://keycloak.auth:8080";
+    ck_assert_int_eq(parse(text), KC_OK);
+    ck_assert_str_eq(provider->jwks_uri, "https://keys.example.org:444/certs?a=b");
+    ck_assert_str_eq(provider->token_endpoint, INNER "token");
+}
+END_TEST
+
+START_TEST(listed_http_origin_needs_consent)
+{
+    const char *text = variant_of(whole, "jwks_uri", "\"http://keys.example.org/certs\"");
+
+    conf->endpoint_origins = words("http://keys.example.org");
+    ck_assert_int_eq(parse(text), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_DISCOVERY_ENDPOINT);
+    conf->allow_http = 1;
+    ck_assert_int_eq(parse(text), KC_OK);
+}
+END_TEST
+
+START_TEST(own_calls_move_to_the_back_channel)
+{
+    conf->backchannel_url = "http://keycloak.auth:8080";
+    ck_assert_int_eq(parse(whole), KC_OK);
+    ck_assert_str_eq(provider->token_endpoint, INNER "token");
+    ck_assert_str_eq(provider->jwks_uri, INNER "certs");
+    ck_assert_str_eq(provider->userinfo_endpoint, INNER "userinfo");
+    ck_assert_str_eq(provider->revocation_endpoint, INNER "revoke");
+    ck_assert_str_eq(provider->authorization_endpoint, BASE "auth");
+    ck_assert_str_eq(provider->end_session_endpoint, BASE "logout");
+    ck_assert_str_eq(provider->token_audience, BASE "token");
+}
+END_TEST
+
+START_TEST(dynamic_back_channel_of_keycloak_is_taken)
+{
+    ck_assert_int_eq(parse(dynamic), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_DISCOVERY_ENDPOINT);
+    conf->backchannel_url = "http://keycloak.auth:8080";
+    ck_assert_int_eq(parse(dynamic), KC_OK);
+    ck_assert_str_eq(provider->authorization_endpoint, BASE "auth");
+    ck_assert_str_eq(provider->end_session_endpoint, BASE "logout");
+    ck_assert_str_eq(provider->token_endpoint, INNER "token");
+    ck_assert_str_eq(provider->token_audience, INNER "token");
+    ck_assert_str_eq(provider->jwks_uri, INNER "certs");
+}
+END_TEST
+
+START_TEST(browsers_never_get_the_inner_name)
+{
+    conf->backchannel_url = "http://keycloak.auth:8080";
+    ck_assert_int_eq(parse(variant_of(dynamic, "authorization_endpoint", "\"" INNER "auth?x=1\"")),
+                     KC_OK);
+    ck_assert_str_eq(provider->authorization_endpoint, BASE "auth?x=1");
+    ck_assert_int_eq(parse(variant_of(dynamic, "end_session_endpoint", "\"" INNER "logout\"")),
+                     KC_OK);
+    ck_assert_str_eq(provider->end_session_endpoint, BASE "logout");
+}
+END_TEST
+
+START_TEST(auth_url_overrides)
+{
+    conf->auth_url = "/dex/auth";
+    ck_assert_int_eq(parse(whole), KC_OK);
+    ck_assert_str_eq(provider->authorization_endpoint, "/dex/auth");
+    conf->auth_url = "https://login.example.org/realms/r/auth";
+    ck_assert_int_eq(parse(variant_of(whole, "end_session_endpoint",
+                                      "\"https://login.example.org/realms/r/logout\"")),
+                     KC_OK);
+    ck_assert_str_eq(provider->authorization_endpoint, "https://login.example.org/realms/r/auth");
+    ck_assert_str_eq(provider->end_session_endpoint, "https://login.example.org/realms/r/logout");
+    ck_assert_int_eq(parse(variant_of(whole, "authorization_endpoint", NULL)), KC_REFUSED);
+}
+END_TEST
+
+START_TEST(http_issuer_may_have_http_endpoints)
+{
+    const char *text = variant_of(whole, "issuer", "\"http://id.example.com/realms/r\"");
+
+    conf->issuer = "http://id.example.com/realms/r";
+    ck_assert_int_eq(parse(text), KC_REFUSED);
+    conf->endpoint_origins = words("https://id.example.com");
+    text = variant_of(text, "jwks_uri", "\"http://id.example.com/certs\"");
+    ck_assert_int_eq(parse(text), KC_OK);
+}
+END_TEST
+
+START_TEST(public_client_needs_no_listed_method)
+{
+    conf->client_auth = KC_AUTH_NONE;
+    ck_assert_int_eq(parse(whole), KC_OK);
+    conf->client_auth = KC_AUTH_PRIVATE_KEY_JWT;
+    ck_assert_int_eq(parse(whole), KC_OK);
+    conf->client_auth = KC_AUTH_TLS;
+    ck_assert_int_eq(parse(whole), KC_REFUSED);
+    ck_assert_int_eq(parse(variant_of(whole, "token_endpoint_auth_methods_supported", NULL)),
+                     KC_OK);
+}
+END_TEST
+
+START_TEST(certificate_goes_to_the_alias)
+{
+    const char *text = variant_of(
+        variant_of(whole, "token_endpoint_auth_methods_supported", "[\"tls_client_auth\"]"),
+        "mtls_endpoint_aliases", "{\"token_endpoint\":\"https://mtls.example.com/token\"}");
+
+    conf->client_auth = KC_AUTH_TLS;
+    ck_assert_int_eq(parse(text), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_DISCOVERY_ENDPOINT);
+    conf->endpoint_origins = words("https://mtls.example.com");
+    ck_assert_int_eq(parse(text), KC_OK);
+    ck_assert_str_eq(provider->token_endpoint, "https://mtls.example.com/token");
+    ck_assert_str_eq(provider->jwks_uri, BASE "certs");
+}
+END_TEST
+
+Suite *kc_test_provider(void)
+{
+    Suite *suite = suite_create("provider");
+    TCase *tests = tcase_create("provider");
+
+    tcase_add_checked_fixture(tests, setup, testlib_teardown);
+    tcase_add_test(tests, document_is_below_the_issuer);
+    tcase_add_test(tests, document_is_asked_by_the_inner_name);
+    tcase_add_test(tests, issuer_with_a_query_has_no_document);
+    tcase_add_test(tests, whole_document_is_read);
+    tcase_add_test(tests, optional_members_may_be_absent);
+    tcase_add_loop_test(tests, faulty_document_is_refused, 0,
+                        (int)(sizeof(faults) / sizeof(faults[0])));
+    tcase_add_loop_test(tests, malformed_document_is_refused, 0, 5);
+    tcase_add_test(tests, other_issuer_is_shown_beside_ours);
+    tcase_add_test(tests, listed_origin_is_allowed_and_stays);
+    tcase_add_test(tests, listed_http_origin_needs_consent);
+    tcase_add_test(tests, own_calls_move_to_the_back_channel);
+    tcase_add_test(tests, dynamic_back_channel_of_keycloak_is_taken);
+    tcase_add_test(tests, browsers_never_get_the_inner_name);
+    tcase_add_test(tests, auth_url_overrides);
+    tcase_add_test(tests, http_issuer_may_have_http_endpoints);
+    tcase_add_test(tests, public_client_needs_no_listed_method);
+    tcase_add_test(tests, certificate_goes_to_the_alias);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
