@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers of the benchmark: nginx as backend, the fake provider, and httpd in each variant."""
+
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "test" / "lib"))
+
+from browser import Browser  # noqa: E402
+from httpd import find_httpd  # noqa: E402
+from process import Child, Failure, free_port, port_taken, tail, unprivileged_user, wait_for  # noqa: E402
+
+USER_HEADER = "kubeflow-userid"
+USER = "alice@example.com"
+SECRET = "bench-client-secret"
+MODULES = ("authn_core authz_core authz_user unixd log_config watchdog headers setenvif proxy proxy_http").split()
+
+# What a browser says with each request, whichever server it talks to.
+HEADERS = [
+    ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
+    ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+    ("Accept-Language", "en-GB,en;q=0.5"),
+    ("Sec-Fetch-Dest", "document"),
+    ("Sec-Fetch-Mode", "navigate"),
+    ("Sec-Fetch-Site", "same-origin"),
+]
+
+NGINX = """\
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000000;
+    client_body_temp_path {folder}/t1;
+    proxy_temp_path {folder}/t2;
+    fastcgi_temp_path {folder}/t3;
+    uwsgi_temp_path {folder}/t4;
+    scgi_temp_path {folder}/t5;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{ return 200 "you are $http_kubeflow_userid\\n"; }}
+        location = /status {{ stub_status; }}
+    }}
+}}
+"""
+
+HTTPD = """\
+ServerRoot "{folder}"
+DefaultRuntimeDir "{folder}"
+PidFile "{folder}/httpd.pid"
+ServerName localhost
+{load}
+Listen 127.0.0.1:{port}
+ErrorLog "{folder}/error.log"
+LogLevel warn
+ServerLimit {processes}
+StartServers {processes}
+ThreadsPerChild {threads}
+ThreadLimit {threads}
+MaxRequestWorkers {workers}
+MinSpareThreads 1
+MaxSpareThreads {workers}
+MaxConnectionsPerChild 0
+KeepAlive On
+MaxKeepAliveRequests 0
+KeepAliveTimeout 60
+{auth}
+ProxyPass / http://127.0.0.1:{backend}/
+"""
+
+# Long deadlines, because valgrind makes everything some fifty times slower.
+AUTH = """\
+LoadModule auth_keycloak_module "{module}"
+KeycloakIssuer       {issuer}
+KeycloakClientID     app
+KeycloakClientSecret file:{room}/client-secret
+KeycloakCryptoKey    file:{room}/crypto-key
+KeycloakHTTPTimeout  30s
+{store}
+<Location />
+    AuthType Keycloak
+    Require valid-user
+</Location>
+"""
+NO_AUTH = "<Location />\n    Require all granted\n</Location>\n"
+
+
+class Room:
+    """A folder of its own, all of whose servers run as an ordinary user."""
+
+    def __init__(self, folder, module):
+        self.folder, self.user = Path(folder), unprivileged_user()
+        if module:
+            self.module = shutil.copy(module, self.folder / "mod_auth_keycloak.so")
+        self.private("client-secret", SECRET)
+        self.private("crypto-key", secrets.token_urlsafe(40))
+        self.own(self.folder)
+
+    def own(self, path):
+        if self.user:
+            os.chown(path, pwd.getpwnam(self.user).pw_uid, -1)
+
+    def private(self, name, text):
+        path = self.folder / name
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
+            file.write(text + "\n")
+        self.own(path)
+
+    def make(self, name):
+        folder = self.folder / name
+        folder.mkdir()
+        self.own(folder)
+        return folder
+
+    def child(self, name, argv, log):
+        return Child(name, argv, log, user=self.user)
+
+
+class Server:
+    """A child process with a port: started, waited for, ended."""
+
+    name, child = "", None
+
+    def listen(self, room, argv, folder, port, seconds=30):
+        self.child = room.child(self.name, argv, folder / "output.log")
+        try:
+            wait_for(lambda: port_taken(port), seconds, f"{self.name} starts", self.child)
+        except Failure as failure:
+            self.stop()
+            raise Failure(f"{failure}\nand of its error log:\n{tail(folder / 'error.log')}") from failure
+
+    def stop(self):
+        if self.child:
+            self.child.stop(30)
+            self.child = None
+
+
+class Backend(Server):
+    """nginx, which answers every request with the identity that it was given."""
+
+    name = "nginx"
+
+    def __init__(self, room):
+        self.port, folder = free_port(), room.make("nginx")
+        (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=self.port), encoding="utf-8")
+        self.listen(room, ["/usr/sbin/nginx", "-c", folder / "nginx.conf", "-e", folder / "nginx.log",
+                           "-g", "daemon off;"], folder, self.port)
+
+    def requests(self):
+        """How many requests it has had, this one included."""
+        text = Browser().get(f"http://127.0.0.1:{self.port}/status").text
+        return int(text.splitlines()[2].split()[2])
+
+
+class Provider(Server):
+    """The fake provider, with sessions that outlive the benchmark."""
+
+    name = "the fake provider"
+
+    def __init__(self, room):
+        self.port, folder = free_port(), room.make("provider")
+        presets = folder / "presets.json"
+        presets.write_text('{"bench": {"realm": {"lifetime": 86400, "client": {"secret": "%s"}}}}' % SECRET,
+                           encoding="ascii")
+        self.issuer = f"http://127.0.0.1:{self.port}/realms/bench"
+        self.listen(room, ["/usr/bin/python3", ROOT / "test/provider/provider.py", "--port", self.port,
+                           "--presets", presets], folder, self.port)
+
+
+class Proxy(Server):
+    """httpd as reverse proxy; auth is the part of its configuration that the variants differ in."""
+
+    def __init__(self, room, name, auth, backend, processes=2, threads=64):
+        self.name, self.room, self.port = f"httpd ({name})", room, free_port()
+        self.folder = room.make(f"httpd-{self.port}")
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.protected, self.cookie = auth != NO_AUTH, f"keycloak_session={'A' * 43}"
+        self.program, self.libexec = find_httpd()
+        (self.folder / "httpd.conf").write_text(HTTPD.format(
+            folder=self.folder, load=self.load_lines(), port=self.port, processes=processes, threads=threads,
+            workers=processes * threads, auth=auth, backend=backend.port), encoding="utf-8")
+
+    def load_lines(self):
+        built_in = subprocess.run([self.program, "-l"], check=True, capture_output=True, text=True).stdout
+        return "\n".join(f'LoadModule {name}_module "{self.libexec}/mod_{name}.so"'
+                         for name in ["mpm_event", *MODULES] if f"mod_{name}.c" not in built_in)
+
+    def start(self, before=(), options=("-DFOREGROUND",), seconds=30):
+        self.listen(self.room, [*before, self.program, "-d", self.folder, "-f", self.folder / "httpd.conf",
+                                *options], self.folder, self.port, seconds)
+        return self
+
+    def sign_in(self):
+        """Gets the cookie that the load is sent with; without the module a cookie of the same size."""
+        if self.protected:
+            browser = Browser()
+            page = browser.get(self.url)
+            cookie = browser.cookie("keycloak_session")
+            if page.status != 200 or cookie is None:
+                raise Failure(f"{self.name}: signing in led to {page}\nand of its error log:\n"
+                              f"{tail(self.folder / 'error.log')}")
+            self.cookie = f"{cookie.name}={cookie.value}"
+        self.check()
+        return self
+
+    def check(self):
+        """One request: the backend must be reached and see the identity, or none without the module."""
+        page = Browser().get(self.url, [*HEADERS, ("Cookie", self.cookie)], follow=False)
+        seen = f"you are {USER if self.protected else ''}\n"
+        if page.status != 200 or page.text != seen:
+            raise Failure(f"{self.name}: {page} where the backend should have said {seen!r}\n"
+                          f"and of its error log:\n{tail(self.folder / 'error.log')}")
