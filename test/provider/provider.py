@@ -157,7 +157,8 @@ class Handler(BaseHTTPRequestHandler):
     def give_tokens(self, realm, params):
         if self.command != "POST" or self.entry["repeated"]:
             raise Refusal("invalid_request")
-        return 200, realm.token(self.headers, params, self.certificate()), "application/json", ()
+        self.entry["answer"] = realm.token(self.headers, params, self.certificate())
+        return 200, self.entry["answer"], "application/json", ()
 
     def give_userinfo(self, realm, params):
         return 200, realm.userinfo(self.headers), "application/json", ()

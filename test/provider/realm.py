@@ -16,7 +16,7 @@ from jwcrypto import jwa, jwe, jwk, jws, jwt
 # What a realm is until a test changes it. Control requests replace these members whole, but for
 # those in MERGED, whose own members are replaced one by one.
 DEFAULTS = {
-    "client": {"id": "app", "secret": "app-secret", "auth": "client_secret_basic", "key": None},
+    "client": {"id": "app", "secret": "canary-client-secret-5d1e", "auth": "client_secret_basic", "key": None},
     "user": {
         "sub": "5b0a2c1e-0000-4000-8000-000000000001",
         "email": "alice@example.com",

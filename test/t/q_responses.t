@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+# ATTACKS Q: what our own answers carry, and what they do not.
+use strict;
+use warnings;
+use Test::More;
+use Keycloak::Expect;
+use Keycloak::World;
+
+my $SITE = 'answers';
+
+# Every kind of answer that the module gives by itself.
+sub answers {
+    my %answers;
+    my $browser = browser($SITE);
+    $answers{'start'} = $browser->get('/x');
+    $answers{'login'} = browser($SITE)->get('/authservice/login?return=%2F');
+    my $back = $browser->authorize($answers{'start'}->header('Location'));
+    my $cookies = $browser->cookie_header;
+    $answers{'callback'} = $browser->get($back);
+    $answers{'callback again'} = $browser->get($back);
+    $answers{'callback spent'} = browser($SITE)->get($back, Cookie => $cookies);
+    $answers{'callback without parameters'} = browser($SITE)->get('/authservice/oidc/callback');
+    $answers{'callback with an error'} = do {
+        my $other = browser($SITE);
+        my $url = $other->authorize($other->start('/x'));
+        $other->get($url =~ s/code=[^&]+/error=access_denied/r);
+    };
+    $answers{'callback by POST'} = $browser->post('/authservice/oidc/callback', 'code=x');
+    realm($SITE)->set(id_token => { shape => 'flipped_signature' });
+    $answers{'refused token'} = browser($SITE)->sign_in('/x');
+    realm($SITE)->reset;
+    $answers{'realm down'} = browser('refused')->get('/x');
+    $answers{'store down'} = browser('memcached-down')->get('/x', Cookie => 'keycloak_session=' . 'A' x 43);
+    $answers{'API'} = browser($SITE)->api('/x');
+    $answers{'API by POST'} = browser($SITE)->post('/x', 'a=b');
+    $answers{'not found'} = $browser->get('/authservice/nothing');
+    $answers{'forbidden'} = do { my $in = signed_in('access'); $in->get('/role-other') };
+    $answers{'logout'} = $browser->get('/authservice/logout');
+    return %answers;
+}
+
+my %answers = answers();
+for my $name (sort keys %answers) {
+    my $response = $answers{$name};
+    subtest "192, 194 $name" => sub {
+        ok $response->status, 'an answer came';
+        like $response->header('Cache-Control') // '', qr/\bno-store\b/, 'Cache-Control: no-store' or diag $response->text;
+        isnt $response->status, 307, 'not 307';
+        isnt $response->status, 308, 'nor 308';
+        ok !$response->from_backend, 'no header of the backend';
+        unlike $response->text, qr/backend=seen|X-Backend/i, 'nor a cookie of it';
+        unlike $response->body, qr/"target"/, 'nor its body';
+        unlike $response->body, qr/canary-client-secret/, 'no secret';
+        if ($response->status >= 400) {
+            like $response->tag, qr/^KC\d{4}$/, 'a tag';
+            like $response->header('Content-Type') // '', qr{^(?:text/html|application/json)\b}, 'a page or JSON';
+            like $response->header('X-Content-Type-Options') // '', qr/^nosniff$/, 'nosniff';
+            unlike $response->body, qr{https?://(?!127\.0\.0\.1|answers\.test|access\.test)}, 'nothing fetched from elsewhere';
+        }
+    };
+}
+
+for my $name (grep { /^callback|refused token/ } sort keys %answers) {
+    is $answers{$name}->header('Referrer-Policy'), 'no-referrer', "192 $name: no-referrer";
+}
+is $answers{'callback'}->status, 303, '192 the callback answers 303';
+is $answers{'start'}->status, 302, '192 a start answers 302';
+for my $name ('callback', 'start') {
+    is scalar($answers{$name}->all($_)), 1, "192 $name: one $_" for qw(Cache-Control Location);
+}
+
+subtest '194 error pages for people, JSON for scripts' => sub {
+    for my $name ('refused token', 'callback with an error', 'realm down', 'forbidden') {
+        my $body = $answers{$name}->body;
+        like $answers{$name}->header('Content-Type'), qr{^text/html;\s*charset=utf-8}i, "$name: HTML in UTF-8";
+        like $body, qr/<!doctype html>/i, 'a whole page';
+        like $body, qr/request id/i, 'with the request id';
+        like $answers{$name}->header('Content-Security-Policy') // '', qr/default-src 'none'/, 'and a policy that lets nothing in';
+    }
+    my $json = $answers{'API'}->json || {};
+    is_deeply [sort keys %$json], [qw(error error_description login_url request_id tag)], 'the members of the JSON';
+};
+
+subtest '190 no request id twice' => sub {
+    my %ids = map { ((browser($SITE)->api('/x')->json || {})->{request_id} // '') => 1 } 1 .. 5;
+    is scalar(keys %ids), 5, 'five requests, five ids';
+};
+
+done_testing;
