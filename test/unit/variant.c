@@ -6,7 +6,6 @@
 #include <check.h>
 #include <string.h>
 
-#include "json.h"
 #include "testlib.h"
 
 typedef struct {
@@ -29,15 +28,32 @@ static void copy_member(void *context, const char *name, const kc_json_t *value)
                              apr_pstrmemdup(testlib_pool, dump + 1, strlen(dump) - 2), NULL);
 }
 
+const kc_json_t *variant_json(const char *text)
+{
+    const kc_json_t *value = NULL;
+
+    ck_assert_msg(kc_json_parse(text, strlen(text), testlib_pool, &value, NULL) == KC_OK, "%s",
+                  text);
+    return value;
+}
+
+const char *variant_text(char c, int count)
+{
+    char *text = apr_palloc(testlib_pool, (size_t)count + 3);
+
+    memset(text, c, (size_t)count + 2);
+    text[0] = text[count + 1] = '"';
+    text[count + 2] = '\0';
+    return text;
+}
+
 const char *variant_of(const char *object, const char *name, const char *value)
 {
     copy_t copy = {name, ""};
-    const kc_json_t *json;
 
     if (!name)
         return object;
-    ck_assert_int_eq(kc_json_parse(object, strlen(object), testlib_pool, &json, NULL), KC_OK);
-    kc_json_each(json, copy_member, &copy);
+    kc_json_each(variant_json(object), copy_member, &copy);
     if (value)
         copy.text = apr_pstrcat(testlib_pool, copy.text, *copy.text ? "," : "", "\"", name,
                                 "\":", value, NULL);

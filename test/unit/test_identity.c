@@ -1,0 +1,367 @@
+/* Tests of claims.h: whom a token's claims make, and what of them is fit for headers.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <check.h>
+#include <string.h>
+
+#include "claims.h"
+#include "testlib.h"
+#include "variant.h"
+
+Suite *kc_test_identity(void);
+
+#define ROWS(table) (int)(sizeof(table) / sizeof(table[0]))
+
+/* What Keycloak 26 puts into an ID token. */
+static const char id_token[] =
+    "{\"exp\":1700000300,\"iat\":1700000000,\"auth_time\":1699999990,\"jti\":\"j\","
+    "\"iss\":\"https://id.example.com/realms/r\",\"aud\":\"site\",\"sub\":\"u-1\",\"typ\":\"ID\","
+    "\"azp\":\"site\",\"nonce\":\"n-1\",\"sid\":\"s-1\",\"email\":\"alice@example.com\","
+    "\"email_verified\":true}";
+
+static kc_conf_t *conf;
+static kc_err_t err;
+static kc_identity_t identity;
+static int dropped;
+
+static void setup(void)
+{
+    testlib_setup();
+    conf = kc_conf_create(testlib_pool);
+    memset(&err, 0, sizeof(err));
+    memset(&identity, 0, sizeof(identity));
+    dropped = -1;
+}
+
+static kc_rc_t make(const char *claims, const char *access)
+{
+    return kc_claims_identity(conf, variant_json(claims), access ? variant_json(access) : NULL,
+                              testlib_pool, &identity, &dropped, &err);
+}
+
+static const char *joined(const apr_array_header_t *list)
+{
+    return apr_array_pstrcat(testlib_pool, list, '|');
+}
+
+START_TEST(identity_of_a_plain_token)
+{
+    ck_assert_int_eq(make(id_token, NULL), KC_OK);
+    ck_assert_str_eq(identity.sub, "u-1");
+    ck_assert_str_eq(identity.sid, "s-1");
+    ck_assert_str_eq(identity.user, "alice@example.com");
+    ck_assert_str_eq(identity.email, "alice@example.com");
+    ck_assert_str_eq(identity.groups, "");
+    ck_assert_int_eq(identity.group_list->nelts, 0);
+    ck_assert_int_eq(identity.realm_role_list->nelts, 0);
+    ck_assert_int_eq(identity.client_role_list->nelts, 0);
+    ck_assert_int_eq(identity.header_list->nelts, 0);
+    ck_assert_int_eq(dropped, 0);
+}
+END_TEST
+
+START_TEST(absent_parts_are_empty)
+{
+    ck_assert_int_eq(make(variant_of(id_token, "sid", NULL), NULL), KC_OK);
+    ck_assert_str_eq(identity.sid, "");
+    conf->user_claim = "sub";
+    ck_assert_int_eq(make(variant_of(id_token, "email", NULL), NULL), KC_OK);
+    ck_assert_str_eq(identity.email, "");
+    ck_assert_str_eq(identity.user, "u-1");
+}
+END_TEST
+
+/* What the claim `name` makes of the user; H 118 among them. */
+static const struct {
+    const char *value;
+    const char *user; /* NULL: refused */
+    kc_reason_t reason;
+} users[] = {
+    {"\"bob\"", "bob", KC_ERR_NONE},
+    {"\"a,b\"", "a,b", KC_ERR_NONE},
+    {"\"a b\"", "a b", KC_ERR_NONE},
+    {"\"J\\u00fcrgen \\u674e\"", "J\xc3\xbcrgen \xe6\x9d\x8e", KC_ERR_NONE},
+    {"4711", "4711", KC_ERR_NONE},
+    {NULL, NULL, KC_ERR_USER_MISSING},
+    {"null", NULL, KC_ERR_USER_MISSING},
+    {"\"\"", NULL, KC_ERR_USER_MISSING},
+    {"\"a\\r\\nkubeflow-userid: root\"", NULL, KC_ERR_USER_FORM},
+    {"\"a\\nb\"", NULL, KC_ERR_USER_FORM},
+    {"\"a\\tb\"", NULL, KC_ERR_USER_FORM},
+    {"\"a\\u007fb\"", NULL, KC_ERR_USER_FORM},
+    {"\"a\\u0080b\"", NULL, KC_ERR_USER_FORM},
+    {"\"a\\u009fb\"", NULL, KC_ERR_USER_FORM},
+    {"\"a\\u00a0b\"",
+     "a\xc2\xa0"
+     "b",
+     KC_ERR_NONE},
+    {"\" a\"", NULL, KC_ERR_USER_FORM},
+    {"\"a \"", NULL, KC_ERR_USER_FORM},
+    {"[\"bob\"]", NULL, KC_ERR_USER_FORM},
+    {"{\"bob\":1}", NULL, KC_ERR_USER_FORM},
+    {"true", NULL, KC_ERR_USER_FORM},
+    {"1.5", NULL, KC_ERR_USER_FORM},
+};
+
+START_TEST(user_is_well_formed)
+{
+    conf->user_claim = "name";
+    if (users[_i].user) {
+        ck_assert_int_eq(make(variant_of(id_token, "name", users[_i].value), NULL), KC_OK);
+        ck_assert_str_eq(identity.user, users[_i].user);
+    } else {
+        ck_assert_int_eq(make(variant_of(id_token, "name", users[_i].value), NULL), KC_REFUSED);
+        ck_assert_int_eq(err.reason, users[_i].reason);
+        ck_assert_ptr_null(identity.user);
+    }
+}
+END_TEST
+
+START_TEST(user_has_a_size)
+{
+    conf->user_claim = "name";
+    ck_assert_int_eq(make(variant_of(id_token, "name", variant_text('x', 255)), NULL), KC_OK);
+    ck_assert_int_eq(make(variant_of(id_token, "name", variant_text('x', 256)), NULL), KC_REFUSED);
+    conf->user_prefix = "p";
+    ck_assert_int_eq(make(variant_of(id_token, "name", variant_text('x', 255)), NULL), KC_REFUSED);
+    ck_assert_int_eq(make(variant_of(id_token, "name", variant_text('x', 254)), NULL), KC_OK);
+}
+END_TEST
+
+static void set(kc_conf_index_t index, int argc, const char *a, const char *b)
+{
+    const char *argv[2] = {a, b};
+
+    ck_assert_int_eq(kc_conf_set(conf, index, argc, argv, "test", 1, testlib_pool, &err), KC_OK);
+}
+
+START_TEST(user_is_transformed_and_then_prefixed)
+{
+    const char *claims = variant_of(id_token, "email", "\"Alice@Example.com\"");
+
+    conf->user_prefix = "KC:";
+    set(KC_CONF_ROW_user_transform, 1, "lower", NULL);
+    ck_assert_int_eq(make(claims, NULL), KC_OK);
+    ck_assert_str_eq(identity.user, "KC:alice@example.com");
+    ck_assert_str_eq(identity.email, "Alice@Example.com");
+    set(KC_CONF_ROW_user_transform, 2, "^([^@]*)@Example\\.com$", "\\1");
+    ck_assert_int_eq(make(claims, NULL), KC_OK);
+    ck_assert_str_eq(identity.user, "KC:Alice");
+    set(KC_CONF_ROW_user_transform, 2, ".*", "");
+    ck_assert_int_eq(make(claims, NULL), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_USER_MISSING);
+}
+END_TEST
+
+START_TEST(user_claim_may_be_a_path)
+{
+    conf->user_claim = "id.name";
+    ck_assert_int_eq(make(variant_of(id_token, "id", "{\"name\":\"bob\"}"), NULL), KC_OK);
+    ck_assert_str_eq(identity.user, "bob");
+}
+END_TEST
+
+static const struct {
+    const char *value;
+    kc_rc_t rc;
+} verifieds[] = {
+    {"true", KC_OK},          {"\"true\"", KC_OK},  {"false", KC_REFUSED},
+    {"\"True\"", KC_REFUSED}, {"\"\"", KC_REFUSED}, {"1", KC_REFUSED},
+    {"null", KC_REFUSED},     {NULL, KC_REFUSED},   {"[true]", KC_REFUSED},
+};
+
+START_TEST(email_must_be_verified)
+{
+    const char *claims = variant_of(id_token, "email_verified", verifieds[_i].value);
+
+    ck_assert_int_eq(make(claims, NULL), verifieds[_i].rc);
+    ck_assert_int_eq(err.reason, verifieds[_i].rc == KC_OK ? KC_ERR_NONE : KC_ERR_EMAIL_UNVERIFIED);
+    conf->verified_email = 0;
+    ck_assert_int_eq(make(claims, NULL), KC_OK);
+    conf->verified_email = 1;
+    conf->user_claim = "sub";
+    ck_assert_int_eq(make(claims, NULL), KC_OK);
+}
+END_TEST
+
+static const struct {
+    const char *value;
+    const char *header;
+    int dropped;
+} groups[] = {
+    {NULL, "", 0},
+    {"null", "", 0},
+    {"[]", "", 0},
+    {"[\"a\",\"b\"]", "a,b", 0},
+    {"[\"/team/a\",\"/team/b\",\"c\"]", "team/a,team/b,c", 0},
+    {"\"/only\"", "only", 0},
+    {"\"a,b\"", "", 1},
+    {"[\"a\",\"b,admin\",\"c\"]", "a,c", 1},
+    {"[\"a\\r\\nx: y\",\"b\\u007f\",\"c\\u0085\",\"\\u0001\",\"ok\"]", "ok", 4},
+    {"[\" admin\",\"admin \",\"/ admin\",\"b\"]", "b", 3},
+    {"[\"\",\"/\",1,true,null,[\"x\"],{},\"d\"]", "d", 7},
+    {"[\"J\\u00fcrgen\"]", "J\xc3\xbcrgen", 0},
+    {"{\"a\":1}", "", 1},
+    {"7", "", 1},
+};
+
+START_TEST(groups_are_joined)
+{
+    ck_assert_int_eq(make(variant_of(id_token, "groups", groups[_i].value), NULL), KC_OK);
+    ck_assert_str_eq(identity.groups, groups[_i].header);
+    ck_assert_int_eq(dropped, groups[_i].dropped);
+    ck_assert_str_eq(apr_array_pstrcat(testlib_pool, identity.group_list, ','), groups[_i].header);
+}
+END_TEST
+
+/* A JSON array of count texts of len characters. */
+static const char *long_array(int count, int len)
+{
+    apr_array_header_t *list = apr_array_make(testlib_pool, count, sizeof(const char *));
+    int i;
+
+    for (i = 0; i < count; i++)
+        APR_ARRAY_PUSH(list, const char *) = variant_text('g', len);
+    return apr_pstrcat(testlib_pool, "[", apr_array_pstrcat(testlib_pool, list, ','), "]", NULL);
+}
+
+START_TEST(groups_have_bounds)
+{
+    ck_assert_int_eq(make(variant_of(id_token, "groups", long_array(1003, 3)), NULL), KC_OK);
+    ck_assert_int_eq(identity.group_list->nelts, 1000);
+    ck_assert_int_eq((int)strlen(identity.groups), 3999);
+    ck_assert_int_eq(dropped, 3);
+    ck_assert_int_eq(make(variant_of(id_token, "groups", long_array(1, 8000)), NULL), KC_OK);
+    ck_assert_int_eq((int)strlen(identity.groups), 8000);
+    ck_assert_int_eq(make(variant_of(id_token, "groups", long_array(1, 8001)), NULL), KC_OK);
+    ck_assert_str_eq(identity.groups, "");
+    ck_assert_int_eq(identity.group_list->nelts, 1);
+    ck_assert_int_eq(dropped, 1);
+}
+END_TEST
+
+START_TEST(roles_come_from_the_access_token)
+{
+    const char *claims = variant_of(id_token, "realm_access", "{\"roles\":[\"old\"]}");
+    const char *access = "{\"realm_access\":{\"roles\":[\"admin\",\"user\",1,\"\",\"a\\nb\"]},"
+                         "\"resource_access\":{\"c\":{\"roles\":[\"r\",\"s\"]},"
+                         "\"d\":{\"roles\":\"x\"},\"e\":1,\"f\":{\"roles\":[\"t\"]}}}";
+
+    ck_assert_int_eq(make(claims, access), KC_OK);
+    ck_assert_str_eq(joined(identity.realm_role_list), "admin|user");
+    ck_assert_str_eq(joined(identity.client_role_list), "c:r|c:s|f:t");
+    ck_assert_int_eq(dropped, 3);
+}
+END_TEST
+
+START_TEST(roles_come_from_the_id_token_otherwise)
+{
+    const char *claims = variant_of(variant_of(id_token, "realm_access", "{\"roles\":[\"a\"]}"),
+                                    "resource_access", "{\"c\":{\"roles\":[\"r\"]}}");
+
+    ck_assert_int_eq(make(claims, NULL), KC_OK);
+    ck_assert_str_eq(joined(identity.realm_role_list), "a");
+    ck_assert_str_eq(joined(identity.client_role_list), "c:r");
+    ck_assert_int_eq(make(claims, "{\"realm_access\":{\"roles\":[\"b\"]}}"), KC_OK);
+    ck_assert_str_eq(joined(identity.realm_role_list), "b");
+    ck_assert_str_eq(joined(identity.client_role_list), "c:r");
+    ck_assert_int_eq(make(claims, "{\"realm_access\":{\"roles\":[]},\"resource_access\":{}}"),
+                     KC_OK);
+    ck_assert_int_eq(identity.realm_role_list->nelts + identity.client_role_list->nelts, 0);
+}
+END_TEST
+
+static const struct {
+    const char *value;
+    const char *header;
+    int dropped;
+} headers[] = {
+    {NULL, "", 0},
+    {"null", "", 0},
+    {"\"\"", "", 0},
+    {"\"x, y\"", "x, y", 0},
+    {"12", "12", 0},
+    {"false", "false", 0},
+    {"1.5", "1.5", 0},
+    {"\"J\\u00fcrgen\"", "J\xc3\xbcrgen", 0},
+    {"\"x\\r\\ny: z\"", "", 1},
+    {"\"x\\u007f\"", "", 1},
+    {"\"x\\u0080\"", "", 1},
+    {"\" x\"", "", 1},
+    {"\"x \"", "", 1},
+    {"[\"a\",2,true]", "a,2,true", 0},
+    {"[\"a\",\"b,c\",\"d\\n\",\"e\",\" f\",null,[],{}]", "a,e", 6},
+    {"[]", "", 0},
+    {"{\"a\":1}", "", 1},
+};
+
+START_TEST(claims_become_headers)
+{
+    set(KC_CONF_ROW_headers, 2, "X-Sub", "sub");
+    set(KC_CONF_ROW_headers, 2, "X-Claim", "some.claim");
+    ck_assert_int_eq(
+        make(variant_of(id_token, "some",
+                        headers[_i].value
+                            ? apr_psprintf(testlib_pool, "{\"claim\":%s}", headers[_i].value)
+                            : "{}"),
+             NULL),
+        KC_OK);
+    ck_assert_int_eq(identity.header_list->nelts, 2);
+    ck_assert_str_eq(APR_ARRAY_IDX(identity.header_list, 0, const char *), "u-1");
+    ck_assert_str_eq(APR_ARRAY_IDX(identity.header_list, 1, const char *), headers[_i].header);
+    ck_assert_int_eq(dropped, headers[_i].dropped);
+}
+END_TEST
+
+START_TEST(headers_have_a_size)
+{
+    set(KC_CONF_ROW_headers, 2, "X-Name", "name");
+    ck_assert_int_eq(make(variant_of(id_token, "name", variant_text('x', 8000)), NULL), KC_OK);
+    ck_assert_int_eq((int)strlen(APR_ARRAY_IDX(identity.header_list, 0, const char *)), 8000);
+    ck_assert_int_eq(make(variant_of(id_token, "name", variant_text('x', 8001)), NULL), KC_OK);
+    ck_assert_str_eq(APR_ARRAY_IDX(identity.header_list, 0, const char *), "");
+    ck_assert_int_eq(dropped, 1);
+    ck_assert_int_eq(make(variant_of(id_token, "name", long_array(9, 1000)), NULL), KC_OK);
+    ck_assert_str_eq(APR_ARRAY_IDX(identity.header_list, 0, const char *), "");
+    ck_assert_int_eq(dropped, 1);
+}
+END_TEST
+
+START_TEST(unusable_email_is_left_out)
+{
+    conf->user_claim = "sub";
+    ck_assert_int_eq(make(variant_of(id_token, "email", "\"a\\nb@example.com\""), NULL), KC_OK);
+    ck_assert_str_eq(identity.email, "");
+    ck_assert_int_eq(dropped, 1);
+}
+END_TEST
+
+static TCase *identity_tests(void)
+{
+    TCase *tests = tcase_create("identity");
+
+    tcase_add_checked_fixture(tests, setup, testlib_teardown);
+    tcase_add_test(tests, identity_of_a_plain_token);
+    tcase_add_test(tests, absent_parts_are_empty);
+    tcase_add_loop_test(tests, user_is_well_formed, 0, ROWS(users));
+    tcase_add_test(tests, user_has_a_size);
+    tcase_add_test(tests, user_is_transformed_and_then_prefixed);
+    tcase_add_test(tests, user_claim_may_be_a_path);
+    tcase_add_loop_test(tests, email_must_be_verified, 0, ROWS(verifieds));
+    tcase_add_loop_test(tests, groups_are_joined, 0, ROWS(groups));
+    tcase_add_test(tests, groups_have_bounds);
+    tcase_add_test(tests, roles_come_from_the_access_token);
+    tcase_add_test(tests, roles_come_from_the_id_token_otherwise);
+    tcase_add_loop_test(tests, claims_become_headers, 0, ROWS(headers));
+    tcase_add_test(tests, headers_have_a_size);
+    tcase_add_test(tests, unusable_email_is_left_out);
+    return tests;
+}
+
+Suite *kc_test_identity(void)
+{
+    Suite *suite = suite_create("identity");
+
+    suite_add_tcase(suite, identity_tests());
+    return suite;
+}
