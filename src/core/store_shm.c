@@ -219,17 +219,19 @@ static void stripe_repair(const shm_t *shm, stripe_t *stripe)
     stripe->old_at = 0;
 }
 
+/* By the calendar clock, for want of a monotonic one in POSIX: were it set back just now, a live
+ * owner's unlock still ends the wait. */
 static int lock_within_limit(pthread_mutex_t *mutex)
 {
     struct timespec limit;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &limit);
+    (void)clock_gettime(CLOCK_REALTIME, &limit);
     limit.tv_nsec += LOCK_WAIT_MS * 1000000L;
     if (limit.tv_nsec >= 1000000000L) {
         limit.tv_nsec -= 1000000000L;
         limit.tv_sec++;
     }
-    return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &limit);
+    return pthread_mutex_timedlock(mutex, &limit);
 }
 
 static kc_rc_t stripe_lock(const shm_t *shm, stripe_t *stripe, kc_err_t *err)
