@@ -13,23 +13,25 @@ typedef enum {
     KC_AUTHZ_REALM_ROLE,  /* Require keycloak-role R … */
     KC_AUTHZ_CLIENT_ROLE, /* Require keycloak-client-role C:R … */
     KC_AUTHZ_GROUP,       /* Require keycloak-group G …, with or without the leading slash */
-    KC_AUTHZ_CLAIM        /* Require keycloak-claim PATH OP VALUE; OP: = != contains exists matches(POSIX ERE) < <= > >= */
+    KC_AUTHZ_CLAIM /* Require keycloak-claim PATH OP VALUE; OP: = != contains exists matches(POSIX
+                      ERE) < <= > >= */
 } kc_authz_kind_t;
 
 /* A Require line, read at start. Immutable. */
 typedef struct kc_authz_rule_t kc_authz_rule_t;
 
-/* Reads the words after the provider's name (quotes as httpd's own: already split by argc/argv). KC_REFUSED with
- * KC_ERR_CONFIG and a detail for the administrator: no word, a client role without a colon, an unknown operator, a
- * missing or superfluous value, a bad expression, < <= > >= with a value that is no decimal number. At start only: an
- * expression is released with the pool. */
+/* Reads the words after the provider's name (quotes as httpd's own: already split by argc/argv).
+ * KC_REFUSED with KC_ERR_CONFIG and a detail for the administrator: no word, a client role without
+ * a colon, an unknown operator, a missing or superfluous value, a bad expression, < <= > >= with a
+ * value that is no decimal number. At start only: an expression is released with the pool. */
 kc_rc_t kc_authz_parse(kc_authz_kind_t kind, int argc, const char *const *argv, apr_pool_t *pool,
                        const kc_authz_rule_t **out, kc_err_t *err);
-/* 1 when the session meets the rule (any of its words); 0 also when a claim is absent or null (so != needs the claim to
- * be there). Numbers compare as numbers with = and the order operators; the latter take texts that are decimal numbers as well. Contains: a part of
- * a text; of an array an element that equals. An array meets =, contains and matches by any element, != when every element
- * is a scalar and another, < <= > >= never; an object only exists. Claims are parsed at the first rule that needs them and kept with
- * pool, the request's. Thread safe as far as pool is. */
+/* 1 when the session meets the rule (any of its words); 0 also when a claim is absent or null (so
+ * != needs the claim to be there). Numbers compare as numbers with = and the order operators; the
+ * latter take texts that are decimal numbers as well. Contains: a part of a text; of an array an
+ * element that equals. An array meets =, contains and matches by any element, != when every element
+ * is a scalar and another, < <= > >= never; an object only exists. Claims are parsed at the first
+ * rule that needs them and kept with pool, the request's. Thread safe as far as pool is. */
 int kc_authz_is_met(const kc_authz_rule_t *rule, const kc_session_t *session, apr_pool_t *pool);
 
 #endif

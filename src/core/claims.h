@@ -12,7 +12,11 @@
 #include "jose.h"
 #include "json.h"
 
-enum { KC_CLAIMS_TEXT_MAX = 255 /* bytes of sub, sid and the user's name */, KC_CLAIMS_LIST_MAX = 1000, KC_CLAIMS_HEADER_MAX = 8000 /* bytes of a prepared header value */ };
+enum {
+    KC_CLAIMS_TEXT_MAX = 255 /* bytes of sub, sid and the user's name */,
+    KC_CLAIMS_LIST_MAX = 1000,
+    KC_CLAIMS_HEADER_MAX = 8000 /* bytes of a prepared header value */
+};
 
 /* What an ID token must agree with. */
 typedef struct kc_claims_expect_t {
@@ -24,38 +28,48 @@ typedef struct kc_claims_expect_t {
     int64_t skew;             /* seconds */
 } kc_claims_expect_t;
 
-/* Checks a token whose signature is verified already: OpenID Connect Core 1.0 section 3.1.3.7, RFC 8725. JOSE typ absent or JWT; payload typ (Keycloak's) absent or
- * ID; no events; iss exact; aud a string or array of strings that has client_id; azp equal to client_id when there, and there when aud has several; exp, iat integers (up to the year 9999), exp > now - skew,
- * iat and nbf <= now + skew, exp > iat; sub 1..KC_CLAIMS_TEXT_MAX bytes without control characters; nonce a string, equal in constant time; at_hash right when there;
- * auth_time and sid well-formed when there. KC_REFUSED with the KC_ERR_TOKEN_… that names it. */
+/* Checks a token whose signature is verified already: OpenID Connect Core 1.0 section 3.1.3.7, RFC
+ * 8725. JOSE typ absent or JWT; payload typ (Keycloak's) absent or ID; no events; iss exact; aud a
+ * string or array of strings that has client_id; azp equal to client_id when there, and there when
+ * aud has several; exp, iat integers (up to the year 9999), exp > now - skew, iat and nbf <= now +
+ * skew, exp > iat; sub 1..KC_CLAIMS_TEXT_MAX bytes without control characters; nonce a string,
+ * equal in constant time; at_hash right when there; auth_time and sid well-formed when there.
+ * KC_REFUSED with the KC_ERR_TOKEN_… that names it. */
 kc_rc_t kc_claims_verify(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
                          kc_err_t *err);
 
 /* Who somebody is, ready to be put into headers. Everything in the pool given to identity. */
 typedef struct kc_identity_t {
     const char *sub;
-    const char *sid;          /* "" when the provider gave none */
-    const char *user;         /* transformed and prefixed */
-    const char *email;        /* "" when absent */
-    const char *groups;       /* header value, joined by commas; "" when none */
-    apr_array_header_t *group_list;  /* const char *, without leading slash */
-    apr_array_header_t *realm_role_list;  /* const char * (realm_access.roles) */
-    apr_array_header_t *client_role_list; /* const char *, "client:role" (resource_access.CLIENT.roles) */
-    apr_array_header_t *header_list; /* const char *, one for each of conf->headers, "" when absent */
+    const char *sid;                     /* "" when the provider gave none */
+    const char *user;                    /* transformed and prefixed */
+    const char *email;                   /* "" when absent */
+    const char *groups;                  /* header value, joined by commas; "" when none */
+    apr_array_header_t *group_list;      /* const char *, without leading slash */
+    apr_array_header_t *realm_role_list; /* const char * (realm_access.roles) */
+    apr_array_header_t
+        *client_role_list; /* const char *, "client:role" (resource_access.CLIENT.roles) */
+    apr_array_header_t
+        *header_list; /* const char *, one for each of conf->headers, "" when absent */
 } kc_identity_t;
 
-/* 1 when a claim that conf wants (user, groups unless an empty list is there, headers, email_verified when it counts) is missing in claims. */
+/* 1 when a claim that conf wants (user, groups unless an empty list is there, headers,
+ * email_verified when it counts) is missing in claims. */
 int kc_claims_is_incomplete(const kc_conf_t *conf, const kc_json_t *claims);
 
-/* Makes the identity. claims: the ID token's, with userinfo's merged in. access: verified claims of the access token for roles, or NULL.
- * KC_REFUSED: KC_ERR_USER_MISSING, KC_ERR_USER_FORM (control characters, leading or trailing space, over KC_CLAIMS_TEXT_MAX, comma is fine), KC_ERR_EMAIL_UNVERIFIED (user_claim is email, verified_email on,
- * email_verified not true). Groups with a comma or control character, header claims with control characters, or headers over KC_CLAIMS_HEADER_MAX are left
- * out; so are texts with a space at an end, which recipients would trim; *dropped counts them (for one log line). The claim of a header may be a scalar or an array of scalars (joined by commas, elements with a comma left out). */
+/* Makes the identity. claims: the ID token's, with userinfo's merged in. access: verified claims of
+ * the access token for roles, or NULL. KC_REFUSED: KC_ERR_USER_MISSING, KC_ERR_USER_FORM (control
+ * characters, leading or trailing space, over KC_CLAIMS_TEXT_MAX, comma is fine),
+ * KC_ERR_EMAIL_UNVERIFIED (user_claim is email, verified_email on, email_verified not true). Groups
+ * with a comma or control character, header claims with control characters, or headers over
+ * KC_CLAIMS_HEADER_MAX are left out; so are texts with a space at an end, which recipients would
+ * trim; *dropped counts them (for one log line). The claim of a header may be a scalar or an array
+ * of scalars (joined by commas, elements with a comma left out). */
 kc_rc_t kc_claims_identity(const kc_conf_t *conf, const kc_json_t *claims, const kc_json_t *access,
                            apr_pool_t *pool, kc_identity_t *out, int *dropped, kc_err_t *err);
 
-/* A fresh object: the members of userinfo put under those of id_token, whose members win. userinfo's email_verified is left
- * out when it is about another address than id_token's. */
+/* A fresh object: the members of userinfo put under those of id_token, whose members win.
+ * userinfo's email_verified is left out when it is about another address than id_token's. */
 const kc_json_t *kc_claims_merge(const kc_json_t *id_token, const kc_json_t *userinfo,
                                  apr_pool_t *pool);
 

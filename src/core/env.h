@@ -22,7 +22,7 @@ typedef struct kc_env_t {
     void *context;
     kc_http_t *http;
     kc_store_t *sessions; /* sessions, marks and one-use markers: memcached or shared memory */
-    kc_store_t *host;     /* shared memory of this host: snapshots and limits common to its children */
+    kc_store_t *host; /* shared memory of this host: snapshots and limits common to its children */
 } kc_env_t;
 
 #endif

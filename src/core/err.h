@@ -44,7 +44,8 @@ typedef struct kc_err_row_t {
     const char *advice;   /* for the person: what to do */
 } kc_err_row_t;
 
-/* Fills err (which may be NULL) and returns rc, so that a caller can write `return KC_FAIL(...)`. */
+/* Fills err (which may be NULL) and returns rc, so that a caller can write `return KC_FAIL(...)`.
+ */
 #define KC_FAIL(err, rc, reason, ...) \
     kc_err_set((err), (rc), (reason), __FILE__, __LINE__, __VA_ARGS__)
 

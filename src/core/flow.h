@@ -9,9 +9,9 @@
 typedef enum {
     KC_FLOW_NAVIGATION, /* a browser that wants a page: may be sent to Keycloak */
     KC_FLOW_API,        /* a script: wants 401, never a redirect */
-    KC_FLOW_OPEN,       /* goes on without identity when nobody is signed in (KeycloakUnauth pass) */
-    KC_FLOW_CALLBACK,   /* an answer of Keycloak with an unknown, spent or expired state */
-    KC_FLOW_LOGOUT,     /* wants to sign out */
+    KC_FLOW_OPEN,     /* goes on without identity when nobody is signed in (KeycloakUnauth pass) */
+    KC_FLOW_CALLBACK, /* an answer of Keycloak with an unknown, spent or expired state */
+    KC_FLOW_LOGOUT,   /* wants to sign out */
     KC_FLOW_SUBREQUEST, /* made by httpd for another request */
     KC_FLOW_KINDS
 } kc_flow_kind_t;
@@ -40,8 +40,9 @@ typedef struct kc_flow_signs_t {
     const char *upgrade;
 } kc_flow_signs_t;
 
-/* Page or API call (DESIGN 3): API when Accept is there without text/html, X-Requested-With is there, Sec-Fetch-Mode is
- * other than navigate, Upgrade is there, or the method is neither GET nor HEAD. Every other request is a page. */
+/* Page or API call (DESIGN 3): API when Accept is there without text/html, X-Requested-With is
+ * there, Sec-Fetch-Mode is other than navigate, Upgrade is there, or the method is neither GET nor
+ * HEAD. Every other request is a page. */
 kc_flow_kind_t kc_flow_kind(const kc_flow_signs_t *signs);
 
 #endif

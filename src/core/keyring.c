@@ -220,8 +220,7 @@ static kc_rc_t renew(const kc_keyring_t *keyring, int64_t since, holder_t **out,
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no memory for the provider's metadata");
     if (find_shared(keyring, since, pool, &documents)) {
         rc = make_holder(keyring, &documents, out, err);
-    }
-    else {
+    } else {
         rc = fetch_documents(keyring, pool, &documents, err);
         if (rc == KC_OK)
             rc = make_holder(keyring, &documents, out, err);
@@ -248,8 +247,7 @@ static void renew_unlocked(kc_keyring_t *keyring)
     if (rc == KC_OK) {
         keyring->current = fresh;
         keyring->failed_at = -RETRY_SECONDS;
-    }
-    else {
+    } else {
         keyring->failed_at = now(keyring);
         keyring->failure = err;
         old = NULL;

@@ -87,8 +87,8 @@ static void count_round(const kc_rp_t *rp, const kc_login_client_t *client, apr_
                         kc_login_answer_t *answer)
 {
     rounds_t rounds = read_rounds(rp, client);
-    kc_cookie_set_t cookie = {rp->names[client->is_https].rounds, NULL,  NULL, NULL,
-                              "Lax",                              60, client->is_https};
+    kc_cookie_set_t cookie = {
+        rp->names[client->is_https].rounds, NULL, NULL, NULL, "Lax", 60, client->is_https};
 
     cookie.value = apr_psprintf(pool, "%lld.%u", (long long)rounds.since, rounds.count + 1);
     add_cookie(answer, &cookie, pool);
@@ -145,8 +145,8 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_login_client_t *client, const
     if (rc == KC_OK)
         rc = kc_login_state_keep(rp, client, &state, pool, answer->cookies, err);
     if (rc == KC_OK)
-        rc = authorization_url(rp, client, snapshot->provider, &state, pool, &answer->location,
-                               err);
+        rc =
+            authorization_url(rp, client, snapshot->provider, &state, pool, &answer->location, err);
     return rc;
 }
 
@@ -260,8 +260,8 @@ static kc_rc_t verify_id_token(callback_t *callback, kc_err_t *err)
     if (rc != KC_OK)
         return rc;
     if (!is_allowed(rp->conf, token->alg))
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG, "the ID token's alg '%.20s' is not allowed",
-                       token->alg);
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG,
+                       "the ID token's alg '%.20s' is not allowed", token->alg);
     rc = kc_keyring_select(rp->keyring, token->alg, token->kid, callback->pool, &callback->snapshot,
                            &key, err);
     if (rc == KC_OK)
@@ -406,8 +406,8 @@ static kc_rc_t sign_in(callback_t *callback, kc_login_answer_t *answer, kc_err_t
     if (rc == KC_OK)
         rc = add_userinfo(callback, err);
     if (rc == KC_OK)
-        rc = kc_claims_identity(rp->conf, callback->claims, access_claims(callback),
-                                callback->pool, &callback->identity, &answer->dropped, err);
+        rc = kc_claims_identity(rp->conf, callback->claims, access_claims(callback), callback->pool,
+                                &callback->identity, &answer->dropped, err);
     if (rc == KC_OK)
         rc = start_session(callback, answer, err);
     return rc;

@@ -223,7 +223,8 @@ kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_login_client_t *client,
 
 /* --- finding it again --- */
 
-/* Takes the parameter apart: the state's bytes, and what is carried behind the dot (maybe nothing). */
+/* Takes the parameter apart: the state's bytes, and what is carried behind the dot (maybe nothing).
+ */
 static kc_rc_t split(const char *text, apr_pool_t *pool, unsigned char *raw, kc_bytes_t *carried,
                      kc_err_t *err)
 {

@@ -40,8 +40,8 @@ typedef struct kc_login_round_t {
 /* A sign-in under way. */
 typedef struct kc_login_state_t {
     unsigned char raw[KC_LOGIN_STATE_SIZE];
-    const char *text;                              /* the parameter `state` */
-    const char *return_url;                        /* judged before it was sealed */
+    const char *text;       /* the parameter `state` */
+    const char *return_url; /* judged before it was sealed */
     char nonce[(KC_LOGIN_NONCE_SIZE * 4 + 2) / 3 + 1];
     char verifier[(KC_LOGIN_VERIFIER_SIZE * 4 + 2) / 3 + 1];
 } kc_login_state_t;
@@ -50,8 +50,8 @@ typedef struct kc_login_state_t {
 kc_rc_t kc_login_state_make(const kc_rp_t *rp, const char *return_url,
                             const kc_login_round_t *round, apr_pool_t *pool, kc_login_state_t *out,
                             kc_err_t *err);
-/* Adds its cookie to cookies (const char *, values of Set-Cookie), and deletes the oldest ones until
- * there are KC_LOGIN_AT_ONCE_MAX and KC_LOGIN_COOKIES_MAX bytes at most. */
+/* Adds its cookie to cookies (const char *, values of Set-Cookie), and deletes the oldest ones
+ * until there are KC_LOGIN_AT_ONCE_MAX and KC_LOGIN_COOKIES_MAX bytes at most. */
 kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_login_client_t *client,
                             const kc_login_state_t *state, apr_pool_t *pool,
                             apr_array_header_t *cookies, kc_err_t *err);

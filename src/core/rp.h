@@ -36,7 +36,8 @@ typedef struct kc_rp_t {
 /* Makes the parts that are known at start; env and keyring stay NULL until the child sets them. */
 kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool_t *pool,
                      kc_rp_t **out, kc_err_t *err);
-/* Makes the sealing keys of the configured secrets (array of const char *), or of a generated one. */
+/* Makes the sealing keys of the configured secrets (array of const char *), or of a generated one.
+ */
 kc_rc_t kc_rp_keys_make(const apr_array_header_t *secrets, apr_pool_t *pool, kc_seal_keys_t **out,
                         kc_err_t *err);
 /* Where a value lives in the store: hex of a key derived from the purpose, this relying party and

@@ -7,9 +7,9 @@
 
 /* Compact form, big endian: format (1), created, expires, token_expires, auth_time (8 each), the
  * texts sub, sid, user, email, groups (u32 length that counts a closing NUL, bytes, NUL), the lists
- * headers, group_list, realm_roles, client_roles (u32 count, then a text's form over all of it), the
- * blocks id_token header, payload, signature and claims (u32 length, bytes). The NULs let a request
- * use the texts where they lie. */
+ * headers, group_list, realm_roles, client_roles (u32 count, then a text's form over all of it),
+ * the blocks id_token header, payload, signature and claims (u32 length, bytes). The NULs let a
+ * request use the texts where they lie. */
 
 static const char key_purpose[] = "session-key";
 static const char mark_purpose[] = "session-mark";
@@ -108,8 +108,7 @@ static kc_session_list_t read_list(kc_reader_t *reader)
     if (seen != list.count || (bytes.len && at != end)) {
         reader->is_short = 1;
         list.count = 0;
-    }
-    else if (seen) {
+    } else if (seen) {
         list.text = (const char *)bytes.data;
     }
     return list;
@@ -302,8 +301,7 @@ static void touch(const kc_rp_t *rp, const session_id_t *id, int64_t known_end, 
     if (known_end) {
         if (end - known_end < tenth || end <= known_end)
             return;
-    }
-    else {
+    } else {
         char key[KC_STORE_KEY_LEN + 1];
 
         if (kc_rp_store_key(rp, rp->keys->key[0], touch_purpose, id->bytes, key, NULL) != KC_OK ||
@@ -374,8 +372,8 @@ kc_rc_t kc_session_end(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, k
     if (rc != KC_OK)
         return rc;
     /* the mark first: whatever happens next, an old copy is refused */
-    rc = kc_store_put(env->sessions, id.mark, mark,
-                      env->now(env->context) + rp->conf->session_max, err);
+    rc = kc_store_put(env->sessions, id.mark, mark, env->now(env->context) + rp->conf->session_max,
+                      err);
     dropped = kc_store_drop(env->sessions, id.key, rc == KC_OK ? err : NULL);
     return rc != KC_OK ? rc : dropped;
 }

@@ -20,10 +20,10 @@ enum {
 
 /* What a request finds. Rows of the decision table in flow.c. */
 typedef enum {
-    KC_SESSION_NONE,    /* no cookie, a malformed one, or an unknown, foreign or unreadable session */
-    KC_SESSION_LIVE,    /* go on */
-    KC_SESSION_STALE,   /* the ID token's time is over, the session's is not */
-    KC_SESSION_ENDED,   /* signed out, revoked, or past its end */
+    KC_SESSION_NONE,  /* no cookie, a malformed one, or an unknown, foreign or unreadable session */
+    KC_SESSION_LIVE,  /* go on */
+    KC_SESSION_STALE, /* the ID token's time is over, the session's is not */
+    KC_SESSION_ENDED, /* signed out, revoked, or past its end */
     KC_SESSION_UNKNOWN, /* the store does not answer */
     KC_SESSION_STATES
 } kc_session_state_t;
@@ -34,7 +34,8 @@ typedef struct kc_session_list_t {
     const char *text;
 } kc_session_list_t;
 
-/* A session as read from its compact form: views into the opened plaintext, which the pool owns. All texts are NUL-terminated and never NULL. */
+/* A session as read from its compact form: views into the opened plaintext, which the pool owns.
+ * All texts are NUL-terminated and never NULL. */
 typedef struct kc_session_t {
     int64_t created;       /* seconds since 1970 */
     int64_t expires;       /* absolute end of the session */
@@ -53,10 +54,12 @@ typedef struct kc_session_t {
     kc_bytes_t claims;      /* JSON of the merged claims; empty: those of the ID token's payload */
 } kc_session_t;
 
-/* Writes the compact form; KC_REFUSED with KC_ERR_STORE_VALUE when it is too large. Texts must not be NULL. */
+/* Writes the compact form; KC_REFUSED with KC_ERR_STORE_VALUE when it is too large. Texts must not
+ * be NULL. */
 kc_rc_t kc_session_encode(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *out,
                           kc_err_t *err);
-/* Reads it; KC_REFUSED with KC_ERR_SESSION_FORMAT for another version or anything that does not add up. */
+/* Reads it; KC_REFUSED with KC_ERR_SESSION_FORMAT for another version or anything that does not add
+ * up. */
 kc_rc_t kc_session_decode(kc_bytes_t compact, kc_session_t *out, kc_err_t *err);
 
 /* Walks a list: the text after `at` (NULL: the first), NULL at the end. */
@@ -71,12 +74,14 @@ const kc_json_t *kc_session_claims(const kc_session_t *session, apr_pool_t *pool
 /* Puts a new session under a fresh random id. id_text has room for KC_SESSION_ID_TEXT + 1 bytes. */
 kc_rc_t kc_session_create(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
                           char *id_text, kc_err_t *err);
-/* Finds the session of a cookie's value (NULL data: no cookie), with its revocation mark, in one round trip of the
- * store, and moves its idle end at most each tenth of the idle window. *session is filled when LIVE or STALE. err tells the reason of every state but NONE
- * without a cookie and LIVE. A malformed id costs no look-up. */
+/* Finds the session of a cookie's value (NULL data: no cookie), with its revocation mark, in one
+ * round trip of the store, and moves its idle end at most each tenth of the idle window. *session
+ * is filled when LIVE or STALE. err tells the reason of every state but NONE without a cookie and
+ * LIVE. A malformed id costs no look-up. */
 kc_session_state_t kc_session_find(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool,
                                    kc_session_t *session, kc_err_t *err);
-/* Deletes the session and leaves a mark, so that an old copy is refused. KC_OK also when there was none. KC_DOWN: it may live on. */
+/* Deletes the session and leaves a mark, so that an old copy is refused. KC_OK also when there was
+ * none. KC_DOWN: it may live on. */
 kc_rc_t kc_session_end(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, kc_err_t *err);
 
 #endif

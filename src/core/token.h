@@ -18,14 +18,20 @@ typedef struct kc_token_answer_t {
     const char *refresh_token; /* NULL when none came */
 } kc_token_answer_t;
 
-/* RFC 6749 section 4.1.3 with RFC 7636: asked once and never again, whatever happens. Client authentication as conf->client_auth says (RFC 6749 section 2.3.1 (id and secret form-encoded before
- * base64), RFC 7523 with jti, iat, exp 60 s, aud token_audience; RFC 8705). KC_DOWN: unreachable, 5xx, 429 (KC_ERR_PROVIDER_DOWN/BUSY), an answer of 200 that cannot be read (KC_ERR_JSON). KC_REFUSED: an OAuth error (KC_ERR_TOKEN_ENDPOINT;
- * invalid_client and unauthorized_client: KC_ERR_CLIENT_AUTH, whose detail says what to look at), other statuses, a token_type other than Bearer, a missing id_token. Details may quote error and error_description. */
+/* RFC 6749 section 4.1.3 with RFC 7636: asked once and never again, whatever happens. Client
+ * authentication as conf->client_auth says (RFC 6749 section 2.3.1 (id and secret form-encoded
+ * before base64), RFC 7523 with jti, iat, exp 60 s, aud token_audience; RFC 8705). KC_DOWN:
+ * unreachable, 5xx, 429 (KC_ERR_PROVIDER_DOWN/BUSY), an answer of 200 that cannot be read
+ * (KC_ERR_JSON). KC_REFUSED: an OAuth error (KC_ERR_TOKEN_ENDPOINT; invalid_client and
+ * unauthorized_client: KC_ERR_CLIENT_AUTH, whose detail says what to look at), other statuses, a
+ * token_type other than Bearer, a missing id_token. Details may quote error and error_description.
+ */
 kc_rc_t kc_token_exchange(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
                           const char *code, const char *redirect_uri, const char *verifier,
                           apr_pool_t *pool, kc_token_answer_t *out, kc_err_t *err);
 
-/* OpenID Connect Core 1.0 section 5.3. The answer's sub must equal sub, else KC_REFUSED with KC_ERR_USERINFO. */
+/* OpenID Connect Core 1.0 section 5.3. The answer's sub must equal sub, else KC_REFUSED with
+ * KC_ERR_USERINFO. */
 kc_rc_t kc_token_userinfo(const kc_env_t *env, const kc_provider_t *provider,
                           const char *access_token, const char *sub, apr_pool_t *pool,
                           const kc_json_t **out, kc_err_t *err);

@@ -1,0 +1,173 @@
+/* Headers: what a client may not say is removed, what the backend is told is set.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <string.h>
+
+#include "core/cookie.h"
+#include "mod_auth_keycloak.h"
+
+const char *akc_export_fold(const char *name, apr_pool_t *pool)
+{
+    char *folded = apr_palloc(pool, strlen(name) + 1), *out = folded;
+
+    for (; *name; name++) {
+        if (apr_isalnum(*name))
+            *out++ = (char)apr_tolower(*name);
+    }
+    *out = '\0';
+    return folded;
+}
+
+/* Backends differ in what they take for the same name (CGI folds `-` and `_` together), so
+ * spellings that differ in anything but letters and digits are one name here. */
+static int is_same_folded(const char *name, const char *end, const char *folded)
+{
+    for (; name < end; name++) {
+        if (!apr_isalnum(*name))
+            continue;
+        if (apr_tolower(*name) != *folded)
+            return 0;
+        folded++;
+    }
+    return *folded == '\0';
+}
+
+static int is_guarded(const akc_server_t *server, const char *name, const char *end)
+{
+    int i;
+
+    for (i = 0; i < server->guarded->nelts; i++) {
+        if (is_same_folded(name, end, APR_ARRAY_IDX(server->guarded, i, const char *)))
+            return 1;
+    }
+    return 0;
+}
+
+/* A table of headers without the guarded ones. Unsetting by name covers every repetition; a name
+ * is looked at again after each removal because removal moves the rest. */
+static void remove_guarded(const akc_server_t *server, apr_table_t *headers)
+{
+    int i = 0;
+
+    while (i < apr_table_elts(headers)->nelts) {
+        const apr_table_entry_t *entry =
+            &APR_ARRAY_IDX(apr_table_elts(headers), i, apr_table_entry_t);
+
+        if (is_guarded(server, entry->key, entry->key + strlen(entry->key)))
+            apr_table_unset(headers, entry->key);
+        else
+            i++;
+    }
+}
+
+/* Headers that a proxy must not drop because Connection names them. */
+static int is_pinned(const akc_server_t *server, const char *name, const char *end)
+{
+    static const char *const pinned[] = {"cookie",         "authorization",    "host",
+                                         "xforwardedfor",  "xforwardedproto",  "xforwardedhost",
+                                         "xforwardedport", "xforwardedserver", "forwarded"};
+    size_t i;
+
+    for (i = 0; i < sizeof(pinned) / sizeof(pinned[0]); i++) {
+        if (is_same_folded(name, end, pinned[i]))
+            return 1;
+    }
+    return is_guarded(server, name, end);
+}
+
+/* Takes tokens out of Connection that would make a proxy drop what we set. */
+static void clean_connection(const akc_server_t *server, request_rec *r)
+{
+    const char *at = apr_table_get(r->headers_in, "Connection");
+    const char *kept = NULL;
+
+    if (!at || (!strpbrk(at, ",") && !is_pinned(server, at, at + strlen(at))))
+        return;
+    while (*at) {
+        const char *end = at + strcspn(at, ",");
+
+        if (!is_pinned(server, at, end) && strspn(at, " \t,") < (size_t)(end - at)) {
+            const char *token = apr_pstrmemdup(r->pool, at, (apr_size_t)(end - at));
+
+            kept = kept ? apr_pstrcat(r->pool, kept, ",", token, NULL) : token;
+        }
+        at = *end ? end + 1 : end;
+    }
+    if (kept)
+        apr_table_setn(r->headers_in, "Connection", kept);
+    else
+        apr_table_unset(r->headers_in, "Connection");
+}
+
+static void strip_cookies(const akc_server_t *server, request_rec *r)
+{
+    const kc_rp_names_t *names = server->rp->names;
+    const char *const ours[] = {names[0].session, names[0].login_pattern, names[0].rounds,
+                                names[1].session, names[1].login_pattern, names[1].rounds};
+    const char *header = apr_table_get(r->headers_in, "Cookie"), *rest;
+
+    rest = kc_cookie_strip(header, ours, sizeof(ours) / sizeof(ours[0]), r->pool);
+    if (!rest)
+        apr_table_unset(r->headers_in, "Cookie");
+    else if (rest != header)
+        apr_table_setn(r->headers_in, "Cookie", rest);
+}
+
+/* The query of a callback holds the code and the state: no log line of any module gets to see it.
+ */
+static void hide_query(akc_request_t *request, request_rec *r)
+{
+    if (!r->parsed_uri.path || !akc_endpoints_is_callback(request->server, r->parsed_uri.path))
+        return;
+    request->query = r->args;
+    r->args = NULL;
+    r->parsed_uri.query = NULL;
+    r->unparsed_uri = r->parsed_uri.path;
+    r->the_request =
+        apr_pstrcat(r->pool, r->method, " ", r->parsed_uri.path, " ", r->protocol, NULL);
+}
+
+int akc_export_scrub(request_rec *r)
+{
+    akc_request_t *request = akc_request_get(r);
+
+    if (!request)
+        return DECLINED;
+    if (!request->server->rp->env)
+        return HTTP_SERVICE_UNAVAILABLE; /* this child could not start */
+    if (ap_is_initial_req(r))
+        hide_query(request, r);
+    remove_guarded(request->server, r->headers_in);
+    clean_connection(request->server, r);
+    strip_cookies(request->server, r);
+    return DECLINED;
+}
+
+/* Values are views into the session, whose memory is the first request's: it outlives this one. */
+void akc_export_identity(akc_request_t *request, request_rec *r)
+{
+    const kc_conf_t *conf = request->server->conf;
+    const kc_session_t *session = &request->session;
+    apr_table_t *env = r->subprocess_env;
+    const char *value = NULL;
+    int i;
+
+    r->user = apr_pstrdup(r->pool, session->user);
+    apr_table_setn(r->headers_in, conf->user_header, session->user);
+    apr_table_setn(r->headers_in, conf->groups_header, session->groups);
+    for (i = 0; conf->headers && i < conf->headers->nelts; i++) {
+        value = kc_session_list_next(&session->headers, value);
+        if (!value)
+            break;
+        if (*value)
+            apr_table_setn(r->headers_in, APR_ARRAY_IDX(conf->headers, i, kc_conf_pair_t).name,
+                           value);
+    }
+    apr_table_setn(env, "KEYCLOAK_ISS", conf->issuer);
+    apr_table_setn(env, "KEYCLOAK_SUB", session->sub);
+    if (*session->sid)
+        apr_table_setn(env, "KEYCLOAK_SID", session->sid);
+    if (*session->email)
+        apr_table_setn(env, "KEYCLOAK_EMAIL", session->email);
+}

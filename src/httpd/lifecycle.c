@@ -1,0 +1,295 @@
+/* Start: settings are checked and frozen, shared memory is made, children get their own parts.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <ap_mpm.h>
+#include <apr_strings.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/crypto.h"
+#include "mod_auth_keycloak.h"
+
+/* What lives as long as the process, across restarts that unload this module: plain memory without
+ * pointers into our code. */
+typedef struct kept_t {
+    void *memory; /* shared; NULL: not made yet */
+    size_t size;
+    unsigned char secret[KC_CRYPTO_KEY_SIZE]; /* for servers without KeycloakCryptoKey */
+    int has_secret;
+} kept_t;
+
+static const char kept_name[] = "mod_auth_keycloak.kept.1";
+
+static kept_t *find_kept(server_rec *main)
+{
+    apr_pool_t *pool = main->process->pool;
+    void *kept = NULL;
+
+    apr_pool_userdata_get(&kept, kept_name, pool);
+    if (!kept) {
+        kept = apr_pcalloc(pool, sizeof(kept_t));
+        apr_pool_userdata_set(kept, kept_name, NULL, pool);
+    }
+    return kept;
+}
+
+/* --- the effects of a child --- */
+
+static int64_t clock_now(void *context)
+{
+    (void)context;
+    return apr_time_sec(apr_time_now());
+}
+
+static kc_rc_t random_bytes(void *context, unsigned char *out, size_t len)
+{
+    (void)context;
+    return kc_crypto_random(out, len, NULL);
+}
+
+static void log_line(void *context, kc_log_level_t level, const char *line)
+{
+    static const int levels[] = {APLOG_ERR, APLOG_WARNING, APLOG_INFO, APLOG_DEBUG};
+
+    ap_log_error(APLOG_MARK, levels[level], 0, (server_rec *)context, "%s", line);
+}
+
+/* --- checking --- */
+
+static int fail(server_rec *server, const kc_err_t *err)
+{
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server, "%s: %s", kc_err_row(err->reason)->tag,
+                 err->detail);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static int fail_directive(const akc_server_t *config, kc_conf_index_t index, const kc_err_t *err)
+{
+    const kc_conf_place_t *place = &config->conf->place[index];
+    const char *name = kc_conf_row(index)->name;
+
+    if (!place->file) /* not written at all: point to where the module is turned on */
+        place = &config->conf->place[KC_CONF_ROW_issuer];
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, config->server, "%s: %s (line %d of %s): %s",
+                 kc_err_row(err->reason)->tag, name, place->line, place->file, err->detail);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+{
+    server_rec *server;
+
+    (void)pconf;
+    (void)plog;
+    for (server = main; server; server = server->next) {
+        const akc_server_t *config = akc_config_server(server);
+        kc_conf_index_t index = KC_CONF_ROW_issuer;
+        kc_err_t err;
+
+        if (kc_conf_check(config->conf, &index, ptemp, &err) != KC_OK)
+            return fail_directive(config, index, &err);
+    }
+    return OK;
+}
+
+/* --- starting --- */
+
+/* The shared memory of this host: of before a graceful restart when its size is still the same. */
+static kc_rc_t open_host_store(kept_t *kept, const kc_conf_t *conf, server_rec *main,
+                               apr_pool_t *pool, kc_store_t **out, kc_err_t *err)
+{
+    size_t size = (size_t)conf->cache_size;
+    kc_rc_t rc;
+
+    if (kept->memory && kept->size == size &&
+        kc_store_shm_attach(kept->memory, size, clock_now, NULL, pool, out, err) == KC_OK)
+        return KC_OK;
+    if (kept->memory)
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main,
+                     "KeycloakCacheSize changed: sessions in shared memory are lost");
+    rc = kc_store_shm_create(size, clock_now, NULL, main->process->pool, out, err);
+    if (rc == KC_OK) {
+        kept->memory = kc_store_shm_memory(*out);
+        kept->size = size;
+    }
+    return rc;
+}
+
+static kc_rc_t make_keys(kept_t *kept, const kc_conf_t *conf, apr_pool_t *pool,
+                         kc_seal_keys_t **out, kc_err_t *err)
+{
+    apr_array_header_t *secrets;
+    kc_bytes_t bytes = {kept->secret, sizeof(kept->secret)};
+
+    if (conf->crypto_key)
+        return kc_rp_keys_make(conf->crypto_key, pool, out, err);
+    if (!kept->has_secret && kc_crypto_random(kept->secret, sizeof(kept->secret), err) != KC_OK)
+        return KC_FAULT;
+    kept->has_secret = 1;
+    secrets = apr_array_make(pool, 1, sizeof(const char *));
+    APR_ARRAY_PUSH(secrets, const char *) = kc_buf_base64url(bytes, pool);
+    return kc_rp_keys_make(secrets, pool, out, err);
+}
+
+static void add_guarded(akc_server_t *config, const char *name, apr_pool_t *pool)
+{
+    APR_ARRAY_PUSH(config->guarded, const char *) = akc_export_fold(name, pool);
+}
+
+static void prepare_guarded(akc_server_t *config, apr_pool_t *pool)
+{
+    const kc_conf_t *conf = config->conf;
+    int i;
+
+    config->guarded = apr_array_make(pool, 4, sizeof(const char *));
+    add_guarded(config, conf->user_header, pool);
+    add_guarded(config, conf->groups_header, pool);
+    for (i = 0; conf->headers && i < conf->headers->nelts; i++)
+        add_guarded(config, APR_ARRAY_IDX(conf->headers, i, kc_conf_pair_t).name, pool);
+}
+
+/* ADDRESS or ADDRESS/BITS, checked by kc_conf_check already */
+static void prepare_trusted(akc_server_t *config, apr_pool_t *pool)
+{
+    const apr_array_header_t *words = config->conf->trusted_proxies;
+    int i;
+
+    config->trusted = apr_array_make(pool, 2, sizeof(apr_ipsubnet_t *));
+    for (i = 0; words && i < words->nelts; i++) {
+        char *address = apr_pstrdup(pool, APR_ARRAY_IDX(words, i, const char *));
+        char *bits = strchr(address, '/');
+        apr_ipsubnet_t *subnet;
+
+        if (bits)
+            *bits++ = '\0';
+        if (apr_ipsubnet_create(&subnet, address, bits, pool) == APR_SUCCESS)
+            APR_ARRAY_PUSH(config->trusted, apr_ipsubnet_t *) = subnet;
+    }
+}
+
+static kc_rc_t prepare_public_url(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
+{
+    const kc_conf_t *conf = config->conf;
+    const char *text = conf->public_url ? conf->public_url : conf->redirect_uri;
+
+    return text ? kc_url_parse(text, pool, &config->public_url, err) : KC_OK;
+}
+
+static void warn(const akc_server_t *config)
+{
+    const kc_conf_t *conf = config->conf;
+
+    if (conf->allow_http && strncmp(conf->issuer, "http:", 5) == 0)
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
+                     "KeycloakAllowHTTP: passwords and tokens cross the network in the clear");
+    if (!conf->crypto_key)
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
+                     "KeycloakCryptoKey is not set: sessions are lost at a full restart and cannot "
+                     "be shared with other nodes");
+}
+
+static kc_rc_t start_server(akc_server_t *config, kept_t *kept, kc_store_t *host, apr_pool_t *pool,
+                            kc_err_t *err)
+{
+    kc_seal_keys_t *keys;
+    kc_rc_t rc;
+
+    prepare_guarded(config, pool);
+    prepare_trusted(config, pool);
+    rc = prepare_public_url(config, pool, err);
+    if (rc == KC_OK)
+        rc = make_keys(kept, config->conf, pool, &keys, err);
+    if (rc == KC_OK)
+        rc = kc_rp_create(config->conf, keys, pool, &config->rp, err);
+    config->env.host = host;
+    config->env.sessions = host;
+    warn(config);
+    return rc;
+}
+
+int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+{
+    kept_t *kept = find_kept(main);
+    kc_store_t *host = NULL;
+    server_rec *server;
+    kc_err_t err;
+
+    (void)plog;
+    (void)ptemp;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
+        return OK; /* the trial run before the server detaches */
+    for (server = main; server; server = server->next) {
+        akc_server_t *config = akc_config_server(server);
+
+        if (!config->conf->issuer)
+            continue;
+        if (!host && (kc_http_curl_start(pconf, &err) != KC_OK ||
+                      open_host_store(kept, akc_config_server(main)->conf, main, pconf, &host,
+                                      &err) != KC_OK))
+            return fail(main, &err);
+        if (start_server(config, kept, host, pconf, &err) != KC_OK)
+            return fail(server, &err);
+    }
+    return OK;
+}
+
+/* --- a child --- */
+
+/* At most a quarter of a child's threads wait for Keycloak; the rest goes on serving. */
+static uint32_t waiting_max(void)
+{
+    int threads = 1;
+
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || threads < 4)
+        return 1;
+    return (uint32_t)threads / 4;
+}
+
+static kc_rc_t open_http(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
+{
+    const kc_conf_t *conf = config->conf;
+    kc_http_curl_options_t options = {conf->ca_file, NULL, NULL, conf->http_timeout, waiting_max()};
+
+    if (conf->client_auth == KC_AUTH_TLS) {
+        options.client_cert = conf->client_cert;
+        options.client_key = conf->client_key;
+    }
+    return kc_http_curl_create(&options, pool, &config->env.http, err);
+}
+
+static kc_rc_t start_child(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
+{
+    const kc_conf_t *conf = config->conf;
+    kc_env_t *env = &config->env;
+    kc_rc_t rc;
+
+    env->now = clock_now;
+    env->random = random_bytes;
+    env->log = log_line;
+    env->context = config->server;
+    rc = open_http(config, pool, err);
+    if (rc == KC_OK && conf->memcached)
+        rc = kc_store_memcached_create((const char *const *)(void *)conf->memcached->elts,
+                                       (size_t)conf->memcached->nelts, conf->store_timeout, pool,
+                                       &env->sessions, err);
+    if (rc == KC_OK)
+        rc = kc_keyring_create(conf, env, pool, &config->rp->keyring, err);
+    config->rp->env = env;
+    return rc;
+}
+
+void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
+{
+    server_rec *server;
+
+    for (server = main; server; server = server->next) {
+        akc_server_t *config = akc_config_server(server);
+        kc_err_t err;
+
+        if (!config->rp)
+            continue;
+        if (start_child(config, pchild, &err) != KC_OK) {
+            (void)fail(server, &err);
+            config->rp->env = NULL; /* akc_export_scrub lets nothing through */
+        }
+    }
+}

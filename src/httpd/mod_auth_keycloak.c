@@ -1,0 +1,31 @@
+/* The module record and its hooks.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "mod_auth_keycloak.h"
+
+#include <mod_auth.h>
+
+static void register_hooks(apr_pool_t *pool)
+{
+    ap_hook_check_config(akc_lifecycle_check, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(akc_lifecycle_start, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(akc_lifecycle_child, NULL, NULL, APR_HOOK_MIDDLE);
+    /* before every other module: nobody sees what the client may not say */
+    ap_hook_post_read_request(akc_export_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    /* before mod_proxy and mod_rewrite: our addresses never leave this server */
+    ap_hook_pre_translate_name(akc_endpoints_translate, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_translate_name(akc_endpoints_translate, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_map_to_storage(akc_endpoints_map, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_check_access_ex(akc_check_authn_access, NULL, NULL, APR_HOOK_FIRST,
+                            AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_authn(akc_check_authn_user, NULL, NULL, APR_HOOK_MIDDLE,
+                        AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_note_auth_failure(akc_check_authn_note, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_insert_error_filter(akc_respond_forbid, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(akc_endpoints_handle, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    akc_require_register(pool);
+    akc_respond_register(pool);
+}
+
+AP_DECLARE_MODULE(auth_keycloak) = {
+    STANDARD20_MODULE_STUFF, akc_config_create_dir, akc_config_merge_dir, akc_config_create_server,
+    akc_config_merge_server, akc_config_commands,   register_hooks,       0};

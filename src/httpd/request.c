@@ -1,0 +1,197 @@
+/* A request: the browser's address, its session, and what kind of request it is.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <string.h>
+
+#include "core/buf.h"
+#include "core/cookie.h"
+#include "core/crypto.h"
+#include "core/flow.h"
+#include "mod_auth_keycloak.h"
+
+enum { ID_SIZE = 9 /* bytes; 12 characters */ };
+
+/* The request that the client made, behind all subrequests and internal redirects. */
+static request_rec *origin(request_rec *r)
+{
+    while (r->main || r->prev)
+        r = r->main ? r->main : r->prev;
+    return r;
+}
+
+akc_request_t *akc_request_get(request_rec *r)
+{
+    akc_server_t *server = akc_config_server(r->server);
+    request_rec *first = origin(r);
+    akc_request_t *request;
+
+    if (!server->rp)
+        return NULL;
+    request = ap_get_module_config(first->request_config, &auth_keycloak_module);
+    if (!request) {
+        request = apr_pcalloc(first->pool, sizeof(*request));
+        request->server = server;
+        request->cookies = apr_table_get(first->headers_in, "Cookie");
+        ap_set_module_config(first->request_config, &auth_keycloak_module, request);
+    }
+    return request;
+}
+
+/* --- the address that the browser uses --- */
+
+static int is_trusted_peer(const akc_server_t *server, const request_rec *r)
+{
+    int i;
+
+    for (i = 0; i < server->trusted->nelts; i++) {
+        if (apr_ipsubnet_test(APR_ARRAY_IDX(server->trusted, i, apr_ipsubnet_t *),
+                              r->connection->client_addr))
+            return 1;
+    }
+    return 0;
+}
+
+static int is_listed(const apr_array_header_t *names, const char *host)
+{
+    int i;
+
+    for (i = 0; names && i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+
+        if (name && ap_strcasecmp_match(host, name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int is_loopback_name(const request_rec *r, const char *host)
+{
+    kc_url_t url = {"http", host, 80, "/", NULL};
+    char *address = NULL;
+    kc_url_t local = {"http", NULL, 80, "/", NULL};
+
+    if (apr_sockaddr_ip_get(&address, r->connection->local_addr) != APR_SUCCESS)
+        return 0;
+    local.host = strchr(address, ':') ? apr_pstrcat(r->pool, "[", address, "]", NULL) : address;
+    return kc_url_is_loopback(&url) && kc_url_is_loopback(&local);
+}
+
+/* A Host header is believed only as far as the configuration knows the name; a forged one must not
+ * get into a redirect URI. */
+static const char *host_name(request_rec *r)
+{
+    const char *host = ap_get_server_name(r);
+    server_rec *server = r->server;
+
+    if (host && (strcasecmp(host, server->server_hostname) == 0 || is_listed(server->names, host) ||
+                 is_listed(server->wild_names, host) || is_loopback_name(r, host)))
+        return host;
+    return server->server_hostname;
+}
+
+static int port_of(const request_rec *r)
+{
+    return r->server->port ? r->server->port : r->connection->local_addr->port;
+}
+
+/* The first value of a list such as X-Forwarded-Proto: https, http. */
+static const char *first_value(request_rec *r, const char *name)
+{
+    const char *value = apr_table_get(r->headers_in, name);
+
+    if (!value || !*value)
+        return NULL;
+    return apr_pstrmemdup(r->pool, value, strcspn(value, ", \t"));
+}
+
+static const char *forwarded_origin(request_rec *r, const char *scheme, const char *host)
+{
+    const char *proto = first_value(r, "X-Forwarded-Proto");
+    const char *name = first_value(r, "X-Forwarded-Host");
+    const char *port = first_value(r, "X-Forwarded-Port");
+    const char *text;
+    kc_url_t url;
+
+    if (proto && (strcasecmp(proto, "https") == 0 || strcasecmp(proto, "http") == 0))
+        scheme = proto;
+    if (!proto && !name)
+        return NULL;
+    text = apr_pstrcat(r->pool, scheme, "://", name ? name : host, NULL);
+    if (port && !(name && strchr(name, ':')))
+        text = apr_pstrcat(r->pool, text, ":", port, NULL);
+    if (kc_url_parse(text, r->pool, &url, NULL) != KC_OK)
+        return NULL;
+    return kc_url_origin(&url, r->pool);
+}
+
+static const char *derive_origin(const akc_server_t *server, request_rec *r)
+{
+    const char *scheme = ap_http_scheme(r), *host = host_name(r), *origin_text;
+    kc_url_t url = {scheme, host, port_of(r), "/", NULL};
+
+    if (is_trusted_peer(server, r) && (origin_text = forwarded_origin(r, scheme, host)))
+        return origin_text;
+    if (strchr(host, ':') && host[0] != '[')
+        url.host = apr_pstrcat(r->pool, "[", host, "]", NULL);
+    return kc_url_origin(&url, r->pool);
+}
+
+const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec *r)
+{
+    const akc_server_t *server = request->server;
+    kc_login_client_t *client = &request->client;
+    request_rec *first = origin(r);
+
+    if (request->has_client)
+        return client;
+    client->public_url = server->public_url.scheme ? kc_url_origin(&server->public_url, first->pool)
+                                                   : derive_origin(server, first);
+    client->is_https = strncmp(client->public_url, "https:", 6) == 0;
+    client->cookies = request->cookies;
+    request->has_client = 1;
+    return client;
+}
+
+/* --- its session --- */
+
+kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r)
+{
+    const kc_rp_t *rp = request->server->rp;
+    const kc_rp_names_t *names;
+    kc_bytes_t cookie = {NULL, 0};
+
+    if (request->has_looked)
+        return request->state;
+    names = &rp->names[akc_request_client(request, r)->is_https];
+    if (kc_cookie_find(request->cookies, names->session, names->session_len, &cookie) != KC_OK)
+        cookie.data = NULL;
+    request->state = kc_session_find(rp, cookie, origin(r)->pool, &request->session, &request->err);
+    request->has_looked = 1;
+    return request->state;
+}
+
+/* --- its kind --- */
+
+int akc_request_is_api(request_rec *r, const char *method)
+{
+    const kc_flow_signs_t signs = {method, apr_table_get(r->headers_in, "Accept"),
+                                   apr_table_get(r->headers_in, "X-Requested-With"),
+                                   apr_table_get(r->headers_in, "Sec-Fetch-Mode"),
+                                   apr_table_get(r->headers_in, "Upgrade")};
+
+    return kc_flow_kind(&signs) == KC_FLOW_API;
+}
+
+const char *akc_request_id(akc_request_t *request, request_rec *r)
+{
+    unsigned char raw[ID_SIZE];
+    kc_bytes_t bytes = {raw, sizeof(raw)};
+    request_rec *first = origin(r);
+
+    if (!request->id)
+        request->id = apr_table_get(first->subprocess_env, "UNIQUE_ID");
+    if (!request->id && kc_crypto_random(raw, sizeof(raw), NULL) == KC_OK)
+        request->id = kc_buf_base64url(bytes, first->pool);
+    return request->id ? request->id : "-";
+}

@@ -1,0 +1,230 @@
+/* Responses: redirects, the error page, JSON for scripts, and the log line that goes with them.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <string.h>
+#include <util_filter.h>
+
+#include "core/json.h"
+#include "mod_auth_keycloak.h"
+
+static const char forbid_filter_name[] = "AKC_FORBIDDEN";
+static const char retry_seconds[] = "5";
+
+static const char page_top[] =
+    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<style>\n"
+    "body{margin:0;min-height:100vh;display:flex;align-items:center;justify-content:center;"
+    "background:#f4f6f8;color:#1c2733;font:16px/1.5 system-ui,sans-serif}\n"
+    "main{max-width:34rem;margin:1rem;padding:2rem 2.5rem;background:#fff;border-radius:12px;"
+    "border-top:6px solid #2b6cb0;box-shadow:0 2px 16px rgba(0,0,0,.08)}\n"
+    "h1{margin:0 0 .75rem;font-size:1.35rem}\np{margin:.5rem 0}\n"
+    "a{display:inline-block;margin-top:1rem;padding:.55rem 1.1rem;border-radius:8px;"
+    "background:#2b6cb0;color:#fff;text-decoration:none}\n"
+    "small{display:block;margin-top:1.5rem;color:#5b6b7b}\n"
+    "code{font:.85rem ui-monospace,monospace}\n"
+    "@media(prefers-color-scheme:dark){body{background:#12181f;color:#e6edf3}"
+    "main{background:#1b232c}small{color:#93a1b0}}\n"
+    "</style>\n<title>";
+
+void akc_respond_cookies(request_rec *r, const apr_array_header_t *cookies)
+{
+    int i;
+
+    for (i = 0; cookies && i < cookies->nelts; i++)
+        apr_table_addn(r->err_headers_out, "Set-Cookie", APR_ARRAY_IDX(cookies, i, const char *));
+}
+
+static void guard(request_rec *r)
+{
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->headers_out, "Referrer-Policy", "no-referrer");
+    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
+}
+
+static int send_body(request_rec *r, int status, const char *type, const char *body)
+{
+    r->status = status;
+    ap_set_content_type(r, type);
+    ap_set_content_length(r, (apr_off_t)strlen(body));
+    if (!r->header_only)
+        (void)ap_rputs(body, r);
+    return DONE;
+}
+
+int akc_respond_redirect(request_rec *r, int status, const kc_login_answer_t *answer)
+{
+    guard(r);
+    akc_respond_cookies(r, answer->cookies);
+    apr_table_set(r->headers_out, "Location", answer->location);
+    r->status = status;
+    ap_set_content_length(r, 0);
+    return DONE;
+}
+
+int akc_respond_json(request_rec *r, int status, const kc_json_t *json)
+{
+    guard(r);
+    return send_body(r, status, "application/json", kc_json_dump(json, r->pool));
+}
+
+/* --- errors --- */
+
+/* Where a script sends its person to sign in, so that they come back to the page they are on. */
+static const char *login_url(akc_request_t *request, request_rec *r)
+{
+    const kc_login_client_t *client = akc_request_client(request, r);
+    const char *page =
+        kc_url_return(apr_table_get(r->headers_in, "Referer"), client->public_url, NULL, r->pool);
+
+    return apr_pstrcat(r->pool, client->public_url, request->server->conf->prefix,
+                       "login?return=", kc_url_escape(page, r->pool), NULL);
+}
+
+static const char *render_json(akc_request_t *request, request_rec *r, const kc_err_row_t *row)
+{
+    kc_json_t *json = kc_json_new_object(r->pool);
+    char *code = apr_pstrdup(r->pool, row->slug), *at;
+
+    for (at = code; *at; at++) {
+        if (*at == '-')
+            *at = '_';
+    }
+    kc_json_set_string(json, "error", code);
+    kc_json_set_string(json, "error_description",
+                       apr_pstrcat(r->pool, row->sentence, " ", row->advice, NULL));
+    kc_json_set_string(json, "tag", row->tag);
+    kc_json_set_string(json, "request_id", akc_request_id(request, r));
+    if (row->status == HTTP_UNAUTHORIZED)
+        kc_json_set_string(json, "login_url", login_url(request, r));
+    return kc_json_dump(json, r->pool);
+}
+
+static const char *render_page(akc_request_t *request, request_rec *r, const kc_err_row_t *row,
+                               const kc_err_t *err)
+{
+    const char *says = "";
+
+    if (err->reason == KC_ERR_PROVIDER_ERROR)
+        says = apr_pstrcat(r->pool, "<p>It says: <code>", ap_escape_html(r->pool, err->detail),
+                           "</code></p>\n", NULL);
+    return apr_pstrcat(r->pool, page_top, row->sentence, "</title>\n</head>\n<body>\n<main>\n<h1>",
+                       row->sentence, "</h1>\n<p>", row->advice, "</p>\n", says,
+                       "<a href=\"/\">Start page</a>\n<small>Tag <code>", row->tag,
+                       "</code> &middot; request <code>",
+                       ap_escape_html(r->pool, akc_request_id(request, r)),
+                       "</code></small>\n</main>\n</body>\n</html>\n", NULL);
+}
+
+/* Sets the headers that belong to an error, and gives its body and type. */
+static const char *render(akc_request_t *request, request_rec *r, const kc_err_t *err,
+                          const char **type)
+{
+    const kc_err_row_t *row = kc_err_row(err->reason);
+
+    guard(r);
+    if (row->status == HTTP_UNAUTHORIZED)
+        apr_table_setn(r->headers_out, "WWW-Authenticate", "Bearer realm=\"" AKC_AUTH_TYPE "\"");
+    if (row->status == HTTP_SERVICE_UNAVAILABLE)
+        apr_table_setn(r->headers_out, "Retry-After", retry_seconds);
+    if (akc_request_is_api(r, r->method)) {
+        *type = "application/json";
+        return render_json(request, r, row);
+    }
+    apr_table_setn(r->headers_out, "Content-Security-Policy",
+                   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+                   "form-action 'none'; frame-ancestors 'self'");
+    *type = "text/html; charset=utf-8";
+    return render_page(request, r, row, err);
+}
+
+static int log_level(kc_reason_t reason, int status)
+{
+    if (reason == KC_ERR_LOGIN_REQUIRED || reason == KC_ERR_NOT_FOUND)
+        return APLOG_DEBUG;
+    if (reason == KC_ERR_SESSION_ENDED || reason == KC_ERR_FORBIDDEN)
+        return APLOG_INFO;
+    return status >= HTTP_INTERNAL_SERVER_ERROR ? APLOG_ERR : APLOG_WARNING;
+}
+
+static void log_error(akc_request_t *request, request_rec *r, const kc_err_t *err)
+{
+    const kc_err_row_t *row = kc_err_row(err->reason);
+
+    ap_log_rerror(APLOG_MARK, log_level(err->reason, row->status), 0, r,
+                  "%s: %s: %s [%s, request %s]", row->tag, row->slug,
+                  ap_escape_logitem(r->pool, err->detail), r->uri, akc_request_id(request, r));
+}
+
+int akc_respond_error(akc_request_t *request, request_rec *r, const kc_err_t *err)
+{
+    const char *type, *body;
+
+    log_error(request, r, err);
+    body = render(request, r, err, &type);
+    return send_body(r, kc_err_row(err->reason)->status, type, body);
+}
+
+int akc_respond_login(akc_request_t *request, request_rec *r, const char *return_url,
+                      const kc_login_round_t *round)
+{
+    kc_login_answer_t answer;
+    kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
+
+    if (kc_login_begin(request->server->rp, akc_request_client(request, r), return_url, round,
+                       r->pool, &answer, &err) != KC_OK)
+        return akc_respond_error(request, r, &err);
+    return akc_respond_redirect(r, HTTP_MOVED_TEMPORARILY, &answer);
+}
+
+/* --- signed in, but not allowed --- */
+
+/* httpd answers an unmet Require with 401 even when somebody is signed in. That would read as
+ * "sign in", which cannot help, so it becomes 403 with our page. */
+void akc_respond_forbid(request_rec *r)
+{
+    akc_request_t *request = akc_request_get(r);
+
+    if (!request || !request->has_looked || request->state != KC_SESSION_LIVE)
+        return;
+    if ((r->status != HTTP_UNAUTHORIZED && r->status != HTTP_FORBIDDEN) || !r->user ||
+        !r->ap_auth_type || strcmp(r->ap_auth_type, AKC_AUTH_TYPE) != 0)
+        return;
+    ap_add_output_filter(forbid_filter_name, NULL, r, r->connection);
+}
+
+static apr_status_t send_forbidden(ap_filter_t *f)
+{
+    request_rec *r = f->r;
+    akc_request_t *request = akc_request_get(r);
+    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
+    apr_bucket_brigade *brigade = apr_brigade_create(r->pool, alloc);
+    const char *type, *body;
+    kc_err_t err;
+
+    (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_FORBIDDEN, "%.200s does not meet Require", r->user);
+    log_error(request, r, &err);
+    body = render(request, r, &err, &type);
+    r->status = HTTP_FORBIDDEN;
+    r->status_line = NULL;
+    apr_table_unset(r->headers_out, "WWW-Authenticate");
+    ap_set_content_type(r, type);
+    ap_set_content_length(r, (apr_off_t)strlen(body));
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_pool_create(body, strlen(body), r->pool, alloc));
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(alloc));
+    return ap_pass_brigade(f->next, brigade);
+}
+
+static apr_status_t forbid_filter(ap_filter_t *f, apr_bucket_brigade *brigade)
+{
+    apr_brigade_cleanup(brigade);
+    if (f->ctx)
+        return APR_SUCCESS;
+    f->ctx = f;
+    return send_forbidden(f);
+}
+
+void akc_respond_register(apr_pool_t *pool)
+{
+    (void)pool;
+    ap_register_output_filter(forbid_filter_name, forbid_filter, NULL, AP_FTYPE_CONTENT_SET);
+}
