@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the X-macro tables src/core/*.def, and makes README's table of directives from one."""
+"""Reads the X-macro tables src/core/*.def, and makes README's tables from them."""
 
 import re
 
@@ -54,17 +54,12 @@ def read(path, *macros):
         yield start.group(1), [_value(argument) for argument in arguments], line
 
 
-# README's table of directives stands between these lines.
-BEGIN = "<!-- directives -->"
-END = "<!-- /directives -->"
-
-
 def cell(text):
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def table(root):
-    """The table as text that ends in a newline."""
+def directives(root):
+    """The table of directives, as text that ends in a newline."""
     lines = [
         "| directive | default | where | meaning |",
         "| --- | --- | --- | --- |",
@@ -81,10 +76,24 @@ def table(root):
     return "\n".join(lines) + "\n"
 
 
-def between_markers(text):
-    """(before, table, after) of README's text, or None when a marker is missing."""
-    begin, end = text.find(BEGIN), text.find(END)
-    if begin < 0 or end < begin:
-        return None
-    begin += len(BEGIN)
-    return text[:begin], text[begin:end].strip("\n") + "\n", text[end:]
+def tags(root):
+    """The table of log tags, likewise."""
+    lines = ["| tag | status | what it says to the person |", "| --- | --- | --- |"]
+    for _, (_, tag, _, status, sentence, _), _ in read(root / "src/core/err.def", "KC_ERR"):
+        lines.append("| `KC%s` | %s | %s |" % (tag, status, cell(sentence)))
+    return "\n".join(lines) + "\n"
+
+
+# README's tables: each stands between the lines <!-- NAME --> and <!-- /NAME -->.
+TABLES = [("directives", directives), ("tags", tags)]
+
+
+def filled(root, text):
+    """README's text with its tables as they should be; ValueError names a marker that is missing."""
+    for name, table in TABLES:
+        begin, end = "<!-- %s -->" % name, "<!-- /%s -->" % name
+        if begin not in text or end not in text.split(begin, 1)[1]:
+            raise ValueError("README.md lacks the lines %s and %s" % (begin, end))
+        before, rest = text.split(begin, 1)
+        text = before + begin + "\n" + table(root) + end + rest.split(end, 1)[1]
+    return text
