@@ -1,0 +1,149 @@
+/* Tests of flow.h: every cell of the decision table, and the telling of pages from API calls.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+
+#include "flow.h"
+
+Suite *kc_test_flow(void);
+
+typedef struct cell_t {
+    kc_session_state_t state;
+    kc_flow_kind_t kind;
+    kc_flow_action_t action;
+} cell_t;
+
+/* clang-format off */
+static const cell_t cells[] = {
+    {KC_SESSION_NONE,    KC_FLOW_NAVIGATION, KC_FLOW_LOGIN},
+    {KC_SESSION_NONE,    KC_FLOW_API,        KC_FLOW_DENY},
+    {KC_SESSION_NONE,    KC_FLOW_OPEN,       KC_FLOW_GO_NAMELESS},
+    {KC_SESSION_NONE,    KC_FLOW_CALLBACK,   KC_FLOW_LOGIN},
+    {KC_SESSION_NONE,    KC_FLOW_LOGOUT,     KC_FLOW_LEAVE},
+    {KC_SESSION_NONE,    KC_FLOW_SUBREQUEST, KC_FLOW_DENY},
+    {KC_SESSION_LIVE,    KC_FLOW_NAVIGATION, KC_FLOW_GO},
+    {KC_SESSION_LIVE,    KC_FLOW_API,        KC_FLOW_GO},
+    {KC_SESSION_LIVE,    KC_FLOW_OPEN,       KC_FLOW_GO},
+    {KC_SESSION_LIVE,    KC_FLOW_CALLBACK,   KC_FLOW_RETURN},
+    {KC_SESSION_LIVE,    KC_FLOW_LOGOUT,     KC_FLOW_END},
+    {KC_SESSION_LIVE,    KC_FLOW_SUBREQUEST, KC_FLOW_GO},
+    {KC_SESSION_STALE,   KC_FLOW_NAVIGATION, KC_FLOW_LOGIN},
+    {KC_SESSION_STALE,   KC_FLOW_API,        KC_FLOW_DENY},
+    {KC_SESSION_STALE,   KC_FLOW_OPEN,       KC_FLOW_GO_NAMELESS},
+    {KC_SESSION_STALE,   KC_FLOW_CALLBACK,   KC_FLOW_LOGIN},
+    {KC_SESSION_STALE,   KC_FLOW_LOGOUT,     KC_FLOW_END},
+    {KC_SESSION_STALE,   KC_FLOW_SUBREQUEST, KC_FLOW_DENY},
+    {KC_SESSION_ENDED,   KC_FLOW_NAVIGATION, KC_FLOW_LOGIN},
+    {KC_SESSION_ENDED,   KC_FLOW_API,        KC_FLOW_DENY},
+    {KC_SESSION_ENDED,   KC_FLOW_OPEN,       KC_FLOW_GO_NAMELESS},
+    {KC_SESSION_ENDED,   KC_FLOW_CALLBACK,   KC_FLOW_LOGIN},
+    {KC_SESSION_ENDED,   KC_FLOW_LOGOUT,     KC_FLOW_LEAVE},
+    {KC_SESSION_ENDED,   KC_FLOW_SUBREQUEST, KC_FLOW_DENY},
+    {KC_SESSION_UNKNOWN, KC_FLOW_NAVIGATION, KC_FLOW_UNAVAILABLE},
+    {KC_SESSION_UNKNOWN, KC_FLOW_API,        KC_FLOW_UNAVAILABLE},
+    {KC_SESSION_UNKNOWN, KC_FLOW_OPEN,       KC_FLOW_UNAVAILABLE},
+    {KC_SESSION_UNKNOWN, KC_FLOW_CALLBACK,   KC_FLOW_UNAVAILABLE},
+    {KC_SESSION_UNKNOWN, KC_FLOW_LOGOUT,     KC_FLOW_UNAVAILABLE},
+    {KC_SESSION_UNKNOWN, KC_FLOW_SUBREQUEST, KC_FLOW_UNAVAILABLE},
+};
+/* clang-format on */
+
+enum { CELLS = sizeof(cells) / sizeof(cells[0]) };
+
+START_TEST(each_cell_is_decided_as_written_here)
+{
+    ck_assert_int_eq(kc_flow_decide(cells[_i].state, cells[_i].kind), cells[_i].action);
+}
+END_TEST
+
+START_TEST(the_list_above_visits_every_cell_once)
+{
+    int seen[KC_SESSION_STATES][KC_FLOW_KINDS] = {{0}};
+    int i;
+
+    ck_assert_int_eq(CELLS, KC_SESSION_STATES * KC_FLOW_KINDS);
+    for (i = 0; i < CELLS; i++)
+        ck_assert_int_eq(seen[cells[i].state][cells[i].kind]++, 0);
+}
+END_TEST
+
+START_TEST(only_a_live_session_gives_an_identity)
+{
+    int is_go = cells[_i].action == KC_FLOW_GO || cells[_i].action == KC_FLOW_RETURN;
+
+    ck_assert(!is_go || cells[_i].state == KC_SESSION_LIVE);
+}
+END_TEST
+
+START_TEST(what_is_no_cell_lets_nobody_in)
+{
+    ck_assert_int_eq(kc_flow_decide(KC_SESSION_STATES, KC_FLOW_NAVIGATION), KC_FLOW_UNAVAILABLE);
+    ck_assert_int_eq(kc_flow_decide(KC_SESSION_LIVE, KC_FLOW_KINDS), KC_FLOW_UNAVAILABLE);
+    ck_assert_int_eq(kc_flow_decide((kc_session_state_t)-1, KC_FLOW_API), KC_FLOW_UNAVAILABLE);
+    ck_assert_int_eq(kc_flow_decide(KC_SESSION_LIVE, (kc_flow_kind_t)-1), KC_FLOW_UNAVAILABLE);
+}
+END_TEST
+
+typedef struct kind_case_t {
+    kc_flow_signs_t signs; /* method, accept, requested_with, fetch_mode, upgrade */
+    kc_flow_kind_t kind;
+} kind_case_t;
+
+#define BROWSER "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+static const kind_case_t kinds[] = {
+    {{"GET", BROWSER, NULL, "navigate", NULL}, KC_FLOW_NAVIGATION},
+    {{"GET", BROWSER, NULL, NULL, NULL}, KC_FLOW_NAVIGATION},
+    {{"HEAD", BROWSER, NULL, "navigate", NULL}, KC_FLOW_NAVIGATION},
+    {{"GET", NULL, NULL, NULL, NULL}, KC_FLOW_NAVIGATION},
+    {{"GET", "TEXT/HTML", NULL, "Navigate", NULL}, KC_FLOW_NAVIGATION},
+    {{"GET", "application/xml, text/html;q=0.1", NULL, NULL, NULL}, KC_FLOW_NAVIGATION},
+    /* Accept without text/html */
+    {{"GET", "application/json", NULL, NULL, NULL}, KC_FLOW_API},
+    {{"GET", "*/*", NULL, NULL, NULL}, KC_FLOW_API},
+    {{"GET", "", NULL, NULL, NULL}, KC_FLOW_API},
+    {{"GET", "text/htm", NULL, NULL, NULL}, KC_FLOW_API},
+    {{"GET", "text/event-stream", NULL, "navigate", NULL}, KC_FLOW_API},
+    /* X-Requested-With, whatever it says */
+    {{"GET", BROWSER, "XMLHttpRequest", NULL, NULL}, KC_FLOW_API},
+    {{"GET", BROWSER, "", "navigate", NULL}, KC_FLOW_API},
+    /* Sec-Fetch-Mode */
+    {{"GET", BROWSER, NULL, "cors", NULL}, KC_FLOW_API},
+    {{"GET", BROWSER, NULL, "no-cors", NULL}, KC_FLOW_API},
+    {{"GET", BROWSER, NULL, "same-origin", NULL}, KC_FLOW_API},
+    {{"GET", BROWSER, NULL, "websocket", NULL}, KC_FLOW_API},
+    {{"GET", NULL, NULL, "cors", NULL}, KC_FLOW_API},
+    {{"GET", BROWSER, NULL, "", NULL}, KC_FLOW_API},
+    /* WebSocket and other upgrades */
+    {{"GET", BROWSER, NULL, "navigate", "websocket"}, KC_FLOW_API},
+    {{"GET", NULL, NULL, NULL, "h2c"}, KC_FLOW_API},
+    /* methods */
+    {{"POST", BROWSER, NULL, "navigate", NULL}, KC_FLOW_API},
+    {{"PUT", BROWSER, NULL, NULL, NULL}, KC_FLOW_API},
+    {{"DELETE", BROWSER, NULL, NULL, NULL}, KC_FLOW_API},
+    {{"OPTIONS", NULL, NULL, NULL, NULL}, KC_FLOW_API},
+    {{"get", BROWSER, NULL, NULL, NULL}, KC_FLOW_API},
+    {{"GETX", BROWSER, NULL, NULL, NULL}, KC_FLOW_API},
+};
+
+START_TEST(pages_are_told_from_api_calls)
+{
+    ck_assert_int_eq(kc_flow_kind(&kinds[_i].signs), kinds[_i].kind);
+}
+END_TEST
+
+Suite *kc_test_flow(void)
+{
+    Suite *suite = suite_create("flow");
+    TCase *table = tcase_create("table");
+    TCase *kind = tcase_create("kind");
+
+    tcase_add_loop_test(table, each_cell_is_decided_as_written_here, 0, CELLS);
+    tcase_add_test(table, the_list_above_visits_every_cell_once);
+    tcase_add_loop_test(table, only_a_live_session_gives_an_identity, 0, CELLS);
+    tcase_add_test(table, what_is_no_cell_lets_nobody_in);
+    tcase_add_loop_test(kind, pages_are_told_from_api_calls, 0,
+                        (int)(sizeof(kinds) / sizeof(kinds[0])));
+    suite_add_tcase(suite, table);
+    suite_add_tcase(suite, kind);
+    return suite;
+}
