@@ -1,0 +1,539 @@
+/* Tests of token.h: each way of proving the client, each class of answer, and one request for each
+ * code. SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fake.h"
+#include "jose.h"
+#include "testlib.h"
+#include "token.h"
+#include "url.h"
+#include "variant.h"
+
+Suite *kc_test_token(void);
+
+#define TOKEN_URL "https://id.example.com/token"
+#define USERINFO_URL "https://id.example.com/userinfo"
+#define JSON_TYPE "application/json"
+#define ROWS(table) (int)(sizeof(table) / sizeof(table[0]))
+
+static const char good[] =
+    "{\"access_token\":\"aaa\",\"id_token\":\"i.j.k\",\"token_type\":\"Bearer\","
+    "\"refresh_token\":\"rrr\",\"expires_in\":300}";
+
+static kc_fake_t *fake;
+static kc_conf_t *conf;
+static kc_provider_t provider;
+static kc_token_answer_t answer;
+static kc_err_t err;
+
+static void setup(void)
+{
+    testlib_setup();
+    fake = kc_fake_make(testlib_pool);
+    conf = kc_conf_create(testlib_pool);
+    conf->client_id = "site";
+    conf->client_secret = "s3cret-canary";
+    memset(&provider, 0, sizeof(provider));
+    provider.token_endpoint = TOKEN_URL;
+    provider.userinfo_endpoint = USERINFO_URL;
+    provider.token_audience = "https://outer.example.com/token";
+    memset(&answer, 0, sizeof(answer));
+    memset(&err, 0, sizeof(err));
+    kc_fake_answer(fake, TOKEN_URL, 200, JSON_TYPE, good);
+}
+
+static kc_rc_t exchange(void)
+{
+    return kc_token_exchange(conf, &fake->env, &provider, "code-canary",
+                             "https://site.example.com/cb?x=1", "verifier-canary", testlib_pool,
+                             &answer, &err);
+}
+
+/* The parameter of the last token request, which must be there once; NULL when it is absent. */
+static const char *parameter(const char *name)
+{
+    const kc_fake_request_t *request = kc_fake_request_last(fake, TOKEN_URL);
+    const kc_url_query_t *query;
+    const char *value = NULL;
+    kc_rc_t rc;
+
+    ck_assert_ptr_nonnull(request);
+    ck_assert_ptr_nonnull(request->form);
+    ck_assert_int_eq(kc_url_query_parse(request->form, testlib_pool, &query, NULL), KC_OK);
+    rc = kc_url_query_single(query, name, &value, NULL);
+    ck_assert_int_ne(rc, KC_REFUSED);
+    return rc == KC_OK ? value : NULL;
+}
+
+static const char *authorization(void)
+{
+    return kc_fake_request_last(fake, TOKEN_URL)->authorization;
+}
+
+/* No detail may tell what is secret. */
+static void check_detail(void)
+{
+    ck_assert_ptr_null(strstr(err.detail, "canary"));
+    ck_assert_str_ne(err.detail, "");
+}
+
+static void check_common(void)
+{
+    ck_assert_str_eq(parameter("grant_type"), "authorization_code");
+    ck_assert_str_eq(parameter("code"), "code-canary");
+    ck_assert_str_eq(parameter("redirect_uri"), "https://site.example.com/cb?x=1");
+    ck_assert_str_eq(parameter("code_verifier"), "verifier-canary");
+    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 1);
+}
+
+START_TEST(basic_is_the_default)
+{
+    ck_assert_int_eq(exchange(), KC_OK);
+    check_common();
+    ck_assert_str_eq(authorization(), "Basic c2l0ZTpzM2NyZXQtY2FuYXJ5");
+    ck_assert_ptr_null(parameter("client_id"));
+    ck_assert_ptr_null(parameter("client_secret"));
+    ck_assert_str_eq(answer.access_token, "aaa");
+    ck_assert_str_eq(answer.id_token, "i.j.k");
+    ck_assert_str_eq(answer.refresh_token, "rrr");
+}
+END_TEST
+
+/* "a:b c" and "p%/+:" form-encoded: a%3Ab%20c and p%25%2F%2B%3A. */
+START_TEST(basic_encodes_both_parts)
+{
+    conf->client_id = "a:b c";
+    conf->client_secret = "p%/+:";
+    ck_assert_int_eq(exchange(), KC_OK);
+    ck_assert_str_eq(authorization(), "Basic YSUzQWIlMjBjOnAlMjUlMkYlMkIlM0E=");
+}
+END_TEST
+
+START_TEST(post_puts_the_secret_into_the_form)
+{
+    conf->client_auth = KC_AUTH_POST;
+    conf->client_secret = "p&q=r +%";
+    ck_assert_int_eq(exchange(), KC_OK);
+    check_common();
+    ck_assert_ptr_null(authorization());
+    ck_assert_str_eq(parameter("client_id"), "site");
+    ck_assert_str_eq(parameter("client_secret"), "p&q=r +%");
+}
+END_TEST
+
+START_TEST(client_without_secret_sends_its_id)
+{
+    conf->client_auth = _i ? KC_AUTH_NONE : KC_AUTH_TLS;
+    conf->client_secret = NULL;
+    ck_assert_int_eq(exchange(), KC_OK);
+    check_common();
+    ck_assert_ptr_null(authorization());
+    ck_assert_str_eq(parameter("client_id"), "site");
+    ck_assert_ptr_null(parameter("client_secret"));
+    ck_assert_ptr_null(parameter("client_assertion"));
+}
+END_TEST
+
+START_TEST(missing_secret_asks_nobody)
+{
+    static const int methods[] = {KC_AUTH_BASIC, KC_AUTH_POST, KC_AUTH_SECRET_JWT};
+
+    conf->client_auth = methods[_i];
+    conf->client_secret = NULL;
+    ck_assert_int_eq(exchange(), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_CLIENT_AUTH);
+    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 0);
+}
+END_TEST
+
+static kc_jose_token_t check_assertion(void)
+{
+    const char *assertion = parameter("client_assertion");
+    kc_jose_token_t token;
+    int64_t time = 0;
+
+    ck_assert_str_eq(parameter("client_assertion_type"),
+                     "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+    ck_assert_str_eq(parameter("client_id"), "site");
+    ck_assert_ptr_null(parameter("client_secret"));
+    ck_assert_ptr_null(authorization());
+    ck_assert_ptr_nonnull(assertion);
+    ck_assert_int_eq(kc_jose_parse(assertion, strlen(assertion), testlib_pool, &token, &err),
+                     KC_OK);
+    ck_assert_str_eq(kc_json_member_string(token.claims, "iss"), "site");
+    ck_assert_str_eq(kc_json_member_string(token.claims, "sub"), "site");
+    ck_assert_str_eq(kc_json_member_string(token.claims, "aud"), "https://outer.example.com/token");
+    ck_assert_uint_eq(strlen(kc_json_member_string(token.claims, "jti")), 22);
+    ck_assert_int_eq(kc_json_integer(kc_json_member(token.claims, "iat"), &time), 1);
+    ck_assert_int_eq(time, KC_FAKE_NOW);
+    ck_assert_int_eq(kc_json_integer(kc_json_member(token.claims, "exp"), &time), 1);
+    ck_assert_int_eq(time, KC_FAKE_NOW + 60);
+    return token;
+}
+
+START_TEST(secret_jwt_is_signed_with_the_secret)
+{
+    kc_jose_token_t token;
+    const char *again;
+
+    conf->client_auth = KC_AUTH_SECRET_JWT;
+    conf->client_secret = "a-secret-canary-of-enough-characters";
+    ck_assert_int_eq(exchange(), KC_OK);
+    token = check_assertion();
+    ck_assert_str_eq(token.alg, "HS256");
+    again = testlib_sign_hmac(kc_buf_text(conf->client_secret),
+                              kc_buf_dup_text(token.header, testlib_pool),
+                              kc_buf_dup_text(token.payload, testlib_pool));
+    ck_assert_str_eq(again, token.compact);
+}
+END_TEST
+
+START_TEST(assertions_are_never_the_same)
+{
+    const char *first;
+
+    conf->client_auth = KC_AUTH_SECRET_JWT;
+    conf->client_secret = "a-secret-canary-of-enough-characters";
+    ck_assert_int_eq(exchange(), KC_OK);
+    first = parameter("client_assertion");
+    ck_assert_int_eq(exchange(), KC_OK);
+    ck_assert_str_ne(first, parameter("client_assertion"));
+}
+END_TEST
+
+START_TEST(assertion_needs_random)
+{
+    conf->client_auth = KC_AUTH_SECRET_JWT;
+    fake->is_random_broken = 1;
+    ck_assert_int_eq(exchange(), KC_FAULT);
+    ck_assert_int_eq(err.reason, KC_ERR_CRYPTO);
+    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 0);
+}
+END_TEST
+
+static apr_status_t remove_file(void *data)
+{
+    (void)unlink(data);
+    return APR_SUCCESS;
+}
+
+/* A file that goes with the pool. */
+static const char *file_of(const char *text, size_t len)
+{
+    char *path = apr_pstrdup(testlib_pool, "/tmp/kc-token-XXXXXX");
+    int file = mkstemp(path);
+
+    ck_assert_int_ge(file, 0);
+    apr_pool_cleanup_register(testlib_pool, path, remove_file, apr_pool_cleanup_null);
+    ck_assert_int_eq(write(file, text, len), (ssize_t)len);
+    close(file);
+    return path;
+}
+
+START_TEST(private_key_jwt_is_signed_with_the_key)
+{
+    const char *jwk = testlib_private_jwk(TESTLIB_P256, ",\"kid\":\"k1\"");
+    const char *public_jwk = testlib_jwk(TESTLIB_P256, "");
+    kc_jose_token_t token;
+    kc_jose_key_t *key = NULL;
+
+    conf->client_auth = KC_AUTH_PRIVATE_KEY_JWT;
+    conf->client_secret = NULL;
+    conf->client_key = file_of(jwk, strlen(jwk));
+    ck_assert_msg(exchange() == KC_OK, "%s", err.detail);
+    check_common();
+    token = check_assertion();
+    ck_assert_str_eq(token.alg, "ES256");
+    ck_assert_str_eq(token.kid, "k1");
+    ck_assert_int_eq(kc_jose_key_import(variant_json(public_jwk), testlib_pool, &key, &err), KC_OK);
+    ck_assert_int_eq(kc_jose_verify(&token, key, &err), KC_OK);
+}
+END_TEST
+
+START_TEST(unusable_key_file_asks_nobody)
+{
+    char *large = apr_palloc(testlib_pool, 16385);
+
+    memset(large, ' ', 16385);
+    conf->client_auth = KC_AUTH_PRIVATE_KEY_JWT;
+    if (_i == 0)
+        conf->client_key = NULL;
+    else if (_i == 1)
+        conf->client_key = "/nonexistent/key";
+    else if (_i == 2)
+        conf->client_key = "/";
+    else if (_i == 3)
+        conf->client_key = file_of(large, 16385);
+    else if (_i == 4)
+        conf->client_key = file_of("{}\0{}", 5);
+    else
+        conf->client_key = file_of("{\"kty\":\"canary\"}", 16);
+    ck_assert_int_ne(exchange(), KC_OK);
+    ck_assert_int_ne(err.reason, KC_ERR_NONE);
+    check_detail();
+    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 0);
+}
+END_TEST
+
+/* What is wrong with an answer of 200; ATTACKS 157 and 158 among them. */
+static const struct {
+    const char *name;
+    const char *value;
+    kc_rc_t rc;
+} members[] = {
+    {NULL, NULL, KC_OK},
+    {"refresh_token", NULL, KC_OK},
+    {"refresh_token", "null", KC_OK},
+    {"refresh_token", "1", KC_REFUSED},
+    {"refresh_token", "\"\"", KC_REFUSED},
+    {"token_type", "\"bearer\"", KC_OK},
+    {"token_type", "\"BEARER\"", KC_OK},
+    {"token_type", "\"DPoP\"", KC_REFUSED},
+    {"token_type", "\"mac\"", KC_REFUSED},
+    {"token_type", "[\"Bearer\"]", KC_REFUSED},
+    {"token_type", NULL, KC_REFUSED},
+    {"access_token", NULL, KC_REFUSED},
+    {"access_token", "\"\"", KC_REFUSED},
+    {"access_token", "\"a b\"", KC_REFUSED},
+    {"access_token", "\"a\\r\\nX: y\"", KC_REFUSED},
+    {"access_token", "\"\\u00e4\"", KC_REFUSED},
+    {"access_token", "{}", KC_REFUSED},
+    {"id_token", NULL, KC_REFUSED},
+    {"id_token", "null", KC_REFUSED},
+    {"id_token", "\"\"", KC_REFUSED},
+    {"id_token", "[]", KC_REFUSED},
+    {"expires_in", NULL, KC_OK},
+    {"expires_in", "\"soon\"", KC_OK},
+    {"expires_in", "-1", KC_OK},
+    {"error", "\"invalid_grant\"", KC_REFUSED},
+    {"error", "1", KC_REFUSED},
+};
+
+START_TEST(answer_is_judged)
+{
+    kc_fake_answer(fake, TOKEN_URL, 200, JSON_TYPE,
+                   variant_of(good, members[_i].name, members[_i].value));
+    ck_assert_int_eq(exchange(), members[_i].rc);
+    ck_assert_int_eq(err.reason, members[_i].rc == KC_OK ? KC_ERR_NONE : KC_ERR_TOKEN_ENDPOINT);
+    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 1);
+}
+END_TEST
+
+/* Each class of failure; ATTACKS 154, 156 and 157. */
+static const struct {
+    int status;
+    const char *content_type;
+    const char *body;
+    kc_rc_t rc;
+    kc_reason_t reason;
+} failures[] = {
+    {500, JSON_TYPE, "{\"error\":\"server_error\"}", KC_DOWN, KC_ERR_PROVIDER_DOWN},
+    {502, "text/html", "<html>", KC_DOWN, KC_ERR_PROVIDER_DOWN},
+    {503, "", "", KC_DOWN, KC_ERR_PROVIDER_DOWN},
+    {503, JSON_TYPE, good, KC_DOWN, KC_ERR_PROVIDER_DOWN},
+    {429, JSON_TYPE, "{\"error\":\"slow_down\"}", KC_DOWN, KC_ERR_PROVIDER_BUSY},
+    {200, "text/html", "<html>sign in</html>", KC_DOWN, KC_ERR_JSON},
+    {200, JSON_TYPE, "", KC_DOWN, KC_ERR_JSON},
+    {200, JSON_TYPE, "[]", KC_DOWN, KC_ERR_JSON},
+    {200, JSON_TYPE, "{\"id_token\":", KC_DOWN, KC_ERR_JSON},
+    {200, JSON_TYPE, "{\"id_token\":\"a\",\"id_token\":\"b\"}", KC_DOWN, KC_ERR_JSON},
+    {200, JSON_TYPE, "{}", KC_REFUSED, KC_ERR_TOKEN_ENDPOINT},
+    {201, JSON_TYPE, good, KC_REFUSED, KC_ERR_TOKEN_ENDPOINT},
+    {302, "", "", KC_REFUSED, KC_ERR_TOKEN_ENDPOINT},
+    {400, JSON_TYPE, "{\"error\":\"invalid_grant\"}", KC_REFUSED, KC_ERR_TOKEN_ENDPOINT},
+    {400, JSON_TYPE, "{\"error\":7}", KC_REFUSED, KC_ERR_TOKEN_ENDPOINT},
+    {400, "text/html", "<html>", KC_REFUSED, KC_ERR_TOKEN_ENDPOINT},
+    {401, JSON_TYPE, "{\"error\":\"invalid_client\"}", KC_REFUSED, KC_ERR_CLIENT_AUTH},
+    {400, JSON_TYPE, "{\"error\":\"unauthorized_client\"}", KC_REFUSED, KC_ERR_CLIENT_AUTH},
+    {404, "text/plain", "not found", KC_REFUSED, KC_ERR_TOKEN_ENDPOINT},
+};
+
+START_TEST(failure_is_told_and_never_tried_again)
+{
+    kc_fake_answer_once(fake, TOKEN_URL, failures[_i].status, failures[_i].content_type,
+                        failures[_i].body);
+    ck_assert_int_eq(exchange(), failures[_i].rc);
+    ck_assert_int_eq(err.reason, failures[_i].reason);
+    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 1);
+    check_detail();
+}
+END_TEST
+
+START_TEST(unreachable_provider_is_asked_once)
+{
+    kc_reason_t reason = _i ? KC_ERR_PROVIDER_BUSY : KC_ERR_PROVIDER_DOWN;
+
+    kc_fake_answer_down(fake, TOKEN_URL, reason);
+    ck_assert_int_eq(exchange(), KC_DOWN);
+    ck_assert_int_eq(err.reason, reason);
+    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 1);
+}
+END_TEST
+
+START_TEST(error_is_quoted_and_cut)
+{
+    const char *body =
+        variant_of("{\"error\":\"invalid_grant\"}", "error_description", "\"Code not valid\"");
+
+    kc_fake_answer(fake, TOKEN_URL, 400, JSON_TYPE, body);
+    ck_assert_int_eq(exchange(), KC_REFUSED);
+    ck_assert_ptr_nonnull(strstr(err.detail, "invalid_grant: Code not valid"));
+    body = variant_of(variant_of("{}", "error", variant_text('e', 300)), "error_description",
+                      variant_text('d', 300));
+    kc_fake_answer(fake, TOKEN_URL, 400, JSON_TYPE, body);
+    ck_assert_int_eq(exchange(), KC_REFUSED);
+    ck_assert_uint_le(strlen(err.detail), 102);
+}
+END_TEST
+
+START_TEST(refused_client_gets_advice)
+{
+    static const struct {
+        int method;
+        const char *word;
+    } rows[] = {{KC_AUTH_BASIC, "KeycloakClientSecret"},
+                {KC_AUTH_POST, "KeycloakClientSecret"},
+                {KC_AUTH_SECRET_JWT, "clock"},
+                {KC_AUTH_TLS, "KeycloakClientCert"},
+                {KC_AUTH_NONE, "public"}};
+
+    conf->client_auth = rows[_i].method;
+    kc_fake_answer(fake, TOKEN_URL, 401, JSON_TYPE,
+                   "{\"error\":\"invalid_client\",\"error_description\":\"Invalid client\"}");
+    ck_assert_int_eq(exchange(), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_CLIENT_AUTH);
+    ck_assert_ptr_nonnull(strstr(err.detail, rows[_i].word));
+    ck_assert_ptr_nonnull(strstr(err.detail, "Invalid client"));
+    check_detail();
+}
+END_TEST
+
+START_TEST(oversized_code_is_not_sent)
+{
+    char *code = apr_palloc(testlib_pool, 70001);
+
+    memset(code, 'c', 70000);
+    code[70000] = '\0';
+    ck_assert_int_eq(kc_token_exchange(conf, &fake->env, &provider, code, "https://a/", "v",
+                                       testlib_pool, &answer, &err),
+                     KC_REFUSED);
+    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 0);
+}
+END_TEST
+
+/* ---- userinfo ---- */
+
+static const kc_json_t *info;
+
+static kc_rc_t ask(const char *access_token)
+{
+    info = NULL;
+    return kc_token_userinfo(&fake->env, &provider, access_token, "u-1", testlib_pool, &info, &err);
+}
+
+START_TEST(userinfo_is_asked_with_the_token)
+{
+    kc_fake_answer(fake, USERINFO_URL, 200, "application/json;charset=UTF-8",
+                   "{\"sub\":\"u-1\",\"email\":\"a@example.com\"}");
+    ck_assert_int_eq(ask("tok-canary"), KC_OK);
+    ck_assert_str_eq(kc_json_member_string(info, "email"), "a@example.com");
+    ck_assert_str_eq(kc_fake_request_last(fake, USERINFO_URL)->authorization, "Bearer tok-canary");
+    ck_assert_ptr_null(kc_fake_request_last(fake, USERINFO_URL)->form);
+}
+END_TEST
+
+static const struct {
+    int status;
+    const char *content_type;
+    const char *body;
+    kc_rc_t rc;
+    kc_reason_t reason;
+} infos[] = {
+    {200, JSON_TYPE, "{\"sub\":\"u-2\"}", KC_REFUSED, KC_ERR_USERINFO},
+    {200, JSON_TYPE, "{\"sub\":\"u-11\"}", KC_REFUSED, KC_ERR_USERINFO},
+    {200, JSON_TYPE, "{\"sub\":[\"u-1\"]}", KC_REFUSED, KC_ERR_USERINFO},
+    {200, JSON_TYPE, "{\"email\":\"a\"}", KC_REFUSED, KC_ERR_USERINFO},
+    {200, "application/jwt", "a.b.c", KC_DOWN, KC_ERR_JSON},
+    {200, "text/html", "<html>", KC_DOWN, KC_ERR_JSON},
+    {401, JSON_TYPE, "{\"error\":\"invalid_token\"}", KC_REFUSED, KC_ERR_USERINFO},
+    {403, "", "", KC_REFUSED, KC_ERR_USERINFO},
+    {302, "", "", KC_REFUSED, KC_ERR_USERINFO},
+    {429, "", "", KC_DOWN, KC_ERR_PROVIDER_BUSY},
+    {500, "", "", KC_DOWN, KC_ERR_PROVIDER_DOWN},
+};
+
+START_TEST(userinfo_is_judged)
+{
+    kc_fake_answer(fake, USERINFO_URL, infos[_i].status, infos[_i].content_type, infos[_i].body);
+    ck_assert_int_eq(ask("tok-canary"), infos[_i].rc);
+    ck_assert_int_eq(err.reason, infos[_i].reason);
+    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 1);
+    check_detail();
+}
+END_TEST
+
+START_TEST(userinfo_that_cannot_be_asked)
+{
+    kc_fake_answer(fake, USERINFO_URL, 200, JSON_TYPE, "{\"sub\":\"u-1\"}");
+    ck_assert_int_eq(ask("a\r\nX-Canary: 1"), KC_REFUSED);
+    ck_assert_int_eq(ask(NULL), KC_REFUSED);
+    provider.userinfo_endpoint = NULL;
+    ck_assert_int_eq(ask("tok"), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_USERINFO);
+    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 0);
+    provider.userinfo_endpoint = USERINFO_URL;
+    kc_fake_answer_down(fake, USERINFO_URL, KC_ERR_PROVIDER_DOWN);
+    ck_assert_int_eq(ask("tok"), KC_DOWN);
+    ck_assert_int_eq(err.reason, KC_ERR_PROVIDER_DOWN);
+}
+END_TEST
+
+static TCase *client_tests(void)
+{
+    TCase *tests = tcase_create("client");
+
+    tcase_add_checked_fixture(tests, setup, testlib_teardown);
+    tcase_add_unchecked_fixture(tests, NULL, testlib_keys_free);
+    tcase_add_test(tests, basic_is_the_default);
+    tcase_add_test(tests, basic_encodes_both_parts);
+    tcase_add_test(tests, post_puts_the_secret_into_the_form);
+    tcase_add_loop_test(tests, client_without_secret_sends_its_id, 0, 2);
+    tcase_add_loop_test(tests, missing_secret_asks_nobody, 0, 3);
+    tcase_add_test(tests, secret_jwt_is_signed_with_the_secret);
+    tcase_add_test(tests, assertions_are_never_the_same);
+    tcase_add_test(tests, assertion_needs_random);
+    tcase_add_test(tests, private_key_jwt_is_signed_with_the_key);
+    tcase_add_loop_test(tests, unusable_key_file_asks_nobody, 0, 6);
+    return tests;
+}
+
+static TCase *answer_tests(void)
+{
+    TCase *tests = tcase_create("answers");
+
+    tcase_add_checked_fixture(tests, setup, testlib_teardown);
+    tcase_add_loop_test(tests, answer_is_judged, 0, ROWS(members));
+    tcase_add_loop_test(tests, failure_is_told_and_never_tried_again, 0, ROWS(failures));
+    tcase_add_loop_test(tests, unreachable_provider_is_asked_once, 0, 2);
+    tcase_add_test(tests, error_is_quoted_and_cut);
+    tcase_add_loop_test(tests, refused_client_gets_advice, 0, 5);
+    tcase_add_test(tests, oversized_code_is_not_sent);
+    tcase_add_test(tests, userinfo_is_asked_with_the_token);
+    tcase_add_loop_test(tests, userinfo_is_judged, 0, ROWS(infos));
+    tcase_add_test(tests, userinfo_that_cannot_be_asked);
+    return tests;
+}
+
+Suite *kc_test_token(void)
+{
+    Suite *suite = suite_create("token");
+
+    suite_add_tcase(suite, client_tests());
+    suite_add_tcase(suite, answer_tests());
+    return suite;
+}
