@@ -4,7 +4,7 @@
 
     backend.py --port N
 
-GET /seen on Host "backend.control" gives {"host": [request, ...]}; DELETE forgets them.
+GET /seen on Host 127.0.0.1 gives {"host": [request, ...]}; DELETE forgets them.
 """
 
 import argparse
@@ -83,7 +83,7 @@ class Handler(socketserver.StreamRequestHandler):
         fields = {name.lower(): value for name, value in headers}
         length, trailers = self.body(headers)
         host = fields.get("host", "").split(":")[0]
-        if host == "backend.control":
+        if host == "127.0.0.1":
             if method == "DELETE":
                 VISITORS.forget()
             self.answer(VISITORS.all(), method)

@@ -7,7 +7,7 @@ use Keycloak::Expect;
 use Keycloak::World;
 
 my $SITE = 'access';
-my $in = signed_in($SITE) or BAIL_OUT('cannot sign in');
+my $in = signed_in($SITE) or die 'cannot sign in' . "\n";
 
 my %rows = (
     '/user'              => 200, '/user-other'        => 403,

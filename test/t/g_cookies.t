@@ -8,7 +8,7 @@ use Keycloak::Expect;
 use Keycloak::World;
 
 my $A = 'cookies-a';
-my $in = signed_in($A) or BAIL_OUT('cannot sign in');
+my $in = signed_in($A) or die 'cannot sign in' . "\n";
 my $session = 'keycloak_session=' . $in->session;
 
 sub in_ok {

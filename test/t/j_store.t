@@ -22,7 +22,7 @@ sub session_in_store {
 }
 
 my ($browser, $key, $value, $flags) = session_in_store();
-BAIL_OUT('no session in memcached') if !defined $value;
+die "no session in memcached\n" if !defined $value;
 
 sub out_ok {
     my $name = shift;

@@ -17,8 +17,7 @@ sub realm { my $name = shift; return bless { url => "$ENV{KC_PROVIDER}/control/$
 
 sub _backend {
     my $method = shift;
-    my $response = $http->request($method, "http://127.0.0.1:$ENV{KC_BACKEND_PORT}/seen",
-        { headers => { Host => 'backend.control' } });
+    my $response = $http->request($method, "http://127.0.0.1:$ENV{KC_BACKEND_PORT}/seen");
     die "the backend does not answer: $response->{status}\n" if $response->{status} != 200;
     return decode_json($response->{content});
 }

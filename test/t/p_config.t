@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+# ATTACKS P: configurations that httpd -t must refuse, and what the logs must not hold.
+use strict;
+use warnings;
+use Test::More;
+use JSON::PP ();
+use Keycloak::Browser;
+use Keycloak::Expect;
+use Keycloak::World;
+
+my $room = $ENV{KC_ROOM};
+my $dir = "$room/configs";
+mkdir $dir;
+
+sub file {
+    my ($name, $text, $mode) = @_;
+    open my $handle, '>', "$dir/$name" or die "$name: $!";
+    print $handle $text;
+    close $handle;
+    chmod $mode // 0600, "$dir/$name";
+    return "$dir/$name";
+}
+
+my $base = join "\n", "ServerRoot $dir", "PidFile $dir/pid", "ErrorLog $dir/error_log", 'ServerName localhost', 'Listen 127.0.0.1:1',
+    (map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } qw(mpm_event authn_core authz_core authz_user)),
+    "LoadModule auth_keycloak_module $ENV{KC_BUILD}/mod_auth_keycloak.so", '';
+my $first = ($base =~ tr/\n//) + 1;    # number of the line after the base
+
+# Runs httpd -t on a configuration: whether it is accepted, and what was said.
+my $count = 0;
+sub check {
+    my @lines = @_;
+    my $path = file('config-' . ++$count . '.conf', $base . join("\n", @lines) . "\n");
+    open my $pipe, '-|', "\Q$ENV{KC_HTTPD}\E -t -f \Q$path\E 2>&1" or die "httpd: $!";
+    my $said = do { local $/; <$pipe> };
+    close $pipe;
+    my $status = $?;
+    # Errors of a later stage go to the error log.
+    if (open my $log, '<', "$dir/error_log") {
+        local $/;
+        $said .= <$log> // '';
+        unlink "$dir/error_log";
+    }
+    return ($status == 0, $said, $path);
+}
+
+my $secret = 'canary-config-secret-77b1';
+my %keys = (
+    good  => file('good.key', 'k' x 40 . "\n"),
+    short => file('short.key', 'k' x 31 . "\n"),
+    empty => file('empty.key', ''),
+    blank => file('blank.key', "\n" . 'k' x 40 . "\n"),
+    open  => file('open.key', 'k' x 40 . "\n", 0644),
+    group => file('group.key', 'k' x 40 . "\n", 0640),
+);
+my $secret_file = file('secret', "$secret\n");
+my $open_secret = file('open-secret', "$secret\n", 0644);
+my $empty_secret = file('empty-secret', "\n");
+my $no_pem = file('no.pem', "hello\n");
+
+my @realm = ('KeycloakIssuer http://127.0.0.1:1/realms/x', 'KeycloakClientID app');
+my @minimal = (@realm, "KeycloakClientSecret $secret");
+my @location = ('<Location />', 'AuthType Keycloak', 'Require valid-user', '</Location>');
+
+# ---- accepted
+
+my %good = (
+    'the minimal configuration'      => [@minimal, @location],
+    'a secret in a file'             => [@realm, "KeycloakClientSecret file:$secret_file", @location],
+    'a secret of a command'          => [@realm, "KeycloakClientSecret \"exec:/bin/cat $secret_file\"", @location],
+    'http to a remote issuer with consent' => ['KeycloakIssuer http://keycloak.example.com/realms/x', 'KeycloakAllowHTTP on',
+        'KeycloakClientID app', "KeycloakClientSecret $secret", @location],
+    'https to a remote issuer'       => ['KeycloakIssuer https://keycloak.example.com/realms/x', 'KeycloakClientID app',
+        "KeycloakClientSecret $secret", @location],
+    'http to localhost'              => ['KeycloakIssuer http://localhost:8080/realms/x', 'KeycloakClientID app', "KeycloakClientSecret $secret"],
+    'http to ::1'                    => ['KeycloakIssuer http://[::1]:8080/realms/x', 'KeycloakClientID app', "KeycloakClientSecret $secret"],
+    'two crypto keys'                => [@minimal, "KeycloakCryptoKey file:$keys{good} file:$keys{good}"],
+    'no secret, client authentication none' => [@realm, 'KeycloakClientAuth none'],
+    'the module loaded, no directive' => [],
+    'settings for all hosts, the issuer in one' => ['KeycloakClientID app', "KeycloakClientSecret $secret", '<VirtualHost *:1>',
+        'KeycloakIssuer http://127.0.0.1:1/realms/x', @location, '</VirtualHost>'],
+    'every kind of value'            => [@minimal, 'KeycloakHTTPTimeout 1500ms', 'KeycloakSessionMax 1d', 'KeycloakSessionIdle 90m',
+        'KeycloakClockSkew 10', 'KeycloakCacheSize 16M', 'KeycloakVerifiedEmail off', 'KeycloakHeader X-A a.b.c', 'KeycloakHeader X-B name',
+        'KeycloakUserTransform lower', 'KeycloakPublicPath /a /b/', 'KeycloakTrustedProxy 10.0.0.0/8 ::1', 'KeycloakPrefix /sign/in/',
+        'KeycloakPublicURL https://kubeflow.example.com', 'KeycloakAuthURL /realms/x/auth', 'KeycloakScope openid groups',
+        'KeycloakAlgorithms RS256 ES256', 'KeycloakCookieSameSite Strict'],
+);
+for my $name (sort keys %good) {
+    my ($accepted, $said) = check(@{ $good{$name} });
+    ok $accepted, "accepted: $name" or diag $said;
+    unlike $said, qr/\Q$secret\E/, 'without telling the secret';
+}
+subtest 'accepted: a secret in the environment' => sub {
+    local $ENV{KC_TEST_SECRET} = $secret;
+    my ($accepted, $said) = check(@realm, 'KeycloakClientSecret env:KC_TEST_SECRET');
+    ok $accepted, 'accepted' or diag $said;
+};
+subtest '188 http with consent: one warning' => sub {
+    my (undef, $said) = check(@{ $good{'http to a remote issuer with consent'} });
+    is scalar(() = $said =~ /KeycloakAllowHTTP|without TLS|not encrypted|in the clear|http:/gi) > 0, 1, 'a warning' or diag $said;
+};
+
+# ---- refused: name, directive that the message names, lines; the last line is at fault unless told
+
+my @bad = (
+    ['188 the secret is missing',       'KeycloakClientSecret', \@realm, 'any'],
+    ['188 the client id is missing',    'KeycloakClientID', ['KeycloakIssuer http://127.0.0.1:1/realms/x', "KeycloakClientSecret $secret"], 'any'],
+    ['188 http to a remote issuer',     'KeycloakIssuer', ['KeycloakClientID app', "KeycloakClientSecret $secret",
+        'KeycloakIssuer http://keycloak.example.com/realms/x']],
+    ['188 http to a name like localhost', 'KeycloakIssuer', ['KeycloakClientID app', "KeycloakClientSecret $secret",
+        'KeycloakIssuer http://localhost.example.com/realms/x']],
+    ['188 a short key',                 'KeycloakCryptoKey', [@minimal, "KeycloakCryptoKey file:$keys{short}"]],
+    ['188 an empty key',                'KeycloakCryptoKey', [@minimal, "KeycloakCryptoKey file:$keys{empty}"]],
+    ['188 a key whose first line is empty', 'KeycloakCryptoKey', [@minimal, "KeycloakCryptoKey file:$keys{blank}"]],
+    ['188 a short older key',           'KeycloakCryptoKey', [@minimal, "KeycloakCryptoKey file:$keys{good} file:$keys{short}"]],
+    ['188 a key that is not there',     'KeycloakCryptoKey', [@minimal, "KeycloakCryptoKey file:$dir/absent"]],
+    ['188 a key that is a folder',      'KeycloakCryptoKey', [@minimal, "KeycloakCryptoKey file:$dir"]],
+    ['188 a key in the clear',          'KeycloakCryptoKey', [@minimal, 'KeycloakCryptoKey ' . 'k' x 40]],
+    ['188 a key file readable by others', 'KeycloakCryptoKey', [@minimal, "KeycloakCryptoKey file:$keys{open}"]],
+    ['188 a secret file readable by others', 'KeycloakClientSecret', [@realm, "KeycloakClientSecret file:$open_secret"]],
+    ['188 a secret file that is not there', 'KeycloakClientSecret', [@realm, "KeycloakClientSecret file:$dir/absent"]],
+    ['188 a secret file that is empty', 'KeycloakClientSecret', [@realm, "KeycloakClientSecret file:$empty_secret"]],
+    ['188 a secret of an unset variable', 'KeycloakClientSecret', [@realm, 'KeycloakClientSecret env:KC_TEST_UNSET']],
+    ['188 a secret of a command that fails', 'KeycloakClientSecret', [@realm, 'KeycloakClientSecret exec:/bin/false']],
+    ['188 a secret of a command that is not there', 'KeycloakClientSecret', [@realm, "KeycloakClientSecret exec:$dir/absent"]],
+    ['188 an empty secret',             'KeycloakClientSecret', [@realm, 'KeycloakClientSecret ""']],
+    (map { ["188 an issuer that is none: $_", 'KeycloakIssuer', ['KeycloakClientID app', "KeycloakClientSecret $secret", "KeycloakIssuer $_"]] }
+        'keycloak', '/realms/x', 'ftp://127.0.0.1/x', 'https://', 'https://user@127.0.0.1/x', 'https://127.0.0.1/x#y',
+        '"https://127.0.0.1/a b"', 'https://127.0.0.1:99999/x', 'https://exa_mple..com:x/y', '""'),
+    ['client authentication that is none', 'KeycloakClientAuth', [@minimal, 'KeycloakClientAuth password']],
+    ['private_key_jwt without a key',   'KeycloakClientKey', [@realm, 'KeycloakClientAuth private_key_jwt'], 'any'],
+    ['private_key_jwt with a key that is none', 'KeycloakClientKey', [@realm, 'KeycloakClientAuth private_key_jwt', "KeycloakClientKey $no_pem"]],
+    ['a client key that is not there',  'KeycloakClientKey', [@realm, 'KeycloakClientAuth private_key_jwt', "KeycloakClientKey $dir/absent"]],
+    ['tls_client_auth without a certificate', 'KeycloakClientCert', [@realm, "KeycloakClientKey $room/client.key", 'KeycloakClientAuth tls_client_auth'], 'any'],
+    ['a CA file that is not there',     'KeycloakCAFile', [@minimal, "KeycloakCAFile $dir/absent"]],
+    (map { ["algorithm $_", 'KeycloakAlgorithms', [@minimal, "KeycloakAlgorithms $_"]] } 'HS256', 'none', 'RS256 HS512', 'XY', 'rs256'),
+    (map { ["a time that is none: $_", 'KeycloakHTTPTimeout', [@minimal, "KeycloakHTTPTimeout $_"]] } '5x', '-1', '""', '1e3', '99999999999999999999', 's'),
+    (map { ["a time that is none: $_", 'KeycloakSessionMax', [@minimal, "KeycloakSessionMax $_"]] } 'x', '-5m'),
+    (map { ["a size that is none: $_", 'KeycloakCacheSize', ["KeycloakCacheSize $_"]] } 'x', '-1M', '5Q', '99999999999G'),
+    ['a flag that is none',             'KeycloakVerifiedEmail', [@minimal, 'KeycloakVerifiedEmail maybe']],
+    ['a prefix without its slashes',    'KeycloakPrefix', [@minimal, 'KeycloakPrefix authservice']],
+    ['a public URL with a path',        'KeycloakPublicURL', [@minimal, 'KeycloakPublicURL https://kubeflow.example.com/x']],
+    ['a public URL that is none',       'KeycloakPublicURL', [@minimal, 'KeycloakPublicURL kubeflow.example.com']],
+    ['a redirect URI that is none',     'KeycloakRedirectURI', [@minimal, 'KeycloakRedirectURI /callback']],
+    ['an authorization URL that is none', 'KeycloakAuthURL', [@minimal, 'KeycloakAuthURL javascript:alert(1)']],
+    ['an authorization path of another host', 'KeycloakAuthURL', [@minimal, 'KeycloakAuthURL //evil.example.com/']],
+    ['a header name with a space',      'KeycloakHeader', [@minimal, 'KeycloakHeader "X A" name']],
+    ['a header name with a colon',      'KeycloakHeader', [@minimal, 'KeycloakHeader X-A: name']],
+    ['a header without a claim',        'KeycloakHeader', [@minimal, 'KeycloakHeader X-A']],
+    ['a user header that is none',      'KeycloakUserHeader', [@minimal, 'KeycloakUserHeader "a b"']],
+    ['an expression that is none',      'KeycloakUserTransform', [@minimal, 'KeycloakUserTransform "(" x']],
+    ['a transformation that is none',   'KeycloakUserTransform', [@minimal, 'KeycloakUserTransform upper']],
+    ['a proxy address that is none',    'KeycloakTrustedProxy', [@minimal, 'KeycloakTrustedProxy proxy.example.com/33']],
+    ['a proxy network that is none',    'KeycloakTrustedProxy', [@minimal, 'KeycloakTrustedProxy 10.0.0.0/33']],
+    ['a memcached port that is none',   'KeycloakMemcached', [@minimal, 'KeycloakMemcached 127.0.0.1:99999']],
+    ['an endpoint origin that is none', 'KeycloakEndpointOrigins', [@minimal, 'KeycloakEndpointOrigins login.example.com']],
+    ['a cookie name with a space',      'KeycloakCookie', [@minimal, 'KeycloakCookie "a b"']],
+    ['a cookie name with a semicolon',  'KeycloakCookie', [@minimal, 'KeycloakCookie a;b']],
+    ['103 __Host- where http is configured', 'KeycloakCookie', [@minimal, 'KeycloakPublicURL http://localhost', 'KeycloakCookie __Host-x'], 'any'],
+    ['103 __Host- where a Domain is configured', 'KeycloakCookie', [@minimal, 'KeycloakCookieDomain example.com', 'KeycloakCookie __Host-x'], 'any'],
+    ['103 __Secure- where http is configured', 'KeycloakCookie', [@minimal, 'KeycloakPublicURL http://localhost', 'KeycloakCookie __Secure-x'], 'any'],
+    ['SameSite that is none',           'KeycloakCookieSameSite', [@minimal, 'KeycloakCookieSameSite Often']],
+    ['a cookie domain that is none',    'KeycloakCookieDomain', [@minimal, 'KeycloakCookieDomain "example.com; Path=/x"']],
+    ['a public path without a slash',   'KeycloakPublicPath', [@minimal, 'KeycloakPublicPath open']],
+    ['KeycloakUnauth that is none',     'KeycloakUnauth', [@minimal, '<Location />', 'KeycloakUnauth open'], 0],
+    ['a secret in a folder',            'KeycloakClientSecret', [@realm, '<Location />', "KeycloakClientSecret $secret"], 0],
+    ['an issuer in a folder',           'KeycloakIssuer', ['<Location />', 'KeycloakIssuer http://127.0.0.1:1/realms/x'], 0],
+    ['a role that is none',             'keycloak-role', [@minimal, '<Location />', 'AuthType Keycloak', 'Require keycloak-role'], 0],
+    ['a client role without its client', 'keycloak-client-role', [@minimal, '<Location />', 'AuthType Keycloak', 'Require keycloak-client-role editor'], 0],
+    ['a claim without an operator',     'keycloak-claim', [@minimal, '<Location />', 'AuthType Keycloak', 'Require keycloak-claim a'], 0],
+    ['a claim with an odd operator',    'keycloak-claim', [@minimal, '<Location />', 'AuthType Keycloak', 'Require keycloak-claim a is b'], 0],
+    ['an expression in a claim that is none', 'keycloak-claim', [@minimal, '<Location />', 'AuthType Keycloak', 'Require keycloak-claim a matches "("'], 0],
+    ['too few arguments',               'KeycloakIssuer', ['KeycloakIssuer']],
+    ['too many arguments',              'KeycloakClientID', ['KeycloakClientID a b']],
+);
+for my $row (@bad) {
+    my ($name, $directive, $lines, $where) = @$row;
+    my @lines = @$lines;
+    my $line = $first + $#lines;
+    push @lines, '</Location>' if grep { $_ eq '<Location />' } @lines;
+    my ($accepted, $said, $path) = check(@lines);
+    subtest "refused: $name" => sub {
+        ok !$accepted, 'httpd -t fails' or diag "accepted\n$said";
+        like $said, qr/\Q$directive\E/, "the message names $directive" or diag $said;
+        my $number = defined $where && $where eq 'any' ? '\d+' : $line;
+        like $said, qr/(?:line |\Q$path\E:)$number\b/, "and line $number";
+        unlike $said, qr/\Q$secret\E|k{31}/, 'and tells no secret';
+    };
+}
+
+# ---- 189: .htaccess
+
+subtest '189 .htaccess cannot weaken' => sub {
+    my $in = signed_in('plain') or return fail 'signing in';
+    for my $line ('KeycloakIssuer http://127.0.0.1:1/realms/x', 'KeycloakVerifiedEmail off', 'KeycloakUserHeader X-Other', 'KeycloakPublicPath /local') {
+        mkdir "$room/t/htdocs/local/guarded";
+        open my $file, '>', "$room/t/htdocs/local/guarded/.htaccess" or die ".htaccess: $!";
+        print $file "$line\n";
+        close $file;
+        my $response = browser('htaccess')->get('/local/guarded/');
+        ok $response->status == 500 || asked_to_sign_in($response, 'htaccess'), "$line: no way in" or diag $response->text;
+    }
+};
+
+# ---- 190, 191: logs
+
+subtest '190 no secret in any log at the highest level' => sub {
+    my $site = 'canary';
+    my $realm = realm($site);
+    my @secrets = (['client secret', 'canary-client-secret-5d1e']);
+    my $add = sub { my ($name, $value) = @_; push @secrets, [$name, $value] if defined $value && length $value > 15; return };
+    open my $key, '<', "$room/crypto.key" or die "crypto.key: $!";
+    chomp(my $text = <$key>);
+    $add->('crypto key', $text);
+
+    my $round = sub {
+        my ($what, $use) = @_;
+        my $browser = browser($site);
+        my $location = $browser->start("/page/$what");
+        my $query = query_of($location);
+        $add->($_, $query->{$_}) for qw(state nonce code_challenge);
+        $add->('login cookie', $_) for values %{ $browser->jar };
+        my $back = $browser->authorize($location);
+        $add->($_, query_of($back)->{$_}) for qw(code session_state);
+        $use->($browser, $back);
+        $add->('session id', $browser->session);
+        return $browser;
+    };
+    my $in = $round->('sound', sub { $_[0]->get($_[1]) });
+    is identity($in->seen), 'alice@example.com', 'signed in';
+    $in->get('/x', Authorization => 'Bearer canary-bearer-token-9a2b');
+    $add->('bearer', 'canary-bearer-token-9a2b');
+    $in->get('/x?token=canary-query-token-4c6d');
+    $add->('query', 'canary-query-token-4c6d');
+    $in->api('/x');
+    browser($site)->api('/x?token=canary-query-token-4c6d');
+    browser($site)->get('/x?token=canary-query-token-4c6d');
+    browser($site)->get('/x', Cookie => 'keycloak_session=canary-cookie-3f3f');
+    $add->('foreign cookie', 'canary-cookie-3f3f');
+    $round->('again', sub { my ($browser, $back) = @_; $browser->get($back); $browser->get($back) });
+    $round->('stranger', sub { browser($site)->get($_[1]) });
+    $round->('error', sub { my ($browser, $back) = @_; $browser->get($back =~ s/code=/error=access_denied&code_=/r) });
+    for my $change (
+        { id_token => { shape => 'flipped_signature' } }, { id_token => { nonce_of => 'other' } }, { id_token => { set => { aud => 'x' } } },
+        { id_token => { payload => 'canary-payload-8e8e' } }, { token_response => { delete => ['id_token'] } },
+        { faults => { token => { kind => 'status', status => 500, body => 'canary-answer-body-1d1d' } } },
+        { faults => { token => { kind => 'html' } } }, { client => { secret => 'another one' } },
+    ) {
+        $realm->set(%$change);
+        $round->('refused', sub { $_[0]->get($_[1]) });
+        $realm->reset;
+    }
+    for my $entry ($realm->log('token')) {
+        $add->('verifier', Keycloak::Realm::param($entry, 'code_verifier'));
+        $add->('client authentication', (Keycloak::Realm::header($entry, 'Authorization') // '') =~ s/^Basic //r);
+        $add->($_, $entry->{answer}{$_}) for qw(id_token access_token refresh_token);
+        $add->("$_ signature", ($entry->{answer}{$_} // '') =~ s/.*\.//r) for qw(id_token access_token);
+    }
+    $in->get('/authservice/logout');
+    cmp_ok scalar(@secrets), '>', 80, 'there are secrets to look for: ' . @secrets;
+
+    # httpd's own dumps of requests and answers, which it makes at trace levels, are its administrator's choice.
+    my @lines = grep { !/\[(?:http|core|ssl):trace\d\]/ } split /\n/, error_log('canary_log');
+    cmp_ok scalar(grep { /\[auth_keycloak:/ } @lines), '>', 10, 'the module has logged something';
+    push @lines, grep { /\[auth_keycloak:/ } split /\n/, error_log();
+    my %found;
+    for my $row (@secrets) {
+        my ($name, $value) = @$row;
+        for my $spelling ($value, escape($value)) {
+            my ($line) = grep { index($_, $spelling) >= 0 } @lines;
+            $found{"$name: " . substr $line, 0, 240} = 1 if defined $line;
+        }
+    }
+    is join("\n", sort keys %found), '', 'none of them is in a log';
+    my @own = grep { /\[auth_keycloak:/ } @lines;
+    is scalar(grep { /[?&](?:code|state|return)=|id_token_hint/ } @own), 0, 'nor any query string'
+        or diag join "\n", grep { /[?&](?:code|state|return)=|id_token_hint/ } @own;
+};
+
+subtest '191 CR, LF, ESC are escaped in the log' => sub {
+    my $mark = log_mark();
+    my $site = 'plain';
+    my $forged = "\r\n[auth_keycloak:error] forged line \e[31m\x{7}";
+    for my $change (
+        { user => { sub => "x$forged" } }, { user => { email => "x$forged" } }, { id_token => { set => { iss => "x$forged" } } },
+        { id_token => { header => { kid => "x$forged" } } }, { id_token => { header => { alg => "x$forged" } } },
+        { faults => { token => { kind => 'body', body => JSON::PP::encode_json({ error => "x$forged", error_description => $forged }) } } },
+        { faults => { token => { kind => 'status', status => 400, body => JSON::PP::encode_json({ error => 'invalid_grant', error_description => $forged }) } } },
+    ) {
+        realm($site)->set(%$change);
+        isnt browser($site)->sign_in('/')->status, 303, 'refused';
+        realm($site)->reset;
+    }
+    my $browser = browser($site);
+    my $back = $browser->authorize($browser->start('/'));
+    $browser->get(($back =~ s/code=[^&]+/error=access_denied/r) . '&error_description=' . escape($forged));
+    $browser->get('/authservice/' . escape($forged));
+    my $log = log_since($mark);
+    unlike $log, qr/[\x00-\x08\x0b-\x1f\x7f]/, 'no control character';
+    unlike $log, qr/^\[auth_keycloak:error\] forged/m, 'no forged line';
+};
+
+subtest 'one tagged line for each failed request' => sub {
+    my $mark = log_mark();
+    realm('plain')->set(id_token => { shape => 'flipped_signature' });
+    my $response = browser('plain')->sign_in('/');
+    realm('plain')->reset;
+    my @lines = grep { /\[auth_keycloak:\w+\]/ && /KC0405/ } split /\n/, log_since($mark);
+    is scalar(@lines), 1, 'KC0405 once' or diag join "\n", @lines;
+};
+
+done_testing;
