@@ -8,6 +8,8 @@
 #include "core/json.h"
 #include "mod_auth_keycloak.h"
 
+APLOG_USE_MODULE(auth_keycloak);
+
 /* The part of a path behind KeycloakPrefix; NULL when it is elsewhere. */
 static const char *below_prefix(const akc_server_t *server, const char *path)
 {

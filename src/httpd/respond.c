@@ -7,6 +7,8 @@
 #include "core/json.h"
 #include "mod_auth_keycloak.h"
 
+APLOG_USE_MODULE(auth_keycloak);
+
 static const char forbid_filter_name[] = "AKC_FORBIDDEN";
 static const char retry_seconds[] = "5";
 
