@@ -1,0 +1,314 @@
+/* Tests of authz.h: every kind of Require line and every operator, met and unmet, and lines that
+ * are none. SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <check.h>
+#include <string.h>
+
+#include "authz.h"
+#include "testlib.h"
+
+Suite *kc_test_authz(void);
+
+#define ROWS(table) (int)(sizeof(table) / sizeof(table[0]))
+
+enum { WORDS_MAX = 4 };
+
+static const char claims[] =
+    "{\"department\":\"research\",\"level\":5,\"ratio\":1.5,\"big\":9007199254740993,\"admin\":"
+    "true,"
+    "\"text_level\":\"10\",\"version\":\"1.10\",\"nothing\":null,\"empty\":\"\",\"none\":[],"
+    "\"teams\":[\"red\",\"not-admin\",7],\"mixed\":[\"a\",{\"b\":1}],\"org\":{\"unit\":\"x\"},"
+    "\"dotted.name\":\"d\",\"negative\":-3,\"odd\":\"inf\",\"hex\":\"0x10\"}";
+
+static kc_session_t session;
+static kc_err_t err;
+
+static kc_session_list_t list_of(const char *a, const char *b)
+{
+    apr_array_header_t *texts = apr_array_make(testlib_pool, 2, sizeof(const char *));
+
+    APR_ARRAY_PUSH(texts, const char *) = a;
+    APR_ARRAY_PUSH(texts, const char *) = b;
+    return kc_session_list_make(texts, testlib_pool);
+}
+
+static void setup(void)
+{
+    testlib_setup();
+    memset(&session, 0, sizeof(session));
+    memset(&err, 0, sizeof(err));
+    session.realm_roles = list_of("user", "admin");
+    session.client_roles = list_of("grafana:viewer", "kubeflow:edit");
+    session.group_list = list_of("team/a", "staff");
+    session.headers.text = "";
+    session.claims = kc_buf_text(claims);
+}
+
+typedef struct {
+    kc_authz_kind_t kind;
+    const char *words[WORDS_MAX]; /* up to a NULL */
+    int is_met;                   /* -1: refused at start */
+} row_t;
+
+static kc_rc_t parse(const row_t *row, const kc_authz_rule_t **rule)
+{
+    int count = 0;
+
+    while (count < WORDS_MAX && row->words[count])
+        count++;
+    return kc_authz_parse(row->kind, count, row->words, testlib_pool, rule, &err);
+}
+
+#define R KC_AUTHZ_REALM_ROLE
+#define C KC_AUTHZ_CLIENT_ROLE
+#define G KC_AUTHZ_GROUP
+#define M KC_AUTHZ_CLAIM
+
+static const row_t rows[] = {
+    {R, {"admin"}, 1},
+    {R, {"user"}, 1},
+    {R, {"root", "admin"}, 1},
+    {R, {"root"}, 0},
+    {R, {"Admin"}, 0},
+    {R, {"adm"}, 0},
+    {R, {"admins"}, 0},
+    {R, {"viewer"}, 0},
+    {R, {"a,b"}, 0},
+    {R, {NULL}, -1},
+    {R, {""}, -1},
+    {R, {"admin", ""}, -1},
+    {C, {"kubeflow:edit"}, 1},
+    {C, {"grafana:viewer"}, 1},
+    {C, {"x:y", "kubeflow:edit"}, 1},
+    {C, {"grafana:edit"}, 0},
+    {C, {"kubeflow:viewer"}, 0},
+    {C, {"kubeflow:edit:x"}, 0},
+    {C, {"edit"}, -1},
+    {C, {":edit"}, -1},
+    {C, {"kubeflow:"}, -1},
+    {C, {"kubeflow:edit", "edit"}, -1},
+    {C, {NULL}, -1},
+    {G, {"staff"}, 1},
+    {G, {"/staff"}, 1},
+    {G, {"team/a"}, 1},
+    {G, {"/team/a"}, 1},
+    {G, {"x", "/staff"}, 1},
+    {G, {"team"}, 0},
+    {G, {"a"}, 0},
+    {G, {"//staff"}, 0},
+    {G, {"staff/"}, 0},
+    {G, {"/"}, -1},
+    {G, {""}, -1},
+    {G, {NULL}, -1},
+    {M, {"department", "=", "research"}, 1},
+    {M, {"department", "=", "Research"}, 0},
+    {M, {"department", "=", "resear"}, 0},
+    {M, {"absent", "=", ""}, 0},
+    {M, {"empty", "=", ""}, 1},
+    {M, {"nothing", "=", "null"}, 0},
+    {M, {"level", "=", "5"}, 1},
+    {M, {"level", "=", "5.0"}, 1},
+    {M, {"level", "=", "6"}, 0},
+    {M, {"ratio", "=", "1.50"}, 1},
+    {M, {"big", "=", "9007199254740993"}, 1},
+    {M, {"big", "=", "9007199254740992"}, 0},
+    {M, {"admin", "=", "true"}, 1},
+    {M, {"admin", "=", "1"}, 0},
+    {M, {"version", "=", "1.1"}, 0},
+    {M, {"teams", "=", "red"}, 1},
+    {M, {"teams", "=", "7.0"}, 1},
+    {M, {"teams", "=", "blue"}, 0},
+    {M, {"none", "=", ""}, 0},
+    {M, {"org", "=", "x"}, 0},
+    {M, {"org.unit", "=", "x"}, 1},
+    {M, {"dotted.name", "=", "d"}, 1},
+    {M, {"department", "!=", "sales"}, 1},
+    {M, {"department", "!=", "research"}, 0},
+    {M, {"absent", "!=", "x"}, 0},
+    {M, {"nothing", "!=", "x"}, 0},
+    {M, {"level", "!=", "5.0"}, 0},
+    {M, {"level", "!=", "4"}, 1},
+    {M, {"teams", "!=", "blue"}, 1},
+    {M, {"teams", "!=", "red"}, 0},
+    {M, {"teams", "!=", "not-admin"}, 0},
+    {M, {"none", "!=", "x"}, 1},
+    {M, {"org", "!=", "x"}, 0},
+    {M, {"mixed", "!=", "z"}, 0},
+    {M, {"department", "contains", "sear"}, 1},
+    {M, {"department", "contains", "Sear"}, 0},
+    {M, {"absent", "contains", ""}, 0},
+    {M, {"teams", "contains", "red"}, 1},
+    {M, {"teams", "contains", "7"}, 1},
+    {M, {"teams", "contains", "admin"}, 0},
+    {M, {"teams", "contains", "not-admin"}, 1},
+    {M, {"mixed", "contains", "a"}, 1},
+    {M, {"org", "contains", "unit"}, 0},
+    {M, {"department", "exists"}, 1},
+    {M, {"empty", "exists"}, 1},
+    {M, {"none", "exists"}, 1},
+    {M, {"org", "exists"}, 1},
+    {M, {"nothing", "exists"}, 0},
+    {M, {"absent", "exists"}, 0},
+    {M, {"org.absent", "exists"}, 0},
+    {M, {"department", "matches", "^res.*h$"}, 1},
+    {M, {"department", "matches", "ear"}, 1},
+    {M, {"department", "matches", "^ear"}, 0},
+    {M, {"level", "matches", "^[0-9]+$"}, 1},
+    {M, {"teams", "matches", "^not-"}, 1},
+    {M, {"teams", "matches", "^admin"}, 0},
+    {M, {"absent", "matches", ".*"}, 0},
+    {M, {"org", "matches", ".*"}, 0},
+    {M, {"level", "<", "6"}, 1},
+    {M, {"level", "<", "5"}, 0},
+    {M, {"level", "<=", "5"}, 1},
+    {M, {"level", "<=", "4.9"}, 0},
+    {M, {"level", ">", "4"}, 1},
+    {M, {"level", ">", "5"}, 0},
+    {M, {"level", ">=", "5"}, 1},
+    {M, {"level", ">=", "5.1"}, 0},
+    {M, {"level", ">", "10"}, 0},
+    {M, {"text_level", ">", "9"}, 1},
+    {M, {"text_level", "<", "9"}, 0},
+    {M, {"ratio", ">", "1"}, 1},
+    {M, {"ratio", "<", "1.6e0"}, 1},
+    {M, {"negative", "<", "-2"}, 1},
+    {M, {"negative", "<", "-3"}, 0},
+    {M, {"big", ">", "9007199254740992"}, 1},
+    {M, {"department", ">", "1"}, 0},
+    {M, {"department", "<", "1"}, 0},
+    {M, {"odd", ">", "1"}, 0},
+    {M, {"hex", ">", "1"}, 0},
+    {M, {"empty", "<", "1"}, 0},
+    {M, {"admin", ">=", "1"}, 0},
+    {M, {"absent", "<", "1"}, 0},
+    {M, {"nothing", "<=", "1"}, 0},
+    {M, {"teams", ">", "1"}, 0},
+    {M, {"none", "<=", "1"}, 0},
+    {M, {NULL}, -1},
+    {M, {"department"}, -1},
+    {M, {"", "exists"}, -1},
+    {M, {"department", "="}, -1},
+    {M, {"department", "=", "a", "b"}, -1},
+    {M, {"department", "==", "research"}, -1},
+    {M, {"department", "EXISTS"}, -1},
+    {M, {"department", "exists", "x"}, -1},
+    {M, {"department", "matches", "("}, -1},
+    {M, {"department", "matches"}, -1},
+    {M, {"level", ">", "many"}, -1},
+    {M, {"level", ">", ""}, -1},
+    {M, {"level", ">", "0x10"}, -1},
+    {M, {"level", ">", "nan"}, -1},
+    {M, {"level", ">", "1e999"}, -1},
+    {M, {"level", ">", " 1"}, -1},
+    {M, {"level", ">", "1 "}, -1},
+};
+
+START_TEST(line_is_held_against_a_session)
+{
+    const row_t *row = &rows[_i];
+    const kc_authz_rule_t *rule = NULL;
+    kc_rc_t rc = parse(row, &rule);
+
+    if (row->is_met < 0) {
+        ck_assert_int_eq(rc, KC_REFUSED);
+        ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
+        ck_assert_str_ne(err.detail, "");
+        ck_assert_ptr_null(rule);
+        return;
+    }
+    ck_assert_msg(rc == KC_OK, "%s", err.detail);
+    ck_assert_msg(kc_authz_is_met(rule, &session, testlib_pool) == row->is_met, "%s %s %s",
+                  row->words[0], row->words[1], row->words[2]);
+}
+END_TEST
+
+START_TEST(nobody_without_lists_is_let_in)
+{
+    static const row_t lines[] = {{R, {"admin"}, 0},
+                                  {C, {"kubeflow:edit"}, 0},
+                                  {G, {"staff"}, 0},
+                                  {M, {"department", "exists"}, 0},
+                                  {M, {"department", "!=", "x"}, 0}};
+    const kc_authz_rule_t *rule = NULL;
+
+    memset(&session, 0, sizeof(session));
+    session.realm_roles.text = session.client_roles.text = session.group_list.text = "";
+    ck_assert_int_eq(parse(&lines[_i], &rule), KC_OK);
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 0);
+}
+END_TEST
+
+START_TEST(claims_may_be_the_id_tokens)
+{
+    static const row_t line = {M, {"department", "=", "research"}, 1};
+    const kc_authz_rule_t *rule = NULL;
+
+    session.id_token[1] = session.claims;
+    session.claims.len = 0;
+    ck_assert_int_eq(parse(&line, &rule), KC_OK);
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 1);
+}
+END_TEST
+
+/* What one session's claims were must not be remembered for the next, though it lies at the same
+ * address. */
+START_TEST(sessions_are_kept_apart)
+{
+    static const row_t line = {M, {"department", "=", "research"}, 1};
+    const kc_authz_rule_t *rule = NULL;
+
+    ck_assert_int_eq(parse(&line, &rule), KC_OK);
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 1);
+    session.claims = kc_buf_text("{\"department\":\"sales\"}");
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 0);
+    session.claims = kc_buf_text(claims);
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 1);
+}
+END_TEST
+
+START_TEST(rule_keeps_its_own_words)
+{
+    char word[] = "/staff";
+    const char *argv[] = {word};
+    const kc_authz_rule_t *rule = NULL;
+
+    ck_assert_int_eq(kc_authz_parse(G, 1, argv, testlib_pool, &rule, &err), KC_OK);
+    memset(word, 'x', 6);
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 1);
+    ck_assert_ptr_eq(argv[0], word);
+}
+END_TEST
+
+START_TEST(long_lists_are_walked_to_their_end)
+{
+    apr_array_header_t *texts = apr_array_make(testlib_pool, 1000, sizeof(const char *));
+    const char *last = "g999";
+    const kc_authz_rule_t *rule = NULL;
+    int i;
+
+    for (i = 0; i < 1000; i++)
+        APR_ARRAY_PUSH(texts, const char *) = apr_psprintf(testlib_pool, "g%d", i);
+    session.group_list = kc_session_list_make(texts, testlib_pool);
+    ck_assert_int_eq(kc_authz_parse(G, 1, &last, testlib_pool, &rule, &err), KC_OK);
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 1);
+    last = "g1000";
+    ck_assert_int_eq(kc_authz_parse(G, 1, &last, testlib_pool, &rule, &err), KC_OK);
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 0);
+}
+END_TEST
+
+Suite *kc_test_authz(void)
+{
+    Suite *suite = suite_create("authz");
+    TCase *tests = tcase_create("authz");
+
+    tcase_add_checked_fixture(tests, setup, testlib_teardown);
+    tcase_add_loop_test(tests, line_is_held_against_a_session, 0, ROWS(rows));
+    tcase_add_loop_test(tests, nobody_without_lists_is_let_in, 0, 5);
+    tcase_add_test(tests, claims_may_be_the_id_tokens);
+    tcase_add_test(tests, sessions_are_kept_apart);
+    tcase_add_test(tests, rule_keeps_its_own_words);
+    tcase_add_test(tests, long_lists_are_walked_to_their_end);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
