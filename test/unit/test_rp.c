@@ -1,0 +1,248 @@
+/* Tests of rp.h: names of cookies, the callback's path, the fingerprint, keys, and places in a
+ * store. SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <check.h>
+#include <string.h>
+
+#include "fake_site.h"
+#include "testlib.h"
+
+Suite *kc_test_rp(void);
+
+static kc_fake_site_t *site;
+
+static void setup(void)
+{
+    testlib_setup();
+    site = kc_fake_site_make(testlib_pool);
+}
+
+START_TEST(cookies_are_named_for_their_scheme)
+{
+    const kc_rp_names_t *http = &site->rp->names[0], *https = &site->rp->names[1];
+
+    ck_assert_str_eq(http->session, "keycloak_session");
+    ck_assert_uint_eq(http->session_len, strlen("keycloak_session"));
+    ck_assert_str_eq(http->login, "keycloak_login_");
+    ck_assert_str_eq(http->login_pattern, "keycloak_login_*");
+    ck_assert_str_eq(http->rounds, "keycloak_rounds");
+    ck_assert_str_eq(https->session, "__Host-keycloak_session");
+    ck_assert_uint_eq(https->session_len, strlen("__Host-keycloak_session"));
+    ck_assert_str_eq(https->login, "__Host-keycloak_login_");
+    ck_assert_str_eq(https->login_pattern, "__Host-keycloak_login_*");
+    ck_assert_str_eq(https->rounds, "__Host-keycloak_rounds");
+}
+END_TEST
+
+START_TEST(a_domain_makes_the_session_cookie_secure_instead_of_host_only)
+{
+    site->conf->cookie_domain = "example.com";
+    kc_fake_site_renew(site);
+    ck_assert_str_eq(site->rp->names[0].session, "keycloak_session");
+    ck_assert_str_eq(site->rp->names[1].session, "__Secure-keycloak_session");
+    ck_assert_str_eq(site->rp->names[1].login, "__Host-keycloak_login_");
+}
+END_TEST
+
+START_TEST(a_prefix_that_was_configured_is_not_doubled)
+{
+    site->conf->cookie = "__Host-mine";
+    kc_fake_site_renew(site);
+    ck_assert_str_eq(site->rp->names[1].session, "__Host-mine");
+}
+END_TEST
+
+START_TEST(the_callback_is_under_the_prefix_or_where_the_redirect_uri_says)
+{
+    ck_assert_str_eq(site->rp->callback_path, "/authservice/oidc/callback");
+    site->conf->prefix = "/auth/";
+    kc_fake_site_renew(site);
+    ck_assert_str_eq(site->rp->callback_path, "/auth/oidc/callback");
+    site->conf->redirect_uri = "https://kubeflow.example.com/elsewhere/back";
+    kc_fake_site_renew(site);
+    ck_assert_str_eq(site->rp->callback_path, "/elsewhere/back");
+}
+END_TEST
+
+START_TEST(a_redirect_uri_that_is_none_is_refused)
+{
+    kc_rp_t *rp;
+    kc_err_t err;
+
+    site->conf->redirect_uri = "kubeflow.example.com/back";
+    ck_assert_int_eq(kc_rp_create(site->conf, site->keys, testlib_pool, &rp, &err), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
+}
+END_TEST
+
+static void add_header(const char *name, const char *claim)
+{
+    apr_array_header_t *pairs = apr_array_make(testlib_pool, 1, sizeof(kc_conf_pair_t));
+    kc_conf_pair_t pair = {name, claim};
+
+    APR_ARRAY_PUSH(pairs, kc_conf_pair_t) = pair;
+    site->conf->headers = pairs;
+}
+
+static void change(int which)
+{
+    static const kc_conf_transform_t lower = {NULL, "", NULL};
+    static const kc_conf_transform_t pattern = {"@.*", "", NULL};
+
+    switch (which) {
+    case 0:
+        break;
+    case 1:
+        site->conf->issuer = "https://keycloak.example.com/realms/other";
+        break;
+    case 2:
+        site->conf->client_id = "another";
+        break;
+    case 3:
+        site->conf->user_claim = "sub";
+        break;
+    case 4:
+        site->conf->user_prefix = "x:";
+        break;
+    case 5:
+        site->conf->user_transform = &lower;
+        break;
+    case 6:
+        site->conf->user_transform = &pattern;
+        break;
+    case 7:
+        site->conf->groups_claim = "roles";
+        break;
+    case 8:
+        site->conf->verified_email = 0;
+        break;
+    case 9:
+        add_header("X-Name", "name");
+        break;
+    case 10:
+        add_header("X-Name", "given_name");
+        break;
+    case 11: /* the same letters, otherwise divided */
+        site->conf->issuer = KC_FAKE_ISSUER "k";
+        site->conf->client_id = "ubeflow-oidc-authservice";
+        break;
+    default:
+        break;
+    }
+}
+
+enum { CHANGES = 12 };
+
+START_TEST(each_setting_that_gives_a_session_its_meaning_changes_the_fingerprint)
+{
+    unsigned char id[CHANGES][KC_RP_ID_SIZE];
+    kc_conf_t before = *site->conf;
+    int i, j;
+
+    for (i = 0; i < CHANGES; i++) {
+        *site->conf = before;
+        change(i);
+        kc_fake_site_renew(site);
+        memcpy(id[i], site->rp->id, KC_RP_ID_SIZE);
+        for (j = 0; j < i; j++)
+            ck_assert_msg(memcmp(id[i], id[j], KC_RP_ID_SIZE) != 0, "%d and %d", i, j);
+    }
+}
+END_TEST
+
+START_TEST(settings_without_a_say_in_it_leave_the_fingerprint)
+{
+    unsigned char id[KC_RP_ID_SIZE];
+
+    memcpy(id, site->rp->id, KC_RP_ID_SIZE);
+    site->conf->session_max = 60;
+    site->conf->client_secret = "rotated";
+    site->conf->user_header = "x-user";
+    site->conf->public_url = "https://other.example.com";
+    kc_fake_site_renew(site);
+    ck_assert_mem_eq(site->rp->id, id, KC_RP_ID_SIZE);
+}
+END_TEST
+
+static const char *place(const char *purpose, const char *name)
+{
+    char *key = apr_palloc(testlib_pool, KC_STORE_KEY_LEN + 1);
+
+    ck_assert_int_eq(
+        kc_rp_store_key(site->rp, site->keys->key[0], purpose, kc_buf_text(name), key, NULL),
+        KC_OK);
+    return key;
+}
+
+START_TEST(places_in_a_store_are_hex_and_apart)
+{
+    const char *first = place("a", "name");
+
+    ck_assert_uint_eq(strlen(first), KC_STORE_KEY_LEN);
+    ck_assert_uint_eq(strspn(first, "0123456789abcdef"), KC_STORE_KEY_LEN);
+    ck_assert_str_eq(first, place("a", "name"));
+    ck_assert_str_ne(first, place("b", "name"));
+    ck_assert_str_ne(first, place("a", "names"));
+    site->conf->client_id = "another";
+    kc_fake_site_renew(site);
+    ck_assert_str_ne(first, place("a", "name"));
+    site->keys = kc_fake_site_keys(site, "ffffffffffffffffffffffffffffffff", NULL);
+    site->conf->client_id = "kubeflow-oidc-authservice";
+    kc_fake_site_renew(site);
+    ck_assert_str_ne(first, place("a", "name"));
+}
+END_TEST
+
+START_TEST(a_name_that_is_too_long_has_no_place)
+{
+    unsigned char name[KC_RP_STORE_NAME_MAX + 1] = {0};
+    char key[KC_STORE_KEY_LEN + 1];
+    kc_bytes_t bytes = {name, KC_RP_STORE_NAME_MAX};
+    kc_err_t err;
+
+    ck_assert_int_eq(kc_rp_store_key(site->rp, site->keys->key[0], "a", bytes, key, &err), KC_OK);
+    bytes.len++;
+    ck_assert_int_eq(kc_rp_store_key(site->rp, site->keys->key[0], "a", bytes, key, &err),
+                     KC_FAULT);
+    ck_assert_int_eq(err.reason, KC_ERR_INTERNAL);
+}
+END_TEST
+
+START_TEST(one_to_eight_keys_are_taken)
+{
+    apr_array_header_t *secrets = apr_array_make(testlib_pool, 8, sizeof(const char *));
+    kc_seal_keys_t *keys;
+    kc_err_t err;
+    int i;
+
+    ck_assert_int_eq(kc_rp_keys_make(secrets, testlib_pool, &keys, &err), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
+    for (i = 1; i <= KC_SEAL_KEYS_MAX; i++) {
+        APR_ARRAY_PUSH(secrets, const char *) = apr_psprintf(testlib_pool, "%032d", i);
+        ck_assert_int_eq(kc_rp_keys_make(secrets, testlib_pool, &keys, &err), KC_OK);
+        ck_assert_uint_eq(keys->count, (size_t)i);
+    }
+    APR_ARRAY_PUSH(secrets, const char *) = "one too many";
+    ck_assert_int_eq(kc_rp_keys_make(secrets, testlib_pool, &keys, &err), KC_REFUSED);
+}
+END_TEST
+
+Suite *kc_test_rp(void)
+{
+    Suite *suite = suite_create("rp");
+    TCase *tests = tcase_create("rp");
+
+    tcase_add_checked_fixture(tests, setup, testlib_teardown);
+    tcase_add_test(tests, cookies_are_named_for_their_scheme);
+    tcase_add_test(tests, a_domain_makes_the_session_cookie_secure_instead_of_host_only);
+    tcase_add_test(tests, a_prefix_that_was_configured_is_not_doubled);
+    tcase_add_test(tests, the_callback_is_under_the_prefix_or_where_the_redirect_uri_says);
+    tcase_add_test(tests, a_redirect_uri_that_is_none_is_refused);
+    tcase_add_test(tests, each_setting_that_gives_a_session_its_meaning_changes_the_fingerprint);
+    tcase_add_test(tests, settings_without_a_say_in_it_leave_the_fingerprint);
+    tcase_add_test(tests, places_in_a_store_are_hex_and_apart);
+    tcase_add_test(tests, a_name_that_is_too_long_has_no_place);
+    tcase_add_test(tests, one_to_eight_keys_are_taken);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

@@ -1,0 +1,887 @@
+/* Tests of session.h: the compact form, and sessions in a store that lies, forgets or is down.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <check.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_site.h"
+#include "session.h"
+#include "testlib.h"
+
+Suite *kc_test_session(void);
+
+static kc_fake_site_t *site;
+static kc_fake_t *fake;
+
+static void setup(void)
+{
+    testlib_setup();
+    site = kc_fake_site_make(testlib_pool);
+    fake = site->fake;
+}
+
+static void teardown(void)
+{
+    testlib_teardown();
+}
+
+/* ---------------------------------------------------------------- samples */
+
+static kc_session_list_t list_of(const char *const *texts)
+{
+    apr_array_header_t *array = apr_array_make(testlib_pool, 4, sizeof(const char *));
+
+    for (; *texts; texts++)
+        APR_ARRAY_PUSH(array, const char *) = *texts;
+    return kc_session_list_make(array, testlib_pool);
+}
+
+static kc_session_t sample(void)
+{
+    static const char *const headers[] = {"Alice", "", "Sales", NULL};
+    static const char *const groups[] = {"kubeflow/users", "staff", NULL};
+    static const char *const roles[] = {"offline_access", NULL};
+    static const char *const none[] = {NULL};
+    kc_session_t session;
+
+    memset(&session, 0, sizeof(session));
+    session.created = fake->now;
+    session.expires = fake->now + site->conf->session_max;
+    session.token_expires = fake->now + 1800;
+    session.auth_time = fake->now - 5;
+    session.sub = "f7f3a3c1-2f7f-4a1a-9c1e-0d7a5d1f6a10";
+    session.sid = "6d1c63f2-9f51-4a0e-8c38-5a5a1d3b7a11";
+    session.user = "alice@example.com";
+    session.email = "alice@example.com";
+    session.groups = "kubeflow/users,staff";
+    session.headers = list_of(headers);
+    session.group_list = list_of(groups);
+    session.realm_roles = list_of(roles);
+    session.client_roles = list_of(none);
+    session.id_token[0] = kc_buf_text("{\"alg\":\"RS256\"}");
+    session.id_token[1] = kc_buf_text("{\"sub\":\"f7f3\"}");
+    session.id_token[2] = kc_buf_text("signature");
+    return session;
+}
+
+static kc_bytes_t encoded(const kc_session_t *session)
+{
+    kc_bytes_t compact;
+
+    ck_assert_int_eq(kc_session_encode(session, testlib_pool, &compact, NULL), KC_OK);
+    return compact;
+}
+
+static void assert_list(const kc_session_list_t *list, const char *const *texts)
+{
+    const char *at = NULL;
+
+    for (; *texts; texts++) {
+        at = kc_session_list_next(list, at);
+        ck_assert_ptr_nonnull(at);
+        ck_assert_str_eq(at, *texts);
+    }
+    ck_assert_ptr_null(kc_session_list_next(list, at));
+}
+
+/* ---------------------------------------------------------------- the compact form */
+
+START_TEST(what_is_written_is_read)
+{
+    static const char *const headers[] = {"Alice", "", "Sales", NULL};
+    static const char *const groups[] = {"kubeflow/users", "staff", NULL};
+    kc_session_t in = sample(), out;
+    kc_bytes_t again, compact = encoded(&in);
+
+    ck_assert_int_eq(kc_session_decode(compact, &out, NULL), KC_OK);
+    ck_assert(out.created == in.created && out.expires == in.expires);
+    ck_assert(out.token_expires == in.token_expires && out.auth_time == in.auth_time);
+    ck_assert_str_eq(out.sub, in.sub);
+    ck_assert_str_eq(out.sid, in.sid);
+    ck_assert_str_eq(out.user, in.user);
+    ck_assert_str_eq(out.email, in.email);
+    ck_assert_str_eq(out.groups, in.groups);
+    assert_list(&out.headers, headers);
+    assert_list(&out.group_list, groups);
+    ck_assert_uint_eq(out.realm_roles.count, 1);
+    ck_assert_ptr_null(kc_session_list_next(&out.client_roles, NULL));
+    ck_assert_mem_eq(out.id_token[2].data, "signature", 9);
+    ck_assert_uint_eq(out.claims.len, 0);
+    again = encoded(&out);
+    ck_assert_uint_eq(again.len, compact.len);
+    ck_assert_mem_eq(again.data, compact.data, compact.len);
+}
+END_TEST
+
+START_TEST(an_empty_session_is_written_and_read)
+{
+    kc_session_t in, out;
+
+    memset(&in, 0, sizeof(in));
+    in.sub = in.sid = in.user = in.email = in.groups = "";
+    in.headers.text = in.group_list.text = in.realm_roles.text = in.client_roles.text = "";
+    ck_assert_int_eq(kc_session_decode(encoded(&in), &out, NULL), KC_OK);
+    ck_assert_str_eq(out.user, "");
+    ck_assert_ptr_null(kc_session_claims(&out, testlib_pool));
+}
+END_TEST
+
+/* In memory of exactly their size, so that reading past the end is seen. */
+static kc_bytes_t exactly(const unsigned char *data, size_t len)
+{
+    kc_bytes_t bytes = {len ? malloc(len) : NULL, len};
+
+    if (len)
+        memcpy((void *)(uintptr_t)bytes.data, data, len);
+    return bytes;
+}
+
+START_TEST(every_truncation_is_refused)
+{
+    kc_session_t session = sample(), out;
+    kc_bytes_t compact = encoded(&session);
+    size_t len;
+
+    for (len = 0; len < compact.len; len++) {
+        kc_bytes_t cut = exactly(compact.data, len);
+        kc_err_t err;
+
+        ck_assert_int_eq(kc_session_decode(cut, &out, &err), KC_REFUSED);
+        ck_assert_int_eq(err.reason, KC_ERR_SESSION_FORMAT);
+        free((void *)(uintptr_t)cut.data);
+    }
+}
+END_TEST
+
+START_TEST(what_follows_the_end_is_refused)
+{
+    kc_session_t session = sample(), out;
+    kc_bytes_t compact = encoded(&session);
+
+    compact.len++; /* the NUL that follows */
+    ck_assert_int_eq(kc_session_decode(compact, &out, NULL), KC_REFUSED);
+}
+END_TEST
+
+START_TEST(every_other_format_is_refused)
+{
+    kc_session_t session = sample(), out;
+    kc_bytes_t compact = encoded(&session);
+    unsigned char *bytes = apr_pmemdup(testlib_pool, compact.data, compact.len);
+    int format;
+
+    compact.data = bytes;
+    for (format = 0; format < 256; format++) {
+        kc_err_t err;
+
+        bytes[0] = (unsigned char)format;
+        if (format == KC_SESSION_FORMAT)
+            continue;
+        ck_assert_int_eq(kc_session_decode(compact, &out, &err), KC_REFUSED);
+        ck_assert_int_eq(err.reason, KC_ERR_SESSION_FORMAT);
+    }
+}
+END_TEST
+
+/* Any byte may be wrong; then it is refused, or read without leaving the bytes. */
+START_TEST(no_changed_byte_leads_outside)
+{
+    kc_session_t session = sample(), out;
+    kc_bytes_t compact = encoded(&session);
+    kc_bytes_t copy = exactly(compact.data, compact.len);
+    unsigned char *bytes = (unsigned char *)(uintptr_t)copy.data;
+    size_t i;
+    int bit;
+
+    for (i = 0; i < copy.len; i++) {
+        for (bit = 0; bit < 8; bit++) {
+            const kc_session_list_t *lists[] = {&out.headers, &out.group_list, &out.realm_roles,
+                                                &out.client_roles};
+            size_t l;
+
+            bytes[i] ^= (unsigned char)(1 << bit);
+            if (kc_session_decode(copy, &out, NULL) == KC_OK) {
+                kc_bytes_t again = encoded(&out);
+
+                ck_assert_uint_eq(again.len, copy.len);
+                ck_assert_mem_eq(again.data, copy.data, copy.len);
+                for (l = 0; l < 4; l++) {
+                    const char *at = NULL;
+                    unsigned int seen = 0;
+
+                    while ((at = kc_session_list_next(lists[l], at)))
+                        seen++;
+                    ck_assert_uint_eq(seen, lists[l]->count);
+                }
+            }
+            bytes[i] ^= (unsigned char)(1 << bit);
+        }
+    }
+    free(bytes);
+}
+END_TEST
+
+START_TEST(a_session_that_is_too_large_is_refused)
+{
+    size_t len = KC_SEAL_MAX;
+    char *text = apr_palloc(testlib_pool, len + 1);
+    kc_session_t session = sample();
+    kc_bytes_t compact;
+    char id[KC_SESSION_ID_TEXT + 1];
+    kc_err_t err;
+
+    memset(text, 'x', len);
+    text[len] = '\0';
+    session.groups = text;
+    ck_assert_int_eq(kc_session_encode(&session, testlib_pool, &compact, &err), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_STORE_VALUE);
+    ck_assert_int_eq(kc_session_create(site->rp, &session, testlib_pool, id, &err), KC_REFUSED);
+    ck_assert_int_eq(fake->sessions.puts, 0);
+    text[len - 2000] = '\0';
+    ck_assert_int_eq(kc_session_create(site->rp, &session, testlib_pool, id, &err), KC_OK);
+}
+END_TEST
+
+START_TEST(the_id_token_comes_back_to_the_letter)
+{
+    kc_session_t session = sample();
+    const char *text = kc_session_id_token(&session, testlib_pool);
+
+    ck_assert_str_eq(text, "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJmN2YzIn0.c2lnbmF0dXJl");
+}
+END_TEST
+
+START_TEST(merged_claims_win_over_the_tokens)
+{
+    kc_session_t session = sample();
+
+    ck_assert_str_eq(kc_json_member_string(kc_session_claims(&session, testlib_pool), "sub"),
+                     "f7f3");
+    session.claims = kc_buf_text("{\"sub\":\"other\"}");
+    ck_assert_str_eq(kc_json_member_string(kc_session_claims(&session, testlib_pool), "sub"),
+                     "other");
+    session.claims = kc_buf_text("{");
+    ck_assert_ptr_null(kc_session_claims(&session, testlib_pool));
+}
+END_TEST
+
+/* ---------------------------------------------------------------- in the store */
+
+static const char *create(void)
+{
+    kc_session_t session = sample();
+    char *id = apr_palloc(testlib_pool, KC_SESSION_ID_TEXT + 1);
+
+    ck_assert_int_eq(kc_session_create(site->rp, &session, testlib_pool, id, NULL), KC_OK);
+    ck_assert_uint_eq(strlen(id), KC_SESSION_ID_TEXT);
+    return id;
+}
+
+static kc_err_t last;
+
+static kc_session_state_t find(const char *id, kc_session_t *out)
+{
+    kc_session_t dummy;
+
+    memset(&last, 0, sizeof(last));
+    return kc_session_find(site->rp, kc_buf_text(id), testlib_pool, out ? out : &dummy, &last);
+}
+
+START_TEST(a_session_is_found_by_its_id)
+{
+    const char *id = create();
+    kc_session_t session;
+
+    ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
+    ck_assert_int_eq(last.reason, KC_ERR_NONE);
+    ck_assert_str_eq(session.user, "alice@example.com");
+    ck_assert_int_eq(fake->sessions.gets, 1);
+    ck_assert_int_eq(fake->sessions.keys_asked, 2); /* with its mark, in one round trip */
+}
+END_TEST
+
+START_TEST(ids_never_repeat)
+{
+    ck_assert_str_ne(create(), create());
+    ck_assert_int_eq(kc_fake_store_count(&fake->sessions), 2);
+}
+END_TEST
+
+START_TEST(without_random_bytes_there_is_no_session)
+{
+    kc_session_t session = sample();
+    char id[KC_SESSION_ID_TEXT + 1] = "";
+    kc_err_t err;
+
+    fake->is_random_broken = 1;
+    ck_assert_int_eq(kc_session_create(site->rp, &session, testlib_pool, id, &err), KC_FAULT);
+    ck_assert_int_eq(err.reason, KC_ERR_CRYPTO);
+    ck_assert_int_eq(fake->sessions.puts, 0);
+    ck_assert_str_eq(id, "");
+}
+END_TEST
+
+/* What lies in the store tells nobody whose it is, nor what the cookie was. */
+START_TEST(the_store_sees_neither_names_nor_the_id)
+{
+    const char *id = create();
+    const kc_fake_entry_t *entry = kc_fake_store_nth(&fake->sessions, 0);
+    size_t i;
+
+    ck_assert_ptr_null(strstr(entry->key, id));
+    for (i = 0; i + 5 <= entry->len; i++) {
+        ck_assert(memcmp(entry->data + i, "alice", 5) != 0);
+        ck_assert(memcmp(entry->data + i, "RS256", 5) != 0);
+    }
+}
+END_TEST
+
+/* ATTACKS J 132 */
+START_TEST(a_value_with_any_byte_changed_is_refused)
+{
+    const char *id = create();
+    kc_fake_entry_t *entry = kc_fake_store_nth(&fake->sessions, 0);
+    size_t i;
+
+    for (i = 0; i < entry->len; i++) {
+        entry->data[i] ^= (unsigned char)(1 << (i % 8));
+        ck_assert_int_eq(find(id, NULL), KC_SESSION_NONE);
+        ck_assert_int_eq(last.reason, KC_ERR_SEAL);
+        entry->data[i] ^= (unsigned char)(1 << (i % 8));
+    }
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
+}
+END_TEST
+
+/* ATTACKS J 133 */
+START_TEST(a_value_cut_at_any_place_is_refused)
+{
+    const char *id = create();
+    kc_fake_entry_t *entry = kc_fake_store_nth(&fake->sessions, 0);
+    size_t whole = entry->len;
+
+    for (entry->len = 0; entry->len < whole; entry->len++) {
+        ck_assert_int_eq(find(id, NULL), KC_SESSION_NONE);
+        ck_assert_int_eq(last.reason, KC_ERR_SEAL);
+    }
+}
+END_TEST
+
+/* ATTACKS J 134 */
+START_TEST(values_swapped_between_keys_are_refused)
+{
+    const char *first = create(), *second = create();
+    kc_fake_entry_t *one = kc_fake_store_nth(&fake->sessions, 0);
+    kc_fake_entry_t *two = kc_fake_store_nth(&fake->sessions, 1);
+    unsigned char *data = one->data;
+
+    ck_assert_uint_eq(one->len, two->len);
+    one->data = two->data;
+    two->data = data;
+    ck_assert_int_eq(find(first, NULL), KC_SESSION_NONE);
+    ck_assert_int_eq(last.reason, KC_ERR_SEAL);
+    ck_assert_int_eq(find(second, NULL), KC_SESSION_NONE);
+}
+END_TEST
+
+/* ATTACKS J 135 */
+START_TEST(an_old_value_put_back_after_the_end_is_refused)
+{
+    const char *id = create();
+    kc_fake_entry_t copy = *kc_fake_store_nth(&fake->sessions, 0);
+    kc_bytes_t value = {copy.data, copy.len};
+
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(id), testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_SESSION_ENDED);
+    ck_assert_int_eq(kc_store_put(&fake->sessions.store, copy.key, value, copy.expires_at, NULL),
+                     KC_OK);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_SESSION_ENDED);
+    /* to the end of its life */
+    fake->now += site->conf->session_max - 1;
+    ck_assert_int_eq(kc_store_put(&fake->sessions.store, copy.key, value, fake->now + 1000, NULL),
+                     KC_OK);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
+    fake->now += 1;
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
+}
+END_TEST
+
+/* The idle end is the store's matter; the absolute one is sealed, whatever the store says. */
+START_TEST(a_store_that_keeps_too_long_prolongs_nothing)
+{
+    const char *id = create();
+
+    kc_fake_store_nth(&fake->sessions, 0)->expires_at = fake->now + 100 * site->conf->session_max;
+    fake->now += site->conf->session_max - 1;
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_STALE);
+    fake->now += 1;
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_SESSION_ENDED);
+}
+END_TEST
+
+/* ATTACKS J 137: a genuine seal around a form of the future */
+START_TEST(an_unknown_format_in_a_genuine_seal_is_refused)
+{
+    const char *id = create();
+    kc_fake_entry_t *entry = kc_fake_store_nth(&fake->sessions, 0);
+    kc_seal_use_t use = {"session", {NULL, 0}, {site->rp->id, KC_RP_ID_SIZE}};
+    unsigned char *future;
+    kc_bytes_t plain, sealed = {entry->data, entry->len};
+
+    ck_assert_int_eq(kc_buf_unbase64url(id, strlen(id), testlib_pool, &use.binding), KC_OK);
+    ck_assert_int_eq(
+        kc_seal_open(site->keys, &use, fake->now, sealed, testlib_pool, &plain, NULL, NULL), KC_OK);
+    future = apr_pmemdup(testlib_pool, plain.data, plain.len);
+    future[0] = KC_SESSION_FORMAT + 1;
+    plain.data = future;
+    ck_assert_int_eq(kc_seal_close(site->keys, &use, fake->now + 1000, (const unsigned char *)id,
+                                   plain, testlib_pool, &sealed, NULL),
+                     KC_OK);
+    entry->data = (unsigned char *)(uintptr_t)sealed.data;
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_NONE);
+    ck_assert_int_eq(last.reason, KC_ERR_SESSION_FORMAT);
+}
+END_TEST
+
+/* ATTACKS G 107, J 136 */
+START_TEST(malformed_ids_cost_no_look_up)
+{
+    static const char *const ids[] = {
+        "",
+        "x",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", /* 44 */
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB",  /* unused bits */
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "AAAAAAAAAAAAAAAAAAAAA+AAAAAAAAAAAAAAAAAAAAA",
+        "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"",
+        "AAAAAAAAAAAAAAAAAAAA\r\nset AAAAAAAAAAAAAAAAAA",
+        "../../../../../../../../../../../etc/passwd",
+    };
+    size_t i;
+
+    (void)create();
+    for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        ck_assert_int_eq(find(ids[i], NULL), KC_SESSION_NONE);
+        ck_assert_int_eq(last.reason, KC_ERR_SESSION_INVALID);
+        ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(ids[i]), testlib_pool, NULL), KC_OK);
+    }
+    ck_assert_int_eq(find(NULL, NULL), KC_SESSION_NONE);
+    ck_assert_int_eq(last.reason, KC_ERR_NONE);
+    ck_assert_int_eq(fake->sessions.gets, 0);
+    ck_assert_int_eq(fake->sessions.puts, 1);
+}
+END_TEST
+
+START_TEST(an_unknown_id_is_no_session_and_leaves_no_trace)
+{
+    ck_assert_int_eq(find("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", NULL), KC_SESSION_NONE);
+    ck_assert_int_eq(last.reason, KC_ERR_SESSION_ENDED);
+    ck_assert_int_eq(fake->sessions.entries->nelts + fake->host.entries->nelts, 0);
+}
+END_TEST
+
+START_TEST(a_store_that_is_down_is_never_a_missing_session)
+{
+    const char *id = create();
+
+    fake->sessions.is_down = 1;
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_UNKNOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
+    ck_assert_int_eq(find("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", NULL), KC_SESSION_UNKNOWN);
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(id), testlib_pool, &last), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
+    fake->sessions.is_down = 0;
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
+}
+END_TEST
+
+START_TEST(a_store_that_goes_down_while_a_session_ends_says_so)
+{
+    int calls;
+
+    for (calls = 0; calls < 3; calls++) { /* look-up, mark, deletion */
+        const char *id = create();
+
+        fake->sessions.down_after = calls;
+        ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(id), testlib_pool, &last), KC_DOWN);
+        ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
+        fake->sessions.is_down = 0;
+        fake->sessions.down_after = KC_FAKE_NEVER;
+        /* from the mark on it is over, though the value is still there */
+        ck_assert_int_eq(find(id, NULL), calls < 2 ? KC_SESSION_LIVE : KC_SESSION_ENDED);
+    }
+}
+END_TEST
+
+START_TEST(a_store_that_is_down_makes_no_session)
+{
+    kc_session_t session = sample();
+    char id[KC_SESSION_ID_TEXT + 1] = "";
+
+    fake->sessions.is_down = 1;
+    ck_assert_int_eq(kc_session_create(site->rp, &session, testlib_pool, id, &last), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
+    ck_assert_str_eq(id, "");
+}
+END_TEST
+
+START_TEST(ending_twice_and_ending_nothing_is_fine)
+{
+    const kc_bytes_t none = {NULL, 0};
+    const char *id = create();
+
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(id), testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(id), testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_end(site->rp, none, testlib_pool, NULL), KC_OK);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- time */
+
+START_TEST(idle_time_ends_a_session)
+{
+    const char *id = create();
+
+    ck_assert_int_eq(kc_fake_store_nth(&fake->sessions, 0)->expires_at,
+                     fake->now + site->conf->session_idle);
+    fake->now += site->conf->session_idle;
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_NONE);
+    ck_assert_int_eq(last.reason, KC_ERR_SESSION_ENDED);
+}
+END_TEST
+
+START_TEST(the_idle_end_moves_at_most_each_tenth)
+{
+    const char *id = create();
+    int64_t tenth = site->conf->session_idle / 10;
+    int i;
+
+    fake->now += tenth - 1;
+    for (i = 0; i < 100; i++)
+        ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
+    ck_assert_int_eq(fake->sessions.touches, 0);
+    fake->now += 1;
+    for (i = 0; i < 100; i++)
+        ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
+    ck_assert_int_eq(fake->sessions.touches, 1);
+    ck_assert_int_eq(kc_fake_store_nth(&fake->sessions, 0)->expires_at,
+                     fake->now + site->conf->session_idle);
+    ck_assert_int_eq(fake->host.adds, 0); /* no marker where the store can tell */
+}
+END_TEST
+
+/* A store such as memcached, which does not tell when an item expires. */
+static kc_store_vtable_t silent_vtable;
+static kc_store_t silent_store;
+static int silent_touches;
+
+static kc_rc_t silent_get(kc_store_t *store, const char *const *keys, size_t count,
+                          kc_store_item_t *items, apr_pool_t *pool, kc_err_t *err)
+{
+    kc_rc_t rc = kc_store_get(&fake->sessions.store, keys, count, items, pool, err);
+    size_t i;
+
+    (void)store;
+    for (i = 0; i < count; i++)
+        items[i].expires_at = 0;
+    return rc;
+}
+
+static kc_rc_t silent_touch(kc_store_t *store, const char *key, int64_t expires_at, kc_err_t *err)
+{
+    (void)store;
+    silent_touches++;
+    return kc_store_touch(&fake->sessions.store, key, expires_at, err);
+}
+
+static void be_silent(void)
+{
+    silent_vtable.name = "silent";
+    silent_vtable.get = silent_get;
+    silent_vtable.touch = silent_touch;
+    silent_store.vtable = &silent_vtable;
+    silent_touches = 0;
+    fake->env.sessions = &silent_store;
+}
+
+START_TEST(a_store_that_cannot_tell_is_touched_each_tenth_too)
+{
+    const char *id = create();
+    int64_t tenth = site->conf->session_idle / 10;
+    int i, round;
+
+    be_silent();
+    for (round = 1; round <= 5; round++) {
+        for (i = 0; i < 100; i++)
+            ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
+        ck_assert_int_eq(silent_touches, round);
+        ck_assert_int_eq(kc_fake_store_nth(&fake->sessions, 0)->expires_at,
+                         fake->now + site->conf->session_idle);
+        fake->now += tenth;
+    }
+}
+END_TEST
+
+START_TEST(a_touch_that_fails_costs_the_request_nothing)
+{
+    const char *id = create();
+
+    fake->now += site->conf->session_idle / 2;
+    fake->sessions.down_after = 1;
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
+    ck_assert_int_eq(fake->sessions.touches, 1);
+    fake->sessions.is_down = 0;
+    fake->sessions.down_after = KC_FAKE_NEVER;
+    be_silent();
+    fake->host.is_down = 1;
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
+}
+END_TEST
+
+/* Requests without end keep a session to its absolute end and no longer. */
+START_TEST(the_absolute_end_is_not_moved)
+{
+    const char *id = create();
+    int64_t end = fake->now + site->conf->session_max;
+    kc_session_state_t state = KC_SESSION_LIVE;
+
+    while (fake->now < end) {
+        state = find(id, NULL);
+        ck_assert(state == KC_SESSION_LIVE || state == KC_SESSION_STALE);
+        ck_assert(kc_fake_store_nth(&fake->sessions, 0)->expires_at <= end);
+        fake->now += 600;
+    }
+    ck_assert(fake->now >= end);
+    state = find(id, NULL);
+    ck_assert(state == KC_SESSION_NONE || state == KC_SESSION_ENDED);
+}
+END_TEST
+
+START_TEST(a_session_shorter_than_the_idle_time_expires_in_the_store)
+{
+    site->conf->session_max = 60;
+    (void)create();
+    ck_assert_int_eq(kc_fake_store_nth(&fake->sessions, 0)->expires_at, fake->now + 60);
+}
+END_TEST
+
+START_TEST(a_session_is_stale_when_its_token_and_the_leeway_are_over)
+{
+    const char *id = create();
+    kc_session_t session;
+
+    fake->now += 1800 + site->conf->clock_skew - 1;
+    ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
+    fake->now += 1;
+    memset(&session, 0, sizeof(session));
+    ck_assert_int_eq(find(id, &session), KC_SESSION_STALE);
+    ck_assert_int_eq(last.reason, KC_ERR_SESSION_ENDED);
+    ck_assert_str_eq(session.user, "alice@example.com");
+}
+END_TEST
+
+/* ---------------------------------------------------------------- whose session it is */
+
+START_TEST(another_configuration_opens_no_session_of_this_one)
+{
+    static const kc_conf_transform_t lower = {NULL, "", NULL};
+    const char *id = create();
+    kc_conf_t before = *site->conf;
+    int change;
+
+    for (change = 0; change < 7; change++) {
+        *site->conf = before;
+        switch (change) {
+        case 0:
+            site->conf->client_id = "another";
+            break;
+        case 1:
+            site->conf->user_claim = "preferred_username";
+            break;
+        case 2:
+            site->conf->issuer = KC_FAKE_ISSUER "/";
+            break;
+        case 3:
+            site->conf->user_prefix = "x";
+            break;
+        case 4:
+            site->conf->user_transform = &lower;
+            break;
+        case 5:
+            site->conf->groups_claim = "roles";
+            break;
+        default:
+            site->conf->verified_email = 0;
+            break;
+        }
+        kc_fake_site_renew(site);
+        ck_assert_int_eq(find(id, NULL), KC_SESSION_NONE);
+    }
+    *site->conf = before;
+    kc_fake_site_renew(site);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
+}
+END_TEST
+
+/* The store's key is one's own; the seal is bound to the configuration all the same. */
+START_TEST(a_value_moved_to_another_configurations_key_is_refused)
+{
+    const char *id = create();
+    kc_fake_entry_t *mine = kc_fake_store_nth(&fake->sessions, 0);
+    char key[KC_STORE_KEY_LEN + 1];
+    kc_bytes_t raw;
+
+    site->conf->client_id = "another";
+    kc_fake_site_renew(site);
+    ck_assert_int_eq(kc_buf_unbase64url(id, strlen(id), testlib_pool, &raw), KC_OK);
+    ck_assert_int_eq(kc_rp_store_key(site->rp, site->keys->key[0], "session-key", raw, key, NULL),
+                     KC_OK);
+    memcpy(mine->key, key, sizeof(key));
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_NONE);
+    ck_assert_int_eq(last.reason, KC_ERR_SEAL);
+}
+END_TEST
+
+START_TEST(a_rotated_key_still_opens_and_ends_sessions)
+{
+    const char *id = create(), *fresh;
+    kc_bytes_t value;
+    kc_fake_entry_t copy;
+
+    site->keys = kc_fake_site_keys(site, "ffffffffffffffffffffffffffffffff",
+                                   "0123456789abcdef0123456789abcdef");
+    kc_fake_site_renew(site);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
+    fresh = create();
+    ck_assert_int_eq(find(fresh, NULL), KC_SESSION_LIVE);
+    copy = *kc_fake_store_nth(&fake->sessions, 0);
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(id), testlib_pool, NULL), KC_OK);
+    value.data = copy.data;
+    value.len = copy.len;
+    ck_assert_int_eq(kc_store_put(&fake->sessions.store, copy.key, value, copy.expires_at, NULL),
+                     KC_OK);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
+    /* the old key has gone: so have its sessions */
+    site->keys = kc_fake_site_keys(site, "ffffffffffffffffffffffffffffffff", NULL);
+    kc_fake_site_renew(site);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_NONE);
+    ck_assert_int_eq(find(fresh, NULL), KC_SESSION_LIVE);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- size */
+
+/* An ID token as Keycloak makes it: about 1,200 bytes. */
+static kc_session_t realistic(void)
+{
+    kc_session_t session = sample();
+    kc_bytes_t signature = {apr_pcalloc(testlib_pool, 256), 256};
+    const char *payload =
+        "{\"exp\":1700000300,\"iat\":1700000000,\"auth_time\":1700000000,"
+        "\"jti\":\"8c4a7d3e-6f5b-4a39-9e1d-2b7c8f0a1d23\","
+        "\"iss\":\"https://keycloak.example.com/realms/kubeflow\","
+        "\"aud\":\"kubeflow-oidc-authservice\",\"sub\":\"f7f3a3c1-2f7f-4a1a-9c1e-0d7a5d1f6a10\","
+        "\"typ\":\"ID\",\"azp\":\"kubeflow-oidc-authservice\",\"nonce\":\"0123456789abcdef012345\","
+        "\"sid\":\"6d1c63f2-9f51-4a0e-8c38-5a5a1d3b7a11\",\"at_hash\":\"k1r1kPYpNPQ7TMRrNu3Wcg\","
+        "\"acr\":\"1\",\"email_verified\":true,\"name\":\"Alice Example\","
+        "\"groups\":[\"/kubeflow/users\",\"/staff\"],\"preferred_username\":\"alice\","
+        "\"given_name\":\"Alice\",\"family_name\":\"Example\",\"email\":\"alice@example.com\"}";
+
+    session.id_token[0] = kc_buf_text("{\"alg\":\"RS256\",\"typ\" : \"JWT\",\"kid\" : "
+                                      "\"Vn0XVQ3zT9nL2dE5sYwJm8uK1rP4bC7hG6oA0fIxSgM\"}");
+    session.id_token[1] = kc_buf_text(payload);
+    session.id_token[2] = signature;
+    return session;
+}
+
+START_TEST(a_realistic_session_is_small)
+{
+    kc_session_t session = realistic();
+    char id[KC_SESSION_ID_TEXT + 1];
+    size_t token = strlen(kc_session_id_token(&session, testlib_pool)), sealed;
+
+    ck_assert_uint_ge(token, 1150);
+    ck_assert_int_eq(kc_session_create(site->rp, &session, testlib_pool, id, NULL), KC_OK);
+    sealed = kc_fake_store_nth(&fake->sessions, 0)->len;
+    printf("a session with an ID token of %zu bytes is %zu bytes sealed\n", token, sealed);
+    ck_assert_uint_le(sealed, 1600);
+}
+END_TEST
+
+static void add_form(Suite *suite)
+{
+    TCase *form = tcase_create("form");
+
+    tcase_add_checked_fixture(form, setup, teardown);
+    tcase_add_test(form, what_is_written_is_read);
+    tcase_add_test(form, an_empty_session_is_written_and_read);
+    tcase_add_test(form, every_truncation_is_refused);
+    tcase_add_test(form, what_follows_the_end_is_refused);
+    tcase_add_test(form, every_other_format_is_refused);
+    tcase_add_test(form, no_changed_byte_leads_outside);
+    tcase_add_test(form, a_session_that_is_too_large_is_refused);
+    tcase_add_test(form, the_id_token_comes_back_to_the_letter);
+    tcase_add_test(form, merged_claims_win_over_the_tokens);
+    tcase_add_test(form, a_realistic_session_is_small);
+    suite_add_tcase(suite, form);
+}
+
+static void add_store(Suite *suite)
+{
+    TCase *store = tcase_create("store");
+
+    tcase_add_checked_fixture(store, setup, teardown);
+    tcase_add_test(store, a_session_is_found_by_its_id);
+    tcase_add_test(store, ids_never_repeat);
+    tcase_add_test(store, without_random_bytes_there_is_no_session);
+    tcase_add_test(store, the_store_sees_neither_names_nor_the_id);
+    tcase_add_test(store, a_value_with_any_byte_changed_is_refused);
+    tcase_add_test(store, a_value_cut_at_any_place_is_refused);
+    tcase_add_test(store, values_swapped_between_keys_are_refused);
+    tcase_add_test(store, an_old_value_put_back_after_the_end_is_refused);
+    tcase_add_test(store, a_store_that_keeps_too_long_prolongs_nothing);
+    tcase_add_test(store, an_unknown_format_in_a_genuine_seal_is_refused);
+    tcase_add_test(store, malformed_ids_cost_no_look_up);
+    tcase_add_test(store, an_unknown_id_is_no_session_and_leaves_no_trace);
+    tcase_add_test(store, a_store_that_is_down_is_never_a_missing_session);
+    tcase_add_test(store, a_store_that_goes_down_while_a_session_ends_says_so);
+    tcase_add_test(store, a_store_that_is_down_makes_no_session);
+    tcase_add_test(store, ending_twice_and_ending_nothing_is_fine);
+    tcase_add_test(store, another_configuration_opens_no_session_of_this_one);
+    tcase_add_test(store, a_value_moved_to_another_configurations_key_is_refused);
+    tcase_add_test(store, a_rotated_key_still_opens_and_ends_sessions);
+    suite_add_tcase(suite, store);
+}
+
+static void add_time(Suite *suite)
+{
+    TCase *time = tcase_create("time");
+
+    tcase_add_checked_fixture(time, setup, teardown);
+    tcase_add_test(time, idle_time_ends_a_session);
+    tcase_add_test(time, the_idle_end_moves_at_most_each_tenth);
+    tcase_add_test(time, a_store_that_cannot_tell_is_touched_each_tenth_too);
+    tcase_add_test(time, a_touch_that_fails_costs_the_request_nothing);
+    tcase_add_test(time, the_absolute_end_is_not_moved);
+    tcase_add_test(time, a_session_shorter_than_the_idle_time_expires_in_the_store);
+    tcase_add_test(time, a_session_is_stale_when_its_token_and_the_leeway_are_over);
+    suite_add_tcase(suite, time);
+}
+
+Suite *kc_test_session(void)
+{
+    Suite *suite = suite_create("session");
+
+    add_form(suite);
+    add_store(suite);
+    add_time(suite);
+    return suite;
+}
