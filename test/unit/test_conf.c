@@ -1,0 +1,955 @@
+/* Tests of conf.h: every directive by default, set, merged and restored; every line that is
+ * refused. SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include "conf.h"
+
+/* Two keys of 32 and more characters, given through the environment. */
+#define KEY_A "first-key-of-thirty-two-characters-or-more"
+#define KEY_B "second-key-of-exactly-32-letters"
+#define CANARY "canary-7c1f2a"
+
+enum { EXEC_PATIENCE = 60 /* seconds */ };
+
+static apr_pool_t *pool;
+static char folder[] = "/tmp/kc-test-conf-XXXXXX";
+
+static void setup(void)
+{
+    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
+    memcpy(folder + sizeof(folder) - 7, "XXXXXX", 6);
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    setenv("KC_TEST_KEY_A", KEY_A, 1);
+    setenv("KC_TEST_KEY_B", KEY_B, 1);
+}
+
+static const char *path_of(const char *name)
+{
+    return apr_pstrcat(pool, folder, "/", name, NULL);
+}
+
+static void teardown(void)
+{
+    static const char *const names[] = {"secret", "other", "key", "script", "pipe"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        unlink(path_of(names[i]));
+    rmdir(folder);
+    apr_pool_destroy(pool);
+}
+
+static const char *write_file(const char *name, mode_t mode, const char *data, size_t len)
+{
+    const char *path = path_of(name);
+    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq((int)write(fd, data, len), (int)len);
+    close(fd);
+    ck_assert_int_eq(chmod(path, mode), 0);
+    return path;
+}
+
+static const char *write_text(const char *name, mode_t mode, const char *text)
+{
+    return write_file(name, mode, text, strlen(text));
+}
+
+/* ---------------------------------------------------------------- lines */
+
+static int count_words(char *const *words)
+{
+    int count = 0;
+
+    while (words[count])
+        count++;
+    return count;
+}
+
+static kc_rc_t set_text(void *conf, kc_conf_index_t index, const char *text, kc_err_t *err)
+{
+    char **words;
+
+    ck_assert_int_eq(apr_tokenize_to_argv(text, &words, pool), APR_SUCCESS);
+    return kc_conf_set(conf, index, count_words(words), (const char *const *)words, "test.conf", 7,
+                       pool, err);
+}
+
+static kc_rc_t set_one(void *conf, kc_conf_index_t index, const char *argument, kc_err_t *err)
+{
+    return kc_conf_set(conf, index, 1, &argument, "test.conf", 7, pool, err);
+}
+
+static kc_conf_index_t index_of(const char *name, size_t len)
+{
+    for (int i = 0; i < KC_CONF_ROWS; i++) {
+        const char *row = kc_conf_row((kc_conf_index_t)i)->name;
+
+        if (strlen(row) == len && !memcmp(row, name, len))
+            return (kc_conf_index_t)i;
+    }
+    ck_abort_msg("no directive %s", name);
+    return KC_CONF_ROWS;
+}
+
+/* Settings from lines of "Directive arguments", separated by newlines. */
+static kc_conf_t *conf_of(const char *lines)
+{
+    kc_conf_t *conf = kc_conf_create(pool);
+    char *rest = apr_pstrdup(pool, lines);
+
+    while (*rest) {
+        size_t len = strcspn(rest, "\n");
+        size_t name_len = strcspn(rest, " ");
+        kc_err_t err = {0};
+
+        if (rest[len])
+            rest[len++] = '\0';
+        ck_assert_msg(set_text(conf, index_of(rest, name_len), rest + name_len + 1, &err) == KC_OK,
+                      "%s: %s", rest, err.detail);
+        rest += len;
+    }
+    return conf;
+}
+
+/* ---------------------------------------------------------------- every directive */
+
+/* value differs from the default, other from both; each with the form it has in a dump. A directive
+ * with a default takes it as its other value. */
+typedef struct {
+    kc_conf_index_t row;
+    const char *fallback;
+    const char *value, *value_dump;
+    const char *other, *other_dump;
+} sample_t;
+
+#define ALGORITHMS "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512"
+#define UNSET "(not set)"
+#define SAME(text) text, text
+
+static const sample_t samples[] = {
+    {KC_CONF_ROW_issuer, UNSET, SAME("https://a.example/realms/x/"), SAME("https://b.example/")},
+    {KC_CONF_ROW_client_id, UNSET, SAME("app"), SAME("other")},
+    {KC_CONF_ROW_client_secret, UNSET, CANARY, "(set)", "env:KC_TEST_KEY_A", "(set)"},
+    {KC_CONF_ROW_client_auth, "client_secret_basic", "TLS_client_auth", "tls_client_auth",
+     SAME("client_secret_basic")},
+    {KC_CONF_ROW_client_key, UNSET, "file:/k/client.key", "/k/client.key", SAME("/k/b.key")},
+    {KC_CONF_ROW_client_cert, UNSET, SAME("/k/client.pem"), "file:/k/b.pem", "/k/b.pem"},
+    {KC_CONF_ROW_scope, "openid profile email", SAME("openid groups"),
+     SAME("openid profile email")},
+    {KC_CONF_ROW_algorithms, ALGORITHMS, SAME("ES256"), SAME(ALGORITHMS)},
+    {KC_CONF_ROW_clock_skew, "30s", "0", "0", "30", "30s"},
+    {KC_CONF_ROW_user_info, "auto", "OFF", "off", SAME("auto")},
+    {KC_CONF_ROW_prefix, "/authservice/", "/sso/v1.2", "/sso/v1.2/", SAME("/authservice/")},
+    {KC_CONF_ROW_public_url, UNSET, "HTTPS://Site.Example:443/", "https://site.example",
+     SAME("http://site.example:8989")},
+    {KC_CONF_ROW_redirect_uri, UNSET, SAME("https://site.example/cb"),
+     SAME("https://site.example/oidc/cb")},
+    {KC_CONF_ROW_auth_url, UNSET, SAME("/auth/realms/x"), SAME("https://login.example/auth?a=b")},
+    {KC_CONF_ROW_backchannel_url, UNSET, "http://keycloak:8080/", "http://keycloak:8080",
+     SAME("https://[::1]:8443")},
+    {KC_CONF_ROW_endpoint_origins, UNSET, SAME("https://a.example https://b.example"),
+     SAME("https://c.example")},
+    {KC_CONF_ROW_trusted_proxies, UNSET, SAME("10.0.0.0/8 ::1"), SAME("192.0.2.7")},
+    {KC_CONF_ROW_allow_http, "off", "On", "on", SAME("off")},
+    {KC_CONF_ROW_ca_file, UNSET, SAME("/k/ca.pem"), SAME("/k/ca2.pem")},
+    {KC_CONF_ROW_http_timeout, "5s", "1500ms", "1500ms", "5", "5s"},
+    {KC_CONF_ROW_metadata_ttl, "15m", "1", "1s", SAME("15m")},
+    {KC_CONF_ROW_metadata_stale, "1d", "90m", "90m", "24h", "1d"},
+    {KC_CONF_ROW_crypto_key, UNSET, "env:KC_TEST_KEY_A", "(set)",
+     "env:KC_TEST_KEY_B env:KC_TEST_KEY_A", "(set)"},
+    {KC_CONF_ROW_memcached, UNSET, SAME("mc1:11211 [::1]:11212"), SAME("mc2")},
+    {KC_CONF_ROW_store_timeout, "50ms", "60s", "1m", SAME("50ms")},
+    {KC_CONF_ROW_cache_size, "64M", "1048577", "1048577", "65536K", "64M"},
+    {KC_CONF_ROW_session_max, "10h", "3650d", "3650d", SAME("10h")},
+    {KC_CONF_ROW_session_idle, "1h", "30m", "30m", "60m", "1h"},
+    {KC_CONF_ROW_login_timeout, "10m", "1s", "1s", "600", "10m"},
+    {KC_CONF_ROW_cookie, "keycloak_session", SAME("sid"), SAME("keycloak_session")},
+    {KC_CONF_ROW_cookie_same_site, "Lax", "strict", "Strict", SAME("Lax")},
+    {KC_CONF_ROW_cookie_domain, UNSET, SAME("example.com"), SAME("example.org")},
+    {KC_CONF_ROW_user_claim, "email", SAME("preferred_username"), SAME("email")},
+    {KC_CONF_ROW_user_prefix, UNSET, SAME("corp:"), SAME("x-")},
+    {KC_CONF_ROW_user_transform, UNSET, SAME("lower"), "'^(.*)@.*$' '\\\\1'", "^(.*)@.*$ \\1"},
+    {KC_CONF_ROW_user_header, "kubeflow-userid", SAME("X-User"), SAME("kubeflow-userid")},
+    {KC_CONF_ROW_groups_header, "kubeflow-groups", SAME("X-Groups"), SAME("kubeflow-groups")},
+    {KC_CONF_ROW_groups_claim, "groups", SAME("realm_access.roles"), SAME("groups")},
+    {KC_CONF_ROW_headers, UNSET, SAME("X-Name name"), SAME("X-Mail email")},
+    {KC_CONF_ROW_verified_email, "on", SAME("off"), SAME("on")},
+    {KC_CONF_ROW_public_paths, UNSET, SAME("/public /favicon.ico"), SAME("/open")},
+    {KC_CONF_ROW_after_logout_url, "/", SAME("/goodbye?x=1"), SAME("/")},
+    {KC_CONF_ROW_return_hosts, UNSET, SAME("portal.example portal.example:8443"),
+     SAME("b.example")},
+    {KC_CONF_ROW_unauth, "auto", SAME("pass"), SAME("auto")},
+};
+
+static const sample_t *sample_of(int row)
+{
+    const sample_t *found = NULL;
+
+    for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+        if ((int)samples[i].row == row)
+            found = &samples[i];
+    }
+    ck_assert_msg(found != NULL, "%s has no sample here", kc_conf_row((kc_conf_index_t)row)->name);
+    return found;
+}
+
+static int is_directory(int row)
+{
+    return kc_conf_row((kc_conf_index_t)row)->is_directory;
+}
+
+static void *create(int row)
+{
+    return is_directory(row) ? (void *)kc_conf_dir_create(pool) : (void *)kc_conf_create(pool);
+}
+
+static const void *merge(int row, const void *base, const void *add)
+{
+    return is_directory(row) ? (const void *)kc_conf_dir_merge(base, add, pool)
+                             : (const void *)kc_conf_merge(base, add, pool);
+}
+
+/* All rows of directory scope are choices. */
+static const char *dump(int row, const void *conf)
+{
+    const kc_conf_row_t *info = kc_conf_row((kc_conf_index_t)row);
+    char *words, *word, *state;
+
+    if (!info->is_directory)
+        return kc_conf_dump(conf, (kc_conf_index_t)row, pool);
+    ck_assert_int_eq(info->type, KC_CONF_CHOICE);
+    words = apr_pstrdup(pool, info->arguments);
+    word = apr_strtok(words, "|", &state);
+    for (int i = *(const int *)((const char *)conf + info->offset); i > 0 && word; i--)
+        word = apr_strtok(NULL, "|", &state);
+    return word;
+}
+
+static const kc_conf_place_t *place_of(int row, const void *conf)
+{
+    return is_directory(row) ? &((const kc_conf_dir_t *)conf)->place[row]
+                             : &((const kc_conf_t *)conf)->place[row];
+}
+
+static void *create_with(int row, const char *text)
+{
+    void *conf = create(row);
+    kc_err_t err = {0};
+
+    ck_assert_msg(set_text(conf, (kc_conf_index_t)row, text, &err) == KC_OK, "%s %s: %s",
+                  kc_conf_row((kc_conf_index_t)row)->name, text, err.detail);
+    return conf;
+}
+
+START_TEST(every_row_has_its_default)
+{
+    const sample_t *sample = sample_of(_i);
+    void *conf = create(_i);
+
+    ck_assert_str_eq(dump(_i, conf), sample->fallback);
+    ck_assert_ptr_null(place_of(_i, conf)->file);
+    /* The text of the default is one that the directive takes. */
+    if (kc_conf_row(sample->row)->fallback)
+        ck_assert_str_eq(dump(_i, create_with(_i, kc_conf_row(sample->row)->fallback)),
+                         sample->fallback);
+}
+END_TEST
+
+START_TEST(every_row_can_be_set)
+{
+    const sample_t *sample = sample_of(_i);
+    const void *conf = create_with(_i, sample->value);
+
+    ck_assert_str_eq(dump(_i, conf), sample->value_dump);
+    ck_assert_str_eq(place_of(_i, conf)->file, "test.conf");
+    ck_assert_int_eq(place_of(_i, conf)->line, 7);
+    if (!is_directory(_i))
+        ck_assert(kc_conf_is_set(conf, sample->row));
+    for (int i = 0; i < KC_CONF_ROWS; i++) {
+        if (i != _i && is_directory(i) == is_directory(_i))
+            ck_assert_str_eq(dump(i, conf), sample_of(i)->fallback);
+    }
+}
+END_TEST
+
+START_TEST(every_row_is_inherited)
+{
+    const sample_t *sample = sample_of(_i);
+    const void *merged = merge(_i, create_with(_i, sample->value), create(_i));
+
+    ck_assert_str_eq(dump(_i, merged), sample->value_dump);
+    ck_assert_str_eq(place_of(_i, merged)->file, "test.conf");
+    merged = merge(_i, create(_i), create_with(_i, sample->value));
+    ck_assert_str_eq(dump(_i, merged), sample->value_dump);
+    ck_assert_ptr_nonnull(place_of(_i, merged)->file);
+    merged = merge(_i, create(_i), create(_i));
+    ck_assert_str_eq(dump(_i, merged), sample->fallback);
+    ck_assert_ptr_null(place_of(_i, merged)->file);
+}
+END_TEST
+
+START_TEST(every_row_can_be_restored_by_a_child)
+{
+    const sample_t *sample = sample_of(_i);
+    const void *base = create_with(_i, sample->value);
+    const void *merged = merge(_i, base, create_with(_i, sample->other));
+
+    ck_assert_str_eq(dump(_i, merged), sample->other_dump);
+    ck_assert_str_eq(dump(_i, base), sample->value_dump);
+    if (kc_conf_row(sample->row)->fallback)
+        ck_assert_str_eq(sample->other_dump, sample->fallback);
+}
+END_TEST
+
+START_TEST(every_row_needs_arguments)
+{
+    kc_err_t err = {0};
+
+    ck_assert_int_eq(
+        kc_conf_set(create(_i), (kc_conf_index_t)_i, 0, NULL, "test.conf", 1, pool, &err),
+        KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
+    ck_assert_ptr_nonnull(strstr(err.detail, "arguments"));
+}
+END_TEST
+
+START_TEST(secrets_are_not_dumped)
+{
+    kc_conf_t *conf = conf_of("KeycloakClientSecret " CANARY "\n"
+                              "KeycloakCryptoKey env:KC_TEST_KEY_A");
+
+    ck_assert_str_eq(conf->client_secret, CANARY);
+    for (int i = 0; i < KC_CONF_ROWS; i++) {
+        const char *text = kc_conf_dump(conf, (kc_conf_index_t)i, pool);
+
+        ck_assert_ptr_null(strstr(text, CANARY));
+        ck_assert_ptr_null(strstr(text, KEY_A));
+    }
+}
+END_TEST
+
+START_TEST(lists_grow_within_one_server)
+{
+    kc_conf_t *base = conf_of("KeycloakPublicPath /a /b\nKeycloakPublicPath /c\n"
+                              "KeycloakHeader X-A a\nKeycloakHeader X-B b.c");
+    kc_conf_t *add = conf_of("KeycloakPublicPath /d\nKeycloakScope openid\nKeycloakScope x");
+    kc_conf_t *merged = kc_conf_merge(base, add, pool);
+
+    ck_assert_str_eq(kc_conf_dump(base, KC_CONF_ROW_public_paths, pool), "/a /b /c");
+    ck_assert_str_eq(kc_conf_dump(base, KC_CONF_ROW_headers, pool), "X-A a, X-B b.c");
+    ck_assert_str_eq(kc_conf_dump(merged, KC_CONF_ROW_public_paths, pool), "/d");
+    ck_assert_str_eq(kc_conf_dump(merged, KC_CONF_ROW_headers, pool), "X-A a, X-B b.c");
+    /* The first line takes the place of the default, the next ones add to it. */
+    ck_assert_str_eq(kc_conf_dump(merged, KC_CONF_ROW_scope, pool), "openid x");
+}
+END_TEST
+
+START_TEST(a_refused_line_changes_nothing)
+{
+    kc_conf_t *conf = conf_of("KeycloakUserTransform lower");
+
+    ck_assert_int_eq(set_text(conf, KC_CONF_ROW_user_transform, "a '\\\\2'", NULL), KC_REFUSED);
+    ck_assert_str_eq(kc_conf_dump(conf, KC_CONF_ROW_user_transform, pool), "lower");
+    ck_assert_int_eq(set_text(conf, KC_CONF_ROW_session_max, "x", NULL), KC_REFUSED);
+    ck_assert_int_eq((int)conf->session_max, 36000);
+    ck_assert(!kc_conf_is_set(conf, KC_CONF_ROW_session_max));
+}
+END_TEST
+
+START_TEST(a_line_from_nowhere_counts_as_set)
+{
+    kc_conf_t *conf = kc_conf_create(pool);
+    const char *argument = "x";
+
+    ck_assert_int_eq(kc_conf_set(conf, KC_CONF_ROW_client_id, 1, &argument, NULL, 0, pool, NULL),
+                     KC_OK);
+    ck_assert(kc_conf_is_set(conf, KC_CONF_ROW_client_id));
+    ck_assert_ptr_null(kc_conf_row(KC_CONF_ROWS));
+    ck_assert_ptr_null(kc_conf_row((kc_conf_index_t)-1));
+}
+END_TEST
+
+/* ---------------------------------------------------------------- refused by the parsers */
+
+typedef struct {
+    kc_conf_index_t row;
+    const char *argument; /* one, as it is */
+    const char *because;  /* part of the detail */
+} refusal_t;
+
+static const refusal_t refusals[] = {
+    {KC_CONF_ROW_client_id, "", "not empty"},
+    {KC_CONF_ROW_client_id, "a\nb", "control"},
+    {KC_CONF_ROW_client_id, "a\x7f", "control"},
+    {KC_CONF_ROW_client_key, "keys/client.key", "absolute"},
+    {KC_CONF_ROW_client_key, "file:client.key", "absolute"},
+    {KC_CONF_ROW_client_cert, "client.pem", "absolute"},
+    {KC_CONF_ROW_ca_file, "ca.pem", "absolute"},
+    {KC_CONF_ROW_user_header, "", "header's name"},
+    {KC_CONF_ROW_user_header, "X User", "header's name"},
+    {KC_CONF_ROW_user_header, "X-User:", "header's name"},
+    {KC_CONF_ROW_groups_header, "X-Gr\xc3\xbcppe", "header's name"},
+    {KC_CONF_ROW_issuer, "keycloak.example.com/realms/x", "https:// or http://"},
+    {KC_CONF_ROW_issuer, "ftp://keycloak.example.com/", "https:// or http://"},
+    {KC_CONF_ROW_issuer, "https://user@keycloak.example.com/", "user information"},
+    {KC_CONF_ROW_issuer, "https://keycloak.example.com/#a", "fragment"},
+    {KC_CONF_ROW_issuer, "https://", "host"},
+    {KC_CONF_ROW_public_url, "https://site.example/app", "without a path"},
+    {KC_CONF_ROW_public_url, "https://site.example/?a", "without a path"},
+    {KC_CONF_ROW_backchannel_url, "http://keycloak:8080/auth", "without a path"},
+    {KC_CONF_ROW_auth_url, "//login.example/", "one slash"},
+    {KC_CONF_ROW_auth_url, "/\\login.example/", "one slash"},
+    {KC_CONF_ROW_auth_url, "login", "https:// or http://"},
+    {KC_CONF_ROW_after_logout_url, "//evil.example", "one slash"},
+    {KC_CONF_ROW_after_logout_url, "/a/../b", "one slash"},
+    {KC_CONF_ROW_after_logout_url, "/a#b", "fragment"},
+    {KC_CONF_ROW_after_logout_url, "javascript:alert(1)", "https:// or http://"},
+    {KC_CONF_ROW_prefix, "", "/authservice/"},
+    {KC_CONF_ROW_prefix, "/", "/authservice/"},
+    {KC_CONF_ROW_prefix, "//", "/authservice/"},
+    {KC_CONF_ROW_prefix, "auth", "/authservice/"},
+    {KC_CONF_ROW_prefix, "/a//b", "/authservice/"},
+    {KC_CONF_ROW_prefix, "/a/../b/", "/authservice/"},
+    {KC_CONF_ROW_prefix, "/./", "/authservice/"},
+    {KC_CONF_ROW_prefix, "/a b/", "/authservice/"},
+    {KC_CONF_ROW_prefix, "/a%2fb/", "/authservice/"},
+    {KC_CONF_ROW_prefix, "/a;b/", "/authservice/"},
+    {KC_CONF_ROW_prefix, "/\xc3\xa4/", "/authservice/"},
+    {KC_CONF_ROW_allow_http, "yes", "on or off"},
+    {KC_CONF_ROW_verified_email, "1", "on or off"},
+    {KC_CONF_ROW_session_max, "12 parsecs", "a duration such as"},
+    {KC_CONF_ROW_session_max, "", "a duration such as"},
+    {KC_CONF_ROW_session_max, "s", "a duration such as"},
+    {KC_CONF_ROW_session_max, "-5", "a duration such as"},
+    {KC_CONF_ROW_session_max, "1.5h", "a duration such as"},
+    {KC_CONF_ROW_session_max, "500ms", "a duration such as"},
+    {KC_CONF_ROW_session_max, "5M", "a duration such as"},
+    {KC_CONF_ROW_session_max, "0", "must lie between 1s"},
+    {KC_CONF_ROW_session_max, "3651d", "must lie between 1s"},
+    {KC_CONF_ROW_session_max, "999999999999d", "must lie between"},
+    {KC_CONF_ROW_session_max, "9999999999999", "a duration such as"},
+    {KC_CONF_ROW_session_idle, "0", "must lie between 1s"},
+    {KC_CONF_ROW_metadata_ttl, "0", "must lie between 1s"},
+    {KC_CONF_ROW_clock_skew, "2h", "must lie between 0 and 1h"},
+    {KC_CONF_ROW_metadata_stale, "3651d", "must lie between 0"},
+    {KC_CONF_ROW_login_timeout, "25h", "must lie between 1s and 1d"},
+    {KC_CONF_ROW_http_timeout, "0", "must lie between 1ms and 5m"},
+    {KC_CONF_ROW_http_timeout, "6m", "must lie between 1ms and 5m"},
+    {KC_CONF_ROW_store_timeout, "0ms", "must lie between 1ms and 60s"},
+    {KC_CONF_ROW_store_timeout, "60001ms", "must lie between 1ms and 60s"},
+    {KC_CONF_ROW_store_timeout, "1d", "a duration such as"},
+    {KC_CONF_ROW_cache_size, "1023K", "must lie between 1M and 64G"},
+    {KC_CONF_ROW_cache_size, "65G", "must lie between 1M and 64G"},
+    {KC_CONF_ROW_cache_size, "999999999999G", "must lie between"},
+    {KC_CONF_ROW_cache_size, "64MB", "a size such as"},
+    {KC_CONF_ROW_public_paths, "", "not empty"},
+    {KC_CONF_ROW_memcached, "a\tb", "control"},
+    {KC_CONF_ROW_client_auth, "client_secret", "takes one of client_secret_basic"},
+    {KC_CONF_ROW_client_auth, "", "takes one of"},
+    {KC_CONF_ROW_cookie_same_site, "Lax|Strict", "takes one of Lax"},
+    {KC_CONF_ROW_unauth, "deny", "takes one of auto|login|401|pass"},
+    {KC_CONF_ROW_headers, "X-Name", "not 1 arguments"},
+    {KC_CONF_ROW_user_transform, "upper", "takes lower"},
+    {KC_CONF_ROW_crypto_key, KEY_A, "takes file:PATH"},
+    {KC_CONF_ROW_crypto_key, "exec:/bin/true", "takes file:PATH"},
+    {KC_CONF_ROW_crypto_key, "env:KC_TEST_NOT_SET", "is not set"},
+    {KC_CONF_ROW_client_secret, "", "is empty"},
+    {KC_CONF_ROW_client_secret, CANARY "\x01", "control"},
+    {KC_CONF_ROW_client_secret, "env:KC_TEST_NOT_SET", "KC_TEST_NOT_SET is not set"},
+    {KC_CONF_ROW_client_secret, "file:secret", "absolute"},
+    {KC_CONF_ROW_client_secret, "file:", "absolute"},
+    {KC_CONF_ROW_client_secret, "file:/nonexistent/secret", "cannot read file"},
+    {KC_CONF_ROW_client_secret, "file:/", "not a regular file"},
+    {KC_CONF_ROW_client_secret, "file:/dev/null", "not a regular file"},
+    {KC_CONF_ROW_client_secret, "exec:", "absolute"},
+    {KC_CONF_ROW_client_secret, "exec:cat /etc/hostname", "absolute"},
+    {KC_CONF_ROW_client_secret, "exec:/nonexistent/program " CANARY, "cannot run"},
+    {KC_CONF_ROW_client_secret, "exec:/bin/false " CANARY, "failed with status 1"},
+    {KC_CONF_ROW_client_secret, "exec:/bin/true", "is empty"},
+};
+
+START_TEST(wrong_arguments_are_refused)
+{
+    const refusal_t *refusal = &refusals[_i];
+    kc_err_t err = {0};
+
+    ck_assert_msg(set_one(create((int)refusal->row), refusal->row, refusal->argument, &err) ==
+                      KC_REFUSED,
+                  "%s takes '%s'", kc_conf_row(refusal->row)->name, refusal->argument);
+    ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
+    ck_assert_msg(strstr(err.detail, refusal->because) != NULL, "'%s' does not say '%s'",
+                  err.detail, refusal->because);
+    ck_assert_ptr_null(strstr(err.detail, CANARY));
+    ck_assert_ptr_null(strstr(err.detail, KEY_A));
+}
+END_TEST
+
+static void assert_two_refused(kc_conf_index_t row, const char *first, const char *second,
+                               const char *because)
+{
+    const char *arguments[] = {first, second};
+    kc_err_t err = {0};
+
+    ck_assert_int_eq(kc_conf_set(kc_conf_create(pool), row, 2, arguments, "f", 1, pool, &err),
+                     KC_REFUSED);
+    ck_assert_msg(strstr(err.detail, because) != NULL, "'%s' does not say '%s'", err.detail,
+                  because);
+}
+
+START_TEST(wrong_pairs_are_refused)
+{
+    assert_two_refused(KC_CONF_ROW_issuer, "https://a.example", "https://b.example", "2 arguments");
+    assert_two_refused(KC_CONF_ROW_headers, "X Name", "name", "header's name");
+    assert_two_refused(KC_CONF_ROW_headers, "X-Name", "", "path of a claim");
+    assert_two_refused(KC_CONF_ROW_user_transform, "(", "x", "'(' is not valid");
+    assert_two_refused(KC_CONF_ROW_user_transform, "a", "\\1", "group \\1, the expression has 0");
+    assert_two_refused(KC_CONF_ROW_user_transform, "a", "x\\", "backslash");
+    assert_two_refused(KC_CONF_ROW_user_transform, "a", "\\n", "backslash");
+    assert_two_refused(KC_CONF_ROW_crypto_key, "env:KC_TEST_KEY_A", "env:KC_TEST_NOT_SET",
+                       "not set");
+}
+END_TEST
+
+/* ---------------------------------------------------------------- secrets */
+
+/* Sets the client's secret; the detail of the refusal, or NULL when it was taken. */
+static const char *refusal_of(kc_conf_index_t row, const char *argument)
+{
+    kc_err_t err = {0};
+
+    if (set_one(kc_conf_create(pool), row, argument, &err) == KC_OK)
+        return NULL;
+    ck_assert_ptr_null(strstr(err.detail, CANARY));
+    return apr_pstrdup(pool, err.detail);
+}
+
+static const char *secret_of(const char *argument)
+{
+    kc_conf_t *conf = kc_conf_create(pool);
+    kc_err_t err = {0};
+
+    ck_assert_msg(set_one(conf, KC_CONF_ROW_client_secret, argument, &err) == KC_OK, "%s: %s",
+                  argument, err.detail);
+    return conf->client_secret;
+}
+
+static const char *file_secret(const char *data, size_t len)
+{
+    return apr_pstrcat(pool, "file:", write_file("secret", 0640, data, len), NULL);
+}
+
+START_TEST(a_files_first_line_is_the_secret)
+{
+    char longest[4096];
+
+    memset(longest, 'a', sizeof(longest));
+    ck_assert_str_eq(secret_of(file_secret("one", 3)), "one");
+    ck_assert_str_eq(secret_of(file_secret("one\n", 4)), "one");
+    ck_assert_str_eq(secret_of(file_secret("one\r\ntwo\n", 9)), "one");
+    ck_assert_str_eq(secret_of(file_secret(" o ne \n", 7)), " o ne ");
+    ck_assert_str_eq(secret_of(file_secret("p\xc3\xa4ss\n", 6)), "p\xc3\xa4ss");
+    ck_assert_uint_eq(strlen(secret_of(file_secret(longest, sizeof(longest)))), sizeof(longest));
+}
+END_TEST
+
+static void assert_file_refused(const char *data, size_t len, const char *because)
+{
+    const char *detail = refusal_of(KC_CONF_ROW_client_secret, file_secret(data, len));
+
+    ck_assert_msg(detail && strstr(detail, because), "'%s' does not say '%s'", detail, because);
+    ck_assert_ptr_nonnull(strstr(detail, path_of("secret")));
+}
+
+START_TEST(files_without_a_secret_are_refused)
+{
+    char too_long[4097];
+
+    memset(too_long, 'a', sizeof(too_long));
+    assert_file_refused("", 0, "is empty");
+    assert_file_refused("\n" CANARY "\n", 15, "is empty");
+    assert_file_refused("\r\n", 2, "is empty");
+    assert_file_refused(CANARY "\0x\n", 16, "control");
+    assert_file_refused(CANARY "\r\r\n", 16, "control");
+    assert_file_refused(too_long, sizeof(too_long), "longer than 4096");
+}
+END_TEST
+
+START_TEST(files_that_others_reach_are_refused)
+{
+    static const mode_t modes[] = {0644, 0604, 0602, 0601, 0777};
+
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        const char *path = write_text("secret", modes[i], CANARY);
+        const char *argument = apr_pstrcat(pool, "file:", path, NULL);
+        const char *detail = refusal_of(KC_CONF_ROW_client_secret, argument);
+
+        ck_assert_msg(detail && strstr(detail, "chmod o-rwx") && strstr(detail, path),
+                      "mode %o: '%s'", (unsigned int)modes[i], detail);
+        ck_assert_ptr_nonnull(refusal_of(KC_CONF_ROW_crypto_key, argument));
+    }
+    ck_assert_str_eq(secret_of(apr_pstrcat(pool, "file:", write_text("secret", 0660, "x"), NULL)),
+                     "x");
+}
+END_TEST
+
+START_TEST(a_pipe_does_not_hang_the_start)
+{
+    const char *detail;
+
+    ck_assert_int_eq(mkfifo(path_of("pipe"), 0600), 0);
+    detail =
+        refusal_of(KC_CONF_ROW_client_secret, apr_pstrcat(pool, "file:", path_of("pipe"), NULL));
+    ck_assert_ptr_nonnull(detail);
+    ck_assert_ptr_nonnull(strstr(detail, "not a regular file"));
+}
+END_TEST
+
+START_TEST(the_environment_can_hold_a_secret)
+{
+    ck_assert_str_eq(secret_of("env:KC_TEST_KEY_B"), KEY_B);
+    setenv("KC_TEST_EMPTY", "", 1);
+    ck_assert_ptr_nonnull(
+        strstr(refusal_of(KC_CONF_ROW_client_secret, "env:KC_TEST_EMPTY"), "is empty"));
+    ck_assert_str_eq(secret_of("environment"), "environment");
+    ck_assert_str_eq(secret_of("File:x"), "File:x");
+}
+END_TEST
+
+static const char *script(const char *body)
+{
+    const char *path = write_text("script", 0700, apr_pstrcat(pool, "#!/bin/sh\n", body, NULL));
+
+    return apr_pstrcat(pool, "exec:", path, NULL);
+}
+
+START_TEST(a_commands_first_line_is_the_secret)
+{
+    ck_assert_str_eq(secret_of(script("echo one; echo two")), "one");
+    ck_assert_str_eq(secret_of(script("printf 'one\\r\\n'; exec >&-; sleep 0.2")), "one");
+    ck_assert_str_eq(secret_of(apr_pstrcat(pool, script("printf %s \"$2$1\""), " 'a  b' c", NULL)),
+                     "ca  b");
+    /* No shell: its words are words, and its input is empty. */
+    ck_assert_str_eq(secret_of("exec:/bin/echo $HOME;x|y"), "$HOME;x|y");
+    ck_assert_str_eq(secret_of(script("cat; echo end")), "end");
+    /* More than a pipe holds, behind the first line. */
+    ck_assert_str_eq(secret_of(script("echo one; head -c 300000 /dev/zero")), "one");
+    /* The command is over, but a child of it keeps its output open. */
+    ck_assert_str_eq(secret_of(script("sleep 20 & echo one")), "one");
+}
+END_TEST
+
+START_TEST(commands_that_fail_are_refused)
+{
+    const char *detail = refusal_of(KC_CONF_ROW_client_secret, script("echo " CANARY "; exit 3"));
+
+    ck_assert_ptr_nonnull(strstr(detail, "failed with status 3"));
+    detail = refusal_of(KC_CONF_ROW_client_secret, script("kill -TERM $$"));
+    ck_assert_ptr_nonnull(strstr(detail, "failed with signal 15"));
+    detail = refusal_of(KC_CONF_ROW_client_secret, script("head -c 5000 /dev/zero | tr '\\0' a"));
+    ck_assert_ptr_nonnull(strstr(detail, "longer than 4096"));
+    ck_assert_int_eq(chmod(path_of("script"), 0600), 0);
+    if (geteuid() != 0) /* root may run nothing less, but is told otherwise */
+        ck_assert_ptr_nonnull(
+            strstr(refusal_of(KC_CONF_ROW_client_secret,
+                              apr_pstrcat(pool, "exec:", path_of("script"), NULL)),
+                   "cannot run"));
+}
+END_TEST
+
+START_TEST(a_command_that_hangs_is_ended)
+{
+    const char *detail =
+        refusal_of(KC_CONF_ROW_client_secret, script("echo " CANARY "; exec sleep 1000"));
+
+    ck_assert_ptr_nonnull(detail);
+    ck_assert_ptr_nonnull(strstr(detail, "did not end within 10 seconds"));
+}
+END_TEST
+
+START_TEST(keys_have_32_characters)
+{
+    const char *path = write_text("key", 0600, KEY_B "\n");
+    const char *argument = apr_pstrcat(pool, "file:", path, NULL);
+    kc_conf_t *conf = kc_conf_create(pool);
+
+    ck_assert_int_eq(set_text(conf, KC_CONF_ROW_crypto_key,
+                              apr_pstrcat(pool, argument, " env:KC_TEST_KEY_A", NULL), NULL),
+                     KC_OK);
+    ck_assert_int_eq(conf->crypto_key->nelts, 2);
+    ck_assert_str_eq(APR_ARRAY_IDX(conf->crypto_key, 0, const char *), KEY_B);
+    ck_assert_str_eq(APR_ARRAY_IDX(conf->crypto_key, 1, const char *), KEY_A);
+    write_file("key", 0600, KEY_B, sizeof(KEY_B) - 2);
+    ck_assert_ptr_nonnull(
+        strstr(refusal_of(KC_CONF_ROW_crypto_key, argument), "fewer than 32 characters"));
+    ck_assert_ptr_null(strstr(refusal_of(KC_CONF_ROW_crypto_key, argument), "second-key"));
+}
+END_TEST
+
+/* ---------------------------------------------------------------- the user's name */
+
+static const char *transformed(const char *pattern, const char *replacement, const char *name)
+{
+    const char *arguments[] = {pattern, replacement};
+    kc_conf_t *conf = kc_conf_create(pool);
+
+    ck_assert_int_eq(kc_conf_set(conf, KC_CONF_ROW_user_transform, replacement ? 2 : 1, arguments,
+                                 "test.conf", 7, pool, NULL),
+                     KC_OK);
+    return kc_conf_transform(conf->user_transform, name, pool);
+}
+
+START_TEST(names_are_transformed)
+{
+    const char *name = "Alice@Example.COM";
+
+    ck_assert_ptr_eq(kc_conf_transform(NULL, name, pool), name);
+    ck_assert_str_eq(transformed("lower", NULL, name), "alice@example.com");
+    ck_assert_str_eq(transformed("Lower", NULL, "\xc3\x84Z"), "\xc3\x84z");
+    ck_assert_str_eq(transformed("@.*$", "", name), "Alice");
+    ck_assert_str_eq(transformed("^([^@]*)@(.*)$", "\\2/\\1", name), "Example.COM/Alice");
+    ck_assert_str_eq(transformed("e", "<\\0>", name), "Alic<e>@Example.COM");
+    ck_assert_str_eq(transformed("(x)?@", "[\\1]", name), "Alice[]Example.COM");
+    ck_assert_str_eq(transformed("@", "\\\\1", name), "Alice\\1Example.COM");
+    ck_assert_ptr_eq(transformed("zzz", "y", name), name);
+    ck_assert_str_eq(transformed(".*", "", name), "");
+    ck_assert_str_eq(transformed("^", "x", ""), "x");
+}
+END_TEST
+
+/* ---------------------------------------------------------------- refused by the check */
+
+#define BASE                                       \
+    "KeycloakIssuer https://kc.example/realms/x\n" \
+    "KeycloakClientID app\n"
+#define SECRET BASE "KeycloakClientSecret s\n"
+
+/* row is KC_CONF_ROWS where the settings are right. */
+typedef struct {
+    const char *lines;
+    kc_conf_index_t row;
+    const char *because;
+} check_t;
+
+static const check_t checks[] = {
+    {SECRET, KC_CONF_ROWS, ""},
+    /* without an issuer nothing else matters */
+    {"KeycloakMemcached a/b", KC_CONF_ROWS, ""},
+    {"KeycloakIssuer https://kc.example/realms/x?a=b\nKeycloakClientID a\nKeycloakClientSecret s",
+     KC_CONF_ROW_issuer, "query"},
+    {"KeycloakIssuer http://kc.example/realms/x\nKeycloakClientID a\nKeycloakClientSecret s",
+     KC_CONF_ROW_issuer, "KeycloakAllowHTTP on"},
+    {"KeycloakIssuer http://localhost.evil.example/\nKeycloakClientID a\nKeycloakClientSecret s",
+     KC_CONF_ROW_issuer, "KeycloakAllowHTTP on"},
+    {"KeycloakIssuer http://kc.example/realms/x\nKeycloakClientID a\nKeycloakClientSecret s\n"
+     "KeycloakAllowHTTP on",
+     KC_CONF_ROWS, ""},
+    {"KeycloakIssuer http://127.0.0.1:8080/realms/x\nKeycloakClientID a\nKeycloakClientSecret s",
+     KC_CONF_ROWS, ""},
+    {"KeycloakIssuer http://localhost:8080/realms/x\nKeycloakClientID a\nKeycloakClientSecret s",
+     KC_CONF_ROWS, ""},
+    {"KeycloakIssuer http://[::1]:8080/realms/x\nKeycloakClientID a\nKeycloakClientSecret s",
+     KC_CONF_ROWS, ""},
+    {"KeycloakIssuer https://kc.example/realms/x\nKeycloakClientSecret s", KC_CONF_ROW_client_id,
+     "is missing"},
+    {BASE, KC_CONF_ROW_client_secret, "is missing"},
+    {BASE "KeycloakClientAuth client_secret_post", KC_CONF_ROW_client_secret, "is missing"},
+    {BASE "KeycloakClientAuth client_secret_jwt", KC_CONF_ROW_client_secret, "is missing"},
+    {BASE "KeycloakClientAuth none", KC_CONF_ROWS, ""},
+    {BASE "KeycloakClientAuth private_key_jwt", KC_CONF_ROW_client_key, "is missing"},
+    {BASE "KeycloakClientAuth private_key_jwt\nKeycloakClientKey @/key", KC_CONF_ROWS, ""},
+    {BASE "KeycloakClientAuth private_key_jwt\nKeycloakClientKey @/other", KC_CONF_ROW_client_key,
+     "chmod o-rwx"},
+    {BASE "KeycloakClientAuth private_key_jwt\nKeycloakClientKey @/none", KC_CONF_ROW_client_key,
+     "cannot read file"},
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/key", KC_CONF_ROW_client_cert,
+     "is missing"},
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/key\nKeycloakClientCert @/none",
+     KC_CONF_ROW_client_cert, "cannot read file"},
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/key\nKeycloakClientCert @/other",
+     KC_CONF_ROWS, ""},
+    {SECRET "KeycloakScope openid,profile\nKeycloakScope a\\\\\\\\b", KC_CONF_ROW_scope,
+     "one by one"},
+    {SECRET "KeycloakScope 'openid profile'", KC_CONF_ROW_scope, "one by one"},
+    {SECRET "KeycloakAlgorithms RS256 HS256", KC_CONF_ROW_algorithms, "asymmetric"},
+    {SECRET "KeycloakAlgorithms none", KC_CONF_ROW_algorithms, "asymmetric"},
+    {SECRET "KeycloakAlgorithms rs256", KC_CONF_ROW_algorithms, "asymmetric"},
+    {SECRET "KeycloakAlgorithms 'RS256 RS384'", KC_CONF_ROW_algorithms, "asymmetric"},
+    {SECRET "KeycloakRedirectURI https://a.example/", KC_CONF_ROW_redirect_uri, "path of its own"},
+    {SECRET "KeycloakRedirectURI https://a.example/cb?x", KC_CONF_ROW_redirect_uri, "no query"},
+    {SECRET "KeycloakRedirectURI https://a.example/authservice/logout", KC_CONF_ROW_redirect_uri,
+     "another address"},
+    {SECRET "KeycloakRedirectURI https://a.example/cb\nKeycloakPublicURL https://b.example",
+     KC_CONF_ROW_redirect_uri, "must agree"},
+    {SECRET "KeycloakRedirectURI http://a.example/cb\nKeycloakPublicURL https://a.example",
+     KC_CONF_ROW_redirect_uri, "must agree"},
+    {SECRET "KeycloakRedirectURI https://a.example/cb\nKeycloakPublicURL https://A.example:443/",
+     KC_CONF_ROWS, ""},
+    {SECRET "KeycloakAuthURL http://login.example/", KC_CONF_ROW_auth_url, "KeycloakAllowHTTP"},
+    {SECRET "KeycloakAuthURL /login/auth", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakBackchannelURL http://keycloak:8080", KC_CONF_ROW_backchannel_url,
+     "KeycloakAllowHTTP"},
+    {SECRET "KeycloakBackchannelURL http://keycloak:8080\nKeycloakAllowHTTP on", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakEndpointOrigins https://a.example/x", KC_CONF_ROW_endpoint_origins,
+     "without a path"},
+    {SECRET "KeycloakEndpointOrigins a.example", KC_CONF_ROW_endpoint_origins, "not a whole URL"},
+    {SECRET "KeycloakEndpointOrigins https://a.example http://b.example",
+     KC_CONF_ROW_endpoint_origins, "KeycloakAllowHTTP"},
+    {SECRET "KeycloakTrustedProxy 10.0.0.0/33", KC_CONF_ROW_trusted_proxies, "takes addresses"},
+    {SECRET "KeycloakTrustedProxy proxy.example", KC_CONF_ROW_trusted_proxies, "takes addresses"},
+    {SECRET "KeycloakTrustedProxy 10.0.0.0/8 ::1 fd00::/8 192.0.2.1", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakCAFile @/none", KC_CONF_ROW_ca_file, "cannot read file"},
+    {SECRET "KeycloakCAFile /", KC_CONF_ROW_ca_file, "not a regular file"},
+    {SECRET "KeycloakCAFile @/other", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakMemcached mc1:11211 mc2:0", KC_CONF_ROW_memcached, "HOST:PORT"},
+    {SECRET "KeycloakMemcached http://mc1", KC_CONF_ROW_memcached, "HOST:PORT"},
+    {SECRET "KeycloakMemcached mc1:", KC_CONF_ROW_memcached, "HOST:PORT"},
+    {SECRET "KeycloakMemcached mc1,mc2", KC_CONF_ROW_memcached, "HOST:PORT"},
+    {SECRET "KeycloakMemcached ::1", KC_CONF_ROW_memcached, "HOST:PORT"},
+    {SECRET "KeycloakMemcached mc1 mc2:1 [::1]:65535 10.1.2.3:11211", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakCookie 'my cookie'", KC_CONF_ROW_cookie, "cookie's name"},
+    {SECRET "KeycloakCookie a=b", KC_CONF_ROW_cookie, "cookie's name"},
+    {SECRET "KeycloakCookie 'a;b'", KC_CONF_ROW_cookie, "cookie's name"},
+    {SECRET "KeycloakCookie __Host-s\nKeycloakPublicURL http://a.example", KC_CONF_ROW_cookie,
+     "needs https"},
+    {SECRET "KeycloakCookie __secure-s\nKeycloakPublicURL http://a.example", KC_CONF_ROW_cookie,
+     "needs https"},
+    {SECRET "KeycloakCookie __host-s\nKeycloakCookieDomain a.example", KC_CONF_ROW_cookie,
+     "KeycloakCookieDomain"},
+    {SECRET "KeycloakCookie __Secure-s\nKeycloakCookieDomain a.example\n"
+            "KeycloakPublicURL https://www.a.example",
+     KC_CONF_ROWS, ""},
+    {SECRET "KeycloakCookie __Host-s\nKeycloakPublicURL https://a.example", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakCookie keycloak_login_x", KC_CONF_ROW_cookie, "another cookie"},
+    {SECRET "KeycloakCookie keycloak_rounds", KC_CONF_ROW_cookie, "another cookie"},
+    {SECRET "KeycloakCookieSameSite None", KC_CONF_ROW_cookie_same_site, "https"},
+    {SECRET "KeycloakCookieSameSite None\nKeycloakPublicURL http://a.example",
+     KC_CONF_ROW_cookie_same_site, "https"},
+    {SECRET "KeycloakCookieSameSite None\nKeycloakPublicURL https://a.example", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakCookieDomain .a.example", KC_CONF_ROW_cookie_domain, "leading dot"},
+    {SECRET "KeycloakCookieDomain 'a.example; Secure'", KC_CONF_ROW_cookie_domain,
+     "takes a domain"},
+    {SECRET "KeycloakCookieDomain b.example\nKeycloakPublicURL https://a.example",
+     KC_CONF_ROW_cookie_domain, "is not a domain of"},
+    {SECRET "KeycloakCookieDomain a.example\nKeycloakPublicURL https://evila.example",
+     KC_CONF_ROW_cookie_domain, "is not a domain of"},
+    {SECRET "KeycloakUserHeader Cookie", KC_CONF_ROW_user_header, "requests depend on it"},
+    {SECRET "KeycloakUserHeader kubeflow_groups", KC_CONF_ROW_groups_header,
+     "KeycloakUserHeader already"},
+    {SECRET "KeycloakGroupsHeader Content_Length", KC_CONF_ROW_groups_header,
+     "requests depend on it"},
+    {SECRET "KeycloakHeader KUBEFLOW_userid sub", KC_CONF_ROW_headers, "set already"},
+    {SECRET "KeycloakHeader X-Name name\nKeycloakHeader x.name email", KC_CONF_ROW_headers,
+     "set already"},
+    {SECRET "KeycloakHeader Host a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader cookie a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader Authorization a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader content_length a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader Transfer-Encoding a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader Connection a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader Upgrade a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader TE a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader Trailer a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader --- a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader X-Name name\nKeycloakHeader X-Mail email", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakPublicPath public", KC_CONF_ROW_public_paths, "begin with /"},
+    {SECRET "KeycloakPublicPath /a/../b", KC_CONF_ROW_public_paths, "'..'"},
+    {SECRET "KeycloakPublicPath /a/.", KC_CONF_ROW_public_paths, "'..'"},
+    {SECRET "KeycloakPublicPath //a", KC_CONF_ROW_public_paths, "'//'"},
+    {SECRET "KeycloakPublicPath /a%2fb", KC_CONF_ROW_public_paths, "escapes"},
+    {SECRET "KeycloakPublicPath /a/*", KC_CONF_ROW_public_paths, "wildcards"},
+    {SECRET "KeycloakPublicPath '/a;b'", KC_CONF_ROW_public_paths, "plain paths"},
+    {SECRET "KeycloakPublicPath /a /b/ /.well-known/x /...", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakReturnHosts https://a.example", KC_CONF_ROW_return_hosts, "HOST:PORT"},
+    {SECRET "KeycloakReturnHosts a.example/x", KC_CONF_ROW_return_hosts, "HOST:PORT"},
+    {SECRET "KeycloakReturnHosts *.example", KC_CONF_ROW_return_hosts, "HOST:PORT"},
+    {SECRET "KeycloakReturnHosts a.example b.example:8443", KC_CONF_ROWS, ""},
+};
+
+/* "@" in a line stands for the test's folder. */
+static kc_conf_t *conf_in_folder(const char *lines)
+{
+    char *copy = apr_pstrdup(pool, lines);
+    char *at = strstr(copy, "@/");
+    const char *whole = copy;
+
+    for (; at; at = strstr((char *)whole, "@/")) {
+        *at = '\0';
+        whole = apr_pstrcat(pool, whole, folder, at + 1, NULL);
+    }
+    return conf_of(whole);
+}
+
+START_TEST(settings_are_checked_together)
+{
+    const check_t *check = &checks[_i];
+    kc_conf_index_t index = KC_CONF_ROWS;
+    kc_err_t err = {0};
+    kc_conf_t *conf;
+    kc_rc_t rc;
+
+    write_text("key", 0600, "key");
+    write_text("other", 0644, "certificate");
+    conf = conf_in_folder(check->lines);
+    rc = kc_conf_check(conf, &index, pool, &err);
+    ck_assert_msg(index == check->row, "blames row %d (%s) for: %s", (int)index, err.detail,
+                  check->lines);
+    ck_assert_int_eq(rc, check->row == KC_CONF_ROWS ? KC_OK : KC_REFUSED);
+    ck_assert_msg(strstr(err.detail, check->because) != NULL, "'%s' does not say '%s'", err.detail,
+                  check->because);
+    if (rc != KC_OK)
+        ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
+}
+END_TEST
+
+Suite *kc_test_conf(void)
+{
+    Suite *suite = suite_create("conf");
+    TCase *rows = tcase_create("rows");
+    TCase *lines = tcase_create("lines");
+    TCase *slow = tcase_create("commands");
+
+    tcase_add_checked_fixture(rows, setup, teardown);
+    tcase_add_loop_test(rows, every_row_has_its_default, 0, KC_CONF_ROWS);
+    tcase_add_loop_test(rows, every_row_can_be_set, 0, KC_CONF_ROWS);
+    tcase_add_loop_test(rows, every_row_is_inherited, 0, KC_CONF_ROWS);
+    tcase_add_loop_test(rows, every_row_can_be_restored_by_a_child, 0, KC_CONF_ROWS);
+    tcase_add_loop_test(rows, every_row_needs_arguments, 0, KC_CONF_ROWS);
+    tcase_add_test(rows, secrets_are_not_dumped);
+    tcase_add_test(rows, lists_grow_within_one_server);
+    tcase_add_test(rows, a_refused_line_changes_nothing);
+    tcase_add_test(rows, a_line_from_nowhere_counts_as_set);
+    suite_add_tcase(suite, rows);
+
+    tcase_add_checked_fixture(lines, setup, teardown);
+    tcase_set_timeout(lines, EXEC_PATIENCE);
+    tcase_add_loop_test(lines, wrong_arguments_are_refused, 0,
+                        (int)(sizeof(refusals) / sizeof(refusals[0])));
+    tcase_add_test(lines, wrong_pairs_are_refused);
+    tcase_add_test(lines, a_files_first_line_is_the_secret);
+    tcase_add_test(lines, files_without_a_secret_are_refused);
+    tcase_add_test(lines, files_that_others_reach_are_refused);
+    tcase_add_test(lines, a_pipe_does_not_hang_the_start);
+    tcase_add_test(lines, the_environment_can_hold_a_secret);
+    tcase_add_test(lines, keys_have_32_characters);
+    tcase_add_test(lines, names_are_transformed);
+    tcase_add_loop_test(lines, settings_are_checked_together, 0,
+                        (int)(sizeof(checks) / sizeof(checks[0])));
+    suite_add_tcase(suite, lines);
+
+    tcase_add_checked_fixture(slow, setup, teardown);
+    tcase_set_timeout(slow, EXEC_PATIENCE);
+    tcase_add_test(slow, a_commands_first_line_is_the_secret);
+    tcase_add_test(slow, commands_that_fail_are_refused);
+    tcase_add_test(slow, a_command_that_hangs_is_ended);
+    suite_add_tcase(suite, slow);
+    return suite;
+}
