@@ -41,6 +41,7 @@ typedef struct {
     size_t len;
     size_t size;
     int is_too_long;
+    int is_head_whole;
     char host[HOST_MAX];
     char reason[CURL_ERROR_SIZE];
 } exchange_t;
@@ -103,6 +104,20 @@ static size_t body_write(char *data, size_t one, size_t count, void *context)
     body_reserve(exchange, len);
     memcpy(exchange->body + exchange->len, data, len);
     exchange->len += len;
+    return len;
+}
+
+/* curl's header callback: one line a call. curl takes a connection that ends in the middle of the
+ * head for a whole answer without a body; the empty line is what tells. */
+static size_t head_write(char *data, size_t one, size_t count, void *context)
+{
+    exchange_t *exchange = context;
+    size_t len = one * count;
+
+    if (len >= 5 && !memcmp(data, "HTTP/", 5))
+        exchange->is_head_whole = 0;
+    else if (len && (data[0] == '\r' || data[0] == '\n'))
+        exchange->is_head_whole = 1;
     return len;
 }
 
@@ -277,6 +292,8 @@ static CURLcode request_set(exchange_t *exchange)
     }
     SET(WRITEFUNCTION, body_write);
     SET(WRITEDATA, exchange);
+    SET(HEADERFUNCTION, head_write);
+    SET(HEADERDATA, exchange);
     SET(ERRORBUFFER, exchange->reason);
 #undef SET
     return code;
@@ -339,6 +356,9 @@ static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_resp
     if (code != CURLE_OK)
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: %s", exchange->host,
                        failure_text(exchange, code));
+    if (!exchange->is_head_whole)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: the answer's head is cut short",
+                       exchange->host);
     response_fill(exchange, response);
     return KC_OK;
 }

@@ -1,0 +1,493 @@
+/* The back channel: what it sends, and what it does with answers that never end, never come or lie.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "http.h"
+#include "listener.h"
+#include "testlib.h"
+
+Suite *kc_test_http_curl(void);
+
+enum { PATIENCE_MS = 20000, HASTE_MS = 300, REQUEST_MAX = 16384 };
+
+typedef struct {
+    const char *answer; /* sent after each request */
+    int is_closing;     /* then the connection ends */
+    pthread_mutex_t lock;
+    char request[REQUEST_MAX]; /* the latest */
+    int served;
+} script_t;
+
+static kc_http_t *http;
+static kc_http_response_t response;
+static kc_err_t err;
+static script_t script;
+static listener_t *listener;
+
+static void http_make(int64_t timeout_ms, uint32_t waiting_max)
+{
+    kc_http_curl_options_t options = {NULL, NULL, NULL, timeout_ms, waiting_max};
+
+    ck_assert_int_eq(kc_http_curl_create(&options, testlib_pool, &http, &err), KC_OK);
+}
+
+static void setup(void)
+{
+    testlib_setup();
+    memset(&err, 0, sizeof(err));
+    memset(&script, 0, sizeof(script));
+    ck_assert_int_eq(pthread_mutex_init(&script.lock, NULL), 0);
+    listener = NULL;
+    ck_assert_int_eq(kc_http_curl_start(testlib_pool, &err), KC_OK);
+    http_make(PATIENCE_MS, 8);
+}
+
+static void teardown(void)
+{
+    testlib_teardown();
+    if (listener)
+        listener_stop(listener);
+}
+
+static void serve_script(int socket, void *context)
+{
+    script_t *told = context;
+    char request[REQUEST_MAX];
+
+    while (listener_read_request(socket, request, sizeof(request))) {
+        (void)pthread_mutex_lock(&told->lock);
+        memcpy(told->request, request, strlen(request) + 1);
+        told->served++;
+        (void)pthread_mutex_unlock(&told->lock);
+        if (!listener_send_text(socket, told->answer) || told->is_closing)
+            return;
+    }
+}
+
+static const char *url_of(const char *rest)
+{
+    return apr_psprintf(testlib_pool, "http://127.0.0.1:%d%s", listener_port(listener), rest);
+}
+
+static kc_rc_t fetch(const char *form, const char *authorization)
+{
+    kc_http_request_t request = {url_of("/path?query=canary"), form, authorization};
+
+    return http->perform(http, &request, testlib_pool, &response, &err);
+}
+
+/* One exchange with a server that gives `answer` and ends the connection. */
+static kc_rc_t fetch_answer(const char *answer)
+{
+    script.answer = answer;
+    script.is_closing = 1;
+    listener = listener_start(serve_script, &script);
+    return fetch(NULL, NULL);
+}
+
+/* An outage, told with the host and without the query. */
+static void assert_down(kc_rc_t rc)
+{
+    ck_assert_int_eq(rc, KC_DOWN);
+    ck_assert_int_eq(err.reason, KC_ERR_PROVIDER_DOWN);
+    ck_assert_ptr_nonnull(strstr(err.detail, "127.0.0.1:"));
+    ck_assert_ptr_null(strstr(err.detail, "canary"));
+}
+
+static int is_sent(const char *text)
+{
+    int is_found;
+
+    (void)pthread_mutex_lock(&script.lock);
+    is_found = strstr(script.request, text) != NULL;
+    (void)pthread_mutex_unlock(&script.lock);
+    return is_found;
+}
+
+static int served(void)
+{
+    int count;
+
+    (void)pthread_mutex_lock(&script.lock);
+    count = script.served;
+    (void)pthread_mutex_unlock(&script.lock);
+    return count;
+}
+
+/* ---------------------------------------------------------------- what is sent */
+
+START_TEST(gets)
+{
+    ck_assert_int_eq(fetch_answer("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                                  "Content-Length: 2\r\n\r\n{}"),
+                     KC_OK);
+    ck_assert_int_eq(response.status, 200);
+    ck_assert_str_eq(response.content_type, "application/json");
+    ck_assert_uint_eq(response.body_len, 2);
+    ck_assert_str_eq(response.body, "{}");
+    ck_assert(is_sent("GET /path?query=canary HTTP/1.1\r\n"));
+    ck_assert(is_sent("\r\nAccept: application/json\r\n"));
+    ck_assert(is_sent("\r\nUser-Agent: mod_auth_keycloak/"));
+    ck_assert(!is_sent("\r\nAuthorization:"));
+    ck_assert(!is_sent("\r\nAccept-Encoding:"));
+}
+END_TEST
+
+START_TEST(posts)
+{
+    char *form = apr_palloc(testlib_pool, 3001);
+
+    memset(form, 'a', 3000);
+    form[3000] = '\0';
+    memcpy(form, "code=", 5);
+    script.answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    listener = listener_start(serve_script, &script);
+    ck_assert_int_eq(fetch(form, "Basic Y2FuYXJ5"), KC_OK);
+    ck_assert_int_eq(response.status, 400);
+    ck_assert_str_eq(response.content_type, "");
+    ck_assert_str_eq(response.body, "");
+    ck_assert(is_sent("POST /path"));
+    ck_assert(is_sent("\r\nAuthorization: Basic Y2FuYXJ5\r\n"));
+    ck_assert(is_sent("\r\nContent-Type: application/x-www-form-urlencoded\r\n"));
+    ck_assert(is_sent("\r\nContent-Length: 3000\r\n"));
+    ck_assert(is_sent(form));
+    ck_assert(!is_sent("\r\nExpect:"));
+}
+END_TEST
+
+START_TEST(refuses_a_header_in_the_authorization)
+{
+    script.answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    listener = listener_start(serve_script, &script);
+    ck_assert_int_eq(fetch(NULL, "Basic x\r\nX-Canary: 1"), KC_FAULT);
+    ck_assert_int_eq(served(), 0);
+    ck_assert_ptr_null(strstr(err.detail, "anary"));
+}
+END_TEST
+
+/* One connection, and nothing of one exchange in the next. */
+START_TEST(keeps_the_connection_and_forgets_the_rest)
+{
+    int i;
+
+    script.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+    listener = listener_start(serve_script, &script);
+    for (i = 0; i < 5; i++) {
+        ck_assert_int_eq(fetch("code=canary", "Basic Y2FuYXJ5"), KC_OK);
+        ck_assert_int_eq(fetch(NULL, NULL), KC_OK);
+        ck_assert(is_sent("GET /path"));
+        ck_assert(!is_sent("Authorization"));
+        ck_assert(!is_sent("code="));
+    }
+    ck_assert_int_eq(served(), 10);
+    ck_assert_int_eq(listener_count(listener), 1);
+}
+END_TEST
+
+START_TEST(asks_no_proxy_of_the_environment)
+{
+    ck_assert_int_eq(setenv("http_proxy", "http://127.0.0.1:1/", 1), 0);
+    ck_assert_int_eq(setenv("all_proxy", "http://127.0.0.1:1/", 1), 0);
+    ck_assert_int_eq(fetch_answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"), KC_OK);
+    (void)unsetenv("http_proxy");
+    (void)unsetenv("all_proxy");
+}
+END_TEST
+
+/* ---------------------------------------------------------------- answers that are whole */
+
+START_TEST(follows_no_redirect)
+{
+    ck_assert_int_eq(fetch_answer("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n"
+                                  "Content-Length: 0\r\n\r\n"),
+                     KC_OK);
+    ck_assert_int_eq(response.status, 302);
+    ck_assert_int_eq(served(), 1);
+}
+END_TEST
+
+START_TEST(undoes_no_compression)
+{
+    ck_assert_int_eq(fetch_answer("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+                                  "Content-Length: 5\r\n\r\n\x1f\x8b\x08zz"),
+                     KC_OK);
+    ck_assert_uint_eq(response.body_len, 5);
+    ck_assert_mem_eq(response.body, "\x1f\x8b\x08zz", 5);
+}
+END_TEST
+
+START_TEST(reads_chunks)
+{
+    ck_assert_int_eq(fetch_answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                  "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+                     KC_OK);
+    ck_assert_str_eq(response.body, "abcde");
+}
+END_TEST
+
+static size_t body_size;
+
+static void serve_body(int socket, void *context)
+{
+    char request[REQUEST_MAX];
+    char *body = malloc(body_size);
+    char head[100];
+
+    (void)context;
+    (void)apr_snprintf(head, sizeof(head),
+                       "HTTP/1.1 200 OK\r\nContent-Length: %" APR_SIZE_T_FMT "\r\n\r\n", body_size);
+    if (body && listener_read_request(socket, request, sizeof(request))) {
+        memset(body, 'b', body_size);
+        (void)(listener_send_text(socket, head) && listener_send(socket, body, body_size));
+    }
+    free(body);
+}
+
+START_TEST(takes_a_body_up_to_the_cap)
+{
+    static const size_t sizes[] = {1, 16383, 16384, 65535, 65537, KC_HTTP_BODY_MAX};
+
+    body_size = sizes[_i];
+    listener = listener_start(serve_body, NULL);
+    ck_assert_int_eq(fetch(NULL, NULL), KC_OK);
+    ck_assert_uint_eq(response.body_len, body_size);
+    ck_assert_uint_eq(strspn(response.body, "b"), body_size);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- answers that are not */
+
+START_TEST(refuses_a_body_that_is_announced_too_long)
+{
+    body_size = KC_HTTP_BODY_MAX + 1;
+    listener = listener_start(serve_body, NULL);
+    assert_down(fetch(NULL, NULL));
+    ck_assert_ptr_nonnull(strstr(err.detail, "256 KiB"));
+    ck_assert_uint_eq(response.body_len, 0);
+}
+END_TEST
+
+static void serve_for_ever(int socket, void *context)
+{
+    char request[REQUEST_MAX];
+    char block[4096];
+
+    memset(block, 'x', sizeof(block));
+    if (!listener_read_request(socket, request, sizeof(request)) ||
+        !listener_send_text(socket, "HTTP/1.1 200 OK\r\n\r\n"))
+        return;
+    while (listener_send(socket, block, sizeof(block)))
+        (void)__atomic_add_fetch((int *)context, 1, __ATOMIC_SEQ_CST);
+}
+
+START_TEST(cuts_a_body_without_end)
+{
+    int blocks = 0;
+
+    listener = listener_start(serve_for_ever, &blocks);
+    assert_down(fetch(NULL, NULL));
+    ck_assert_ptr_nonnull(strstr(err.detail, "256 KiB"));
+    listener_stop(listener);
+    listener = NULL;
+    ck_assert_int_ge(blocks, 64);
+}
+END_TEST
+
+static void serve_drop_by_drop(int socket, void *context)
+{
+    static const struct timespec span = {0, 20000000};
+    char request[REQUEST_MAX];
+
+    if (!listener_read_request(socket, request, sizeof(request)) ||
+        !listener_send_text(socket, context))
+        return;
+    while (listener_send_text(socket, "x"))
+        (void)nanosleep(&span, NULL);
+}
+
+static const char *const slow_heads[] = {"HTTP/1.1 200 OK\r\n\r\n",
+                                         "HTTP/1.1 200 OK\r\nX-Slow: ", ""};
+
+START_TEST(a_slow_answer_ends_at_the_deadline)
+{
+    http_make(HASTE_MS, 8);
+    listener = listener_start(serve_drop_by_drop, (void *)(uintptr_t)slow_heads[_i]);
+    assert_down(fetch(NULL, NULL));
+}
+END_TEST
+
+static void serve_silence(int socket, void *context)
+{
+    char request[REQUEST_MAX];
+
+    (void)context;
+    while (listener_read_request(socket, request, sizeof(request)))
+        continue;
+}
+
+START_TEST(silence_ends_at_the_deadline)
+{
+    http_make(HASTE_MS, 8);
+    listener = listener_start(serve_silence, NULL);
+    assert_down(fetch("code=canary", NULL));
+    ck_assert_ptr_nonnull(strstr(err.detail, "timed out"));
+}
+END_TEST
+
+static const char *const cut_answers[] = {
+    "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n12345",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n12345\r\n0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Le",
+    "",
+    "hello\n",
+    "HTTP/9.9 OK\r\n\r\n",
+};
+
+START_TEST(what_is_cut_short_is_no_answer)
+{
+    assert_down(fetch_answer(cut_answers[_i]));
+    ck_assert_uint_eq(response.body_len, 0);
+    ck_assert_int_eq(response.status, 0);
+}
+END_TEST
+
+START_TEST(nobody_there)
+{
+    kc_http_request_t request = {NULL, NULL, NULL};
+
+    request.url = apr_psprintf(testlib_pool, "http://127.0.0.1:%d/?canary", listener_free_port());
+    assert_down(http->perform(http, &request, testlib_pool, &response, &err));
+}
+END_TEST
+
+static const char *const bad_urls[] = {
+    "file:///etc/hostname", "ftp://127.0.0.1/",  "gopher://127.0.0.1/", "127.0.0.1/",        "",
+    "//127.0.0.1/",         " http://127.0.0.1", "data:text/plain,x",   "httpx://127.0.0.1/"};
+
+START_TEST(speaks_http_alone)
+{
+    kc_http_request_t request = {bad_urls[_i], NULL, NULL};
+
+    ck_assert_int_eq(http->perform(http, &request, testlib_pool, &response, &err), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_DISCOVERY_ENDPOINT);
+}
+END_TEST
+
+START_TEST(names_the_host_without_the_user)
+{
+    kc_http_request_t request = {"http://user:canary@127.0.0.1:1/canary?canary#canary", NULL, NULL};
+
+    assert_down(http->perform(http, &request, testlib_pool, &response, &err));
+}
+END_TEST
+
+START_TEST(asks_for_tls_where_the_url_does)
+{
+    kc_http_request_t request = {NULL, NULL, NULL};
+    static int blocks;
+
+    listener = listener_start(serve_for_ever, &blocks);
+    request.url = apr_psprintf(testlib_pool, "https://127.0.0.1:%d/", listener_port(listener));
+    http_make(HASTE_MS, 8);
+    assert_down(http->perform(http, &request, testlib_pool, &response, &err));
+}
+END_TEST
+
+/* ---------------------------------------------------------------- many at once */
+
+static void *fetch_silence(void *context)
+{
+    apr_pool_t *pool;
+    kc_http_response_t mine;
+    kc_http_request_t request = {context, NULL, NULL};
+
+    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
+        return NULL;
+    (void)http->perform(http, &request, pool, &mine, NULL);
+    apr_pool_destroy(pool);
+    return NULL;
+}
+
+START_TEST(only_so_many_wait)
+{
+    static const struct timespec span = {0, 5000000};
+    pthread_t threads[2];
+    int i;
+
+    http_make(PATIENCE_MS, 2);
+    listener = listener_start(serve_silence, NULL);
+    for (i = 0; i < 2; i++)
+        ck_assert_int_eq(
+            pthread_create(&threads[i], NULL, fetch_silence, (void *)(uintptr_t)url_of("/")), 0);
+    for (i = 0; listener_count(listener) < 2 && i < 2000; i++)
+        (void)nanosleep(&span, NULL);
+    ck_assert_int_eq(fetch(NULL, NULL), KC_DOWN);
+    ck_assert_int_eq(err.reason, KC_ERR_PROVIDER_BUSY);
+    listener_stop(listener);
+    for (i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    listener = NULL;
+    ck_assert_int_eq(fetch_answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"), KC_OK);
+}
+END_TEST
+
+START_TEST(refuses_limits_that_are_none)
+{
+    kc_http_curl_options_t options = {NULL, NULL, NULL, 0, 1};
+
+    ck_assert_int_eq(kc_http_curl_create(&options, testlib_pool, &http, &err), KC_FAULT);
+    options.timeout_ms = 1000;
+    options.waiting_max = 0;
+    ck_assert_int_eq(kc_http_curl_create(&options, testlib_pool, &http, &err), KC_FAULT);
+    ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
+}
+END_TEST
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+static TCase *tcase_make(Suite *suite, const char *name)
+{
+    TCase *tcase = tcase_create(name);
+
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 60);
+    suite_add_tcase(suite, tcase);
+    return tcase;
+}
+
+Suite *kc_test_http_curl(void)
+{
+    Suite *suite = suite_create("http_curl");
+    TCase *sent = tcase_make(suite, "what is sent");
+    TCase *answers = tcase_make(suite, "answers");
+    TCase *limits = tcase_make(suite, "limits");
+
+    tcase_add_test(sent, gets);
+    tcase_add_test(sent, posts);
+    tcase_add_test(sent, refuses_a_header_in_the_authorization);
+    tcase_add_test(sent, keeps_the_connection_and_forgets_the_rest);
+    tcase_add_test(sent, asks_no_proxy_of_the_environment);
+    tcase_add_test(sent, names_the_host_without_the_user);
+    tcase_add_test(sent, asks_for_tls_where_the_url_does);
+    tcase_add_loop_test(sent, speaks_http_alone, 0, COUNT(bad_urls));
+    tcase_add_test(answers, follows_no_redirect);
+    tcase_add_test(answers, undoes_no_compression);
+    tcase_add_test(answers, reads_chunks);
+    tcase_add_loop_test(answers, takes_a_body_up_to_the_cap, 0, 6);
+    tcase_add_loop_test(answers, what_is_cut_short_is_no_answer, 0, COUNT(cut_answers));
+    tcase_add_test(answers, nobody_there);
+    tcase_add_test(limits, refuses_a_body_that_is_announced_too_long);
+    tcase_add_test(limits, cuts_a_body_without_end);
+    tcase_add_loop_test(limits, a_slow_answer_ends_at_the_deadline, 0, COUNT(slow_heads));
+    tcase_add_test(limits, silence_ends_at_the_deadline);
+    tcase_add_test(limits, only_so_many_wait);
+    tcase_add_test(limits, refuses_limits_that_are_none);
+    return suite;
+}
