@@ -117,8 +117,18 @@ static void idle_close(server_t *server)
         memcached_free(handle);
 }
 
+static void lease_destroy(lease_t *lease)
+{
+    if (lease->handle)
+        memcached_free(lease->handle);
+    lease->handle = NULL;
+}
+
+/* A new handle connects and asks for the server's version, which is_in_order looks at later. */
 static kc_rc_t lease_take(const cache_t *cache, server_t *server, lease_t *lease, kc_err_t *err)
 {
+    memcached_return_t status;
+
     lease->server = server;
     lease->handle = idle_pop(server);
     lease->is_reused = lease->handle != NULL;
@@ -127,7 +137,13 @@ static kc_rc_t lease_take(const cache_t *cache, server_t *server, lease_t *lease
     if (!lease->handle)
         return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: no handle can be made",
                        server->text);
-    return KC_OK;
+    status = lease->is_reused ? MEMCACHED_SUCCESS : memcached_version(lease->handle);
+    if (status == MEMCACHED_SUCCESS)
+        return KC_OK;
+    (void)KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s", server->text,
+                  memcached_strerror(lease->handle, status));
+    lease_destroy(lease);
+    return KC_DOWN;
 }
 
 static void lease_give(lease_t *lease)
@@ -144,13 +160,6 @@ static void lease_give(lease_t *lease)
     (void)pthread_mutex_unlock(&server->lock);
     if (handle)
         memcached_free(handle);
-}
-
-static void lease_destroy(lease_t *lease)
-{
-    if (lease->handle)
-        memcached_free(lease->handle);
-    lease->handle = NULL;
 }
 
 /* The handle goes, and when it was an old one the other idle ones with it: if the server has been
