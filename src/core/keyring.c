@@ -10,7 +10,12 @@
 
 #include "crypto.h"
 
-enum { RETRY_SECONDS = 1, UNKNOWN_KID_SECONDS = 60, NAME_SIZE = 2 * KC_CRYPTO_SHA256_SIZE + 1 };
+enum {
+    NEVER = -1,
+    RETRY_SECONDS = 1,
+    UNKNOWN_KID_SECONDS = 60,
+    NAME_SIZE = 2 * KC_CRYPTO_SHA256_SIZE + 1
+};
 
 /* A snapshot with its own pool; the keyring is one holder, each request that uses it another. */
 typedef struct holder_t {
@@ -104,6 +109,12 @@ static int64_t now(const kc_keyring_t *keyring)
     return keyring->env->now(keyring->env->context);
 }
 
+/* How old a snapshot may be when nothing younger is to be had. */
+static int64_t age_max(const kc_conf_t *conf)
+{
+    return conf->metadata_stale < conf->metadata_ttl ? conf->metadata_ttl : conf->metadata_stale;
+}
+
 /* --- making a snapshot --- */
 
 static kc_rc_t make_holder(const kc_keyring_t *keyring, const documents_t *documents,
@@ -187,11 +198,11 @@ static void share(const kc_keyring_t *keyring, const documents_t *documents, apr
     kc_buf_put(&buf, documents->keys.data, documents->keys.len);
     if (kc_buf_bytes(&buf, &value) == KC_OK) /* too large to share: each child fetches its own */
         (void)kc_store_put(keyring->env->host, keyring->shared_name, value,
-                           documents->fetched + keyring->conf->metadata_ttl, NULL);
+                           documents->fetched + age_max(keyring->conf), NULL);
 }
 
-/* What another child fetched after `since`, if it is still young. */
-static int find_shared(const kc_keyring_t *keyring, int64_t since, apr_pool_t *pool,
+/* What another child fetched after `since` and less than `limit` seconds ago. */
+static int find_shared(const kc_keyring_t *keyring, int64_t since, int64_t limit, apr_pool_t *pool,
                        documents_t *out)
 {
     const char *name = keyring->shared_name;
@@ -204,29 +215,46 @@ static int find_shared(const kc_keyring_t *keyring, int64_t since, apr_pool_t *p
     out->fetched = (int64_t)kc_buf_read_u64(&reader);
     out->metadata = kc_buf_read(&reader, kc_buf_read_u32(&reader));
     out->keys = reader.rest;
-    return !reader.is_short && out->fetched > since &&
-           now(keyring) - out->fetched < keyring->conf->metadata_ttl;
+    return !reader.is_short && out->fetched > since && now(keyring) - out->fetched < limit;
 }
 
 /* --- one fetch at a time --- */
 
+static kc_rc_t fetch(const kc_keyring_t *keyring, apr_pool_t *pool, holder_t **out, kc_err_t *err)
+{
+    documents_t documents;
+    kc_rc_t rc = fetch_documents(keyring, pool, &documents, err);
+
+    if (rc == KC_OK)
+        rc = make_holder(keyring, &documents, out, err);
+    if (rc == KC_OK)
+        share(keyring, &documents, pool);
+    return rc;
+}
+
+/* Takes over what another child has fetched. What cannot be used is as good as absent. */
+static int adopt(const kc_keyring_t *keyring, int64_t since, int64_t limit, apr_pool_t *pool,
+                 holder_t **out)
+{
+    documents_t documents;
+
+    return find_shared(keyring, since, limit, pool, &documents) &&
+           make_holder(keyring, &documents, out, NULL) == KC_OK;
+}
+
+/* *out may be set also on failure, to old ones for a child that has none. */
 static kc_rc_t renew(const kc_keyring_t *keyring, int64_t since, holder_t **out, kc_err_t *err)
 {
-    documents_t documents = {{NULL, 0}, {NULL, 0}, 0};
+    const kc_conf_t *conf = keyring->conf;
     apr_pool_t *pool;
-    kc_rc_t rc;
+    kc_rc_t rc = KC_OK;
 
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no memory for the provider's metadata");
-    if (find_shared(keyring, since, pool, &documents)) {
-        rc = make_holder(keyring, &documents, out, err);
-    } else {
-        rc = fetch_documents(keyring, pool, &documents, err);
-        if (rc == KC_OK)
-            rc = make_holder(keyring, &documents, out, err);
-        if (rc == KC_OK)
-            share(keyring, &documents, pool);
-    }
+    if (!adopt(keyring, since, conf->metadata_ttl, pool, out))
+        rc = fetch(keyring, pool, out, err);
+    if (rc != KC_OK && since == NEVER)
+        (void)adopt(keyring, since, age_max(conf), pool, out);
     apr_pool_destroy(pool);
     return rc;
 }
@@ -235,7 +263,7 @@ static kc_rc_t renew(const kc_keyring_t *keyring, int64_t since, holder_t **out,
 static void renew_unlocked(kc_keyring_t *keyring)
 {
     holder_t *fresh = NULL, *old = keyring->current;
-    int64_t since = old ? old->snapshot.fetched : -1;
+    int64_t since = old ? old->snapshot.fetched : NEVER;
     kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
     kc_rc_t rc;
 
@@ -244,16 +272,16 @@ static void renew_unlocked(kc_keyring_t *keyring)
     rc = renew(keyring, since, &fresh, &err);
     apr_thread_mutex_lock(keyring->mutex);
     keyring->is_fetching = 0;
-    if (rc == KC_OK) {
+    if (fresh)
         keyring->current = fresh;
+    if (rc == KC_OK) {
         keyring->failed_at = -RETRY_SECONDS;
     } else {
         keyring->failed_at = now(keyring);
         keyring->failure = err;
-        old = NULL;
     }
     apr_thread_cond_broadcast(keyring->fetched);
-    if (old)
+    if (fresh && old)
         (void)release(old);
 }
 
@@ -262,9 +290,17 @@ static int64_t age(const kc_keyring_t *keyring)
     return now(keyring) - keyring->current->snapshot.fetched;
 }
 
+static int is_usable(const kc_keyring_t *keyring)
+{
+    return keyring->current && age(keyring) < age_max(keyring->conf);
+}
+
+/* A clock that was set back does not make a failure last. */
 static int has_failed_lately(const kc_keyring_t *keyring)
 {
-    return now(keyring) - keyring->failed_at < RETRY_SECONDS;
+    int64_t passed = now(keyring) - keyring->failed_at;
+
+    return passed >= 0 && passed < RETRY_SECONDS;
 }
 
 /* Waits until the thread that fetches is done; 0 when it takes longer than its calls may. */
@@ -287,7 +323,7 @@ static void freshen(kc_keyring_t *keyring)
             return;
         if (!keyring->is_fetching)
             renew_unlocked(keyring);
-        else if (keyring->current)
+        else if (is_usable(keyring))
             return; /* another thread is at it; the old one will do meanwhile */
         else
             is_waiting = wait_for_fetch(keyring);
@@ -311,7 +347,7 @@ kc_rc_t kc_keyring_get(kc_keyring_t *keyring, apr_pool_t *pool, const kc_keyring
 
     apr_thread_mutex_lock(keyring->mutex);
     freshen(keyring);
-    if (keyring->current && age(keyring) < keyring->conf->metadata_stale)
+    if (is_usable(keyring))
         hold(keyring->current, pool, out);
     else
         rc = fail(keyring, err);
@@ -326,9 +362,10 @@ static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *kn
 {
     static const kc_bytes_t mark = {(const unsigned char *)"1", 1};
     documents_t shared;
-    int is_allowed = find_shared(keyring, known->fetched, pool, &shared) ||
-                     kc_store_add(keyring->env->host, keyring->limit_name, mark,
-                                  now(keyring) + UNKNOWN_KID_SECONDS, NULL) == KC_OK;
+    int is_allowed =
+        find_shared(keyring, known->fetched, keyring->conf->metadata_ttl, pool, &shared) ||
+        kc_store_add(keyring->env->host, keyring->limit_name, mark,
+                     now(keyring) + UNKNOWN_KID_SECONDS, NULL) == KC_OK;
 
     apr_thread_mutex_lock(keyring->mutex);
     if (is_allowed && !keyring->is_fetching && &keyring->current->snapshot == known)

@@ -1,0 +1,649 @@
+/* Tests of keyring.h: when it fetches, what it keeps, what it shares, and threads at a cold start.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_atomic.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+#include <apr_thread_proc.h>
+#include <check.h>
+#include <string.h>
+
+#include "fake_site.h"
+#include "keyring.h"
+#include "testlib.h"
+
+Suite *kc_test_keyring(void);
+
+static kc_fake_site_t *site;
+static kc_fake_t *fake;
+static kc_keyring_t *keyring;
+static kc_err_t last;
+
+static const char *keys_named(const char *kid)
+{
+    const char *more = apr_psprintf(testlib_pool, ",\"kid\":\"%s\"", kid);
+
+    return apr_pstrcat(testlib_pool, "{\"keys\":[", testlib_jwk(TESTLIB_P256, more), "]}", NULL);
+}
+
+static void make_keys(void)
+{
+    (void)testlib_key(TESTLIB_P256);
+}
+
+static void setup(void)
+{
+    testlib_setup();
+    site = kc_fake_site_make(testlib_pool);
+    fake = site->fake;
+    keyring = site->rp->keyring;
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys_named("a"));
+}
+
+static const kc_keyring_snapshot_t *got;
+
+static kc_rc_t get(void)
+{
+    memset(&last, 0, sizeof(last));
+    return kc_keyring_get(keyring, testlib_pool, &got, &last);
+}
+
+static kc_rc_t select_key(const char *kid)
+{
+    const kc_jose_key_t *key;
+
+    memset(&last, 0, sizeof(last));
+    return kc_keyring_select(keyring, "ES256", kid, testlib_pool, &got, &key, &last);
+}
+
+/* Requests made so far; a whole fetch is two. */
+static int requests(void)
+{
+    return kc_fake_request_count(fake, NULL);
+}
+
+/* The keyring of another child of this host. */
+static kc_keyring_t *another_child(void)
+{
+    kc_keyring_t *other;
+
+    ck_assert_int_eq(kc_keyring_create(site->conf, &fake->env, testlib_pool, &other, NULL), KC_OK);
+    return other;
+}
+
+/* ---------------------------------------------------------------- fetching and keeping */
+
+START_TEST(metadata_and_keys_are_fetched_once)
+{
+    int i;
+
+    ck_assert_int_eq(requests(), 0); /* nothing before somebody asks */
+    for (i = 0; i < 100; i++)
+        ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 2);
+    ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_DISCOVERY), 1);
+    ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_JWKS), 1);
+    ck_assert_str_eq(got->provider->issuer, KC_FAKE_ISSUER);
+    ck_assert_uint_eq(kc_jwks_count(got->keys), 1);
+    ck_assert_int_eq(got->fetched, fake->now);
+}
+END_TEST
+
+START_TEST(they_are_fetched_again_at_their_age)
+{
+    ck_assert_int_eq(get(), KC_OK);
+    fake->now += site->conf->metadata_ttl - 1;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 2);
+    fake->now += 1;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 4);
+    ck_assert_int_eq(got->fetched, fake->now);
+}
+END_TEST
+
+START_TEST(a_snapshot_lives_as_long_as_its_last_holder)
+{
+    const kc_keyring_snapshot_t *old;
+    apr_pool_t *request;
+
+    ck_assert_int_eq(apr_pool_create(&request, NULL), APR_SUCCESS);
+    ck_assert_int_eq(kc_keyring_get(keyring, request, &old, NULL), KC_OK);
+    fake->now += site->conf->metadata_ttl;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_ptr_ne(old, got);
+    ck_assert_str_eq(old->provider->token_endpoint, KC_FAKE_TOKEN);
+    ck_assert_uint_eq(kc_jwks_count(old->keys), 1);
+    apr_pool_destroy(request);
+}
+END_TEST
+
+/* ATTACKS C 68 */
+START_TEST(old_ones_are_kept_to_the_cap_while_fetching_fails)
+{
+    ck_assert_int_eq(get(), KC_OK);
+    fake->http.is_down = 1;
+    fake->now += site->conf->metadata_stale - 1;
+    ck_assert_int_eq(get(), KC_OK);
+    fake->now += 1;
+    ck_assert_int_eq(get(), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_DOWN);
+    fake->http.is_down = 0;
+    fake->now += 1;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(got->fetched, fake->now);
+}
+END_TEST
+
+/* KeycloakMetadataStale 0: nothing is kept beyond its age, but young ones are used. */
+START_TEST(a_cap_below_the_age_costs_nothing_while_they_are_young)
+{
+    site->conf->metadata_stale = 0;
+    ck_assert_int_eq(get(), KC_OK);
+    fake->now += site->conf->metadata_ttl - 1;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 2);
+    fake->http.is_down = 1;
+    fake->now += 1;
+    ck_assert_int_eq(get(), KC_DOWN);
+}
+END_TEST
+
+START_TEST(a_failure_is_remembered_for_a_second)
+{
+    int i;
+
+    fake->http.is_down = 1;
+    for (i = 0; i < 100; i++) {
+        ck_assert_int_eq(get(), KC_DOWN);
+        ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_DOWN);
+    }
+    ck_assert_int_eq(requests(), 1);
+    fake->http.is_down = 0;
+    fake->now += 1;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 3);
+}
+END_TEST
+
+START_TEST(a_failure_with_old_ones_at_hand_is_remembered_too)
+{
+    int i;
+
+    ck_assert_int_eq(get(), KC_OK);
+    fake->http.is_down = 1;
+    fake->now += site->conf->metadata_ttl;
+    for (i = 0; i < 100; i++)
+        ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 3);
+}
+END_TEST
+
+START_TEST(a_clock_that_is_set_back_does_not_prolong_a_failure)
+{
+    fake->http.is_down = 1;
+    ck_assert_int_eq(get(), KC_DOWN);
+    fake->http.is_down = 0;
+    fake->now -= 3600;
+    ck_assert_int_eq(get(), KC_OK);
+}
+END_TEST
+
+typedef struct fault_t {
+    const char *url;
+    int status; /* 0: down with reason */
+    const char *body;
+    kc_reason_t reason;
+} fault_t;
+
+static const fault_t faults[] = {
+    {KC_FAKE_DISCOVERY, 0, NULL, KC_ERR_PROVIDER_DOWN},
+    {KC_FAKE_DISCOVERY, 0, NULL, KC_ERR_PROVIDER_BUSY},
+    {KC_FAKE_DISCOVERY, 500, "{}", KC_ERR_PROVIDER_DOWN},
+    {KC_FAKE_DISCOVERY, 404, "{}", KC_ERR_PROVIDER_DOWN},
+    {KC_FAKE_DISCOVERY, 302, "", KC_ERR_PROVIDER_DOWN},
+    {KC_FAKE_DISCOVERY, 200, "<html></html>", KC_ERR_DISCOVERY},
+    {KC_FAKE_DISCOVERY, 200, "", KC_ERR_DISCOVERY},
+    {KC_FAKE_DISCOVERY, 200, "{\"issuer\":\"https://evil.example.com\"}", KC_ERR_DISCOVERY_ISSUER},
+    {KC_FAKE_DISCOVERY, 200, "https://evil.example.com/token", KC_ERR_DISCOVERY_ENDPOINT},
+    {KC_FAKE_JWKS, 0, NULL, KC_ERR_PROVIDER_DOWN},
+    {KC_FAKE_JWKS, 503, "{\"keys\":[]}", KC_ERR_PROVIDER_DOWN},
+    {KC_FAKE_JWKS, 200, "<html></html>", KC_ERR_KEYS},
+    {KC_FAKE_JWKS, 200, "{\"keys\":[]}", KC_ERR_KEYS},
+    {KC_FAKE_JWKS, 200, "{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"}]}", KC_ERR_KEYS},
+    {KC_FAKE_JWKS, 200, "{}", KC_ERR_KEYS},
+};
+
+enum { FAULTS = sizeof(faults) / sizeof(faults[0]) };
+
+static void make_fault(const fault_t *fault)
+{
+    const char *body = fault->body;
+
+    if (fault->reason == KC_ERR_DISCOVERY_ENDPOINT) /* the last of two members would be refused */
+        body = apr_pstrcat(testlib_pool, "{\"issuer\":\"" KC_FAKE_ISSUER "\",",
+                           "\"authorization_endpoint\":\"" KC_FAKE_ENDPOINT "auth\",",
+                           "\"jwks_uri\":\"" KC_FAKE_JWKS "\",\"token_endpoint\":\"", body,
+                           "\",\"response_types_supported\":[\"code\"]}", NULL);
+    if (fault->status)
+        kc_fake_answer(fake, fault->url, fault->status, "application/json", body);
+    else
+        kc_fake_answer_down(fake, fault->url, fault->reason);
+}
+
+START_TEST(each_fault_at_a_cold_start_is_down_with_its_reason)
+{
+    make_fault(&faults[_i]);
+    ck_assert_int_eq(get(), KC_DOWN);
+    ck_assert_int_eq(last.reason, faults[_i].reason);
+    ck_assert_int_eq(fake->host.puts, 0); /* no other child is given it */
+}
+END_TEST
+
+/* ATTACKS C 67, 68 */
+START_TEST(each_fault_later_keeps_the_last_good)
+{
+    ck_assert_int_eq(get(), KC_OK);
+    make_fault(&faults[_i]);
+    fake->now += site->conf->metadata_ttl;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(got->fetched, KC_FAKE_NOW);
+    ck_assert_uint_eq(kc_jwks_count(got->keys), 1);
+    ck_assert_int_eq(fake->host.puts, 1);
+}
+END_TEST
+
+static const char *many_keys(int count)
+{
+    const char *key = testlib_jwk(TESTLIB_P256, "");
+    apr_array_header_t *list = apr_array_make(testlib_pool, count, sizeof(const char *));
+    int i;
+
+    for (i = 0; i < count; i++)
+        APR_ARRAY_PUSH(list, const char *) = key;
+    return apr_pstrcat(testlib_pool, "{\"keys\":[", apr_array_pstrcat(testlib_pool, list, ','),
+                       "]}", NULL);
+}
+
+/* ATTACKS C 65, 67 */
+START_TEST(sets_of_unusable_or_too_many_keys_keep_the_last_good)
+{
+    const char *sets[3];
+    char *spaces = apr_palloc(testlib_pool, 1024 * 1024 + 1);
+    int i;
+
+    memset(spaces, ' ', 1024 * 1024);
+    spaces[1024 * 1024] = '\0';
+    sets[0] = many_keys(500);
+    sets[1] = apr_pstrcat(testlib_pool, keys_named("a"), spaces, NULL);
+    sets[2] =
+        apr_pstrcat(testlib_pool, "{\"keys\":[", testlib_jwk(TESTLIB_P256, ",\"use\":\"enc\""), ",",
+                    testlib_private_jwk(TESTLIB_P256, ""), "]}", NULL);
+    ck_assert_int_eq(get(), KC_OK);
+    for (i = 0; i < 3; i++) {
+        kc_fake_answer(fake, KC_FAKE_JWKS, 200, "application/json", sets[i]);
+        fake->now += site->conf->metadata_ttl;
+        ck_assert_int_eq(get(), KC_OK);
+        ck_assert_int_eq(got->fetched, KC_FAKE_NOW);
+        ck_assert_int_eq(select_key("a"), KC_OK);
+    }
+}
+END_TEST
+
+/* ---------------------------------------------------------------- unknown keys */
+
+/* ATTACKS C 62 */
+START_TEST(a_new_key_is_found_by_one_fetch)
+{
+    ck_assert_int_eq(get(), KC_OK);
+    kc_fake_answer(fake, KC_FAKE_JWKS, 200, "application/json", keys_named("b"));
+    fake->now += 10;
+    ck_assert_int_eq(select_key("b"), KC_OK);
+    ck_assert_int_eq(requests(), 4);
+    ck_assert_int_eq(got->fetched, fake->now); /* the caller goes on with the new snapshot */
+}
+END_TEST
+
+/* ATTACKS C 63 */
+START_TEST(a_thousand_unknown_kids_lead_to_one_fetch_a_minute)
+{
+    int i;
+
+    ck_assert_int_eq(get(), KC_OK);
+    fake->now += 10;
+    for (i = 0; i < 1000; i++) {
+        ck_assert_int_eq(select_key(apr_psprintf(testlib_pool, "x%d", i)), KC_REFUSED);
+        ck_assert_int_eq(last.reason, KC_ERR_TOKEN_KEY);
+    }
+    ck_assert_int_eq(requests(), 4);
+    fake->now += 59;
+    ck_assert_int_eq(select_key("y"), KC_REFUSED);
+    ck_assert_int_eq(requests(), 4);
+    fake->now += 1;
+    ck_assert_int_eq(select_key("y"), KC_REFUSED);
+    ck_assert_int_eq(requests(), 6);
+}
+END_TEST
+
+START_TEST(the_minute_counts_for_all_children_of_the_host)
+{
+    kc_keyring_t *first = keyring, *second = another_child();
+    int i;
+
+    ck_assert_int_eq(get(), KC_OK);
+    fake->now += 10;
+    for (i = 0; i < 20; i++) {
+        keyring = i % 2 ? second : first;
+        ck_assert_int_eq(get(), KC_OK);
+        ck_assert_int_eq(select_key(apr_psprintf(testlib_pool, "x%d", i)), KC_REFUSED);
+    }
+    ck_assert_int_eq(requests(), 4);
+}
+END_TEST
+
+START_TEST(what_another_child_has_fetched_for_a_key_is_taken_without_a_call)
+{
+    kc_keyring_t *first = keyring, *second = another_child();
+    const kc_keyring_snapshot_t *held;
+
+    ck_assert_int_eq(get(), KC_OK);
+    keyring = second;
+    ck_assert_int_eq(get(), KC_OK);
+    held = got;
+    fake->now += 10;
+    kc_fake_answer(fake, KC_FAKE_JWKS, 200, "application/json", keys_named("b"));
+    keyring = first;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(select_key("b"), KC_OK);
+    ck_assert_int_eq(requests(), 4);
+    keyring = second;
+    got = held;
+    ck_assert_int_eq(select_key("b"), KC_OK);
+    ck_assert_int_eq(requests(), 4);
+}
+END_TEST
+
+START_TEST(algorithms_that_no_key_is_for_are_not_worth_a_fetch)
+{
+    static const char *const algs[] = {"none", "HS256", "RS1", "", "ES256K", "EdDSA"};
+    const kc_jose_key_t *key;
+    size_t i;
+
+    ck_assert_int_eq(get(), KC_OK);
+    fake->now += 10;
+    for (i = 0; i < sizeof(algs) / sizeof(algs[0]); i++) {
+        ck_assert_int_eq(kc_keyring_select(keyring, algs[i], "a", testlib_pool, &got, &key, &last),
+                         KC_REFUSED);
+        ck_assert_int_eq(last.reason, KC_ERR_TOKEN_ALG);
+    }
+    ck_assert_int_eq(requests(), 2);
+}
+END_TEST
+
+/* ATTACKS C 64 */
+START_TEST(a_retired_key_is_refused_after_its_time)
+{
+    ck_assert_int_eq(get(), KC_OK);
+    kc_fake_answer(fake, KC_FAKE_JWKS, 200, "application/json", keys_named("b"));
+    ck_assert_int_eq(select_key("a"), KC_OK);
+    fake->now += site->conf->metadata_ttl;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(select_key("a"), KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_TOKEN_KEY);
+    ck_assert_int_eq(select_key("b"), KC_OK);
+}
+END_TEST
+
+START_TEST(without_the_hosts_store_nobody_fetches_for_a_kid)
+{
+    ck_assert_int_eq(get(), KC_OK);
+    fake->host.is_down = 1;
+    fake->now += 10;
+    ck_assert_int_eq(select_key("x"), KC_REFUSED);
+    ck_assert_int_eq(requests(), 2);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- sharing */
+
+START_TEST(a_new_child_starts_warm)
+{
+    ck_assert_int_eq(get(), KC_OK);
+    fake->http.is_down = 1;
+    fake->now += site->conf->metadata_ttl - 1;
+    keyring = another_child();
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 2);
+    ck_assert_int_eq(got->fetched, KC_FAKE_NOW);
+    ck_assert_int_eq(select_key("a"), KC_OK);
+}
+END_TEST
+
+START_TEST(a_new_child_takes_old_ones_when_fetching_fails)
+{
+    ck_assert_int_eq(get(), KC_OK);
+    fake->http.is_down = 1;
+    fake->now += site->conf->metadata_stale - 1;
+    keyring = another_child();
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 3);
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 3); /* and remembers the failure */
+    fake->now += 1;
+    keyring = another_child();
+    ck_assert_int_eq(get(), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_DOWN);
+}
+END_TEST
+
+START_TEST(at_their_age_one_child_fetches_for_all)
+{
+    kc_keyring_t *first = keyring, *second = another_child();
+
+    ck_assert_int_eq(get(), KC_OK);
+    keyring = second;
+    ck_assert_int_eq(get(), KC_OK);
+    fake->now += site->conf->metadata_ttl;
+    ck_assert_int_eq(get(), KC_OK);
+    keyring = first;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 4);
+    ck_assert_int_eq(got->fetched, fake->now);
+}
+END_TEST
+
+START_TEST(another_issuers_snapshot_is_not_taken)
+{
+    ck_assert_int_eq(get(), KC_OK);
+    site->conf->issuer = "https://keycloak.example.com/realms/other";
+    keyring = another_child();
+    ck_assert_int_eq(get(), KC_DOWN);
+    ck_assert_int_eq(requests(), 3);
+    ck_assert_int_eq(kc_fake_store_count(&fake->host), 1);
+}
+END_TEST
+
+/* Whatever lies in the shared place, a child can still fetch for itself. */
+START_TEST(a_damaged_snapshot_of_others_is_passed_over)
+{
+    kc_fake_entry_t *entry;
+    size_t len, whole;
+
+    ck_assert_int_eq(get(), KC_OK);
+    entry = kc_fake_store_nth(&fake->host, 0);
+    whole = entry->len;
+    for (len = 0; len < whole; len += 7) {
+        entry->len = len;
+        keyring = another_child();
+        ck_assert_int_eq(get(), KC_OK);
+        ck_assert_uint_eq(kc_jwks_count(got->keys), 1);
+        entry = kc_fake_store_nth(&fake->host, 0);
+    }
+    ck_assert_int_gt(requests(), 4);
+}
+END_TEST
+
+START_TEST(without_the_hosts_store_each_child_fetches)
+{
+    fake->host.is_down = 1;
+    ck_assert_int_eq(get(), KC_OK);
+    keyring = another_child();
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 4);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- threads */
+
+enum { THREADS = 8, ROUNDS_MAX = 1000000 };
+
+/* Answers only when every thread is on its way, so that all of them meet a fetch under way. */
+typedef struct slow_http_t {
+    kc_http_t http; /* first */
+    const char *metadata, *keys;
+    apr_uint32_t calls, started, failed;
+} slow_http_t;
+
+static slow_http_t slow;
+
+static kc_rc_t slow_perform(kc_http_t *http, const kc_http_request_t *request, apr_pool_t *pool,
+                            kc_http_response_t *response, kc_err_t *err)
+{
+    int i;
+
+    (void)http;
+    (void)err;
+    apr_atomic_inc32(&slow.calls);
+    for (i = 0; i < ROUNDS_MAX && apr_atomic_read32(&slow.started) < THREADS; i++)
+        apr_thread_yield();
+    response->status = 200;
+    response->content_type = "application/json";
+    response->body =
+        apr_pstrdup(pool, strcmp(request->url, KC_FAKE_JWKS) == 0 ? slow.keys : slow.metadata);
+    response->body_len = strlen(response->body);
+    return KC_OK;
+}
+
+static void *APR_THREAD_FUNC ask(apr_thread_t *thread, void *data)
+{
+    const kc_keyring_snapshot_t *snapshot;
+    const kc_jose_key_t *key;
+    apr_pool_t *pool;
+    kc_err_t err;
+
+    (void)data;
+    apr_atomic_inc32(&slow.started);
+    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS ||
+        kc_keyring_get(keyring, pool, &snapshot, &err) != KC_OK ||
+        kc_keyring_select(keyring, "ES256", "a", pool, &snapshot, &key, &err) != KC_OK)
+        apr_atomic_inc32(&slow.failed);
+    else
+        apr_pool_destroy(pool);
+    apr_thread_exit(thread, APR_SUCCESS);
+    return NULL;
+}
+
+static void run_threads(void)
+{
+    apr_thread_t *threads[THREADS];
+    apr_status_t status;
+    int i;
+
+    for (i = 0; i < THREADS; i++)
+        ck_assert_int_eq(apr_thread_create(&threads[i], NULL, ask, NULL, testlib_pool),
+                         APR_SUCCESS);
+    for (i = 0; i < THREADS; i++)
+        ck_assert_int_eq(apr_thread_join(&status, threads[i]), APR_SUCCESS);
+    ck_assert_uint_eq(slow.failed, 0);
+}
+
+static void be_slow(void)
+{
+    memset(&slow, 0, sizeof(slow));
+    slow.http.perform = slow_perform;
+    slow.metadata = kc_fake_site_metadata(site, "");
+    slow.keys = keys_named("a");
+    fake->env.http = &slow.http;
+}
+
+START_TEST(eight_threads_at_a_cold_start_lead_to_one_fetch)
+{
+    be_slow();
+    run_threads();
+    ck_assert_uint_eq(slow.calls, 2);
+}
+END_TEST
+
+START_TEST(threads_replace_and_release_snapshots_together)
+{
+    int i;
+
+    be_slow();
+    for (i = 0; i < 20; i++) {
+        slow.started = 0;
+        run_threads();
+        fake->now += site->conf->metadata_ttl;
+    }
+    ck_assert_uint_eq(slow.calls, 40);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- suite */
+
+static TCase *add(Suite *suite, const char *name)
+{
+    TCase *tests = tcase_create(name);
+
+    tcase_add_unchecked_fixture(tests, make_keys, testlib_keys_free);
+    tcase_add_checked_fixture(tests, setup, testlib_teardown);
+    suite_add_tcase(suite, tests);
+    return tests;
+}
+
+static void add_fetching(TCase *tests)
+{
+    tcase_add_test(tests, metadata_and_keys_are_fetched_once);
+    tcase_add_test(tests, they_are_fetched_again_at_their_age);
+    tcase_add_test(tests, a_snapshot_lives_as_long_as_its_last_holder);
+    tcase_add_test(tests, old_ones_are_kept_to_the_cap_while_fetching_fails);
+    tcase_add_test(tests, a_cap_below_the_age_costs_nothing_while_they_are_young);
+    tcase_add_test(tests, a_failure_is_remembered_for_a_second);
+    tcase_add_test(tests, a_failure_with_old_ones_at_hand_is_remembered_too);
+    tcase_add_test(tests, a_clock_that_is_set_back_does_not_prolong_a_failure);
+    tcase_add_loop_test(tests, each_fault_at_a_cold_start_is_down_with_its_reason, 0, FAULTS);
+    tcase_add_loop_test(tests, each_fault_later_keeps_the_last_good, 0, FAULTS);
+    tcase_add_test(tests, sets_of_unusable_or_too_many_keys_keep_the_last_good);
+}
+
+static void add_kids(TCase *tests)
+{
+    tcase_add_test(tests, a_new_key_is_found_by_one_fetch);
+    tcase_add_test(tests, a_thousand_unknown_kids_lead_to_one_fetch_a_minute);
+    tcase_add_test(tests, the_minute_counts_for_all_children_of_the_host);
+    tcase_add_test(tests, what_another_child_has_fetched_for_a_key_is_taken_without_a_call);
+    tcase_add_test(tests, algorithms_that_no_key_is_for_are_not_worth_a_fetch);
+    tcase_add_test(tests, a_retired_key_is_refused_after_its_time);
+    tcase_add_test(tests, without_the_hosts_store_nobody_fetches_for_a_kid);
+}
+
+static void add_sharing(TCase *tests)
+{
+    tcase_add_test(tests, a_new_child_starts_warm);
+    tcase_add_test(tests, a_new_child_takes_old_ones_when_fetching_fails);
+    tcase_add_test(tests, at_their_age_one_child_fetches_for_all);
+    tcase_add_test(tests, another_issuers_snapshot_is_not_taken);
+    tcase_add_test(tests, a_damaged_snapshot_of_others_is_passed_over);
+    tcase_add_test(tests, without_the_hosts_store_each_child_fetches);
+}
+
+Suite *kc_test_keyring(void)
+{
+    Suite *suite = suite_create("keyring");
+    TCase *threads = add(suite, "threads");
+
+    tcase_add_test(threads, eight_threads_at_a_cold_start_lead_to_one_fetch);
+    tcase_add_test(threads, threads_replace_and_release_snapshots_together);
+    add_fetching(add(suite, "fetching"));
+    add_kids(add(suite, "kids"));
+    add_sharing(add(suite, "sharing"));
+    return suite;
+}
