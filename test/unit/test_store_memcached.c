@@ -1,0 +1,674 @@
+/* The store in memcached: real servers that work, die and hang, and one that talks nonsense.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "listener.h"
+#include "store.h"
+#include "testlib.h"
+
+Suite *kc_test_store_memcached(void);
+
+enum { TIMEOUT_MS = 2000, HASTE_MS = 100, SERVERS = 2, DAY = 86400, STARTS_MAX = 500 };
+
+typedef struct {
+    char text[KC_STORE_KEY_LEN + 1];
+} key_text_t;
+
+typedef struct {
+    pid_t pid; /* 0: not running */
+    int port;
+    const char *text;
+} memcached_t;
+
+static memcached_t servers[SERVERS];
+static kc_store_t *store;
+static kc_err_t err;
+
+/* ---------------------------------------------------------------- servers */
+
+static void nap(void)
+{
+    static const struct timespec span = {0, 10000000};
+
+    (void)nanosleep(&span, NULL);
+}
+
+static int is_listening(int port)
+{
+    struct sockaddr_in address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int is_connected;
+
+    ck_assert_int_ge(fd, 0);
+    memset(&address, 0, sizeof(address));
+    address.sin_family = AF_INET;
+    address.sin_port = htons((uint16_t)port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    is_connected = !connect(fd, (struct sockaddr *)&address, sizeof(address));
+    (void)close(fd);
+    return is_connected;
+}
+
+/* It dies with the test, even if that crashes; that holds only while it stays the same user. */
+static void memcached_exec(int port)
+{
+    const struct passwd *user = getpwuid(geteuid());
+    char port_text[16];
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)snprintf(port_text, sizeof(port_text), "%d", port);
+    (void)execlp("memcached", "memcached", "-l", "127.0.0.1", "-U", "0", "-t", "1", "-m", "16",
+                 "-p", port_text, "-u", user ? user->pw_name : "nobody", (char *)NULL);
+    _exit(127);
+}
+
+static void memcached_start(memcached_t *server, int port)
+{
+    int tries;
+
+    server->port = port;
+    server->text = apr_psprintf(testlib_pool, "127.0.0.1:%d", port);
+    server->pid = fork();
+    ck_assert_int_ge(server->pid, 0);
+    if (!server->pid)
+        memcached_exec(port);
+    for (tries = 0; !is_listening(port); tries++) {
+        int status = 0;
+
+        if (waitpid(server->pid, &status, WNOHANG) == server->pid)
+            ck_abort_msg("memcached does not start (status %d); is it installed? "
+                         "apt-get install memcached",
+                         status);
+        ck_assert_msg(tries < STARTS_MAX, "memcached does not listen");
+        nap();
+    }
+}
+
+static void memcached_end(memcached_t *server)
+{
+    if (!server->pid)
+        return;
+    (void)kill(server->pid, SIGKILL);
+    (void)waitpid(server->pid, NULL, 0);
+    server->pid = 0;
+}
+
+static void store_make(size_t count, int64_t timeout_ms)
+{
+    const char *texts[SERVERS];
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        texts[i] = servers[i].text;
+    ck_assert_int_eq(
+        kc_store_memcached_create(texts, count, timeout_ms, testlib_pool, &store, &err), KC_OK);
+}
+
+static void setup(void)
+{
+    testlib_setup();
+    memset(&err, 0, sizeof(err));
+    memset(servers, 0, sizeof(servers));
+    memcached_start(&servers[0], listener_free_port());
+    store_make(1, TIMEOUT_MS);
+}
+
+static void setup_two(void)
+{
+    setup();
+    memcached_start(&servers[1], listener_free_port());
+    store_make(2, TIMEOUT_MS);
+}
+
+static void teardown(void)
+{
+    testlib_teardown();
+    memcached_end(&servers[0]);
+    memcached_end(&servers[1]);
+}
+
+/* ---------------------------------------------------------------- keys and values */
+
+static key_text_t key_of(unsigned int number)
+{
+    key_text_t key;
+
+    (void)snprintf(key.text, sizeof(key.text), "%064x", number);
+    return key;
+}
+
+static int64_t in(int64_t seconds)
+{
+    return (int64_t)time(NULL) + seconds;
+}
+
+static kc_rc_t put_text(unsigned int number, const char *text, int64_t expires_at)
+{
+    key_text_t key = key_of(number);
+
+    return kc_store_put(store, key.text, kc_buf_text(text), expires_at, &err);
+}
+
+static kc_rc_t add_text(unsigned int number, const char *text, int64_t expires_at)
+{
+    key_text_t key = key_of(number);
+
+    return kc_store_add(store, key.text, kc_buf_text(text), expires_at, &err);
+}
+
+static kc_rc_t get_one(unsigned int number, kc_store_item_t *item)
+{
+    key_text_t key = key_of(number);
+    const char *keys[] = {key.text};
+
+    memset(item, 0x55, sizeof(*item));
+    return kc_store_get(store, keys, 1, item, testlib_pool, &err);
+}
+
+static int is_text(unsigned int number, const char *text)
+{
+    kc_store_item_t item;
+
+    ck_assert_int_eq(get_one(number, &item), KC_OK);
+    return item.value.data && item.value.len == strlen(text) &&
+           !memcmp(item.value.data, text, item.value.len);
+}
+
+static int is_absent(unsigned int number)
+{
+    kc_store_item_t item;
+
+    ck_assert_int_eq(get_one(number, &item), KC_OK);
+    return !item.value.data && !item.value.len && !item.expires_at;
+}
+
+/* An outage: told with the server, without the key. */
+static void assert_down(kc_rc_t rc)
+{
+    ck_assert_int_eq(rc, KC_DOWN);
+    ck_assert_int_eq(err.reason, KC_ERR_STORE_DOWN);
+    ck_assert_ptr_nonnull(strstr(err.detail, "127.0.0.1:"));
+    ck_assert_ptr_null(strstr(err.detail, "00000000"));
+}
+
+static void assert_all_down(unsigned int number)
+{
+    key_text_t key = key_of(number);
+    kc_store_item_t item;
+
+    assert_down(get_one(number, &item));
+    ck_assert_ptr_null(item.value.data);
+    assert_down(put_text(number, "x", in(60)));
+    assert_down(add_text(number, "x", in(60)));
+    assert_down(kc_store_touch(store, key.text, in(60), &err));
+    assert_down(kc_store_drop(store, key.text, &err));
+}
+
+/* ---------------------------------------------------------------- a server that works */
+
+START_TEST(keeps_values)
+{
+    key_text_t key = key_of(1);
+    kc_store_item_t item;
+
+    ck_assert(is_absent(1));
+    ck_assert_int_eq(put_text(1, "one", in(60)), KC_OK);
+    ck_assert(is_text(1, "one"));
+    ck_assert_int_eq(get_one(1, &item), KC_OK);
+    ck_assert_int_eq(item.expires_at, 0);
+    ck_assert_int_eq(put_text(1, "", in(60)), KC_OK);
+    ck_assert_int_eq(get_one(1, &item), KC_OK);
+    ck_assert_ptr_nonnull(item.value.data);
+    ck_assert_uint_eq(item.value.len, 0);
+    ck_assert_int_eq(kc_store_drop(store, key.text, &err), KC_OK);
+    ck_assert(is_absent(1));
+    ck_assert_int_eq(kc_store_drop(store, key.text, &err), KC_OK);
+}
+END_TEST
+
+START_TEST(adds_once)
+{
+    ck_assert_int_eq(add_text(2, "first", in(60)), KC_OK);
+    ck_assert_int_eq(add_text(2, "second", in(60)), KC_EXISTS);
+    ck_assert(is_text(2, "first"));
+    ck_assert_int_eq(add_text(2, "third", in(60)), KC_EXISTS);
+}
+END_TEST
+
+START_TEST(times_are_absolute)
+{
+    key_text_t key = key_of(3);
+
+    ck_assert_int_eq(put_text(3, "month", in(31 * DAY)), KC_OK);
+    ck_assert(is_text(3, "month"));
+    ck_assert_int_eq(put_text(4, "over", in(-10)), KC_OK);
+    ck_assert(is_absent(4));
+    ck_assert_int_eq(put_text(4, "1970", 100), KC_OK);
+    ck_assert(is_absent(4));
+    ck_assert_int_eq(put_text(4, "far", INT64_MAX), KC_OK);
+    ck_assert(is_text(4, "far"));
+    ck_assert_int_eq(kc_store_touch(store, key.text, in(40 * DAY), &err), KC_OK);
+    ck_assert(is_text(3, "month"));
+    ck_assert_int_eq(kc_store_touch(store, key.text, in(-10), &err), KC_OK);
+    ck_assert(is_absent(3));
+    ck_assert_int_eq(kc_store_touch(store, key.text, in(60), &err), KC_MISS);
+}
+END_TEST
+
+START_TEST(keeps_large_values)
+{
+    unsigned char *data = apr_palloc(testlib_pool, KC_STORE_VALUE_MAX);
+    key_text_t key = key_of(5);
+    kc_bytes_t value = {data, 200 * 1024};
+    kc_store_item_t item;
+    size_t i;
+
+    for (i = 0; i < KC_STORE_VALUE_MAX; i++)
+        data[i] = (unsigned char)(i * 31 >> 3);
+    ck_assert_int_eq(kc_store_put(store, key.text, value, in(60), &err), KC_OK);
+    ck_assert_int_eq(get_one(5, &item), KC_OK);
+    ck_assert_uint_eq(item.value.len, value.len);
+    ck_assert_mem_eq(item.value.data, data, value.len);
+    value.len = KC_STORE_VALUE_MAX;
+    ck_assert_int_eq(kc_store_put(store, key.text, value, in(60), &err), KC_OK);
+    ck_assert_int_eq(get_one(5, &item), KC_OK);
+    ck_assert_uint_eq(item.value.len, KC_STORE_VALUE_MAX);
+    ck_assert_mem_eq(item.value.data, data, value.len);
+}
+END_TEST
+
+/* Keys 10 to 17, of which the even ones have values. */
+static void assert_several(void)
+{
+    key_text_t texts[KC_STORE_GET_MAX];
+    const char *keys[KC_STORE_GET_MAX];
+    kc_store_item_t items[KC_STORE_GET_MAX];
+    unsigned int i;
+
+    for (i = 0; i < KC_STORE_GET_MAX; i++) {
+        texts[i] = key_of(10 + i);
+        keys[i] = texts[i].text;
+        if (i % 2 == 0)
+            ck_assert_int_eq(put_text(10 + i, texts[i].text + 32, in(60)), KC_OK);
+    }
+    ck_assert_int_eq(kc_store_get(store, keys, KC_STORE_GET_MAX, items, testlib_pool, &err), KC_OK);
+    for (i = 0; i < KC_STORE_GET_MAX; i++) {
+        ck_assert_int_eq(items[i].value.data == NULL, i % 2);
+        if (items[i].value.data)
+            ck_assert_mem_eq(items[i].value.data, texts[i].text + 32, 32);
+    }
+}
+
+START_TEST(gets_several)
+{
+    key_text_t key = key_of(10);
+    const char *twice[] = {key.text, key.text};
+    kc_store_item_t items[2];
+
+    assert_several();
+    ck_assert_int_eq(kc_store_get(store, twice, 2, items, testlib_pool, &err), KC_OK);
+    ck_assert_mem_eq(items[0].value.data, key.text + 32, 32);
+    ck_assert_mem_eq(items[1].value.data, key.text + 32, 32);
+}
+END_TEST
+
+START_TEST(spreads_over_two_servers)
+{
+    unsigned int i;
+    unsigned int count = 0;
+
+    assert_several();
+    for (i = 0; i < 100; i++)
+        ck_assert_int_eq(put_text(i, "x", in(60)), KC_OK);
+    store_make(1, TIMEOUT_MS);
+    for (i = 0; i < 100; i++)
+        count += is_text(i, "x") ? 1 : 0;
+    ck_assert_uint_gt(count, 20);
+    ck_assert_uint_lt(count, 80);
+}
+END_TEST
+
+/* The order in which the servers are configured does not matter. */
+START_TEST(places_keys_by_server_and_not_by_order)
+{
+    memcached_t first;
+    unsigned int i;
+
+    for (i = 0; i < 50; i++)
+        ck_assert_int_eq(put_text(i, "x", in(60)), KC_OK);
+    first = servers[0];
+    servers[0] = servers[1];
+    servers[1] = first;
+    store_make(2, TIMEOUT_MS);
+    for (i = 0; i < 50; i++)
+        ck_assert(is_text(i, "x"));
+}
+END_TEST
+
+enum { RACERS = 8, RACES = 50 };
+
+static void *race(void *context)
+{
+    unsigned int *won = context;
+    unsigned int i;
+
+    for (i = 0; i < RACES; i++) {
+        key_text_t key = key_of(1000 + i);
+        kc_rc_t rc = kc_store_add(store, key.text, kc_buf_text("mine"), in(60), NULL);
+
+        if (rc == KC_OK)
+            (*won)++;
+        else if (rc != KC_EXISTS)
+            return context;
+    }
+    return NULL;
+}
+
+START_TEST(one_of_many_adds_wins)
+{
+    pthread_t threads[RACERS];
+    unsigned int won[RACERS] = {0};
+    unsigned int sum = 0;
+    int i;
+
+    for (i = 0; i < RACERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, race, &won[i]), 0);
+    for (i = 0; i < RACERS; i++) {
+        void *result = NULL;
+
+        ck_assert_int_eq(pthread_join(threads[i], &result), 0);
+        ck_assert_ptr_null(result);
+        sum += won[i];
+    }
+    ck_assert_uint_eq(sum, RACES);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- servers that die */
+
+START_TEST(a_killed_server_is_down_and_not_empty)
+{
+    unsigned int i;
+
+    ck_assert_int_eq(put_text(1, "one", in(60)), KC_OK);
+    memcached_end(&servers[0]);
+    for (i = 0; i < 3; i++)
+        assert_all_down(1);
+}
+END_TEST
+
+START_TEST(a_server_that_never_was_is_down)
+{
+    memcached_end(&servers[0]);
+    store_make(1, TIMEOUT_MS);
+    assert_all_down(1);
+    ck_assert_ptr_nonnull(strstr(err.detail, servers[0].text));
+}
+END_TEST
+
+/* Old connections are dead, but the server is not: nobody notices. */
+START_TEST(a_restarted_server_is_up_at_once)
+{
+    key_text_t key = key_of(1);
+
+    ck_assert_int_eq(put_text(1, "one", in(60)), KC_OK);
+    memcached_end(&servers[0]);
+    memcached_start(&servers[0], servers[0].port);
+    ck_assert(is_absent(1));
+    memcached_end(&servers[0]);
+    memcached_start(&servers[0], servers[0].port);
+    ck_assert_int_eq(put_text(1, "two", in(60)), KC_OK);
+    ck_assert(is_text(1, "two"));
+    memcached_end(&servers[0]);
+    memcached_start(&servers[0], servers[0].port);
+    ck_assert_int_eq(kc_store_touch(store, key.text, in(60), &err), KC_MISS);
+}
+END_TEST
+
+START_TEST(one_of_two_dead_is_no_miss)
+{
+    key_text_t texts[KC_STORE_GET_MAX];
+    const char *keys[KC_STORE_GET_MAX];
+    kc_store_item_t items[KC_STORE_GET_MAX];
+    unsigned int i, down = 0, up = 0;
+
+    for (i = 0; i < 40; i++)
+        ck_assert_int_eq(put_text(i, "x", in(60)), KC_OK);
+    memcached_end(&servers[1]);
+    for (i = 0; i < 40; i++) {
+        kc_rc_t rc = get_one(i, &items[0]);
+
+        ck_assert(rc == KC_DOWN || (rc == KC_OK && items[0].value.data));
+        down += rc == KC_DOWN;
+        up += rc == KC_OK;
+    }
+    ck_assert_uint_gt(down, 5);
+    ck_assert_uint_gt(up, 5);
+    for (i = 0; i < KC_STORE_GET_MAX; i++) {
+        texts[i] = key_of(i);
+        keys[i] = texts[i].text;
+    }
+    assert_down(kc_store_get(store, keys, KC_STORE_GET_MAX, items, testlib_pool, &err));
+    ck_assert_ptr_nonnull(strstr(err.detail, servers[1].text));
+    for (i = 0; i < KC_STORE_GET_MAX; i++)
+        ck_assert_ptr_null(items[i].value.data);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- servers that hang */
+
+START_TEST(a_stopped_server_is_down_and_not_empty)
+{
+    store_make(1, HASTE_MS);
+    ck_assert_int_eq(put_text(1, "one", in(60)), KC_OK);
+    ck_assert_int_eq(kill(servers[0].pid, SIGSTOP), 0);
+    assert_all_down(1);
+    ck_assert_int_eq(kill(servers[0].pid, SIGCONT), 0);
+    store_make(1, TIMEOUT_MS);
+    ck_assert_int_eq(put_text(1, "two", in(60)), KC_OK);
+    ck_assert(is_text(1, "two"));
+}
+END_TEST
+
+START_TEST(one_of_two_stopped_is_no_miss)
+{
+    kc_store_item_t items[2];
+    unsigned int i, down = 0;
+
+    store_make(2, HASTE_MS);
+    for (i = 0; i < 20; i++)
+        ck_assert_int_eq(put_text(i, "x", in(60)), KC_OK);
+    ck_assert_int_eq(kill(servers[1].pid, SIGSTOP), 0);
+    for (i = 0; i < 20; i += 2) {
+        key_text_t first = key_of(i);
+        key_text_t second = key_of(i + 1);
+        const char *keys[] = {first.text, second.text};
+        kc_rc_t rc = kc_store_get(store, keys, 2, items, testlib_pool, &err);
+
+        ck_assert(rc == KC_DOWN || (rc == KC_OK && items[0].value.data && items[1].value.data));
+        down += rc == KC_DOWN;
+    }
+    ck_assert_uint_gt(down, 2);
+}
+END_TEST
+
+/* The answer to one request never becomes the answer to another. */
+START_TEST(a_late_answer_meets_nobody)
+{
+    unsigned int round;
+
+    store_make(1, HASTE_MS);
+    ck_assert_int_eq(put_text(1, "one", in(600)), KC_OK);
+    ck_assert_int_eq(put_text(2, "two", in(600)), KC_OK);
+    for (round = 0; round < 3; round++) {
+        kc_store_item_t item;
+        unsigned int tries = 0;
+
+        ck_assert_int_eq(kill(servers[0].pid, SIGSTOP), 0);
+        assert_down(get_one(1, &item));
+        ck_assert_int_eq(kill(servers[0].pid, SIGCONT), 0);
+        while (get_one(2, &item) != KC_OK) /* the machine may be slow as well */
+            ck_assert_uint_lt(tries++, 50);
+        ck_assert_uint_eq(item.value.len, 3);
+        ck_assert_mem_eq(item.value.data, "two", 3);
+    }
+}
+END_TEST
+
+/* ---------------------------------------------------------------- servers that talk nonsense */
+
+enum { HEADER = 24 };
+
+typedef struct {
+    const char *name;
+    const char *bytes; /* sent for each request; NULL: an HTTP answer */
+    size_t len;
+} nonsense_t;
+
+#define BYTES(text) text, sizeof(text) - 1
+
+/* After an honest answer to "version", which libmemcached asks first. */
+static const nonsense_t nonsense[] = {
+    {"http", BYTES("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")},
+    {"zeros", BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
+    {"text", BYTES("END\r\nERROR\r\nSERVER_ERROR out of memory\r\nEND\r\n")},
+    {"end", BYTES("")},
+    {"short", BYTES("\x81\x0d\0")},
+    {"unknown opcode", BYTES("\x81\x77\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
+    {"busy", BYTES("\x81\x0d\0\0\0\0\0\x85\0\0\0\4\0\0\0\0\0\0\0\0\0\0\0\0busy")},
+    {"no memory", BYTES("\x81\x0d\0\0\0\0\0\x82\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
+    {"another key", BYTES("\x81\x0d\0\3\4\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0keyv"
+                          "\x81\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
+};
+
+static const char version[] = "\x81\x0b\0\0\0\0\0\0\0\0\0\6\0\0\0\0\0\0\0\0\0\0\0\0"
+                              "1.6.18";
+
+/* Reads whatever there is of a request; an opcode of 0x0b asks for the version. */
+static void serve_nonsense(int socket, void *context)
+{
+    const nonsense_t *told = context;
+    unsigned char request[4096];
+
+    while (recv(socket, request, sizeof(request), 0) > 0) {
+        if (request[1] == 0x0b) {
+            if (!listener_send(socket, version, sizeof(version) - 1))
+                return;
+        } else if (!listener_send(socket, told->bytes, told->len) || !told->len) {
+            return;
+        }
+    }
+}
+
+START_TEST(nonsense_is_an_outage)
+{
+    listener_t *listener = listener_start(serve_nonsense, (void *)(uintptr_t)&nonsense[_i]);
+    unsigned int i;
+
+    memcached_end(&servers[0]);
+    servers[0].text = apr_psprintf(testlib_pool, "127.0.0.1:%d", listener_port(listener));
+    store_make(1, HASTE_MS);
+    for (i = 0; i < 2; i++) {
+        kc_store_item_t item;
+
+        assert_down(get_one(1, &item));
+        ck_assert_ptr_null(item.value.data);
+    }
+    listener_stop(listener);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- configuration */
+
+static const char *const good_servers[] = {"localhost",      "memcached-0.memcached:11211",
+                                           "10.0.0.1:1",     "[::1]:65535",
+                                           "[fe80::1%eth0]", "a_b"};
+static const char *const bad_servers[] = {
+    "",          ":11211",   "host:",     "host:0", "host:65536", "host:999999999999",
+    "host:12x",  "host:-1",  "host: 1",   "ho st",  "::1",        "[::1",
+    "[]:1",      "[::1]1",   "/tmp/sock", "a/b:1",  "host\n",     "host:1:2",
+    "[g::1]:x1", "user@host"};
+
+START_TEST(takes_good_servers)
+{
+    ck_assert_int_eq(kc_store_memcached_check(good_servers[_i], &err), KC_OK);
+}
+END_TEST
+
+START_TEST(refuses_malformed_servers)
+{
+    const char *texts[] = {"localhost", bad_servers[_i]};
+    kc_store_t *none = NULL;
+
+    ck_assert_int_eq(kc_store_memcached_check(bad_servers[_i], &err), KC_FAULT);
+    ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
+    ck_assert_int_eq(kc_store_memcached_create(texts, 2, 50, testlib_pool, &none, &err), KC_FAULT);
+    ck_assert_ptr_null(none);
+}
+END_TEST
+
+START_TEST(refuses_none_and_no_time)
+{
+    const char *texts[] = {"localhost"};
+    kc_store_t *none = NULL;
+
+    ck_assert_int_eq(kc_store_memcached_create(texts, 0, 50, testlib_pool, &none, &err), KC_FAULT);
+    ck_assert_int_eq(kc_store_memcached_create(texts, 1, 0, testlib_pool, &none, &err), KC_FAULT);
+    ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
+}
+END_TEST
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+static TCase *tcase_make(Suite *suite, const char *name, void (*up)(void), void (*down)(void))
+{
+    TCase *tcase = tcase_create(name);
+
+    tcase_add_checked_fixture(tcase, up, down);
+    tcase_set_timeout(tcase, 60);
+    suite_add_tcase(suite, tcase);
+    return tcase;
+}
+
+Suite *kc_test_store_memcached(void)
+{
+    Suite *suite = suite_create("store_memcached");
+    TCase *one = tcase_make(suite, "one server", setup, teardown);
+    TCase *two = tcase_make(suite, "two servers", setup_two, teardown);
+    TCase *texts = tcase_make(suite, "configuration", testlib_setup, testlib_teardown);
+
+    tcase_add_test(one, keeps_values);
+    tcase_add_test(one, adds_once);
+    tcase_add_test(one, times_are_absolute);
+    tcase_add_test(one, keeps_large_values);
+    tcase_add_test(one, gets_several);
+    tcase_add_test(one, one_of_many_adds_wins);
+    tcase_add_test(one, a_killed_server_is_down_and_not_empty);
+    tcase_add_test(one, a_server_that_never_was_is_down);
+    tcase_add_test(one, a_restarted_server_is_up_at_once);
+    tcase_add_test(one, a_stopped_server_is_down_and_not_empty);
+    tcase_add_test(one, a_late_answer_meets_nobody);
+    tcase_add_loop_test(one, nonsense_is_an_outage, 0, COUNT(nonsense));
+    tcase_add_test(two, spreads_over_two_servers);
+    tcase_add_test(two, places_keys_by_server_and_not_by_order);
+    tcase_add_test(two, one_of_two_dead_is_no_miss);
+    tcase_add_test(two, one_of_two_stopped_is_no_miss);
+    tcase_add_loop_test(texts, takes_good_servers, 0, COUNT(good_servers));
+    tcase_add_loop_test(texts, refuses_malformed_servers, 0, COUNT(bad_servers));
+    tcase_add_test(texts, refuses_none_and_no_time);
+    return suite;
+}
