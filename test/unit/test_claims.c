@@ -94,6 +94,7 @@ static const verdict_t verdicts[] = {
     {"exp", "\"1700000300\"", KC_ERR_TOKEN_TIME},
     {"exp", "1e300", KC_ERR_TOKEN_TIME},
     {"exp", "1700000300.5", KC_ERR_TOKEN_TIME},
+    {"exp", "1700000300.0", KC_ERR_TOKEN_TIME},
     {"exp", "-1", KC_ERR_TOKEN_TIME},
     {"exp", "true", KC_ERR_TOKEN_TIME},
     {"exp", "9223372036854775807", KC_ERR_TOKEN_TIME},

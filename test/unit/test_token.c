@@ -255,24 +255,38 @@ START_TEST(private_key_jwt_is_signed_with_the_key)
 }
 END_TEST
 
+/* A good key, and behind it as many bytes of fill as make len bytes. */
+static const char *padded_key(char fill, size_t len)
+{
+    const char *jwk = testlib_private_jwk(TESTLIB_P256, "");
+    char *text = apr_palloc(testlib_pool, len);
+
+    memset(text, fill, len);
+    memcpy(text, jwk, strlen(jwk));
+    return file_of(text, len);
+}
+
+START_TEST(key_file_has_a_size)
+{
+    conf->client_auth = KC_AUTH_PRIVATE_KEY_JWT;
+    conf->client_key = padded_key(' ', 16384);
+    ck_assert_int_eq(exchange(), KC_OK);
+    conf->client_key = padded_key(' ', 16385);
+    ck_assert_int_eq(exchange(), KC_FAULT);
+    ck_assert_int_eq(err.reason, KC_ERR_CLIENT_AUTH);
+    conf->client_key = padded_key('\0', 1000);
+    ck_assert_int_eq(exchange(), KC_FAULT);
+    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 1);
+}
+END_TEST
+
 START_TEST(unusable_key_file_asks_nobody)
 {
-    char *large = apr_palloc(testlib_pool, 16385);
+    const char *const files[] = {NULL, "/nonexistent/key", "/", file_of("", 0),
+                                 file_of("{\"kty\":\"canary\"}", 16)};
 
-    memset(large, ' ', 16385);
     conf->client_auth = KC_AUTH_PRIVATE_KEY_JWT;
-    if (_i == 0)
-        conf->client_key = NULL;
-    else if (_i == 1)
-        conf->client_key = "/nonexistent/key";
-    else if (_i == 2)
-        conf->client_key = "/";
-    else if (_i == 3)
-        conf->client_key = file_of(large, 16385);
-    else if (_i == 4)
-        conf->client_key = file_of("{}\0{}", 5);
-    else
-        conf->client_key = file_of("{\"kty\":\"canary\"}", 16);
+    conf->client_key = files[_i];
     ck_assert_int_ne(exchange(), KC_OK);
     ck_assert_int_ne(err.reason, KC_ERR_NONE);
     check_detail();
@@ -508,7 +522,8 @@ static TCase *client_tests(void)
     tcase_add_test(tests, assertions_are_never_the_same);
     tcase_add_test(tests, assertion_needs_random);
     tcase_add_test(tests, private_key_jwt_is_signed_with_the_key);
-    tcase_add_loop_test(tests, unusable_key_file_asks_nobody, 0, 6);
+    tcase_add_test(tests, key_file_has_a_size);
+    tcase_add_loop_test(tests, unusable_key_file_asks_nobody, 0, 5);
     return tests;
 }
 
