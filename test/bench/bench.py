@@ -37,12 +37,13 @@ class Bench:
             self.variants = {WITHOUT: NO_AUTH, "the same again": NO_AUTH}
             return
         provider = self.keep(Provider(room))
-        store = self.keep(Memcached(room.make("memcached")))
 
         def auth(line):
             return AUTH.format(module=room.module, issuer=provider.issuer, room=room.folder, store=line)
-        self.variants = {WITHOUT: NO_AUTH, SHARED: auth(""),
-                         MEMCACHED: auth(f"KeycloakMemcached {store.address}\nKeycloakStoreTimeout 5s")}
+        self.variants = {WITHOUT: NO_AUTH, SHARED: auth("")}
+        if not self.options.no_memcached:
+            store = self.keep(Memcached(room.make("memcached")))
+            self.variants[MEMCACHED] = auth(f"KeycloakMemcached {store.address}\nKeycloakStoreTimeout 5s")
 
     def keep(self, server):
         self.running.append(server)
@@ -153,6 +154,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--no-callgrind", action="store_true")
+    parser.add_argument("--no-memcached", action="store_true")
     parser.add_argument("--control", action="store_true")
     return parser.parse_args()
 
