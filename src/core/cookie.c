@@ -182,15 +182,16 @@ static char *keep(char *out, const char *start, const walk_t *walk)
 const char *kc_cookie_strip(const char *header, const char *const *names, size_t count,
                             apr_pool_t *pool)
 {
-    size_t len = header ? strlen(header) : 0;
     int has_rest = 0;
     walk_t walk;
     char *stripped, *out;
 
-    walk_begin(&walk, header, len);
-    if (!header || !has_ours(walk, names, count))
+    if (!header)
+        return NULL;
+    walk_begin(&walk, header, strlen(header));
+    if (!has_ours(walk, names, count))
         return header;
-    stripped = out = apr_palloc(pool, len + 1);
+    stripped = out = apr_palloc(pool, (size_t)(walk.end - header) + 1);
     while (walk_on(&walk)) {
         if (is_ours(walk.name, names, count))
             continue;

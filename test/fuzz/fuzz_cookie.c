@@ -1,0 +1,90 @@
+/* Fuzzes the Cookie header: what is found, listed and taken out must agree.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include "cookie.h"
+
+#define HOLDS(condition)  \
+    do {                  \
+        if (!(condition)) \
+            abort();      \
+    } while (0)
+
+static const char *const names[] = {"session", "login_*"};
+
+static int is_within(kc_bytes_t view, const char *text, size_t len)
+{
+    const unsigned char *begin = (const unsigned char *)text;
+
+    return view.data >= begin && view.len <= len && view.data + view.len <= begin + len;
+}
+
+static void check_find(const char *header, size_t len)
+{
+    kc_bytes_t value = {NULL, 0};
+    kc_rc_t rc = kc_cookie_find(header, "session", 7, &value);
+
+    HOLDS(rc == KC_OK || rc == KC_MISS || rc == KC_REFUSED);
+    HOLDS(rc != KC_OK || (value.len > 0 && is_within(value, header, len)));
+    HOLDS(rc != KC_OK || !memchr(value.data, ';', value.len));
+}
+
+static void check_list(const char *header, size_t len)
+{
+    kc_cookie_item_t items[3];
+    size_t count = kc_cookie_list(header, "login_", items, 3);
+
+    for (size_t i = 0; i < count && i < 3; i++) {
+        HOLDS(is_within(items[i].name, header, len) && is_within(items[i].value, header, len));
+        HOLDS(items[i].name.len >= 6 && !memcmp(items[i].name.data, "login_", 6));
+    }
+    HOLDS(kc_cookie_list(header, "login_", NULL, 0) == count);
+}
+
+static void check_strip(const char *header, size_t len, apr_pool_t *pool)
+{
+    const char *rest = kc_cookie_strip(header, names, 2, pool);
+    kc_bytes_t value;
+
+    HOLDS(!rest || strlen(rest) <= len);
+    HOLDS(kc_cookie_find(rest, "session", 7, &value) != KC_OK);
+    HOLDS(!rest || kc_cookie_list(rest, "login_", NULL, 0) == 0);
+    /* Nothing is left to take out the second time. */
+    HOLDS(kc_cookie_strip(rest, names, 2, pool) == rest);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    return apr_initialize() == APR_SUCCESS ? 0 : 1;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    apr_pool_t *pool;
+    char *header;
+
+    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
+        return 0;
+    /* From malloc, so that a read behind the end is seen. */
+    header = malloc(size + 1);
+    if (header) {
+        if (size)
+            memcpy(header, data, size);
+        header[size] = '\0';
+        check_find(header, strlen(header));
+        check_list(header, strlen(header));
+        check_strip(header, strlen(header), pool);
+        free(header);
+    }
+    apr_pool_destroy(pool);
+    return 0;
+}

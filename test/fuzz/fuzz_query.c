@@ -1,0 +1,78 @@
+/* Fuzzes the callback's query: what is accepted is clean text, and repeated parameters are noticed.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include "url.h"
+
+#define HOLDS(condition)  \
+    do {                  \
+        if (!(condition)) \
+            abort();      \
+    } while (0)
+
+static const char *const names[] = {"state", "code", "iss", "error", "error_description", ""};
+
+static void check_value(const char *value)
+{
+    for (const char *c = value; *c; c++)
+        HOLDS((unsigned char)*c >= ' ' && *c != 0x7f);
+}
+
+static void check_query(const char *text, apr_pool_t *pool)
+{
+    const char *twice = apr_pstrcat(pool, text, "&", text, NULL);
+    const kc_url_query_t *query, *doubled;
+    kc_err_t err = {0};
+
+    if (kc_url_query_parse(text, pool, &query, &err) != KC_OK) {
+        HOLDS(err.reason == KC_ERR_CALLBACK && *err.detail);
+        return;
+    }
+    if (kc_url_query_parse(twice, pool, &doubled, NULL) != KC_OK)
+        doubled = NULL;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = NULL;
+        kc_rc_t rc = kc_url_query_single(query, names[i], &value, &err);
+
+        HOLDS(rc == KC_OK || rc == KC_MISS || rc == KC_REFUSED);
+        if (rc == KC_OK)
+            check_value(value);
+        /* Whatever was there once is there twice now. */
+        if (doubled)
+            HOLDS(kc_url_query_single(doubled, names[i], &value, NULL) ==
+                  (rc == KC_MISS ? KC_MISS : KC_REFUSED));
+    }
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    return apr_initialize() == APR_SUCCESS ? 0 : 1;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    apr_pool_t *pool;
+    char *text;
+
+    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
+        return 0;
+    text = malloc(size + 1);
+    if (text) {
+        if (size)
+            memcpy(text, data, size);
+        text[size] = '\0';
+        check_query(text, pool);
+        free(text);
+    }
+    apr_pool_destroy(pool);
+    return 0;
+}

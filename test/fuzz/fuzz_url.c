@@ -1,0 +1,110 @@
+/* Fuzzes URLs and the judgement on return URLs: a result never leads to a host that is not listed.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+#include <apr_tables.h>
+
+#include "url.h"
+
+#define HOLDS(condition)  \
+    do {                  \
+        if (!(condition)) \
+            abort();      \
+    } while (0)
+
+#define SITE "https://good.example"
+#define LISTED "https://portal.example:8443"
+
+static int begins(const char *text, const char *prefix)
+{
+    return !strncmp(text, prefix, strlen(prefix));
+}
+
+static void check_parse(const char *text, apr_pool_t *pool)
+{
+    kc_err_t err = {0};
+    kc_url_t url, again;
+
+    if (kc_url_parse(text, pool, &url, &err) != KC_OK) {
+        HOLDS(err.reason == KC_ERR_CONFIG && *err.detail);
+        return;
+    }
+    HOLDS(!strcmp(url.scheme, "http") || !strcmp(url.scheme, "https"));
+    HOLDS(*url.host && !strpbrk(url.host, "@/\\?#% ") && *url.path == '/');
+    HOLDS(url.port > 0 && url.port < 65536);
+    /* What was understood is written so that it is understood again. */
+    HOLDS(kc_url_parse(kc_url_rebase(&url, &url, pool), pool, &again, NULL) == KC_OK ||
+          strlen(text) > KC_URL_MAX - 8);
+    HOLDS(strlen(text) > KC_URL_MAX - 8 ||
+          (kc_url_is_same_origin(&url, &again) && !strcmp(url.path, again.path)));
+}
+
+static void check_path(const char *path)
+{
+    HOLDS(path[0] == '/' && path[1] != '/' && path[1] != '\\');
+    HOLDS(!begins(path, "/%2f") && !begins(path, "/%2F") && !begins(path, "/%5c") &&
+          !begins(path, "/%5C") && !begins(path, "/%09"));
+    for (const char *c = path; *c; c++)
+        HOLDS(*c > ' ' && *c <= '~' && *c != '#');
+    HOLDS(strcspn(path, "\\") >= strcspn(path, "?"));
+}
+
+static void check_return(const char *text, apr_pool_t *pool)
+{
+    apr_array_header_t *hosts = apr_array_make(pool, 1, (int)sizeof(const char *));
+    const char *result;
+
+    APR_ARRAY_PUSH(hosts, const char *) = "portal.example:8443";
+    result = kc_url_return(text, SITE, hosts, pool);
+    if (begins(result, SITE))
+        result += strlen(SITE);
+    else if (begins(result, LISTED))
+        result += strlen(LISTED);
+    check_path(result);
+    check_path(kc_url_return(text, NULL, NULL, pool));
+}
+
+/* What is escaped into a query comes out of it again. */
+static void check_escape(const char *text, apr_pool_t *pool)
+{
+    const kc_url_query_t *query;
+    const char *value = "";
+    const char *escaped = apr_pstrcat(pool, "v=", kc_url_escape(text, pool), NULL);
+
+    if (kc_url_query_parse(escaped, pool, &query, NULL) == KC_OK)
+        HOLDS(kc_url_query_single(query, "v", &value, NULL) == KC_OK && !strcmp(value, text));
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    return apr_initialize() == APR_SUCCESS ? 0 : 1;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    apr_pool_t *pool;
+    char *text;
+
+    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
+        return 0;
+    text = malloc(size + 1);
+    if (text) {
+        if (size)
+            memcpy(text, data, size);
+        text[size] = '\0';
+        check_parse(text, pool);
+        check_return(text, pool);
+        check_escape(text, pool);
+        free(text);
+    }
+    apr_pool_destroy(pool);
+    return 0;
+}
