@@ -329,16 +329,13 @@ static int is_wanted(const kc_authz_rule_t *rule, const char *name)
     return 0;
 }
 
-/* Walks the list by itself: a request may have to go through a thousand groups. */
 static int is_listed(const kc_authz_rule_t *rule, const kc_session_list_t *list)
 {
-    const char *at = list->text;
-    unsigned int i;
+    const char *at = NULL;
 
-    for (i = 0; i < list->count; i++) {
+    while ((at = kc_session_list_next(list, at))) {
         if (is_wanted(rule, at))
             return 1;
-        at += strlen(at) + 1;
     }
     return 0;
 }

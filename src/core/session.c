@@ -7,7 +7,7 @@
 
 /* Compact form, big endian: format (1), created, expires, token_expires, auth_time (8 each), the
  * texts sub, sid, user, email, groups (u32 length that counts a closing NUL, bytes, NUL), the lists
- * headers, group_list, realm_roles, client_roles (u32 count, then a text's form over all of it),
+ * headers, group_list, realm_roles, client_roles (u32 length, texts each with its NUL),
  * the blocks id_token header, payload, signature and claims (u32 length, bytes). The NULs let a
  * request use the texts where they lie. */
 
@@ -29,20 +29,10 @@ static void put_text(kc_buf_t *buf, const char *text)
     put_block(buf, bytes);
 }
 
-static size_t list_size(const kc_session_list_t *list)
-{
-    const char *at = NULL, *end = list->text;
-
-    while ((at = kc_session_list_next(list, at)))
-        end = at + strlen(at) + 1;
-    return list->count ? (size_t)(end - list->text) : 0;
-}
-
 static void put_list(kc_buf_t *buf, const kc_session_list_t *list)
 {
-    kc_bytes_t bytes = {(const unsigned char *)list->text, list_size(list)};
+    kc_bytes_t bytes = {(const unsigned char *)list->text, list->size};
 
-    kc_buf_put_u32(buf, list->count);
     put_block(buf, bytes);
 }
 
@@ -93,23 +83,15 @@ static const char *read_text(kc_reader_t *reader)
     return (const char *)bytes.data;
 }
 
-/* Count and contents must agree, so that walking the list never leaves it. */
+/* A list must close with a NUL, so that walking it never leaves it. */
 static kc_session_list_t read_list(kc_reader_t *reader)
 {
-    kc_session_list_t list = {kc_buf_read_u32(reader), ""};
     kc_bytes_t bytes = read_block(reader);
-    const unsigned char *at = bytes.data, *end = bytes.data + bytes.len;
-    unsigned int seen = 0;
+    kc_session_list_t list = {(const char *)bytes.data, bytes.len};
 
-    while (at < end && (at = memchr(at, 0, (size_t)(end - at)))) {
-        at++;
-        seen++;
-    }
-    if (seen != list.count || (bytes.len && at != end)) {
+    if (bytes.len && bytes.data[bytes.len - 1]) {
         reader->is_short = 1;
-        list.count = 0;
-    } else if (seen) {
-        list.text = (const char *)bytes.data;
+        list.size = 0;
     }
     return list;
 }
@@ -147,34 +129,22 @@ kc_rc_t kc_session_decode(kc_bytes_t compact, kc_session_t *out, kc_err_t *err)
 
 const char *kc_session_list_next(const kc_session_list_t *list, const char *at)
 {
-    const char *end = list->text;
-    unsigned int i;
+    const char *next = at ? at + strlen(at) + 1 : list->text;
 
-    if (!at)
-        return list->count ? list->text : NULL;
-    for (i = 0; i + 1 < list->count; i++) {
-        int is_here = end == at;
-
-        end += strlen(end) + 1;
-        if (is_here)
-            return end;
-    }
-    return NULL;
+    return list->size && next < list->text + list->size ? next : NULL;
 }
 
 kc_session_list_t kc_session_list_make(const apr_array_header_t *texts, apr_pool_t *pool)
 {
-    kc_session_list_t list = {0, ""};
-    size_t size = 0;
+    kc_session_list_t list = {"", 0};
     char *text;
     int i;
 
     for (i = 0; texts && i < texts->nelts; i++)
-        size += strlen(APR_ARRAY_IDX(texts, i, const char *)) + 1;
-    if (!size)
+        list.size += strlen(APR_ARRAY_IDX(texts, i, const char *)) + 1;
+    if (!list.size)
         return list;
-    list.count = (unsigned int)texts->nelts;
-    list.text = text = apr_palloc(pool, size);
+    list.text = text = apr_palloc(pool, list.size);
     for (i = 0; i < texts->nelts; i++) {
         size_t len = strlen(APR_ARRAY_IDX(texts, i, const char *)) + 1;
 

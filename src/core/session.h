@@ -28,10 +28,10 @@ typedef enum {
     KC_SESSION_STATES
 } kc_session_state_t;
 
-/* A list inside the compact form: `count` texts, each NUL-terminated, one behind the other. */
+/* A list inside the compact form: texts, each NUL-terminated, one behind the other. */
 typedef struct kc_session_list_t {
-    unsigned int count;
     const char *text;
+    size_t size; /* bytes, the NULs included */
 } kc_session_list_t;
 
 /* A session as read from its compact form: views into the opened plaintext, which the pool owns.
@@ -62,7 +62,7 @@ kc_rc_t kc_session_encode(const kc_session_t *session, apr_pool_t *pool, kc_byte
  * up. */
 kc_rc_t kc_session_decode(kc_bytes_t compact, kc_session_t *out, kc_err_t *err);
 
-/* Walks a list: the text after `at` (NULL: the first), NULL at the end. */
+/* Walks a list: the text after `at` (one of the list's; NULL: the first), NULL at the end. */
 const char *kc_session_list_next(const kc_session_list_t *list, const char *at);
 /* Makes a list of an array of const char *, in pool. */
 kc_session_list_t kc_session_list_make(const apr_array_header_t *texts, apr_pool_t *pool);
