@@ -103,6 +103,7 @@ def summary(names, rounds, counts):
             ratios = [one[name]["rate"] / one[names[0]]["rate"] for one in rounds]
             row.update(rate=statistics.median(rates), rate_spread=[min(rates), max(rates)],
                        ratio=statistics.median(ratios), ratio_spread=[min(ratios), max(ratios)],
+                       cpu_us=statistics.median(one[name]["cpu_us"] for one in rounds),
                        p50_ms=statistics.median(one[name]["p50_ms"] for one in rounds),
                        p99_ms=statistics.median(one[name]["p99_ms"] for one in rounds))
         if counts:
@@ -111,15 +112,16 @@ def summary(names, rounds, counts):
 
 
 def table(result):
-    lines = ["| httpd as reverse proxy | requests/s (spread) | ratio (spread) | p99 | instructions/request | added |",
-             "| --- | --- | --- | --- | --- | --- |"]
+    lines = ["| httpd as reverse proxy | requests/s (spread) | ratio (spread) | p99 | CPU/request"
+             " | instructions/request | added |", "| --- | --- | --- | --- | --- | --- | --- |"]
     for name, row in result.items():
         cells = [name]
         if "rate" in row:
             cells += [f"{row['rate']:.0f} ({spread(row['rate_spread'], '{:.0f}')})",
-                      f"{row['ratio']:.3f} ({spread(row['ratio_spread'], '{:.3f}')})", f"{row['p99_ms']:.1f} ms"]
+                      f"{row['ratio']:.3f} ({spread(row['ratio_spread'], '{:.3f}')})", f"{row['p99_ms']:.1f} ms",
+                      f"{row['cpu_us']:.0f} µs"]
         else:
-            cells += ["–"] * 3
+            cells += ["–"] * 4
         cells += [f"{row['instructions']:,}", f"{row['instructions_added']:,}"] if "instructions" in row else ["–"] * 2
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -151,8 +153,8 @@ def verdict(result):
 
 def arguments():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--no-callgrind", action="store_true")
     parser.add_argument("--no-memcached", action="store_true")
     parser.add_argument("--control", action="store_true")
