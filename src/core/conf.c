@@ -5,6 +5,7 @@
 #include <regex.h>
 #include <string.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "conf_parse.h"
@@ -206,4 +207,17 @@ const char *kc_conf_transform(const kc_conf_transform_t *transform, const char *
     expand(transform->replacement, text, groups, out + before);
     memcpy(out + before + middle, text + groups[0].rm_eo, after + 1);
     return out;
+}
+
+const char *kc_conf_fold(const char *name, apr_pool_t *pool)
+{
+    char *folded = apr_pstrdup(pool, name);
+    char *out = folded;
+
+    for (; *name; name++) {
+        if (apr_isalnum(*name))
+            *out++ = (char)apr_tolower(*name);
+    }
+    *out = '\0';
+    return folded;
 }

@@ -155,5 +155,7 @@ const char *kc_conf_dump(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_
  * letters alone. Thread safe. */
 const char *kc_conf_transform(const kc_conf_transform_t *transform, const char *text,
                               apr_pool_t *pool);
+/* A header's name as CGI and many backends know it: letters and digits alone, in lower case. */
+const char *kc_conf_fold(const char *name, apr_pool_t *pool);
 
 #endif

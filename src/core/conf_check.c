@@ -312,20 +312,6 @@ static kc_rc_t check_cookie_domain(const kc_conf_t *conf, apr_pool_t *pool, kc_e
 
 /* ---------------------------------------------------------------- headers */
 
-/* What a header is known by to CGI and to many backends: letters and digits, in lower case. */
-static const char *fold(const char *name, apr_pool_t *pool)
-{
-    char *folded = apr_pstrdup(pool, name);
-    char *out = folded;
-
-    for (; *name; name++) {
-        if (apr_isalnum(*name))
-            *out++ = (char)apr_tolower(*name);
-    }
-    *out = '\0';
-    return folded;
-}
-
 /* Headers that httpd or the way to the backend depend on. */
 static int is_critical(const char *folded)
 {
@@ -356,7 +342,7 @@ static int is_critical(const char *folded)
 
 static kc_rc_t check_header_name(const char *name, apr_pool_t *pool, kc_err_t *err)
 {
-    if (!is_critical(fold(name, pool)))
+    if (!is_critical(kc_conf_fold(name, pool)))
         return KC_OK;
     return KC_CONF_REFUSE(err, "cannot use the header %.80s: requests depend on it", name);
 }
@@ -368,7 +354,7 @@ static kc_rc_t check_user_header(const kc_conf_t *conf, apr_pool_t *pool, kc_err
 
 static kc_rc_t check_groups_header(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
-    if (!strcmp(fold(conf->user_header, pool), fold(conf->groups_header, pool)))
+    if (!strcmp(kc_conf_fold(conf->user_header, pool), kc_conf_fold(conf->groups_header, pool)))
         return KC_CONF_REFUSE(err,
                               "%.60s is the header of KeycloakUserHeader already (letters and "
                               "digits alone tell headers apart)",
@@ -381,20 +367,20 @@ static kc_rc_t check_headers(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *
     apr_hash_t *taken = apr_hash_make(pool);
     const apr_array_header_t *list = conf->headers;
 
-    apr_hash_set(taken, fold(conf->user_header, pool), APR_HASH_KEY_STRING, conf);
-    apr_hash_set(taken, fold(conf->groups_header, pool), APR_HASH_KEY_STRING, conf);
+    apr_hash_set(taken, kc_conf_fold(conf->user_header, pool), APR_HASH_KEY_STRING, conf);
+    apr_hash_set(taken, kc_conf_fold(conf->groups_header, pool), APR_HASH_KEY_STRING, conf);
     for (int i = 0; list && i < list->nelts; i++) {
         const char *name = APR_ARRAY_IDX(list, i, kc_conf_pair_t).name;
         kc_rc_t rc = check_header_name(name, pool, err);
 
         if (rc != KC_OK)
             return rc;
-        if (apr_hash_get(taken, fold(name, pool), APR_HASH_KEY_STRING))
+        if (apr_hash_get(taken, kc_conf_fold(name, pool), APR_HASH_KEY_STRING))
             return KC_CONF_REFUSE(err,
                                   "%.80s is set already (letters and digits alone tell headers "
                                   "apart): choose another name",
                                   name);
-        apr_hash_set(taken, fold(name, pool), APR_HASH_KEY_STRING, conf);
+        apr_hash_set(taken, kc_conf_fold(name, pool), APR_HASH_KEY_STRING, conf);
     }
     return KC_OK;
 }

@@ -7,18 +7,6 @@
 #include "core/cookie.h"
 #include "mod_auth_keycloak.h"
 
-const char *akc_export_fold(const char *name, apr_pool_t *pool)
-{
-    char *folded = apr_palloc(pool, strlen(name) + 1), *out = folded;
-
-    for (; *name; name++) {
-        if (apr_isalnum(*name))
-            *out++ = (char)apr_tolower(*name);
-    }
-    *out = '\0';
-    return folded;
-}
-
 /* Backends differ in what they take for the same name (CGI folds `-` and `_` together), so
  * spellings that differ in anything but letters and digits are one name here. */
 static int is_same_folded(const char *name, const char *end, const char *folded)

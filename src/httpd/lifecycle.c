@@ -134,7 +134,7 @@ static kc_rc_t make_keys(kept_t *kept, const kc_conf_t *conf, apr_pool_t *pool,
 
 static void add_guarded(akc_server_t *config, const char *name, apr_pool_t *pool)
 {
-    APR_ARRAY_PUSH(config->guarded, const char *) = akc_export_fold(name, pool);
+    APR_ARRAY_PUSH(config->guarded, const char *) = kc_conf_fold(name, pool);
 }
 
 static void prepare_guarded(akc_server_t *config, apr_pool_t *pool)

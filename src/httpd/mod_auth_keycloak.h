@@ -79,8 +79,6 @@ const char *akc_request_id(akc_request_t *request, request_rec *r);
 /* export.c: what the client may not say, and what the backend is told */
 int akc_export_scrub(request_rec *r);
 void akc_export_identity(akc_request_t *request, request_rec *r);
-/* Folded form of a header's name: lower-case letters and digits alone. */
-const char *akc_export_fold(const char *name, apr_pool_t *pool);
 
 /* check_authn.c */
 int akc_check_authn_access(request_rec *r);
