@@ -28,6 +28,8 @@ def find_httpd():
         raise Failure(f"{program} is not here; the package apache2-bin has it")
     return program, Path(ask("LIBEXECDIR"))
 
+RUNNING = "resuming normal operations"
+
 
 class Httpd:
     """`modules` are loaded in the order given; 'auth_keycloak' among them says where ours goes."""
@@ -85,9 +87,11 @@ GracefulShutdownTimeout 5
         return done.returncode, done.stdout + done.stderr
 
     def start(self):
+        before = self.log_text().count(RUNNING)
         self.child = Child("httpd", self.argv("-DFOREGROUND"), self.folder / "httpd.out")
         try:
-            wait_for(lambda: port_taken(self.port), 30, "httpd starts", self.child)
+            wait_for(lambda: self.log_text().count(RUNNING) > before and port_taken(self.port),
+                     30, "httpd starts", self.child)
         except Failure as failure:
             self.stop()
             raise Failure(f"{failure}\nand of its error log:\n{tail(self.error_log)}") from failure
@@ -113,9 +117,9 @@ GracefulShutdownTimeout 5
     def graceful(self):
         """A graceful restart, waited for until no child of the old generation is left."""
         old = self.children()
-        resumed = self.log_text().count("resuming normal operations")
+        resumed = self.log_text().count(RUNNING)
         self.child.send(signal.SIGUSR1)
-        wait_for(lambda: self.log_text().count("resuming normal operations") > resumed
+        wait_for(lambda: self.log_text().count(RUNNING) > resumed
                  and self.children() and not self.children() & old,
                  40, "httpd restarts gracefully", self.child)
 
