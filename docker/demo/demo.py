@@ -137,7 +137,7 @@ class Demo:
         seen = self.backend.requests[-1]
         users = values(seen["headers"], USER_HEADER)
         print(f"\n    The backend saw   {USER_HEADER}: {', '.join(users) or '(none)'}"
-              f"\n                      {GROUPS_HEADER}: {', '.join(seen['groups'])}\n", flush=True)
+              f"\n                      {GROUPS_HEADER}: {', '.join(values(seen['headers'], GROUPS_HEADER))}\n", flush=True)
         self.expect(users == [email], f"the identity is not {email}, once")
         kept = [(cookie.name, cookie.value) for cookie in browser.cookies.values()
                 if cookie.path == "/"]
