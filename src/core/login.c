@@ -90,7 +90,7 @@ static void count_round(const kc_rp_t *rp, const kc_login_client_t *client, apr_
     kc_cookie_set_t cookie = {
         rp->names[client->is_https].rounds, NULL, NULL, NULL, "Lax", 60, client->is_https};
 
-    cookie.value = apr_psprintf(pool, "%lld.%u", (long long)rounds.since, rounds.count + 1);
+    cookie.value = apr_psprintf(pool, "%" APR_INT64_T_FMT ".%u", rounds.since, rounds.count + 1);
     add_cookie(answer, &cookie, pool);
 }
 

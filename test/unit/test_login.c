@@ -1,0 +1,1190 @@
+/* Tests of login.h: a whole sign-in with a fake provider, and everything that may go wrong on the
+ * way. SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <check.h>
+#include <string.h>
+
+#include "cookie.h"
+#include "fake_site.h"
+#include "login.h"
+#include "testlib.h"
+#include "url.h"
+
+Suite *kc_test_login(void);
+
+#define SESSION "__Host-keycloak_session"
+#define CODE "the-code-that-nobody-may-log"
+#define ALICE "f7f3a3c1-2f7f-4a1a-9c1e-0d7a5d1f6a10"
+#define BOB "0b0b0b0b-2f7f-4a1a-9c1e-0d7a5d1f6a10"
+#define HEADER "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"k\"}"
+
+static const kc_login_round_t first_round = {0, 0};
+
+static kc_fake_site_t *site;
+static kc_fake_t *fake;
+static kc_err_t last;
+static kc_login_answer_t answer;
+
+static const char *keys_named(testlib_key_t which, const char *kid)
+{
+    const char *more = apr_psprintf(testlib_pool, ",\"kid\":\"%s\"", kid);
+
+    return apr_pstrcat(testlib_pool, "{\"keys\":[", testlib_jwk(which, more), "]}", NULL);
+}
+
+static void make_keys(void)
+{
+    (void)testlib_key(TESTLIB_RSA);
+    (void)testlib_key(TESTLIB_RSA_OTHER);
+}
+
+static void setup(void)
+{
+    testlib_setup();
+    site = kc_fake_site_make(testlib_pool);
+    fake = site->fake;
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys_named(TESTLIB_RSA, "k"));
+}
+
+/* ---------------------------------------------------------------- a person with a browser */
+
+/* What the authorization request said. */
+typedef struct sent_t {
+    const char *state, *nonce, *challenge;
+    const kc_url_query_t *query;
+} sent_t;
+
+static const char *parameter(const kc_url_query_t *query, const char *name)
+{
+    const char *value = NULL;
+
+    ck_assert_msg(kc_url_query_single(query, name, &value, NULL) == KC_OK, "%s", name);
+    return value;
+}
+
+static kc_rc_t begin(const char *return_url)
+{
+    kc_rc_t rc;
+
+    memset(&last, 0, sizeof(last));
+    rc = kc_login_begin(site->rp, &site->client, return_url, &first_round, testlib_pool, &answer,
+                        &last);
+    kc_fake_site_take(site, answer.cookies);
+    return rc;
+}
+
+static sent_t leave_for(const char *return_url)
+{
+    sent_t sent;
+    const char *query;
+
+    ck_assert_int_eq(begin(return_url), KC_OK);
+    query = strchr(answer.location, '?');
+    ck_assert_ptr_nonnull(query);
+    ck_assert_int_eq(kc_url_query_parse(query + 1, testlib_pool, &sent.query, NULL), KC_OK);
+    sent.state = parameter(sent.query, "state");
+    sent.nonce = parameter(sent.query, "nonce");
+    sent.challenge = parameter(sent.query, "code_challenge");
+    return sent;
+}
+
+static const char *escape(const char *text)
+{
+    return kc_url_escape(text, testlib_pool);
+}
+
+static const char *callback_of(const sent_t *sent)
+{
+    return apr_pstrcat(testlib_pool, "state=", escape(sent->state),
+                       "&session_state=x&iss=", escape(KC_FAKE_ISSUER), "&code=" CODE, NULL);
+}
+
+/* The callback as the browser makes it; is_parallel: its cookies stay as they are. */
+static kc_rc_t finish_as(const char *query, int is_parallel)
+{
+    kc_rc_t rc;
+
+    memset(&last, 0, sizeof(last));
+    rc = kc_login_finish(site->rp, &site->client, query, testlib_pool, &answer, &last);
+    ck_assert_ptr_null(strstr(last.detail, CODE));
+    if (rc != KC_OK) {
+        int i;
+
+        ck_assert_ptr_null(answer.location);
+        ck_assert_ptr_null(answer.user);
+        for (i = 0; i < answer.cookies->nelts; i++)
+            ck_assert_ptr_null(
+                strstr(APR_ARRAY_IDX(answer.cookies, i, const char *), "keycloak_session"));
+    }
+    if (!is_parallel)
+        kc_fake_site_take(site, answer.cookies);
+    return rc;
+}
+
+static kc_rc_t finish(const char *query)
+{
+    return finish_as(query, 0);
+}
+
+/* ---------------------------------------------------------------- a provider */
+
+/* The claims of an ID token; more is "" or further members. */
+static const char *claims_of(const char *sub, const char *nonce, const char *more)
+{
+    return apr_psprintf(testlib_pool,
+                        "{\"iss\":\"" KC_FAKE_ISSUER "\",\"aud\":\"kubeflow-oidc-authservice\","
+                        "\"sub\":\"%s\",\"typ\":\"ID\",\"azp\":\"kubeflow-oidc-authservice\","
+                        "\"nonce\":\"%s\",\"iat\":%ld,\"exp\":%ld,\"auth_time\":%ld%s}",
+                        sub, nonce, (long)fake->now, (long)fake->now + 300, (long)fake->now, more);
+}
+
+static const char *profile_of(const char *name)
+{
+    return apr_psprintf(testlib_pool,
+                        ",\"sid\":\"sid-%s\",\"email\":\"%s@example.com\",\"email_verified\":true,"
+                        "\"groups\":[\"/staff\",\"users\"],\"name\":\"%s\"",
+                        name, name, name);
+}
+
+static void issue(const char *id_token, const char *access_token)
+{
+    kc_fake_answer(fake, KC_FAKE_TOKEN, 200, "application/json",
+                   apr_psprintf(testlib_pool,
+                                "{\"access_token\":\"%s\",\"id_token\":\"%s\","
+                                "\"token_type\":\"Bearer\",\"expires_in\":300}",
+                                access_token, id_token));
+}
+
+static const char *signed_by(testlib_key_t key, const char *claims)
+{
+    return testlib_sign(key, "RS256", HEADER, claims);
+}
+
+static void issue_for(const sent_t *sent, const char *sub, const char *name)
+{
+    issue(signed_by(TESTLIB_RSA, claims_of(sub, sent->nonce, profile_of(name))), "opaque");
+}
+
+static int token_requests(void)
+{
+    return kc_fake_request_count(fake, KC_FAKE_TOKEN);
+}
+
+/* Signs somebody in, and gives the cookie's value. */
+static const char *sign_in(const char *sub, const char *name)
+{
+    sent_t sent = leave_for("/page");
+
+    issue_for(&sent, sub, name);
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+    return kc_fake_site_cookie(site, SESSION);
+}
+
+static kc_session_state_t state_of(const char *id, kc_session_t *session)
+{
+    kc_session_t unused;
+
+    return kc_session_find(site->rp, kc_buf_text(id), testlib_pool, session ? session : &unused,
+                           NULL);
+}
+
+/* Entries of the store are one-use markers, sessions and marks of ended ones. */
+static void assert_no_session(void)
+{
+    ck_assert_ptr_null(kc_fake_site_cookie(site, SESSION));
+    ck_assert_int_eq(fake->sessions.puts, 0);
+}
+
+/* ---------------------------------------------------------------- there */
+
+START_TEST(the_authorization_request_says_what_it_must)
+{
+    sent_t sent = leave_for("/page");
+
+    ck_assert_int_eq(
+        strncmp(answer.location, KC_FAKE_ENDPOINT "auth?", strlen(KC_FAKE_ENDPOINT "auth?")), 0);
+    ck_assert_str_eq(parameter(sent.query, "response_type"), "code");
+    ck_assert_str_eq(parameter(sent.query, "client_id"), "kubeflow-oidc-authservice");
+    ck_assert_str_eq(parameter(sent.query, "redirect_uri"),
+                     KC_FAKE_PUBLIC "/authservice/oidc/callback");
+    ck_assert_str_eq(parameter(sent.query, "scope"), "openid profile email");
+    ck_assert_str_eq(parameter(sent.query, "code_challenge_method"), "S256");
+    ck_assert_uint_eq(strlen(sent.challenge), 43);
+    ck_assert_uint_eq(strlen(sent.nonce), 22);
+    ck_assert_int_eq(answer.cookies->nelts, 1);
+    ck_assert_ptr_null(answer.user);
+    ck_assert_ptr_null(strstr(answer.location, "page"));
+}
+END_TEST
+
+START_TEST(settings_change_the_authorization_request)
+{
+    apr_array_header_t *scope = apr_array_make(testlib_pool, 2, sizeof(const char *));
+    sent_t sent;
+
+    APR_ARRAY_PUSH(scope, const char *) = "groups";
+    APR_ARRAY_PUSH(scope, const char *) = "offline_access";
+    site->conf->scope = scope;
+    site->conf->redirect_uri = "https://kubeflow.example.com/back?x=1";
+    site->conf->auth_url = "/auth/realms/kubeflow/auth";
+    kc_fake_site_renew(site);
+    sent = leave_for("/");
+    ck_assert_int_eq(strncmp(answer.location, KC_FAKE_PUBLIC "/auth/realms/kubeflow/auth?",
+                             strlen(KC_FAKE_PUBLIC "/auth/realms/kubeflow/auth?")),
+                     0);
+    ck_assert_str_eq(parameter(sent.query, "scope"), "openid groups offline_access");
+    ck_assert_str_eq(parameter(sent.query, "redirect_uri"), site->conf->redirect_uri);
+}
+END_TEST
+
+START_TEST(without_a_provider_nothing_is_begun)
+{
+    fake->http.is_down = 1;
+    ck_assert_int_eq(begin("/"), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_DOWN);
+    ck_assert_int_eq(answer.cookies->nelts, 0);
+    ck_assert_ptr_null(answer.location);
+}
+END_TEST
+
+START_TEST(without_random_bytes_nothing_is_begun)
+{
+    fake->is_random_broken = 1;
+    ck_assert_int_eq(begin("/"), KC_FAULT);
+    ck_assert_int_eq(last.reason, KC_ERR_CRYPTO);
+    ck_assert_int_eq(answer.cookies->nelts, 0);
+    ck_assert_ptr_null(answer.location);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- and back */
+
+START_TEST(a_sign_in_makes_a_session_and_leads_to_its_page)
+{
+    sent_t sent = leave_for("/page?x=1&y=2");
+    kc_session_t session;
+    const char *id;
+    size_t bytes;
+
+    issue_for(&sent, ALICE, "alice");
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+    ck_assert_str_eq(answer.location, KC_FAKE_PUBLIC "/page?x=1&y=2");
+    ck_assert_str_eq(answer.user, "alice@example.com");
+    ck_assert_int_eq(answer.dropped, 0);
+    id = kc_fake_site_cookie(site, SESSION);
+    ck_assert_uint_eq(strlen(id), KC_SESSION_ID_TEXT);
+    ck_assert_int_eq(kc_fake_site_count(site, "__Host-keycloak_login_", &bytes), 0);
+    ck_assert_int_eq(state_of(id, &session), KC_SESSION_LIVE);
+    ck_assert_str_eq(session.sub, ALICE);
+    ck_assert_str_eq(session.sid, "sid-alice");
+    ck_assert_str_eq(session.user, "alice@example.com");
+    ck_assert_str_eq(session.email, "alice@example.com");
+    ck_assert_str_eq(session.groups, "staff,users");
+    ck_assert_int_eq(session.created, fake->now);
+    ck_assert_int_eq(session.expires, fake->now + site->conf->session_max);
+    ck_assert_int_eq(session.token_expires, fake->now + 300);
+    ck_assert_int_eq(session.auth_time, fake->now);
+    ck_assert_uint_eq(session.claims.len, 0); /* the ID token's own are enough */
+    ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_USERINFO), 0);
+}
+END_TEST
+
+/* ATTACKS E 85 */
+START_TEST(the_token_request_proves_possession_of_the_verifier)
+{
+    sent_t sent = leave_for("/");
+    const kc_fake_request_t *request;
+    const kc_url_query_t *form;
+    unsigned char digest[KC_CRYPTO_SHA256_SIZE];
+    kc_bytes_t bytes = {digest, sizeof(digest)};
+
+    issue_for(&sent, ALICE, "alice");
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+    request = kc_fake_request_last(fake, KC_FAKE_TOKEN);
+    ck_assert_ptr_nonnull(request);
+    ck_assert_int_eq(kc_url_query_parse(request->form, testlib_pool, &form, NULL), KC_OK);
+    ck_assert_str_eq(parameter(form, "grant_type"), "authorization_code");
+    ck_assert_str_eq(parameter(form, "code"), CODE);
+    ck_assert_str_eq(parameter(form, "redirect_uri"), parameter(sent.query, "redirect_uri"));
+    ck_assert_int_eq(kc_crypto_sha256(kc_buf_text(parameter(form, "code_verifier")), digest, NULL),
+                     KC_OK);
+    ck_assert_str_eq(kc_buf_base64url(bytes, testlib_pool), sent.challenge);
+    ck_assert_int_eq(strncmp(request->authorization, "Basic ", 6), 0);
+}
+END_TEST
+
+static const char *cookie_text(const char *name)
+{
+    int i;
+
+    for (i = 0; i < answer.cookies->nelts; i++) {
+        const char *text = APR_ARRAY_IDX(answer.cookies, i, const char *);
+
+        if (strncmp(text, name, strlen(name)) == 0 && text[strlen(name)] == '=')
+            return text;
+    }
+    ck_abort_msg("no cookie %s", name);
+    return NULL;
+}
+
+/* ATTACKS G 110 */
+START_TEST(the_session_cookie_has_its_flags)
+{
+    const char *text;
+
+    (void)sign_in(ALICE, "alice");
+    text = cookie_text(SESSION);
+    ck_assert_ptr_nonnull(strstr(text, "; Path=/"));
+    ck_assert_ptr_nonnull(strstr(text, "; Secure"));
+    ck_assert_ptr_nonnull(strstr(text, "; HttpOnly"));
+    ck_assert_ptr_nonnull(strstr(text, "; SameSite=Lax"));
+    ck_assert_ptr_null(strstr(text, "Domain"));
+    ck_assert_ptr_null(strstr(text, "Max-Age"));
+    site->conf->cookie_domain = "example.com";
+    site->conf->cookie_same_site = KC_SAME_SITE_STRICT;
+    kc_fake_site_renew(site);
+    (void)sign_in(ALICE, "alice");
+    text = cookie_text("__Secure-keycloak_session");
+    ck_assert_ptr_nonnull(strstr(text, "; Domain=example.com"));
+    ck_assert_ptr_nonnull(strstr(text, "; SameSite=Strict"));
+    text = cookie_text("__Host-keycloak_rounds");
+    ck_assert_ptr_null(strstr(text, "Domain"));
+    ck_assert_ptr_nonnull(strstr(text, "; Max-Age=60"));
+}
+END_TEST
+
+START_TEST(over_http_cookies_are_plain)
+{
+    sent_t sent;
+
+    site->client.is_https = 0;
+    site->client.public_url = "http://localhost:8989";
+    sent = leave_for("/page");
+    issue_for(&sent, ALICE, "alice");
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+    ck_assert_str_eq(answer.location, "http://localhost:8989/page");
+    ck_assert_ptr_null(strstr(cookie_text("keycloak_session"), "Secure"));
+}
+END_TEST
+
+/* ATTACKS E 87, 86: every tab comes back with its own verifier to its own page. */
+START_TEST(five_tabs_sign_in_in_any_order)
+{
+    static const int order[] = {3, 0, 4, 1, 2};
+    sent_t sent[5];
+    int i;
+
+    for (i = 0; i < 5; i++)
+        sent[i] = leave_for(apr_psprintf(testlib_pool, "/tab/%d", i));
+    for (i = 0; i < 5; i++) {
+        const sent_t *tab = &sent[order[i]];
+        const char *page = apr_psprintf(testlib_pool, KC_FAKE_PUBLIC "/tab/%d", order[i]);
+
+        issue_for(tab, ALICE, "alice");
+        ck_assert_int_eq(finish(callback_of(tab)), KC_OK);
+        ck_assert_str_eq(answer.location, page);
+    }
+}
+END_TEST
+
+/* ATTACKS F: judged when a sign-in begins */
+START_TEST(a_foreign_return_url_becomes_the_start_page)
+{
+    static const char *const urls[] = {"//evil.example.com",
+                                       "https://evil.example.com/",
+                                       "/\\evil.example.com",
+                                       "javascript:alert(1)",
+                                       "",
+                                       "\r\n",
+                                       "https://kubeflow.example.com.evil.example.com/"};
+    size_t i;
+
+    for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        sent_t sent;
+
+        kc_fake_site_plant(site, "__Host-keycloak_rounds", NULL);
+        sent = leave_for(urls[i]);
+        issue_for(&sent, ALICE, "alice");
+        ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+        ck_assert_str_eq(answer.location, KC_FAKE_PUBLIC "/");
+    }
+}
+END_TEST
+
+/* ---------------------------------------------------------------- answers that are refused */
+
+typedef struct bad_query_t {
+    const char *format; /* %1$s: state */
+    kc_rc_t rc;
+    kc_reason_t reason;
+} bad_query_t;
+
+#define ISS "iss=https%%3A%%2F%%2Fkeycloak.example.com%%2Frealms%%2Fkubeflow"
+#define OTHER_STATE "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+/* ATTACKS D 72, E 77, 78, 83 */
+static const bad_query_t bad_queries[] = {
+    {"", KC_REFUSED, KC_ERR_CALLBACK},
+    {ISS "&code=" CODE, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=&code=" CODE "&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=%1$s&state=%1$s&code=" CODE "&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=%1$s&st%%61te=%1$s&code=" CODE "&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=%1$sx&code=" CODE "&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=%1$s&code=" CODE "%%00&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=%1$s&code=%%zz&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=" OTHER_STATE "&code=" CODE "&" ISS, KC_MISS, KC_ERR_STATE_EXPIRED},
+    {"state=zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz8&code=" CODE "&" ISS, KC_MISS,
+     KC_ERR_STATE_UNKNOWN},
+    {"state=%1$s&code=" CODE, KC_REFUSED, KC_ERR_CALLBACK_ISSUER},
+    {"state=%1$s&code=" CODE "&iss=", KC_REFUSED, KC_ERR_CALLBACK_ISSUER},
+    {"state=%1$s&code=" CODE "&" ISS "%%2F", KC_REFUSED, KC_ERR_CALLBACK_ISSUER},
+    {"state=%1$s&code=" CODE "&iss=https%%3A%%2F%%2Fevil.example.com", KC_REFUSED,
+     KC_ERR_CALLBACK_ISSUER},
+    {"state=%1$s&code=" CODE "&" ISS "&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=%1$s&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=%1$s&code=&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=%1$s&code=" CODE "&code=" CODE "&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=%1$s&code=" CODE "&error=access_denied&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=%1$s&error=access_denied&" ISS, KC_REFUSED, KC_ERR_PROVIDER_ERROR},
+    {"state=%1$s&error=access_denied", KC_REFUSED, KC_ERR_CALLBACK_ISSUER},
+    {"state=%1$s&error=a&error=b&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=%1$s&error=access_denied&error_description=no&" ISS, KC_REFUSED, KC_ERR_PROVIDER_ERROR},
+    {"state=%1$s&error=a&error_description=b&error_description=c&" ISS, KC_REFUSED,
+     KC_ERR_CALLBACK},
+    {"state=%1$s&error=temporarily_unavailable&" ISS, KC_REFUSED, KC_ERR_PROVIDER_ERROR},
+    {"state=%1$s&error=temporarily_unavailable&error_description=authentication_expired&" ISS,
+     KC_MISS, KC_ERR_STATE_EXPIRED},
+};
+
+enum { BAD_QUERIES = sizeof(bad_queries) / sizeof(bad_queries[0]) };
+
+/* The format with the state put in; %% is a percent sign. */
+static const char *fill(const char *format, const char *state)
+{
+    const char *text = "";
+
+    while (*format) {
+        size_t len = strcspn(format, "%");
+
+        text = apr_pstrcat(testlib_pool, text, apr_pstrmemdup(testlib_pool, format, len), NULL);
+        format += len;
+        if (strncmp(format, "%1$s", 4) == 0) {
+            text = apr_pstrcat(testlib_pool, text, state, NULL);
+            format += 4;
+        } else if (*format) {
+            text = apr_pstrcat(testlib_pool, text, "%", NULL);
+            format += 2;
+        }
+    }
+    return text;
+}
+
+START_TEST(an_answer_that_is_not_as_it_must_be_is_refused)
+{
+    const bad_query_t *bad = &bad_queries[_i];
+    sent_t sent = leave_for("/");
+
+    issue_for(&sent, ALICE, "alice");
+    ck_assert_int_eq(finish(fill(bad->format, sent.state)), bad->rc);
+    ck_assert_int_eq(last.reason, bad->reason);
+    ck_assert_int_eq(token_requests(), 0);
+    assert_no_session();
+}
+END_TEST
+
+START_TEST(a_code_that_is_too_long_is_refused)
+{
+    sent_t sent = leave_for("/");
+    char code[4200];
+
+    memset(code, 'c', sizeof(code));
+    code[4097] = '\0';
+    ck_assert_int_eq(finish(apr_pstrcat(testlib_pool, "state=", sent.state,
+                                        "&iss=", escape(KC_FAKE_ISSUER), "&code=", code, NULL)),
+                     KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_CALLBACK);
+}
+END_TEST
+
+START_TEST(no_query_at_all_is_refused)
+{
+    ck_assert_int_eq(finish(NULL), KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_CALLBACK);
+}
+END_TEST
+
+/* A provider without RFC 9207 may leave iss out, but not say another. */
+START_TEST(an_issuer_that_is_not_promised_may_be_absent_but_not_wrong)
+{
+    const char *metadata = kc_fake_site_metadata(site, "");
+    const char *place = strstr(metadata, "parameter_supported\":true");
+    sent_t sent;
+
+    metadata = apr_pstrcat(testlib_pool,
+                           apr_pstrmemdup(testlib_pool, metadata, (apr_size_t)(place - metadata)),
+                           "parameter_supported\":false}", NULL);
+    kc_fake_site_provide(site, metadata, keys_named(TESTLIB_RSA, "k"));
+    sent = leave_for("/");
+    issue_for(&sent, ALICE, "alice");
+    ck_assert_int_eq(
+        finish_as(fill("state=%1$s&code=" CODE "&iss=https://evil.example.com", sent.state), 1),
+        KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_CALLBACK_ISSUER);
+    ck_assert_int_eq(finish(fill("state=%1$s&code=" CODE, sent.state)), KC_OK);
+}
+END_TEST
+
+/* ATTACKS D 73: as when two realms share a host */
+START_TEST(the_state_of_another_realm_is_unknown)
+{
+    sent_t sent = leave_for("/");
+
+    site->conf->issuer = "https://keycloak.example.com/realms/other";
+    kc_fake_site_renew(site);
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_MISS);
+    ck_assert_int_eq(last.reason, KC_ERR_STATE_UNKNOWN);
+    ck_assert_int_eq(token_requests(), 0);
+}
+END_TEST
+
+/* ATTACKS E 79, 82 */
+START_TEST(a_double_callback_leads_to_one_token_request)
+{
+    sent_t sent = leave_for("/page");
+    kc_login_round_t round;
+    const char *url;
+
+    issue_for(&sent, ALICE, "alice");
+    ck_assert_int_eq(finish_as(callback_of(&sent), 1), KC_OK);
+    ck_assert_int_eq(finish_as(callback_of(&sent), 1), KC_MISS);
+    ck_assert_int_eq(last.reason, KC_ERR_STATE_SPENT);
+    ck_assert_int_eq(token_requests(), 1);
+    ck_assert_int_eq(
+        kc_login_again(site->rp, callback_of(&sent), testlib_pool, &url, &round, &last), KC_OK);
+    ck_assert_str_eq(url, "/page");
+    ck_assert_uint_eq(round.number, 1);
+}
+END_TEST
+
+START_TEST(beginning_again_ends_in_a_page)
+{
+    kc_login_round_t round = first_round;
+    const char *url = "/page", *query = NULL;
+    int i;
+
+    for (i = 0; i <= KC_LOGIN_ROUNDS_MAX; i++) {
+        ck_assert_int_eq(
+            kc_login_begin(site->rp, &site->client, url, &round, testlib_pool, &answer, &last),
+            KC_OK);
+        query = strchr(answer.location, '?') + 1;
+        if (i < KC_LOGIN_ROUNDS_MAX)
+            ck_assert_int_eq(kc_login_again(site->rp, query, testlib_pool, &url, &round, &last),
+                             KC_OK);
+    }
+    ck_assert_int_eq(kc_login_again(site->rp, query, testlib_pool, &url, &round, &last),
+                     KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_LOGIN_LOOP);
+    ck_assert_int_eq(kc_login_again(site->rp, "code=x", testlib_pool, &url, &round, &last),
+                     KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_CALLBACK);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- sessions before and after */
+
+/* ATTACKS E 89 */
+START_TEST(somebody_else_signing_in_ends_the_session_before)
+{
+    const char *alice = sign_in(ALICE, "alice"), *bob;
+    kc_session_t session;
+
+    ck_assert_int_eq(state_of(alice, NULL), KC_SESSION_LIVE);
+    bob = sign_in(BOB, "bob");
+    ck_assert_str_ne(alice, bob);
+    ck_assert_int_eq(state_of(alice, NULL), KC_SESSION_ENDED);
+    ck_assert_int_eq(state_of(bob, &session), KC_SESSION_LIVE);
+    ck_assert_str_eq(session.user, "bob@example.com");
+}
+END_TEST
+
+/* ATTACKS E 88 */
+START_TEST(a_planted_session_cookie_is_replaced)
+{
+    static const char *const planted[] = {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "x",
+                                          "\"quoted\""};
+    size_t i;
+
+    for (i = 0; i < sizeof(planted) / sizeof(planted[0]); i++) {
+        const char *id;
+
+        kc_fake_site_plant(site, SESSION, planted[i]);
+        id = sign_in(ALICE, "alice");
+        ck_assert_str_ne(id, planted[i]);
+        ck_assert_int_eq(state_of(id, NULL), KC_SESSION_LIVE);
+        ck_assert_int_eq(state_of(planted[i], NULL), KC_SESSION_NONE);
+    }
+}
+END_TEST
+
+/* ATTACKS E 92 */
+START_TEST(three_sign_ins_in_a_minute_are_enough)
+{
+    int i;
+
+    for (i = 0; i < KC_LOGIN_ROUNDS_MAX; i++) {
+        (void)sign_in(ALICE, "alice");
+        fake->now += 10;
+    }
+    ck_assert_int_eq(begin("/"), KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_LOGIN_LOOP);
+    ck_assert_ptr_null(answer.location);
+    fake->now = KC_FAKE_NOW + KC_LOGIN_ROUNDS_SECONDS - 1;
+    ck_assert_int_eq(begin("/"), KC_REFUSED);
+    fake->now += 1;
+    ck_assert_int_eq(begin("/"), KC_OK);
+    (void)sign_in(ALICE, "alice");
+    ck_assert_int_eq(begin("/"), KC_OK);
+}
+END_TEST
+
+START_TEST(a_rounds_cookie_of_somebodys_own_making_does_no_harm)
+{
+    static const char *const values[] = {"",
+                                         "x",
+                                         "1.",
+                                         ".1",
+                                         "-1.1",
+                                         "99999999999999999999.1",
+                                         "1700000000",
+                                         "1700000000.",
+                                         "9999999999.3",
+                                         "-999999999999999999.3",
+                                         "1700000000.x",
+                                         "1700000000.1111111111111111111111111111111111111111"};
+    size_t i;
+
+    for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        kc_fake_site_plant(site, "__Host-keycloak_rounds", values[i]);
+        ck_assert_int_eq(begin("/"), KC_OK);
+        (void)sign_in(ALICE, "alice");
+    }
+}
+END_TEST
+
+/* ---------------------------------------------------------------- outages */
+
+START_TEST(a_store_that_is_down_at_any_step_makes_no_session)
+{
+    const char *before = _i < 2 ? NULL : sign_in(BOB, "bob");
+    /* marker, session; with a session before: marker, look-up, mark, deletion, session */
+    int calls = _i < 2 ? _i : _i - 2;
+    int puts = fake->sessions.puts;
+    sent_t sent = leave_for("/");
+
+    issue_for(&sent, ALICE, "alice");
+    fake->sessions.down_after = calls;
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
+    ck_assert_int_eq(token_requests(), (calls > 0) + (before != NULL));
+    ck_assert_ptr_eq(kc_fake_site_cookie(site, SESSION), before);
+    ck_assert_int_le(fake->sessions.puts, puts + 2);
+    fake->sessions.is_down = 0;
+    fake->sessions.down_after = KC_FAKE_NEVER;
+    if (calls > 2) /* nobody who was to be signed out stays signed in */
+        ck_assert_int_eq(state_of(before, NULL), KC_SESSION_ENDED);
+}
+END_TEST
+
+START_TEST(a_provider_that_is_down_at_the_callback_is_asked_no_token)
+{
+    sent_t sent = leave_for("/");
+
+    kc_fake_site_renew(site); /* another child, to which nobody left anything */
+    fake->host.is_down = 1;
+    fake->http.is_down = 1;
+    ck_assert_int_eq(finish_as(callback_of(&sent), 1), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_DOWN);
+    ck_assert_int_eq(fake->sessions.adds, 0); /* not spent: it can be tried again */
+    fake->http.is_down = 0;
+    fake->now += 1;
+    issue_for(&sent, ALICE, "alice");
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+}
+END_TEST
+
+typedef struct token_fault_t {
+    int status; /* 0: down with reason */
+    const char *body;
+    kc_rc_t rc;
+    kc_reason_t reason;
+} token_fault_t;
+
+static const token_fault_t token_faults[] = {
+    {0, NULL, KC_DOWN, KC_ERR_PROVIDER_DOWN},
+    {0, NULL, KC_DOWN, KC_ERR_PROVIDER_BUSY},
+    {500, "{}", KC_DOWN, KC_ERR_PROVIDER_DOWN},
+    {503, "<html></html>", KC_DOWN, KC_ERR_PROVIDER_DOWN},
+    {429, "", KC_DOWN, KC_ERR_PROVIDER_BUSY},
+    {200, "<html></html>", KC_DOWN, KC_ERR_JSON},
+    {200, "{}", KC_REFUSED, KC_ERR_TOKEN_ENDPOINT},
+    {302, "", KC_REFUSED, KC_ERR_TOKEN_ENDPOINT},
+    {400, "{\"error\":\"invalid_grant\"}", KC_REFUSED, KC_ERR_TOKEN_ENDPOINT},
+    {401, "{\"error\":\"invalid_client\"}", KC_REFUSED, KC_ERR_CLIENT_AUTH},
+};
+
+/* ATTACKS K 156 */
+START_TEST(a_code_is_never_replayed)
+{
+    const token_fault_t *fault = &token_faults[_i];
+    sent_t sent = leave_for("/");
+
+    if (fault->status)
+        kc_fake_answer(fake, KC_FAKE_TOKEN, fault->status, "application/json", fault->body);
+    else
+        kc_fake_answer_down(fake, KC_FAKE_TOKEN, fault->reason);
+    ck_assert_int_eq(finish_as(callback_of(&sent), 1), fault->rc);
+    ck_assert_int_eq(last.reason, fault->reason);
+    issue_for(&sent, ALICE, "alice");
+    ck_assert_int_eq(finish_as(callback_of(&sent), 1), KC_MISS);
+    ck_assert_int_eq(last.reason, KC_ERR_STATE_SPENT);
+    ck_assert_int_eq(token_requests(), 1);
+    assert_no_session();
+}
+END_TEST
+
+/* ---------------------------------------------------------------- tokens */
+
+typedef enum {
+    GOOD,
+    OTHER_KEY,
+    ALG_NONE,
+    ALG_HMAC,
+    ALG_NOT_ALLOWED,
+    UNKNOWN_KID,
+    OTHER_NONCE,
+    OTHER_ISSUER,
+    OTHER_AUDIENCE,
+    EXPIRED,
+    NO_SUBJECT,
+    OTHER_TYPE,
+    OTHER_HASH,
+    NO_EMAIL,
+    EMAIL_UNVERIFIED,
+    USER_CONTROL,
+    NOT_A_TOKEN,
+    TOKEN_CASES
+} token_case_t;
+
+static const kc_reason_t token_reasons[TOKEN_CASES] = {
+    [GOOD] = KC_ERR_NONE,
+    [OTHER_KEY] = KC_ERR_TOKEN_SIGNATURE,
+    [ALG_NONE] = KC_ERR_TOKEN_ALG,
+    [ALG_HMAC] = KC_ERR_TOKEN_ALG,
+    [ALG_NOT_ALLOWED] = KC_ERR_TOKEN_ALG,
+    [UNKNOWN_KID] = KC_ERR_TOKEN_KEY,
+    [OTHER_NONCE] = KC_ERR_TOKEN_NONCE,
+    [OTHER_ISSUER] = KC_ERR_TOKEN_ISSUER,
+    [OTHER_AUDIENCE] = KC_ERR_TOKEN_AUDIENCE,
+    [EXPIRED] = KC_ERR_TOKEN_TIME,
+    [NO_SUBJECT] = KC_ERR_TOKEN_SUBJECT,
+    [OTHER_TYPE] = KC_ERR_TOKEN_TYPE,
+    [OTHER_HASH] = KC_ERR_TOKEN_CLAIM,
+    [NO_EMAIL] = KC_ERR_USER_MISSING,
+    [EMAIL_UNVERIFIED] = KC_ERR_EMAIL_UNVERIFIED,
+    [USER_CONTROL] = KC_ERR_USER_FORM,
+    [NOT_A_TOKEN] = KC_ERR_TOKEN_FORM,
+};
+
+/* text with the first `from` replaced by `to`. */
+static const char *replace(const char *text, const char *from, const char *to)
+{
+    const char *place = strstr(text, from);
+
+    ck_assert_ptr_nonnull(place);
+    return apr_pstrcat(testlib_pool, apr_pstrmemdup(testlib_pool, text, (apr_size_t)(place - text)),
+                       to, place + strlen(from), NULL);
+}
+
+static const char *changed_claims(token_case_t which, const char *claims)
+{
+    switch (which) {
+    case OTHER_NONCE:
+        return replace(claims, "\"nonce\":\"", "\"nonce\":\"x");
+    case OTHER_ISSUER:
+        return replace(claims, KC_FAKE_ISSUER, KC_FAKE_ISSUER "/");
+    case OTHER_AUDIENCE:
+        return replace(claims, "\"aud\":\"", "\"aud\":\"x");
+    case EXPIRED:
+        fake->now += 300 + site->conf->clock_skew;
+        return claims;
+    case NO_SUBJECT:
+        return replace(claims, ALICE, "");
+    case OTHER_TYPE:
+        return replace(claims, "\"typ\":\"ID\"", "\"typ\":\"Bearer\"");
+    case OTHER_HASH:
+        return replace(claims, "\"sid\"", "\"at_hash\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"sid\"");
+    case NO_EMAIL:
+        return replace(claims, "\"email\":\"alice@example.com\",", "");
+    case EMAIL_UNVERIFIED:
+        return replace(claims, "\"email_verified\":true", "\"email_verified\":false");
+    case USER_CONTROL:
+        return replace(claims, "alice@", "alice\\n@");
+    default:
+        return claims;
+    }
+}
+
+static const char *changed_token(token_case_t which, const char *claims)
+{
+    const kc_bytes_t nothing = {(const unsigned char *)"x", 1};
+
+    switch (which) {
+    case OTHER_KEY:
+        return signed_by(TESTLIB_RSA_OTHER, claims);
+    case ALG_NONE:
+        return testlib_compact("{\"alg\":\"none\",\"kid\":\"k\"}", claims, nothing);
+    case ALG_HMAC:
+        return testlib_sign_hmac(testlib_number(TESTLIB_RSA, "n"),
+                                 "{\"alg\":\"HS256\",\"kid\":\"k\"}", claims);
+    case ALG_NOT_ALLOWED:
+        return testlib_sign(TESTLIB_RSA, "RS512", "{\"alg\":\"RS512\",\"kid\":\"k\"}", claims);
+    case UNKNOWN_KID:
+        return testlib_sign(TESTLIB_RSA, "RS256", "{\"alg\":\"RS256\",\"kid\":\"y\"}", claims);
+    case NOT_A_TOKEN:
+        return "a.b";
+    default:
+        return signed_by(TESTLIB_RSA, claims);
+    }
+}
+
+START_TEST(a_token_that_is_not_as_it_must_be_makes_no_session)
+{
+    token_case_t which = (token_case_t)_i;
+    apr_array_header_t *algorithms = apr_array_make(testlib_pool, 1, sizeof(const char *));
+    sent_t sent;
+
+    APR_ARRAY_PUSH(algorithms, const char *) = "RS256";
+    site->conf->algorithms = algorithms;
+    site->conf->user_info = KC_USER_INFO_OFF;
+    sent = leave_for("/");
+    issue(changed_token(which,
+                        changed_claims(which, claims_of(ALICE, sent.nonce, profile_of("alice")))),
+          "opaque");
+    ck_assert_int_eq(finish(callback_of(&sent)), which == GOOD ? KC_OK : KC_REFUSED);
+    ck_assert_int_eq(last.reason, token_reasons[which]);
+    if (which != GOOD)
+        assert_no_session();
+}
+END_TEST
+
+/* ATTACKS C 62 */
+START_TEST(a_key_that_is_new_at_the_callback_is_fetched)
+{
+    sent_t sent = leave_for("/");
+
+    fake->now += 10;
+    kc_fake_answer(fake, KC_FAKE_JWKS, 200, "application/json",
+                   keys_named(TESTLIB_RSA_OTHER, "new"));
+    issue(testlib_sign(TESTLIB_RSA_OTHER, "RS256", "{\"alg\":\"RS256\",\"kid\":\"new\"}",
+                       claims_of(ALICE, sent.nonce, profile_of("alice"))),
+          "opaque");
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+    ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_JWKS), 2);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- roles and userinfo */
+
+#define ROLES                                    \
+    ",\"realm_access\":{\"roles\":[\"admin\"]}," \
+    "\"resource_access\":{\"notebooks\":{\"roles\":[\"edit\"]}}"
+
+typedef enum {
+    ACCESS_GOOD,
+    ACCESS_OTHER_KEY,
+    ACCESS_OTHER_SUBJECT,
+    ACCESS_OTHER_ISSUER,
+    ACCESS_NONE,
+    ACCESS_UNKNOWN_KID,
+    ACCESS_OPAQUE,
+    ACCESS_CASES
+} access_case_t;
+
+static const char *access_token_of(access_case_t which)
+{
+    const char *claims = claims_of(ALICE, "n", ROLES);
+    const kc_bytes_t nothing = {(const unsigned char *)"x", 1};
+
+    switch (which) {
+    case ACCESS_OTHER_KEY:
+        return signed_by(TESTLIB_RSA_OTHER, claims);
+    case ACCESS_OTHER_SUBJECT:
+        return signed_by(TESTLIB_RSA, claims_of(BOB, "n", ROLES));
+    case ACCESS_OTHER_ISSUER:
+        return signed_by(TESTLIB_RSA, replace(claims, KC_FAKE_ISSUER, KC_FAKE_ISSUER "/"));
+    case ACCESS_NONE:
+        return testlib_compact("{\"alg\":\"none\"}", claims, nothing);
+    case ACCESS_UNKNOWN_KID:
+        return testlib_sign(TESTLIB_RSA, "RS256", "{\"alg\":\"RS256\",\"kid\":\"y\"}", claims);
+    case ACCESS_OPAQUE:
+        return "opaque";
+    default:
+        return signed_by(TESTLIB_RSA, claims);
+    }
+}
+
+START_TEST(roles_of_an_access_token_count_only_when_it_verifies)
+{
+    access_case_t which = (access_case_t)_i;
+    sent_t sent = leave_for("/");
+    kc_session_t session;
+
+    issue(signed_by(TESTLIB_RSA, claims_of(ALICE, sent.nonce, profile_of("alice"))),
+          access_token_of(which));
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+    ck_assert_int_eq(state_of(kc_fake_site_cookie(site, SESSION), &session), KC_SESSION_LIVE);
+    ck_assert_int_eq(session.realm_roles.size != 0, which == ACCESS_GOOD);
+    ck_assert_int_eq(session.client_roles.size != 0, which == ACCESS_GOOD);
+    if (which == ACCESS_GOOD) {
+        ck_assert_str_eq(kc_session_list_next(&session.realm_roles, NULL), "admin");
+        ck_assert_str_eq(kc_session_list_next(&session.client_roles, NULL), "notebooks:edit");
+    }
+}
+END_TEST
+
+static void answer_userinfo(const char *sub)
+{
+    kc_fake_answer(fake, KC_FAKE_USERINFO, 200, "application/json",
+                   apr_psprintf(testlib_pool,
+                                "{\"sub\":\"%s\",\"email\":\"alice@example.com\","
+                                "\"email_verified\":true,\"groups\":[\"/staff\"]}",
+                                sub));
+}
+
+START_TEST(claims_that_are_missing_come_from_userinfo)
+{
+    sent_t sent = leave_for("/");
+    kc_session_t session;
+
+    issue(signed_by(TESTLIB_RSA, claims_of(ALICE, sent.nonce, "")), "opaque");
+    answer_userinfo(ALICE);
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+    ck_assert_str_eq(answer.user, "alice@example.com");
+    ck_assert_str_eq(kc_fake_request_last(fake, KC_FAKE_USERINFO)->authorization, "Bearer opaque");
+    ck_assert_int_eq(state_of(kc_fake_site_cookie(site, SESSION), &session), KC_SESSION_LIVE);
+    ck_assert_str_eq(session.groups, "staff");
+    ck_assert_str_eq(kc_json_member_string(kc_session_claims(&session, testlib_pool), "email"),
+                     "alice@example.com");
+    ck_assert_str_eq(kc_json_member_string(kc_session_claims(&session, testlib_pool), "iss"),
+                     KC_FAKE_ISSUER);
+}
+END_TEST
+
+/* ATTACKS A: userinfo-invalid-sub */
+START_TEST(userinfo_of_somebody_else_is_refused)
+{
+    sent_t sent = leave_for("/");
+
+    issue(signed_by(TESTLIB_RSA, claims_of(ALICE, sent.nonce, "")), "opaque");
+    answer_userinfo(BOB);
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_USERINFO);
+    assert_no_session();
+}
+END_TEST
+
+START_TEST(userinfo_that_fails_makes_no_session)
+{
+    sent_t sent = leave_for("/");
+
+    issue(signed_by(TESTLIB_RSA, claims_of(ALICE, sent.nonce, "")), "opaque");
+    kc_fake_answer(fake, KC_FAKE_USERINFO, 503, "text/plain", "");
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_DOWN);
+    assert_no_session();
+}
+END_TEST
+
+START_TEST(userinfo_is_asked_as_configured)
+{
+    site->conf->user_info = KC_USER_INFO_ON;
+    answer_userinfo(ALICE);
+    (void)sign_in(ALICE, "alice");
+    ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_USERINFO), 1);
+    site->conf->user_info = KC_USER_INFO_OFF;
+    (void)sign_in(ALICE, "alice");
+    ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_USERINFO), 1);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- out */
+
+static kc_session_t signed_in(void)
+{
+    kc_session_t session;
+
+    ck_assert_int_eq(state_of(sign_in(ALICE, "alice"), &session), KC_SESSION_LIVE);
+    return session;
+}
+
+START_TEST(the_way_out_leads_through_keycloak)
+{
+    kc_session_t session = signed_in();
+    const char *url = kc_login_end_url(site->rp, &site->client, &session, testlib_pool);
+    const char *token = kc_session_id_token(&session, testlib_pool);
+    const kc_url_query_t *query;
+
+    ck_assert_int_eq(strncmp(url, KC_FAKE_LOGOUT "?", strlen(KC_FAKE_LOGOUT "?")), 0);
+    ck_assert_int_eq(kc_url_query_parse(strchr(url, '?') + 1, testlib_pool, &query, NULL), KC_OK);
+    ck_assert_str_eq(parameter(query, "client_id"), "kubeflow-oidc-authservice");
+    ck_assert_str_eq(parameter(query, "post_logout_redirect_uri"), KC_FAKE_PUBLIC "/");
+    ck_assert_str_eq(parameter(query, "id_token_hint"), token);
+    ck_assert_ptr_nonnull(
+        strstr(kc_fake_request_last(fake, KC_FAKE_TOKEN)->form, "authorization_code"));
+}
+END_TEST
+
+START_TEST(a_hint_that_is_too_long_for_a_request_line_is_left_out)
+{
+    kc_session_t session = signed_in();
+    unsigned char *payload = apr_pcalloc(testlib_pool, 4000);
+    const char *url;
+
+    session.id_token[1].data = payload;
+    session.id_token[1].len = 4000;
+    url = kc_login_end_url(site->rp, &site->client, &session, testlib_pool);
+    ck_assert_uint_lt(strlen(url), 4000);
+    ck_assert_ptr_null(strstr(url, "id_token_hint"));
+    ck_assert_ptr_nonnull(strstr(url, "post_logout_redirect_uri"));
+}
+END_TEST
+
+START_TEST(the_page_after_the_way_out_is_as_configured)
+{
+    kc_session_t session = signed_in();
+
+    site->conf->after_logout_url = "https://www.example.com/bye?x=1";
+    ck_assert_str_eq(kc_login_after_logout(site->rp, &site->client, testlib_pool),
+                     "https://www.example.com/bye?x=1");
+    ck_assert_ptr_nonnull(strstr(kc_login_end_url(site->rp, &site->client, &session, testlib_pool),
+                                 "https%3A%2F%2Fwww.example.com%2Fbye%3Fx%3D1"));
+    site->conf->after_logout_url = "/bye";
+    ck_assert_str_eq(kc_login_after_logout(site->rp, &site->client, testlib_pool),
+                     KC_FAKE_PUBLIC "/bye");
+}
+END_TEST
+
+START_TEST(without_keycloak_the_way_out_is_short)
+{
+    kc_session_t session = signed_in();
+
+    kc_fake_site_provide(
+        site, replace(kc_fake_site_metadata(site, ""), "\"end_session_endpoint\"", "\"other\""),
+        keys_named(TESTLIB_RSA, "k"));
+    fake->now += site->conf->metadata_ttl;
+    ck_assert_str_eq(kc_login_end_url(site->rp, &site->client, &session, testlib_pool),
+                     KC_FAKE_PUBLIC "/");
+    kc_fake_site_renew(site);
+    fake->now += site->conf->metadata_stale;
+    fake->http.is_down = 1;
+    ck_assert_str_eq(kc_login_end_url(site->rp, &site->client, &session, testlib_pool),
+                     KC_FAKE_PUBLIC "/");
+}
+END_TEST
+
+START_TEST(forgetting_deletes_the_cookies_that_were_set)
+{
+    size_t bytes;
+
+    (void)sign_in(ALICE, "alice");
+    ck_assert_int_eq(kc_fake_site_count(site, "__Host-keycloak_", &bytes), 2);
+    answer.cookies = apr_array_make(testlib_pool, 4, sizeof(const char *));
+    kc_login_forget(site->rp, &site->client, testlib_pool, answer.cookies);
+    kc_fake_site_take(site, answer.cookies);
+    ck_assert_int_eq(kc_fake_site_count(site, "__Host-keycloak_", &bytes), 0);
+    ck_assert_ptr_nonnull(strstr(cookie_text(SESSION), "; Secure; HttpOnly; SameSite=Lax"));
+    ck_assert_ptr_nonnull(strstr(cookie_text(SESSION), "; Path=/"));
+}
+END_TEST
+
+/* ---------------------------------------------------------------- suite */
+
+static TCase *add(Suite *suite, const char *name)
+{
+    TCase *tests = tcase_create(name);
+
+    tcase_add_unchecked_fixture(tests, make_keys, testlib_keys_free);
+    tcase_add_checked_fixture(tests, setup, testlib_teardown);
+    suite_add_tcase(suite, tests);
+    return tests;
+}
+
+static void add_way(TCase *tests)
+{
+    tcase_add_test(tests, the_authorization_request_says_what_it_must);
+    tcase_add_test(tests, settings_change_the_authorization_request);
+    tcase_add_test(tests, without_a_provider_nothing_is_begun);
+    tcase_add_test(tests, without_random_bytes_nothing_is_begun);
+    tcase_add_test(tests, a_sign_in_makes_a_session_and_leads_to_its_page);
+    tcase_add_test(tests, the_token_request_proves_possession_of_the_verifier);
+    tcase_add_test(tests, the_session_cookie_has_its_flags);
+    tcase_add_test(tests, over_http_cookies_are_plain);
+    tcase_add_test(tests, five_tabs_sign_in_in_any_order);
+    tcase_add_test(tests, a_foreign_return_url_becomes_the_start_page);
+}
+
+static void add_callback(TCase *tests)
+{
+    tcase_add_loop_test(tests, an_answer_that_is_not_as_it_must_be_is_refused, 0, BAD_QUERIES);
+    tcase_add_test(tests, a_code_that_is_too_long_is_refused);
+    tcase_add_test(tests, no_query_at_all_is_refused);
+    tcase_add_test(tests, an_issuer_that_is_not_promised_may_be_absent_but_not_wrong);
+    tcase_add_test(tests, the_state_of_another_realm_is_unknown);
+    tcase_add_test(tests, a_double_callback_leads_to_one_token_request);
+    tcase_add_test(tests, beginning_again_ends_in_a_page);
+    tcase_add_test(tests, somebody_else_signing_in_ends_the_session_before);
+    tcase_add_test(tests, a_planted_session_cookie_is_replaced);
+    tcase_add_test(tests, three_sign_ins_in_a_minute_are_enough);
+    tcase_add_test(tests, a_rounds_cookie_of_somebodys_own_making_does_no_harm);
+}
+
+static void add_outages(TCase *tests)
+{
+    tcase_add_loop_test(tests, a_store_that_is_down_at_any_step_makes_no_session, 0, 7);
+    tcase_add_test(tests, a_provider_that_is_down_at_the_callback_is_asked_no_token);
+    tcase_add_loop_test(tests, a_code_is_never_replayed, 0,
+                        (int)(sizeof(token_faults) / sizeof(token_faults[0])));
+}
+
+static void add_tokens(TCase *tests)
+{
+    tcase_add_loop_test(tests, a_token_that_is_not_as_it_must_be_makes_no_session, 0, TOKEN_CASES);
+    tcase_add_test(tests, a_key_that_is_new_at_the_callback_is_fetched);
+    tcase_add_loop_test(tests, roles_of_an_access_token_count_only_when_it_verifies, 0,
+                        ACCESS_CASES);
+    tcase_add_test(tests, claims_that_are_missing_come_from_userinfo);
+    tcase_add_test(tests, userinfo_of_somebody_else_is_refused);
+    tcase_add_test(tests, userinfo_that_fails_makes_no_session);
+    tcase_add_test(tests, userinfo_is_asked_as_configured);
+}
+
+static void add_out(TCase *tests)
+{
+    tcase_add_test(tests, the_way_out_leads_through_keycloak);
+    tcase_add_test(tests, a_hint_that_is_too_long_for_a_request_line_is_left_out);
+    tcase_add_test(tests, the_page_after_the_way_out_is_as_configured);
+    tcase_add_test(tests, without_keycloak_the_way_out_is_short);
+    tcase_add_test(tests, forgetting_deletes_the_cookies_that_were_set);
+}
+
+Suite *kc_test_login(void)
+{
+    Suite *suite = suite_create("login");
+
+    add_way(add(suite, "way"));
+    add_callback(add(suite, "callback"));
+    add_outages(add(suite, "outages"));
+    add_tokens(add(suite, "tokens"));
+    add_out(add(suite, "out"));
+    return suite;
+}
