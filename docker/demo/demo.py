@@ -136,8 +136,9 @@ class Demo:
                     f"the sign-in did not lead to the backend, but to {page}")
         seen = self.backend.requests[-1]
         users = values(seen["headers"], USER_HEADER)
+        groups = values(seen["headers"], GROUPS_HEADER)
         print(f"\n    The backend saw   {USER_HEADER}: {', '.join(users) or '(none)'}"
-              f"\n                      {GROUPS_HEADER}: {', '.join(values(seen['headers'], GROUPS_HEADER))}\n", flush=True)
+              f"\n                      {GROUPS_HEADER}: {', '.join(groups)}\n", flush=True)
         self.expect(users == [email], f"the identity is not {email}, once")
         kept = [(cookie.name, cookie.value) for cookie in browser.cookies.values()
                 if cookie.path == "/"]
