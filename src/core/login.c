@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cookie.h"
+#include "crypto.h"
 #include "login_state.h"
 #include "token.h"
 #include "url.h"
@@ -147,6 +148,7 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_login_client_t *client, const
     if (rc == KC_OK)
         rc =
             authorization_url(rp, client, snapshot->provider, &state, pool, &answer->location, err);
+    kc_crypto_cleanse(state.verifier, sizeof(state.verifier));
     return rc;
 }
 
@@ -349,16 +351,6 @@ static void describe_session(const callback_t *callback, kc_session_t *session)
                           : kc_buf_text(kc_json_dump(callback->claims, callback->pool));
 }
 
-static kc_bytes_t session_cookie(const kc_rp_t *rp, const kc_login_client_t *client)
-{
-    const kc_rp_names_t *names = &rp->names[client->is_https];
-    kc_bytes_t value = {NULL, 0};
-
-    if (kc_cookie_find(client->cookies, names->session, names->session_len, &value) != KC_OK)
-        value.data = NULL;
-    return value;
-}
-
 static kc_cookie_set_t describe_cookie(const kc_rp_t *rp, const kc_login_client_t *client)
 {
     static const char *const same_site[] = {"Lax", "Strict", "None"};
@@ -379,8 +371,10 @@ static kc_rc_t start_session(callback_t *callback, kc_login_answer_t *answer, kc
     kc_rc_t rc;
 
     describe_session(callback, &session);
-    rc = kc_session_end(callback->rp, session_cookie(callback->rp, callback->client),
-                        callback->pool, err);
+    rc = kc_session_end(
+        callback->rp,
+        kc_session_cookie(callback->rp, callback->client->is_https, callback->client->cookies),
+        callback->pool, err);
     if (rc == KC_OK)
         rc = kc_session_create(callback->rp, &session, callback->pool, id, err);
     if (rc != KC_OK)
