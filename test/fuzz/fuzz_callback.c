@@ -19,10 +19,10 @@ static const char keys[] =
     "\"y\":\"T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU\"}]}";
 
 /* {"alg":"ES256","kid":"k"}, {"sub":"x"} and a signature of 64 bytes that is none. */
-#define TOKEN                                                              \
-    "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsifQ.eyJzdWIiOiJ4In0."                  \
-    "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB" \
-    "AQEBAQEBAQEBAQEBAQEBAQ"
+#define TOKEN                                                  \
+    "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsifQ.eyJzdWIiOiJ4In0."      \
+    "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB" \
+    "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ"
 
 static const char tokens[] =
     "{\"access_token\":\"" TOKEN "\",\"id_token\":\"" TOKEN "\",\"token_type\":\"Bearer\"}";
