@@ -140,6 +140,17 @@ def _private_members(realm):
     return {"keys": [dict(key.export_private(as_dict=True), use="sig", alg="RS256") for key in realm.published]}
 
 
+def _beside_others(realm):
+    """A sound key among keys for other purposes, broken ones and ones of unknown kinds."""
+    other = dict(POOL.get("other").export_public(as_dict=True), alg="RS256")
+    return {"keys": [
+        {"kty": "XYZ", "kid": "x", "use": "sig"}, {"kid": "nothing"}, {"kty": "RSA", "kid": "halves", "e": "AQAB"},
+        {"kty": "RSA", "kid": "odd", "n": "*", "e": "AQAB"}, dict(other, kid="enc", use="enc"),
+        dict(other, kid="ops", key_ops=["encrypt"]),
+        dict(secret_key("x" * 32).export(as_dict=True), kid="oct", alg="HS256", use="sig"),
+    ] + _public(realm)}
+
+
 def _as_oct(realm):
     """The signing key's name on a symmetric key that the test knows."""
     return {"keys": [dict(secret_key(realm.settings["client"]["secret"]).export(as_dict=True),
@@ -160,8 +171,8 @@ KEY_SETS = {
     "five_hundred": _many,
     "one_mebibyte": lambda realm: {"padding": "x" * (1 << 20), "keys": _public(realm)},
     "other_alg": lambda realm: _each(realm, lambda key: dict(key, alg="RS512")),
-    "unknown_kinds": lambda realm: {"keys": [{"kty": "XYZ", "kid": "x"}, {"kid": "nothing"}, 17, None]
-                                    + _public(realm)},
+    "beside_others": _beside_others,
+    "no_alg": lambda realm: _each(realm, lambda key: _without(key, "alg")),
 }
 
 

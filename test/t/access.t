@@ -113,7 +113,7 @@ subtest 'an unauthenticated WebSocket: 401' => sub {
     my $before = hits($SITE);
     my $response = browser($SITE)->get('/ws', Upgrade => 'websocket', Connection => 'Upgrade', 'Sec-WebSocket-Version' => 13,
         'Sec-WebSocket-Key' => 'dGhlIHNhbXBsZSBub25jZQ==');
-    is $response->status, 401, '401';
+    is $response->status, 401, 'status 401';
     is hits($SITE), $before, 'the backend is not reached';
 };
 

@@ -44,7 +44,7 @@ for my $name (sort keys %iss) {
         my $before = hits('callback');
         my $tokens = fetched('callback', 'token');
         my ($browser, $response) = $callback->('callback', $iss{$name});
-        is $response->status, 401, '401' or diag $response->text;
+        is $response->status, 401, 'status 401' or diag $response->text;
         is $response->tag, 'KC0306', 'KC0306';
         is fetched('callback', 'token'), $tokens, 'the code is not redeemed';
         no_session_ok($response, $browser, 'callback', $before);

@@ -57,7 +57,7 @@ subtest '83 an error is told with its tag, and starts nothing by itself' => sub 
     my ($browser, $back) = before_callback();
     $back =~ s/&code=[^&]+/&error=access_denied&error_description=Not+today/;
     my $response = $browser->get($back);
-    is $response->status, 401, '401';
+    is $response->status, 401, 'status 401';
     is $response->tag, 'KC0307', 'KC0307';
     is $response->header('Location'), undef, 'no redirect';
 };
@@ -87,7 +87,7 @@ subtest '79, 91 Back to a spent callback: on to the page, no loop, no second tok
     for my $cookie ($browser->cookie_header, $browser->cookie_header . "; $cookies") {
         my $response = $browser->get($back, Cookie => $cookie);
         is $response->status, 303, 'goes on' or diag $response->text;
-        like $response->header('Location') // '', qr{^/}, 'to a page of this site';
+        like $response->led_to // '', qr{^/}, 'to a page of this site';
         unlike $response->header('Location') // '', qr{callback}, 'not to the callback';
         is scalar($response->session_cookies), 0, 'with the session that is there';
     }
@@ -175,7 +175,7 @@ subtest '84 HTML in error_description is escaped' => sub {
     my $evil = escape(q{<script>alert(1)</script>"'><img src=x onerror=1>});
     $back =~ s/&code=[^&]+/&error=access_denied&error_description=$evil/;
     my $response = $browser->get($back);
-    is $response->status, 401, '401';
+    is $response->status, 401, 'status 401';
     unlike $response->body, qr/<script>alert|<img src/, 'no foreign markup';
     ($browser, $back) = before_callback();
     $back =~ s/&code=[^&]+/&error=$evil/;
@@ -224,7 +224,7 @@ subtest '87 ten tabs: no error, each that is known to its own page' => sub {
         my ($number, $back) = @$tab;
         my $response = $browser->get($back);
         is $response->status, 303, "tab $number is no error" or diag $response->text;
-        is $response->header('Location'), "/tab/$number", "tab $number to its own page" if $number > 5;
+        is $response->led_to, "/tab/$number", "tab $number to its own page" if $number > 5;
     }
     is identity($browser->seen), 'alice@example.com', 'signed in';
 };
@@ -232,8 +232,8 @@ subtest '87 ten tabs: no error, each that is known to its own page' => sub {
 subtest '87 a long return URL fits, one that is too long becomes /' => sub {
     my $browser = browser($SITE);
     my $path = '/long?' . 'x' x 1500;
-    is $browser->sign_in($path)->header('Location'), $path, '1,500 octets';
-    is browser($SITE)->sign_in('/long?' . 'x' x 7000)->header('Location'), '/', '7,000 octets';
+    is $browser->sign_in($path)->led_to, $path, '1,500 octets';
+    is browser($SITE)->sign_in('/long?' . 'x' x 7000)->led_to, '/', '7,000 octets';
 };
 
 # ---- 88, 89, 93
@@ -289,7 +289,7 @@ for my $row (
         my $tokens = fetched($SITE, 'token');
         my ($path, $query) = split /\?/, $back, 2;
         my $response = $browser->request($method, $path, body => $method eq 'POST' ? $query : undef, headers => $headers);
-        is $response->status, 405, '405' or diag $response->text;
+        is $response->status, 405, 'status 405' or diag $response->text;
         is $browser->request($method, $back, headers => $headers)->status, 405, '405 with a query too';
         is fetched($SITE, 'token'), $tokens, 'the code is not redeemed';
         is hits($SITE), $before, 'the backend is not reached';

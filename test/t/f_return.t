@@ -14,7 +14,7 @@ my ($HOST) = $ORIGIN =~ m{//(.*)$};
 sub led_to {
     my ($site, $text) = @_;
     my $response = browser($site)->sign_in('/authservice/login?return=' . escape($text));
-    return $response->status == 303 ? $response->header('Location') : 'status ' . $response->status;
+    return $response->status == 303 ? $response->led_to : 'status ' . $response->status;
 }
 
 my @good = ('/', '/a', '/a/b?c=d&e=f', '/?x=//evil.example.com/', '/a?b=http://evil.example.com/', '/a%20b', '/-/x',

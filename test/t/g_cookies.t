@@ -3,8 +3,8 @@
 use strict;
 use warnings;
 use Test::More;
-use IO::Socket::INET;
 use Keycloak::Expect;
+use Keycloak::Memcached;
 use Keycloak::World;
 
 my $A = 'cookies-a';
@@ -70,12 +70,8 @@ subtest '105 odd cookie headers' => sub {
 };
 
 subtest '107 a malformed id costs no look-up' => sub {
-    my $gets = sub {
-        my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $ENV{KC_MEMCACHED_PORT}) or die "memcached: $!";
-        print $socket "stats\r\nquit\r\n";
-        my $text = do { local $/; <$socket> };
-        return $text =~ /STAT cmd_get (\d+)/ ? $1 : die 'no cmd_get';
-    };
+    my $store = Keycloak::Memcached->new;
+    my $gets = sub { $store->stat('cmd_get') };
     my $site = 'memcached';
     my $good = signed_in($site) or return fail 'signing in';
     my $before = $gets->();

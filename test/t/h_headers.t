@@ -170,7 +170,7 @@ for my $what (sort keys %malformed) {
         if ($what =~ /bare LF/ && $response->from_backend) {
             alice_ok $response->json, 'a header line of its own, removed';
         } else {
-            is $response->status, 400, '400';
+            is $response->status, 400, 'status 400';
             is hits($SITE), $before, 'the backend is not reached';
         }
     };

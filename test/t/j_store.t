@@ -138,7 +138,7 @@ subtest '144 an evicted session: one sign-in' => sub {
     $store->delete($lost_key);
     my $response = $lost->sign_in('/again');
     is $response->status, 303, 'signs in again';
-    is $response->header('Location'), '/again', 'and arrives';
+    is $response->led_to, '/again', 'and arrives';
     is identity($lost->seen), 'alice@example.com', 'as before';
 };
 

@@ -82,6 +82,7 @@ sub raw {
     } or do { alarm 0; $answer = '' };
     close $socket;
     my $response = Keycloak::Response->new($answer);
+    $response->{origin} = $self->origin;
     $self->_keep($response);
     return $response;
 }
@@ -148,10 +149,12 @@ sub authorize {
     return $back;
 }
 
-# sign_in(PATH): visits PATH, goes to the provider and comes back; the callback's answer.
+# sign_in(PATH): visits PATH, goes to the provider and comes back; the callback's answer, or the
+# first one when it leads to no provider.
 sub sign_in {
     my ($self, $path) = @_;
-    my $back = $self->authorize($self->start($path)) // return Keycloak::Response->new('');
+    my $start = $self->get($path // '/');
+    my $back = $self->authorize($start->header('Location')) // return $start;
     return $self->get($back);
 }
 

@@ -58,7 +58,7 @@ sub works_ok {
         my $browser = browser($site);
         my $response = $browser->sign_in('/there?x=1');
         is $response->status, 303, 'the callback goes on' or diag $response->text;
-        is $response->header('Location'), '/there?x=1', 'to the page that was asked for';
+        is $response->led_to, '/there?x=1', 'to the page that was asked for';
         is scalar($response->session_cookies), 1, 'with one session';
         is identity($browser->seen), $expected, 'as the user';
         $realm->reset if $options{change} && !$options{keep};

@@ -43,6 +43,15 @@ sub all {
 
 sub header { my ($self, $name) = @_; return ($self->all($name))[0] }
 
+# Where a redirect leads: a path when it is of the site that was asked.
+sub led_to {
+    my $self = shift;
+    my $location = $self->header('Location');
+    my $origin = $self->{origin};
+    $location =~ s{^\Q$origin\E(?=/)}{} if defined $location && defined $origin;
+    return $location;
+}
+
 sub json { my $self = shift; return eval { JSON::PP::decode_json($self->{body}) } }
 
 # The tag of the error page or JSON.

@@ -92,7 +92,7 @@ sub _certificates {
     };
     $run->('req', '-x509', @key, '-keyout', "$room/ca.key", '-out', "$room/ca.pem", '-subj', '/CN=Test CA');
     my %names = (
-        server => ['/CN=server', 'IP:127.0.0.1,DNS:*.test,DNS:*.secure-domain.test'],
+        server => ['/CN=server', 'IP:127.0.0.1,DNS:secure.test,DNS:*.secure-domain.test'],
         client => ['/CN=app', 'DNS:app'],
     );
     for my $name (sort keys %names) {
