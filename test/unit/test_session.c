@@ -625,7 +625,10 @@ START_TEST(a_store_that_cannot_tell_is_touched_each_tenth_too)
         ck_assert_int_eq(silent_touches, round);
         ck_assert_int_eq(kc_fake_store_nth(&fake->sessions, 0)->expires_at,
                          fake->now + site->conf->session_idle);
-        fake->now += tenth;
+        fake->now += tenth - 1;
+        ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
+        ck_assert_int_eq(silent_touches, round);
+        fake->now += 1;
     }
 }
 END_TEST
