@@ -5,6 +5,8 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "cookie.h"
+
 /* Compact form, big endian: format (1), created, expires, token_expires, auth_time (8 each), the
  * texts sub, sid, user, email, groups (u32 length that counts a closing NUL, bytes, NUL), the lists
  * headers, group_list, realm_roles, client_roles (u32 length, texts each with its NUL),
@@ -12,7 +14,6 @@
  * request use the texts where they lie. */
 
 static const char key_purpose[] = "session-key";
-static const char mark_purpose[] = "session-mark";
 static const char touch_purpose[] = "session-touch";
 static const char seal_purpose[] = "session";
 
@@ -171,6 +172,16 @@ const kc_json_t *kc_session_claims(const kc_session_t *session, apr_pool_t *pool
     return claims;
 }
 
+kc_bytes_t kc_session_cookie(const kc_rp_t *rp, int is_https, const char *header)
+{
+    const kc_rp_names_t *names = &rp->names[is_https];
+    kc_bytes_t value = {NULL, 0};
+
+    if (kc_cookie_find(header, names->session, names->session_len, &value) != KC_OK)
+        value.data = NULL;
+    return value;
+}
+
 /* A session's id, which both names and opens it. */
 typedef struct session_id_t {
     kc_bytes_t bytes;
@@ -178,13 +189,17 @@ typedef struct session_id_t {
     char mark[KC_STORE_KEY_LEN + 1];
 } session_id_t;
 
+/* A mark's name is its session's read backwards. That spares each request a derivation; and whoever
+ * can write to the store, and so sees which mark is whose, could as well delete all marks. */
 static kc_rc_t name_in_store(const kc_rp_t *rp, const kc_crypto_key_t *key, session_id_t *id,
                              kc_err_t *err)
 {
     kc_rc_t rc = kc_rp_store_key(rp, key, key_purpose, id->bytes, id->key, err);
+    size_t i;
 
-    if (rc == KC_OK)
-        rc = kc_rp_store_key(rp, key, mark_purpose, id->bytes, id->mark, err);
+    for (i = 0; i < KC_STORE_KEY_LEN; i++)
+        id->mark[i] = id->key[KC_STORE_KEY_LEN - 1 - i];
+    id->mark[i] = '\0';
     return rc;
 }
 

@@ -71,6 +71,10 @@ const char *kc_session_id_token(const kc_session_t *session, apr_pool_t *pool);
 /* The session's claims as JSON, parsed anew at each call; NULL when there are none. */
 const kc_json_t *kc_session_claims(const kc_session_t *session, apr_pool_t *pool);
 
+/* The value of the session's cookie in a Cookie header (NULL: none): a view into it. data is NULL
+ * when the cookie is absent, empty or there twice. */
+kc_bytes_t kc_session_cookie(const kc_rp_t *rp, int is_https, const char *header);
+
 /* Puts a new session under a fresh random id. id_text has room for KC_SESSION_ID_TEXT + 1 bytes. */
 kc_rc_t kc_session_create(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
                           char *id_text, kc_err_t *err);

@@ -167,11 +167,16 @@ static void lease_give(lease_t *lease)
  * that a new one may do. */
 static kc_rc_t lease_fail(lease_t *lease, memcached_return_t status, int *is_stale, kc_err_t *err)
 {
-    const char *reason = memcached_strerror(lease->handle, status);
+    memcached_return_t cause = memcached_last_error(lease->handle);
+    const char *reason = "the answer makes no sense";
 
-    if (memcached_success(status) || status == MEMCACHED_NOTFOUND || status == MEMCACHED_END)
-        reason = "the answer makes no sense";
-    *is_stale = lease->is_reused && status != MEMCACHED_TIMEOUT;
+    if (cause == MEMCACHED_SUCCESS)
+        cause = status;
+    if (cause == MEMCACHED_SOME_ERRORS)
+        reason = "it cannot be reached";
+    else if (memcached_failed(cause) && cause != MEMCACHED_NOTFOUND)
+        reason = memcached_strerror(lease->handle, cause);
+    *is_stale = lease->is_reused && cause != MEMCACHED_TIMEOUT;
     (void)KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s", lease->server->text, reason);
     lease_destroy(lease);
     if (*is_stale)
@@ -275,8 +280,6 @@ static kc_rc_t batch_fetch(batch_t *batch, apr_pool_t *pool, int *is_stale, kc_e
         lease_give(&batch->lease);
         return KC_OK;
     }
-    if (is_sane && memcached_last_error(handle) != MEMCACHED_SUCCESS)
-        status = memcached_last_error(handle);
     return lease_fail(&batch->lease, status, is_stale, err);
 }
 

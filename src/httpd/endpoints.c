@@ -3,7 +3,6 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "core/cookie.h"
 #include "core/flow.h"
 #include "core/json.h"
 #include "mod_auth_keycloak.h"
@@ -136,18 +135,6 @@ static int handle_login(akc_request_t *request, request_rec *r)
     }
 }
 
-/* Ends the session here; where to go next is the caller's. KC_OK or KC_DOWN. */
-static kc_rc_t end_session(akc_request_t *request, request_rec *r, kc_err_t *err)
-{
-    const kc_rp_t *rp = request->server->rp;
-    const kc_rp_names_t *names = &rp->names[akc_request_client(request, r)->is_https];
-    kc_bytes_t cookie = {NULL, 0};
-
-    if (kc_cookie_find(request->cookies, names->session, names->session_len, &cookie) != KC_OK)
-        cookie.data = NULL;
-    return kc_session_end(rp, cookie, r->pool, err);
-}
-
 /* Scripts get the address as JSON and go there themselves. */
 static int leave(request_rec *r, kc_login_answer_t *answer)
 {
@@ -172,7 +159,8 @@ static int handle_logout(akc_request_t *request, request_rec *r)
         return refuse_method(request, r, "GET, POST");
     switch (kc_flow_decide(akc_request_session(request, r), KC_FLOW_LOGOUT)) {
     case KC_FLOW_END:
-        if (end_session(request, r, &err) != KC_OK)
+        if (kc_session_end(rp, kc_session_cookie(rp, client->is_https, request->cookies), r->pool,
+                           &err) != KC_OK)
             return akc_respond_error(request, r, &err);
         answer.location = kc_login_end_url(rp, client, &request->session, r->pool);
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out: %s",

@@ -172,8 +172,15 @@ static kc_rc_t prepare_public_url(akc_server_t *config, apr_pool_t *pool, kc_err
 {
     const kc_conf_t *conf = config->conf;
     const char *text = conf->public_url ? conf->public_url : conf->redirect_uri;
+    kc_url_t url;
+    kc_rc_t rc;
 
-    return text ? kc_url_parse(text, pool, &config->public_url, err) : KC_OK;
+    if (!text)
+        return KC_OK;
+    rc = kc_url_parse(text, pool, &url, err);
+    if (rc == KC_OK)
+        config->public_url = kc_url_origin(&url, pool);
+    return rc;
 }
 
 static void warn(const akc_server_t *config)

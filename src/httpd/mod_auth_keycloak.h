@@ -27,8 +27,8 @@ extern module AP_MODULE_DECLARE_DATA auth_keycloak_module;
 typedef struct akc_server_t {
     kc_conf_t *conf;
     server_rec *server;
-    kc_rp_t *rp;         /* NULL: no KeycloakIssuer, the module is off here */
-    kc_url_t public_url; /* of KeycloakPublicURL or KeycloakRedirectURI; no scheme: derive */
+    kc_rp_t *rp;                 /* NULL: no KeycloakIssuer, the module is off here */
+    const char *public_url;      /* origin that browsers use; NULL: derive it from the request */
     apr_array_header_t *guarded; /* const char *, folded names of identity headers */
     apr_array_header_t *trusted; /* apr_ipsubnet_t *, peers whose X-Forwarded-* count */
     kc_env_t env;
@@ -38,14 +38,13 @@ typedef struct akc_server_t {
  * the one of the request that the client made. */
 typedef struct akc_request_t {
     akc_server_t *server;
-    const char *cookies; /* the Cookie header as the client sent it */
-    const char *query;   /* of a callback; taken out of the request so that no log shows it */
-    const char *id;      /* for the log and the error page; NULL until asked for */
-    kc_login_client_t client;
+    const char *cookies;      /* the Cookie header as the client sent it */
+    const char *query;        /* of a callback; taken out of the request so that no log shows it */
+    const char *id;           /* for the log and the error page; NULL until asked for */
+    kc_login_client_t client; /* public_url is NULL until it was asked for */
     kc_session_state_t state;
     kc_session_t session;
-    kc_err_t err; /* why there is no session */
-    int has_client;
+    kc_err_t err;   /* why there is no session */
     int has_looked; /* state, session and err are filled */
 } akc_request_t;
 
@@ -67,6 +66,8 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main);
 
 /* NULL when the module is off for the request's server. */
 akc_request_t *akc_request_get(request_rec *r);
+/* 1 when the browser uses https. Cheap: every request asks. */
+int akc_request_is_https(const akc_request_t *request, request_rec *r);
 /* The browser and the address it uses. */
 const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec *r);
 /* The session, looked up once. */

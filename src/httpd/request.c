@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/buf.h"
-#include "core/cookie.h"
 #include "core/crypto.h"
 #include "core/flow.h"
 #include "mod_auth_keycloak.h"
@@ -105,17 +104,27 @@ static const char *first_value(request_rec *r, const char *name)
     return apr_pstrmemdup(r->pool, value, strcspn(value, ", \t"));
 }
 
+/* The scheme that the browser uses, of a trusted peer's word or our own connection. */
+static const char *scheme_of(const akc_server_t *server, request_rec *r)
+{
+    const char *proto = is_trusted_peer(server, r) ? first_value(r, "X-Forwarded-Proto") : NULL;
+
+    if (proto && strcasecmp(proto, "https") == 0)
+        return "https";
+    if (proto && strcasecmp(proto, "http") == 0)
+        return "http";
+    return ap_http_scheme(r);
+}
+
+/* What a trusted peer says of host and port; NULL when it says nothing that is a URL. */
 static const char *forwarded_origin(request_rec *r, const char *scheme, const char *host)
 {
-    const char *proto = first_value(r, "X-Forwarded-Proto");
     const char *name = first_value(r, "X-Forwarded-Host");
     const char *port = first_value(r, "X-Forwarded-Port");
     const char *text;
     kc_url_t url;
 
-    if (proto && (strcasecmp(proto, "https") == 0 || strcasecmp(proto, "http") == 0))
-        scheme = proto;
-    if (!proto && !name)
+    if (!name && !apr_table_get(r->headers_in, "X-Forwarded-Proto"))
         return NULL;
     text = apr_pstrcat(r->pool, scheme, "://", name ? name : host, NULL);
     if (port && !(name && strchr(name, ':')))
@@ -127,29 +136,36 @@ static const char *forwarded_origin(request_rec *r, const char *scheme, const ch
 
 static const char *derive_origin(const akc_server_t *server, request_rec *r)
 {
-    const char *scheme = ap_http_scheme(r), *host = host_name(r), *origin_text;
-    kc_url_t url = {scheme, host, port_of(r), "/", NULL};
+    const char *host = host_name(r), *forwarded = NULL;
+    kc_url_t url = {scheme_of(server, r), host, port_of(r), "/", NULL};
 
-    if (is_trusted_peer(server, r) && (origin_text = forwarded_origin(r, scheme, host)))
-        return origin_text;
+    if (is_trusted_peer(server, r))
+        forwarded = forwarded_origin(r, url.scheme, host);
+    if (forwarded)
+        return forwarded;
     if (strchr(host, ':') && host[0] != '[')
         url.host = apr_pstrcat(r->pool, "[", host, "]", NULL);
     return kc_url_origin(&url, r->pool);
+}
+
+int akc_request_is_https(const akc_request_t *request, request_rec *r)
+{
+    const akc_server_t *server = request->server;
+    const char *scheme = server->public_url ? server->public_url : scheme_of(server, origin(r));
+
+    return strncmp(scheme, "https", 5) == 0;
 }
 
 const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec *r)
 {
     const akc_server_t *server = request->server;
     kc_login_client_t *client = &request->client;
-    request_rec *first = origin(r);
 
-    if (request->has_client)
+    if (client->public_url)
         return client;
-    client->public_url = server->public_url.scheme ? kc_url_origin(&server->public_url, first->pool)
-                                                   : derive_origin(server, first);
-    client->is_https = strncmp(client->public_url, "https:", 6) == 0;
+    client->public_url = server->public_url ? server->public_url : derive_origin(server, origin(r));
+    client->is_https = akc_request_is_https(request, r);
     client->cookies = request->cookies;
-    request->has_client = 1;
     return client;
 }
 
@@ -158,16 +174,14 @@ const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec 
 kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r)
 {
     const kc_rp_t *rp = request->server->rp;
-    const kc_rp_names_t *names;
-    kc_bytes_t cookie = {NULL, 0};
 
-    if (request->has_looked)
-        return request->state;
-    names = &rp->names[akc_request_client(request, r)->is_https];
-    if (kc_cookie_find(request->cookies, names->session, names->session_len, &cookie) != KC_OK)
-        cookie.data = NULL;
-    request->state = kc_session_find(rp, cookie, origin(r)->pool, &request->session, &request->err);
-    request->has_looked = 1;
+    if (!request->has_looked) {
+        int is_https = akc_request_is_https(request, r);
+
+        request->state = kc_session_find(rp, kc_session_cookie(rp, is_https, request->cookies),
+                                         origin(r)->pool, &request->session, &request->err);
+        request->has_looked = 1;
+    }
     return request->state;
 }
 
