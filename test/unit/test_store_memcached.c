@@ -107,6 +107,16 @@ static void memcached_end(memcached_t *server)
     server->pid = 0;
 }
 
+/* Returns when it has stopped indeed. */
+static void memcached_stop(const memcached_t *server)
+{
+    int status = 0;
+
+    ck_assert_int_eq(kill(server->pid, SIGSTOP), 0);
+    ck_assert_int_eq(waitpid(server->pid, &status, WUNTRACED), server->pid);
+    ck_assert(WIFSTOPPED(status));
+}
+
 static void store_make(size_t count, int64_t timeout_ms)
 {
     const char *texts[SERVERS];
@@ -475,7 +485,7 @@ START_TEST(a_stopped_server_is_down_and_not_empty)
 {
     store_make(1, HASTE_MS);
     ck_assert_int_eq(put_text(1, "one", in(60)), KC_OK);
-    ck_assert_int_eq(kill(servers[0].pid, SIGSTOP), 0);
+    memcached_stop(&servers[0]);
     assert_all_down(1);
     ck_assert_int_eq(kill(servers[0].pid, SIGCONT), 0);
     store_make(1, TIMEOUT_MS);
@@ -492,7 +502,7 @@ START_TEST(one_of_two_stopped_is_no_miss)
     store_make(2, HASTE_MS);
     for (i = 0; i < 20; i++)
         ck_assert_int_eq(put_text(i, "x", in(60)), KC_OK);
-    ck_assert_int_eq(kill(servers[1].pid, SIGSTOP), 0);
+    memcached_stop(&servers[1]);
     for (i = 0; i < 20; i += 2) {
         key_text_t first = key_of(i);
         key_text_t second = key_of(i + 1);
@@ -518,7 +528,7 @@ START_TEST(a_late_answer_meets_nobody)
         kc_store_item_t item;
         unsigned int tries = 0;
 
-        ck_assert_int_eq(kill(servers[0].pid, SIGSTOP), 0);
+        memcached_stop(&servers[0]);
         assert_down(get_one(1, &item));
         ck_assert_int_eq(kill(servers[0].pid, SIGCONT), 0);
         while (get_one(2, &item) != KC_OK) /* the machine may be slow as well */

@@ -260,6 +260,28 @@ START_TEST(takes_every_size)
 }
 END_TEST
 
+/* Sizes on both sides of each limit, written often enough that every slot has a later neighbour. */
+START_TEST(neighbours_do_not_overlap)
+{
+    static const size_t sizes[] = {168, 169, 2088, 2089, 16424, 16425};
+    unsigned int round, i;
+
+    for (round = 0; round < 6; round++) {
+        for (i = 0; i < 300; i++)
+            ck_assert_int_eq(put_pattern(i, round, sizes[(i * 7 + round) % 6], START + 1000 + i),
+                             KC_OK);
+        for (i = 0; i < 300; i++) {
+            kc_store_item_t item = get_one(i);
+
+            if (!item.value.data)
+                continue;
+            ck_assert(is_pattern(item.value, i));
+            ck_assert_int_eq(item.expires_at, START + 1000 + i);
+        }
+    }
+}
+END_TEST
+
 /* A value that has moved from one class of sizes to another has left no copy behind. */
 START_TEST(leaves_no_copy_in_another_class)
 {
@@ -637,8 +659,8 @@ static TCase *tcase_make(Suite *suite, const char *name, void (*setup_function)(
 Suite *kc_test_store_shm(void)
 {
     Suite *suite = suite_create("store_shm");
-    TCase *one = tcase_make(suite, "one process", setup);
-    TCase *many = tcase_make(suite, "several processes", setup_large);
+    TCase *one = tcase_make(suite, "whole processes", setup);
+    TCase *many = tcase_make(suite, "killed processes", setup_large);
 
     tcase_add_test(one, keeps_a_value_until_it_expires);
     tcase_add_test(one, overwrites);
@@ -647,6 +669,7 @@ Suite *kc_test_store_shm(void)
     tcase_add_test(one, drops);
     tcase_add_test(one, gets_several);
     tcase_add_test(one, takes_every_size);
+    tcase_add_test(one, neighbours_do_not_overlap);
     tcase_add_test(one, leaves_no_copy_in_another_class);
     tcase_add_test(one, makes_room_when_it_is_full);
     tcase_add_test(one, expired_values_make_room_first);
@@ -655,8 +678,8 @@ Suite *kc_test_store_shm(void)
     tcase_add_test(one, memory_outlives_its_handle);
     tcase_add_test(one, refuses_too_little_memory);
     tcase_add_test(one, every_size_has_a_layout);
-    tcase_add_test(many, threads_see_whole_values);
-    tcase_add_test(many, processes_see_whole_values);
+    tcase_add_test(one, threads_see_whole_values); /* 1 MiB has one lock: all meet there */
+    tcase_add_test(one, processes_see_whole_values);
     tcase_add_test(many, a_killed_writer_loses_and_tears_nothing);
     tcase_add_test(many, a_value_half_written_is_not_there);
     tcase_add_test(many, a_value_half_overwritten_is_still_there);
