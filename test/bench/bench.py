@@ -22,6 +22,7 @@ from process import Failure
 WITHOUT, SHARED, MEMCACHED = "without the module", "shared memory", "memcached"
 LEAST_RATIO, MOST_INSTRUCTIONS = 0.85, 40000  # what shared memory is held to
 PROFILE_LINES = 40
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Bench:
@@ -172,12 +173,14 @@ def run(options, module):
             counts, reports = ({}, {}) if options.no_callgrind else bench.instructions()
             return (names, rounds, counts, profiles(reports, names) if counts else "")
         finally:
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
             bench.stop()
 
 
 def main():
     options, started = arguments(), time.time()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, lambda *_: sys.exit(130))
     module = Path(os.environ["KC_BUILD"]) / "mod_auth_keycloak.so"
     try:
