@@ -695,6 +695,78 @@ START_TEST(a_store_that_is_down_at_any_step_makes_no_session)
 }
 END_TEST
 
+/* A store of which one call alone fails, as when a connection breaks. */
+static kc_store_t flaky_store;
+static int flaky_calls; /* until the one that fails */
+
+static kc_rc_t flaky_rc(kc_err_t *err)
+{
+    if (flaky_calls-- == 0)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "one call");
+    return KC_OK;
+}
+
+static kc_rc_t flaky_get(kc_store_t *store, const char *const *keys, size_t count,
+                         kc_store_item_t *items, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)store;
+    if (flaky_rc(err) != KC_OK)
+        return KC_DOWN;
+    return kc_store_get(&fake->sessions.store, keys, count, items, pool, err);
+}
+
+static kc_rc_t flaky_put(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
+                         kc_err_t *err)
+{
+    (void)store;
+    if (flaky_rc(err) != KC_OK)
+        return KC_DOWN;
+    return kc_store_put(&fake->sessions.store, key, value, expires_at, err);
+}
+
+static kc_rc_t flaky_add(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
+                         kc_err_t *err)
+{
+    (void)store;
+    if (flaky_rc(err) != KC_OK)
+        return KC_DOWN;
+    return kc_store_add(&fake->sessions.store, key, value, expires_at, err);
+}
+
+static kc_rc_t flaky_touch(kc_store_t *store, const char *key, int64_t expires_at, kc_err_t *err)
+{
+    (void)store;
+    if (flaky_rc(err) != KC_OK)
+        return KC_DOWN;
+    return kc_store_touch(&fake->sessions.store, key, expires_at, err);
+}
+
+static kc_rc_t flaky_drop(kc_store_t *store, const char *key, kc_err_t *err)
+{
+    (void)store;
+    if (flaky_rc(err) != KC_OK)
+        return KC_DOWN;
+    return kc_store_drop(&fake->sessions.store, key, err);
+}
+
+static const kc_store_vtable_t flaky_vtable = {"flaky",   flaky_get,   flaky_put,
+                                               flaky_add, flaky_touch, flaky_drop};
+
+START_TEST(a_single_call_of_the_store_that_fails_makes_no_session)
+{
+    const char *before = sign_in(BOB, "bob");
+    sent_t sent = leave_for("/");
+
+    issue_for(&sent, ALICE, "alice");
+    flaky_store.vtable = &flaky_vtable;
+    flaky_calls = _i; /* marker, look-up, mark, deletion, session */
+    fake->env.sessions = &flaky_store;
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
+    ck_assert_ptr_eq(kc_fake_site_cookie(site, SESSION), before);
+}
+END_TEST
+
 START_TEST(a_provider_that_is_down_at_the_callback_is_asked_no_token)
 {
     sent_t sent = leave_for("/");
@@ -1151,6 +1223,7 @@ static void add_callback(TCase *tests)
 static void add_outages(TCase *tests)
 {
     tcase_add_loop_test(tests, a_store_that_is_down_at_any_step_makes_no_session, 0, 7);
+    tcase_add_loop_test(tests, a_single_call_of_the_store_that_fails_makes_no_session, 0, 5);
     tcase_add_test(tests, a_provider_that_is_down_at_the_callback_is_asked_no_token);
     tcase_add_loop_test(tests, a_code_is_never_replayed, 0,
                         (int)(sizeof(token_faults) / sizeof(token_faults[0])));

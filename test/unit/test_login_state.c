@@ -309,6 +309,24 @@ START_TEST(the_return_url_of_another_state_is_not_taken)
 }
 END_TEST
 
+/* Both are sealed for the same state, but each for its purpose: whoever sees the state, as Keycloak
+ * does, knows a sealed value whose contents they chose. */
+START_TEST(the_sealed_return_url_is_no_cookie_nor_the_cookie_a_return_url)
+{
+    kc_login_state_t state = begin(path_of(200)), found;
+    const char *name = name_of(&state), *cookie = kc_fake_site_cookie(site, name);
+    const char *mixed =
+        apr_pstrcat(testlib_pool, apr_pstrmemdup(testlib_pool, state.text, KC_LOGIN_STATE_TEXT),
+                    ".", cookie, NULL);
+
+    ck_assert_int_eq(find(mixed, &found), KC_OK);
+    ck_assert_str_eq(found.return_url, "/");
+    kc_fake_site_plant(site, name, strchr(state.text, '.') + 1);
+    ck_assert_int_eq(find(state.text, &found), KC_MISS);
+    ck_assert_int_eq(last.reason, KC_ERR_STATE_UNKNOWN);
+}
+END_TEST
+
 START_TEST(another_configurations_state_is_unknown)
 {
     kc_login_state_t state = begin("/"), found;
@@ -575,6 +593,7 @@ static void add_attacks(TCase *tests)
     tcase_add_test(tests, every_bit_of_the_state_counts);
     tcase_add_test(tests, the_verifier_of_another_tab_does_not_serve);
     tcase_add_test(tests, the_return_url_of_another_state_is_not_taken);
+    tcase_add_test(tests, the_sealed_return_url_is_no_cookie_nor_the_cookie_a_return_url);
     tcase_add_test(tests, another_configurations_state_is_unknown);
     tcase_add_test(tests, a_rotated_key_still_opens_states);
     tcase_add_test(tests, a_text_that_is_no_state_is_refused);
