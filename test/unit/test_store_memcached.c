@@ -1,121 +1,30 @@
 /* The store in memcached: real servers that work, die and hang, and one that talks nonsense.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
-#include <arpa/inet.h>
 #include <check.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "listener.h"
+#include "memcached_server.h"
 #include "store.h"
 #include "testlib.h"
 
 Suite *kc_test_store_memcached(void);
 
-enum { TIMEOUT_MS = 2000, HASTE_MS = 100, SERVERS = 2, DAY = 86400, STARTS_MAX = 500 };
+enum { TIMEOUT_MS = 2000, HASTE_MS = 100, SERVERS = 2, DAY = 86400 };
 
 typedef struct {
     char text[KC_STORE_KEY_LEN + 1];
 } key_text_t;
 
-typedef struct {
-    pid_t pid; /* 0: not running */
-    int port;
-    const char *text;
-} memcached_t;
-
-static memcached_t servers[SERVERS];
+static memcached_server_t servers[SERVERS];
 static kc_store_t *store;
 static kc_err_t err;
-
-/* ---------------------------------------------------------------- servers */
-
-static void nap(void)
-{
-    static const struct timespec span = {0, 10000000};
-
-    (void)nanosleep(&span, NULL);
-}
-
-static int is_listening(int port)
-{
-    struct sockaddr_in address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    int is_connected;
-
-    ck_assert_int_ge(fd, 0);
-    memset(&address, 0, sizeof(address));
-    address.sin_family = AF_INET;
-    address.sin_port = htons((uint16_t)port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    is_connected = !connect(fd, (struct sockaddr *)&address, sizeof(address));
-    (void)close(fd);
-    return is_connected;
-}
-
-/* It dies with the test, even if that crashes; that holds only while it stays the same user. */
-static void memcached_exec(int port)
-{
-    const struct passwd *user = getpwuid(geteuid());
-    char port_text[16];
-
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)snprintf(port_text, sizeof(port_text), "%d", port);
-    (void)execlp("memcached", "memcached", "-l", "127.0.0.1", "-U", "0", "-t", "1", "-m", "16",
-                 "-p", port_text, "-u", user ? user->pw_name : "nobody", (char *)NULL);
-    _exit(127);
-}
-
-static void memcached_start(memcached_t *server, int port)
-{
-    int tries;
-
-    server->port = port;
-    server->text = apr_psprintf(testlib_pool, "127.0.0.1:%d", port);
-    server->pid = fork();
-    ck_assert_int_ge(server->pid, 0);
-    if (!server->pid)
-        memcached_exec(port);
-    for (tries = 0; !is_listening(port); tries++) {
-        int status = 0;
-
-        if (waitpid(server->pid, &status, WNOHANG) == server->pid)
-            ck_abort_msg("memcached does not start (status %d); is it installed? "
-                         "apt-get install memcached",
-                         status);
-        ck_assert_msg(tries < STARTS_MAX, "memcached does not listen");
-        nap();
-    }
-}
-
-static void memcached_end(memcached_t *server)
-{
-    if (!server->pid)
-        return;
-    (void)kill(server->pid, SIGKILL);
-    (void)waitpid(server->pid, NULL, 0);
-    server->pid = 0;
-}
-
-/* Returns when it has stopped indeed. */
-static void memcached_stop(const memcached_t *server)
-{
-    int status = 0;
-
-    ck_assert_int_eq(kill(server->pid, SIGSTOP), 0);
-    ck_assert_int_eq(waitpid(server->pid, &status, WUNTRACED), server->pid);
-    ck_assert(WIFSTOPPED(status));
-}
 
 static void store_make(size_t count, int64_t timeout_ms)
 {
@@ -133,22 +42,22 @@ static void setup(void)
     testlib_setup();
     memset(&err, 0, sizeof(err));
     memset(servers, 0, sizeof(servers));
-    memcached_start(&servers[0], listener_free_port());
+    memcached_server_start(&servers[0], listener_free_port());
     store_make(1, TIMEOUT_MS);
 }
 
 static void setup_two(void)
 {
     setup();
-    memcached_start(&servers[1], listener_free_port());
+    memcached_server_start(&servers[1], listener_free_port());
     store_make(2, TIMEOUT_MS);
 }
 
 static void teardown(void)
 {
     testlib_teardown();
-    memcached_end(&servers[0]);
-    memcached_end(&servers[1]);
+    memcached_server_end(&servers[0]);
+    memcached_server_end(&servers[1]);
 }
 
 /* ---------------------------------------------------------------- keys and values */
@@ -355,7 +264,7 @@ END_TEST
 /* The order in which the servers are configured does not matter. */
 START_TEST(places_keys_by_server_and_not_by_order)
 {
-    memcached_t first;
+    memcached_server_t first;
     unsigned int i;
 
     for (i = 0; i < 50; i++)
@@ -415,7 +324,7 @@ START_TEST(a_killed_server_is_down_and_not_empty)
     unsigned int i;
 
     ck_assert_int_eq(put_text(1, "one", in(60)), KC_OK);
-    memcached_end(&servers[0]);
+    memcached_server_end(&servers[0]);
     for (i = 0; i < 3; i++)
         assert_all_down(1);
 }
@@ -423,7 +332,7 @@ END_TEST
 
 START_TEST(a_server_that_never_was_is_down)
 {
-    memcached_end(&servers[0]);
+    memcached_server_end(&servers[0]);
     store_make(1, TIMEOUT_MS);
     assert_all_down(1);
     ck_assert_ptr_nonnull(strstr(err.detail, servers[0].text));
@@ -436,15 +345,15 @@ START_TEST(a_restarted_server_is_up_at_once)
     key_text_t key = key_of(1);
 
     ck_assert_int_eq(put_text(1, "one", in(60)), KC_OK);
-    memcached_end(&servers[0]);
-    memcached_start(&servers[0], servers[0].port);
+    memcached_server_end(&servers[0]);
+    memcached_server_start(&servers[0], servers[0].port);
     ck_assert(is_absent(1));
-    memcached_end(&servers[0]);
-    memcached_start(&servers[0], servers[0].port);
+    memcached_server_end(&servers[0]);
+    memcached_server_start(&servers[0], servers[0].port);
     ck_assert_int_eq(put_text(1, "two", in(60)), KC_OK);
     ck_assert(is_text(1, "two"));
-    memcached_end(&servers[0]);
-    memcached_start(&servers[0], servers[0].port);
+    memcached_server_end(&servers[0]);
+    memcached_server_start(&servers[0], servers[0].port);
     ck_assert_int_eq(kc_store_touch(store, key.text, in(60), &err), KC_MISS);
 }
 END_TEST
@@ -458,7 +367,7 @@ START_TEST(one_of_two_dead_is_no_miss)
 
     for (i = 0; i < 40; i++)
         ck_assert_int_eq(put_text(i, "x", in(60)), KC_OK);
-    memcached_end(&servers[1]);
+    memcached_server_end(&servers[1]);
     for (i = 0; i < 40; i++) {
         kc_rc_t rc = get_one(i, &items[0]);
 
@@ -485,7 +394,7 @@ START_TEST(a_stopped_server_is_down_and_not_empty)
 {
     store_make(1, HASTE_MS);
     ck_assert_int_eq(put_text(1, "one", in(60)), KC_OK);
-    memcached_stop(&servers[0]);
+    memcached_server_stop(&servers[0]);
     assert_all_down(1);
     ck_assert_int_eq(kill(servers[0].pid, SIGCONT), 0);
     store_make(1, TIMEOUT_MS);
@@ -502,7 +411,7 @@ START_TEST(one_of_two_stopped_is_no_miss)
     store_make(2, HASTE_MS);
     for (i = 0; i < 20; i++)
         ck_assert_int_eq(put_text(i, "x", in(60)), KC_OK);
-    memcached_stop(&servers[1]);
+    memcached_server_stop(&servers[1]);
     for (i = 0; i < 20; i += 2) {
         key_text_t first = key_of(i);
         key_text_t second = key_of(i + 1);
@@ -528,7 +437,7 @@ START_TEST(a_late_answer_meets_nobody)
         kc_store_item_t item;
         unsigned int tries = 0;
 
-        memcached_stop(&servers[0]);
+        memcached_server_stop(&servers[0]);
         assert_down(get_one(1, &item));
         ck_assert_int_eq(kill(servers[0].pid, SIGCONT), 0);
         while (get_one(2, &item) != KC_OK) /* the machine may be slow as well */
@@ -589,7 +498,7 @@ START_TEST(nonsense_is_an_outage)
     listener_t *listener = listener_start(serve_nonsense, (void *)(uintptr_t)&nonsense[_i]);
     unsigned int i;
 
-    memcached_end(&servers[0]);
+    memcached_server_end(&servers[0]);
     servers[0].text = apr_psprintf(testlib_pool, "127.0.0.1:%d", listener_port(listener));
     store_make(1, HASTE_MS);
     for (i = 0; i < 2; i++) {

@@ -1,35 +1,18 @@
-/* The store in shared memory: one process, several, and ones that are killed.
+/* The store in shared memory: one process and several.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "store.h"
 #include "testlib.h"
+#include "values.h"
 
 Suite *kc_test_store_shm(void);
 
-enum {
-    MIB = 1024 * 1024,
-    START = 1000000,
-    PATTERN_MAX = KC_STORE_VALUE_MAX,
-    PROCESSES = 4,
-    THREADS = 4,
-    KEYS = 64,
-    ROUNDS = 1500,
-    KILLS = 100
-};
-
-typedef struct {
-    char text[KC_STORE_KEY_LEN + 1];
-} key_text_t;
+enum { MIB = 1024 * 1024, START = 1000000, PROCESSES = 4, THREADS = 4, KEYS = 64, ROUNDS = 1500 };
 
 static int64_t now;
 static kc_store_t *store;
@@ -40,86 +23,17 @@ static int64_t clock_now(void *context)
     return *(int64_t *)context;
 }
 
-static void setup_size(size_t size)
+static void setup(void)
 {
     testlib_setup();
     now = START;
     memset(&err, 0, sizeof(err));
-    ck_assert_int_eq(kc_store_shm_create(size, clock_now, &now, testlib_pool, &store, &err), KC_OK);
-}
-
-static void setup(void)
-{
-    setup_size(MIB);
-}
-
-static void setup_large(void)
-{
-    setup_size(64 * MIB);
-}
-
-static key_text_t key_of(unsigned int number)
-{
-    key_text_t key;
-
-    (void)snprintf(key.text, sizeof(key.text), "%064x", number);
-    return key;
-}
-
-/* ---------------------------------------------------------------- values that know themselves */
-
-/* len bytes: key number and version, then bytes that follow from them and from the length. */
-static void pattern_fill(unsigned char *out, size_t len, unsigned int number, unsigned int version)
-{
-    uint32_t state = number * 2654435761U + version * 40503U + (uint32_t)len;
-    size_t i;
-
-    memcpy(out, &number, sizeof(number));
-    memcpy(out + sizeof(number), &version, sizeof(version));
-    for (i = sizeof(number) + sizeof(version); i < len; i++) {
-        state = state * 1664525U + 1013904223U;
-        out[i] = (unsigned char)(state >> 24);
-    }
-}
-
-/* 1 when the bytes are whole, and number's. */
-static int is_pattern(kc_bytes_t value, unsigned int number)
-{
-    unsigned char *copy;
-    unsigned int version;
-    int is_same;
-
-    if (value.len < 8)
-        return 0;
-    memcpy(&version, value.data + sizeof(number), sizeof(version));
-    copy = malloc(value.len);
-    if (!copy)
-        return 0;
-    pattern_fill(copy, value.len, number, version);
-    is_same = !memcmp(copy, value.data, value.len);
-    free(copy);
-    return is_same;
-}
-
-static kc_rc_t put_pattern(unsigned int number, unsigned int version, size_t len,
-                           int64_t expires_at)
-{
-    unsigned char *data = malloc(len);
-    kc_bytes_t value = {data, len};
-    key_text_t key = key_of(number);
-    kc_rc_t rc;
-
-    if (!data)
-        return KC_FAULT;
-    pattern_fill(data, len, number, version);
-    rc = kc_store_put(store, key.text, value, expires_at, NULL);
-    free(data);
-    return rc;
+    ck_assert_int_eq(kc_store_shm_create(MIB, clock_now, &now, testlib_pool, &store, &err), KC_OK);
 }
 
 static kc_store_item_t get_one(unsigned int number)
 {
-    key_text_t key = key_of(number);
+    values_key_t key = values_key(number);
     const char *keys[] = {key.text};
     kc_store_item_t item;
 
@@ -133,7 +47,7 @@ static int is_there(unsigned int number)
 
     if (!item.value.data)
         return 0;
-    ck_assert(is_pattern(item.value, number));
+    ck_assert(values_is_whole(item.value, number));
     return 1;
 }
 
@@ -144,12 +58,12 @@ START_TEST(keeps_a_value_until_it_expires)
     kc_store_item_t item;
 
     ck_assert(!is_there(1));
-    ck_assert_int_eq(put_pattern(1, 1, 1500, START + 10), KC_OK);
+    ck_assert_int_eq(values_put(store, 1, 1, 1500, START + 10), KC_OK);
     now = START + 9;
     item = get_one(1);
     ck_assert_uint_eq(item.value.len, 1500);
     ck_assert_int_eq(item.expires_at, START + 10);
-    ck_assert(is_pattern(item.value, 1));
+    ck_assert(values_is_whole(item.value, 1));
     now = START + 10;
     item = get_one(1);
     ck_assert_ptr_null(item.value.data);
@@ -159,12 +73,12 @@ END_TEST
 
 START_TEST(overwrites)
 {
-    key_text_t key = key_of(7);
+    values_key_t key = values_key(7);
     kc_bytes_t empty = {NULL, 0};
     unsigned int version;
 
     for (version = 0; version < 100; version++) {
-        ck_assert_int_eq(put_pattern(7, version, 1000 + version, START + 10), KC_OK);
+        ck_assert_int_eq(values_put(store, 7, version, 1000 + version, START + 10), KC_OK);
         ck_assert_uint_eq(get_one(7).value.len, 1000 + version);
         ck_assert(is_there(7));
     }
@@ -176,7 +90,7 @@ END_TEST
 
 START_TEST(adds_once)
 {
-    key_text_t key = key_of(3);
+    values_key_t key = values_key(3);
     kc_bytes_t first = {(const unsigned char *)"first", 5};
     kc_bytes_t second = {(const unsigned char *)"second", 6};
 
@@ -193,10 +107,10 @@ END_TEST
 
 START_TEST(touches_what_is_there)
 {
-    key_text_t key = key_of(5);
+    values_key_t key = values_key(5);
 
     ck_assert_int_eq(kc_store_touch(store, key.text, START + 100, &err), KC_MISS);
-    ck_assert_int_eq(put_pattern(5, 0, 100, START + 10), KC_OK);
+    ck_assert_int_eq(values_put(store, 5, 0, 100, START + 10), KC_OK);
     ck_assert_int_eq(kc_store_touch(store, key.text, START + 100, &err), KC_OK);
     now = START + 99;
     ck_assert(is_there(5));
@@ -208,10 +122,10 @@ END_TEST
 
 START_TEST(drops)
 {
-    key_text_t key = key_of(6);
+    values_key_t key = values_key(6);
 
     ck_assert_int_eq(kc_store_drop(store, key.text, &err), KC_OK);
-    ck_assert_int_eq(put_pattern(6, 0, 100, START + 10), KC_OK);
+    ck_assert_int_eq(values_put(store, 6, 0, 100, START + 10), KC_OK);
     ck_assert_int_eq(kc_store_drop(store, key.text, &err), KC_OK);
     ck_assert(!is_there(6));
 }
@@ -219,22 +133,22 @@ END_TEST
 
 START_TEST(gets_several)
 {
-    key_text_t texts[KC_STORE_GET_MAX];
+    values_key_t texts[KC_STORE_GET_MAX];
     const char *keys[KC_STORE_GET_MAX];
     kc_store_item_t items[KC_STORE_GET_MAX];
     unsigned int i;
 
     for (i = 0; i < KC_STORE_GET_MAX; i++) {
-        texts[i] = key_of(i);
+        texts[i] = values_key(i);
         keys[i] = texts[i].text;
         if (i % 2)
-            ck_assert_int_eq(put_pattern(i, 0, 100 + i * 2000, START + 10 + i), KC_OK);
+            ck_assert_int_eq(values_put(store, i, 0, 100 + i * 2000, START + 10 + i), KC_OK);
     }
     ck_assert_int_eq(kc_store_get(store, keys, KC_STORE_GET_MAX, items, testlib_pool, &err), KC_OK);
     for (i = 0; i < KC_STORE_GET_MAX; i++) {
         ck_assert_int_eq(items[i].value.data != NULL, i % 2);
         if (items[i].value.data) {
-            ck_assert(is_pattern(items[i].value, i));
+            ck_assert(values_is_whole(items[i].value, i));
             ck_assert_int_eq(items[i].expires_at, START + 10 + i);
         }
     }
@@ -249,13 +163,13 @@ START_TEST(takes_every_size)
 
     for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         for (j = 0; j < sizeof(sizes) / sizeof(sizes[0]); j++) {
-            ck_assert_int_eq(put_pattern(9, 1, sizes[i], START + 10), KC_OK);
-            ck_assert_int_eq(put_pattern(9, 2, sizes[j], START + 10), KC_OK);
+            ck_assert_int_eq(values_put(store, 9, 1, sizes[i], START + 10), KC_OK);
+            ck_assert_int_eq(values_put(store, 9, 2, sizes[j], START + 10), KC_OK);
             ck_assert_uint_eq(get_one(9).value.len, sizes[j]);
             ck_assert(is_there(9));
         }
     }
-    ck_assert_int_eq(put_pattern(9, 3, KC_STORE_VALUE_MAX + 1, START + 10), KC_REFUSED);
+    ck_assert_int_eq(values_put(store, 9, 3, KC_STORE_VALUE_MAX + 1, START + 10), KC_REFUSED);
     ck_assert_uint_eq(get_one(9).value.len, KC_STORE_VALUE_MAX);
 }
 END_TEST
@@ -268,14 +182,14 @@ START_TEST(neighbours_do_not_overlap)
 
     for (round = 0; round < 6; round++) {
         for (i = 0; i < 300; i++)
-            ck_assert_int_eq(put_pattern(i, round, sizes[(i * 7 + round) % 6], START + 1000 + i),
-                             KC_OK);
+            ck_assert_int_eq(
+                values_put(store, i, round, sizes[(i * 7 + round) % 6], START + 1000 + i), KC_OK);
         for (i = 0; i < 300; i++) {
             kc_store_item_t item = get_one(i);
 
             if (!item.value.data)
                 continue;
-            ck_assert(is_pattern(item.value, i));
+            ck_assert(values_is_whole(item.value, i));
             ck_assert_int_eq(item.expires_at, START + 1000 + i);
         }
     }
@@ -286,11 +200,11 @@ END_TEST
 START_TEST(leaves_no_copy_in_another_class)
 {
     static const size_t sizes[] = {100, 1500, 10000, 200000, 10000, 1500, 100, 200000, 1500};
-    key_text_t key = key_of(11);
+    values_key_t key = values_key(11);
     unsigned int i;
 
     for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        ck_assert_int_eq(put_pattern(11, i, sizes[i], START + 10), KC_OK);
+        ck_assert_int_eq(values_put(store, 11, i, sizes[i], START + 10), KC_OK);
         ck_assert_uint_eq(get_one(11).value.len, sizes[i]);
         if (i % 3 != 2)
             continue;
@@ -305,7 +219,7 @@ START_TEST(makes_room_when_it_is_full)
     unsigned int i, count = 0, late = 0;
 
     for (i = 0; i < 2000; i++) {
-        ck_assert_int_eq(put_pattern(i, 0, 1500, START + 1000), KC_OK);
+        ck_assert_int_eq(values_put(store, i, 0, 1500, START + 1000), KC_OK);
         ck_assert(is_there(i));
     }
     for (i = 0; i < 2000; i++) {
@@ -325,10 +239,10 @@ START_TEST(expired_values_make_room_first)
     unsigned int round, i;
 
     for (i = 0; i < 40; i++)
-        ck_assert_int_eq(put_pattern(i, 0, 1500, START + 1000000), KC_OK);
+        ck_assert_int_eq(values_put(store, i, 0, 1500, START + 1000000), KC_OK);
     for (round = 0; round < 100; round++) {
         for (i = 0; i < 20; i++)
-            ck_assert_int_eq(put_pattern(1000 + round * 20 + i, 0, 1500, now + 5), KC_OK);
+            ck_assert_int_eq(values_put(store, 1000 + round * 20 + i, 0, 1500, now + 5), KC_OK);
         now += 5;
     }
     for (i = 0; i < 40; i++)
@@ -339,12 +253,12 @@ END_TEST
 /* 1 MiB has one bucket with two places for the largest values. */
 START_TEST(what_was_touched_is_not_the_oldest)
 {
-    key_text_t first = key_of(1);
+    values_key_t first = values_key(1);
 
-    ck_assert_int_eq(put_pattern(1, 0, 200000, START + 10), KC_OK);
-    ck_assert_int_eq(put_pattern(2, 0, 200000, START + 10), KC_OK);
+    ck_assert_int_eq(values_put(store, 1, 0, 200000, START + 10), KC_OK);
+    ck_assert_int_eq(values_put(store, 2, 0, 200000, START + 10), KC_OK);
     ck_assert_int_eq(kc_store_touch(store, first.text, START + 20, &err), KC_OK);
-    ck_assert_int_eq(put_pattern(3, 0, 200000, START + 10), KC_OK);
+    ck_assert_int_eq(values_put(store, 3, 0, 200000, START + 10), KC_OK);
     ck_assert(is_there(1));
     ck_assert(!is_there(2));
     ck_assert(is_there(3));
@@ -354,9 +268,9 @@ END_TEST
 /* When nothing is free, a value is written over itself and costs no other its place. */
 START_TEST(overwriting_pushes_nobody_out)
 {
-    ck_assert_int_eq(put_pattern(1, 0, 200000, START + 10), KC_OK);
-    ck_assert_int_eq(put_pattern(2, 0, 200000, START + 10), KC_OK);
-    ck_assert_int_eq(put_pattern(2, 1, 150000, START + 10), KC_OK);
+    ck_assert_int_eq(values_put(store, 1, 0, 200000, START + 10), KC_OK);
+    ck_assert_int_eq(values_put(store, 2, 0, 200000, START + 10), KC_OK);
+    ck_assert_int_eq(values_put(store, 2, 1, 150000, START + 10), KC_OK);
     ck_assert(is_there(1));
     ck_assert_uint_eq(get_one(2).value.len, 150000);
 }
@@ -367,14 +281,14 @@ START_TEST(memory_outlives_its_handle)
     void *memory = kc_store_shm_memory(store);
     kc_store_t *again;
     kc_store_item_t item;
-    key_text_t key = key_of(4);
+    values_key_t key = values_key(4);
     const char *keys[] = {key.text};
 
-    ck_assert_int_eq(put_pattern(4, 0, 1500, START + 10), KC_OK);
+    ck_assert_int_eq(values_put(store, 4, 0, 1500, START + 10), KC_OK);
     ck_assert_int_eq(kc_store_shm_attach(memory, MIB, clock_now, &now, testlib_pool, &again, &err),
                      KC_OK);
     ck_assert_int_eq(kc_store_get(again, keys, 1, &item, testlib_pool, &err), KC_OK);
-    ck_assert(is_pattern(item.value, 4));
+    ck_assert(values_is_whole(item.value, 4));
     ck_assert_int_eq(
         kc_store_shm_attach(memory, 2 * MIB, clock_now, &now, testlib_pool, &again, &err),
         KC_REFUSED);
@@ -404,9 +318,9 @@ START_TEST(every_size_has_a_layout)
         ck_assert_int_eq(kc_store_shm_create(size, clock_now, &now, testlib_pool, &store, &err),
                          KC_OK);
         for (i = 0; i < 64; i++) {
-            ck_assert_int_eq(put_pattern(i, 0, 200000, START + 10), KC_OK);
+            ck_assert_int_eq(values_put(store, i, 0, 200000, START + 10), KC_OK);
             ck_assert(is_there(i));
-            ck_assert_int_eq(put_pattern(i, 0, 100, START + 10), KC_OK);
+            ck_assert_int_eq(values_put(store, i, 0, 100, START + 10), KC_OK);
             ck_assert(is_there(i));
         }
         apr_pool_clear(testlib_pool);
@@ -415,19 +329,6 @@ START_TEST(every_size_has_a_layout)
 END_TEST
 
 /* ---------------------------------------------------------------- several processes and threads */
-
-static unsigned int next_random(unsigned int *state)
-{
-    *state = *state * 1103515245U + 12345U;
-    return *state >> 8;
-}
-
-static size_t some_size(unsigned int number)
-{
-    static const size_t sizes[] = {64, 150, 900, 1500, 1600, 2000, 5000, 20000};
-
-    return sizes[number % 8] + number % 7;
-}
 
 /* NULL: every value seen was whole. */
 static void *hammer(void *context)
@@ -440,21 +341,22 @@ static void *hammer(void *context)
     if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
         return context;
     for (i = 0; is_good && i < ROUNDS; i++) {
-        unsigned int number = next_random(&seed) % KEYS;
-        key_text_t key = key_of(number);
+        unsigned int number = values_random(&seed) % KEYS;
+        values_key_t key = values_key(number);
         const char *keys[] = {key.text};
-        unsigned int what = next_random(&seed) % 10;
+        unsigned int what = values_random(&seed) % 10;
         kc_store_item_t item;
 
         if (what < 3)
-            is_good = put_pattern(number, i, some_size(next_random(&seed)), START + 10) == KC_OK;
+            is_good = values_put(store, number, i, values_size(values_random(&seed)), START + 10) ==
+                      KC_OK;
         else if (what == 3)
             is_good = kc_store_drop(store, key.text, NULL) == KC_OK;
         else if (what == 4)
             is_good = kc_store_touch(store, key.text, START + 20, NULL) != KC_DOWN;
         else
             is_good = kc_store_get(store, keys, 1, &item, pool, NULL) == KC_OK &&
-                      (!item.value.data || is_pattern(item.value, number));
+                      (!item.value.data || values_is_whole(item.value, number));
         apr_pool_clear(pool);
     }
     apr_pool_destroy(pool);
@@ -507,161 +409,16 @@ START_TEST(processes_see_whole_values)
 }
 END_TEST
 
-/* ---------------------------------------------------------------- killed processes */
-
-static void writer(unsigned int seed)
-{
-    for (;;) {
-        unsigned int number = next_random(&seed) % 16;
-
-        if (put_pattern(number, seed, some_size((seed >> 3) % 7), START + 1000) != KC_OK)
-            _exit(1);
-    }
-}
-
-static void nap(long nanoseconds)
-{
-    struct timespec span = {0, nanoseconds};
-
-    (void)nanosleep(&span, NULL);
-}
-
-START_TEST(a_killed_writer_loses_and_tears_nothing)
-{
-    unsigned int kill_index, i;
-
-    for (i = 0; i < 16; i++)
-        ck_assert_int_eq(put_pattern(i, 0, 1500, START + 1000), KC_OK);
-    for (kill_index = 0; kill_index < KILLS; kill_index++) {
-        pid_t pids[2];
-        int status = 0;
-
-        for (i = 0; i < 2; i++) {
-            pids[i] = fork();
-            ck_assert_int_ge(pids[i], 0);
-            if (!pids[i])
-                writer(kill_index * 2 + i);
-        }
-        nap(200000 + (long)(kill_index * 7919 % 1000) * 1000);
-        for (i = 0; i < 2; i++) {
-            ck_assert_int_eq(kill(pids[i], SIGKILL), 0);
-            ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
-            ck_assert(WIFSIGNALED(status));
-        }
-        for (i = 0; i < 16; i++)
-            ck_assert(is_there(i));
-    }
-}
-END_TEST
-
-static unsigned char *edge; /* after 700 readable bytes there is no memory */
-
-static void edge_make(void)
-{
-    long page = sysconf(_SC_PAGESIZE);
-    unsigned char *pages =
-        mmap(NULL, (size_t)page * 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    ck_assert(pages != MAP_FAILED);
-    memset(pages, 'x', (size_t)page);
-    ck_assert_int_eq(mprotect(pages + page, (size_t)page, PROT_NONE), 0);
-    edge = pages + page - 700;
-}
-
-static void stop_there(int signal_number)
-{
-    (void)signal_number;
-    (void)raise(SIGSTOP);
-}
-
-/* A child that dies, or stops, in the middle of copying a value, with the lock in its hand. */
-static pid_t caught_writing(unsigned int number, void (*on_fault)(int))
-{
-    key_text_t key = key_of(number);
-    kc_bytes_t value;
-    pid_t pid;
-
-    edge_make();
-    value.data = edge;
-    value.len = 1500;
-    pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid)
-        return pid;
-    (void)signal(SIGSEGV, on_fault);
-    (void)kc_store_put(store, key.text, value, START + 10, NULL);
-    _exit(0);
-}
-
-START_TEST(a_value_half_written_is_not_there)
-{
-    int status = 0;
-    pid_t pid = caught_writing(1, SIG_DFL);
-
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert(WIFSIGNALED(status));
-    ck_assert(!is_there(1));
-    ck_assert_int_eq(put_pattern(1, 1, 1500, START + 10), KC_OK);
-    ck_assert(is_there(1));
-}
-END_TEST
-
-START_TEST(a_value_half_overwritten_is_still_there)
-{
-    int status = 0;
-    pid_t pid;
-    unsigned int round;
-
-    ck_assert_int_eq(put_pattern(1, 1, 1500, START + 10), KC_OK);
-    for (round = 0; round < 20; round++) {
-        pid = caught_writing(1, SIG_DFL);
-        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-        ck_assert(WIFSIGNALED(status));
-        ck_assert(is_there(1));
-    }
-    ck_assert_int_eq(put_pattern(1, 2, 160, START + 10), KC_OK);
-    ck_assert_uint_eq(get_one(1).value.len, 160);
-}
-END_TEST
-
-START_TEST(a_stopped_writer_is_an_outage_and_no_hang)
-{
-    key_text_t key = key_of(1);
-    const char *keys[] = {key.text};
-    kc_store_item_t item;
-    int status = 0;
-    pid_t pid;
-
-    ck_assert_int_eq(put_pattern(1, 1, 1500, START + 10), KC_OK);
-    pid = caught_writing(1, stop_there);
-    ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
-    ck_assert(WIFSTOPPED(status));
-    ck_assert_int_eq(kc_store_get(store, keys, 1, &item, testlib_pool, &err), KC_DOWN);
-    ck_assert_int_eq(err.reason, KC_ERR_STORE_DOWN);
-    ck_assert_int_eq(kill(pid, SIGKILL), 0);
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert(is_there(1));
-}
-END_TEST
-
 /* ---------------------------------------------------------------- suite */
-
-static TCase *tcase_make(Suite *suite, const char *name, void (*setup_function)(void))
-{
-    TCase *tcase = tcase_create(name);
-
-    tcase_add_checked_fixture(tcase, setup_function, testlib_teardown);
-    tcase_set_timeout(tcase, 60);
-    suite_add_tcase(suite, tcase);
-    return tcase;
-}
 
 Suite *kc_test_store_shm(void)
 {
     Suite *suite = suite_create("store_shm");
-    TCase *one = tcase_make(suite, "whole processes", setup);
-    TCase *many = tcase_make(suite, "killed processes", setup_large);
+    TCase *one = tcase_create("whole processes");
 
+    tcase_add_checked_fixture(one, setup, testlib_teardown);
+    tcase_set_timeout(one, 60);
+    suite_add_tcase(suite, one);
     tcase_add_test(one, keeps_a_value_until_it_expires);
     tcase_add_test(one, overwrites);
     tcase_add_test(one, adds_once);
@@ -680,9 +437,5 @@ Suite *kc_test_store_shm(void)
     tcase_add_test(one, every_size_has_a_layout);
     tcase_add_test(one, threads_see_whole_values); /* 1 MiB has one lock: all meet there */
     tcase_add_test(one, processes_see_whole_values);
-    tcase_add_test(many, a_killed_writer_loses_and_tears_nothing);
-    tcase_add_test(many, a_value_half_written_is_not_there);
-    tcase_add_test(many, a_value_half_overwritten_is_still_there);
-    tcase_add_test(many, a_stopped_writer_is_an_outage_and_no_hang);
     return suite;
 }

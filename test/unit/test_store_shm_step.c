@@ -1,0 +1,276 @@
+/* The store in shared memory when a process is killed after each single write to it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store.h"
+#include "testlib.h"
+
+Suite *kc_test_store_shm_step(void);
+
+/*
+ * A child runs one operation instruction by instruction. Whenever it has changed the shared memory,
+ * we take a copy, do to its lock what the kernel does when the owner dies, and look at what such a
+ * child would have left. (The other suite kills in earnest, but at points that it cannot choose.)
+ */
+
+enum {
+    SIZE = 1024 * 1024,
+    START = 1000000,
+    STEPS_MAX = 500000,
+    HEAD = 1024,
+    PAGE = 4096,
+    PAGES_MAX = 16,
+    CROWD = 600
+};
+
+typedef enum { PUT, TOUCH, DROP } verb_t;
+
+typedef struct {
+    const char *name;
+    verb_t verb;
+    size_t old_len; /* of the value that is there before; 0: none */
+    size_t new_len;
+    int is_crowded; /* all small slots are taken by others */
+    int may_vanish;
+} scene_t;
+
+static const scene_t scenes[] = {
+    {"a new value", PUT, 0, 100, 0, 1},
+    {"overwritten", PUT, 90, 100, 0, 0},
+    {"grown into another class", PUT, 100, 300, 0, 0},
+    {"shrunk into another class", PUT, 300, 100, 0, 0},
+    {"another makes room", PUT, 0, 100, 1, 1},
+    {"overwritten in place", PUT, 90, 100, 1, 1},
+    {"touched", TOUCH, 100, 0, 0, 0},
+    {"dropped", DROP, 100, 0, 0, 1},
+};
+
+static int64_t now = START;
+static kc_store_t *store;
+static unsigned char *memory;   /* of the store that the child works on */
+static kc_store_t *copy;        /* what it would leave */
+static unsigned char *left;     /* the copy's memory */
+static unsigned char *before;   /* the memory, as it was a step ago */
+static size_t pages[PAGES_MAX]; /* where the memory will change */
+static size_t page_count;
+static char subject[KC_STORE_KEY_LEN + 1];
+static unsigned char subject_data[512];
+static kc_bytes_t subject_value = {subject_data, 0};
+
+static int64_t clock_now(void *context)
+{
+    return *(int64_t *)context;
+}
+
+static void key_text(unsigned int number, char key[KC_STORE_KEY_LEN + 1])
+{
+    (void)snprintf(key, KC_STORE_KEY_LEN + 1, "%064x", number);
+}
+
+static unsigned char value_byte(unsigned int number, size_t len)
+{
+    return (unsigned char)(number * 7 + len);
+}
+
+/* A value of number's: every byte follows from the number and the length. */
+static kc_rc_t put(kc_store_t *to, unsigned int number, size_t len)
+{
+    unsigned char data[512];
+    kc_bytes_t value = {data, len};
+    char key[KC_STORE_KEY_LEN + 1];
+
+    key_text(number, key);
+    memset(data, value_byte(number, len), sizeof(data));
+    return kc_store_put(to, key, value, START + 100, NULL);
+}
+
+static void assert_whole(unsigned int number, const kc_store_item_t *item)
+{
+    int is_whole = 1;
+    size_t i;
+
+    for (i = 0; i < item->value.len; i++)
+        is_whole &= item->value.data[i] == value_byte(number, item->value.len);
+    ck_assert(is_whole);
+}
+
+/* The length of number's value, which is whole; 0: not there. */
+static size_t len_of(kc_store_t *from, unsigned int number)
+{
+    char key[KC_STORE_KEY_LEN + 1];
+    const char *keys[] = {key};
+    kc_store_item_t item;
+
+    key_text(number, key);
+    ck_assert_int_eq(kc_store_get(from, keys, 1, &item, testlib_pool, NULL), KC_OK);
+    assert_whole(number, &item);
+    return item.value.data ? item.value.len : 0;
+}
+
+static void scene_set(const scene_t *scene)
+{
+    unsigned int i;
+
+    apr_pool_clear(testlib_pool);
+    ck_assert_int_eq(kc_store_shm_create(SIZE, clock_now, &now, testlib_pool, &copy, NULL), KC_OK);
+    ck_assert_int_eq(kc_store_shm_create(SIZE, clock_now, &now, testlib_pool, &store, NULL), KC_OK);
+    left = kc_store_shm_memory(copy);
+    memory = kc_store_shm_memory(store);
+    for (i = 1; scene->is_crowded && i <= CROWD; i++)
+        ck_assert_int_eq(put(store, i, 50), KC_OK);
+    if (scene->old_len)
+        ck_assert_int_eq(put(store, 0, scene->old_len), KC_OK);
+    key_text(0, subject);
+    subject_value.len = scene->new_len;
+    memset(subject_data, value_byte(0, scene->new_len), sizeof(subject_data));
+}
+
+/* As few instructions as can be: all are stepped through, many times. */
+static void scene_run(const scene_t *scene)
+{
+    if (scene->verb == PUT)
+        (void)kc_store_put(store, subject, subject_value, START + 100, NULL);
+    else if (scene->verb == TOUCH)
+        (void)kc_store_touch(store, subject, START + 200, NULL);
+    else
+        (void)kc_store_drop(store, subject, NULL);
+}
+
+static pid_t child_start(const scene_t *scene)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (!pid) {
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+            _exit(2);
+        (void)raise(SIGSTOP);
+        scene_run(scene);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFSTOPPED(status), "this test needs ptrace of an own child");
+    return pid;
+}
+
+/* One instruction; 0 when the child has ended. */
+static int child_step(pid_t pid)
+{
+    int status = 0;
+
+    ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return WIFSTOPPED(status);
+}
+
+/* Which pages the operation changes, by doing it once; the first has the lock. */
+static void pages_find(const scene_t *scene)
+{
+    size_t page;
+
+    scene_set(scene);
+    memcpy(before, memory, SIZE);
+    scene_run(scene);
+    page_count = 0;
+    for (page = 0; page < SIZE / PAGE; page++) {
+        if (page && !memcmp(before + page * PAGE, memory + page * PAGE, PAGE))
+            continue;
+        ck_assert_uint_lt(page_count, PAGES_MAX);
+        pages[page_count++] = page * PAGE;
+    }
+}
+
+static int is_changed(void)
+{
+    size_t i;
+
+    for (i = 0; i < page_count; i++) {
+        if (!memcmp(before + pages[i], memory + pages[i], PAGE))
+            continue;
+        memcpy(before, memory, SIZE);
+        return 1;
+    }
+    return 0;
+}
+
+/* The copy after the owner's death: in the lock's word its number gives way to FUTEX_OWNER_DIED.
+ * That word is the first to hold the number. */
+static void copy_take(pid_t pid)
+{
+    const uint32_t owner_bits = 0x3fffffff;
+    const uint32_t owner_died = 0x40000000;
+    size_t at;
+
+    memcpy(left, memory, SIZE);
+    for (at = 0; at < HEAD; at += sizeof(uint32_t)) {
+        uint32_t word;
+
+        memcpy(&word, left + at, sizeof(word));
+        if ((word & owner_bits) != (uint32_t)pid)
+            continue;
+        word = owner_died;
+        memcpy(left + at, &word, sizeof(word));
+        return;
+    }
+}
+
+/* The value is the old one or the new one, no other is torn, and the store works. */
+static void scene_check(const scene_t *scene, kc_store_t *from)
+{
+    size_t len = len_of(from, 0);
+    unsigned int i;
+
+    ck_assert(len == scene->old_len || len == scene->new_len || (!len && scene->may_vanish));
+    for (i = 1; scene->is_crowded && i <= CROWD; i++)
+        ck_assert_uint_eq(len_of(from, i) % 50, 0);
+    ck_assert_int_eq(kc_store_drop(from, subject, NULL), KC_OK);
+    ck_assert_uint_eq(len_of(from, 0), 0); /* there was no second copy */
+    ck_assert_int_eq(put(from, 0, 200), KC_OK);
+    ck_assert_uint_eq(len_of(from, 0), 200);
+}
+
+START_TEST(killed_after_each_write)
+{
+    const scene_t *scene = &scenes[_i];
+    unsigned int steps = 0, points = 0;
+    pid_t pid;
+
+    before = malloc(SIZE);
+    ck_assert_ptr_nonnull(before);
+    pages_find(scene);
+    scene_set(scene);
+    memcpy(before, memory, SIZE);
+    pid = child_start(scene);
+    while (child_step(pid)) {
+        ck_assert_uint_lt(steps++, STEPS_MAX);
+        if (!is_changed())
+            continue;
+        points++;
+        copy_take(pid);
+        scene_check(scene, copy);
+    }
+    ck_assert_uint_ge(points, 4); /* the lock, the tag or the time, the lock again */
+    free(before);
+}
+END_TEST
+
+Suite *kc_test_store_shm_step(void)
+{
+    Suite *suite = suite_create("store_shm_step");
+    TCase *tcase = tcase_create("killed after each write");
+
+    tcase_add_checked_fixture(tcase, testlib_setup, testlib_teardown);
+    tcase_set_timeout(tcase, 120);
+    tcase_add_loop_test(tcase, killed_after_each_write, 0,
+                        (int)(sizeof(scenes) / sizeof(scenes[0])));
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
