@@ -245,7 +245,7 @@ kc_rc_t kc_session_create(const kc_rp_t *rp, const kc_session_t *session, apr_po
 }
 
 /* Looks a cookie's session up under each key in turn, newest first, with its mark. KC_MISS: there
- * is none; KC_REFUSED: malformed, or ended by a mark. */
+ * is none, or the cookie is malformed; KC_REFUSED: ended by a mark. */
 static kc_rc_t look_up(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, session_id_t *id,
                        kc_store_item_t *found, kc_err_t *err)
 {
@@ -309,6 +309,8 @@ static kc_session_state_t open_session(const kc_rp_t *rp, const session_id_t *id
         rc = kc_session_decode(compact, session, err);
     if (rc == KC_REFUSED)
         return KC_SESSION_NONE;
+    if (rc == KC_FAULT)
+        return KC_SESSION_UNKNOWN;
     if (rc != KC_OK || now >= session->expires) {
         (void)KC_FAIL(err, rc, KC_ERR_SESSION_ENDED, "the session is past its end");
         return KC_SESSION_ENDED;
