@@ -26,7 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from faults import FAULTS
-from realm import Realm, Refusal, repeated
+from realm import POOL, Realm, Refusal, repeated
 
 LARGEST_REQUEST = 1 << 20
 
@@ -238,6 +238,7 @@ def main():
     if options.presets:
         with open(options.presets, encoding="utf-8") as file:
             presets = {name: row.get("realm", {}) for name, row in json.load(file).items()}
+    POOL.fill()
     realms = Realms(presets)
     servers = [Server(options.port, realms)]
     if options.tls_port:

@@ -51,8 +51,14 @@ class KeyPool:
         self.size = size
         self.made = {}
 
+    def fill(self):
+        """Makes what will be wanted, so that no request waits for it."""
+        for kind in KEY_KINDS:
+            for index in range(self.size if kind == "RSA" else 1):
+                self.get(kind, index)
+
     def get(self, kind, index=0):
-        slot = (kind, index % self.size)
+        slot = (kind, index % self.size if kind == "RSA" else 0)
         with self.lock:
             if slot not in self.made:
                 self.made[slot] = KEY_KINDS[kind]()

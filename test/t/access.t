@@ -69,9 +69,16 @@ subtest 'KeycloakUnauth pass: through, without a name' => sub {
     is scalar(headers_named($old->json || {}, 'kubeflow-userid')), 0, 'and has no name';
 };
 subtest 'KeycloakUnauth: a folder inside sets it back' => sub {
-    my $response = browser($SITE)->get('/unauth-pass/again');
-    # Require all granted is inherited: httpd asks nobody there, so only the name is at stake.
-    is scalar(headers_named($response->json || {}, 'kubeflow-userid')), 0, 'nobody has a name';
+    my $before = hits($SITE);
+    ok asked_to_sign_in(browser($SITE)->get('/unauth-pass/again'), $SITE), 'the sign-in';
+    is hits($SITE), $before, 'the backend is not reached';
+};
+subtest 'KeycloakUnauth pass does not open what a role guards' => sub {
+    my $before = hits($SITE);
+    my $response = browser($SITE)->get('/unauth-pass/role');
+    like $response->status, qr/^(?:302|401|403)$/, 'closed' or diag $response->text;
+    is hits($SITE), $before, 'the backend is not reached';
+    is $in->get('/unauth-pass/role')->status, 200, 'with a session and the role: open';
 };
 
 # ---- public paths

@@ -250,23 +250,29 @@ subtest '88 a planted session cookie: a new id' => sub {
 
 subtest '88 the session of the attacker does not become the victim\'s' => sub {
     my $attacker = signed_in($SITE) or return fail 'signing in';
-    my $victim = browser($SITE);
-    $victim->jar->{keycloak_session} = $attacker->session;
     realm($SITE)->set(user => { sub => 'victim', email => 'victim@example.com' });
-    # The site is open with the attacker's session, so the victim signs in by hand.
-    is $victim->sign_in('/authservice/login?return=%2F')->status, 303, 'the victim signs in';
+    my ($victim, $back) = before_callback();
+    $victim->jar->{keycloak_session} = $attacker->session;
+    is $victim->get($back)->status, 303, 'the victim signs in';
     realm($SITE)->reset;
     isnt $victim->session, $attacker->session, 'under a new id';
     is identity($victim->seen), 'victim@example.com', 'as the victim';
     isnt identity($attacker->seen), 'victim@example.com', 'which the attacker is not';
 };
 
-subtest '89, 93 B signs in over A: A\'s session is gone' => sub {
-    my $browser = signed_in($SITE) or return fail 'signing in';
+subtest '89, 93 B signs in over A, A\'s session is gone' => sub {
+    my ($browser, $back) = before_callback();
+    is $browser->get($back)->status, 303, 'A signs in';
     my $old = $browser->session;
+    is identity($browser->seen), 'alice@example.com', 'as A';
     realm($SITE)->set(user => { sub => 'b', email => 'bob@example.com' });
-    is $browser->sign_in('/authservice/login?return=%2F')->status, 303, 'B signs in';
+    # The realm signs in whoever it knows when the code is made.
+    my $start = browser($SITE);
+    my $back_b = $start->authorize($start->start('/c'));
+    $browser->jar->{$_} = $start->jar->{$_} for $start->login_names;
+    is $browser->get($back_b)->status, 303, 'B signs in';
     realm($SITE)->reset;
+    isnt $browser->session, $old, 'under a new id';
     is identity($browser->seen), 'bob@example.com', 'as B';
     my $before = hits($SITE);
     ok !browser($SITE)->get('/', Cookie => "keycloak_session=$old")->from_backend, 'A\'s old cookie opens nothing';

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ATTACKS K: a realm that is unreachable, slow, endless or wrong. KeycloakHTTPTimeout is 1s here; a browser waits 25.
+# ATTACKS K: a realm that is unreachable, slow, endless or wrong. KeycloakHTTPTimeout is 1s where one has to wait; a browser waits 25.
 use strict;
 use warnings;
 use Test::More;
