@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing in at a real Keycloak, and what the backend is told of it, under both MPMs."""
 
+import http.client
 import re
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -226,3 +228,63 @@ def test_refusal_at_keycloak_is_a_page(site):
     assert answer.status == 401 and answer.header("Content-Type").startswith("text/html"), answer
     assert "<script>alert" not in answer.text and "KC0307" in answer.text
     assert not answer.header("X-Backend")
+
+
+def session_cookie(browser):
+    return "keycloak_session=" + browser.cookie("keycloak_session").value
+
+
+def test_one_connection_for_several_people(site, alice):
+    """Nothing of one request is left for the next one on the same connection."""
+    bob = site.signed_in("bob")
+    people = [(alice, "alice@example.com"), (None, None), (bob, "bob@example.com"), (None, None),
+              (alice, "alice@example.com")]
+    connection = http.client.HTTPConnection("localhost", site.port, timeout=30)
+    try:
+        for browser, user in people * 2:
+            count = site.seen()
+            headers = {"Accept": "application/json"}
+            if browser:
+                headers["Cookie"] = session_cookie(browser)
+            connection.request("GET", "/api/x", headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == (200 if browser else 401)
+            assert site.seen() == count + (1 if browser else 0)
+            if browser:
+                assert site.backend.requests[-1]["user"] == user
+    finally:
+        connection.close()
+
+
+def test_many_people_at_once(site, alice):
+    bob = site.signed_in("bob")
+
+    def visit(number):
+        browser, user = ((alice, "alice@example.com"), (bob, "bob@example.com"),
+                         (site.browser(), None))[number % 3]
+        answer = site.call(browser, f"/api/{number}",
+                           [("kubeflow-userid", "eve@example.com")])
+        return answer.status, (answer.json().get("user"), user)
+    with ThreadPoolExecutor(12) as pool:
+        for status, (found, expected) in pool.map(visit, range(180)):
+            assert (status, found) == (200 if expected else 401, expected)
+
+
+def test_uploads_pass_with_a_session_only(site, alice):
+    body = b"0123456789abcdef" * 200_000
+    headers = [("Content-Type", "application/octet-stream")]
+    answer = site.get(alice, "/api/upload", headers, method="POST", body=body)
+    assert answer.status == 200 and answer.json()["body_bytes"] == len(body)
+    assert answer.json()["user"] == "alice@example.com"
+    count = site.seen()
+    answer = site.get(site.browser(), "/api/upload", headers, method="POST", body=body[:4096])
+    assert answer.status == 401 and site.seen() == count, answer
+
+
+def test_websocket_without_a_session_is_refused(site):
+    count = site.seen()
+    answer = site.get(site.browser(), "/api/kernel", [
+        ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "MDEyMzQ1Njc4OWFiY2RlZg==")])
+    assert answer.status == 401 and site.seen() == count, answer
