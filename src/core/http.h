@@ -12,8 +12,8 @@
 enum { KC_HTTP_BODY_MAX = 256 * 1024 /* bytes of an answer */ };
 
 typedef struct kc_http_request_t {
-    const char *url;           /* absolute, http or https */
-    const char *form;          /* application/x-www-form-urlencoded body: makes it a POST; NULL: a GET */
+    const char *url;  /* absolute, http or https */
+    const char *form; /* application/x-www-form-urlencoded body: makes it a POST; NULL: a GET */
     const char *authorization; /* value of Authorization, or NULL */
 } kc_http_request_t;
 
@@ -26,11 +26,12 @@ typedef struct kc_http_response_t {
 
 typedef struct kc_http_t kc_http_t;
 struct kc_http_t {
-    /* KC_OK: a whole answer, whatever its status. KC_DOWN with KC_ERR_PROVIDER_DOWN: refused, unresolved, TLS failed,
-     * deadline passed, cut short, over KC_HTTP_BODY_MAX; with KC_ERR_PROVIDER_BUSY: too many are waiting already
-     * (answered at once). Redirects are not followed, compressed answers not asked for nor undone. The
-     * detail names the host, never the query, the form or the authorization. KC_REFUSED with
-     * KC_ERR_DISCOVERY_ENDPOINT: the URL is neither http nor https. The body is cleansed with pool. Thread safe. */
+    /* KC_OK: a whole answer, whatever its status. KC_DOWN with KC_ERR_PROVIDER_DOWN: refused,
+     * unresolved, TLS failed, deadline passed, cut short, over KC_HTTP_BODY_MAX; with
+     * KC_ERR_PROVIDER_BUSY: too many are waiting already (answered at once). Redirects are not
+     * followed, compressed answers not asked for nor undone. The detail names the host, never the
+     * query, the form or the authorization. KC_REFUSED with KC_ERR_DISCOVERY_ENDPOINT: the URL is
+     * neither http nor https. The body is cleansed with pool. Thread safe. */
     kc_rc_t (*perform)(kc_http_t *http, const kc_http_request_t *request, apr_pool_t *pool,
                        kc_http_response_t *response, kc_err_t *err);
 };
@@ -40,10 +41,12 @@ typedef struct kc_http_curl_options_t {
     const char *client_cert; /* PEM, or NULL */
     const char *client_key;  /* PEM, or NULL */
     int64_t timeout_ms;      /* for the whole exchange; connecting gets at most the same */
-    uint32_t waiting_max;    /* exchanges under way at once; the next is KC_ERR_PROVIDER_BUSY; at least 1 */
+    uint32_t
+        waiting_max; /* exchanges under way at once; the next is KC_ERR_PROVIDER_BUSY; at least 1 */
 } kc_http_curl_options_t;
 
-/* Once in the parent, before threads exist (curl_global_init; its counterpart is a cleanup of pool). */
+/* Once in the parent, before threads exist (curl_global_init; its counterpart is a cleanup of
+ * pool). */
 kc_rc_t kc_http_curl_start(apr_pool_t *pool, kc_err_t *err);
 /* After fork, in each child. Idle handles are kept for keep-alive, closed with pool. */
 kc_rc_t kc_http_curl_create(const kc_http_curl_options_t *options, apr_pool_t *pool,

@@ -24,19 +24,22 @@ typedef struct kc_store_item_t {
     int64_t expires_at; /* seconds since 1970; 0 when the store cannot tell */
 } kc_store_item_t;
 
-/* Every function is safe to call from several threads, returns within the store's deadline, and holds no
- * lock across I/O. KC_DOWN with KC_ERR_STORE_DOWN always means that the store did not answer or answered
- * nonsense, never that something is absent. Expiry is absolute (seconds since 1970); an expired item is absent. Keys are
- * KC_STORE_KEY_LEN hex characters, NUL-terminated; anything else is KC_REFUSED. */
+/* Every function is safe to call from several threads, returns within the store's deadline, and
+ * holds no lock across I/O. KC_DOWN with KC_ERR_STORE_DOWN always means that the store did not
+ * answer or answered nonsense, never that something is absent. Expiry is absolute (seconds since
+ * 1970); an expired item is absent. Keys are KC_STORE_KEY_LEN hex characters, NUL-terminated;
+ * anything else is KC_REFUSED. */
 typedef struct kc_store_vtable_t {
     const char *name; /* "shm", "memcached" */
     /* All keys in one round trip; KC_OK also when some or all are absent. */
     kc_rc_t (*get)(kc_store_t *store, const char *const *keys, size_t count, kc_store_item_t *items,
                    apr_pool_t *pool, kc_err_t *err);
-    /* Writes or overwrites. KC_REFUSED with KC_ERR_STORE_VALUE when value is over KC_STORE_VALUE_MAX (or the store's own cap). */
+    /* Writes or overwrites. KC_REFUSED with KC_ERR_STORE_VALUE when value is over
+     * KC_STORE_VALUE_MAX (or the store's own cap). */
     kc_rc_t (*put)(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
                    kc_err_t *err);
-    /* Writes only when absent: KC_EXISTS when it is there. Atomic over everybody who shares the store. */
+    /* Writes only when absent: KC_EXISTS when it is there. Atomic over everybody who shares the
+     * store. */
     kc_rc_t (*add)(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
                    kc_err_t *err);
     /* Moves the expiry: KC_MISS when absent. */
@@ -59,21 +62,22 @@ kc_rc_t kc_store_add(kc_store_t *store, const char *key, kc_bytes_t value, int64
 kc_rc_t kc_store_touch(kc_store_t *store, const char *key, int64_t expires_at, kc_err_t *err);
 kc_rc_t kc_store_drop(kc_store_t *store, const char *key, kc_err_t *err);
 
-/* Shared memory, made before fork and inherited by the children; a child killed at any instruction leaves it
- * usable; full: expired entries of a bucket, then the oldest (written or touched), make room. size in bytes (at
- * least 1 MiB, else KC_REFUSED).
- * now/context: the clock, in seconds. The mapping is released with pool (the process pool, to live across graceful restarts). */
+/* Shared memory, made before fork and inherited by the children; a child killed at any instruction
+ * leaves it usable; full: expired entries of a bucket, then the oldest (written or touched), make
+ * room. size in bytes (at least 1 MiB, else KC_REFUSED). now/context: the clock, in seconds. The
+ * mapping is released with pool (the process pool, to live across graceful restarts). */
 kc_rc_t kc_store_shm_create(size_t size, int64_t (*now)(void *context), void *context,
                             apr_pool_t *pool, kc_store_t **out, kc_err_t *err);
-/* httpd unloads the module's code at each restart, and a store's functions with it. What may be kept over a restart
- * is the memory alone: remember kc_store_shm_memory and its size in the process pool; the reloaded code attaches to it
- * with a handle of its own, in pool. attach is KC_REFUSED when the memory has another size or another version's
- * layout; then make a new one. */
+/* httpd unloads the module's code at each restart, and a store's functions with it. What may be
+ * kept over a restart is the memory alone: remember kc_store_shm_memory and its size in the process
+ * pool; the reloaded code attaches to it with a handle of its own, in pool. attach is KC_REFUSED
+ * when the memory has another size or another version's layout; then make a new one. */
 void *kc_store_shm_memory(const kc_store_t *store);
-kc_rc_t kc_store_shm_attach(void *memory, size_t size, int64_t (*now)(void *context),
-                            void *context, apr_pool_t *pool, kc_store_t **out, kc_err_t *err);
-/* memcached over libmemcached, made after fork; sockets open on first use. servers: `count` texts host:port (or host, port
- * 11211, or [v6]:port). timeout_ms bounds connecting and each answer. KC_FAULT for a malformed server. */
+kc_rc_t kc_store_shm_attach(void *memory, size_t size, int64_t (*now)(void *context), void *context,
+                            apr_pool_t *pool, kc_store_t **out, kc_err_t *err);
+/* memcached over libmemcached, made after fork; sockets open on first use. servers: `count` texts
+ * host:port (or host, port 11211, or [v6]:port). timeout_ms bounds connecting and each answer.
+ * KC_FAULT for a malformed server. */
 kc_rc_t kc_store_memcached_create(const char *const *servers, size_t count, int64_t timeout_ms,
                                   apr_pool_t *pool, kc_store_t **out, kc_err_t *err);
 /* Checks one server's text at start-up. */

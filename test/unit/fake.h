@@ -1,5 +1,5 @@
-/* A world for unit tests: clock, random, log, stores and HTTP that do as they are told and remember what they were asked.
- * SPDX-License-Identifier: Apache-2.0 */
+/* A world for unit tests: clock, random, log, stores and HTTP that do as they are told and remember
+ * what they were asked. SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_FAKE_H
 #define KC_FAKE_H
 
@@ -12,9 +12,7 @@
 
 #define KC_FAKE_NOW 1700000000 /* where the clock starts, in seconds since 1970 */
 
-enum {
-    KC_FAKE_NEVER = -1
-};
+enum { KC_FAKE_NEVER = -1 };
 
 /* One value in a fake store. Tests may change it in place. */
 typedef struct kc_fake_entry_t {
@@ -74,20 +72,22 @@ kc_fake_t *kc_fake_make(apr_pool_t *pool);
 /* The next random bytes (copied); afterwards the fixed sequence goes on. */
 void kc_fake_random(kc_fake_t *fake, const void *bytes, size_t len);
 
-/* The answer to every request for url, compared whole, or also without its query when url has none. A later answer replaces
- * an earlier one. body may be NULL: empty. All arguments are copied. */
+/* The answer to every request for url, compared whole, or also without its query when url has none.
+ * A later answer replaces an earlier one. body may be NULL: empty. All arguments are copied. */
 void kc_fake_answer(kc_fake_t *fake, const char *url, int status, const char *content_type,
                     const char *body);
 /* The same for one request; those wait in a queue, and go before the lasting answer. */
 void kc_fake_answer_once(kc_fake_t *fake, const char *url, int status, const char *content_type,
                          const char *body);
-/* A lasting KC_DOWN with reason (KC_ERR_PROVIDER_DOWN, KC_ERR_PROVIDER_BUSY); an answer replaces it. */
+/* A lasting KC_DOWN with reason (KC_ERR_PROVIDER_DOWN, KC_ERR_PROVIDER_BUSY); an answer replaces
+ * it. */
 void kc_fake_answer_down(kc_fake_t *fake, const char *url, kc_reason_t reason);
 /* How many requests url had (compared as above; NULL: all), and the last of them (NULL: none). */
 int kc_fake_request_count(const kc_fake_t *fake, const char *url);
 const kc_fake_request_t *kc_fake_request_last(const kc_fake_t *fake, const char *url);
 
-/* The live or expired entry of key, or NULL; the nth entry (0 first) of those in the store, or NULL. */
+/* The live or expired entry of key, or NULL; the nth entry (0 first) of those in the store, or
+ * NULL. */
 kc_fake_entry_t *kc_fake_store_entry(kc_fake_store_t *store, const char *key);
 kc_fake_entry_t *kc_fake_store_nth(kc_fake_store_t *store, int index);
 /* Entries that are there and not expired. */
