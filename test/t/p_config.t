@@ -95,9 +95,10 @@ subtest 'accepted: a secret in the environment' => sub {
     my ($accepted, $said) = check(@realm, 'KeycloakClientSecret env:KC_TEST_SECRET');
     ok $accepted, 'accepted' or diag $said;
 };
-subtest '188 http with consent: one warning' => sub {
-    my (undef, $said) = check(@{ $good{'http to a remote issuer with consent'} });
-    is scalar(() = $said =~ /KeycloakAllowHTTP|without TLS|not encrypted|in the clear|http:/gi) > 0, 1, 'a warning' or diag $said;
+subtest '188 http with consent: one warning when httpd starts' => sub {
+    my @warnings = grep { /KeycloakAllowHTTP/ } split /\n/, error_log();
+    is scalar(@warnings), 1, 'one' or diag join "\n", @warnings;
+    like $warnings[0] // '', qr/\[auth_keycloak:warn\]/, 'a warning';
 };
 
 # ---- refused: name, directive that the message names, lines; the last line is at fault unless told
@@ -263,16 +264,17 @@ subtest '190 no secret in any log at the highest level' => sub {
     my @lines = grep { !/\[(?:http|core|ssl):trace\d\]/ } split /\n/, error_log('canary_log');
     cmp_ok scalar(grep { /\[auth_keycloak:/ } @lines), '>', 10, 'the module has logged something';
     push @lines, grep { /\[auth_keycloak:/ } split /\n/, error_log();
+    my @own = grep { /\[auth_keycloak:/ } @lines;
     my %found;
     for my $row (@secrets) {
         my ($name, $value) = @$row;
         for my $spelling ($value, escape($value)) {
-            my ($line) = grep { index($_, $spelling) >= 0 } @lines;
+            # The query of a page is the application's: other modules may tell it, we may not.
+            my ($line) = grep { index($_, $spelling) >= 0 } $name eq 'query' ? @own : @lines;
             $found{"$name: " . substr $line, 0, 240} = 1 if defined $line;
         }
     }
     is join("\n", sort keys %found), '', 'none of them is in a log';
-    my @own = grep { /\[auth_keycloak:/ } @lines;
     is scalar(grep { /[?&](?:code|state|return)=|id_token_hint/ } @own), 0, 'nor any query string'
         or diag join "\n", grep { /[?&](?:code|state|return)=|id_token_hint/ } @own;
 };

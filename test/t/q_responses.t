@@ -74,7 +74,7 @@ subtest '194 error pages for people, JSON for scripts' => sub {
         my $body = $answers{$name}->body;
         like $answers{$name}->header('Content-Type'), qr{^text/html;\s*charset=utf-8}i, "$name: HTML in UTF-8";
         like $body, qr/<!doctype html>/i, 'a whole page';
-        like $body, qr/request id/i, 'with the request id';
+        like $body, qr{request <code>[A-Za-z0-9_-]+</code>}i, 'with the request id';
         like $answers{$name}->header('Content-Security-Policy') // '', qr/default-src 'none'/, 'and a policy that lets nothing in';
     }
     my $json = $answers{'API'}->json || {};
