@@ -76,6 +76,37 @@ def test_value_changed_in_memcached_is_no_session(own_site):
     assert own_site.seen() == count
 
 
+def test_old_value_put_back_after_logout_is_no_session(own_site):
+    browser = own_site.signed_in("alice")
+    cookie = "keycloak_session=" + browser.cookie("keycloak_session").value
+    before = own_site.memcached.dump()
+    browser.get(own_site.url + "/authservice/logout")
+    count = own_site.seen()
+    missing = set(before) - set(own_site.memcached.keys())
+    assert missing
+    for key in missing:
+        own_site.memcached.put(key, before[key])
+    answer = own_site.get(own_site.browser(), headers=[("Cookie", cookie)])
+    assert asks_to_sign_in(answer, own_site.realm), answer
+    assert own_site.seen() == count
+
+
+def test_values_swapped_between_people_are_no_session(own_site):
+    alice = own_site.signed_in("alice")
+    hers = {key: value for key, value in own_site.memcached.dump().items() if len(value) > 200}
+    bob = own_site.signed_in("bob")
+    his = {key: value for key, value in own_site.memcached.dump().items()
+           if len(value) > 200 and key not in hers}
+    assert len(hers) == len(his) == 1
+    (her_key, her_value), (his_key, his_value) = *hers.items(), *his.items()
+    own_site.memcached.put(her_key, his_value)
+    own_site.memcached.put(his_key, her_value)
+    count = own_site.seen()
+    assert asks_to_sign_in(own_site.get(alice), own_site.realm)
+    assert asks_to_sign_in(own_site.get(bob), own_site.realm)
+    assert own_site.seen() == count
+
+
 def test_stalled_memcached_is_503_and_nobody_is_signed_out(own_site):
     browser = own_site.signed_in("alice")
     child = own_site.memcached.child
