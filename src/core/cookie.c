@@ -6,20 +6,25 @@
 
 #include <apr_strings.h>
 
-/* A walk over the header. A piece reaches from behind one separator to the next: ";", or the ", "
- * with which httpd joins the lines of clients that send several. */
+/* A walk over the header. A piece reaches from behind one ";" to the next. A lax walk also ends it
+ * at
+ * ", ", with which httpd joins the lines of clients that send several: what is taken away is taken
+ * in either reading, but nothing is believed in it, because other hosts of the domain may set
+ * cookies whose values have commas. */
 typedef struct {
     const char *rest;      /* where the next piece begins; NULL at the end */
     const char *end;       /* of the header */
     const char *semicolon; /* the next one, kept so that commas do not make it be sought again */
+    int is_lax;
     kc_bytes_t piece;
     kc_bytes_t name;  /* without the blanks around it */
     kc_bytes_t value; /* likewise */
     int has_value;    /* there is a "=" */
 } walk_t;
 
-static void walk_begin(walk_t *walk, const char *header, size_t len)
+static void walk_begin(walk_t *walk, const char *header, size_t len, int is_lax)
 {
+    walk->is_lax = is_lax;
     walk->rest = header;
     walk->end = header + len;
     walk->semicolon = NULL;
@@ -47,7 +52,7 @@ static const char *piece_end(walk_t *walk)
 
     if (!walk->semicolon || walk->semicolon < walk->rest)
         walk->semicolon = seek(walk->rest, walk->end, ';');
-    while ((comma = seek(comma, walk->semicolon, ',')) < walk->semicolon) {
+    while (walk->is_lax && (comma = seek(comma, walk->semicolon, ',')) < walk->semicolon) {
         /* A comma without a space is part of a value, as some sites write them. */
         if (comma + 1 < walk->end && comma[1] == ' ')
             return comma;
@@ -79,7 +84,7 @@ static int begin_capped(walk_t *walk, const char *header)
 {
     size_t len = strnlen(header, KC_COOKIE_HEADER_MAX + 1);
 
-    walk_begin(walk, header, len);
+    walk_begin(walk, header, len, 0);
     return len <= KC_COOKIE_HEADER_MAX;
 }
 
@@ -188,7 +193,7 @@ const char *kc_cookie_strip(const char *header, const char *const *names, size_t
 
     if (!header)
         return NULL;
-    walk_begin(&walk, header, strlen(header));
+    walk_begin(&walk, header, strlen(header), 1);
     if (!has_ours(walk, names, count))
         return header;
     stripped = out = apr_palloc(pool, (size_t)(walk.end - header) + 1);

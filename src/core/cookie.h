@@ -11,8 +11,9 @@
 
 enum { KC_COOKIE_HEADER_MAX = 64 * 1024, KC_COOKIE_LIST_MAX = 64 };
 
-/* The header is what httpd gives: pairs separated by "; ", and by ", " where a client sent several
- * lines. No function copies or allocates but where it says so. */
+/* The header is what httpd gives: pairs separated by ";" (RFC 6265 section 4.2.1). httpd joins the
+ * lines of clients that send several with ", "; strip alone reads it that way too. No function
+ * copies or allocates but where it says so. */
 
 /* The value of the one cookie of this exact name (quotes around a value are not removed, and so
  * make it malformed for the callers). KC_MISS when absent, when the name has no value, or the

@@ -287,6 +287,9 @@ static CURLcode request_set(exchange_t *exchange)
     SET(URL, request->url);
     SET(HTTPHEADER, exchange->headers);
     if (request->form) {
+        /* curl repeats a request on a kept connection that has died, but a code is sent only once
+         */
+        SET(FRESH_CONNECT, 1L);
         SET(POSTFIELDS, request->form);
         SET(POSTFIELDSIZE, (long)strlen(request->form));
     }

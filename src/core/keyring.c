@@ -13,6 +13,7 @@
 enum {
     NEVER = -1,
     RETRY_SECONDS = 1,
+    RETRY_STALE_SECONDS = 15,
     UNKNOWN_KID_SECONDS = 60,
     NAME_SIZE = 2 * KC_CRYPTO_SHA256_SIZE + 1
 };
@@ -31,6 +32,7 @@ struct kc_keyring_t {
     apr_thread_cond_t *fetched;
     holder_t *current;
     int is_fetching;
+    uint32_t waiting; /* threads in wait_for_fetch */
     int64_t failed_at;
     kc_err_t failure;
     char shared_name[NAME_SIZE]; /* keys in the host's store */
@@ -295,20 +297,28 @@ static int is_usable(const kc_keyring_t *keyring)
     return keyring->current && age(keyring) < age_max(keyring->conf);
 }
 
-/* A clock that was set back does not make a failure last. */
+/* With something to fall back on there is no hurry, and each try costs one person a wait. A clock
+ * that was set back does not make a failure last. */
 static int has_failed_lately(const kc_keyring_t *keyring)
 {
     int64_t passed = now(keyring) - keyring->failed_at;
 
-    return passed >= 0 && passed < RETRY_SECONDS;
+    return passed >= 0 && passed < (is_usable(keyring) ? RETRY_STALE_SECONDS : RETRY_SECONDS);
 }
 
-/* Waits until the thread that fetches is done; 0 when it takes longer than its calls may. */
+/* Waits until the thread that fetches is done; 0 when it takes longer than its calls may, or when
+ * too many wait already: a provider that hangs must leave threads for everybody else. */
 static int wait_for_fetch(kc_keyring_t *keyring)
 {
     apr_interval_time_t deadline = apr_time_from_msec(2 * keyring->conf->http_timeout + 1000);
+    apr_status_t status;
 
-    return apr_thread_cond_timedwait(keyring->fetched, keyring->mutex, deadline) == APR_SUCCESS;
+    if (keyring->env->waiting_max && keyring->waiting >= keyring->env->waiting_max)
+        return 0;
+    keyring->waiting++;
+    status = apr_thread_cond_timedwait(keyring->fetched, keyring->mutex, deadline);
+    keyring->waiting--;
+    return status == APR_SUCCESS;
 }
 
 /* With the mutex held: brings about a current snapshot that is young, or as good as can be had. */
@@ -332,8 +342,8 @@ static void freshen(kc_keyring_t *keyring)
 
 static kc_rc_t fail(const kc_keyring_t *keyring, kc_err_t *err)
 {
-    if (keyring->failure.reason == KC_ERR_NONE)
-        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "still waiting for %s",
+    if (keyring->is_fetching || keyring->failure.reason == KC_ERR_NONE)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "still waiting for %s",
                        keyring->conf->issuer);
     if (err)
         *err = keyring->failure;

@@ -13,8 +13,7 @@
  * the blocks id_token header, payload, signature and claims (u32 length, bytes). The NULs let a
  * request use the texts where they lie. */
 
-static const char key_purpose[] = "session-key";
-static const char touch_purpose[] = "session-touch";
+static const char key_purpose[] = "sid"; /* short: the derivation takes one block of SHA-256 */
 static const char seal_purpose[] = "session";
 
 static void put_block(kc_buf_t *buf, kc_bytes_t bytes)
@@ -286,12 +285,9 @@ static void touch(const kc_rp_t *rp, const session_id_t *id, int64_t known_end, 
     if (known_end) {
         if (end - known_end < tenth || end <= known_end)
             return;
-    } else {
-        char key[KC_STORE_KEY_LEN + 1];
-
-        if (kc_rp_store_key(rp, rp->keys->key[0], touch_purpose, id->bytes, key, NULL) != KC_OK ||
-            kc_store_add(rp->env->host, key, mark, now + (tenth > 0 ? tenth : 1), NULL) != KC_OK)
-            return;
+    } else if (kc_store_add(rp->env->host, id->key, mark, now + (tenth > 0 ? tenth : 1), NULL) !=
+               KC_OK) {
+        return;
     }
     (void)kc_store_touch(rp->env->sessions, id->key, end, NULL);
 }

@@ -48,6 +48,8 @@ static int is_public(const akc_server_t *server, const request_rec *r)
     return 0;
 }
 
+/* Our own addresses and public paths need no user; mod_authz_core has found that only one is
+ * missing when this is asked. */
 int akc_check_authn_access(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);

@@ -97,4 +97,4 @@ const command_rec akc_config_commands[] = {
 #include "core/conf.def"
 #undef KC_CONF
 #undef KC_CONF_DIR
-    {NULL}};
+    {.name = NULL}};

@@ -9,6 +9,8 @@
 
 APLOG_USE_MODULE(auth_keycloak);
 
+static const char handler_name[] = "keycloak-endpoint";
+
 /* The part of a path behind KeycloakPrefix; NULL when it is elsewhere. */
 static const char *below_prefix(const akc_server_t *server, const char *path)
 {
@@ -27,7 +29,8 @@ int akc_endpoints_is_ours(const akc_server_t *server, const request_rec *r)
     return r->uri && (below_prefix(server, r->uri) || akc_endpoints_is_callback(server, r->uri));
 }
 
-/* No file and no backend stands behind our addresses. */
+/* No file and no backend stands behind our addresses; the handler's name tells other modules, such
+ * as mod_dir with FallbackResource, that they are taken. */
 int akc_endpoints_translate(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
@@ -35,6 +38,7 @@ int akc_endpoints_translate(request_rec *r)
     if (!request || !akc_endpoints_is_ours(request->server, r))
         return DECLINED;
     r->filename = apr_pstrcat(r->pool, "keycloak:", r->uri, NULL);
+    r->handler = handler_name;
     return OK;
 }
 

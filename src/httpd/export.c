@@ -64,28 +64,31 @@ static int is_pinned(const akc_server_t *server, const char *name, const char *e
     return is_guarded(server, name, end);
 }
 
-/* Takes tokens out of Connection that would make a proxy drop what we set. */
+/* Takes tokens out of Connection that would make a proxy drop what we set. mod_proxy separates them
+ * by commas, semicolons and blanks, and looks into quotes. */
 static void clean_connection(const akc_server_t *server, request_rec *r)
 {
-    const char *at = apr_table_get(r->headers_in, "Connection");
-    const char *kept = NULL;
+    static const char separators[] = ",; \t\"";
+    const char *at = apr_table_get(r->headers_in, "Connection"), *end;
+    char *kept, *out;
 
-    if (!at || (!strpbrk(at, ",") && !is_pinned(server, at, at + strlen(at))))
+    if (!at || (!at[strcspn(at, separators)] && !is_pinned(server, at, at + strlen(at))))
         return;
-    while (*at) {
-        const char *end = at + strcspn(at, ",");
-
-        if (!is_pinned(server, at, end) && strspn(at, " \t,") < (size_t)(end - at)) {
-            const char *token = apr_pstrmemdup(r->pool, at, (apr_size_t)(end - at));
-
-            kept = kept ? apr_pstrcat(r->pool, kept, ",", token, NULL) : token;
-        }
-        at = *end ? end + 1 : end;
+    kept = out = apr_palloc(r->pool, strlen(at) + 2);
+    for (; *at; at = *end ? end + 1 : end) {
+        end = at + strcspn(at, separators);
+        if (at == end || is_pinned(server, at, end))
+            continue;
+        memcpy(out, at, (size_t)(end - at));
+        out += end - at;
+        *out++ = ',';
     }
-    if (kept)
-        apr_table_setn(r->headers_in, "Connection", kept);
-    else
+    if (out == kept) {
         apr_table_unset(r->headers_in, "Connection");
+        return;
+    }
+    out[-1] = '\0';
+    apr_table_setn(r->headers_in, "Connection", kept);
 }
 
 static void strip_cookies(const akc_server_t *server, request_rec *r)

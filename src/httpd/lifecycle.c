@@ -243,14 +243,15 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
 /* --- a child --- */
 
-/* At most a quarter of a child's threads wait for Keycloak; the rest goes on serving. */
+/* At most a quarter of a child's threads wait for Keycloak, half of them in calls of their own and
+ * half for another thread's; the rest goes on serving. */
 static uint32_t waiting_max(void)
 {
     int threads = 1;
 
-    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || threads < 4)
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || threads < 8)
         return 1;
-    return (uint32_t)threads / 4;
+    return (uint32_t)threads / 8;
 }
 
 static kc_rc_t open_http(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
@@ -275,6 +276,7 @@ static kc_rc_t start_child(akc_server_t *config, apr_pool_t *pool, kc_err_t *err
     env->random = random_bytes;
     env->log = log_line;
     env->context = config->server;
+    env->waiting_max = waiting_max();
     rc = open_http(config, pool, err);
     if (rc == KC_OK && conf->memcached)
         rc = kc_store_memcached_create((const char *const *)(void *)conf->memcached->elts,

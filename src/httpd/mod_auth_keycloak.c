@@ -15,10 +15,12 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_pre_translate_name(akc_endpoints_translate, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_translate_name(akc_endpoints_translate, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_map_to_storage(akc_endpoints_map, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_check_access_ex(akc_check_authn_access, NULL, NULL, APR_HOOK_FIRST,
-                            AP_AUTH_INTERNAL_PER_CONF);
+    /* behind mod_authz_core, which has the first word: what it forbids stays forbidden. Whether a
+     * path needs a sign-in depends on the path, so httpd must ask again after each redirect. */
+    ap_hook_check_access_ex(akc_check_authn_access, NULL, NULL, APR_HOOK_REALLY_LAST,
+                            AP_AUTH_INTERNAL_PER_URI);
     ap_hook_check_authn(akc_check_authn_user, NULL, NULL, APR_HOOK_MIDDLE,
-                        AP_AUTH_INTERNAL_PER_CONF);
+                        AP_AUTH_INTERNAL_PER_URI);
     ap_hook_note_auth_failure(akc_check_authn_note, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_insert_error_filter(akc_respond_forbid, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(akc_endpoints_handle, NULL, NULL, APR_HOOK_REALLY_FIRST);

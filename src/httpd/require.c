@@ -6,6 +6,14 @@
 #include "core/authz.h"
 #include "mod_auth_keycloak.h"
 
+static const char *name_of(kc_authz_kind_t kind)
+{
+    static const char *const names[] = {"keycloak-role", "keycloak-client-role", "keycloak-group",
+                                        "keycloak-claim"};
+
+    return names[kind];
+}
+
 static const char *parse(kc_authz_kind_t kind, cmd_parms *cmd, const char *line, const void **rule)
 {
     const char **words = apr_pcalloc(cmd->temp_pool, (strlen(line) / 2 + 2) * sizeof(*words));
@@ -16,7 +24,7 @@ static const char *parse(kc_authz_kind_t kind, cmd_parms *cmd, const char *line,
     while (*line)
         words[count++] = ap_getword_conf(cmd->pool, &line);
     if (kc_authz_parse(kind, count, words, cmd->pool, &parsed, &err) != KC_OK)
-        return apr_pstrdup(cmd->pool, err.detail);
+        return apr_pstrcat(cmd->pool, "Require ", name_of(kind), " ", err.detail, NULL);
     *rule = parsed;
     return NULL;
 }
@@ -58,16 +66,16 @@ static const authz_provider client_role = {check, parse_client_role};
 static const authz_provider group = {check, parse_group};
 static const authz_provider claim = {check, parse_claim};
 
-static void add(apr_pool_t *pool, const char *name, const authz_provider *provider)
+static void add(apr_pool_t *pool, kc_authz_kind_t kind, const authz_provider *provider)
 {
-    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION, provider,
-                              AP_AUTH_INTERNAL_PER_CONF);
+    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, name_of(kind), AUTHZ_PROVIDER_VERSION,
+                              provider, AP_AUTH_INTERNAL_PER_URI);
 }
 
 void akc_require_register(apr_pool_t *pool)
 {
-    add(pool, "keycloak-role", &realm_role);
-    add(pool, "keycloak-client-role", &client_role);
-    add(pool, "keycloak-group", &group);
-    add(pool, "keycloak-claim", &claim);
+    add(pool, KC_AUTHZ_REALM_ROLE, &realm_role);
+    add(pool, KC_AUTHZ_CLIENT_ROLE, &client_role);
+    add(pool, KC_AUTHZ_GROUP, &group);
+    add(pool, KC_AUTHZ_CLAIM, &claim);
 }
