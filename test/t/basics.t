@@ -196,6 +196,30 @@ subtest 'a virtual host merges the server\'s settings and overrides them' => sub
     is $browser->get('/authservice/oidc/callback')->from_backend, 1, 'the default prefix is not ours there';
 };
 
+subtest 'KeycloakRedirectURI, KeycloakAuthURL, KeycloakScope, KeycloakCookie' => sub {
+    my $browser = browser('addresses');
+    my $start = $browser->get('/x')->led_to;
+    like $start, qr{^/realms/addresses/protocol/openid-connect/auth\?}, 'the browser is sent to a path of this host';
+    my $query = query_of($start);
+    is $query->{redirect_uri}, $browser->origin . '/oauth2/callback', 'the redirect URI is the one that was told';
+    is $query->{scope}, 'openid groups', 'so is the scope';
+    my $response = $browser->get($browser->authorize($ENV{KC_PROVIDER} . $start));
+    is $response->status, 303, 'the callback is routed by the redirect URI' or diag $response->text;
+    ok exists $browser->jar->{addresses_session}, 'the cookie has its name';
+    is identity($browser->seen), 'alice@example.com', 'signed in';
+};
+
+subtest 'KeycloakBackchannelURL: browsers know the realm by one name, this host by another' => sub {
+    my $public = 'https://sso.example.com';
+    my $browser = browser('backchannel');
+    my $start = $browser->start('/x');
+    like $start, qr{^\Q$public\E/realms/backchannel/protocol/openid-connect/auth\?}, 'the browser is sent to the public name';
+    my $response = $browser->get($browser->authorize($ENV{KC_PROVIDER} . substr $start, length $public));
+    is $response->status, 303, 'code and keys were fetched by the other' or diag $response->text;
+    is identity($browser->seen), 'alice@example.com', 'signed in';
+    like $browser->get('/authservice/logout')->header('Location') // '', qr{^\Q$public\E/realms/backchannel/}, 'logout at the public name';
+};
+
 # ---- https and HTTP/2
 
 subtest 'over https' => sub {
