@@ -90,6 +90,15 @@ for my $path (qw(/open /open/ /open/a/b /open?x=1)) {
         is scalar(headers_named($response->json || {}, 'kubeflow-userid')), 0, 'nameless';
     };
 }
+subtest 'a public path does not open what another Require line closes' => sub {
+    my $before = hits($SITE);
+    for my $browser (browser($SITE), $in) {
+        my $response = $browser->get('/open/denied/x');
+        is $response->status, 403, 'closed' or diag $response->text;
+    }
+    is hits($SITE), $before, 'the backend is not reached';
+};
+
 for my $path (qw(/openx /Open /OPEN/x /x/open /?x=/open/ /open/../user /open/..;/user /open/%2e%2e/user /open/%2e%2e%2fuser /open/..%2fuser
     /open/%252e%252e/user /open/..%5cuser /open%2f..%2fuser /open/./../user /open/x/../../user /open%00 /open%00/user /%6fpen/../user
     //open/../user /open//../user /open/..%252fuser /open/%c0%ae%c0%ae/user /open;x /open;/../user /./user /open/..\user),
