@@ -34,6 +34,7 @@ KeycloakClientID      {client}
 KeycloakClientSecret  file:{folder}/client-secret
 KeycloakCryptoKey     file:{folder}/crypto-key
 KeycloakMemcached     {memcached}
+KeycloakStoreTimeout  500ms
 <Location />
     AuthType Keycloak
     Require valid-user

@@ -51,7 +51,8 @@ class Site:
             private_file(self.folder / "crypto-key", secrets.token_urlsafe(40))
             store = f"KeycloakCryptoKey file:{self.folder}/crypto-key\n"
         if self.memcached:
-            store += f"KeycloakMemcached {self.memcached.address}\n"
+            # A busy machine may stop memcached for longer than the default's 50 ms.
+            store += f"KeycloakMemcached {self.memcached.address}\nKeycloakStoreTimeout 1s\n"
         self.names = {"issuer": issuer or realm.issuer, "client": realm.client, "store": store,
                       "folder": self.folder, "backend": self.backend.port, "url": self.url,
                       "keycloak_port": realm.server.port}

@@ -187,7 +187,7 @@ def test_further_claims_as_headers(new_site, realm):
 
 
 def test_hanging_keycloak_stops_sign_ins_only(new_site, realm, keycloak):
-    site = new_site(realm, settings="KeycloakHTTPTimeout 1s")
+    site = new_site(realm, settings="KeycloakHTTPTimeout 3s")
     alice, bob = site.signed_in("alice"), site.browser()
     form = bob.get(site.url + "/api/x")
     callback = bob.fill_in(form, "bob", realm.passwords["bob"], follow=False).header("Location")

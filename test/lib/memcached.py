@@ -40,17 +40,27 @@ class Memcached:
                     break
             return answer
 
+    def count(self):
+        """How many items it says that it holds."""
+        for line in self._ask(b"stats\r\n", b"END\r\n").splitlines():
+            if line.startswith(b"STAT curr_items "):
+                return int(line.split()[2])
+        raise Failure("memcached does not count its items")
+
     def keys(self):
-        """Every key, as memcached's own crawler lists them."""
-        for _ in range(100):
-            answer = self._ask(b"lru_crawler metadump all\r\n", b"END\r\n")
-            if not answer.startswith(b"BUSY"):
-                break
+        """Every key, as memcached's own crawler lists them.
+
+        Items move while the crawler walks, so that it may pass one by: asked again, a bounded
+        number of times, until it finds as many as there are.
+        """
+        for _ in range(50):
+            answer = self._ask(b"lru_crawler metadump hash\r\n", b"END\r\n")
+            found = [unquote_to_bytes(line.split()[0].removeprefix(b"key="))
+                     for line in answer.splitlines() if line.startswith(b"key=")]
+            if answer.endswith(b"END\r\n") and len(found) >= self.count():
+                return found
             time.sleep(0.1)
-        if not answer.endswith(b"END\r\n"):
-            raise Failure(f"memcached does not list its keys: {answer[:80]!r}")
-        return [unquote_to_bytes(line.split()[0].removeprefix(b"key="))
-                for line in answer.splitlines() if line.startswith(b"key=")]
+        raise Failure(f"memcached lists {len(found)} of {self.count()} keys: {answer[:80]!r}")
 
     def put(self, key, value):
         """Overwrites one item; memcached's answer."""
