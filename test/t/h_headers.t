@@ -132,7 +132,8 @@ subtest 'a CGI program sees identity, not the session' => sub {
 # ---- 114, 115
 
 for my $connection ('kubeflow-userid', 'Kubeflow-UserID, close', 'close, kubeflow-userid, kubeflow-groups, x-name', 'keep-alive,kubeflow-userid',
-    'close,,, KUBEFLOW-USERID ,,') {
+    'close,,, KUBEFLOW-USERID ,,', 'close;kubeflow-userid', 'close kubeflow-userid;kubeflow-groups x-name', "close,\tkubeflow-userid",
+    'close, "kubeflow-userid", x;X-Name') {
     my $seen = $in->seen('/x', Connection => $connection =~ /close/ ? $connection : "$connection, close");
     alice_ok $seen || {}, "114 Connection: $connection";
     is join('|', headers_named($seen || {}, 'X-Name')), 'Alice Example', '114 and the others';
