@@ -18,10 +18,12 @@ static int is_our_type(request_rec *r)
  * in their own way, so anything that could be read otherwise has to sign in. */
 static int is_plain(const request_rec *r)
 {
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "-._~!$&'()*+,=:@/";
     size_t len = strcspn(r->unparsed_uri, "?");
 
     return strlen(r->uri) == len && strncmp(r->uri, r->unparsed_uri, len) == 0 &&
-           strcspn(r->uri, ";\\%#") == len && !strstr(r->uri, "//") && !strstr(r->uri, "/./") &&
+           strspn(r->uri, plain) == len && !strstr(r->uri, "//") && !strstr(r->uri, "/./") &&
            !strstr(r->uri, "/../");
 }
 

@@ -125,8 +125,6 @@ int akc_export_scrub(request_rec *r)
 
     if (!request)
         return DECLINED;
-    if (!request->server->rp->env)
-        return HTTP_SERVICE_UNAVAILABLE; /* this child could not start */
     if (ap_is_initial_req(r))
         hide_query(request, r);
     remove_guarded(request->server, r->headers_in);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <ap_mpm.h>
 #include <apr_strings.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/buf.h"
@@ -76,6 +77,18 @@ static int fail_directive(const akc_server_t *config, kc_conf_index_t index, con
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
+/* Trailers that become headers arrive after we have looked at the headers. */
+static kc_rc_t check_trailers(const akc_server_t *config, kc_err_t *err)
+{
+    const core_server_config *core = ap_get_core_module_config(config->server->module_config);
+
+    if (!config->conf->issuer || core->merge_trailers != AP_MERGE_TRAILERS_ENABLE)
+        return KC_OK;
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG,
+                   "cannot go together with MergeTrailers On, by which clients could name "
+                   "themselves in trailers: set that to Off");
+}
+
 int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
     server_rec *server;
@@ -87,7 +100,8 @@ int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         kc_conf_index_t index = KC_CONF_ROW_issuer;
         kc_err_t err;
 
-        if (kc_conf_check(config->conf, &index, ptemp, &err) != KC_OK)
+        if (kc_conf_check(config->conf, &index, ptemp, &err) != KC_OK ||
+            check_trailers(config, &err) != KC_OK)
             return fail_directive(config, index, &err);
     }
     return OK;
@@ -300,7 +314,7 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
             continue;
         if (start_child(config, pchild, &err) != KC_OK) {
             (void)fail(server, &err);
-            config->rp->env = NULL; /* akc_export_scrub lets nothing through */
+            exit(APEXIT_CHILDSICK); /* a child that cannot check must not serve */
         }
     }
 }

@@ -94,20 +94,24 @@ static int port_of(const request_rec *r)
     return r->server->port ? r->server->port : r->connection->local_addr->port;
 }
 
-/* The first value of a list such as X-Forwarded-Proto: https, http. */
-static const char *first_value(request_rec *r, const char *name)
+/* The last value of a header: what the trusted peer wrote itself. What stands before it, others may
+ * have said. */
+static const char *last_value(request_rec *r, const char *name)
 {
-    const char *value = apr_table_get(r->headers_in, name);
+    const char *value = apr_table_get(r->headers_in, name), *comma;
 
-    if (!value || !*value)
+    if (!value)
         return NULL;
-    return apr_pstrmemdup(r->pool, value, strcspn(value, ", \t"));
+    comma = strrchr(value, ',');
+    value = comma ? comma + 1 : value;
+    value += strspn(value, " \t");
+    return *value ? apr_pstrmemdup(r->pool, value, strcspn(value, " \t")) : NULL;
 }
 
 /* The scheme that the browser uses, of a trusted peer's word or our own connection. */
 static const char *scheme_of(const akc_server_t *server, request_rec *r)
 {
-    const char *proto = is_trusted_peer(server, r) ? first_value(r, "X-Forwarded-Proto") : NULL;
+    const char *proto = is_trusted_peer(server, r) ? last_value(r, "X-Forwarded-Proto") : NULL;
 
     if (proto && strcasecmp(proto, "https") == 0)
         return "https";
@@ -119,8 +123,8 @@ static const char *scheme_of(const akc_server_t *server, request_rec *r)
 /* What a trusted peer says of host and port; NULL when it says nothing that is a URL. */
 static const char *forwarded_origin(request_rec *r, const char *scheme, const char *host)
 {
-    const char *name = first_value(r, "X-Forwarded-Host");
-    const char *port = first_value(r, "X-Forwarded-Port");
+    const char *name = last_value(r, "X-Forwarded-Host");
+    const char *port = last_value(r, "X-Forwarded-Port");
     const char *text;
     kc_url_t url;
 

@@ -228,6 +228,8 @@ subtest '122 X-Forwarded-* of a trusted peer' => sub {
     my $response = browser('trusting')->get('/x', 'X-Forwarded-Proto' => 'https', 'X-Forwarded-Host' => 'kubeflow.example.com');
     is query_of($response->header('Location'))->{redirect_uri}, 'https://kubeflow.example.com/authservice/oidc/callback', 'believed';
     like join("\n", $response->all('Set-Cookie')), qr/^__Host-keycloak_login_.*Secure/, 'also for the cookies';
+    my $list = browser('trusting')->get('/x', 'X-Forwarded-Proto' => 'http, https', 'X-Forwarded-Host' => 'evil.example.com, kubeflow.example.com');
+    is query_of($list->header('Location'))->{redirect_uri}, 'https://kubeflow.example.com/authservice/oidc/callback', 'of several values its own, the last';
     for my $host ("evil.example.com/path", 'a b', 'user@evil.example.com', 'evil.example.com#', "evil.example.com\\x", 'evil.example.com?x') {
         my $odd = browser('trusting')->get('/x', 'X-Forwarded-Host' => $host);
         # A trusted peer may name any host, but nothing else by it.

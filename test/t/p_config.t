@@ -172,6 +172,7 @@ my @bad = (
     ['a claim with an odd operator',    'keycloak-claim', [@minimal, '<Location />', 'AuthType Keycloak', 'Require keycloak-claim a is b'], 0],
     ['an expression in a claim that is none', 'keycloak-claim', [@minimal, '<Location />', 'AuthType Keycloak', 'Require keycloak-claim a matches "("'], 0],
     ['too few arguments',               'KeycloakIssuer', ['KeycloakIssuer']],
+    ['117 trailers that become headers', 'MergeTrailers', [@minimal, 'MergeTrailers On'], 'any'],
     ['too many arguments',              'KeycloakClientID', ['KeycloakClientID a b']],
 );
 for my $row (@bad) {
