@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "test" / "lib"), str(ROOT / "docker" / "demo"), str(ROOT / "test" / "e2e")]
 
+from authority import make_authority  # noqa: E402
 from keycloak import Keycloak  # noqa: E402
 from site_under_test import Site  # noqa: E402
 
@@ -20,10 +21,17 @@ def _terminated(_number, _frame):
 
 
 @pytest.fixture(scope="session")
-def keycloak(tmp_path_factory):
-    """The one Keycloak of this run."""
+def authority(tmp_path_factory):
+    """Folder of a CA and of its certificate for localhost."""
+    return make_authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="session")
+def keycloak(tmp_path_factory, authority):
+    """The one Keycloak of this run; by https it answers under the authority's certificate."""
     signal.signal(signal.SIGTERM, _terminated)
-    server = Keycloak(tmp_path_factory.mktemp("keycloak"))
+    server = Keycloak(tmp_path_factory.mktemp("keycloak"),
+                      tls=(authority / "localhost.pem", authority / "localhost.key"))
     try:
         server.start()
         server.ready()

@@ -2,6 +2,7 @@
 """One site: httpd with the module, its memcached, and the backend behind it."""
 
 import os
+import pwd
 import secrets
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from backend import Backend, values
 from browser import SCRIPT, Browser, sign_in_form
 from httpd import Httpd
 from memcached import Memcached
-from process import free_port
+from process import free_port, unprivileged_user
 
 CONFIG = """\
 KeycloakIssuer        {issuer}
@@ -34,6 +35,15 @@ def private_file(path, text):
     return path
 
 
+def let_httpd_read(path):
+    """Lets httpd's unprivileged children read a file of the test's private folders."""
+    user = unprivileged_user()
+    if user:
+        os.chown(path, pwd.getpwnam(user).pw_uid, -1)
+        for folder in list(path.resolve().parents)[:3]:
+            folder.chmod(folder.stat().st_mode | 0o011)
+
+
 class Site:
     """`settings` are directives of the server, `blocks` further sections; {name} is filled in."""
 
@@ -55,7 +65,8 @@ class Site:
             store += f"KeycloakMemcached {self.memcached.address}\nKeycloakStoreTimeout 1s\n"
         self.names = {"issuer": issuer or realm.issuer, "client": realm.client, "store": store,
                       "folder": self.folder, "backend": self.backend.port, "url": self.url,
-                      "keycloak_port": realm.server.port}
+                      "keycloak_port": realm.server.port,
+                      "keycloak_tls_port": realm.server.tls_port}
         self.names["settings"] = settings.format(**self.names)
         self.names["blocks"] = blocks.format(**self.names)
         self.httpd = Httpd(self.folder / "httpd", module, self.port, config.format(**self.names),

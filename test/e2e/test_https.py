@@ -36,26 +36,6 @@ RewriteRule ^/through/(.*)$ http://127.0.0.1:{backend}/$1 [P]
 """
 
 
-def openssl(folder, *words):
-    done = subprocess.run(["openssl", *words], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    """A CA and a certificate of it for localhost."""
-    folder = tmp_path_factory.mktemp("ca")
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc"]
-    openssl(folder, "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2",
-            "-subj", "/CN=test CA", "-addext", "keyUsage=critical,keyCertSign")
-    openssl(folder, "req", *key, "-keyout", "localhost.key", "-out", "localhost.csr",
-            "-subj", "/CN=localhost")
-    (folder / "extensions").write_text("subjectAltName=DNS:localhost\n")
-    openssl(folder, "x509", "-req", "-in", "localhost.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-            "-CAcreateserial", "-days", "2", "-extfile", "extensions", "-out", "localhost.pem")
-    return folder
-
-
 def tls_site(new_site, realm, authority, order, **more):
     modules = list(FIRST)
     for name in order:

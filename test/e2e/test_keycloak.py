@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Keycloak's own settings change: keys, e-mail verification, PKCE, client authentication, addresses."""
 
+import json
 import os
 import signal
 
 import pytest
+from jwcrypto import jwk
 
 from backend import values
-from site_under_test import asks_to_sign_in, is_form
+from site_under_test import asks_to_sign_in, is_form, let_httpd_read, private_file
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +125,23 @@ def test_client_authentication(new_site, realm, method):
         realm.change_client(lambda client: client.update({"clientAuthenticatorType": "client-secret"}))
 
 
+def test_private_key_jwt(new_site, realm):
+    """Keycloak holds the public key only."""
+    key = jwk.JWK.generate(kty="RSA", size=2048, kid="e2e", use="sig", alg="RS256")
+    keys = json.dumps({"keys": [key.export_public(as_dict=True)]})
+    realm.change_client(lambda client: (
+        client.update({"clientAuthenticatorType": "client-jwt"}),
+        client["attributes"].update({"use.jwks.string": "true", "jwks.string": keys})))
+    try:
+        site = new_site(realm, start=False, settings="KeycloakClientAuth private_key_jwt\n"
+                                                     "KeycloakClientKey {folder}/client.jwk")
+        let_httpd_read(private_file(site.folder / "client.jwk", key.export_private()))
+        site.start()
+        assert site.identity(site.signed_in("alice")) == ["alice@example.com"]
+    finally:
+        realm.change_client(lambda client: client.update({"clientAuthenticatorType": "client-secret"}))
+
+
 def test_wrong_secret_is_a_page_and_no_session(new_site, realm):
     site = new_site(realm, settings="KeycloakClientSecret a-wrong-secret-of-some-length")
     browser = site.browser()
@@ -138,6 +157,27 @@ def test_back_channel_by_another_name(new_site, realm):
     start = site.get(browser)
     assert asks_to_sign_in(start, realm), start
     assert site.identity(site.signed_in("alice")) == ["alice@example.com"]
+
+
+def test_back_channel_by_https(new_site, realm, authority):
+    """Tokens and keys come by TLS under the authority that KeycloakCAFile names."""
+    let_httpd_read(authority / "ca.pem")
+    site = new_site(realm, settings="KeycloakBackchannelURL https://localhost:{keycloak_tls_port}\n"
+                                    f"KeycloakCAFile {authority}/ca.pem")
+    assert site.identity(site.signed_in("alice")) == ["alice@example.com"]
+
+
+@pytest.mark.parametrize("host, trust", [("localhost", False), ("127.0.0.1", True)])
+def test_back_channel_by_untrusted_https(new_site, realm, authority, host, trust):
+    """An authority that nobody trusts here, and a name that the certificate has not: 503."""
+    let_httpd_read(authority / "ca.pem")
+    more = f"KeycloakCAFile {authority}/ca.pem" if trust else ""
+    site = new_site(realm, settings=f"KeycloakBackchannelURL https://{host}:"
+                                    "{keycloak_tls_port}\n" + more)
+    answer = site.get(site.browser())
+    assert answer.status == 503 and "KC0201" in answer.text and answer.header("Retry-After"), answer
+    assert ("subject name" if trust else "issuer certificate") in site.httpd.log_text(), site.log()
+    assert site.seen() == 0
 
 
 def test_issuer_that_keycloak_does_not_name(new_site, realm):

@@ -86,7 +86,9 @@ class Realm:
 
 
 class Keycloak:
-    def __init__(self, folder, port=None, home=None):
+    """`tls`: files of a certificate and its key, to be served by https at tls_port as well."""
+
+    def __init__(self, folder, port=None, home=None, tls=None):
         self.home = Path(home or os.environ.get("KEYCLOAK_HOME", ""))
         if not (self.home / "bin" / "kc.sh").is_file():
             raise Failure("KEYCLOAK_HOME does not name an unpacked Keycloak; "
@@ -94,6 +96,7 @@ class Keycloak:
         self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
         self.folder = Path(folder)
+        self.tls, self.tls_port = tls, free_port() if tls else None
         self._password = secrets.token_urlsafe(24)
         self._token = None
         self.child = None
@@ -108,10 +111,12 @@ class Keycloak:
             "JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m",
             "JAVA_OPTS_APPEND": "-XX:-UseG1GC -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
         })
+        tls = [f"--https-port={self.tls_port}", f"--https-certificate-file={self.tls[0]}",
+               f"--https-certificate-key-file={self.tls[1]}"] if self.tls else []
         self.child = Child("Keycloak", [
             self.home / "bin" / "kc.sh", "start", "--optimized", "--cache=local",
             "--http-enabled=true", "--http-host=127.0.0.1", f"--http-port={self.port}",
-            f"--hostname={self.url}"], self.folder / "keycloak.log", env)
+            f"--hostname={self.url}", *tls], self.folder / "keycloak.log", env)
 
     def answers(self):
         try:
