@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """One site: httpd with the module, its memcached, and the backend behind it."""
 
+import atexit
 import os
 import pwd
 import secrets
+import shutil
+import tempfile
 from pathlib import Path
 
 from backend import Backend, values
@@ -35,13 +38,17 @@ def private_file(path, text):
     return path
 
 
-def let_httpd_read(path):
-    """Lets httpd's unprivileged children read a file of the test's private folders."""
+def where_httpd_reads(path):
+    """Copies a file to where httpd's unprivileged children can read it; the copy's path."""
     user = unprivileged_user()
-    if user:
-        os.chown(path, pwd.getpwnam(user).pw_uid, -1)
-        for folder in list(path.resolve().parents)[:3]:
-            folder.chmod(folder.stat().st_mode | 0o011)
+    if not user:
+        return path
+    folder = Path(tempfile.mkdtemp(prefix="keycloak-e2e-"))
+    atexit.register(shutil.rmtree, folder)
+    folder.chmod(0o711)
+    copy = private_file(folder / path.name, path.read_text(encoding="ascii"))
+    os.chown(copy, pwd.getpwnam(user).pw_uid, -1)
+    return copy
 
 
 class Site:

@@ -9,7 +9,7 @@ import pytest
 from jwcrypto import jwk
 
 from backend import values
-from site_under_test import asks_to_sign_in, is_form, let_httpd_read, private_file
+from site_under_test import asks_to_sign_in, is_form, private_file, where_httpd_reads
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_client_authentication(new_site, realm, method):
         realm.change_client(lambda client: client.update({"clientAuthenticatorType": "client-secret"}))
 
 
-def test_private_key_jwt(new_site, realm):
+def test_private_key_jwt(new_site, realm, tmp_path):
     """Keycloak holds the public key only."""
     key = jwk.JWK.generate(kty="RSA", size=2048, kid="e2e", use="sig", alg="RS256")
     keys = json.dumps({"keys": [key.export_public(as_dict=True)]})
@@ -133,10 +133,9 @@ def test_private_key_jwt(new_site, realm):
         client.update({"clientAuthenticatorType": "client-jwt"}),
         client["attributes"].update({"use.jwks.string": "true", "jwks.string": keys})))
     try:
-        site = new_site(realm, start=False, settings="KeycloakClientAuth private_key_jwt\n"
-                                                     "KeycloakClientKey {folder}/client.jwk")
-        let_httpd_read(private_file(site.folder / "client.jwk", key.export_private()))
-        site.start()
+        file = where_httpd_reads(private_file(tmp_path / "client.jwk", key.export_private()))
+        site = new_site(realm, settings="KeycloakClientAuth private_key_jwt\n"
+                                        f"KeycloakClientKey {file}")
         assert site.identity(site.signed_in("alice")) == ["alice@example.com"]
     finally:
         realm.change_client(lambda client: client.update({"clientAuthenticatorType": "client-secret"}))
@@ -161,17 +160,16 @@ def test_back_channel_by_another_name(new_site, realm):
 
 def test_back_channel_by_https(new_site, realm, authority):
     """Tokens and keys come by TLS under the authority that KeycloakCAFile names."""
-    let_httpd_read(authority / "ca.pem")
+    file = where_httpd_reads(authority / "ca.pem")
     site = new_site(realm, settings="KeycloakBackchannelURL https://localhost:{keycloak_tls_port}\n"
-                                    f"KeycloakCAFile {authority}/ca.pem")
+                                    f"KeycloakCAFile {file}")
     assert site.identity(site.signed_in("alice")) == ["alice@example.com"]
 
 
 @pytest.mark.parametrize("host, trust", [("localhost", False), ("127.0.0.1", True)])
 def test_back_channel_by_untrusted_https(new_site, realm, authority, host, trust):
     """An authority that nobody trusts here, and a name that the certificate has not: 503."""
-    let_httpd_read(authority / "ca.pem")
-    more = f"KeycloakCAFile {authority}/ca.pem" if trust else ""
+    more = f"KeycloakCAFile {where_httpd_reads(authority / 'ca.pem')}" if trust else ""
     site = new_site(realm, settings=f"KeycloakBackchannelURL https://{host}:"
                                     "{keycloak_tls_port}\n" + more)
     answer = site.get(site.browser())
