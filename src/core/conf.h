@@ -10,6 +10,8 @@
 
 #include "err.h"
 
+enum { KC_CONF_FILE_MAX = 1024 * 1024 /* bytes */ };
+
 typedef enum {
     KC_CONF_TEXT,     /* one argument, not empty, no control characters */
     KC_CONF_HEADER,   /* a header's name: an RFC 9110 token */
@@ -83,6 +85,12 @@ typedef struct kc_conf_t {
 #undef KC_CONF
 #undef KC_CONF_DIR
     kc_conf_place_t place[KC_CONF_ROWS]; /* explicit set bits: file is not NULL */
+    /* What kc_conf_load has read of the files that ca_file, client_cert and client_key name; else
+     * NULL.
+     */
+    const char *ca_pem;
+    const char *client_cert_pem;
+    const char *client_key_text; /* PEM or JWK */
 } kc_conf_t;
 
 /* The settings of one directory (Location, Directory, .htaccess). */
@@ -147,6 +155,9 @@ int kc_conf_is_set(const kc_conf_t *conf, kc_conf_index_t index);
  * unset) and tells in err what to do. Does nothing when no issuer is set. */
 kc_rc_t kc_conf_check(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
                       kc_err_t *err);
+/* Reads the files that the settings name (up to KC_CONF_FILE_MAX bytes each), while the server
+ * still is root: its children may not be able to. */
+kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, kc_err_t *err);
 /* The setting as text for a dump; secrets as "(set)", what is neither set nor has a default as
  * "(not set)". */
 const char *kc_conf_dump(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool);

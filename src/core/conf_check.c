@@ -5,12 +5,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include <apr_file_info.h>
 #include <apr_hash.h>
 #include <apr_lib.h>
 #include <apr_network_io.h>
 #include <apr_strings.h>
 
+#include "jose.h"
 #include "url.h"
 
 typedef kc_rc_t (*check_fn)(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err);
@@ -152,31 +152,48 @@ static kc_rc_t check_client_secret(const kc_conf_t *conf, apr_pool_t *pool, kc_e
                           "file and name that as file:PATH, or set KeycloakClientAuth");
 }
 
+/* A private JWK signs, whatever it signs. */
+static kc_rc_t check_jwk(const char *path, const char *text, apr_pool_t *pool, kc_err_t *err)
+{
+    char *compact;
+
+    if (kc_jose_sign_jwk(kc_json_new_object(pool), text, pool, &compact, NULL) == KC_OK)
+        return KC_OK;
+    return KC_CONF_REFUSE(err, "%.120s has no private key as a JWK, RSA of %d bits or more or EC",
+                          path, KC_JOSE_RSA_MIN);
+}
+
+static kc_rc_t check_pem(const char *path, const char *text, const char *what, kc_err_t *err)
+{
+    if (strstr(text, "-----BEGIN ") && strstr(text, what))
+        return KC_OK;
+    return KC_CONF_REFUSE(err, "%.160s has no %s in PEM", path, what);
+}
+
 static kc_rc_t check_client_key(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
-    int is_needed =
-        conf->client_auth == KC_AUTH_PRIVATE_KEY_JWT || conf->client_auth == KC_AUTH_TLS;
+    int is_jwk = conf->client_auth == KC_AUTH_PRIVATE_KEY_JWT;
+    const char *text;
+    kc_rc_t rc;
 
-    if (!is_needed)
+    if (!is_jwk && conf->client_auth != KC_AUTH_TLS)
         return KC_OK;
     if (!conf->client_key)
         return KC_CONF_REFUSE(err, "is missing: KeycloakClientAuth private_key_jwt and "
                                    "tls_client_auth need it");
-    return kc_conf_secret_file_check(conf->client_key, pool, err);
+    rc = kc_conf_secret_contents(conf->client_key, 1, pool, &text, err);
+    if (rc != KC_OK)
+        return rc;
+    return is_jwk ? check_jwk(conf->client_key, text, pool, err)
+                  : check_pem(conf->client_key, text, "PRIVATE KEY", err);
 }
 
-static kc_rc_t check_file(const char *path, apr_pool_t *pool, kc_err_t *err)
+static kc_rc_t check_certificates(const char *path, apr_pool_t *pool, kc_err_t *err)
 {
-    apr_finfo_t info;
-    char why[100];
-    apr_status_t status = apr_stat(&info, path, APR_FINFO_TYPE, pool);
+    const char *text;
+    kc_rc_t rc = kc_conf_secret_contents(path, 0, pool, &text, err);
 
-    if (status != APR_SUCCESS)
-        return KC_CONF_REFUSE(err, "cannot read file %.140s: %s", path,
-                              apr_strerror(status, why, sizeof(why)));
-    if (info.filetype != APR_REG)
-        return KC_CONF_REFUSE(err, "%.160s is not a regular file", path);
-    return KC_OK;
+    return rc == KC_OK ? check_pem(path, text, "CERTIFICATE", err) : rc;
 }
 
 static kc_rc_t check_client_cert(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
@@ -185,12 +202,12 @@ static kc_rc_t check_client_cert(const kc_conf_t *conf, apr_pool_t *pool, kc_err
         return KC_OK;
     if (!conf->client_cert)
         return KC_CONF_REFUSE(err, "is missing: KeycloakClientAuth tls_client_auth needs it");
-    return check_file(conf->client_cert, pool, err);
+    return check_certificates(conf->client_cert, pool, err);
 }
 
 static kc_rc_t check_ca_file(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
-    return conf->ca_file ? check_file(conf->ca_file, pool, err) : KC_OK;
+    return conf->ca_file ? check_certificates(conf->ca_file, pool, err) : KC_OK;
 }
 
 /* RFC 6749 section 3.3. */
@@ -234,7 +251,9 @@ static int begins(const char *text, const char *prefix)
 
 static int is_public_http(const kc_conf_t *conf)
 {
-    return conf->public_url && begins(conf->public_url, "http:");
+    const char *url = conf->public_url ? conf->public_url : conf->redirect_uri;
+
+    return url && begins(url, "http:");
 }
 
 static kc_rc_t check_cookie(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
@@ -247,8 +266,8 @@ static kc_rc_t check_cookie(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *e
                               name);
     /* Browsers know these prefixes in any case, and drop the cookie that breaks their promise. */
     if ((begins(name, "__Host-") || begins(name, "__Secure-")) && is_public_http(conf))
-        return KC_CONF_REFUSE(err, "%.60s needs https, but KeycloakPublicURL is %.100s", name,
-                              conf->public_url);
+        return KC_CONF_REFUSE(err, "%.60s needs https, but browsers come to %.100s", name,
+                              conf->public_url ? conf->public_url : conf->redirect_uri);
     if (begins(name, "__Host-") && conf->cookie_domain)
         return KC_CONF_REFUSE(err,
                               "%.60s and KeycloakCookieDomain exclude each other: a __Host- "
@@ -483,6 +502,31 @@ kc_rc_t kc_conf_check_rows(const kc_conf_t *conf, kc_conf_index_t *index, apr_po
 
         if (rc != KC_OK) {
             *index = checks[i].row;
+            return rc;
+        }
+    }
+    return KC_OK;
+}
+
+kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, kc_err_t *err)
+{
+    const struct {
+        kc_conf_index_t row;
+        const char *path;
+        const char **text;
+        int is_private;
+    } files[] = {{KC_CONF_ROW_ca_file, conf->ca_file, &conf->ca_pem, 0},
+                 {KC_CONF_ROW_client_cert, conf->client_cert, &conf->client_cert_pem, 0},
+                 {KC_CONF_ROW_client_key, conf->client_key, &conf->client_key_text, 1}};
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        kc_rc_t rc = KC_OK;
+
+        if (files[i].path)
+            rc = kc_conf_secret_contents(files[i].path, files[i].is_private, pool, files[i].text,
+                                         err);
+        if (rc != KC_OK) {
+            *index = files[i].row;
             return rc;
         }
     }

@@ -34,8 +34,10 @@ enum { KC_CONF_SECRET_LITERAL = 1, KC_CONF_SECRET_EXEC = 2 };
  * The error names the source and never what it holds. */
 kc_rc_t kc_conf_secret_read(const char *text, unsigned int sources, apr_pool_t *pool,
                             const char **out, kc_err_t *err);
-/* A file that holds a secret: there, readable for us, and not for others. */
-kc_rc_t kc_conf_secret_file_check(const char *path, apr_pool_t *pool, kc_err_t *err);
+/* The whole of a file, up to KC_CONF_FILE_MAX bytes without NUL; one that is private must not be
+ * readable for others. */
+kc_rc_t kc_conf_secret_contents(const char *path, int is_private, apr_pool_t *pool,
+                                const char **out, kc_err_t *err);
 
 /* The table of checks behind kc_conf_check. */
 kc_rc_t kc_conf_check_rows(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,

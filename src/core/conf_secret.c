@@ -63,7 +63,8 @@ static kc_rc_t take_line(const char *data, size_t len, const char *source, apr_p
 
 /* ---------------------------------------------------------------- files */
 
-static kc_rc_t judge_file(apr_file_t *file, const char *path, apr_pool_t *pool, kc_err_t *err)
+static kc_rc_t judge_file(apr_file_t *file, const char *path, int is_private, apr_pool_t *pool,
+                          kc_err_t *err)
 {
     apr_finfo_t info;
     apr_status_t status = apr_file_info_get(&info, APR_FINFO_TYPE | APR_FINFO_PROT, file);
@@ -72,14 +73,15 @@ static kc_rc_t judge_file(apr_file_t *file, const char *path, apr_pool_t *pool, 
         return KC_CONF_REFUSE(err, "cannot look at file %.140s: %s", path, reason_of(status, pool));
     if (info.filetype != APR_REG)
         return KC_CONF_REFUSE(err, "%.160s is not a regular file", path);
-    if (info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE | APR_FPROT_WEXECUTE))
+    if (is_private && info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE | APR_FPROT_WEXECUTE))
         return KC_CONF_REFUSE(
             err, "file %.100s can be read or written by others: chmod o-rwx '%.100s'", path, path);
     return KC_OK;
 }
 
 /* Opens before it judges, so that what was judged is what is read. */
-static kc_rc_t open_file(const char *path, apr_pool_t *pool, apr_file_t **out, kc_err_t *err)
+static kc_rc_t open_file(const char *path, int is_private, apr_pool_t *pool, apr_file_t **out,
+                         kc_err_t *err)
 {
     apr_status_t status;
     kc_rc_t rc;
@@ -90,27 +92,41 @@ static kc_rc_t open_file(const char *path, apr_pool_t *pool, apr_file_t **out, k
     status = apr_file_open(out, path, APR_FOPEN_READ | APR_FOPEN_NONBLOCK, 0, pool);
     if (status != APR_SUCCESS)
         return KC_CONF_REFUSE(err, "cannot read file %.140s: %s", path, reason_of(status, pool));
-    rc = judge_file(*out, path, pool, err);
+    rc = judge_file(*out, path, is_private, pool, err);
     if (rc != KC_OK)
         apr_file_close(*out);
     return rc;
 }
 
-kc_rc_t kc_conf_secret_file_check(const char *path, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_secret_contents(const char *path, int is_private, apr_pool_t *pool,
+                                const char **out, kc_err_t *err)
 {
+    char *text = apr_palloc(pool, KC_CONF_FILE_MAX + 1);
+    apr_size_t len = 0;
     apr_file_t *file;
-    kc_rc_t rc = open_file(path, pool, &file, err);
+    apr_status_t status;
+    kc_rc_t rc = open_file(path, is_private, pool, &file, err);
 
-    if (rc == KC_OK)
-        apr_file_close(file);
-    return rc;
+    if (rc != KC_OK)
+        return rc;
+    status = apr_file_read_full(file, text, KC_CONF_FILE_MAX + 1, &len);
+    apr_file_close(file);
+    if (status == APR_SUCCESS)
+        return KC_CONF_REFUSE(err, "%.160s has more than %d bytes", path, KC_CONF_FILE_MAX);
+    if (status != APR_EOF)
+        return KC_CONF_REFUSE(err, "cannot read file %.140s: %s", path, reason_of(status, pool));
+    if (memchr(text, '\0', len))
+        return KC_CONF_REFUSE(err, "%.160s is not a text file", path);
+    *out = apr_pstrmemdup(pool, text, len);
+    kc_crypto_cleanse(text, len);
+    return KC_OK;
 }
 
 static kc_rc_t read_file(const char *path, apr_pool_t *pool, const char **out, kc_err_t *err)
 {
     apr_file_t *file;
     raw_t raw;
-    kc_rc_t rc = open_file(path, pool, &file, err);
+    kc_rc_t rc = open_file(path, 1, pool, &file, err);
     apr_status_t status;
 
     if (rc != KC_OK)

@@ -21,7 +21,7 @@ typedef struct kc_env_t {
     void (*log)(void *context, kc_log_level_t level, const char *line);
     void *context;
     kc_http_t *http;
-    uint32_t waiting_max; /* threads that may wait at once for another's fetch; 0: all */
+    kc_http_gate_t *gate; /* before everything that waits for the provider; NULL: none */
     kc_store_t *sessions; /* sessions, marks and one-use markers: memcached or shared memory */
     kc_store_t *host; /* shared memory of this host: snapshots and limits common to its children */
 } kc_env_t;

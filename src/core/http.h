@@ -36,19 +36,29 @@ struct kc_http_t {
                        kc_http_response_t *response, kc_err_t *err);
 };
 
+/* How many threads of this process may wait for the provider at once, over all its servers: a
+ * provider that hangs must leave threads for everybody else. */
+typedef struct kc_http_gate_t {
+    uint32_t limit; /* at least 1 */
+    uint32_t taken;
+} kc_http_gate_t;
+/* 1 and a place taken, or 0 at once. Thread safe. */
+int kc_http_gate_enter(kc_http_gate_t *gate);
+void kc_http_gate_leave(kc_http_gate_t *gate);
+
 typedef struct kc_http_curl_options_t {
-    const char *ca_file;     /* PEM, in place of the system's; NULL: the system's */
-    const char *client_cert; /* PEM, or NULL */
-    const char *client_key;  /* PEM, or NULL */
-    int64_t timeout_ms;      /* for the whole exchange; connecting gets at most the same */
-    uint32_t
-        waiting_max; /* exchanges under way at once; the next is KC_ERR_PROVIDER_BUSY; at least 1 */
+    const char *ca_pem;          /* certificates in place of the system's; NULL: the system's */
+    const char *client_cert_pem; /* or NULL */
+    const char *client_key_pem;  /* or NULL */
+    int64_t timeout_ms;          /* for the whole exchange; connecting gets at most the same */
+    kc_http_gate_t *gate;        /* each exchange takes a place, or is KC_ERR_PROVIDER_BUSY */
 } kc_http_curl_options_t;
 
 /* Once in the parent, before threads exist (curl_global_init; its counterpart is a cleanup of
  * pool). */
 kc_rc_t kc_http_curl_start(apr_pool_t *pool, kc_err_t *err);
-/* After fork, in each child. Idle handles are kept for keep-alive, closed with pool. */
+/* After fork, in each child. The texts and the gate must outlive pool. Idle handles are kept for
+ * keep-alive, closed with pool. */
 kc_rc_t kc_http_curl_create(const kc_http_curl_options_t *options, apr_pool_t *pool,
                             kc_http_t **out, kc_err_t *err);
 

@@ -25,7 +25,6 @@ enum {
 typedef struct {
     kc_http_t http; /* first */
     kc_http_curl_options_t options;
-    uint32_t waiting; /* atomic */
     pthread_mutex_t lock;
     CURL *idle[IDLE_MAX];
     size_t idle_count;
@@ -259,6 +258,14 @@ static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options)
     return code;
 }
 
+/* Text that the server read as root, because its children may not be able to; NULL sets nothing. */
+static CURLcode blob_set(CURL *curl, CURLoption option, const char *text, CURLcode code)
+{
+    struct curl_blob blob = {(void *)(uintptr_t)text, text ? strlen(text) : 0, CURL_BLOB_NOCOPY};
+
+    return code == CURLE_OK && text ? curl_easy_setopt(curl, option, &blob) : code;
+}
+
 static CURLcode tls_set(CURL *curl, const kc_http_curl_options_t *options)
 {
     CURLcode code = CURLE_OK;
@@ -266,14 +273,12 @@ static CURLcode tls_set(CURL *curl, const kc_http_curl_options_t *options)
     SET(SSL_VERIFYPEER, 1L);
     SET(SSL_VERIFYHOST, 2L);
     SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (options->ca_file) {
-        SET(CAINFO, options->ca_file);
+    if (options->ca_pem) {
         SET(CAPATH, NULL);
+        code = blob_set(curl, CURLOPT_CAINFO_BLOB, options->ca_pem, code);
     }
-    if (options->client_cert)
-        SET(SSLCERT, options->client_cert);
-    if (options->client_key)
-        SET(SSLKEY, options->client_key);
+    code = blob_set(curl, CURLOPT_SSLCERT_BLOB, options->client_cert_pem, code);
+    code = blob_set(curl, CURLOPT_SSLKEY_BLOB, options->client_key_pem, code);
     return code;
 }
 
@@ -398,12 +403,12 @@ static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, a
     if (!is_http(request->url))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
                        "a back-channel URL is neither http nor https");
-    if (__atomic_add_fetch(&client->waiting, 1, __ATOMIC_RELAXED) > client->options.waiting_max)
-        rc = KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "%u exchanges are under way already",
-                     (unsigned int)client->options.waiting_max);
-    else
-        rc = exchange_leased(client, request, pool, response, err);
-    (void)__atomic_sub_fetch(&client->waiting, 1, __ATOMIC_RELAXED);
+    if (!kc_http_gate_enter(client->options.gate))
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
+                       "%u threads wait for the provider already",
+                       (unsigned int)client->options.gate->limit);
+    rc = exchange_leased(client, request, pool, response, err);
+    kc_http_gate_leave(client->options.gate);
     return rc;
 }
 
@@ -431,15 +436,13 @@ kc_rc_t kc_http_curl_create(const kc_http_curl_options_t *options, apr_pool_t *p
 {
     client_t *client;
 
-    if (options->timeout_ms < 1 || options->timeout_ms > 600000 || options->waiting_max < 1)
+    if (options->timeout_ms < 1 || options->timeout_ms > 600000 || !options->gate ||
+        options->gate->limit < 1)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG,
                        "back channel: a timeout of 1 ms to 10 minutes and at least one exchange");
     client = apr_pcalloc(pool, sizeof(*client));
     client->http.perform = curl_perform;
     client->options = *options;
-    client->options.ca_file = apr_pstrdup(pool, options->ca_file);
-    client->options.client_cert = apr_pstrdup(pool, options->client_cert);
-    client->options.client_key = apr_pstrdup(pool, options->client_key);
     if (pthread_mutex_init(&client->lock, NULL))
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "back channel: no lock can be made");
     apr_pool_cleanup_register(pool, client, client_close, apr_pool_cleanup_null);

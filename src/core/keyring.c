@@ -32,7 +32,6 @@ struct kc_keyring_t {
     apr_thread_cond_t *fetched;
     holder_t *current;
     int is_fetching;
-    uint32_t waiting; /* threads in wait_for_fetch */
     int64_t failed_at;
     kc_err_t failure;
     char shared_name[NAME_SIZE]; /* keys in the host's store */
@@ -311,13 +310,14 @@ static int has_failed_lately(const kc_keyring_t *keyring)
 static int wait_for_fetch(kc_keyring_t *keyring)
 {
     apr_interval_time_t deadline = apr_time_from_msec(2 * keyring->conf->http_timeout + 1000);
+    kc_http_gate_t *gate = keyring->env->gate;
     apr_status_t status;
 
-    if (keyring->env->waiting_max && keyring->waiting >= keyring->env->waiting_max)
+    if (gate && !kc_http_gate_enter(gate))
         return 0;
-    keyring->waiting++;
     status = apr_thread_cond_timedwait(keyring->fetched, keyring->mutex, deadline);
-    keyring->waiting--;
+    if (gate)
+        kc_http_gate_leave(gate);
     return status == APR_SUCCESS;
 }
 

@@ -30,7 +30,7 @@ kc_rc_t kc_keyring_create(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t
  * KeycloakMetadataTTL; keeps the old one up to KeycloakMetadataStale while fetching fails. After a
  * failed fetch nobody tries for a second, or for 15 when there are old ones to go on with. KC_DOWN
  * with the reason (KC_ERR_PROVIDER_DOWN, DISCOVERY…, KEYS) when there is nothing to give, and with
- * KC_ERR_PROVIDER_BUSY at once when env's waiting_max threads wait already. Thread safe; holds no
+ * KC_ERR_PROVIDER_BUSY at once when env's gate is full. Thread safe; holds no
  * lock across I/O. */
 kc_rc_t kc_keyring_get(kc_keyring_t *keyring, apr_pool_t *pool, const kc_keyring_snapshot_t **out,
                        kc_err_t *err);

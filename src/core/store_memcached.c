@@ -242,14 +242,14 @@ static kc_rc_t batch_send(const cache_t *cache, batch_t *batch, int *is_stale, k
     return KC_OK;
 }
 
-/* 1 when the answer is to one of the batch's keys and of a size that we may have written. */
+/* 1 when the answer is to one of the batch's keys. */
 static int batch_keep(batch_t *batch, const memcached_result_st *result, apr_pool_t *pool)
 {
     size_t len = memcached_result_length(result);
     int is_ours = 0;
     size_t i;
 
-    if (memcached_result_key_length(result) != KC_STORE_KEY_LEN || len > KC_STORE_VALUE_MAX)
+    if (memcached_result_key_length(result) != KC_STORE_KEY_LEN)
         return 0;
     for (i = 0; i < batch->count; i++) {
         kc_bytes_t *value = &batch->items[i]->value;
@@ -257,6 +257,8 @@ static int batch_keep(batch_t *batch, const memcached_result_st *result, apr_poo
         if (memcmp(memcached_result_key_value(result), batch->keys[i], KC_STORE_KEY_LEN) != 0)
             continue;
         is_ours = 1;
+        if (len > KC_STORE_VALUE_MAX) /* nothing that we wrote: as good as absent */
+            continue;
         value->data = len ? apr_pmemdup(pool, memcached_result_value(result), len)
                           : (const unsigned char *)"";
         value->len = len;
@@ -397,15 +399,16 @@ static kc_rc_t command_try(const cache_t *cache, const command_t *command, int *
     return lease_fail(&lease, status, is_stale, err);
 }
 
-/* Once more when the connection had ended before; but not for add, which may have been done all the
- * same. */
+/* Once more when the connection had ended before. An add may have been done all the same; then its
+ * KC_EXISTS is as good as the truth to callers, for whom somebody else may always have been first.
+ */
 static kc_rc_t command_run(kc_store_t *store, const command_t *command, kc_err_t *err)
 {
     const cache_t *cache = (const cache_t *)(void *)store;
     int is_stale = 0;
     kc_rc_t rc = command_try(cache, command, &is_stale, err);
 
-    if (rc == KC_DOWN && is_stale && command->verb != ADD)
+    if (rc == KC_DOWN && is_stale)
         rc = command_try(cache, command, &is_stale, err);
     return rc;
 }

@@ -126,42 +126,18 @@ static kc_rc_t apply_secret_jwt(call_t *call, kc_err_t *err)
     return rc == KC_OK ? put_assertion(call, assertion, err) : rc;
 }
 
-/* Reads at most size - 1 bytes; a file that fills the buffer is too large. */
-static apr_status_t read_whole(const char *path, char *buffer, apr_size_t size, apr_pool_t *pool)
-{
-    apr_file_t *file;
-    apr_size_t len = 0;
-    apr_status_t status;
-
-    status = apr_file_open(&file, path, APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, pool);
-    if (status != APR_SUCCESS)
-        return status;
-    status = apr_file_read_full(file, buffer, size, &len);
-    (void)apr_file_close(file);
-    if (status == APR_SUCCESS || memchr(buffer, '\0', len))
-        return APR_EINVAL;
-    buffer[len] = '\0';
-    return status == APR_EOF ? APR_SUCCESS : status;
-}
-
-/* The file is read at each sign-in: these are rare, and so a new key needs no restart. */
 static kc_rc_t apply_private_key_jwt(call_t *call, kc_err_t *err)
 {
-    const char *path = call->conf->client_key;
-    char *jwk = apr_palloc(call->pool, KEY_FILE_MAX + 1);
+    const char *jwk = call->conf->client_key_text;
     kc_json_t *claims;
     char *assertion;
     kc_rc_t rc;
 
-    if (!path || read_whole(path, jwk, KEY_FILE_MAX + 1, call->pool) != APR_SUCCESS)
-        rc = KC_FAIL(err, KC_FAULT, KC_ERR_CLIENT_AUTH,
-                     "KeycloakClientKey cannot be read or is over %d bytes: %.150s", KEY_FILE_MAX,
-                     path ? path : "(not set)");
-    else
-        rc = make_assertion(call, &claims, err);
+    if (!jwk)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CLIENT_AUTH, "KeycloakClientKey is not set");
+    rc = make_assertion(call, &claims, err);
     if (rc == KC_OK)
         rc = kc_jose_sign_jwk(claims, jwk, call->pool, &assertion, err);
-    kc_crypto_cleanse(jwk, KEY_FILE_MAX + 1);
     return rc == KC_OK ? put_assertion(call, assertion, err) : rc;
 }
 

@@ -213,12 +213,15 @@ static void warn(const akc_server_t *config)
 static kc_rc_t start_server(akc_server_t *config, kept_t *kept, kc_store_t *host, apr_pool_t *pool,
                             kc_err_t *err)
 {
+    kc_conf_index_t index;
     kc_seal_keys_t *keys;
     kc_rc_t rc;
 
     prepare_guarded(config, pool);
     prepare_trusted(config, pool);
-    rc = prepare_public_url(config, pool, err);
+    rc = kc_conf_load(config->conf, &index, pool, err);
+    if (rc == KC_OK)
+        rc = prepare_public_url(config, pool, err);
     if (rc == KC_OK)
         rc = make_keys(kept, config->conf, pool, &keys, err);
     if (rc == KC_OK)
@@ -257,30 +260,33 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
 /* --- a child --- */
 
-/* At most a quarter of a child's threads wait for Keycloak, half of them in calls of their own and
- * half for another thread's; the rest goes on serving. */
-static uint32_t waiting_max(void)
+/* At most a quarter of a child's threads wait for Keycloak; the rest goes on serving. */
+static kc_http_gate_t *make_gate(apr_pool_t *pool)
 {
+    kc_http_gate_t *gate = apr_pcalloc(pool, sizeof(*gate));
     int threads = 1;
 
-    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || threads < 8)
-        return 1;
-    return (uint32_t)threads / 8;
+    gate->limit = 1;
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) == APR_SUCCESS && threads >= 8)
+        gate->limit = (uint32_t)threads / 4;
+    return gate;
 }
 
 static kc_rc_t open_http(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
 {
     const kc_conf_t *conf = config->conf;
-    kc_http_curl_options_t options = {conf->ca_file, NULL, NULL, conf->http_timeout, waiting_max()};
+    kc_http_curl_options_t options = {conf->ca_pem, NULL, NULL, conf->http_timeout,
+                                      config->env.gate};
 
     if (conf->client_auth == KC_AUTH_TLS) {
-        options.client_cert = conf->client_cert;
-        options.client_key = conf->client_key;
+        options.client_cert_pem = conf->client_cert_pem;
+        options.client_key_pem = conf->client_key_text;
     }
     return kc_http_curl_create(&options, pool, &config->env.http, err);
 }
 
-static kc_rc_t start_child(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
+static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_t *pool,
+                           kc_err_t *err)
 {
     const kc_conf_t *conf = config->conf;
     kc_env_t *env = &config->env;
@@ -290,7 +296,7 @@ static kc_rc_t start_child(akc_server_t *config, apr_pool_t *pool, kc_err_t *err
     env->random = random_bytes;
     env->log = log_line;
     env->context = config->server;
-    env->waiting_max = waiting_max();
+    env->gate = gate;
     rc = open_http(config, pool, err);
     if (rc == KC_OK && conf->memcached)
         rc = kc_store_memcached_create((const char *const *)(void *)conf->memcached->elts,
@@ -304,6 +310,7 @@ static kc_rc_t start_child(akc_server_t *config, apr_pool_t *pool, kc_err_t *err
 
 void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
 {
+    kc_http_gate_t *gate = make_gate(pchild);
     server_rec *server;
 
     for (server = main; server; server = server->next) {
@@ -312,7 +319,7 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
 
         if (!config->rp)
             continue;
-        if (start_child(config, pchild, &err) != KC_OK) {
+        if (start_child(config, gate, pchild, &err) != KC_OK) {
             (void)fail(server, &err);
             exit(APEXIT_CHILDSICK); /* a child that cannot check must not serve */
         }

@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """One site: httpd with the module, its memcached, and the backend behind it."""
 
-import atexit
 import os
-import pwd
 import secrets
-import shutil
-import tempfile
 from pathlib import Path
 
 from backend import Backend, values
 from browser import SCRIPT, Browser, sign_in_form
 from httpd import Httpd
 from memcached import Memcached
-from process import free_port, unprivileged_user
+from process import free_port
 
 CONFIG = """\
 KeycloakIssuer        {issuer}
@@ -36,19 +32,6 @@ def private_file(path, text):
               encoding="ascii") as file:
         file.write(text + "\n")
     return path
-
-
-def where_httpd_reads(path):
-    """Copies a file to where httpd's unprivileged children can read it; the copy's path."""
-    user = unprivileged_user()
-    if not user:
-        return path
-    folder = Path(tempfile.mkdtemp(prefix="keycloak-e2e-"))
-    atexit.register(shutil.rmtree, folder)
-    folder.chmod(0o711)
-    copy = private_file(folder / path.name, path.read_text(encoding="ascii"))
-    os.chown(copy, pwd.getpwnam(user).pw_uid, -1)
-    return copy
 
 
 class Site:

@@ -9,7 +9,7 @@ import pytest
 from jwcrypto import jwk
 
 from backend import values
-from site_under_test import asks_to_sign_in, is_form, private_file, where_httpd_reads
+from site_under_test import asks_to_sign_in, is_form, private_file
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_private_key_jwt(new_site, realm, tmp_path):
         client.update({"clientAuthenticatorType": "client-jwt"}),
         client["attributes"].update({"use.jwks.string": "true", "jwks.string": keys})))
     try:
-        file = where_httpd_reads(private_file(tmp_path / "client.jwk", key.export_private()))
+        file = private_file(tmp_path / "client.jwk", key.export_private())
         site = new_site(realm, settings="KeycloakClientAuth private_key_jwt\n"
                                         f"KeycloakClientKey {file}")
         assert site.identity(site.signed_in("alice")) == ["alice@example.com"]
@@ -160,7 +160,7 @@ def test_back_channel_by_another_name(new_site, realm):
 
 def test_back_channel_by_https(new_site, realm, authority):
     """Tokens and keys come by TLS under the authority that KeycloakCAFile names."""
-    file = where_httpd_reads(authority / "ca.pem")
+    file = authority / "ca.pem"
     site = new_site(realm, settings="KeycloakBackchannelURL https://localhost:{keycloak_tls_port}\n"
                                     f"KeycloakCAFile {file}")
     assert site.identity(site.signed_in("alice")) == ["alice@example.com"]
@@ -169,7 +169,7 @@ def test_back_channel_by_https(new_site, realm, authority):
 @pytest.mark.parametrize("host, trust", [("localhost", False), ("127.0.0.1", True)])
 def test_back_channel_by_untrusted_https(new_site, realm, authority, host, trust):
     """An authority that nobody trusts here, and a name that the certificate has not: 503."""
-    more = f"KeycloakCAFile {where_httpd_reads(authority / 'ca.pem')}" if trust else ""
+    more = f"KeycloakCAFile {authority / 'ca.pem'}" if trust else ""
     site = new_site(realm, settings=f"KeycloakBackchannelURL https://{host}:"
                                     "{keycloak_tls_port}\n" + more)
     answer = site.get(site.browser())

@@ -732,6 +732,12 @@ END_TEST
     "KeycloakClientID app\n"
 #define SECRET BASE "KeycloakClientSecret s\n"
 
+/* The example of RFC 7517 appendix A.2. */
+static const char private_jwk[] =
+    "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\","
+    "\"y\":\"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM\","
+    "\"d\":\"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE\"}";
+
 /* row is KC_CONF_ROWS where the settings are right. */
 typedef struct {
     const char *lines;
@@ -765,16 +771,22 @@ static const check_t checks[] = {
     {BASE "KeycloakClientAuth client_secret_jwt", KC_CONF_ROW_client_secret, "is missing"},
     {BASE "KeycloakClientAuth none", KC_CONF_ROWS, ""},
     {BASE "KeycloakClientAuth private_key_jwt", KC_CONF_ROW_client_key, "is missing"},
-    {BASE "KeycloakClientAuth private_key_jwt\nKeycloakClientKey @/key", KC_CONF_ROWS, ""},
+    {BASE "KeycloakClientAuth private_key_jwt\nKeycloakClientKey @/jwk", KC_CONF_ROWS, ""},
+    {BASE "KeycloakClientAuth private_key_jwt\nKeycloakClientKey @/key", KC_CONF_ROW_client_key,
+     "no private key as a JWK"},
+    {BASE "KeycloakClientAuth private_key_jwt\nKeycloakClientKey @/pem", KC_CONF_ROW_client_key,
+     "no private key as a JWK"},
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/jwk", KC_CONF_ROW_client_key,
+     "no PRIVATE KEY in PEM"},
     {BASE "KeycloakClientAuth private_key_jwt\nKeycloakClientKey @/other", KC_CONF_ROW_client_key,
      "chmod o-rwx"},
     {BASE "KeycloakClientAuth private_key_jwt\nKeycloakClientKey @/none", KC_CONF_ROW_client_key,
      "cannot read file"},
-    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/key", KC_CONF_ROW_client_cert,
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/pem", KC_CONF_ROW_client_cert,
      "is missing"},
-    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/key\nKeycloakClientCert @/none",
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/pem\nKeycloakClientCert @/none",
      KC_CONF_ROW_client_cert, "cannot read file"},
-    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/key\nKeycloakClientCert @/other",
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/pem\nKeycloakClientCert @/other",
      KC_CONF_ROWS, ""},
     {SECRET "KeycloakScope openid,profile\nKeycloakScope a\\\\\\\\b", KC_CONF_ROW_scope,
      "one by one"},
@@ -809,6 +821,7 @@ static const check_t checks[] = {
     {SECRET "KeycloakCAFile @/none", KC_CONF_ROW_ca_file, "cannot read file"},
     {SECRET "KeycloakCAFile /", KC_CONF_ROW_ca_file, "not a regular file"},
     {SECRET "KeycloakCAFile @/other", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakCAFile @/key", KC_CONF_ROW_ca_file, "no CERTIFICATE in PEM"},
     {SECRET "KeycloakMemcached mc1:11211 mc2:0", KC_CONF_ROW_memcached, "HOST:PORT"},
     {SECRET "KeycloakMemcached http://mc1", KC_CONF_ROW_memcached, "HOST:PORT"},
     {SECRET "KeycloakMemcached mc1:", KC_CONF_ROW_memcached, "HOST:PORT"},
@@ -897,7 +910,9 @@ START_TEST(settings_are_checked_together)
     kc_rc_t rc;
 
     write_text("key", 0600, "key");
-    write_text("other", 0644, "certificate");
+    write_text("jwk", 0600, private_jwk);
+    write_text("pem", 0600, "-----BEGIN PRIVATE KEY-----\n");
+    write_text("other", 0644, "-----BEGIN CERTIFICATE-----\n");
     conf = conf_in_folder(check->lines);
     rc = kc_conf_check(conf, &index, pool, &err);
     ck_assert_msg(index == check->row, "blames row %d (%s) for: %s", (int)index, err.detail,
@@ -907,6 +922,37 @@ START_TEST(settings_are_checked_together)
                   check->because);
     if (rc != KC_OK)
         ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
+}
+END_TEST
+
+/* Children of a server that began as root may not be able to read them. */
+START_TEST(files_are_read_at_start)
+{
+    static char large[KC_CONF_FILE_MAX + 1];
+    kc_conf_index_t index = KC_CONF_ROWS;
+    kc_err_t err = {0};
+    kc_conf_t *conf;
+
+    write_text("ca", 0644, "ca\n");
+    write_text("cert", 0644, "cert\n");
+    write_text("key", 0600, "key\nmore\n");
+    conf = conf_in_folder(SECRET "KeycloakCAFile @/ca\nKeycloakClientCert @/cert\n"
+                                 "KeycloakClientKey @/key");
+    ck_assert_ptr_null(conf->ca_pem);
+    ck_assert_int_eq(kc_conf_load(conf, &index, pool, &err), KC_OK);
+    ck_assert_str_eq(conf->ca_pem, "ca\n");
+    ck_assert_str_eq(conf->client_cert_pem, "cert\n");
+    ck_assert_str_eq(conf->client_key_text, "key\nmore\n");
+    write_text("key", 0604, "key");
+    ck_assert_int_eq(kc_conf_load(conf, &index, pool, &err), KC_REFUSED);
+    ck_assert_int_eq(index, KC_CONF_ROW_client_key);
+    ck_assert_ptr_nonnull(strstr(err.detail, "chmod"));
+    write_file("cert", 0644, "a\0b", 3);
+    ck_assert_int_eq(kc_conf_load(conf, &index, pool, &err), KC_REFUSED);
+    ck_assert_int_eq(index, KC_CONF_ROW_client_cert);
+    write_file("ca", 0644, large, sizeof(large));
+    ck_assert_int_eq(kc_conf_load(conf, &index, pool, &err), KC_REFUSED);
+    ck_assert_int_eq(index, KC_CONF_ROW_ca_file);
 }
 END_TEST
 
@@ -943,6 +989,7 @@ Suite *kc_test_conf(void)
     tcase_add_test(lines, names_are_transformed);
     tcase_add_loop_test(lines, settings_are_checked_together, 0,
                         (int)(sizeof(checks) / sizeof(checks[0])));
+    tcase_add_test(lines, files_are_read_at_start);
     suite_add_tcase(suite, lines);
 
     tcase_add_checked_fixture(slow, setup, teardown);

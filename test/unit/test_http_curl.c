@@ -29,10 +29,14 @@ static kc_err_t err;
 static script_t script;
 static listener_t *listener;
 
+static kc_http_gate_t gate;
+
 static void http_make(int64_t timeout_ms, uint32_t waiting_max)
 {
-    kc_http_curl_options_t options = {NULL, NULL, NULL, timeout_ms, waiting_max};
+    kc_http_curl_options_t options = {NULL, NULL, NULL, timeout_ms, &gate};
 
+    gate.limit = waiting_max;
+    gate.taken = 0;
     ck_assert_int_eq(kc_http_curl_create(&options, testlib_pool, &http, &err), KC_OK);
 }
 
@@ -443,11 +447,13 @@ END_TEST
 
 START_TEST(refuses_limits_that_are_none)
 {
-    kc_http_curl_options_t options = {NULL, NULL, NULL, 0, 1};
+    kc_http_gate_t none = {0, 0};
+    kc_http_curl_options_t options = {NULL, NULL, NULL, 0, &gate};
 
+    gate.limit = 1;
     ck_assert_int_eq(kc_http_curl_create(&options, testlib_pool, &http, &err), KC_FAULT);
     options.timeout_ms = 1000;
-    options.waiting_max = 0;
+    options.gate = &none;
     ck_assert_int_eq(kc_http_curl_create(&options, testlib_pool, &http, &err), KC_FAULT);
     ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
 }

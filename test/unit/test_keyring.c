@@ -585,11 +585,14 @@ END_TEST
 /* One fetches and two wait; the answer comes only when all others have been turned away. */
 START_TEST(a_hanging_provider_leaves_threads_for_everybody_else)
 {
+    kc_http_gate_t gate = {2, 0};
+
     be_slow();
-    fake->env.waiting_max = 2;
+    fake->env.gate = &gate;
     slow.turned_away = THREADS - 3;
     run_threads();
     ck_assert_uint_eq(slow.calls, 2);
+    ck_assert_uint_eq(gate.taken, 0);
 }
 END_TEST
 

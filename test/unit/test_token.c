@@ -216,25 +216,6 @@ START_TEST(assertion_needs_random)
 }
 END_TEST
 
-static apr_status_t remove_file(void *data)
-{
-    (void)unlink(data);
-    return APR_SUCCESS;
-}
-
-/* A file that goes with the pool. */
-static const char *file_of(const char *text, size_t len)
-{
-    char *path = apr_pstrdup(testlib_pool, "/tmp/kc-token-XXXXXX");
-    int file = mkstemp(path);
-
-    ck_assert_int_ge(file, 0);
-    apr_pool_cleanup_register(testlib_pool, path, remove_file, apr_pool_cleanup_null);
-    ck_assert_int_eq(write(file, text, len), (ssize_t)len);
-    close(file);
-    return path;
-}
-
 START_TEST(private_key_jwt_is_signed_with_the_key)
 {
     const char *jwk = testlib_private_jwk(TESTLIB_P256, ",\"kid\":\"k1\"");
@@ -244,7 +225,7 @@ START_TEST(private_key_jwt_is_signed_with_the_key)
 
     conf->client_auth = KC_AUTH_PRIVATE_KEY_JWT;
     conf->client_secret = NULL;
-    conf->client_key = file_of(jwk, strlen(jwk));
+    conf->client_key_text = jwk;
     ck_assert_msg(exchange() == KC_OK, "%s", err.detail);
     check_common();
     token = check_assertion();
@@ -255,38 +236,12 @@ START_TEST(private_key_jwt_is_signed_with_the_key)
 }
 END_TEST
 
-/* A good key, and behind it as many bytes of fill as make len bytes. */
-static const char *padded_key(char fill, size_t len)
+START_TEST(unusable_key_asks_nobody)
 {
-    const char *jwk = testlib_private_jwk(TESTLIB_P256, "");
-    char *text = apr_palloc(testlib_pool, len);
-
-    memset(text, fill, len);
-    memcpy(text, jwk, strlen(jwk));
-    return file_of(text, len);
-}
-
-START_TEST(key_file_has_a_size)
-{
-    conf->client_auth = KC_AUTH_PRIVATE_KEY_JWT;
-    conf->client_key = padded_key(' ', 16384);
-    ck_assert_int_eq(exchange(), KC_OK);
-    conf->client_key = padded_key(' ', 16385);
-    ck_assert_int_eq(exchange(), KC_FAULT);
-    ck_assert_int_eq(err.reason, KC_ERR_CLIENT_AUTH);
-    conf->client_key = padded_key('\0', 1000);
-    ck_assert_int_eq(exchange(), KC_FAULT);
-    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 1);
-}
-END_TEST
-
-START_TEST(unusable_key_file_asks_nobody)
-{
-    const char *const files[] = {NULL, "/nonexistent/key", "/", file_of("", 0),
-                                 file_of("{\"kty\":\"canary\"}", 16)};
+    const char *const texts[] = {NULL, "", "{}", "canary", "{\"kty\":\"canary\"}"};
 
     conf->client_auth = KC_AUTH_PRIVATE_KEY_JWT;
-    conf->client_key = files[_i];
+    conf->client_key_text = texts[_i];
     ck_assert_int_ne(exchange(), KC_OK);
     ck_assert_int_ne(err.reason, KC_ERR_NONE);
     check_detail();
@@ -522,8 +477,7 @@ static TCase *client_tests(void)
     tcase_add_test(tests, assertions_are_never_the_same);
     tcase_add_test(tests, assertion_needs_random);
     tcase_add_test(tests, private_key_jwt_is_signed_with_the_key);
-    tcase_add_test(tests, key_file_has_a_size);
-    tcase_add_loop_test(tests, unusable_key_file_asks_nobody, 0, 5);
+    tcase_add_loop_test(tests, unusable_key_asks_nobody, 0, 5);
     return tests;
 }
 
