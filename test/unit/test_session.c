@@ -745,8 +745,7 @@ START_TEST(a_value_moved_to_another_configurations_key_is_refused)
     site->conf->client_id = "another";
     kc_fake_site_renew(site);
     ck_assert_int_eq(kc_buf_unbase64url(id, strlen(id), testlib_pool, &raw), KC_OK);
-    ck_assert_int_eq(kc_rp_store_key(site->rp, site->keys->key[0], "sid", raw, key, NULL),
-                     KC_OK);
+    ck_assert_int_eq(kc_rp_store_key(site->rp, site->keys->key[0], "sid", raw, key, NULL), KC_OK);
     memcpy(mine->key, key, sizeof(key));
     ck_assert_int_eq(find(id, NULL), KC_SESSION_NONE);
     ck_assert_int_eq(last.reason, KC_ERR_SEAL);
