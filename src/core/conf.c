@@ -221,3 +221,28 @@ const char *kc_conf_fold(const char *name, apr_pool_t *pool)
     *out = '\0';
     return folded;
 }
+
+kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, kc_err_t *err)
+{
+    const struct {
+        kc_conf_index_t row;
+        const char *path;
+        const char **text;
+        int is_private;
+    } files[] = {{KC_CONF_ROW_ca_file, conf->ca_file, &conf->ca_pem, 0},
+                 {KC_CONF_ROW_client_cert, conf->client_cert, &conf->client_cert_pem, 0},
+                 {KC_CONF_ROW_client_key, conf->client_key, &conf->client_key_text, 1}};
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        kc_rc_t rc = KC_OK;
+
+        if (files[i].path)
+            rc = kc_conf_secret_contents(files[i].path, files[i].is_private, pool, files[i].text,
+                                         err);
+        if (rc != KC_OK) {
+            *index = files[i].row;
+            return rc;
+        }
+    }
+    return KC_OK;
+}
