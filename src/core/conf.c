@@ -224,19 +224,25 @@ const char *kc_conf_fold(const char *name, apr_pool_t *pool)
 
 kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, kc_err_t *err)
 {
+    /* What kc_conf_check does not look at must not keep a server from starting. */
+    int is_tls = conf->client_auth == KC_AUTH_TLS;
+    int is_jwt = conf->client_auth == KC_AUTH_PRIVATE_KEY_JWT;
     const struct {
         kc_conf_index_t row;
+        int is_needed;
         const char *path;
         const char **text;
         int is_private;
-    } files[] = {{KC_CONF_ROW_ca_file, conf->ca_file, &conf->ca_pem, 0},
-                 {KC_CONF_ROW_client_cert, conf->client_cert, &conf->client_cert_pem, 0},
-                 {KC_CONF_ROW_client_key, conf->client_key, &conf->client_key_text, 1}};
+    } files[] = {
+        {KC_CONF_ROW_ca_file, 1, conf->ca_file, &conf->ca_pem, 0},
+        {KC_CONF_ROW_client_cert, is_tls, conf->client_cert, &conf->client_cert_pem, 0},
+        {KC_CONF_ROW_client_key, is_tls || is_jwt, conf->client_key, &conf->client_key_text, 1},
+    };
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         kc_rc_t rc = KC_OK;
 
-        if (files[i].path)
+        if (files[i].path && files[i].is_needed)
             rc = kc_conf_secret_contents(files[i].path, files[i].is_private, pool, files[i].text,
                                          err);
         if (rc != KC_OK) {

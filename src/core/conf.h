@@ -155,8 +155,9 @@ int kc_conf_is_set(const kc_conf_t *conf, kc_conf_index_t index);
  * unset) and tells in err what to do. Does nothing when no issuer is set. */
 kc_rc_t kc_conf_check(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
                       kc_err_t *err);
-/* Reads the files that the settings name (up to KC_CONF_FILE_MAX bytes each), while the server
- * still is root: its children may not be able to. */
+/* Reads the files that the settings name and client_auth needs (up to KC_CONF_FILE_MAX bytes each),
+ * while the server still is root: its children may not be able to. KC_REFUSED names in *index the
+ * row to blame. */
 kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, kc_err_t *err);
 /* The setting as text for a dump; secrets as "(set)", what is neither set nor has a default as
  * "(not set)". */

@@ -936,8 +936,8 @@ START_TEST(files_are_read_at_start)
     write_text("ca", 0644, "ca\n");
     write_text("cert", 0644, "cert\n");
     write_text("key", 0600, "key\nmore\n");
-    conf = conf_in_folder(SECRET "KeycloakCAFile @/ca\nKeycloakClientCert @/cert\n"
-                                 "KeycloakClientKey @/key");
+    conf = conf_in_folder(BASE "KeycloakClientAuth tls_client_auth\nKeycloakCAFile @/ca\n"
+                               "KeycloakClientCert @/cert\nKeycloakClientKey @/key");
     ck_assert_ptr_null(conf->ca_pem);
     ck_assert_int_eq(kc_conf_load(conf, &index, pool, &err), KC_OK);
     ck_assert_str_eq(conf->ca_pem, "ca\n");
@@ -953,6 +953,26 @@ START_TEST(files_are_read_at_start)
     write_file("ca", 0644, large, sizeof(large));
     ck_assert_int_eq(kc_conf_load(conf, &index, pool, &err), KC_REFUSED);
     ck_assert_int_eq(index, KC_CONF_ROW_ca_file);
+}
+END_TEST
+
+/* What httpd -t accepts must start. */
+START_TEST(files_that_nobody_needs_are_not_read)
+{
+    static const char *const lines[] = {
+        SECRET "KeycloakClientCert @/none\nKeycloakClientKey @/none",
+        BASE "KeycloakClientAuth private_key_jwt\nKeycloakClientCert @/none\n"
+             "KeycloakClientKey @/jwk"};
+    kc_conf_index_t index = KC_CONF_ROWS;
+    kc_err_t err = {0};
+    kc_conf_t *conf;
+
+    write_text("jwk", 0600, private_jwk);
+    conf = conf_in_folder(lines[_i]);
+    ck_assert_int_eq(kc_conf_check(conf, &index, pool, &err), KC_OK);
+    ck_assert_int_eq(kc_conf_load(conf, &index, pool, &err), KC_OK);
+    ck_assert_ptr_null(conf->client_cert_pem);
+    ck_assert_pstr_eq(conf->client_key_text, _i ? private_jwk : NULL);
 }
 END_TEST
 
@@ -990,6 +1010,7 @@ Suite *kc_test_conf(void)
     tcase_add_loop_test(lines, settings_are_checked_together, 0,
                         (int)(sizeof(checks) / sizeof(checks[0])));
     tcase_add_test(lines, files_are_read_at_start);
+    tcase_add_loop_test(lines, files_that_nobody_needs_are_not_read, 0, 2);
     suite_add_tcase(suite, lines);
 
     tcase_add_checked_fixture(slow, setup, teardown);
