@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
+#include <libmemcached/memcached.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -207,6 +208,35 @@ START_TEST(keeps_large_values)
     ck_assert_int_eq(get_one(5, &item), KC_OK);
     ck_assert_uint_eq(item.value.len, KC_STORE_VALUE_MAX);
     ck_assert_mem_eq(item.value.data, data, value.len);
+}
+END_TEST
+
+/* What somebody else has put there is none of ours, and no outage either. */
+START_TEST(a_value_larger_than_ours_is_absent)
+{
+    size_t size = _i ? 1000000 : KC_STORE_VALUE_MAX + 1;
+    char *data = apr_palloc(testlib_pool, size);
+    key_text_t key = key_of(6);
+    key_text_t next = key_of(7);
+    const char *keys[] = {key.text, next.text};
+    kc_store_item_t items[2];
+    memcached_st *other = memcached_create(NULL);
+
+    memset(data, 'x', size);
+    ck_assert_ptr_nonnull(other);
+    ck_assert_int_eq(memcached_server_add(other, "127.0.0.1", (in_port_t)servers[0].port),
+                     MEMCACHED_SUCCESS);
+    ck_assert_int_eq(memcached_set(other, key.text, KC_STORE_KEY_LEN, data, size, 0, 0),
+                     MEMCACHED_SUCCESS);
+    memcached_free(other);
+    ck_assert(is_absent(6));
+    ck_assert_int_eq(put_text(7, "next", in(60)), KC_OK);
+    ck_assert_int_eq(kc_store_get(store, keys, 2, items, testlib_pool, &err), KC_OK);
+    ck_assert_ptr_null(items[0].value.data);
+    ck_assert_uint_eq(items[1].value.len, 4);
+    ck_assert(is_text(7, "next"));
+    ck_assert_int_eq(put_text(6, "ours", in(60)), KC_OK);
+    ck_assert(is_text(6, "ours"));
 }
 END_TEST
 
@@ -574,6 +604,7 @@ Suite *kc_test_store_memcached(void)
     tcase_add_test(one, adds_once);
     tcase_add_test(one, times_are_absolute);
     tcase_add_test(one, keeps_large_values);
+    tcase_add_loop_test(one, a_value_larger_than_ours_is_absent, 0, 2);
     tcase_add_test(one, gets_several);
     tcase_add_test(one, one_of_many_adds_wins);
     tcase_add_test(one, a_killed_server_is_down_and_not_empty);
