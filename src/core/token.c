@@ -2,7 +2,6 @@
  * userinfo. SPDX-License-Identifier: Apache-2.0 */
 #include "token.h"
 
-#include <apr_file_io.h>
 #include <apr_strings.h>
 #include <string.h>
 #include <strings.h>
@@ -13,8 +12,7 @@
 #include "url.h"
 
 enum {
-    FORM_MAX = 64 * 1024,     /* bytes of a request's body */
-    KEY_FILE_MAX = 16 * 1024, /* bytes of KeycloakClientKey */
+    FORM_MAX = 64 * 1024, /* bytes of a request's body */
     ASSERTION_SECONDS = 60,
     JTI_SIZE = 16 /* bytes */
 };
