@@ -62,12 +62,18 @@ def test_reverse_proxy_signs_in(new_site, realm, tmp_path):
         backend.stop()
 
 
+def example_file(folder, name):
+    """A file of the kind that its name says."""
+    text = "-----BEGIN CERTIFICATE-----" if name.endswith(".pem") else SECRET
+    return str(private_file(folder / name, text))
+
+
 def example_lines(folder):
     """Each line of the reference uncommented, the files that it names put into a folder."""
     found, block = [], []
     for line in (CONF / "reference.conf").read_text(encoding="utf-8").splitlines():
         line = re.sub(r"(?<=[ :])/etc/keycloak/([a-z.-]+)",
-                      lambda match: str(private_file(folder / match[1], SECRET)), line)
+                      lambda match: example_file(folder, match[1]), line)
         if re.match("#Keycloak", line):
             found.append(line[1:])
         elif line.startswith("#<Location") or block:
