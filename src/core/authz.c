@@ -145,6 +145,12 @@ static kc_rc_t check_word(kc_authz_kind_t kind, const char *word, kc_err_t *err)
 
     if (!*word)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "takes names, and an empty one is none");
+    /* httpd knows no comment behind a line's words: they would all become names that open the door.
+     */
+    if (word[0] == '#')
+        return KC_FAIL(
+            err, KC_REFUSED, KC_ERR_CONFIG,
+            "takes names, and '%.60s' looks like a comment, which needs a line of its own", word);
     if (kind == KC_AUTHZ_CLIENT_ROLE && (!colon || colon == word || !colon[1]))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "takes CLIENT:ROLE, not '%.100s'", word);
     return KC_OK;
