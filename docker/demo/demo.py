@@ -116,6 +116,8 @@ class Demo:
         print(f"\n    Open          {URL}/\n")
         for name, email, password in self.users:
             print(f"    Sign in as    {name:<8} password {password:<18} ({email})")
+        print(f"\n    Keycloak      {self.keycloak.url}/admin/{REALM}/console/   admin, password "
+              f"{self.keycloak.admin_password}")
         print(f"\n    Configuration {self.httpd.file}\n    Error log     {self.httpd.error_log}"
               "\n\n    Ctrl-C ends everything.\n", flush=True)
         while True:

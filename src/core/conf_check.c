@@ -44,6 +44,9 @@ static kc_rc_t check_issuer(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *e
     kc_url_t url;
     kc_rc_t rc = check_url(conf, conf->issuer, pool, &url, err);
 
+    if (rc == KC_OK && strstr(url.path, "/.well-known/"))
+        rc = KC_CONF_REFUSE(err, "takes the issuer alone: leave out %.80s",
+                            strstr(url.path, "/.well-known/"));
     if (rc == KC_OK && url.query)
         rc = KC_CONF_REFUSE(err, "must not have a query: an issuer is "
                                  "https://host/realms/NAME");

@@ -262,6 +262,8 @@ kc_rc_t kc_conf_secret_read(const char *text, unsigned int sources, apr_pool_t *
         return read_env(text + 4, pool, out, err);
     if (!strncmp(text, "exec:", 5) && (sources & KC_CONF_SECRET_EXEC))
         return read_exec(text + 5, pool, out, err);
+    if (text[0] == '/' && (sources & KC_CONF_SECRET_LITERAL))
+        return KC_CONF_REFUSE(err, "looks like a path: write file:PATH to read the secret from it");
     if (!(sources & KC_CONF_SECRET_LITERAL))
         return KC_CONF_REFUSE(err, "takes file:PATH, the secret itself must not stand here");
     return take_line(text, strlen(text), "the value", pool, out, err);

@@ -48,3 +48,46 @@ kc_flow_kind_t kc_flow_kind(const kc_flow_signs_t *signs)
         return KC_FLOW_API;
     return KC_FLOW_NAVIGATION;
 }
+
+static int has_dot_segment(const char *path)
+{
+    for (; (path = strchr(path, '/')); path++) {
+        size_t dots = strspn(path + 1, ".");
+
+        if (dots >= 1 && dots <= 2 && (path[1 + dots] == '/' || path[1 + dots] == '\0'))
+            return 1;
+    }
+    return 0;
+}
+
+static int is_plain(const char *path, const char *raw)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "-._~!$&'()*+,=:@/";
+    size_t len = strcspn(raw, "?");
+
+    return strlen(path) == len && strncmp(path, raw, len) == 0 && strspn(path, plain) == len &&
+           !strstr(path, "//") && !has_dot_segment(path);
+}
+
+static int is_below(const char *path, const char *above)
+{
+    size_t len = strlen(above);
+
+    if (!len || strncmp(path, above, len) != 0)
+        return 0;
+    return path[len] == '\0' || path[len] == '/' || above[len - 1] == '/';
+}
+
+int kc_flow_is_public(const char *path, const char *raw, const apr_array_header_t *paths)
+{
+    int i;
+
+    if (!paths || !is_plain(path, raw))
+        return 0;
+    for (i = 0; i < paths->nelts; i++) {
+        if (is_below(path, APR_ARRAY_IDX(paths, i, const char *)))
+            return 1;
+    }
+    return 0;
+}

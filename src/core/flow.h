@@ -5,7 +5,7 @@
 
 #include "session.h"
 
-/* What a request is: the columns. */
+/* What a request is: the rows. */
 typedef enum {
     KC_FLOW_NAVIGATION, /* a browser that wants a page: may be sent to Keycloak */
     KC_FLOW_API,        /* a script: wants 401, never a redirect */
@@ -40,9 +40,15 @@ typedef struct kc_flow_signs_t {
     const char *upgrade;
 } kc_flow_signs_t;
 
-/* Page or API call (DESIGN 3): API when Accept is there without text/html, X-Requested-With is
+/* Page or API call: API when Accept is there without text/html, X-Requested-With is
  * there, Sec-Fetch-Mode is other than navigate, Upgrade is there, or the method is neither GET nor
  * HEAD. Every other request is a page. */
 kc_flow_kind_t kc_flow_kind(const kc_flow_signs_t *signs);
+
+/* 1 when path lies at or below one of paths (array of const char *, NULL: none) and was sent in its
+ * plainest spelling: backends undo escapes, dots and semicolons each in their own way, so anything
+ * that could be read otherwise is not public. path: decoded and normalised; raw: as the client sent
+ * it, maybe with a query. */
+int kc_flow_is_public(const char *path, const char *raw, const apr_array_header_t *paths);
 
 #endif

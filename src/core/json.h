@@ -35,7 +35,7 @@ kc_rc_t kc_json_parse(const char *text, size_t len, apr_pool_t *pool, const kc_j
                       kc_err_t *err);
 
 const kc_json_t *kc_json_member(const kc_json_t *object, const char *name);
-/* Follows a path of member names separated by dots ("realm_access.roles"); `\.` is a dot inside a
+/* Follows a path of member names separated by dots ("address.country"); `\.` is a dot inside a
  * name. A member whose whole name equals the path wins. NULL when it leads nowhere. */
 const kc_json_t *kc_json_path(const kc_json_t *object, const char *path);
 kc_json_type_t kc_json_type(const kc_json_t *value);

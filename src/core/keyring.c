@@ -160,8 +160,10 @@ static kc_rc_t fetch_document(const kc_keyring_t *keyring, const char *url, apr_
     if (rc != KC_OK)
         return rc;
     if (response.status != 200)
-        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s answered with status %d", url,
-                       response.status);
+        return KC_FAIL(err, KC_DOWN,
+                       response.status == 404 ? KC_ERR_DISCOVERY : KC_ERR_PROVIDER_DOWN,
+                       "%.160s answered with status %d%s", url, response.status,
+                       response.status == 404 ? ": check KeycloakIssuer" : "");
     out->data = (const unsigned char *)response.body;
     out->len = response.body_len;
     return KC_OK;

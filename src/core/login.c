@@ -14,8 +14,8 @@
 
 enum { AUTHORIZATION_URL_MAX = 8192, CODE_MAX = 4096, URL_LINE_MAX = 4000 };
 
-static const char *redirect_uri(const kc_rp_t *rp, const kc_login_client_t *client,
-                                apr_pool_t *pool)
+const char *kc_login_redirect_uri(const kc_rp_t *rp, const kc_login_client_t *client,
+                                  apr_pool_t *pool)
 {
     if (rp->conf->redirect_uri)
         return rp->conf->redirect_uri;
@@ -113,7 +113,7 @@ static kc_rc_t authorization_url(const kc_rp_t *rp, const kc_login_client_t *cli
     kc_buf_put_text(&buf, absolute(client, provider->authorization_endpoint, pool));
     kc_url_put_parameter(&buf, "response_type", "code");
     kc_url_put_parameter(&buf, "client_id", rp->conf->client_id);
-    kc_url_put_parameter(&buf, "redirect_uri", redirect_uri(rp, client, pool));
+    kc_url_put_parameter(&buf, "redirect_uri", kc_login_redirect_uri(rp, client, pool));
     kc_url_put_parameter(&buf, "scope", scopes(rp, pool));
     kc_url_put_parameter(&buf, "state", state->text);
     kc_url_put_parameter(&buf, "nonce", state->nonce);
@@ -393,7 +393,7 @@ static kc_rc_t sign_in(callback_t *callback, kc_login_answer_t *answer, kc_err_t
     kc_rc_t rc;
 
     rc = kc_token_exchange(rp->conf, rp->env, callback->snapshot->provider, callback->code,
-                           redirect_uri(rp, callback->client, callback->pool),
+                           kc_login_redirect_uri(rp, callback->client, callback->pool),
                            callback->state.verifier, callback->pool, &callback->tokens, err);
     if (rc == KC_OK)
         rc = verify_id_token(callback, err);

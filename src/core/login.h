@@ -19,6 +19,10 @@ typedef struct kc_login_answer_t {
     int dropped;                 /* groups and headers that could not become header values */
 } kc_login_answer_t;
 
+/* Where Keycloak sends the browser back to: KeycloakRedirectURI, or made of the public URL. */
+const char *kc_login_redirect_uri(const kc_rp_t *rp, const kc_login_client_t *client,
+                                  apr_pool_t *pool);
+
 /* Begins: makes state, nonce and PKCE verifier, keeps them in a sealed cookie, makes room among
  * earlier ones, and gives the authorization URL (OpenID Connect Core 1.0 section 3.1.2.1, RFC 7636
  * with S256). return_url is judged here (kc_url_return). KC_REFUSED with KC_ERR_LOGIN_LOOP after

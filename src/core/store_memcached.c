@@ -124,6 +124,20 @@ static void lease_destroy(lease_t *lease)
     lease->handle = NULL;
 }
 
+/* What libmemcached's word for a failure means. */
+static const char *reason_of(const memcached_st *handle, memcached_return_t cause)
+{
+    if (cause == MEMCACHED_SOME_ERRORS || cause == MEMCACHED_CONNECTION_FAILURE)
+        return "it cannot be reached";
+    if (cause == MEMCACHED_HOST_LOOKUP_FAILURE)
+        return "there is no host of this name";
+    if (cause == MEMCACHED_TIMEOUT)
+        return "no answer in time (KeycloakStoreTimeout)";
+    if (memcached_failed(cause) && cause != MEMCACHED_NOTFOUND)
+        return memcached_strerror(handle, cause);
+    return "the answer makes no sense";
+}
+
 /* A new handle connects and asks for the server's version, which is_in_order looks at later. */
 static kc_rc_t lease_take(const cache_t *cache, server_t *server, lease_t *lease, kc_err_t *err)
 {
@@ -140,8 +154,10 @@ static kc_rc_t lease_take(const cache_t *cache, server_t *server, lease_t *lease
     status = lease->is_reused ? MEMCACHED_SUCCESS : memcached_version(lease->handle);
     if (status == MEMCACHED_SUCCESS)
         return KC_OK;
+    if (memcached_last_error(lease->handle) != MEMCACHED_SUCCESS)
+        status = memcached_last_error(lease->handle);
     (void)KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s", server->text,
-                  memcached_strerror(lease->handle, status));
+                  reason_of(lease->handle, status));
     lease_destroy(lease);
     return KC_DOWN;
 }
@@ -168,16 +184,12 @@ static void lease_give(lease_t *lease)
 static kc_rc_t lease_fail(lease_t *lease, memcached_return_t status, int *is_stale, kc_err_t *err)
 {
     memcached_return_t cause = memcached_last_error(lease->handle);
-    const char *reason = "the answer makes no sense";
 
     if (cause == MEMCACHED_SUCCESS)
         cause = status;
-    if (cause == MEMCACHED_SOME_ERRORS)
-        reason = "it cannot be reached";
-    else if (memcached_failed(cause) && cause != MEMCACHED_NOTFOUND)
-        reason = memcached_strerror(lease->handle, cause);
     *is_stale = lease->is_reused && cause != MEMCACHED_TIMEOUT;
-    (void)KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s", lease->server->text, reason);
+    (void)KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s", lease->server->text,
+                  reason_of(lease->handle, cause));
     lease_destroy(lease);
     if (*is_stale)
         idle_close(lease->server);

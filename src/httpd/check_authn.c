@@ -14,42 +14,6 @@ static int is_our_type(request_rec *r)
     return type && strcasecmp(type, AKC_AUTH_TYPE) == 0;
 }
 
-/* A path is public only in its plainest spelling: backends undo escapes, dots and semicolons each
- * in their own way, so anything that could be read otherwise has to sign in. */
-static int is_plain(const request_rec *r)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                                "-._~!$&'()*+,=:@/";
-    size_t len = strcspn(r->unparsed_uri, "?");
-
-    return strlen(r->uri) == len && strncmp(r->uri, r->unparsed_uri, len) == 0 &&
-           strspn(r->uri, plain) == len && !strstr(r->uri, "//") && !strstr(r->uri, "/./") &&
-           !strstr(r->uri, "/../");
-}
-
-static int is_below(const char *uri, const char *path)
-{
-    size_t len = strlen(path);
-
-    if (strncmp(uri, path, len) != 0)
-        return 0;
-    return uri[len] == '\0' || uri[len] == '/' || (len && path[len - 1] == '/');
-}
-
-static int is_public(const akc_server_t *server, const request_rec *r)
-{
-    const apr_array_header_t *paths = server->conf->public_paths;
-    int i;
-
-    if (!paths || !is_plain(r))
-        return 0;
-    for (i = 0; i < paths->nelts; i++) {
-        if (is_below(r->uri, APR_ARRAY_IDX(paths, i, const char *)))
-            return 1;
-    }
-    return 0;
-}
-
 /* Our own addresses and public paths need no user; mod_authz_core has found that only one is
  * missing when this is asked. */
 int akc_check_authn_access(request_rec *r)
@@ -59,7 +23,8 @@ int akc_check_authn_access(request_rec *r)
     if (!request)
         return DECLINED;
     if (akc_endpoints_is_ours(request->server, r) ||
-        (is_our_type(r) && is_public(request->server, r)))
+        (is_our_type(r) &&
+         kc_flow_is_public(r->uri, r->unparsed_uri, request->server->conf->public_paths)))
         return OK;
     return DECLINED;
 }

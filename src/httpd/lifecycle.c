@@ -205,9 +205,11 @@ static void warn(const akc_server_t *config)
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
                      "KeycloakAllowHTTP: passwords and tokens cross the network in the clear");
     if (!conf->crypto_key)
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
-                     "KeycloakCryptoKey is not set: sessions are lost at a full restart and cannot "
-                     "be shared with other nodes");
+        ap_log_error(
+            APLOG_MARK, APLOG_WARNING, 0, config->server,
+            "KeycloakCryptoKey is not set for %s: its sessions are lost at a full restart%s",
+            config->server->server_hostname,
+            conf->memcached ? ", and no other node can read them in memcached" : "");
 }
 
 static kc_rc_t start_server(akc_server_t *config, kept_t *kept, kc_store_t *host, apr_pool_t *pool,

@@ -20,7 +20,7 @@ static const char page_top[] =
     "main{max-width:34rem;margin:1rem;padding:2rem 2.5rem;background:#fff;border-radius:12px;"
     "border-top:6px solid #2b6cb0;box-shadow:0 2px 16px rgba(0,0,0,.08)}\n"
     "h1{margin:0 0 .75rem;font-size:1.35rem}\np{margin:.5rem 0}\n"
-    "a{display:inline-block;margin-top:1rem;padding:.55rem 1.1rem;border-radius:8px;"
+    "a{display:inline-block;margin:1rem .5rem 0 0;padding:.55rem 1.1rem;border-radius:8px;"
     "background:#2b6cb0;color:#fff;text-decoration:none}\n"
     "small{display:block;margin-top:1.5rem;color:#5b6b7b}\n"
     "code{font:.85rem ui-monospace,monospace}\n"
@@ -66,7 +66,8 @@ int akc_respond_redirect(request_rec *r, int status, const kc_login_answer_t *an
 int akc_respond_json(request_rec *r, int status, const kc_json_t *json)
 {
     guard(r);
-    return send_body(r, status, "application/json", kc_json_dump(json, r->pool));
+    return send_body(r, status, "application/json",
+                     apr_pstrcat(r->pool, kc_json_dump(json, r->pool), "\n", NULL));
 }
 
 /* --- errors --- */
@@ -98,7 +99,7 @@ static const char *render_json(akc_request_t *request, request_rec *r, const kc_
     kc_json_set_string(json, "request_id", akc_request_id(request, r));
     if (row->status == HTTP_UNAUTHORIZED)
         kc_json_set_string(json, "login_url", login_url(request, r));
-    return kc_json_dump(json, r->pool);
+    return apr_pstrcat(r->pool, kc_json_dump(json, r->pool), "\n", NULL);
 }
 
 static const char *render_page(akc_request_t *request, request_rec *r, const kc_err_row_t *row,
@@ -106,6 +107,12 @@ static const char *render_page(akc_request_t *request, request_rec *r, const kc_
 {
     const char *says = "";
 
+    if (err->reason == KC_ERR_FORBIDDEN)
+        says =
+            apr_pstrcat(r->pool, "<p>You are signed in as <code>",
+                        ap_escape_html(r->pool, request->session.user), "</code>.</p>\n<a href=\"",
+                        ap_escape_html(r->pool, request->server->conf->prefix),
+                        "logout\">Sign out</a>\n", NULL);
     if (err->reason == KC_ERR_PROVIDER_ERROR)
         says = apr_pstrcat(r->pool, "<p>It says: <code>", ap_escape_html(r->pool, err->detail),
                            "</code></p>\n", NULL);
@@ -143,7 +150,7 @@ static int log_level(kc_reason_t reason, int status)
 {
     if (reason == KC_ERR_LOGIN_REQUIRED || reason == KC_ERR_NOT_FOUND)
         return APLOG_DEBUG;
-    if (reason == KC_ERR_SESSION_ENDED || reason == KC_ERR_FORBIDDEN)
+    if (reason == KC_ERR_SESSION_ENDED)
         return APLOG_INFO;
     return status >= HTTP_INTERNAL_SERVER_ERROR ? APLOG_ERR : APLOG_WARNING;
 }
@@ -175,6 +182,10 @@ int akc_respond_login(akc_request_t *request, request_rec *r, const char *return
     if (kc_login_begin(request->server->rp, akc_request_client(request, r), return_url, round,
                        r->pool, &answer, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
+    ap_log_rerror(
+        APLOG_MARK, APLOG_DEBUG, 0, r, "sign-in begins: client %s, redirect URI %s",
+        request->server->conf->client_id,
+        kc_login_redirect_uri(request->server->rp, akc_request_client(request, r), r->pool));
     return akc_respond_redirect(r, HTTP_MOVED_TEMPORARILY, &answer);
 }
 

@@ -97,7 +97,7 @@ class Keycloak:
         self.url = f"http://localhost:{self.port}"
         self.folder = Path(folder)
         self.tls, self.tls_port = tls, free_port() if tls else None
-        self._password = secrets.token_urlsafe(24)
+        self.admin_password = secrets.token_urlsafe(24)
         self._token = None
         self.child = None
 
@@ -107,7 +107,7 @@ class Keycloak:
                if not key.startswith(("KC_", "JAVA_OPTS"))}
         env.update({
             "KC_BOOTSTRAP_ADMIN_USERNAME": "admin",
-            "KC_BOOTSTRAP_ADMIN_PASSWORD": self._password,
+            "KC_BOOTSTRAP_ADMIN_PASSWORD": self.admin_password,
             "JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m",
             "JAVA_OPTS_APPEND": "-XX:-UseG1GC -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
         })
@@ -144,7 +144,7 @@ class Keycloak:
 
     def token(self):
         body = urlencode({"grant_type": "password", "client_id": "admin-cli",
-                          "username": "admin", "password": self._password})
+                          "username": "admin", "password": self.admin_password})
         status, answer = self._send("POST", "/realms/master/protocol/openid-connect/token", body,
                                     {"Content-Type": "application/x-www-form-urlencoded"})
         if status != 200:

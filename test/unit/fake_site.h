@@ -26,7 +26,7 @@ typedef struct kc_fake_site_t {
     apr_array_header_t *jar;  /* private */
 } kc_fake_site_t;
 
-/* Settings as of DESIGN's minimal configuration, an empty world, an https browser without cookies.
+/* Settings as of README's minimal configuration, an empty world, an https browser without cookies.
  */
 kc_fake_site_t *kc_fake_site_make(apr_pool_t *pool);
 /* Makes relying party and keyring anew, from the settings and keys as they are now. */

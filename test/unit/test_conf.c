@@ -388,6 +388,7 @@ typedef struct {
 
 static const refusal_t refusals[] = {
     {KC_CONF_ROW_client_id, "", "not empty"},
+    {KC_CONF_ROW_client_secret, "/etc/keycloak/secret", "write file:"},
     {KC_CONF_ROW_client_id, "a\nb", "control"},
     {KC_CONF_ROW_client_id, "a\x7f", "control"},
     {KC_CONF_ROW_client_key, "keys/client.key", "absolute"},
@@ -751,6 +752,9 @@ static const check_t checks[] = {
     {"KeycloakMemcached a/b", KC_CONF_ROWS, ""},
     {"KeycloakIssuer https://kc.example/realms/x?a=b\nKeycloakClientID a\nKeycloakClientSecret s",
      KC_CONF_ROW_issuer, "query"},
+    {"KeycloakIssuer https://kc.example/realms/x/.well-known/openid-configuration\n"
+     "KeycloakClientID a\nKeycloakClientSecret s",
+     KC_CONF_ROW_issuer, "leave out /.well-known/openid-configuration"},
     {"KeycloakIssuer http://kc.example/realms/x\nKeycloakClientID a\nKeycloakClientSecret s",
      KC_CONF_ROW_issuer, "KeycloakAllowHTTP on"},
     {"KeycloakIssuer http://localhost.evil.example/\nKeycloakClientID a\nKeycloakClientSecret s",

@@ -1,5 +1,6 @@
 /* Tests of flow.h: every cell of the decision table, and the telling of pages from API calls.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_general.h>
 #include <check.h>
 
 #include "flow.h"
@@ -131,11 +132,63 @@ START_TEST(pages_are_told_from_api_calls)
 }
 END_TEST
 
+static const struct {
+    const char *path, *raw;
+    int is_public;
+} paths[] = {
+    {"/public", "/public", 1},
+    {"/public/", "/public/", 1},
+    {"/public/a.b/c", "/public/a.b/c?d=%2e&e=../f", 1},
+    {"/open/a", "/open/a", 1},
+    {"/", "/", 0},
+    {"/publicX", "/publicX", 0},
+    {"/open", "/open", 0},
+    {"/Public", "/Public", 0},
+    {"/public/a", "/public/%61", 0},
+    {"/public/a", "/x/../public/a", 0},
+    {"/public/..", "/public/..", 0},
+    {"/public/.", "/public/.", 0},
+    {"/public/.well-known/...", "/public/.well-known/...", 1},
+    {"/public/../a", "/public/../a", 0},
+    {"/public/./a", "/public/./a", 0},
+    {"/public//a", "/public//a", 0},
+    {"/public/..;/a", "/public/..;/a", 0},
+    {"/public/a;b", "/public/a;b", 0},
+    {"/public/a\\b", "/public/a\\b", 0},
+    {"/public/%2e", "/public/%2e", 0},
+    {"/public/a#b", "/public/a#b", 0},
+    {"/public/\xc3\xa4", "/public/\xc3\xa4", 0},
+    {"/public/a", "http://host/public/a", 0},
+    {"/secret", "/secret?/public", 0},
+};
+
+START_TEST(only_the_plainest_spelling_is_public)
+{
+    apr_array_header_t *list;
+    apr_pool_t *pool;
+
+    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
+    list = apr_array_make(pool, 2, sizeof(const char *));
+    ck_assert_int_eq(kc_flow_is_public(paths[_i].path, paths[_i].raw, NULL), 0);
+    ck_assert_int_eq(kc_flow_is_public(paths[_i].path, paths[_i].raw, list), 0);
+    APR_ARRAY_PUSH(list, const char *) = "/public";
+    APR_ARRAY_PUSH(list, const char *) = "/open/";
+    ck_assert_int_eq(kc_flow_is_public(paths[_i].path, paths[_i].raw, list), paths[_i].is_public);
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+static void start_apr(void)
+{
+    ck_assert_int_eq(apr_initialize(), APR_SUCCESS);
+}
+
 Suite *kc_test_flow(void)
 {
     Suite *suite = suite_create("flow");
     TCase *table = tcase_create("table");
     TCase *kind = tcase_create("kind");
+    TCase *path = tcase_create("path");
 
     tcase_add_loop_test(table, each_cell_is_decided_as_written_here, 0, CELLS);
     tcase_add_test(table, the_list_above_visits_every_cell_once);
@@ -143,6 +196,10 @@ Suite *kc_test_flow(void)
     tcase_add_test(table, what_is_no_cell_lets_nobody_in);
     tcase_add_loop_test(kind, pages_are_told_from_api_calls, 0,
                         (int)(sizeof(kinds) / sizeof(kinds[0])));
+    tcase_add_checked_fixture(path, start_apr, apr_terminate);
+    tcase_add_loop_test(path, only_the_plainest_spelling_is_public, 0,
+                        (int)(sizeof(paths) / sizeof(paths[0])));
+    suite_add_tcase(suite, path);
     suite_add_tcase(suite, table);
     suite_add_tcase(suite, kind);
     return suite;
