@@ -206,7 +206,7 @@ static const fault_t faults[] = {
     {KC_FAKE_DISCOVERY, 0, NULL, KC_ERR_PROVIDER_BUSY},
     {KC_FAKE_DISCOVERY, 500, "{}", KC_ERR_PROVIDER_DOWN},
     {KC_FAKE_DISCOVERY, 404, "{}", KC_ERR_DISCOVERY},
-    /* a misspelt realm */,
+    /* a misspelt realm */
     {KC_FAKE_DISCOVERY, 302, "", KC_ERR_PROVIDER_DOWN},
     {KC_FAKE_DISCOVERY, 200, "<html></html>", KC_ERR_DISCOVERY},
     {KC_FAKE_DISCOVERY, 200, "", KC_ERR_DISCOVERY},
