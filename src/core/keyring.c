@@ -11,7 +11,6 @@
 #include "crypto.h"
 
 enum {
-    NEVER = -1,
     RETRY_SECONDS = 1,
     RETRY_STALE_SECONDS = 15,
     UNKNOWN_KID_SECONDS = 60,
@@ -130,8 +129,11 @@ static kc_rc_t make_holder(const kc_keyring_t *keyring, const documents_t *docum
     /* an allocator of its own: it is let go by whichever thread comes last */
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no memory for the provider's metadata");
+    holder = apr_pcalloc(pool, sizeof(*holder));
     rc = kc_provider_parse(keyring->conf, (const char *)documents->metadata.data,
                            documents->metadata.len, pool, &provider, err);
+    if (rc == KC_OK)
+        rc = kc_crypto_sha256(documents->keys, holder->snapshot.digest, err);
     if (rc == KC_OK)
         rc = kc_jwks_parse((const char *)documents->keys.data, documents->keys.len, pool, &keys,
                            err);
@@ -139,7 +141,6 @@ static kc_rc_t make_holder(const kc_keyring_t *keyring, const documents_t *docum
         apr_pool_destroy(pool);
         return rc;
     }
-    holder = apr_pcalloc(pool, sizeof(*holder));
     holder->snapshot.provider = provider;
     holder->snapshot.keys = keys;
     holder->snapshot.fetched = documents->fetched;
@@ -204,9 +205,21 @@ static void share(const kc_keyring_t *keyring, const documents_t *documents, apr
                            documents->fetched + age_max(keyring->conf), NULL);
 }
 
-/* What another child fetched after `since` and less than `limit` seconds ago. */
-static int find_shared(const kc_keyring_t *keyring, int64_t since, int64_t limit, apr_pool_t *pool,
-                       documents_t *out)
+/* Times are in seconds, and keys may be replaced in the second in which they were fetched. */
+static int is_newer(const documents_t *documents, const kc_keyring_snapshot_t *known)
+{
+    unsigned char digest[KC_CRYPTO_SHA256_SIZE];
+
+    if (!known || documents->fetched != known->fetched)
+        return !known || documents->fetched > known->fetched;
+    return kc_crypto_sha256(documents->keys, digest, NULL) == KC_OK &&
+           memcmp(digest, known->digest, sizeof(digest)) != 0;
+}
+
+/* What another child fetched less than `limit` seconds ago, if it is newer than what is known
+ * (NULL: nothing). */
+static int find_shared(const kc_keyring_t *keyring, const kc_keyring_snapshot_t *known,
+                       int64_t limit, apr_pool_t *pool, documents_t *out)
 {
     const char *name = keyring->shared_name;
     kc_store_item_t item;
@@ -218,7 +231,7 @@ static int find_shared(const kc_keyring_t *keyring, int64_t since, int64_t limit
     out->fetched = (int64_t)kc_buf_read_u64(&reader);
     out->metadata = kc_buf_read(&reader, kc_buf_read_u32(&reader));
     out->keys = reader.rest;
-    return !reader.is_short && out->fetched > since && now(keyring) - out->fetched < limit;
+    return !reader.is_short && is_newer(out, known) && now(keyring) - out->fetched < limit;
 }
 
 /* --- one fetch at a time --- */
@@ -236,17 +249,18 @@ static kc_rc_t fetch(const kc_keyring_t *keyring, apr_pool_t *pool, holder_t **o
 }
 
 /* Takes over what another child has fetched. What cannot be used is as good as absent. */
-static int adopt(const kc_keyring_t *keyring, int64_t since, int64_t limit, apr_pool_t *pool,
-                 holder_t **out)
+static int adopt(const kc_keyring_t *keyring, const kc_keyring_snapshot_t *known, int64_t limit,
+                 apr_pool_t *pool, holder_t **out)
 {
     documents_t documents;
 
-    return find_shared(keyring, since, limit, pool, &documents) &&
+    return find_shared(keyring, known, limit, pool, &documents) &&
            make_holder(keyring, &documents, out, NULL) == KC_OK;
 }
 
 /* *out may be set also on failure, to old ones for a child that has none. */
-static kc_rc_t renew(const kc_keyring_t *keyring, int64_t since, holder_t **out, kc_err_t *err)
+static kc_rc_t renew(const kc_keyring_t *keyring, const kc_keyring_snapshot_t *known,
+                     holder_t **out, kc_err_t *err)
 {
     const kc_conf_t *conf = keyring->conf;
     apr_pool_t *pool;
@@ -254,10 +268,10 @@ static kc_rc_t renew(const kc_keyring_t *keyring, int64_t since, holder_t **out,
 
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no memory for the provider's metadata");
-    if (!adopt(keyring, since, conf->metadata_ttl, pool, out))
+    if (!adopt(keyring, known, conf->metadata_ttl, pool, out))
         rc = fetch(keyring, pool, out, err);
-    if (rc != KC_OK && since == NEVER)
-        (void)adopt(keyring, since, age_max(conf), pool, out);
+    if (rc != KC_OK && !known)
+        (void)adopt(keyring, known, age_max(conf), pool, out);
     apr_pool_destroy(pool);
     return rc;
 }
@@ -266,13 +280,12 @@ static kc_rc_t renew(const kc_keyring_t *keyring, int64_t since, holder_t **out,
 static void renew_unlocked(kc_keyring_t *keyring)
 {
     holder_t *fresh = NULL, *old = keyring->current;
-    int64_t since = old ? old->snapshot.fetched : NEVER;
     kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
     kc_rc_t rc;
 
     keyring->is_fetching = 1;
     apr_thread_mutex_unlock(keyring->mutex);
-    rc = renew(keyring, since, &fresh, &err);
+    rc = renew(keyring, old ? &old->snapshot : NULL, &fresh, &err);
     apr_thread_mutex_lock(keyring->mutex);
     keyring->is_fetching = 0;
     if (fresh)
@@ -374,10 +387,9 @@ static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *kn
 {
     static const kc_bytes_t mark = {(const unsigned char *)"1", 1};
     documents_t shared;
-    int is_allowed =
-        find_shared(keyring, known->fetched, keyring->conf->metadata_ttl, pool, &shared) ||
-        kc_store_add(keyring->env->host, keyring->limit_name, mark,
-                     now(keyring) + UNKNOWN_KID_SECONDS, NULL) == KC_OK;
+    int is_allowed = find_shared(keyring, known, keyring->conf->metadata_ttl, pool, &shared) ||
+                     kc_store_add(keyring->env->host, keyring->limit_name, mark,
+                                  now(keyring) + UNKNOWN_KID_SECONDS, NULL) == KC_OK;
 
     apr_thread_mutex_lock(keyring->mutex);
     if (is_allowed && !keyring->is_fetching && &keyring->current->snapshot == known)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "conf.h"
+#include "crypto.h"
 #include "env.h"
 #include "err.h"
 #include "jwks.h"
@@ -17,6 +18,8 @@ typedef struct kc_keyring_snapshot_t {
     const kc_provider_t *provider;
     const kc_jwks_t *keys;
     int64_t fetched; /* seconds since 1970 */
+    unsigned char
+        digest[KC_CRYPTO_SHA256_SIZE]; /* of the key set's text: tells two of one second apart */
 } kc_keyring_snapshot_t;
 
 typedef struct kc_keyring_t kc_keyring_t;
