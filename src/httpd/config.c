@@ -44,21 +44,28 @@ const kc_conf_dir_t *akc_config_dir(const request_rec *r)
     return ap_get_module_config(r->per_dir_config, &auth_keycloak_module);
 }
 
-/* Files are relative to ServerRoot, as everywhere in httpd. */
+static int names_file(kc_conf_index_t index)
+{
+    return index == KC_CONF_ROW_ca_file || index == KC_CONF_ROW_client_key ||
+           index == KC_CONF_ROW_client_cert;
+}
+
+static int names_secret(kc_conf_index_t index)
+{
+    return index == KC_CONF_ROW_client_secret || index == KC_CONF_ROW_crypto_key;
+}
+
+/* Files are relative to ServerRoot, as everywhere in httpd. "file:" may stand before any of them,
+ * and must before secrets. */
 static const char *rooted(apr_pool_t *pool, kc_conf_index_t index, const char *word)
 {
+    int is_marked = strncmp(word, "file:", 5) == 0;
     const char *path;
 
-    if (index == KC_CONF_ROW_ca_file || index == KC_CONF_ROW_client_key ||
-        index == KC_CONF_ROW_client_cert) {
-        path = ap_server_root_relative(pool, word);
-        return path ? path : word;
-    }
-    if (strncmp(word, "file:", 5) != 0 ||
-        (index != KC_CONF_ROW_client_secret && index != KC_CONF_ROW_crypto_key))
+    if (!names_file(index) && !(is_marked && names_secret(index)))
         return word;
-    path = ap_server_root_relative(pool, word + 5);
-    return path ? apr_pstrcat(pool, "file:", path, NULL) : word;
+    path = ap_server_root_relative(pool, is_marked ? word + 5 : word);
+    return path ? apr_pstrcat(pool, is_marked ? "file:" : "", path, NULL) : word;
 }
 
 static const char *set(cmd_parms *cmd, void *target, int argc, char *const argv[])
