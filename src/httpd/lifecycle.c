@@ -43,6 +43,12 @@ static int64_t clock_now(void *context)
     return apr_time_sec(apr_time_now());
 }
 
+static int64_t clock_now_ms(void *context)
+{
+    (void)context;
+    return apr_time_as_msec(apr_time_now());
+}
+
 static kc_rc_t random_bytes(void *context, unsigned char *out, size_t len)
 {
     (void)context;
@@ -295,6 +301,7 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     kc_rc_t rc;
 
     env->now = clock_now;
+    env->now_ms = clock_now_ms;
     env->random = random_bytes;
     env->log = log_line;
     env->context = config->server;

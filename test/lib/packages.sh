@@ -12,7 +12,7 @@
 {
 PACKAGES_BUILD=(
     gcc libc6-dev make autoconf 'pkgconf|pkg-config' apache2-dev libapr1-dev libaprutil1-dev libssl-dev
-    'libcurl4-openssl-dev|libcurl4-gnutls-dev' libjansson-dev libcjose-dev libmemcached-dev
+    'libcurl4-openssl-dev|libcurl4-gnutls-dev' libjansson-dev libcjose-dev zlib1g-dev libmemcached-dev
 )
 PACKAGES_LINT=(clang-14 clang-format-14 binutils git python3 shellcheck apache2)
 PACKAGES_UNIT=(check)

@@ -22,6 +22,13 @@ static int64_t fake_now(void *context)
     return ((kc_fake_t *)context)->now;
 }
 
+static int64_t fake_now_ms(void *context)
+{
+    const kc_fake_t *fake = context;
+
+    return fake->now * 1000 + fake->millis;
+}
+
 /* splitmix64: a fixed sequence, so that a failing test fails again in the same way. */
 static unsigned char random_byte(kc_fake_t *fake)
 {
@@ -134,6 +141,7 @@ kc_fake_t *kc_fake_make(apr_pool_t *pool)
     fake->http.answers = apr_array_make(pool, 16, sizeof(answer_t));
     fake->http.requests = apr_array_make(pool, 16, sizeof(kc_fake_request_t));
     fake->env.now = fake_now;
+    fake->env.now_ms = fake_now_ms;
     fake->env.random = fake_random;
     fake->env.log = fake_log;
     fake->env.context = fake;

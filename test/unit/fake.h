@@ -57,6 +57,7 @@ typedef struct kc_fake_t {
     kc_env_t env; /* what the code under test gets; its context is this struct */
     apr_pool_t *pool;
     int64_t now;              /* set it at will */
+    int64_t millis;           /* what now_ms adds to it */
     int is_random_broken;     /* random then answers KC_FAULT */
     kc_bytes_t random_script; /* given out first; then a fixed sequence that never repeats */
     uint64_t random_state;
