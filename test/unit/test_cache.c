@@ -1,0 +1,336 @@
+/* Tests of cache.h: views are whole, the right one's, and gone when they must be.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "cache.h"
+#include "testlib.h"
+
+Suite *kc_test_cache(void);
+
+enum { NOW = 1700000000, SLOT_HEAD = 80, SMALL_MAX = 1024 - SLOT_HEAD };
+
+static kc_cache_t *cache;
+static const unsigned char scope[KC_CACHE_SCOPE_SIZE] = "scope";
+static unsigned char room[KC_CACHE_VIEW_MAX + 1];
+
+static kc_cache_t *make(size_t size)
+{
+    static const kc_siphash_key_t key = {{1, 2}};
+    kc_cache_t *made;
+
+    ck_assert_int_eq(kc_cache_create(size, &key, testlib_pool, &made, NULL), KC_OK);
+    return made;
+}
+
+static void setup(void)
+{
+    testlib_setup();
+    cache = make(2 * 1024 * 1024);
+}
+
+static const unsigned char *id_of(uint32_t number)
+{
+    static unsigned char id[KC_CACHE_ID_SIZE];
+
+    memcpy(id, &number, sizeof(number));
+    return id;
+}
+
+static int find_at(uint32_t number, int64_t now, kc_cache_ticket_t *ticket, kc_cache_view_t *view)
+{
+    return kc_cache_find(cache, scope, id_of(number), now, testlib_pool, ticket, view);
+}
+
+static int find(uint32_t number, kc_cache_ticket_t *ticket, kc_cache_view_t *view)
+{
+    return find_at(number, NOW, ticket, view);
+}
+
+/* A view of len bytes that differ from number to number. */
+static kc_cache_view_t sample(uint32_t number, size_t len)
+{
+    kc_cache_view_t view = {{room, len}, NOW * INT64_C(1000), NOW + 3600, "stamp"};
+    size_t i;
+
+    for (i = 0; i < len; i++)
+        room[i] = (unsigned char)(number * 31 + i * 7);
+    return view;
+}
+
+static void put_at(uint32_t number, size_t len, int64_t now)
+{
+    kc_cache_view_t view = sample(number, len), old;
+    kc_cache_ticket_t ticket;
+
+    (void)find_at(number, now, &ticket, &old);
+    kc_cache_put(cache, &ticket, &view, now);
+}
+
+static void put(uint32_t number, size_t len)
+{
+    put_at(number, len, NOW);
+}
+
+static void assert_found(uint32_t number, size_t len)
+{
+    kc_cache_view_t view, expected = sample(number, len);
+    kc_cache_ticket_t ticket;
+
+    ck_assert_int_eq(find(number, &ticket, &view), 1);
+    ck_assert_uint_eq(view.bytes.len, len);
+    ck_assert_mem_eq(view.bytes.data, expected.bytes.data, len);
+    ck_assert_mem_eq(view.stamp, expected.stamp, KC_CACHE_STAMP_SIZE);
+    ck_assert_int_eq(view.checked_ms, expected.checked_ms);
+    ck_assert_int_eq(view.idle_end, expected.idle_end);
+}
+
+static void assert_missing(uint32_t number)
+{
+    kc_cache_ticket_t ticket;
+    kc_cache_view_t view;
+
+    ck_assert_int_eq(find(number, &ticket, &view), 0);
+    ck_assert_ptr_null(ticket.slot);
+}
+
+/* ---------------------------------------------------------------- finding */
+
+START_TEST(what_was_put_is_found)
+{
+    static const size_t lens[] = {
+        0, 1, 7, 8, 9, 400, SMALL_MAX - 1, SMALL_MAX, SMALL_MAX + 1, 3000, KC_CACHE_VIEW_MAX};
+    size_t i;
+
+    for (i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        assert_missing((uint32_t)i);
+        put((uint32_t)i, lens[i]);
+        assert_found((uint32_t)i, lens[i]);
+    }
+}
+END_TEST
+
+/* Between the classes too, and the old view never comes back. */
+START_TEST(a_later_view_replaces_the_earlier)
+{
+    static const size_t lens[] = {400, 3000, 500, 9000, 10};
+    kc_cache_ticket_t ticket;
+    kc_cache_view_t view;
+    size_t i;
+
+    for (i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        put(1, lens[i]);
+        assert_found(1, lens[i]);
+    }
+    (void)find(1, &ticket, &view);
+    kc_cache_drop(cache, &ticket);
+    assert_missing(1);
+}
+END_TEST
+
+START_TEST(a_view_too_large_is_not_kept)
+{
+    put(1, KC_CACHE_VIEW_MAX + 1);
+    assert_missing(1);
+}
+END_TEST
+
+START_TEST(scopes_and_ids_do_not_meet)
+{
+    static const unsigned char other[KC_CACHE_SCOPE_SIZE] = "other";
+    kc_cache_ticket_t ticket;
+    kc_cache_view_t view;
+
+    put(1, 100);
+    assert_missing(2);
+    ck_assert_int_eq(kc_cache_find(cache, other, id_of(1), NOW, testlib_pool, &ticket, &view), 0);
+    assert_found(1, 100);
+}
+END_TEST
+
+START_TEST(another_process_finds_it_in_the_same_memory)
+{
+    size_t size = 2 * 1024 * 1024;
+    void *memory = kc_cache_memory(cache);
+    kc_cache_t *other;
+
+    put(1, 300);
+    ck_assert_int_eq(kc_cache_attach(memory, size, testlib_pool, &other, NULL), KC_OK);
+    cache = other;
+    assert_found(1, 300);
+    ck_assert_int_eq(kc_cache_attach(memory, size - 1024, testlib_pool, &other, NULL), KC_REFUSED);
+    memset(memory, 0xff, 1024);
+    ck_assert_int_eq(kc_cache_attach(memory, size, testlib_pool, &other, NULL), KC_REFUSED);
+}
+END_TEST
+
+START_TEST(the_smallest_size_works_and_a_smaller_one_is_refused)
+{
+    static const kc_siphash_key_t key = {{1, 2}};
+
+    cache = make(KC_CACHE_SIZE_MIN);
+    put(1, 100);
+    put(2, KC_CACHE_VIEW_MAX);
+    assert_found(1, 100);
+    assert_found(2, KC_CACHE_VIEW_MAX);
+    ck_assert_int_eq(kc_cache_create(KC_CACHE_SIZE_MIN - 1, &key, testlib_pool, &cache, NULL),
+                     KC_REFUSED);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- what is forgotten */
+
+START_TEST(full_the_one_used_the_longest_ago_goes)
+{
+    enum { MANY = 20000, USED = 5 };
+    kc_cache_ticket_t ticket;
+    kc_cache_view_t view;
+    uint32_t i;
+    int kept = 0;
+
+    put_at(USED, 400, NOW);
+    for (i = 1000; i < 1000 + MANY; i++) {
+        put_at(i, 400, NOW + i);
+        (void)find_at(USED, NOW + i, &ticket, &view);
+    }
+    assert_found(USED, 400);
+    for (i = 1000; i < 1000 + MANY; i++)
+        kept += find(i, &ticket, &view);
+    ck_assert_int_gt(kept, 1000);
+    ck_assert_int_lt(kept, 2000); /* what 2 MiB have room for */
+    assert_found(1000 + MANY - 1, 400);
+}
+END_TEST
+
+START_TEST(a_dropped_view_is_gone)
+{
+    kc_cache_ticket_t ticket;
+    kc_cache_view_t view;
+
+    put(1, 100);
+    put(2, 100);
+    ck_assert_int_eq(find(1, &ticket, &view), 1);
+    kc_cache_drop(cache, &ticket);
+    assert_missing(1);
+    assert_found(2, 100);
+    put(1, 100);
+    assert_found(1, 100);
+}
+END_TEST
+
+/* Somebody asks the store, the session is ended, and only then the answer arrives. */
+START_TEST(an_answer_of_before_the_drop_is_not_put)
+{
+    kc_cache_view_t view = sample(1, 100), none;
+    kc_cache_ticket_t before, ticket;
+
+    (void)find(1, &before, &none);
+    (void)find(1, &ticket, &none);
+    kc_cache_drop(cache, &ticket);
+    kc_cache_put(cache, &before, &view, NOW);
+    assert_missing(1);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- small changes */
+
+START_TEST(one_of_all_askers_is_chosen)
+{
+    const int64_t now = NOW * INT64_C(1000);
+    kc_cache_ticket_t ticket;
+    kc_cache_view_t view;
+
+    put(1, 100);
+    (void)find(1, &ticket, &view);
+    ck_assert_int_eq(kc_cache_claim(&ticket, now, 100), 1);
+    ck_assert_int_eq(kc_cache_claim(&ticket, now, 100), 0);
+    ck_assert_int_eq(kc_cache_claim(&ticket, now + 99, 100), 0);
+    ck_assert_int_eq(kc_cache_claim(&ticket, now + 100, 100), 1);
+    /* a clock that was set back chooses somebody at once */
+    ck_assert_int_eq(kc_cache_claim(&ticket, now - 3600000, 100), 1);
+    ck_assert_int_eq(kc_cache_claim(&ticket, now - 3600000, 100), 0);
+}
+END_TEST
+
+START_TEST(a_view_is_vouched_for)
+{
+    kc_cache_ticket_t ticket, late;
+    kc_cache_view_t view, old;
+
+    put(1, 100);
+    (void)find(1, &ticket, &view);
+    (void)find(1, &late, &old);
+    kc_cache_vouch(&ticket, &view, view.checked_ms + 500);
+    (void)find(1, &ticket, &view);
+    ck_assert_int_eq(view.checked_ms, old.checked_ms + 500);
+    /* an older answer changes nothing */
+    kc_cache_vouch(&late, &old, old.checked_ms + 400);
+    (void)find(1, &ticket, &view);
+    ck_assert_int_eq(view.checked_ms, old.checked_ms + 500);
+}
+END_TEST
+
+START_TEST(one_of_all_users_tells_the_store)
+{
+    kc_cache_ticket_t ticket;
+    kc_cache_view_t view;
+
+    put(1, 100);
+    (void)find(1, &ticket, &view);
+    ck_assert_int_eq(kc_cache_touch(&ticket, &view, NOW + 4000), 1);
+    ck_assert_int_eq(kc_cache_touch(&ticket, &view, NOW + 4000), 0);
+    (void)find(1, &ticket, &view);
+    ck_assert_int_eq(view.idle_end, NOW + 4000);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- killed writers */
+
+/* The word of the memory that holds this view's sequence: what differs by one write of it. */
+static uint64_t *sequence_of(uint32_t number)
+{
+    kc_cache_ticket_t ticket;
+    kc_cache_view_t view;
+
+    ck_assert_int_eq(find(number, &ticket, &view), 1);
+    return ticket.slot; /* the first word of a slot */
+}
+
+START_TEST(a_view_left_half_written_is_not_read_and_its_place_is_used_again)
+{
+    uint64_t *sequence;
+
+    put(1, 100);
+    sequence = sequence_of(1);
+    *sequence += 1;
+    assert_missing(1);
+    put(1, 100);
+    assert_found(1, 100);
+    ck_assert_ptr_eq(sequence_of(1), sequence);
+    ck_assert_uint_eq(*sequence % 2, 0);
+}
+END_TEST
+
+Suite *kc_test_cache(void)
+{
+    Suite *suite = suite_create("cache");
+    TCase *tests = tcase_create("views");
+
+    tcase_add_checked_fixture(tests, setup, testlib_teardown);
+    tcase_add_test(tests, what_was_put_is_found);
+    tcase_add_test(tests, a_later_view_replaces_the_earlier);
+    tcase_add_test(tests, a_view_too_large_is_not_kept);
+    tcase_add_test(tests, scopes_and_ids_do_not_meet);
+    tcase_add_test(tests, another_process_finds_it_in_the_same_memory);
+    tcase_add_test(tests, the_smallest_size_works_and_a_smaller_one_is_refused);
+    tcase_add_test(tests, full_the_one_used_the_longest_ago_goes);
+    tcase_add_test(tests, a_dropped_view_is_gone);
+    tcase_add_test(tests, an_answer_of_before_the_drop_is_not_put);
+    tcase_add_test(tests, one_of_all_askers_is_chosen);
+    tcase_add_test(tests, a_view_is_vouched_for);
+    tcase_add_test(tests, one_of_all_users_tells_the_store);
+    tcase_add_test(tests, a_view_left_half_written_is_not_read_and_its_place_is_used_again);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
