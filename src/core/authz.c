@@ -197,7 +197,8 @@ kc_rc_t kc_authz_parse(kc_authz_kind_t kind, int argc, const char *const *argv, 
  * session's address, which a caller's stack may give to another session. */
 typedef struct {
     kc_bytes_t claims;
-    kc_bytes_t payload;
+    kc_bytes_t packed;
+    const unsigned char *id;
     const kc_json_t *parsed;
 } memory_t;
 
@@ -216,11 +217,12 @@ static const kc_json_t *find_claims(const kc_session_t *session, apr_pool_t *poo
     (void)apr_pool_userdata_get(&found, memory_key, pool);
     memory = found;
     if (memory && is_same_view(memory->claims, session->claims) &&
-        is_same_view(memory->payload, session->id_token[1]))
+        is_same_view(memory->packed, session->packed) && memory->id == session->id)
         return memory->parsed;
     memory = apr_palloc(pool, sizeof(*memory));
     memory->claims = session->claims;
-    memory->payload = session->id_token[1];
+    memory->packed = session->packed;
+    memory->id = session->id;
     memory->parsed = kc_session_claims(session, pool);
     (void)apr_pool_userdata_setn(memory, memory_key, NULL, pool);
     return memory->parsed;

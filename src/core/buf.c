@@ -264,51 +264,70 @@ char *kc_buf_base64(kc_bytes_t bytes, apr_pool_t *pool)
     return text;
 }
 
-/* The six bits of a letter; -1 outside the alphabet. */
-static int sextet(unsigned char letter)
+/* One more than the six bits of each letter; 0 outside the alphabet. */
+static const unsigned char sextets[256] = {['A'] = 1, 2,  3,          4,         5,          6,
+                                           7,         8,  9,          10,        11,         12,
+                                           13,        14, 15,         16,        17,         18,
+                                           19,        20, 21,         22,        23,         24,
+                                           25,        26, ['a'] = 27, 28,        29,         30,
+                                           31,        32, 33,         34,        35,         36,
+                                           37,        38, 39,         40,        41,         42,
+                                           43,        44, 45,         46,        47,         48,
+                                           49,        50, 51,         52,        ['0'] = 53, 54,
+                                           55,        56, 57,         58,        59,         60,
+                                           61,        62, ['-'] = 63, ['_'] = 64};
+
+/* Up to four letters as one number of 24 bits, zeros where letters are missing; -1 when one is
+ * outside the alphabet. */
+static int32_t read_letters(const char *text, size_t count)
 {
-    if ('A' <= letter && letter <= 'Z')
-        return letter - 'A';
-    if ('a' <= letter && letter <= 'z')
-        return letter - 'a' + 26;
-    if ('0' <= letter && letter <= '9')
-        return letter - '0' + 52;
-    if (letter == '-')
-        return 62;
-    return letter == '_' ? 63 : -1;
+    const unsigned char *letters = (const unsigned char *)text;
+    uint32_t bits = 0;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        unsigned int sextet = sextets[letters[i]];
+
+        if (!sextet)
+            return -1;
+        bits |= (sextet - 1) << (18 - 6 * i);
+    }
+    return (int32_t)bits;
+}
+
+static void write_bytes(uint32_t bits, unsigned char *place)
+{
+    place[0] = (unsigned char)(bits >> 16);
+    place[1] = (unsigned char)(bits >> 8);
+    place[2] = (unsigned char)bits;
 }
 
 kc_rc_t kc_buf_unbase64url(const char *text, size_t len, apr_pool_t *pool, kc_bytes_t *out)
 {
     unsigned char *data, *place;
-    uint32_t held = 0; /* bits read that no byte has taken yet */
-    unsigned int count = 0;
-    size_t i;
+    size_t rest = len % 4; /* letters of the last, incomplete group */
+    const char *end = text + len - rest;
+    int32_t bits;
 
     out->data = NULL;
     out->len = 0;
-    if (len % 4 == 1)
+    if (rest == 1)
         return KC_REFUSED;
     place = data = apr_palloc(pool, len / 4 * 3 + 3);
-    for (i = 0; i < len; i++) {
-        int bits = sextet((unsigned char)text[i]);
-
+    for (; text < end; text += 4, place += 3) {
+        bits = read_letters(text, 4);
         if (bits < 0)
             return KC_REFUSED;
-        held = held << 6 | (uint32_t)bits;
-        count += 6;
-        if (8 <= count) {
-            count -= 8;
-            *place++ = (unsigned char)(held >> count);
-            held &= (1u << count) - 1;
-        }
+        write_bytes((uint32_t)bits, place);
     }
+    bits = read_letters(text, rest);
     /* Bits that no byte takes would be a second spelling of the same value. */
-    if (held)
+    if (bits < 0 || bits & (rest == 2 ? 0xffff : rest == 3 ? 0xff : 0))
         return KC_REFUSED;
-    *place = 0;
+    write_bytes((uint32_t)bits,
+                place); /* the bytes that do not count are zero, and there is room */
     out->data = data;
-    out->len = (size_t)(place - data);
+    out->len = (size_t)(place - data) + (rest ? rest - 1 : 0);
     return KC_OK;
 }
 

@@ -105,8 +105,9 @@ int kc_crypto_is_equal(const void *a, size_t a_len, const void *b, size_t b_len)
 
 void kc_crypto_cleanse(void *data, size_t len)
 {
+    /* as certain as OPENSSL_cleanse, which takes byte after byte */
     if (data && len)
-        OPENSSL_cleanse(data, len);
+        explicit_bzero(data, len);
 }
 
 /* ---------------------------------------------------------------- the shared cipher */

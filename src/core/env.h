@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cache.h"
 #include "err.h"
 #include "http.h"
 #include "log.h"
@@ -25,6 +26,7 @@ typedef struct kc_env_t {
     kc_http_t *http;
     kc_http_gate_t *gate; /* before everything that waits for the provider; NULL: none */
     kc_store_t *sessions; /* sessions, marks and one-use markers: memcached or shared memory */
+    kc_cache_t *cache;    /* first tier of the sessions; NULL: the store is asked each time */
     kc_store_t *host; /* shared memory of this host: snapshots and limits common to its children */
 } kc_env_t;
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "claims.h"
 #include "cookie.h"
 #include "crypto.h"
 #include "login_state.h"
@@ -324,12 +325,22 @@ static int64_t integer(const kc_json_t *claims, const char *name)
     return number;
 }
 
-static void describe_session(const callback_t *callback, kc_session_t *session)
+/* Keeps the ID token, which signing out needs, and the claims, if there are more than it has. */
+static kc_rc_t pack_contents(const callback_t *callback, kc_bytes_t *packed, kc_err_t *err)
+{
+    kc_pack_t contents = {callback->tokens.id_token, NULL, NULL, {NULL, 0}};
+
+    if (callback->claims != callback->id_token.claims)
+        contents.claims = kc_buf_text(kc_json_dump(callback->claims, callback->pool));
+    return kc_pack_close(&contents, callback->pool, packed, err);
+}
+
+static kc_rc_t describe_session(const callback_t *callback, kc_session_t *session, kc_err_t *err)
 {
     const kc_identity_t *identity = &callback->identity;
     const kc_rp_t *rp = callback->rp;
-    const kc_bytes_t none = {NULL, 0};
 
+    memset(session, 0, sizeof(*session));
     session->created = rp->env->now(rp->env->context);
     session->expires = session->created + rp->conf->session_max;
     session->token_expires = integer(callback->id_token.claims, "exp");
@@ -343,12 +354,7 @@ static void describe_session(const callback_t *callback, kc_session_t *session)
     session->group_list = kc_session_list_make(identity->group_list, callback->pool);
     session->realm_roles = kc_session_list_make(identity->realm_role_list, callback->pool);
     session->client_roles = kc_session_list_make(identity->client_role_list, callback->pool);
-    session->id_token[0] = callback->id_token.header;
-    session->id_token[1] = callback->id_token.payload;
-    session->id_token[2] = callback->id_token.signature;
-    session->claims = callback->claims == callback->id_token.claims
-                          ? none
-                          : kc_buf_text(kc_json_dump(callback->claims, callback->pool));
+    return pack_contents(callback, &session->packed, err);
 }
 
 static kc_cookie_set_t describe_cookie(const kc_rp_t *rp, const kc_login_client_t *client)
@@ -370,11 +376,12 @@ static kc_rc_t start_session(callback_t *callback, kc_login_answer_t *answer, kc
     kc_session_t session;
     kc_rc_t rc;
 
-    describe_session(callback, &session);
-    rc = kc_session_end(
-        callback->rp,
-        kc_session_cookie(callback->rp, callback->client->is_https, callback->client->cookies),
-        callback->pool, err);
+    rc = describe_session(callback, &session, err);
+    if (rc == KC_OK)
+        rc = kc_session_end(
+            callback->rp,
+            kc_session_cookie(callback->rp, callback->client->is_https, callback->client->cookies),
+            callback->pool, err);
     if (rc == KC_OK)
         rc = kc_session_create(callback->rp, &session, callback->pool, id, err);
     if (rc != KC_OK)
@@ -487,7 +494,7 @@ const char *kc_login_end_url(const kc_rp_t *rp, const kc_login_client_t *client,
     kc_url_put_parameter(&buf, "client_id", rp->conf->client_id);
     kc_url_put_parameter(&buf, "post_logout_redirect_uri", after);
     /* a request line has its limits; without the hint Keycloak asks the person first */
-    if (buf.len + strlen(hint) < URL_LINE_MAX)
+    if (hint && buf.len + strlen(hint) < URL_LINE_MAX)
         kc_url_put_parameter(&buf, "id_token_hint", hint);
     return kc_buf_bytes(&buf, &url) == KC_OK ? (const char *)url.data : after;
 }

@@ -57,6 +57,19 @@ static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *i
     return rc;
 }
 
+/* A view is of a session under some key; with another newest key all views are made anew, so that
+ * taking an old key away ends what it sealed. */
+static kc_rc_t make_scope(kc_rp_t *rp, kc_err_t *err)
+{
+    const kc_bytes_t id = {rp->id, KC_RP_ID_SIZE};
+    unsigned char bytes[KC_CRYPTO_KEY_SIZE];
+    kc_rc_t rc = kc_crypto_derive(rp->keys->key[0], "scope", id, bytes, err);
+
+    if (rc == KC_OK)
+        memcpy(rp->scope, bytes, sizeof(rp->scope));
+    return rc;
+}
+
 static void make_names(const kc_conf_t *conf, int is_https, apr_pool_t *pool, kc_rp_names_t *names)
 {
     const char *prefix = !is_https ? "" : conf->cookie_domain ? "__Secure-" : "__Host-";
@@ -100,6 +113,8 @@ kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool
     rc = make_callback_path(conf, pool, &rp->callback_path, err);
     if (rc == KC_OK)
         rc = make_id(conf, pool, rp->id, err);
+    if (rc == KC_OK)
+        rc = make_scope(rp, err);
     *out = rp;
     return rc;
 }

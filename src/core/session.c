@@ -1,4 +1,4 @@
-/* Sessions: the compact form, and their life in the store.
+/* Sessions: their life in the first tier and in the store.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session.h"
 
@@ -7,125 +7,25 @@
 
 #include "cookie.h"
 
-/* Compact form, big endian: format (1), created, expires, token_expires, auth_time (8 each), the
- * texts sub, sid, user, email, groups (u32 length that counts a closing NUL, bytes, NUL), the lists
- * headers, group_list, realm_roles, client_roles (u32 length, texts each with its NUL),
- * the blocks id_token header, payload, signature and claims (u32 length, bytes). The NULs let a
- * request use the texts where they lie. */
-
 static const char key_purpose[] = "sid"; /* short: the derivation takes one block of SHA-256 */
 static const char seal_purpose[] = "session";
 
-static void put_block(kc_buf_t *buf, kc_bytes_t bytes)
-{
-    kc_buf_put_u32(buf, (uint32_t)bytes.len);
-    kc_buf_put(buf, bytes.data, bytes.len);
-}
+/* A session's id, which both names and opens it, and what a request has learnt under it. */
+typedef struct visit_t {
+    const kc_rp_t *rp;
+    apr_pool_t *pool;
+    kc_bytes_t id;
+    int64_t now;
+    int64_t now_ms;
+    kc_cache_ticket_t ticket;
+    kc_cache_view_t view;
+    kc_session_t seen; /* the view, read */
+    int has_view;
+    char key[KC_STORE_KEY_LEN + 1]; /* in the store; "" until it is known */
+    char mark[KC_STORE_KEY_LEN + 1];
+} visit_t;
 
-static void put_text(kc_buf_t *buf, const char *text)
-{
-    kc_bytes_t bytes = {(const unsigned char *)text, strlen(text) + 1};
-
-    put_block(buf, bytes);
-}
-
-static void put_list(kc_buf_t *buf, const kc_session_list_t *list)
-{
-    kc_bytes_t bytes = {(const unsigned char *)list->text, list->size};
-
-    put_block(buf, bytes);
-}
-
-kc_rc_t kc_session_encode(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *out,
-                          kc_err_t *err)
-{
-    kc_buf_t buf;
-    int i;
-
-    kc_buf_init(&buf, KC_SEAL_MAX - KC_SEAL_OVERHEAD, pool);
-    kc_buf_put_u8(&buf, KC_SESSION_FORMAT);
-    kc_buf_put_u64(&buf, (uint64_t)session->created);
-    kc_buf_put_u64(&buf, (uint64_t)session->expires);
-    kc_buf_put_u64(&buf, (uint64_t)session->token_expires);
-    kc_buf_put_u64(&buf, (uint64_t)session->auth_time);
-    put_text(&buf, session->sub);
-    put_text(&buf, session->sid);
-    put_text(&buf, session->user);
-    put_text(&buf, session->email);
-    put_text(&buf, session->groups);
-    put_list(&buf, &session->headers);
-    put_list(&buf, &session->group_list);
-    put_list(&buf, &session->realm_roles);
-    put_list(&buf, &session->client_roles);
-    for (i = 0; i < 3; i++)
-        put_block(&buf, session->id_token[i]);
-    put_block(&buf, session->claims);
-    if (kc_buf_bytes(&buf, out) != KC_OK)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_STORE_VALUE, "the session is over %d bytes",
-                       KC_SEAL_MAX - KC_SEAL_OVERHEAD);
-    return KC_OK;
-}
-
-static kc_bytes_t read_block(kc_reader_t *reader)
-{
-    return kc_buf_read(reader, kc_buf_read_u32(reader));
-}
-
-/* A text must close with its only NUL; anything else makes the reader short. */
-static const char *read_text(kc_reader_t *reader)
-{
-    kc_bytes_t bytes = read_block(reader);
-
-    if (bytes.len == 0 || memchr(bytes.data, 0, bytes.len) != bytes.data + bytes.len - 1) {
-        reader->is_short = 1;
-        return "";
-    }
-    return (const char *)bytes.data;
-}
-
-/* A list must close with a NUL, so that walking it never leaves it. */
-static kc_session_list_t read_list(kc_reader_t *reader)
-{
-    kc_bytes_t bytes = read_block(reader);
-    kc_session_list_t list = {(const char *)bytes.data, bytes.len};
-
-    if (bytes.len && bytes.data[bytes.len - 1]) {
-        reader->is_short = 1;
-        list.size = 0;
-    }
-    return list;
-}
-
-kc_rc_t kc_session_decode(kc_bytes_t compact, kc_session_t *out, kc_err_t *err)
-{
-    kc_reader_t reader;
-    uint8_t format;
-    int i;
-
-    kc_buf_reader_init(&reader, compact);
-    format = kc_buf_read_u8(&reader);
-    if (format != KC_SESSION_FORMAT)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_FORMAT, "session of format %d", format);
-    out->created = (int64_t)kc_buf_read_u64(&reader);
-    out->expires = (int64_t)kc_buf_read_u64(&reader);
-    out->token_expires = (int64_t)kc_buf_read_u64(&reader);
-    out->auth_time = (int64_t)kc_buf_read_u64(&reader);
-    out->sub = read_text(&reader);
-    out->sid = read_text(&reader);
-    out->user = read_text(&reader);
-    out->email = read_text(&reader);
-    out->groups = read_text(&reader);
-    out->headers = read_list(&reader);
-    out->group_list = read_list(&reader);
-    out->realm_roles = read_list(&reader);
-    out->client_roles = read_list(&reader);
-    for (i = 0; i < 3; i++)
-        out->id_token[i] = read_block(&reader);
-    out->claims = read_block(&reader);
-    if (reader.is_short || reader.rest.len)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_FORMAT, "session of a wrong length");
-    return KC_OK;
-}
+/* ---------------------------------------------------------------- lists */
 
 const char *kc_session_list_next(const kc_session_list_t *list, const char *at)
 {
@@ -154,22 +54,7 @@ kc_session_list_t kc_session_list_make(const apr_array_header_t *texts, apr_pool
     return list;
 }
 
-const char *kc_session_id_token(const kc_session_t *session, apr_pool_t *pool)
-{
-    return apr_pstrcat(pool, kc_buf_base64url(session->id_token[0], pool), ".",
-                       kc_buf_base64url(session->id_token[1], pool), ".",
-                       kc_buf_base64url(session->id_token[2], pool), NULL);
-}
-
-const kc_json_t *kc_session_claims(const kc_session_t *session, apr_pool_t *pool)
-{
-    kc_bytes_t text = session->claims.len ? session->claims : session->id_token[1];
-    const kc_json_t *claims;
-
-    if (kc_json_parse((const char *)text.data, text.len, pool, &claims, NULL) != KC_OK)
-        return NULL;
-    return claims;
-}
+/* ---------------------------------------------------------------- names and seals */
 
 kc_bytes_t kc_session_cookie(const kc_rp_t *rp, int is_https, const char *header)
 {
@@ -181,24 +66,16 @@ kc_bytes_t kc_session_cookie(const kc_rp_t *rp, int is_https, const char *header
     return value;
 }
 
-/* A session's id, which both names and opens it. */
-typedef struct session_id_t {
-    kc_bytes_t bytes;
-    char key[KC_STORE_KEY_LEN + 1];
-    char mark[KC_STORE_KEY_LEN + 1];
-} session_id_t;
-
 /* A mark's name is its session's read backwards. That spares each request a derivation; and whoever
  * can write to the store, and so sees which mark is whose, could as well delete all marks. */
-static kc_rc_t name_in_store(const kc_rp_t *rp, const kc_crypto_key_t *key, session_id_t *id,
-                             kc_err_t *err)
+static kc_rc_t name_in_store(visit_t *visit, const kc_crypto_key_t *key, kc_err_t *err)
 {
-    kc_rc_t rc = kc_rp_store_key(rp, key, key_purpose, id->bytes, id->key, err);
+    kc_rc_t rc = kc_rp_store_key(visit->rp, key, key_purpose, visit->id, visit->key, err);
     size_t i;
 
     for (i = 0; i < KC_STORE_KEY_LEN; i++)
-        id->mark[i] = id->key[KC_STORE_KEY_LEN - 1 - i];
-    id->mark[i] = '\0';
+        visit->mark[i] = visit->key[KC_STORE_KEY_LEN - 1 - i];
+    visit->mark[i] = '\0';
     return rc;
 }
 
@@ -214,52 +91,50 @@ static int64_t min_time(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-kc_rc_t kc_session_create(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
-                          char *id_text, kc_err_t *err)
+/* ---------------------------------------------------------------- a visit */
+
+static void visit_init(visit_t *visit, const kc_rp_t *rp, kc_bytes_t id, apr_pool_t *pool)
 {
-    unsigned char raw[KC_SESSION_ID_SIZE], iv[KC_CRYPTO_IV_SIZE];
-    const kc_env_t *env = rp->env;
-    session_id_t id = {{raw, sizeof(raw)}, "", ""};
-    kc_seal_use_t use = seal_use(rp, id.bytes);
-    kc_bytes_t compact, sealed;
-    kc_rc_t rc;
-
-    if (env->random(env->context, raw, sizeof(raw)) != KC_OK ||
-        env->random(env->context, iv, sizeof(iv)) != KC_OK)
-        return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a session");
-    rc = kc_session_encode(session, pool, &compact, err);
-    if (rc == KC_OK)
-        rc = name_in_store(rp, rp->keys->key[0], &id, err);
-    if (rc == KC_OK)
-        rc = kc_seal_close(rp->keys, &use, session->expires, iv, compact, pool, &sealed, err);
-    if (rc == KC_OK) {
-        int64_t idle_end = env->now(env->context) + rp->conf->session_idle;
-
-        rc = kc_store_put(env->sessions, id.key, sealed, min_time(idle_end, session->expires), err);
-    }
-    if (rc == KC_OK)
-        kc_buf_base64url_to(raw, sizeof(raw), id_text);
-    kc_crypto_cleanse(raw, sizeof(raw));
-    return rc;
+    visit->rp = rp;
+    visit->pool = pool;
+    visit->id = id;
+    visit->has_view = 0;
+    visit->key[0] = '\0';
+    visit->now_ms = rp->env->now_ms(rp->env->context);
+    visit->now = visit->now_ms / 1000;
 }
 
-/* Looks a cookie's session up under each key in turn, newest first, with its mark. KC_MISS: there
- * is none, or the cookie is malformed; KC_REFUSED: ended by a mark. */
-static kc_rc_t look_up(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, session_id_t *id,
-                       kc_store_item_t *found, kc_err_t *err)
+/* Reads the id and looks into the first tier. KC_MISS: the cookie is malformed. */
+static kc_rc_t visit_begin(visit_t *visit, const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool,
+                           kc_err_t *err)
 {
-    const char *keys[2] = {id->key, id->mark};
+    kc_cache_t *cache = rp->env->cache;
+    kc_bytes_t id;
+
+    if (cookie.len != KC_SESSION_ID_TEXT ||
+        kc_buf_unbase64url((const char *)cookie.data, cookie.len, pool, &id) != KC_OK)
+        return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_INVALID, "the session cookie is malformed");
+    visit_init(visit, rp, id, pool);
+    if (cache &&
+        kc_cache_find(cache, rp->scope, id.data, visit->now, pool, &visit->ticket, &visit->view))
+        visit->has_view = kc_session_form_read(visit->view.bytes, &visit->seen, NULL) == KC_OK;
+    return KC_OK;
+}
+
+/* Looks the session up under each key in turn, newest first, with its mark. KC_MISS: there is none;
+ * KC_REFUSED: ended by a mark. */
+static kc_rc_t ask_store(visit_t *visit, kc_store_item_t *found, kc_err_t *err)
+{
+    const kc_rp_t *rp = visit->rp;
+    const char *keys[2] = {visit->key, visit->mark};
     kc_store_item_t items[2];
     size_t i;
 
-    if (cookie.len != KC_SESSION_ID_TEXT ||
-        kc_buf_unbase64url((const char *)cookie.data, cookie.len, pool, &id->bytes) != KC_OK)
-        return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_INVALID, "the session cookie is malformed");
     for (i = 0; i < rp->keys->count; i++) {
-        kc_rc_t rc = name_in_store(rp, rp->keys->key[i], id, err);
+        kc_rc_t rc = name_in_store(visit, rp->keys->key[i], err);
 
         if (rc == KC_OK)
-            rc = kc_store_get(rp->env->sessions, keys, 2, items, pool, err);
+            rc = kc_store_get(rp->env->sessions, keys, 2, items, visit->pool, err);
         if (rc != KC_OK)
             return rc;
         if (items[1].value.data)
@@ -272,91 +147,340 @@ static kc_rc_t look_up(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, s
     return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "no session of that id is stored");
 }
 
-/* Moves the idle end, at most each tenth of the window. A store that cannot tell an item's expiry
- * (memcached) is helped by a marker in this host's shared memory. Failing costs a session nothing
- * now, so it is not an error. */
-static void touch(const kc_rp_t *rp, const session_id_t *id, int64_t known_end, int64_t expires,
-                  int64_t now)
+/* KC_REFUSED: it cannot be read; KC_MISS: it is past its end. */
+static kc_rc_t open_item(const visit_t *visit, const kc_store_item_t *item, kc_session_t *session,
+                         kc_err_t *err)
 {
-    static const kc_bytes_t mark = {(const unsigned char *)"1", 1};
-    int64_t tenth = rp->conf->session_idle / 10;
-    int64_t end = min_time(now + rp->conf->session_idle, expires);
+    const kc_rp_t *rp = visit->rp;
+    kc_seal_use_t use = seal_use(rp, visit->id);
+    kc_bytes_t compact;
+    kc_rc_t rc =
+        kc_seal_open(rp->keys, &use, visit->now, item->value, visit->pool, &compact, NULL, err);
 
-    if (known_end) {
-        if (end - known_end < tenth || end <= known_end)
-            return;
-    } else if (kc_store_add(rp->env->host, id->key, mark, now + (tenth > 0 ? tenth : 1), NULL) !=
-               KC_OK) {
-        return;
-    }
-    (void)kc_store_touch(rp->env->sessions, id->key, end, NULL);
+    return rc == KC_OK ? kc_session_form_read(compact, session, err) : rc;
 }
 
-static kc_session_state_t open_session(const kc_rp_t *rp, const session_id_t *id,
-                                       const kc_store_item_t *item, apr_pool_t *pool,
-                                       kc_session_t *session, kc_err_t *err)
-{
-    int64_t now = rp->env->now(rp->env->context);
-    kc_seal_use_t use = seal_use(rp, id->bytes);
-    kc_bytes_t compact;
-    kc_rc_t rc = kc_seal_open(rp->keys, &use, now, item->value, pool, &compact, NULL, err);
+/* ---------------------------------------------------------------- tokens and claims */
 
+static kc_rc_t fetch_packed(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *packed,
+                            kc_err_t *err)
+{
+    const kc_bytes_t id = {session->id, KC_SESSION_ID_SIZE};
+    kc_store_item_t item;
+    kc_session_t stored;
+    visit_t visit;
+    kc_rc_t rc;
+
+    visit_init(&visit, session->rp, id, pool);
+    rc = ask_store(&visit, &item, err);
     if (rc == KC_OK)
-        rc = kc_session_decode(compact, session, err);
-    if (rc == KC_REFUSED)
-        return KC_SESSION_NONE;
-    if (rc == KC_FAULT)
-        return KC_SESSION_UNKNOWN;
-    if (rc != KC_OK || now >= session->expires) {
-        (void)KC_FAIL(err, rc, KC_ERR_SESSION_ENDED, "the session is past its end");
+        rc = open_item(&visit, &item, &stored, err);
+    if (rc == KC_OK)
+        *packed = stored.packed;
+    return rc;
+}
+
+kc_rc_t kc_session_contents(const kc_session_t *session, apr_pool_t *pool, kc_pack_t *contents,
+                            kc_err_t *err)
+{
+    kc_bytes_t packed = session->packed;
+
+    if (!packed.len && session->rp) {
+        kc_rc_t rc = fetch_packed(session, pool, &packed, err);
+
+        if (rc != KC_OK)
+            return rc;
+    }
+    if (!packed.len)
+        return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "no tokens are kept");
+    return kc_pack_open(packed, pool, contents, err);
+}
+
+const char *kc_session_id_token(const kc_session_t *session, apr_pool_t *pool)
+{
+    kc_pack_t contents;
+
+    return kc_session_contents(session, pool, &contents, NULL) == KC_OK ? contents.id_token : NULL;
+}
+
+/* The claims are those kept apart, or else the ID token's payload. */
+static kc_bytes_t claims_text(const kc_pack_t *contents, apr_pool_t *pool)
+{
+    const char *payload = contents->id_token ? strchr(contents->id_token, '.') : NULL;
+    kc_bytes_t text = contents->claims;
+
+    if (!text.len && payload &&
+        kc_buf_unbase64url(payload + 1, strcspn(payload + 1, "."), pool, &text) != KC_OK)
+        text.len = 0;
+    return text;
+}
+
+const kc_json_t *kc_session_claims(const kc_session_t *session, apr_pool_t *pool)
+{
+    kc_bytes_t text = session->claims;
+    const kc_json_t *claims;
+    kc_pack_t contents;
+
+    if (!text.len && kc_session_contents(session, pool, &contents, NULL) == KC_OK)
+        text = claims_text(&contents, pool);
+    if (!text.len || kc_json_parse((const char *)text.data, text.len, pool, &claims, NULL) != KC_OK)
+        return NULL;
+    return claims;
+}
+
+/* ---------------------------------------------------------------- beginning */
+
+kc_rc_t kc_session_create(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
+                          char *id_text, kc_err_t *err)
+{
+    unsigned char raw[KC_SESSION_ID_SIZE], iv[KC_CRYPTO_IV_SIZE];
+    const kc_env_t *env = rp->env;
+    const kc_bytes_t id = {raw, sizeof(raw)};
+    kc_seal_use_t use = seal_use(rp, id);
+    kc_bytes_t compact, sealed;
+    visit_t visit;
+    kc_rc_t rc;
+
+    if (env->random(env->context, raw, sizeof(raw)) != KC_OK ||
+        env->random(env->context, iv, sizeof(iv)) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a session");
+    visit_init(&visit, rp, id, pool);
+    rc = kc_session_form_write(session, pool, &compact, err);
+    if (rc == KC_OK)
+        rc = name_in_store(&visit, rp->keys->key[0], err);
+    if (rc == KC_OK)
+        rc = kc_seal_close(rp->keys, &use, session->expires, iv, compact, pool, &sealed, err);
+    if (rc == KC_OK)
+        rc = kc_store_put(env->sessions, visit.key, sealed,
+                          min_time(visit.now + rp->conf->session_idle, session->expires), err);
+    if (rc == KC_OK)
+        kc_buf_base64url_to(raw, sizeof(raw), id_text);
+    kc_crypto_cleanse(raw, sizeof(raw));
+    return rc;
+}
+
+/* ---------------------------------------------------------------- idle time */
+
+/* Under which key the session is stored is known only to whoever has just found it there. */
+static void touch_store(visit_t *visit, int64_t end)
+{
+    const kc_rp_t *rp = visit->rp;
+    size_t i;
+
+    if (visit->key[0]) {
+        (void)kc_store_touch(rp->env->sessions, visit->key, end, NULL);
+        return;
+    }
+    for (i = 0; i < rp->keys->count; i++) {
+        if (name_in_store(visit, rp->keys->key[i], NULL) != KC_OK ||
+            kc_store_touch(rp->env->sessions, visit->key, end, NULL) != KC_MISS)
+            return;
+    }
+}
+
+/* Moves the idle end, at most each tenth of the window, and gives what is known of it: known_end (0
+ * when the store that has just been asked cannot tell) or the new one. Whoever finds a view decides
+ * by that; else a marker in this host's shared memory does. Failing costs a session nothing now, so
+ * it is not an error. */
+static int64_t touch(visit_t *visit, int64_t known_end, int64_t expires)
+{
+    static const kc_bytes_t marker = {(const unsigned char *)"1", 1};
+    const kc_rp_t *rp = visit->rp;
+    int64_t tenth = rp->conf->session_idle / 10;
+    int64_t end = min_time(visit->now + rp->conf->session_idle, expires);
+
+    if (known_end && (end - known_end < tenth || end <= known_end))
+        return known_end;
+    if (visit->has_view && !kc_cache_touch(&visit->ticket, &visit->view, end))
+        return end; /* somebody else just has */
+    if (!known_end && kc_store_add(rp->env->host, visit->key, marker,
+                                   visit->now + (tenth > 0 ? tenth : 1), NULL) != KC_OK)
+        return end - tenth; /* at least: it was moved within the last tenth */
+    touch_store(visit, end);
+    return end;
+}
+
+/* ---------------------------------------------------------------- finding */
+
+static kc_session_state_t judge(const visit_t *visit, const kc_session_t *session, kc_err_t *err)
+{
+    if (visit->now >= session->expires) {
+        (void)KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "the session is past its end");
         return KC_SESSION_ENDED;
     }
-    touch(rp, id, item->expires_at, session->expires, now);
-    if (now >= session->token_expires + rp->conf->clock_skew) {
-        (void)KC_FAIL(err, KC_OK, KC_ERR_SESSION_ENDED, "the ID token's time is over");
+    if (visit->now >= session->token_expires + visit->rp->conf->clock_skew) {
+        (void)KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "the ID token's time is over");
         return KC_SESSION_STALE;
     }
     return KC_SESSION_LIVE;
+}
+
+static int64_t view_age(const visit_t *visit)
+{
+    return visit->now_ms - visit->view.checked_ms;
+}
+
+/* A view from the future, after the clock was set back, is as good as old. */
+static int is_fresh(const visit_t *visit)
+{
+    int64_t ttl = visit->rp->conf->cache_ttl;
+    int64_t age;
+
+    if (!visit->has_view || visit->now >= visit->view.idle_end)
+        return 0;
+    age = view_age(visit);
+    if (age < 0 || age >= ttl)
+        return 0;
+    return age < ttl - ttl / 10 || !kc_cache_claim(&visit->ticket, visit->now_ms, ttl / 10 + 1);
+}
+
+/* The store does not answer: for a while, what it has said lately is believed. */
+static int is_within_grace(const visit_t *visit)
+{
+    const kc_conf_t *conf = visit->rp->conf;
+    int64_t age;
+
+    if (!visit->has_view || visit->now >= visit->view.idle_end)
+        return 0;
+    age = view_age(visit);
+    return age >= 0 && age < conf->cache_ttl + conf->store_grace * 1000;
+}
+
+static kc_session_state_t from_view(visit_t *visit, kc_session_t *session, kc_err_t *err)
+{
+    kc_session_state_t state;
+
+    *session = visit->seen;
+    session->rp = visit->rp;
+    session->id = visit->id.data;
+    state = judge(visit, session, err);
+    if (state != KC_SESSION_ENDED)
+        (void)touch(visit, visit->view.idle_end, session->expires);
+    return state;
+}
+
+/* The view of a session: all but the tokens. */
+static void put_view(const visit_t *visit, const kc_session_t *session, const kc_store_item_t *item,
+                     int64_t idle_end)
+{
+    const kc_bytes_t nothing = {NULL, 0};
+    kc_cache_view_t view = {{NULL, 0}, visit->now_ms, idle_end, ""};
+    kc_session_t bare = *session;
+    kc_pack_t contents;
+
+    if (!visit->rp->env->cache)
+        return;
+    if (visit->rp->keeps_claims &&
+        kc_session_contents(session, visit->pool, &contents, NULL) == KC_OK)
+        bare.claims = claims_text(&contents, visit->pool);
+    bare.packed = nothing;
+    memcpy(view.stamp, item->value.data + item->value.len - KC_CACHE_STAMP_SIZE,
+           KC_CACHE_STAMP_SIZE);
+    if (kc_session_form_write(&bare, visit->pool, &view.bytes, NULL) == KC_OK)
+        kc_cache_put(visit->rp->env->cache, &visit->ticket, &view, visit->now);
+}
+
+/* A seal ends in its tag: with the same tag it is the value that the view was made of. */
+static int is_unchanged(const visit_t *visit, const kc_store_item_t *item)
+{
+    kc_bytes_t value = item->value;
+
+    return visit->has_view && value.len >= KC_SEAL_OVERHEAD &&
+           memcmp(visit->view.stamp, value.data + value.len - KC_CACHE_STAMP_SIZE,
+                  KC_CACHE_STAMP_SIZE) == 0;
+}
+
+static kc_session_state_t from_store(visit_t *visit, const kc_store_item_t *item,
+                                     kc_session_t *session, kc_err_t *err)
+{
+    int64_t known_end = item->expires_at;
+    kc_session_state_t state;
+    kc_rc_t rc;
+
+    if (is_unchanged(visit, item) && visit->now < visit->view.idle_end) {
+        kc_cache_vouch(&visit->ticket, &visit->view, visit->now_ms);
+        return from_view(visit, session, err);
+    }
+    rc = open_item(visit, item, session, err);
+    if (rc == KC_MISS) {
+        (void)KC_FAIL(err, rc, KC_ERR_SESSION_ENDED, "the session is past its end");
+        return KC_SESSION_ENDED;
+    }
+    if (rc != KC_OK)
+        return rc == KC_REFUSED ? KC_SESSION_NONE : KC_SESSION_UNKNOWN;
+    state = judge(visit, session, err);
+    if (state == KC_SESSION_ENDED)
+        return state;
+    if (!known_end && visit->has_view)
+        known_end = visit->view.idle_end;
+    put_view(visit, session, item, touch(visit, known_end, session->expires));
+    return state;
+}
+
+/* The store knows better than a view that is still there. */
+static void drop_view(const visit_t *visit)
+{
+    if (visit->has_view)
+        kc_cache_drop(visit->rp->env->cache, &visit->ticket);
 }
 
 kc_session_state_t kc_session_find(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool,
                                    kc_session_t *session, kc_err_t *err)
 {
     kc_store_item_t item;
-    session_id_t id;
+    visit_t visit;
 
-    if (!cookie.data)
+    if (!cookie.data || visit_begin(&visit, rp, cookie, pool, err) != KC_OK)
         return KC_SESSION_NONE;
-    switch (look_up(rp, cookie, pool, &id, &item, err)) {
+    if (is_fresh(&visit))
+        return from_view(&visit, session, err);
+    switch (ask_store(&visit, &item, err)) {
     case KC_OK:
-        return open_session(rp, &id, &item, pool, session, err);
+        return from_store(&visit, &item, session, err);
     case KC_MISS:
+        drop_view(&visit);
         return KC_SESSION_NONE;
     case KC_REFUSED:
+        drop_view(&visit);
         return KC_SESSION_ENDED;
+    case KC_DOWN:
+        return is_within_grace(&visit) ? from_view(&visit, session, err) : KC_SESSION_UNKNOWN;
     default:
         return KC_SESSION_UNKNOWN;
     }
 }
 
-kc_rc_t kc_session_end(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, kc_err_t *err)
+/* ---------------------------------------------------------------- ending */
+
+static kc_rc_t end_in_store(visit_t *visit, kc_err_t *err)
 {
     static const kc_bytes_t mark = {(const unsigned char *)"1", 1};
-    const kc_env_t *env = rp->env;
+    const kc_rp_t *rp = visit->rp;
     kc_store_item_t item;
-    session_id_t id;
-    kc_rc_t rc, dropped;
+    kc_rc_t rc = ask_store(visit, &item, err), dropped;
 
-    if (!cookie.data)
-        return KC_OK;
-    rc = look_up(rp, cookie, pool, &id, &item, err);
     if (rc == KC_MISS || rc == KC_REFUSED)
         return KC_OK;
     if (rc != KC_OK)
         return rc;
     /* the mark first: whatever happens next, an old copy is refused */
-    rc = kc_store_put(env->sessions, id.mark, mark, env->now(env->context) + rp->conf->session_max,
-                      err);
-    dropped = kc_store_drop(env->sessions, id.key, rc == KC_OK ? err : NULL);
+    rc =
+        kc_store_put(rp->env->sessions, visit->mark, mark, visit->now + rp->conf->session_max, err);
+    dropped = kc_store_drop(rp->env->sessions, visit->key, rc == KC_OK ? err : NULL);
     return rc != KC_OK ? rc : dropped;
+}
+
+kc_rc_t kc_session_end(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, kc_err_t *err)
+{
+    visit_t visit;
+    kc_rc_t rc;
+
+    if (!cookie.data || visit_begin(&visit, rp, cookie, pool, err) != KC_OK)
+        return KC_OK;
+    rc = end_in_store(&visit, err);
+    /* after the store, so that nobody makes a view of what it has just said; also when the store
+     * is down */
+    if (rp->env->cache)
+        kc_cache_drop(rp->env->cache, &visit.ticket);
+    return rc;
 }

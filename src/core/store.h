@@ -11,9 +11,10 @@
 #include "err.h"
 
 enum {
-    KC_STORE_KEY_LEN = 64,           /* lower-case hex; client bytes never become a key */
-    KC_STORE_VALUE_MAX = 256 * 1024, /* bytes */
-    KC_STORE_GET_MAX = 8             /* keys in one get */
+    KC_STORE_KEY_LEN = 64,              /* lower-case hex; client bytes never become a key */
+    KC_STORE_VALUE_MAX = 256 * 1024,    /* bytes */
+    KC_STORE_GET_MAX = 8,               /* keys in one get */
+    KC_STORE_SHM_SIZE_MIN = 1024 * 1024 /* bytes */
 };
 
 typedef struct kc_store_t kc_store_t;

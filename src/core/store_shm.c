@@ -24,7 +24,6 @@
  */
 
 enum {
-    SIZE_MIN = 1024 * 1024,
     LINE = 128, /* bytes: two cache lines, which processors fetch in pairs */
     TAG_LINE = 64,
     KEY_LEN = KC_STORE_KEY_LEN,
@@ -525,7 +524,7 @@ kc_rc_t kc_store_shm_create(size_t size, int64_t (*now)(void *context), void *co
     header_t *header;
     shm_t *shm;
 
-    if (size < SIZE_MIN)
+    if (size < KC_STORE_SHM_SIZE_MIN)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "shared memory: at least 1 MiB is needed");
     /* An anonymous mapping, all zeros, whose pages cost nothing until they are used. Its cleanup is
      * APR's code and not ours, which may be unloaded by the time the process pool goes. */
@@ -553,7 +552,7 @@ kc_rc_t kc_store_shm_attach(void *memory, size_t size, int64_t (*now)(void *cont
     shm_t *shm;
     const header_t *header;
 
-    if (size < SIZE_MIN)
+    if (size < KC_STORE_SHM_SIZE_MIN)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "shared memory: at least 1 MiB is needed");
     shm = handle_make(memory, size, now, context, pool);
     header = (const header_t *)(const void *)shm->base;

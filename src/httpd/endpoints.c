@@ -163,10 +163,11 @@ static int handle_logout(akc_request_t *request, request_rec *r)
         return refuse_method(request, r, "GET, POST");
     switch (kc_flow_decide(akc_request_session(request, r), KC_FLOW_LOGOUT)) {
     case KC_FLOW_END:
+        /* before the session goes, and with it the ID token */
+        answer.location = kc_login_end_url(rp, client, &request->session, r->pool);
         if (kc_session_end(rp, kc_session_cookie(rp, client->is_https, request->cookies), r->pool,
                            &err) != KC_OK)
             return akc_respond_error(request, r, &err);
-        answer.location = kc_login_end_url(rp, client, &request->session, r->pool);
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out: %s",
                       ap_escape_logitem(r->pool, request->session.user));
         break;

@@ -14,13 +14,14 @@ APLOG_USE_MODULE(auth_keycloak);
 /* What lives as long as the process, across restarts that unload this module: plain memory without
  * pointers into our code. */
 typedef struct kept_t {
-    void *memory; /* shared; NULL: not made yet */
-    size_t size;
+    void *memory;                             /* shared: the store; NULL: not made yet */
+    void *cache;                              /* shared: the first tier */
+    size_t size;                              /* of both */
     unsigned char secret[KC_CRYPTO_KEY_SIZE]; /* for servers without KeycloakCryptoKey */
     int has_secret;
 } kept_t;
 
-static const char kept_name[] = "mod_auth_keycloak.kept.1";
+static const char kept_name[] = "mod_auth_keycloak.kept.2";
 
 static kept_t *find_kept(server_rec *main)
 {
@@ -115,25 +116,65 @@ int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
 /* --- starting --- */
 
+/* What all servers and children of this host share. */
+typedef struct shared_t {
+    kc_store_t *store;
+    kc_cache_t *cache;
+} shared_t;
+
+/* A third of KeycloakCacheSize is the first tier's. */
+static size_t cache_share(size_t size)
+{
+    return size / 3;
+}
+
+static size_t store_share(size_t size)
+{
+    size_t rest = size - cache_share(size);
+
+    return rest < KC_STORE_SHM_SIZE_MIN ? KC_STORE_SHM_SIZE_MIN : rest;
+}
+
+static int attach(const kept_t *kept, apr_pool_t *pool, shared_t *shared)
+{
+    return kept->memory &&
+           kc_store_shm_attach(kept->memory, store_share(kept->size), clock_now, NULL, pool,
+                               &shared->store, NULL) == KC_OK &&
+           kc_cache_attach(kept->cache, cache_share(kept->size), pool, &shared->cache, NULL) ==
+               KC_OK;
+}
+
+static kc_rc_t make_shared(kept_t *kept, apr_pool_t *pool, shared_t *shared, kc_err_t *err)
+{
+    kc_siphash_key_t key;
+    kc_rc_t rc = kc_crypto_random((unsigned char *)&key, sizeof(key), err);
+
+    if (rc == KC_OK)
+        rc = kc_store_shm_create(store_share(kept->size), clock_now, NULL, pool, &shared->store,
+                                 err);
+    if (rc == KC_OK)
+        rc = kc_cache_create(cache_share(kept->size), &key, pool, &shared->cache, err);
+    if (rc != KC_OK)
+        return rc;
+    kept->memory = kc_store_shm_memory(shared->store);
+    kept->cache = kc_cache_memory(shared->cache);
+    return KC_OK;
+}
+
 /* The shared memory of this host: of before a graceful restart when its size is still the same. */
-static kc_rc_t open_host_store(kept_t *kept, const kc_conf_t *conf, server_rec *main,
-                               apr_pool_t *pool, kc_store_t **out, kc_err_t *err)
+static kc_rc_t open_shared(kept_t *kept, const kc_conf_t *conf, server_rec *main, apr_pool_t *pool,
+                           shared_t *shared, kc_err_t *err)
 {
     size_t size = (size_t)conf->cache_size;
-    kc_rc_t rc;
 
-    if (kept->memory && kept->size == size &&
-        kc_store_shm_attach(kept->memory, size, clock_now, NULL, pool, out, err) == KC_OK)
+    if (kept->size == size && attach(kept, pool, shared))
         return KC_OK;
     if (kept->memory)
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main,
                      "KeycloakCacheSize changed: sessions in shared memory are lost");
-    rc = kc_store_shm_create(size, clock_now, NULL, main->process->pool, out, err);
-    if (rc == KC_OK) {
-        kept->memory = kc_store_shm_memory(*out);
-        kept->size = size;
-    }
-    return rc;
+    kept->size = size;
+    kept->memory = NULL;
+    return make_shared(kept, main->process->pool, shared, err);
 }
 
 static kc_rc_t make_keys(kept_t *kept, const kc_conf_t *conf, apr_pool_t *pool,
@@ -218,8 +259,8 @@ static void warn(const akc_server_t *config)
             conf->memcached ? ", and no other node can read them in memcached" : "");
 }
 
-static kc_rc_t start_server(akc_server_t *config, kept_t *kept, kc_store_t *host, apr_pool_t *pool,
-                            kc_err_t *err)
+static kc_rc_t start_server(akc_server_t *config, kept_t *kept, const shared_t *shared,
+                            apr_pool_t *pool, kc_err_t *err)
 {
     kc_conf_index_t index;
     kc_seal_keys_t *keys;
@@ -234,8 +275,11 @@ static kc_rc_t start_server(akc_server_t *config, kept_t *kept, kc_store_t *host
         rc = make_keys(kept, config->conf, pool, &keys, err);
     if (rc == KC_OK)
         rc = kc_rp_create(config->conf, keys, pool, &config->rp, err);
-    config->env.host = host;
-    config->env.sessions = host;
+    if (rc == KC_OK)
+        config->rp->keeps_claims = akc_require_asks_claims();
+    config->env.host = shared->store;
+    config->env.sessions = shared->store;
+    config->env.cache = config->conf->cache_ttl ? shared->cache : NULL;
     warn(config);
     return rc;
 }
@@ -243,7 +287,7 @@ static kc_rc_t start_server(akc_server_t *config, kept_t *kept, kc_store_t *host
 int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
     kept_t *kept = find_kept(main);
-    kc_store_t *host = NULL;
+    shared_t shared = {NULL, NULL};
     server_rec *server;
     kc_err_t err;
 
@@ -256,11 +300,11 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
         if (!config->conf->issuer)
             continue;
-        if (!host && (kc_http_curl_start(pconf, &err) != KC_OK ||
-                      open_host_store(kept, akc_config_server(main)->conf, main, pconf, &host,
-                                      &err) != KC_OK))
+        if (!shared.store &&
+            (kc_http_curl_start(pconf, &err) != KC_OK ||
+             open_shared(kept, akc_config_server(main)->conf, main, pconf, &shared, &err) != KC_OK))
             return fail(main, &err);
-        if (start_server(config, kept, host, pconf, &err) != KC_OK)
+        if (start_server(config, kept, &shared, pconf, &err) != KC_OK)
             return fail(server, &err);
     }
     return OK;

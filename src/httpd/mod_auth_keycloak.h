@@ -95,6 +95,8 @@ int akc_endpoints_handle(request_rec *r);
 
 /* require.c: Require keycloak-… */
 void akc_require_register(apr_pool_t *pool);
+/* 1 when the configuration has a Require keycloak-claim. */
+int akc_require_asks_claims(void);
 
 /* respond.c: redirects, pages and JSON. Each writes the whole response and returns DONE. */
 int akc_respond_redirect(request_rec *r, int status, const kc_login_answer_t *answer);

@@ -56,8 +56,17 @@ static const char *parse_group(cmd_parms *cmd, const char *line, const void **ru
     return parse(KC_AUTHZ_GROUP, cmd, line, rule);
 }
 
+/* Set while the configuration is read. A .htaccess may ask later; then the store has them. */
+static int has_claim_rule;
+
+int akc_require_asks_claims(void)
+{
+    return has_claim_rule;
+}
+
 static const char *parse_claim(cmd_parms *cmd, const char *line, const void **rule)
 {
+    has_claim_rule = 1;
     return parse(KC_AUTHZ_CLAIM, cmd, line, rule);
 }
 

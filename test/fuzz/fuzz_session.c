@@ -46,9 +46,9 @@ static void use(const kc_session_t *session, kc_bytes_t compact, apr_pool_t *poo
     walk(&session->group_list);
     walk(&session->realm_roles);
     walk(&session->client_roles);
-    need(kc_session_encode(session, pool, &again, NULL) == KC_OK);
+    need(kc_session_form_write(session, pool, &again, NULL) == KC_OK);
     need(again.len == compact.len && memcmp(again.data, compact.data, again.len) == 0);
-    need(kc_session_id_token(session, pool) != NULL);
+    (void)kc_session_id_token(session, pool);
     (void)kc_session_claims(session, pool);
 }
 
@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > KC_SEAL_MAX - KC_SEAL_OVERHEAD)
         return 0;
     need(apr_pool_create(&pool, NULL) == APR_SUCCESS);
-    if (kc_session_decode(compact, &session, NULL) == KC_OK)
+    if (kc_session_form_read(compact, &session, NULL) == KC_OK)
         use(&session, compact, pool);
     apr_pool_destroy(pool);
     return 0;

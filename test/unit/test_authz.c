@@ -246,8 +246,12 @@ START_TEST(claims_may_be_the_id_tokens)
     static const row_t line = {M, {"department", "=", "research"}, 1};
     const kc_authz_rule_t *rule = NULL;
 
-    session.id_token[1] = session.claims;
+    kc_pack_t contents = {NULL, NULL, NULL, {NULL, 0}};
+
+    contents.id_token = apr_pstrcat(testlib_pool, "e30.",
+                                    kc_buf_base64url(session.claims, testlib_pool), ".c2ln", NULL);
     session.claims.len = 0;
+    ck_assert_int_eq(kc_pack_close(&contents, testlib_pool, &session.packed, NULL), KC_OK);
     ck_assert_int_eq(parse(&line, &rule), KC_OK);
     ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 1);
 }

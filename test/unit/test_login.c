@@ -1119,11 +1119,13 @@ END_TEST
 START_TEST(a_hint_that_is_too_long_for_a_request_line_is_left_out)
 {
     kc_session_t session = signed_in();
-    unsigned char *payload = apr_pcalloc(testlib_pool, 4000);
+    kc_pack_t contents = {NULL, NULL, NULL, {NULL, 0}};
+    char *token = apr_pcalloc(testlib_pool, 5001);
     const char *url;
 
-    session.id_token[1].data = payload;
-    session.id_token[1].len = 4000;
+    memset(token, 'x', 5000);
+    contents.id_token = token;
+    ck_assert_int_eq(kc_pack_close(&contents, testlib_pool, &session.packed, NULL), KC_OK);
     url = kc_login_end_url(site->rp, &site->client, &session, testlib_pool);
     ck_assert_uint_lt(strlen(url), 4000);
     ck_assert_ptr_null(strstr(url, "id_token_hint"));

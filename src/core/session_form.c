@@ -1,0 +1,154 @@
+/* The compact form of a session: written once, read on each request.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "session_form.h"
+
+#include <string.h>
+
+#include "seal.h"
+
+/*
+ * Big endian: version (1), kind of the tail (1), created, expires, token_expires, auth_time (4
+ * each), nine lengths (2 each) and the tail's (4), the texts sub, sid, user, email, groups, the
+ * lists headers, group_list, realm_roles, client_roles, and the tail. Each length counts a closing
+ * NUL (a list: of each of its texts), so that a request uses the texts where they lie.
+ */
+
+enum { TEXTS = 5, LISTS = 4, TIMES = 4, HEAD_SIZE = 2 + 4 * TIMES + 2 * (TEXTS + LISTS) + 4 };
+
+/* What stands behind the texts. */
+typedef enum { TAIL_NOTHING, TAIL_PACKED, TAIL_CLAIMS, TAIL_KINDS } tail_t;
+
+/* ---------------------------------------------------------------- writing */
+
+static void put_time(kc_buf_t *buf, int64_t time)
+{
+    kc_buf_put_u32(buf, time < 0 ? 0 : time > UINT32_MAX ? UINT32_MAX : (uint32_t)time);
+}
+
+static kc_bytes_t text_part(const char *text)
+{
+    kc_bytes_t part = {(const unsigned char *)text, strlen(text) + 1};
+
+    return part;
+}
+
+static kc_bytes_t list_part(const kc_session_list_t *list)
+{
+    kc_bytes_t part = {(const unsigned char *)list->text, list->size};
+
+    return part;
+}
+
+kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *out,
+                              kc_err_t *err)
+{
+    const kc_bytes_t parts[TEXTS + LISTS] = {
+        text_part(session->sub),          text_part(session->sid),
+        text_part(session->user),         text_part(session->email),
+        text_part(session->groups),       list_part(&session->headers),
+        list_part(&session->group_list),  list_part(&session->realm_roles),
+        list_part(&session->client_roles)};
+    const kc_bytes_t *tail = session->packed.len ? &session->packed : &session->claims;
+    tail_t kind = session->packed.len ? TAIL_PACKED : tail->len ? TAIL_CLAIMS : TAIL_NOTHING;
+    kc_buf_t buf;
+    size_t i;
+
+    for (i = 0; i < TEXTS + LISTS; i++) {
+        if (parts[i].len > KC_SESSION_FORM_TEXT_MAX)
+            return KC_FAIL(err, KC_REFUSED, KC_ERR_STORE_VALUE,
+                           "a session with a text or list of %zu bytes", parts[i].len);
+    }
+    kc_buf_init(&buf, KC_SEAL_MAX - KC_SEAL_OVERHEAD, pool);
+    kc_buf_put_u8(&buf, KC_SESSION_FORM_VERSION);
+    kc_buf_put_u8(&buf, (uint8_t)kind);
+    put_time(&buf, session->created);
+    put_time(&buf, session->expires);
+    put_time(&buf, session->token_expires);
+    put_time(&buf, session->auth_time);
+    for (i = 0; i < TEXTS + LISTS; i++)
+        kc_buf_put_u16(&buf, (uint16_t)parts[i].len);
+    kc_buf_put_u32(&buf, (uint32_t)tail->len);
+    for (i = 0; i < TEXTS + LISTS; i++)
+        kc_buf_put(&buf, parts[i].data, parts[i].len);
+    kc_buf_put(&buf, tail->data, tail->len);
+    if (kc_buf_bytes(&buf, out) != KC_OK)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_STORE_VALUE, "the session is over %d bytes",
+                       KC_SEAL_MAX - KC_SEAL_OVERHEAD);
+    return KC_OK;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static size_t u16_at(const unsigned char *at)
+{
+    return (size_t)(at[0] << 8 | at[1]);
+}
+
+static int64_t u32_at(const unsigned char *at)
+{
+    return (int64_t)u16_at(at) << 16 | (int64_t)u16_at(at + 2);
+}
+
+/* A text must close with its only NUL. */
+static int is_text(const unsigned char *data, size_t len)
+{
+    return len && memchr(data, 0, len) == data + len - 1;
+}
+
+/* A list must close with a NUL, so that walking it never leaves it. */
+static int is_list(const unsigned char *data, size_t len)
+{
+    return !len || !data[len - 1];
+}
+
+/* Points the members at their bytes; 0 when a part is none, or they are longer than what is there.
+ */
+static int read_parts(const unsigned char *lengths, kc_bytes_t *rest, kc_session_t *out)
+{
+    const char **texts[TEXTS] = {&out->sub, &out->sid, &out->user, &out->email, &out->groups};
+    kc_session_list_t *lists[LISTS] = {&out->headers, &out->group_list, &out->realm_roles,
+                                       &out->client_roles};
+    size_t i;
+
+    for (i = 0; i < TEXTS + LISTS; i++) {
+        size_t len = u16_at(lengths + 2 * i);
+
+        if (rest->len < len || !(i < TEXTS ? is_text : is_list)(rest->data, len))
+            return 0;
+        if (i < TEXTS) {
+            *texts[i] = (const char *)rest->data;
+        } else {
+            lists[i - TEXTS]->text = (const char *)rest->data;
+            lists[i - TEXTS]->size = len;
+        }
+        rest->data += len;
+        rest->len -= len;
+    }
+    return 1;
+}
+
+kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *err)
+{
+    const unsigned char *head = compact.data;
+    const kc_bytes_t nothing = {NULL, 0};
+    kc_bytes_t tail;
+
+    if (compact.len < HEAD_SIZE || head[0] != KC_SESSION_FORM_VERSION)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_FORMAT, "session of format %d",
+                       compact.len ? head[0] : -1);
+    out->created = u32_at(head + 2);
+    out->expires = u32_at(head + 6);
+    out->token_expires = u32_at(head + 10);
+    out->auth_time = u32_at(head + 14);
+    tail.data = head + HEAD_SIZE;
+    tail.len = compact.len - HEAD_SIZE;
+    if (!read_parts(head + 2 + 4 * TIMES, &tail, out) || head[1] >= TAIL_KINDS ||
+        (int64_t)tail.len != u32_at(head + HEAD_SIZE - 4) ||
+        (head[1] == TAIL_NOTHING) != (tail.len == 0))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_FORMAT, "session of a wrong length");
+    out->packed = head[1] == TAIL_PACKED ? tail : nothing;
+    out->claims = head[1] == TAIL_CLAIMS ? tail : nothing;
+    out->rp = NULL;
+    out->id = NULL;
+    return KC_OK;
+}

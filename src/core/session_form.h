@@ -1,0 +1,56 @@
+/* A session: its model and its compact form.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_SESSION_FORM_H
+#define KC_SESSION_FORM_H
+
+#include <apr_pools.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+#include "rp.h"
+
+enum {
+    KC_SESSION_FORM_VERSION = 2,       /* first byte of the compact form */
+    KC_SESSION_FORM_TEXT_MAX = 0xffff, /* bytes of each text and list, their NULs included */
+    KC_SESSION_ID_SIZE = 32            /* bytes */
+};
+
+/* A list inside the compact form: texts, each NUL-terminated, one behind the other. */
+typedef struct kc_session_list_t {
+    const char *text;
+    size_t size; /* bytes, the NULs included */
+} kc_session_list_t;
+
+/* A session as read from its compact form: views into memory that a pool owns. All texts are
+ * NUL-terminated and never NULL. Of packed and claims at most one is there. */
+typedef struct kc_session_t {
+    int64_t created;       /* seconds since 1970, as all times here: 0 to 4294967295 */
+    int64_t expires;       /* absolute end of the session */
+    int64_t token_expires; /* exp of the ID token */
+    int64_t auth_time;     /* 0 when the token has none */
+    const char *sub;
+    const char *sid;
+    const char *user;
+    const char *email;
+    const char *groups;        /* header value */
+    kc_session_list_t headers; /* values of conf->headers in their order */
+    kc_session_list_t group_list;
+    kc_session_list_t realm_roles;
+    kc_session_list_t client_roles;
+    kc_bytes_t packed; /* tokens and claims as pack.h has them: what the store keeps */
+    kc_bytes_t claims; /* JSON text of the claims: what a view has in their place, if anything */
+    /* Where the rest is, for a session that a view was made of; not part of the form. */
+    const kc_rp_t *rp;
+    const unsigned char *id; /* KC_SESSION_ID_SIZE bytes */
+} kc_session_t;
+
+/* Writes the compact form; KC_REFUSED with KC_ERR_STORE_VALUE when a text, a list or the whole is
+ * too large. Thread safe, as everything here. */
+kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *out,
+                              kc_err_t *err);
+/* Reads it, without a copy: *out points into compact. KC_REFUSED with KC_ERR_SESSION_FORMAT for
+ * another version or anything that does not add up. Cheap: this is on the request path. */
+kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *err);
+
+#endif
