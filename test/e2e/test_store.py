@@ -18,7 +18,8 @@ def site(new_site, realm):
 
 @pytest.fixture(params=["event", "prefork"])
 def own_site(new_site, realm, request):
-    return new_site(realm, mpm=request.param)
+    """A site that asks memcached on each request, so that what happens to it is seen at once."""
+    return new_site(realm, mpm=request.param, settings="KeycloakCacheTTL 0")
 
 
 def test_memcached_holds_nothing_in_the_clear(site):
@@ -123,6 +124,40 @@ def test_stalled_memcached_is_503_and_nobody_is_signed_out(own_site):
     finally:
         child.send(signal.SIGCONT)
     assert identity_soon(own_site, browser) == ["alice@example.com"]
+
+
+def test_people_who_were_seen_before_go_on_while_memcached_is_stalled(new_site, realm):
+    """The first tier, with its ordinary settings: past its age too, and for strangers not at all."""
+    site = new_site(realm)
+    seen, unseen = site.signed_in("alice"), site.signed_in("bob")
+    site.httpd.restart()
+    assert site.identity(seen) == ["alice@example.com"]
+    child = site.memcached.child
+    child.send(signal.SIGSTOP)
+    try:
+        until = time.monotonic() + 2.5
+        while time.monotonic() < until:
+            assert site.identity(seen) == ["alice@example.com"]
+        answer = site.get(unseen)
+        assert answer.status == 503 and "KC0501" in answer.text, answer
+    finally:
+        child.send(signal.SIGCONT)
+    assert identity_soon(site, unseen) == ["bob@example.com"]
+    assert site.identity(seen) == ["alice@example.com"]
+
+
+def test_session_that_ends_on_one_node_ends_on_the_other_within_a_second(new_site, realm):
+    first = new_site(realm)
+    second = new_site(realm, memcached=False, crypto_key=False, settings=(
+        f"KeycloakMemcached {first.memcached.address}\nKeycloakStoreTimeout 1s\n"
+        f"KeycloakCryptoKey file:{first.folder}/crypto-key"))
+    browser = first.signed_in("alice")
+    cookie = ("Cookie", "keycloak_session=" + browser.cookie("keycloak_session").value)
+    there = second.get(second.browser(), headers=[cookie])
+    assert there.status == 200, there
+    browser.get(first.url + "/authservice/logout")
+    time.sleep(1)
+    assert asks_to_sign_in(second.get(second.browser(), headers=[cookie]), realm)
 
 
 def test_killed_memcached_is_503_then_a_new_sign_in(own_site):
