@@ -1,207 +1,225 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmark: httpd with the module against the same httpd without it. test/bench/run calls it."""
+"""The benchmark: httpd with the module, without it, and with mod_auth_openidc. test/bench/run calls it."""
 
 import argparse
+import itertools
 import json
 import os
-import platform
 import signal
-import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import callgrind
+import machine
 import measure
-from servers import AUTH, NO_AUTH, ROOT, Backend, Provider, Proxy, Room  # puts test/lib on the path
+import plot
+import report
+import stored
+from servers import ROOT, Backend, Provider, Proxy, Room  # puts test/lib on the path
+from variants import AGAIN, PEER_MEMCACHE, PLAIN, Catalogue
 
 from memcached import Memcached
 from process import Failure
 
-WITHOUT, SHARED, MEMCACHED = "without the module", "shared memory", "memcached"
-LEAST_RATIO, MOST_INSTRUCTIONS = 0.85, 40000  # what shared memory is held to
-PROFILE_LINES = 40
+PARTS = ("headline", "connections", "children", "sessions", "instructions", "bytes", "sign-in")
+CONNECTIONS, CHILDREN = (1, 8, 32, 256), (1, 2, 4)
+# Connections fall to the children unevenly, and a child whose threads are all busy closes some.
+THREADS = max(CONNECTIONS)
+HEADLINE_CONNECTIONS, HEADLINE_CHILDREN = 32, 2
+SESSIONS, ACTIVE = (1, 10_000, 1_000_000), (1, 1_000)
+SEED_MEGABYTES = 4096
+SIGN_INS = 100
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Bench:
+    """Starts the servers that each part needs, and has them measured."""
+
     def __init__(self, room, options):
-        self.room, self.options = room, options
-        self.running, self.variants, self.backend = [], {}, None
-
-    def prepare(self):
-        """Starts what all variants need, and says what the variants are."""
-        room = self.room
+        self.room, self.options, self.running = room, options, []
         self.backend = self.keep(Backend(room))
-        if self.options.control:
-            self.variants = {WITHOUT: NO_AUTH, "the same again": NO_AUTH}
-            return
-        provider = self.keep(Provider(room))
-
-        def auth(line):
-            return AUTH.format(module=room.module, issuer=provider.issuer, room=room.folder, store=line)
-        self.variants = {WITHOUT: NO_AUTH, SHARED: auth("")}
-        if not self.options.no_memcached:
-            store = self.keep(Memcached(room.make("memcached")))
-            self.variants[MEMCACHED] = auth(f"KeycloakMemcached {store.address}\nKeycloakStoreTimeout 5s")
+        self.catalogue = Catalogue(room, self.keep(Provider(room)).issuer)
+        self.profile = ""
 
     def keep(self, server):
         self.running.append(server)
         return server
 
-    def stop(self):
-        for server in reversed(self.running):
-            server.stop()
+    def stop(self, down_to=0):
+        """Ends the servers started last, but for the first so many."""
+        while len(self.running) > down_to:
+            self.running.pop().stop()
 
-    def load(self):
-        """Rounds in which each server has its turn, the first of a round another one each time."""
-        proxies = {name: self.keep(Proxy(self.room, name, auth, self.backend)).start().sign_in()
-                   for name, auth in self.variants.items()}
-        for proxy in proxies.values():
-            measure.load(proxy, self.backend, 1)
-        rounds, names = [], list(proxies)
-        for number in range(self.options.rounds):
-            turn = number % len(names)
-            rounds.append({name: measure.load(proxies[name], self.backend, self.options.seconds)
-                           for name in names[turn:] + names[:turn]})
-            say(f"round {number + 1}: " + ", ".join(f"{name} {rounds[-1][name]['rate']:.0f}" for name in names)
-                + " requests/s")
-        for proxy in proxies.values():
-            proxy.stop()
-        return rounds
+    def memcached(self, megabytes=64):
+        return self.keep(Memcached(self.room.make(f"memcached-{len(self.running)}-{time.monotonic_ns()}"),
+                                   megabytes=megabytes))
 
-    def instructions(self):
-        """Instructions per request for each variant, and their profiles."""
-        counts, reports = {}, {}
-        for name, auth in self.variants.items():
-            found = []
-            for requests in (measure.SHORT, measure.LONG):
-                proxy = self.keep(Proxy(self.room, name, auth, self.backend, 1, 8))
-                found.append(measure.count(proxy, requests))
-            counts[name] = round((found[1][0] - found[0][0]) / (measure.LONG - measure.SHORT))
-            reports[name] = [report for _, report in found]
-            say(f"callgrind: {name} {counts[name]} instructions/request")
-        return counts, reports
+    def proxy(self, variant, processes=HEADLINE_CHILDREN):
+        return self.keep(Proxy(self.room, variant, self.backend, processes, THREADS)).start().sign_in()
+
+    def measure(self, part):
+        """One part; its servers are ended afterwards."""
+        say(f"{part} …")
+        before = len(self.running)
+        try:
+            return getattr(self, "measure_" + part.replace("-", "_"))()
+        finally:
+            self.stop(before)
+
+    def rounds(self, cases, rounds, base_of):
+        done = measure.interleave(cases, self.backend, rounds, self.options.seconds, say)
+        return {"rows": measure.summary(done, base_of), "rounds": done}
+
+    # -- the parts
+
+    def all_variants(self):
+        ours, peers = self.memcached(), self.memcached()
+        make = self.catalogue
+        return [make.plain(), make.first(ours), make.each(ours), make.shared(), make.peer_memcache(peers),
+                make.peer_shared()]
+
+    def three_variants(self):
+        ours = self.memcached()
+        return [self.catalogue.plain(), self.catalogue.first(ours), self.catalogue.each(ours)]
+
+    def measure_headline(self):
+        make = self.catalogue
+        variants = [make.plain(), make.plain(AGAIN)] if self.options.control else self.all_variants()
+        cases = [measure.Case(variant.key, self.proxy(variant), HEADLINE_CONNECTIONS) for variant in variants]
+        found = self.rounds(cases, self.options.rounds, lambda key: PLAIN)
+        if not self.options.control:
+            for key, row in measure.summary(found["rounds"], lambda key: PEER_MEMCACHE).items():
+                found["rows"][key]["against_peer"] = row["ratio"]
+        return found
+
+    def measure_connections(self):
+        proxies = [self.proxy(variant) for variant in self.three_variants()]
+        cases = [measure.Case(f"{proxy.variant.key}@{number}", proxy, number)
+                 for number, proxy in itertools.product(CONNECTIONS, proxies)]
+        return self.rounds(cases, self.options.more_rounds, like(PLAIN))
+
+    def measure_children(self):
+        proxies = {number: [self.proxy(variant, number) for variant in self.three_variants()] for number in CHILDREN}
+        cases = [measure.Case(f"{proxy.variant.key}@{number}", proxy, HEADLINE_CONNECTIONS)
+                 for number in CHILDREN for proxy in proxies[number]]
+        return self.rounds(cases, self.options.more_rounds, like(PLAIN))
+
+    def measure_sessions(self):
+        cases, seconds = [], {}
+        for number in [one for one in SESSIONS if one <= self.options.most_sessions]:
+            store = self.memcached(SEED_MEGABYTES)
+            proxies = [self.proxy(self.catalogue.first(store)), self.proxy(self.catalogue.each(store))]
+            began = time.monotonic()
+            cookies = stored.seed(self.room, proxies[0].variant, number)
+            seconds[number] = round(time.monotonic() - began, 1)
+            say(f"{number:,} sessions stored in {seconds[number]} s")
+            if store.count() < number or store.statistic("evictions"):
+                raise Failure(f"memcached does not hold {number} sessions")
+            for proxy in proxies:
+                proxy.check(cookies.last_cookie())
+            cases += [measure.Case(f"{proxy.variant.key}@{number}/{active}", proxy, HEADLINE_CONNECTIONS,
+                                   cookies.path, active)
+                      for active in sorted({active for active in (*ACTIVE, number) if active <= number})
+                      for proxy in proxies]
+        found = self.rounds(cases, self.options.more_rounds, lambda key: key.partition("@")[0] + "@1/1")
+        return {**found, "seed_seconds": seconds}
+
+    def measure_instructions(self):
+        counts, texts, base = {}, [], None
+        for variant in self.all_variants():
+            counts[variant.key], reports = callgrind.instructions(variant, self.room, self.backend, self.keep)
+            say(f"{variant.label}: {counts[variant.key]:,} instructions/request")
+            base = base or reports
+            if reports is not base:
+                texts.append(callgrind.profile(variant.label, base, reports))
+        self.profile = "\n".join(texts)
+        return {key: {"all": count, "added": count - counts[PLAIN]} for key, count in counts.items()}
+
+    def measure_bytes(self):
+        return {**stored.signed_in(self.proxy(self.catalogue.each(self.memcached()))),
+                **stored.signed_in(self.proxy(self.catalogue.peer_memcache(self.memcached()))),
+                **stored.seeded(self.room, self.catalogue.each(self.memcached()))}
+
+    def measure_sign_in(self):
+        variants = [self.catalogue.each(self.memcached()), self.catalogue.peer_memcache(self.memcached())]
+        return {variant.key: measure.sign_ins(self.proxy(variant), SIGN_INS) for variant in variants}
+
+
+def like(base):
+    """Of a case variant@setting the case base@setting."""
+    return lambda key: f"{base}@{key.partition('@')[2]}"
 
 
 def say(text):
     print(f"bench: {text}", flush=True)
 
 
-def spread(values, form):
-    return f"{form.format(min(values))} – {form.format(max(values))}"
-
-
-def summary(names, rounds, counts):
-    """What the table and the file show: for each server medians, spreads, ratios and instructions."""
-    result = {}
-    for name in names:
-        row = result[name] = {}
-        if rounds:
-            rates = [one[name]["rate"] for one in rounds]
-            # The ratio is taken within a round, where both servers had the same machine.
-            ratios = [one[name]["rate"] / one[names[0]]["rate"] for one in rounds]
-            row.update(rate=statistics.median(rates), rate_spread=[min(rates), max(rates)],
-                       ratio=statistics.median(ratios), ratio_spread=[min(ratios), max(ratios)],
-                       cpu_us=statistics.median(one[name]["cpu_us"] for one in rounds),
-                       p50_ms=statistics.median(one[name]["p50_ms"] for one in rounds),
-                       p99_ms=statistics.median(one[name]["p99_ms"] for one in rounds))
-        if counts:
-            row.update(instructions=counts[name], instructions_added=counts[name] - counts[names[0]])
-    return result
-
-
-def table(result):
-    lines = ["| httpd as reverse proxy | requests/s (spread) | ratio (spread) | p99 | CPU/request"
-             " | instructions/request | added |", "| --- | --- | --- | --- | --- | --- | --- |"]
-    for name, row in result.items():
-        cells = [name]
-        if "rate" in row:
-            cells += [f"{row['rate']:.0f} ({spread(row['rate_spread'], '{:.0f}')})",
-                      f"{row['ratio']:.3f} ({spread(row['ratio_spread'], '{:.3f}')})", f"{row['p99_ms']:.1f} ms",
-                      f"{row['cpu_us']:.0f} µs"]
-        else:
-            cells += ["–"] * 4
-        cells += [f"{row['instructions']:,}", f"{row['instructions_added']:,}"] if "instructions" in row else ["–"] * 2
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def profiles(reports, names):
-    """Where the instructions of a request go: with the module, and how many of them it adds."""
-    parts = []
-    for name in names[1:]:
-        for inclusive in (False, True):
-            base = measure.profile(*reports[names[0]], inclusive)
-            found = measure.profile(*reports[name], inclusive)
-            added = {key: value - base.get(key, 0) for key, value in found.items()}
-            parts.append(f"{name}, {'inclusive' if inclusive else 'self'}: added, in all, function")
-            parts += [f"{added[key]:10.0f} {found[key]:10.0f}  {key}"
-                      for key in sorted(added, key=added.get, reverse=True)[:PROFILE_LINES]]
-            parts.append("")
-    return "\n".join(parts)
-
-
-def verdict(result):
-    row = result.get(SHARED, {})
-    if "ratio" in row:
-        yield row["ratio"] >= LEAST_RATIO, f"ratio with shared memory {row['ratio']:.3f}, at least {LEAST_RATIO}"
-    if "instructions_added" in row:
-        yield (row["instructions_added"] <= MOST_INSTRUCTIONS,
-               f"instructions added {row['instructions_added']:,}, at most {MOST_INSTRUCTIONS:,}")
-
-
 def arguments():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--seconds", type=int, default=2)
-    parser.add_argument("--no-callgrind", action="store_true")
-    parser.add_argument("--no-memcached", action="store_true")
-    parser.add_argument("--control", action="store_true")
-    return parser.parse_args()
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--more-rounds", type=int)
+    parser.add_argument("--seconds", type=int)
+    parser.add_argument("--most-sessions", type=int)
+    parser.add_argument("--only", choices=PARTS, action="append")
+    for name in ("--quick", "--control", "--strict"):
+        parser.add_argument(name, action="store_true")
+    options = parser.parse_args()
+    defaults = (3, 1, 1, 10_000) if options.quick else (10, 4, 2, 1_000_000)
+    for name, value in zip(("rounds", "more_rounds", "seconds", "most_sessions"), defaults):
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    if min(options.rounds, options.more_rounds, options.seconds, options.most_sessions) < 1:
+        parser.error("numbers must be at least 1")
+    options.parts = ["headline"] if options.control else [one for one in PARTS if one in (options.only or PARTS)]
+    return options
 
 
-def run(options, module):
+def run(options, build):
     with tempfile.TemporaryDirectory(prefix="keycloak-bench.") as folder:
         os.chmod(folder, 0o755)
-        bench = Bench(Room(folder, module), options)
+        bench = None
         try:
-            bench.prepare()
-            names = list(bench.variants)
-            rounds = bench.load() if options.rounds > 0 else []
-            counts, reports = ({}, {}) if options.no_callgrind else bench.instructions()
-            return (names, rounds, counts, profiles(reports, names) if counts else "")
+            bench = Bench(Room(folder, build), options)
+            return {part: bench.measure(part) for part in options.parts}, bench.profile
         finally:
             for number in SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
-            bench.stop()
+            if bench:
+                bench.stop()
 
 
 def main():
     options, started = arguments(), time.time()
     for number in SIGNALS:
         signal.signal(number, lambda *_: sys.exit(130))
-    module = Path(os.environ["KC_BUILD"]) / "mod_auth_keycloak.so"
     try:
-        if not options.control and not module.is_file():
-            raise Failure("there is no mod_auth_keycloak.so in the build dir: run make there first")
-        names, rounds, counts, where = run(options, None if options.control else module)
-    except Failure as failure:
+        parts, profile = run(options, Path(os.environ["KC_BUILD"]))
+        about = machine.describe()
+    except (Failure, subprocess.SubprocessError) as failure:
         say(f"failed: {failure}")
         return 1
-    result = summary(names, rounds, counts)
+    judged = report.verdict(parts)
     out = ROOT / "build" / "bench"
     out.mkdir(parents=True, exist_ok=True)
-    (out / "result.json").write_text(json.dumps(
-        {"started": int(started), "cores": os.cpu_count(), "machine": platform.machine(),
-         "options": vars(options), "summary": result, "rounds": rounds}, indent=2) + "\n", encoding="utf-8")
-    (out / "profile.txt").write_text(where, encoding="utf-8")
-    print("\n" + table(result) + "\n")
-    for good, text in verdict(result):
+    result = {"started": int(started), "seconds": round(time.time() - started), "machine": about,
+              "options": vars(options), **parts,
+              "verdict": [{"good": good, "text": text} for good, text in judged]}
+    (out / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    tables = report.tables(parts, about)
+    (out / "result.md").write_text(tables + "\n", encoding="utf-8")
+    (out / "result.svg").write_text(plot.draw(parts, about), encoding="utf-8")
+    if profile:
+        (out / "profile.txt").write_text(profile, encoding="utf-8")
+    print("\n" + tables + "\n")
+    for good, text in judged:
         say(("ok: " if good else "MISSED: ") + text)
-    say(f"figures in build/bench/result.json, profile in build/bench/profile.txt; {time.time() - started:.0f} s")
-    return 0
+    say(f"result.md, result.json, result.svg{' and profile.txt' if profile else ''} are in build/bench; "
+        f"{time.time() - started:.0f} s")
+    return 1 if options.strict and not all(good for good, _ in judged) else 0
 
 
 if __name__ == "__main__":

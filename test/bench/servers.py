@@ -35,10 +35,11 @@ NGINX = """\
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.log;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 8192; }}
 http {{
     access_log off;
     keepalive_requests 1000000000;
+    keepalive_timeout 1h;
     client_body_temp_path {folder}/t1;
     proxy_temp_path {folder}/t2;
     fastcgi_temp_path {folder}/t3;
@@ -76,30 +77,16 @@ KeepAliveTimeout 60
 ProxyPass / http://127.0.0.1:{backend}/
 """
 
-# Long deadlines, because valgrind makes everything some fifty times slower.
-AUTH = """\
-LoadModule auth_keycloak_module "{module}"
-KeycloakIssuer       {issuer}
-KeycloakClientID     app
-KeycloakClientSecret file:{room}/client-secret
-KeycloakCryptoKey    file:{room}/crypto-key
-KeycloakHTTPTimeout  30s
-{store}
-<Location />
-    AuthType Keycloak
-    Require valid-user
-</Location>
-"""
-NO_AUTH = "<Location />\n    Require all granted\n</Location>\n"
-
-
 class Room:
     """A folder of its own, all of whose servers run as an ordinary user."""
 
-    def __init__(self, folder, module):
+    def __init__(self, folder, build):
         self.folder, self.user = Path(folder), unprivileged_user()
-        if module:
-            self.module = shutil.copy(module, self.folder / "mod_auth_keycloak.so")
+        self.seed = build / "obj/bench/seed"
+        for path in (build / "mod_auth_keycloak.so", self.seed):
+            if not path.is_file():
+                raise Failure(f"there is no {path.name} in the build dir: run make bench there")
+        self.module = shutil.copy(build / "mod_auth_keycloak.so", self.folder)
         self.private("client-secret", SECRET)
         self.private("crypto-key", secrets.token_urlsafe(40))
         self.own(self.folder)
@@ -176,17 +163,18 @@ class Provider(Server):
 
 
 class Proxy(Server):
-    """httpd as reverse proxy; auth is the part of its configuration that the variants differ in."""
+    """httpd as reverse proxy, in the variant given."""
 
-    def __init__(self, room, name, auth, backend, processes=2, threads=64):
-        self.name, self.room, self.port = f"httpd ({name})", room, free_port()
-        self.folder = room.make(f"httpd-{self.port}")
+    def __init__(self, room, variant, backend, processes, threads):
+        self.name, self.room, self.port = f"httpd ({variant.label})", room, free_port()
+        self.variant, self.folder = variant, room.make(f"httpd-{self.port}")
         self.url = f"http://127.0.0.1:{self.port}/"
-        self.protected, self.cookie = auth != NO_AUTH, f"keycloak_session={'A' * 43}"
+        self.cookie = f"{variant.cookie}={'A' * 43}"
         self.program, self.libexec = find_httpd()
         (self.folder / "httpd.conf").write_text(HTTPD.format(
-            folder=self.folder, load=self.load_lines(), port=self.port, processes=processes, threads=threads,
-            workers=processes * threads, auth=auth, backend=backend.port), encoding="utf-8")
+            folder=self.folder, load=self.load_lines(), port=self.port, processes=processes,
+            threads=threads, workers=processes * threads, backend=backend.port,
+            auth=variant.auth.format(port=self.port, libexec=self.libexec)), encoding="utf-8")
 
     def load_lines(self):
         built_in = subprocess.run([self.program, "-l"], check=True, capture_output=True, text=True).stdout
@@ -199,11 +187,11 @@ class Proxy(Server):
         return self
 
     def sign_in(self):
-        """Gets the cookie that the load is sent with; without the module a cookie of the same size."""
-        if self.protected:
+        """Gets the cookie that the load is sent with; without a module a cookie of the same size."""
+        if self.variant.protected:
             browser = Browser()
             page = browser.get(self.url)
-            cookie = browser.cookie("keycloak_session")
+            cookie = browser.cookie(self.variant.cookie)
             if page.status != 200 or cookie is None:
                 raise Failure(f"{self.name}: signing in led to {page}\nand of its error log:\n"
                               f"{tail(self.folder / 'error.log')}")
@@ -211,10 +199,20 @@ class Proxy(Server):
         self.check()
         return self
 
-    def check(self):
-        """One request: the backend must be reached and see the identity, or none without the module."""
-        page = Browser().get(self.url, [*HEADERS, ("Cookie", self.cookie)], follow=False)
-        seen = f"you are {USER if self.protected else ''}\n"
+    def check(self, cookie=None):
+        """One request: the backend must be reached and see the identity, or none without a module."""
+        page = Browser().get(self.url, [*HEADERS, ("Cookie", cookie or self.cookie)], follow=False)
+        seen = f"you are {USER if self.variant.protected else ''}\n"
         if page.status != 200 or page.text != seen:
             raise Failure(f"{self.name}: {page} where the backend should have said {seen!r}\n"
                           f"and of its error log:\n{tail(self.folder / 'error.log')}")
+
+    def processor_seconds(self):
+        """What the server and its children have used so far: other programs hardly change it."""
+        ticks = 0
+        with open(f"/proc/{self.child.pid}/task/{self.child.pid}/children", encoding="ascii") as children:
+            for pid in [self.child.pid, *children.read().split()]:
+                with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+                    fields = stat.read().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")

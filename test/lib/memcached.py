@@ -9,15 +9,15 @@ from process import Child, Failure, free_port, port_taken, unprivileged_user, wa
 
 
 class Memcached:
-    def __init__(self, folder, port=None):
-        self.folder = folder
+    def __init__(self, folder, port=None, megabytes=64):
+        self.folder, self.megabytes = folder, megabytes
         self.port = port or free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.child = None
         self.start()
 
     def start(self):
-        argv = ["memcached", "-l", "127.0.0.1", "-p", self.port, "-U", "0", "-m", "64"]
+        argv = ["memcached", "-l", "127.0.0.1", "-p", self.port, "-U", "0", "-m", self.megabytes]
         self.child = Child("memcached", argv, self.folder / "memcached.log",
                            user=unprivileged_user())
         wait_for(lambda: port_taken(self.port), 20, "memcached starts", self.child)
@@ -40,12 +40,16 @@ class Memcached:
                     break
             return answer
 
+    def statistic(self, name):
+        """One of the numbers that it counts."""
+        for line in self._ask(b"stats\r\n", b"END\r\n").splitlines():
+            if line.startswith(b"STAT %s " % name.encode()):
+                return int(line.split()[2])
+        raise Failure(f"memcached does not count {name}")
+
     def count(self):
         """How many items it says that it holds."""
-        for line in self._ask(b"stats\r\n", b"END\r\n").splitlines():
-            if line.startswith(b"STAT curr_items "):
-                return int(line.split()[2])
-        raise Failure("memcached does not count its items")
+        return self.statistic("curr_items")
 
     def keys(self):
         """Every key, as memcached's own crawler lists them.

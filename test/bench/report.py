@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was found, as tables, and what it says of the targets."""
+
+import machine
+from variants import EACH, FIRST, LABELS, PEER_MEMCACHE, PLAIN, SHARED
+
+LEAST_FIRST, LEAST_EACH, LEAST_PEER, LEAST_SESSIONS = 0.95, 0.70, 2, 0.95
+MOST_FIRST, MOST_EACH = 10_000, 40_000  # instructions added to a request
+MOST_BYTES, MOST_BYTES_BARE = 1600, 400  # of a session
+RATIO_NOTE = ("Requests per second and p99: medians of {rounds} rounds; ratio: median, least and most of the ratios "
+              "within each round; processor time: of httpd alone.")
+
+
+def spread(value, bounds, form):
+    return f"{form.format(value)} ({form.format(bounds[0])} – {form.format(bounds[1])})"
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def rate(row):
+    return spread(row["rate"], row["rate_spread"], "{:,.0f}")
+
+
+def ratio(row):
+    return spread(row["ratio"], row["ratio_spread"], "{:.3f}")
+
+
+def headline(found, parts):
+    counts = parts.get("instructions", {})
+    rows = []
+    for key, row in found["rows"].items():
+        one = counts.get(key)
+        rows.append([LABELS[key], rate(row), ratio(row), f"{row['p99_ms']:.1f} ms", f"{row['cpu_us']:.0f} µs",
+                     f"{one['all']:,}" if one else "–", f"{one['added']:,}" if one else "–"])
+    yield "httpd as reverse proxy, signed in: 32 connections, 2 children"
+    yield RATIO_NOTE.format(rounds=len(found["rounds"])) + (
+        " Instructions: callgrind, 1,200 requests less 200, on one connection; the views of the first tier lived 60 s "
+        "there, because valgrind is some fifty times slower." if counts else "")
+    yield table(["httpd", "requests/s (spread)", "ratio (spread)", "p99", "CPU/request", "instructions/request",
+                 "added"], rows)
+
+
+def settings(found, name):
+    """Rows are settings (connections, children), columns are variants."""
+    keys = [key.partition("@") for key in found["rows"]]
+    variants = list(dict.fromkeys(variant for variant, _, _ in keys))
+    rows = []
+    for setting in dict.fromkeys(setting for _, _, setting in keys):
+        cells = [setting]
+        for variant in variants:
+            row = found["rows"][f"{variant}@{setting}"]
+            cells.append(f"{row['rate']:,.0f}" if variant == PLAIN else f"{row['rate']:,.0f}, ratio {ratio(row)}")
+        rows.append(cells)
+    return table([name] + [LABELS[variant] for variant in variants], rows)
+
+
+def connections(found, _):
+    yield "Over connections (2 children)"
+    yield RATIO_NOTE.format(rounds=len(found["rounds"]))
+    yield settings(found, "connections")
+
+
+def children(found, _):
+    yield "Over httpd's children (32 connections)"
+    yield RATIO_NOTE.format(rounds=len(found["rounds"]))
+    yield settings(found, "children")
+
+
+def split_sessions(key):
+    """Variant, sessions stored, sessions active."""
+    variant, _, setting = key.partition("@")
+    stored, _, active = setting.partition("/")
+    return variant, int(stored), int(active)
+
+
+def sessions(found, _):
+    rows = {}
+    for key, row in found["rows"].items():
+        variant, stored, active = split_sessions(key)
+        rows.setdefault((stored, active), [f"{stored:,}", f"{active:,}"]).append(
+            f"{row['rate']:,.0f}, ratio {ratio(row)}")
+    yield "Over stored sessions (32 connections, 2 children)"
+    yield ("The ratio is to 1 session with the same settings. Each request has the cookie of an active session, drawn "
+           f"at random; the client's script is the same for 1. Medians of {len(found['rounds'])} rounds. Stored in "
+           + ", ".join(f"{int(count):,}: {seconds} s" for count, seconds in found["seed_seconds"].items()) + ".")
+    yield table(["stored", "active", LABELS[FIRST], LABELS[EACH]], rows.values())
+
+
+def instructions(found, parts):
+    if "headline" in parts:
+        return
+    yield "Instructions per request"
+    yield ("Callgrind, 1,200 requests less 200, on one connection; the views of the first tier lived 60 s, because "
+           "valgrind is some fifty times slower.")
+    yield table(["httpd", "instructions/request", "added"],
+                [[LABELS[key], f"{one['all']:,}", f"{one['added']:,}"] for key, one in found.items()])
+
+
+BYTES_LABELS = {EACH: "as signed in here", "no tokens": "without tokens", "three tokens": "with the three tokens of a "
+                "Keycloak realm", PEER_MEMCACHE: LABELS[PEER_MEMCACHE] + ", as signed in here"}
+
+
+def bytes_held(found, _):
+    yield "Bytes of a session in memcached"
+    yield ("The largest value that a sign-in leaves, and all that memcached uses for a session, key and bookkeeping "
+           "included.")
+    yield table(["session", "value", "in memcached", "values for each sign-in"],
+                [[BYTES_LABELS[key], f"{one['value']:,}", f"{one['in_memcached']:,}" if "in_memcached" in one else "–",
+                  str(one["items"])] for key, one in found.items()])
+
+
+def sign_in(found, _):
+    yield "Signing in"
+    yield ("One after the other: page, provider, callback, page. The rate is mostly the fake provider's, which is "
+           "written in Python; the processor time is httpd's alone.")
+    yield table(["httpd", "sign-ins/s", "CPU/sign-in"],
+                [[LABELS[key], f"{one['rate']:.0f}", f"{one['cpu_ms']:.1f} ms"] for key, one in found.items()])
+
+
+WRITERS = {"headline": headline, "connections": connections, "children": children, "sessions": sessions,
+           "instructions": instructions, "bytes": bytes_held, "sign-in": sign_in}
+
+
+def tables(parts, about):
+    blocks = [machine.text(about)]
+    for part, found in parts.items():
+        title, *rest = list(WRITERS[part](found, parts)) or [None]
+        blocks += [f"### {title}", *rest] if title else []
+    return "\n\n".join(blocks)
+
+
+# ---- the targets
+
+def least(what, value, bound):
+    return value >= bound, f"{what}: {value:.3f}, at least {bound}"
+
+
+def most(what, value, bound):
+    return value <= bound, f"{what}: {value:,}, at most {bound:,}"
+
+
+def verdict(parts):
+    """(good, text) for each target that was measured."""
+    return [*_verdict_headline(parts.get("headline")), *_verdict_sessions(parts.get("sessions")),
+            *_verdict_counts(parts.get("instructions")), *_verdict_bytes(parts.get("bytes"))]
+
+
+def _verdict_headline(found):
+    rows = found["rows"] if found else {}
+    if FIRST not in rows:
+        return
+    yield least(f"throughput, {LABELS[FIRST]}, against {LABELS[PLAIN]}", rows[FIRST]["ratio"], LEAST_FIRST)
+    yield least(f"throughput, {LABELS[EACH]}, against {LABELS[PLAIN]}", rows[EACH]["ratio"], LEAST_EACH)
+    yield least(f"throughput, {LABELS[FIRST]}, against {LABELS[PEER_MEMCACHE]}", rows[FIRST]["against_peer"],
+                LEAST_PEER)
+    yield least(f"throughput, {LABELS[EACH]}, against {LABELS[PEER_MEMCACHE]}", rows[EACH]["against_peer"], LEAST_PEER)
+
+
+def _verdict_sessions(found):
+    for key, row in (found["rows"] if found else {}).items():
+        variant, stored, active = split_sessions(key)
+        if stored == 1_000_000:
+            yield least(f"throughput, {LABELS[variant]}, {stored:,} sessions of which {active:,} active, against 1",
+                        row["ratio"], LEAST_SESSIONS)
+
+
+def _verdict_counts(found):
+    if not found:
+        return
+    yield most(f"instructions added, {LABELS[FIRST]}", found[FIRST]["added"], MOST_FIRST)
+    yield most(f"instructions added, {LABELS[SHARED]}", found[SHARED]["added"], MOST_FIRST)
+    yield most(f"instructions added, {LABELS[EACH]}", found[EACH]["added"], MOST_EACH)
+
+
+def _verdict_bytes(found):
+    if not found:
+        return
+    yield most("bytes of a session without tokens", found["no tokens"]["value"], MOST_BYTES_BARE)
+    yield most("bytes of a session with three tokens", found["three tokens"]["value"], MOST_BYTES)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is compared: httpd without a module, with this one in four ways, and with mod_auth_openidc in two."""
+
+import dataclasses
+
+from servers import SECRET
+
+PLAIN, FIRST, EACH, SHARED = "plain", "first", "each", "shared"
+PEER_MEMCACHE, PEER_SHARED, AGAIN = "peer-memcache", "peer-shared", "again"
+LABELS = {PLAIN: "no module", FIRST: "memcached, default settings", EACH: "memcached, asked on each request",
+          SHARED: "shared memory", PEER_MEMCACHE: "mod_auth_openidc, memcache", PEER_SHARED: "mod_auth_openidc, shm",
+          AGAIN: "no module, the same again"}
+
+PLAIN_TEXT = "<Location />\n    Require all granted\n</Location>\n"
+OURS = """\
+LoadModule auth_keycloak_module "{module}"
+KeycloakIssuer {issuer}
+KeycloakClientID app
+KeycloakClientSecret file:{room}/client-secret
+KeycloakCryptoKey file:{room}/crypto-key
+{store}
+<Location />
+    AuthType Keycloak
+    Require valid-user
+</Location>
+"""
+# The peer at its best: it gives the backend the one header that ours gives, and none of the claims.
+PEER = """\
+LoadModule auth_openidc_module "{{libexec}}/mod_auth_openidc.so"
+OIDCProviderMetadataURL {issuer}/.well-known/openid-configuration
+OIDCClientID app
+OIDCClientSecret {secret}
+OIDCRedirectURI http://127.0.0.1:{{port}}/authservice/oidc/callback
+OIDCCryptoPassphrase {secret}-passphrase
+OIDCSSLValidateServer Off
+OIDCPKCEMethod S256
+OIDCScope "openid profile email"
+OIDCRemoteUserClaim email
+OIDCAuthNHeader kubeflow-userid
+OIDCPassClaimsAs none
+OIDCSessionInactivityTimeout 3600
+OIDCSessionMaxDuration 36000
+{store}
+<Location />
+    AuthType openid-connect
+    Require valid-user
+</Location>
+"""
+# Under valgrind everything is some fifty times slower: deadlines that long, and a first tier that
+# is asked again as rarely, for each request, as at full speed.
+SLOW = "KeycloakHTTPTimeout 60s\nKeycloakStoreTimeout 60s"
+SLOW_TTL = "KeycloakCacheTTL 60s"
+
+
+@dataclasses.dataclass
+class Variant:
+    key: str
+    auth: str  # its part of httpd.conf, with {port} and {libexec} left open
+    slow_auth: str = ""  # the same for callgrind; empty: no difference
+    cookie: str = "keycloak_session"
+    store: object = None  # its memcached
+
+    @property
+    def label(self):
+        return LABELS[self.key]
+
+    @property
+    def protected(self):
+        return self.auth != PLAIN_TEXT
+
+    def under_valgrind(self):
+        return dataclasses.replace(self, auth=self.slow_auth or self.auth)
+
+
+class Catalogue:
+    """Makes the variants."""
+
+    def __init__(self, room, issuer):
+        self.room, self.issuer = room, issuer
+
+    def plain(self, key=PLAIN):
+        return Variant(key, PLAIN_TEXT)
+
+    def _ours(self, key, lines, slow_lines, store=None):
+        def auth(*store_lines):
+            return OURS.format(module=self.room.module, issuer=self.issuer, room=self.room.folder,
+                               store="\n".join(store_lines))
+        return Variant(key, auth(*lines), auth(*slow_lines, SLOW), store=store)
+
+    def first(self, store):
+        line = f"KeycloakMemcached {store.address}"
+        return self._ours(FIRST, [line], [line, SLOW_TTL], store)
+
+    def each(self, store):
+        # A deadline of 5 s costs nothing, and no stall of the machine becomes a failed request.
+        lines = [f"KeycloakMemcached {store.address}", "KeycloakCacheTTL 0"]
+        return self._ours(EACH, [*lines, "KeycloakStoreTimeout 5s"], lines, store)
+
+    def shared(self):
+        return self._ours(SHARED, [], [SLOW_TTL])
+
+    def _peer(self, key, store_lines, store=None):
+        auth = PEER.format(issuer=self.issuer, secret=SECRET, store=store_lines)
+        return Variant(key, auth, cookie="mod_auth_openidc_session", store=store)
+
+    def peer_memcache(self, store):
+        return self._peer(PEER_MEMCACHE,
+                          f'OIDCCacheType memcache\nOIDCMemCacheServers "{store.address}"', store)
+
+    def peer_shared(self):
+        return self._peer(PEER_SHARED, "OIDCCacheType shm")
