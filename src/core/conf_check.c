@@ -11,6 +11,7 @@
 #include <apr_strings.h>
 
 #include "jose.h"
+#include "store.h"
 #include "url.h"
 
 typedef kc_rc_t (*check_fn)(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err);
@@ -429,6 +430,24 @@ static kc_rc_t check_memcached(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t
     return check_hosts(conf->memcached, "memcached.example.com:11211", pool, err);
 }
 
+static kc_rc_t check_memcached_user(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)pool;
+    if (conf->memcached_user && !conf->memcached_password)
+        return KC_CONF_REFUSE(err, "needs KeycloakMemcachedPassword beside it");
+    if (conf->memcached_user && !kc_store_memcached_can_sign_in())
+        return KC_CONF_REFUSE(err, "cannot be used: this libmemcached was built without SASL");
+    return KC_OK;
+}
+
+static kc_rc_t check_memcached_password(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)pool;
+    if (conf->memcached_password && !conf->memcached_user)
+        return KC_CONF_REFUSE(err, "needs KeycloakMemcachedUser beside it");
+    return KC_OK;
+}
+
 static kc_rc_t check_return_hosts(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     return check_hosts(conf->return_hosts, "portal.example.com", pool, err);
@@ -487,6 +506,8 @@ static const struct {
     {KC_CONF_ROW_trusted_proxies, check_trusted_proxies},
     {KC_CONF_ROW_ca_file, check_ca_file},
     {KC_CONF_ROW_memcached, check_memcached},
+    {KC_CONF_ROW_memcached_user, check_memcached_user},
+    {KC_CONF_ROW_memcached_password, check_memcached_password},
     {KC_CONF_ROW_cookie, check_cookie},
     {KC_CONF_ROW_cookie_same_site, check_same_site},
     {KC_CONF_ROW_cookie_domain, check_cookie_domain},

@@ -76,12 +76,36 @@ kc_rc_t kc_store_shm_create(size_t size, int64_t (*now)(void *context), void *co
 void *kc_store_shm_memory(const kc_store_t *store);
 kc_rc_t kc_store_shm_attach(void *memory, size_t size, int64_t (*now)(void *context), void *context,
                             apr_pool_t *pool, kc_store_t **out, kc_err_t *err);
-/* memcached over libmemcached, made after fork; sockets open on first use. servers: `count` texts
- * host:port (or host, port 11211, or [v6]:port). timeout_ms bounds connecting and each answer.
- * KC_FAULT for a malformed server. */
-kc_rc_t kc_store_memcached_create(const char *const *servers, size_t count, int64_t timeout_ms,
-                                  apr_pool_t *pool, kc_store_t **out, kc_err_t *err);
-/* Checks one server's text at start-up. */
-kc_rc_t kc_store_memcached_check(const char *server, kc_err_t *err);
+
+/* memcached servers, over libmemcached. */
+typedef struct kc_store_memcached_options_t {
+    const char *const *servers; /* host:port, or host (port 11211), or [v6]:port */
+    size_t count;
+    size_t copies;      /* of each value; as many as there are servers when that is less */
+    int64_t timeout_ms; /* of connecting, and of each answer */
+    const char *user;   /* for SASL (PLAIN); NULL: none */
+    const char *password;
+    int64_t (*now)(void *context); /* the clock, in seconds */
+    /* Called when a server is passed by from now on, and when it is asked again; may be NULL. */
+    void (*report)(void *context, const char *server, int is_up, const char *why);
+    void *context;
+} kc_store_memcached_options_t;
+
+/* 1 when libmemcached has SASL. */
+int kc_store_memcached_can_sign_in(void);
+
+/* Made after fork. Each key has an order of all servers (rendezvous hashing: a server that comes or
+ * goes moves no other's keys), of which the first `copies` are its homes. A key and the same key
+ * read backwards have the same order.
+ *
+ * Values are written to the first servers of the order that work, as many as there are copies, and
+ * read from them all at once; the copy written last counts, and a server that lacks it is given it.
+ * A server that fails is passed by for up to half a second (breaker.h). A key is absent when a home
+ * of it says so and nobody has it; when no home answers, that is KC_DOWN. A put that reaches one
+ * server is KC_OK; an add that finds the key anywhere is KC_EXISTS.
+ *
+ * KC_FAULT for malformed servers or options. */
+kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, apr_pool_t *pool,
+                                 kc_store_t **out, kc_err_t *err);
 
 #endif

@@ -1,6 +1,6 @@
-/* The store in memcached, over libmemcached.
+/* One memcached server, over libmemcached.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "store.h"
+#include "store_memcached.h"
 
 #include <apr_strings.h>
 #include <ctype.h>
@@ -12,11 +12,11 @@
 /*
  * libmemcached (1.1.4) tells outages from misses only if it is held right. Asked for several keys
  * it passes over servers that it cannot reach and says success; told to fetch from several servers,
- * a time-out of all is a plain "not found", as is an answer that it could not read. So it does the
- * hashing and the talking, and the rest is here: a handle has one server, is leased by one thread
- * at a time, is new when it is asked (no error of its past is mixed in), and is destroyed after any
- * error, so that a late answer meets nobody. A miss is believed only if the connection has been in
- * order to the end.
+ * a time-out of all is a plain "not found", as is an answer that it could not read; its replicas
+ * are not read when a server has lost them. So it does the talking, and the rest is here and in
+ * store_replicas.c: a handle has one server, is leased by one thread at a time, is new when it is
+ * asked (no error of its past is mixed in), and is destroyed after any error, so that a late answer
+ * meets nobody. A miss is believed only if the connection has been in order to the end.
  *
  * MEMCACHED_BEHAVIOR_VERIFY_KEY exists for the text protocol alone; store.c checks the keys.
  */
@@ -24,43 +24,31 @@
 enum {
     DEFAULT_PORT = 11211,
     IDLE_MAX = 128, /* handles for each server: about one for each thread of a child */
-    SERVERS_MAX = 64,
     HOST_MAX = 255,
+    LATE_MS = 1,
     DISCONNECTED = 255 /* the major version of a server that is not connected */
 };
 
-typedef struct {
+struct kc_store_memcached_t {
     char host[HOST_MAX + 1];
     in_port_t port;
     const char *text; /* as it was configured, for details */
+    int64_t timeout_ms;
+    const char *user;
+    const char *password;
     pthread_mutex_t lock;
     memcached_st *idle[IDLE_MAX];
     size_t idle_count;
-} server_t;
+};
 
-typedef struct {
-    kc_store_t store;   /* first */
-    memcached_st *ring; /* places keys on servers, never connects */
-    server_t *servers;
-    size_t server_count;
-    int64_t timeout_ms;
-} cache_t;
+typedef kc_store_memcached_t server_t;
 
-/* One server's handle while a thread has it. */
+/* The server's handle while a thread has it. */
 typedef struct {
     server_t *server;
     memcached_st *handle;
     int is_reused;
 } lease_t;
-
-/* The part of a get that one server answers. */
-typedef struct {
-    lease_t lease;
-    const char *keys[KC_STORE_GET_MAX];
-    size_t lens[KC_STORE_GET_MAX];
-    kc_store_item_t *items[KC_STORE_GET_MAX];
-    size_t count;
-} batch_t;
 
 /* ---------------------------------------------------------------- handles */
 
@@ -84,13 +72,31 @@ static int behaviors_set(memcached_st *handle, int64_t timeout_ms)
     return 1;
 }
 
-static memcached_st *handle_make(const cache_t *cache, const server_t *server)
+#if defined(LIBMEMCACHED_WITH_SASL_SUPPORT) && LIBMEMCACHED_WITH_SASL_SUPPORT
+enum { HAS_SASL = 1 };
+
+static int sign_in(memcached_st *handle, const server_t *server)
+{
+    return !server->user ||
+           !memcached_failed(memcached_set_sasl_auth_data(handle, server->user, server->password));
+}
+#else
+enum { HAS_SASL = 0 };
+
+static int sign_in(memcached_st *handle, const server_t *server)
+{
+    (void)handle;
+    return !server->user;
+}
+#endif
+
+static memcached_st *handle_make(const server_t *server)
 {
     memcached_st *handle = memcached_create(NULL);
 
     if (!handle)
         return NULL;
-    if (!behaviors_set(handle, cache->timeout_ms) ||
+    if (!behaviors_set(handle, server->timeout_ms) || !sign_in(handle, server) ||
         memcached_failed(memcached_server_add(handle, server->host, server->port))) {
         memcached_free(handle);
         return NULL;
@@ -139,7 +145,7 @@ static const char *reason_of(const memcached_st *handle, memcached_return_t caus
 }
 
 /* A new handle connects and asks for the server's version, which is_in_order looks at later. */
-static kc_rc_t lease_take(const cache_t *cache, server_t *server, lease_t *lease, kc_err_t *err)
+static kc_rc_t lease_take(server_t *server, lease_t *lease, kc_err_t *err)
 {
     memcached_return_t status;
 
@@ -147,7 +153,7 @@ static kc_rc_t lease_take(const cache_t *cache, server_t *server, lease_t *lease
     lease->handle = idle_pop(server);
     lease->is_reused = lease->handle != NULL;
     if (!lease->handle)
-        lease->handle = handle_make(cache, server);
+        lease->handle = handle_make(server);
     if (!lease->handle)
         return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: no handle can be made",
                        server->text);
@@ -205,57 +211,38 @@ static int is_in_order(const memcached_st *handle)
            memcached_server_major_version(instance) != DISCONNECTED;
 }
 
-static server_t *server_of(const cache_t *cache, const char *key)
-{
-    return &cache->servers[memcached_generate_hash(cache->ring, key, KC_STORE_KEY_LEN)];
-}
-
 /* ---------------------------------------------------------------- get */
 
-static batch_t *batch_for(batch_t *batches, size_t *count, server_t *server)
+static kc_rc_t send_once(kc_store_memcached_get_t *get, int *is_stale, kc_err_t *err)
 {
-    size_t i;
-
-    for (i = 0; i < *count; i++) {
-        if (batches[i].lease.server == server)
-            return &batches[i];
-    }
-    memset(&batches[*count], 0, sizeof(batches[0]));
-    batches[*count].lease.server = server;
-    return &batches[(*count)++];
-}
-
-static size_t batches_make(const cache_t *cache, const char *const *keys, size_t count,
-                           kc_store_item_t *items, batch_t *batches)
-{
-    size_t batch_count = 0;
-    size_t i;
-
-    memset(items, 0, count * sizeof(*items));
-    for (i = 0; i < count; i++) {
-        batch_t *batch = batch_for(batches, &batch_count, server_of(cache, keys[i]));
-
-        batch->keys[batch->count] = keys[i];
-        batch->lens[batch->count] = KC_STORE_KEY_LEN;
-        batch->items[batch->count++] = &items[i];
-    }
-    return batch_count;
-}
-
-static kc_rc_t batch_send(const cache_t *cache, batch_t *batch, int *is_stale, kc_err_t *err)
-{
+    size_t lens[KC_STORE_GET_MAX], i;
     memcached_return_t status;
+    lease_t lease;
 
-    if (lease_take(cache, batch->lease.server, &batch->lease, err) != KC_OK)
+    get->handle = NULL;
+    if (lease_take(get->server, &lease, err) != KC_OK)
         return KC_DOWN;
-    status = memcached_mget(batch->lease.handle, batch->keys, batch->lens, batch->count);
+    for (i = 0; i < get->count; i++)
+        lens[i] = KC_STORE_KEY_LEN;
+    status = memcached_mget(lease.handle, get->keys, lens, get->count);
     if (status != MEMCACHED_SUCCESS)
-        return lease_fail(&batch->lease, status, is_stale, err);
+        return lease_fail(&lease, status, is_stale, err);
+    get->handle = lease.handle;
+    get->is_reused = lease.is_reused;
     return KC_OK;
 }
 
-/* 1 when the answer is to one of the batch's keys. */
-static int batch_keep(batch_t *batch, const memcached_result_st *result, apr_pool_t *pool)
+kc_rc_t kc_store_memcached_send(kc_store_memcached_get_t *get, kc_err_t *err)
+{
+    int is_stale = 0;
+    kc_rc_t rc = send_once(get, &is_stale, err);
+
+    return rc == KC_DOWN && is_stale ? send_once(get, &is_stale, err) : rc;
+}
+
+/* 1 when the answer is to one of the keys that were asked for. */
+static int keep(const kc_store_memcached_get_t *get, const memcached_result_st *result,
+                kc_store_memcached_item_t *items, apr_pool_t *pool)
 {
     size_t len = memcached_result_length(result);
     int is_ours = 0;
@@ -263,10 +250,10 @@ static int batch_keep(batch_t *batch, const memcached_result_st *result, apr_poo
 
     if (memcached_result_key_length(result) != KC_STORE_KEY_LEN)
         return 0;
-    for (i = 0; i < batch->count; i++) {
-        kc_bytes_t *value = &batch->items[i]->value;
+    for (i = 0; i < get->count; i++) {
+        kc_bytes_t *value = &items[i].value;
 
-        if (memcmp(memcached_result_key_value(result), batch->keys[i], KC_STORE_KEY_LEN) != 0)
+        if (memcmp(memcached_result_key_value(result), get->keys[i], KC_STORE_KEY_LEN) != 0)
             continue;
         is_ours = 1;
         if (len > KC_STORE_VALUE_MAX) /* nothing that we wrote: as good as absent */
@@ -274,74 +261,71 @@ static int batch_keep(batch_t *batch, const memcached_result_st *result, apr_poo
         value->data = len ? apr_pmemdup(pool, memcached_result_value(result), len)
                           : (const unsigned char *)"";
         value->len = len;
+        items[i].flags = memcached_result_flags(result);
     }
     return is_ours;
 }
 
-static kc_rc_t batch_fetch(batch_t *batch, apr_pool_t *pool, int *is_stale, kc_err_t *err)
+static void set_patience(memcached_st *handle, int64_t milliseconds)
 {
-    memcached_st *handle = batch->lease.handle;
+    (void)memcached_behavior_set(handle, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, (uint64_t)milliseconds);
+}
+
+static kc_rc_t receive_once(kc_store_memcached_get_t *get, int is_late,
+                            kc_store_memcached_item_t *items, apr_pool_t *pool, int *is_stale,
+                            kc_err_t *err)
+{
+    lease_t lease = {get->server, get->handle, get->is_reused};
     memcached_return_t status = MEMCACHED_SUCCESS;
     memcached_result_st result;
     int is_sane = 1;
 
-    (void)memcached_result_create(handle, &result);
-    while (is_sane && memcached_fetch_result(handle, &result, &status))
-        is_sane = batch_keep(batch, &result, pool);
+    get->handle = NULL;
+    memset(items, 0, get->count * sizeof(*items));
+    if (is_late)
+        set_patience(lease.handle, LATE_MS);
+    (void)memcached_result_create(lease.handle, &result);
+    while (is_sane && memcached_fetch_result(lease.handle, &result, &status))
+        is_sane = keep(get, &result, items, pool);
     memcached_result_free(&result);
     if (is_sane && (status == MEMCACHED_END || status == MEMCACHED_NOTFOUND) &&
-        is_in_order(handle)) {
-        lease_give(&batch->lease);
+        is_in_order(lease.handle)) {
+        if (is_late)
+            set_patience(lease.handle, get->server->timeout_ms);
+        lease_give(&lease);
         return KC_OK;
     }
-    return lease_fail(&batch->lease, status, is_stale, err);
+    return lease_fail(&lease, status, is_stale, err);
 }
 
-/* All requests go out before the first answer is read: one round trip, however many servers. */
-static kc_rc_t batches_run(const cache_t *cache, batch_t *batches, size_t count, apr_pool_t *pool,
-                           int *is_stale, kc_err_t *err)
+kc_rc_t kc_store_memcached_receive(kc_store_memcached_get_t *get, int is_late,
+                                   kc_store_memcached_item_t *items, apr_pool_t *pool,
+                                   kc_err_t *err)
 {
-    kc_rc_t rc = KC_OK;
-    size_t i;
-
-    for (i = 0; rc == KC_OK && i < count; i++)
-        rc = batch_send(cache, &batches[i], is_stale, err);
-    for (i = 0; rc == KC_OK && i < count; i++)
-        rc = batch_fetch(&batches[i], pool, is_stale, err);
-    /* What is still leased has answers under way. */
-    for (i = 0; i < count; i++)
-        lease_destroy(&batches[i].lease);
-    return rc;
-}
-
-static kc_rc_t cache_get(kc_store_t *store, const char *const *keys, size_t count,
-                         kc_store_item_t *items, apr_pool_t *pool, kc_err_t *err)
-{
-    const cache_t *cache = (const cache_t *)(void *)store;
-    batch_t batches[KC_STORE_GET_MAX];
     int is_stale = 0;
-    size_t batch_count = batches_make(cache, keys, count, items, batches);
-    kc_rc_t rc = batches_run(cache, batches, batch_count, pool, &is_stale, err);
+    kc_rc_t rc = receive_once(get, is_late, items, pool, &is_stale, err);
 
     if (rc == KC_DOWN && is_stale) {
-        batch_count = batches_make(cache, keys, count, items, batches);
-        rc = batches_run(cache, batches, batch_count, pool, &is_stale, err);
+        rc = kc_store_memcached_send(get, err);
+        if (rc == KC_OK)
+            rc = receive_once(get, 0, items, pool, &is_stale, err);
     }
     if (rc != KC_OK)
-        memset(items, 0, count * sizeof(*items));
+        memset(items, 0, get->count * sizeof(*items));
     return rc;
+}
+
+void kc_store_memcached_abandon(kc_store_memcached_get_t *get)
+{
+    lease_t lease = {get->server, get->handle, 0};
+
+    lease_destroy(&lease);
+    get->handle = NULL;
 }
 
 /* ---------------------------------------------------------------- writes */
 
-typedef enum { PUT, ADD, TOUCH, DROP } verb_t;
-
-typedef struct {
-    verb_t verb;
-    const char *key;
-    kc_bytes_t value;
-    int64_t expires_at;
-} command_t;
+typedef kc_store_memcached_command_t command_t;
 
 /* Up to 30 days memcached takes a number for a span, and anything larger for a time since 1970:
  * ours is always the latter, and a time that is over already ends the value at once. */
@@ -360,15 +344,15 @@ static memcached_return_t command_send(memcached_st *handle, const command_t *co
     time_t expiry = expiry_of(command->expires_at);
 
     switch (command->verb) {
-    case PUT:
+    case KC_STORE_MEMCACHED_PUT:
         return memcached_set(handle, command->key, KC_STORE_KEY_LEN, data, command->value.len,
-                             expiry, 0);
-    case ADD:
+                             expiry, command->flags);
+    case KC_STORE_MEMCACHED_ADD:
         return memcached_add(handle, command->key, KC_STORE_KEY_LEN, data, command->value.len,
-                             expiry, 0);
-    case TOUCH:
+                             expiry, command->flags);
+    case KC_STORE_MEMCACHED_TOUCH:
         return memcached_touch(handle, command->key, KC_STORE_KEY_LEN, expiry);
-    case DROP:
+    case KC_STORE_MEMCACHED_DROP:
         break;
     }
     return memcached_delete(handle, command->key, KC_STORE_KEY_LEN, 0);
@@ -379,23 +363,23 @@ static kc_rc_t command_result(const command_t *command, memcached_return_t statu
 {
     if (status == MEMCACHED_SUCCESS)
         return KC_OK;
-    if (command->verb == ADD && (status == MEMCACHED_DATA_EXISTS || status == MEMCACHED_NOTSTORED))
+    if (command->verb == KC_STORE_MEMCACHED_ADD &&
+        (status == MEMCACHED_DATA_EXISTS || status == MEMCACHED_NOTSTORED))
         return KC_EXISTS;
-    if (command->verb == TOUCH && status == MEMCACHED_NOTFOUND)
+    if (command->verb == KC_STORE_MEMCACHED_TOUCH && status == MEMCACHED_NOTFOUND)
         return KC_MISS;
-    if (command->verb == DROP && status == MEMCACHED_NOTFOUND)
+    if (command->verb == KC_STORE_MEMCACHED_DROP && status == MEMCACHED_NOTFOUND)
         return KC_OK;
     return KC_FAULT;
 }
 
-static kc_rc_t command_try(const cache_t *cache, const command_t *command, int *is_stale,
-                           kc_err_t *err)
+static kc_rc_t command_try(server_t *server, const command_t *command, int *is_stale, kc_err_t *err)
 {
     memcached_return_t status;
     lease_t lease;
     kc_rc_t rc;
 
-    if (lease_take(cache, server_of(cache, command->key), &lease, err) != KC_OK)
+    if (lease_take(server, &lease, err) != KC_OK)
         return KC_DOWN;
     status = command_send(lease.handle, command);
     rc = command_result(command, status);
@@ -414,49 +398,15 @@ static kc_rc_t command_try(const cache_t *cache, const command_t *command, int *
 /* Once more when the connection had ended before. An add may have been done all the same; then its
  * KC_EXISTS is as good as the truth to callers, for whom somebody else may always have been first.
  */
-static kc_rc_t command_run(kc_store_t *store, const command_t *command, kc_err_t *err)
+kc_rc_t kc_store_memcached_do(kc_store_memcached_t *server, const command_t *command, kc_err_t *err)
 {
-    const cache_t *cache = (const cache_t *)(void *)store;
     int is_stale = 0;
-    kc_rc_t rc = command_try(cache, command, &is_stale, err);
+    kc_rc_t rc = command_try(server, command, &is_stale, err);
 
     if (rc == KC_DOWN && is_stale)
-        rc = command_try(cache, command, &is_stale, err);
+        rc = command_try(server, command, &is_stale, err);
     return rc;
 }
-
-static kc_rc_t cache_put(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
-                         kc_err_t *err)
-{
-    const command_t command = {PUT, key, value, expires_at};
-
-    return command_run(store, &command, err);
-}
-
-static kc_rc_t cache_add(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
-                         kc_err_t *err)
-{
-    const command_t command = {ADD, key, value, expires_at};
-
-    return command_run(store, &command, err);
-}
-
-static kc_rc_t cache_touch(kc_store_t *store, const char *key, int64_t expires_at, kc_err_t *err)
-{
-    const command_t command = {TOUCH, key, {NULL, 0}, expires_at};
-
-    return command_run(store, &command, err);
-}
-
-static kc_rc_t cache_drop(kc_store_t *store, const char *key, kc_err_t *err)
-{
-    const command_t command = {DROP, key, {NULL, 0}, 0};
-
-    return command_run(store, &command, err);
-}
-
-static const kc_store_vtable_t vtable = {"memcached", cache_get,   cache_put,
-                                         cache_add,   cache_touch, cache_drop};
 
 /* ---------------------------------------------------------------- servers */
 
@@ -511,84 +461,42 @@ static kc_rc_t server_parse(const char *text, char host[HOST_MAX + 1], in_port_t
     return port_parse(text, start + len + is_v6, port, err);
 }
 
-kc_rc_t kc_store_memcached_check(const char *server, kc_err_t *err)
+/* ---------------------------------------------------------------- opening */
+
+static apr_status_t server_close(void *data)
 {
-    char host[HOST_MAX + 1];
-    in_port_t port;
+    server_t *server = data;
 
-    return server_parse(server, host, &port, err);
-}
-
-/* ---------------------------------------------------------------- making */
-
-static apr_status_t cache_close(void *data)
-{
-    cache_t *cache = data;
-    size_t i;
-
-    for (i = 0; i < cache->server_count; i++) {
-        idle_close(&cache->servers[i]);
-        (void)pthread_mutex_destroy(&cache->servers[i].lock);
-    }
-    if (cache->ring)
-        memcached_free(cache->ring);
+    idle_close(server);
+    (void)pthread_mutex_destroy(&server->lock);
     return APR_SUCCESS;
 }
 
-/* Weighted ketama with MD5, as other clients have it, by name and port: the order of the servers in
- * the configuration does not matter. */
-static kc_rc_t ring_make(cache_t *cache, kc_err_t *err)
+kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_options_t *options,
+                                apr_pool_t *pool, kc_store_memcached_t **out, kc_err_t *err)
 {
-    size_t i;
-
-    cache->ring = memcached_create(NULL);
-    if (!cache->ring || memcached_failed(memcached_behavior_set(
-                            cache->ring, MEMCACHED_BEHAVIOR_KETAMA_WEIGHTED, 1)))
-        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "memcached: no handle can be made");
-    for (i = 0; i < cache->server_count; i++) {
-        const server_t *server = &cache->servers[i];
-
-        if (memcached_failed(memcached_server_add(cache->ring, server->host, server->port)))
-            return malformed(err, server->text, "libmemcached does not take it");
-    }
-    return KC_OK;
-}
-
-static kc_rc_t server_make(cache_t *cache, const char *text, apr_pool_t *pool, kc_err_t *err)
-{
-    server_t *server = &cache->servers[cache->server_count];
+    server_t *server = apr_pcalloc(pool, sizeof(*server));
     kc_rc_t rc = server_parse(text, server->host, &server->port, err);
 
     if (rc != KC_OK)
         return rc;
     if (pthread_mutex_init(&server->lock, NULL))
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "memcached: no lock can be made");
+    apr_pool_cleanup_register(pool, server, server_close, apr_pool_cleanup_null);
     server->text = apr_pstrdup(pool, text);
-    cache->server_count++;
+    server->timeout_ms = options->timeout_ms;
+    server->user = options->user;
+    server->password = options->password;
+    *out = server;
     return KC_OK;
 }
 
-kc_rc_t kc_store_memcached_create(const char *const *servers, size_t count, int64_t timeout_ms,
-                                  apr_pool_t *pool, kc_store_t **out, kc_err_t *err)
+int kc_store_memcached_can_sign_in(void)
 {
-    cache_t *cache;
-    kc_rc_t rc = KC_OK;
-    size_t i;
+    return HAS_SASL;
+}
 
-    if (count < 1 || count > SERVERS_MAX || timeout_ms < 1 || timeout_ms > 60000)
-        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG,
-                       "memcached: 1 to 64 servers and a timeout of 1 ms to 60 s");
-    cache = apr_pcalloc(pool, sizeof(*cache));
-    cache->store.vtable = &vtable;
-    cache->timeout_ms = timeout_ms;
-    cache->servers = apr_pcalloc(pool, count * sizeof(*cache->servers));
-    apr_pool_cleanup_register(pool, cache, cache_close, apr_pool_cleanup_null);
-    for (i = 0; rc == KC_OK && i < count; i++)
-        rc = server_make(cache, servers[i], pool, err);
-    if (rc == KC_OK)
-        rc = ring_make(cache, err);
-    if (rc != KC_OK)
-        return rc;
-    *out = &cache->store;
-    return KC_OK;
+const char *kc_store_memcached_text(const kc_store_memcached_t *server)
+{
+    return server->text;
 }

@@ -244,6 +244,27 @@ static kc_rc_t prepare_public_url(akc_server_t *config, apr_pool_t *pool, kc_err
     return rc;
 }
 
+/* libmemcached has no TLS: what crosses a network is sealed, but not hidden from being changed. */
+static void warn_of_network(const akc_server_t *config, apr_pool_t *pool)
+{
+    const apr_array_header_t *servers = config->conf->memcached;
+    int i;
+
+    for (i = 0; servers && i < servers->nelts; i++) {
+        const char *text = APR_ARRAY_IDX(servers, i, const char *);
+        kc_url_t url;
+
+        if (kc_url_parse(apr_pstrcat(pool, "http://", text, NULL), pool, &url, NULL) != KC_OK ||
+            kc_url_is_loopback(&url))
+            continue;
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, config->server,
+                     "KeycloakMemcached %s: the connection has no TLS, for libmemcached has none; "
+                     "sessions are sealed, but let no stranger reach it",
+                     text);
+        return;
+    }
+}
+
 static void warn(const akc_server_t *config)
 {
     const kc_conf_t *conf = config->conf;
@@ -281,6 +302,7 @@ static kc_rc_t start_server(akc_server_t *config, kept_t *kept, const shared_t *
     config->env.sessions = shared->store;
     config->env.cache = config->conf->cache_ttl ? shared->cache : NULL;
     warn(config);
+    warn_of_network(config, pool);
     return rc;
 }
 
@@ -337,6 +359,34 @@ static kc_rc_t open_http(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
     return kc_http_curl_create(&options, pool, &config->env.http, err);
 }
 
+/* A server of the store goes or is back; each child finds out for itself. */
+static void report_store(void *context, const char *server, int is_up, const char *why)
+{
+    ap_log_error(APLOG_MARK, is_up ? APLOG_NOTICE : APLOG_WARNING, 0, (server_rec *)context,
+                 is_up ? "memcached %s: %s" : "memcached %s is passed by: %s", server, why);
+}
+
+static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
+{
+    const kc_conf_t *conf = config->conf;
+    kc_store_memcached_options_t options = {NULL,
+                                            0,
+                                            0,
+                                            conf->store_timeout,
+                                            conf->memcached_user,
+                                            conf->memcached_password,
+                                            clock_now,
+                                            report_store,
+                                            config->server};
+
+    if (!conf->memcached)
+        return KC_OK; /* shared memory */
+    options.servers = (const char *const *)(void *)conf->memcached->elts;
+    options.count = (size_t)conf->memcached->nelts;
+    options.copies = (size_t)conf->store_replicas + 1; /* a choice counts from zero */
+    return kc_store_replicas_create(&options, pool, &config->env.sessions, err);
+}
+
 static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_t *pool,
                            kc_err_t *err)
 {
@@ -351,10 +401,8 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     env->context = config->server;
     env->gate = gate;
     rc = open_http(config, pool, err);
-    if (rc == KC_OK && conf->memcached)
-        rc = kc_store_memcached_create((const char *const *)(void *)conf->memcached->elts,
-                                       (size_t)conf->memcached->nelts, conf->store_timeout, pool,
-                                       &env->sessions, err);
+    if (rc == KC_OK)
+        rc = open_store(config, pool, err);
     if (rc == KC_OK)
         rc = kc_keyring_create(conf, env, pool, &config->rp->keyring, err);
     config->rp->env = env;

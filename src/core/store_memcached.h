@@ -1,0 +1,69 @@
+/* One memcached server: the talking to it, and nothing of how several make a store.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_STORE_MEMCACHED_H
+#define KC_STORE_MEMCACHED_H
+
+#include <apr_pools.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+#include "store.h"
+
+/* A server with its idle connections. Made after fork; sockets open on first use. Safe to use from
+ * several threads. Every function below that talks is KC_DOWN with KC_ERR_STORE_DOWN when the
+ * server cannot be reached, does not answer in time, or answers nonsense. */
+typedef struct kc_store_memcached_t kc_store_memcached_t;
+
+/* text: host:port (or host, port 11211, or [v6]:port), kept. timeout_ms bounds connecting and each
+ * wait for an answer. user and password: for SASL; NULL: none. KC_FAULT for a malformed server. */
+kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_options_t *options,
+                                apr_pool_t *pool, kc_store_memcached_t **out, kc_err_t *err);
+const char *kc_store_memcached_text(const kc_store_memcached_t *server);
+
+/* What is there under a key. */
+typedef struct kc_store_memcached_item_t {
+    kc_bytes_t value; /* in the pool; data is NULL: not there */
+    uint32_t flags;   /* as they were written */
+} kc_store_memcached_item_t;
+
+/* A get in two halves, so that several servers can be at it at the same time. */
+typedef struct kc_store_memcached_get_t {
+    kc_store_memcached_t *server;
+    const char *keys[KC_STORE_GET_MAX];
+    size_t count;
+    void *handle; /* private */
+    int is_reused;
+} kc_store_memcached_get_t;
+
+/* Sends the question. After KC_OK receive or abandon must be called. */
+kc_rc_t kc_store_memcached_send(kc_store_memcached_get_t *get, kc_err_t *err);
+/* Receives the answer, one item for each key. is_late: take what has arrived already, for others
+ * have been waited for. */
+kc_rc_t kc_store_memcached_receive(kc_store_memcached_get_t *get, int is_late,
+                                   kc_store_memcached_item_t *items, apr_pool_t *pool,
+                                   kc_err_t *err);
+/* Gives up; the connection is closed. */
+void kc_store_memcached_abandon(kc_store_memcached_get_t *get);
+
+typedef enum {
+    KC_STORE_MEMCACHED_PUT,
+    KC_STORE_MEMCACHED_ADD,
+    KC_STORE_MEMCACHED_TOUCH,
+    KC_STORE_MEMCACHED_DROP
+} kc_store_memcached_verb_t;
+
+typedef struct kc_store_memcached_command_t {
+    kc_store_memcached_verb_t verb;
+    const char *key;
+    kc_bytes_t value;
+    uint32_t flags;
+    int64_t expires_at;
+} kc_store_memcached_command_t;
+
+/* Results are those of the store's verbs, see store.h. */
+kc_rc_t kc_store_memcached_do(kc_store_memcached_t *server,
+                              const kc_store_memcached_command_t *command, kc_err_t *err);
+
+#endif

@@ -1,0 +1,498 @@
+/* The store in memcached: which servers have a value, what is done when they differ or fail.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <string.h>
+#include <time.h>
+
+#include "breaker.h"
+#include "store.h"
+#include "store_memcached.h"
+
+/*
+ * What memcached keeps beside each value, 32 bits of flags, says when it was written and how long
+ * it was to live: 12 bits of minutes, 20 bits of seconds since 1970. By the former the newest copy
+ * is told, by the latter a lost one is put back.
+ */
+
+enum {
+    SERVERS_MAX = 64, /* bits of walk_t */
+    COPIES_MAX = 3,
+    ASKED_MAX = KC_STORE_GET_MAX * COPIES_MAX,
+    SECONDS_BITS = 20,
+    SECONDS_MASK = (1 << SECONDS_BITS) - 1,
+    MINUTES_MAX = 4095
+};
+
+typedef struct {
+    kc_store_memcached_t *server;
+    kc_breaker_t breaker;
+    uint64_t hash; /* of its text: what it is called decides what it has */
+} node_t;
+
+typedef struct {
+    kc_store_t store; /* first */
+    kc_store_memcached_options_t options;
+    node_t *nodes;
+    size_t count;
+    size_t copies;
+} replicas_t;
+
+typedef kc_store_memcached_command_t command_t;
+
+/* ---------------------------------------------------------------- placement */
+
+static uint64_t mix(uint64_t word)
+{
+    word = (word ^ word >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    word = (word ^ word >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return word ^ word >> 33;
+}
+
+static uint64_t hash_text(const char *text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return mix(hash);
+}
+
+static uint64_t read_forward(const char *at)
+{
+    uint64_t word = 0;
+    size_t i;
+
+    for (i = 0; i < sizeof(word); i++)
+        word = word << 8 | (unsigned char)at[i];
+    return word;
+}
+
+static uint64_t read_backward(const char *at)
+{
+    uint64_t word = 0;
+    size_t i;
+
+    for (i = sizeof(word); i; i--)
+        word = word << 8 | (unsigned char)at[i - 1];
+    return word;
+}
+
+/* The same for a key and for the key read backwards. Keys are random, so that two words of each end
+ * are enough. */
+static uint64_t place_of(const char *key)
+{
+    const char *last = key + KC_STORE_KEY_LEN - sizeof(uint64_t);
+
+    return mix(read_forward(key)) + mix(read_backward(last));
+}
+
+/* The servers of a key, from the first of its order to the last. */
+typedef struct {
+    const replicas_t *replicas;
+    uint64_t place;
+    uint64_t passed; /* a bit for each server that was given out */
+} walk_t;
+
+static void walk_start(walk_t *walk, const replicas_t *replicas, const char *key)
+{
+    walk->replicas = replicas;
+    walk->place = replicas->count > 1 ? place_of(key) : 0;
+    walk->passed = 0;
+}
+
+/* The server of the highest score among the rest (rendezvous hashing); NULL at the end. */
+static node_t *walk_next(walk_t *walk)
+{
+    const replicas_t *replicas = walk->replicas;
+    uint64_t best_score = 0;
+    size_t best = replicas->count, i;
+
+    for (i = 0; i < replicas->count; i++) {
+        uint64_t score;
+
+        if (walk->passed >> i & 1)
+            continue;
+        score = mix(walk->place ^ replicas->nodes[i].hash);
+        if (best == replicas->count || score > best_score) {
+            best = i;
+            best_score = score;
+        }
+    }
+    if (best == replicas->count)
+        return NULL;
+    walk->passed |= UINT64_C(1) << best;
+    return &replicas->nodes[best];
+}
+
+/* ---------------------------------------------------------------- what works */
+
+static int64_t ticks(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static kc_breaker_way_t way_to(node_t *node)
+{
+    if (kc_breaker_is_closed(&node->breaker))
+        return KC_BREAKER_CLOSED;
+    return kc_breaker_ask(&node->breaker, ticks());
+}
+
+static void report(const replicas_t *replicas, const node_t *node, int is_up, const char *why)
+{
+    if (replicas->options.report)
+        replicas->options.report(replicas->options.context, kc_store_memcached_text(node->server),
+                                 is_up, why);
+}
+
+/* Anything but KC_DOWN is an answer. */
+static void learn(const replicas_t *replicas, node_t *node, kc_breaker_way_t way, kc_rc_t rc,
+                  const kc_err_t *err)
+{
+    if (rc == KC_DOWN) {
+        if (kc_breaker_fail(&node->breaker, way, ticks()))
+            report(replicas, node, 0, err->detail);
+    } else if (kc_breaker_succeed(&node->breaker, way)) {
+        report(replicas, node, 1, "it answers again");
+    }
+}
+
+static kc_rc_t do_at(const replicas_t *replicas, node_t *node, kc_breaker_way_t way,
+                     const command_t *command, kc_err_t *err)
+{
+    kc_rc_t rc = kc_store_memcached_do(node->server, command, err);
+
+    learn(replicas, node, way, rc, err);
+    return rc;
+}
+
+/* No server of a key is to be asked at the moment; its first home stands for all. */
+static kc_rc_t nobody(const replicas_t *replicas, const char *key, kc_err_t *err)
+{
+    walk_t walk;
+
+    walk_start(&walk, replicas, key);
+    return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s has failed a moment ago",
+                   kc_store_memcached_text(walk_next(&walk)->server));
+}
+
+/* ---------------------------------------------------------------- flags */
+
+static uint32_t flags_make(int64_t now, int64_t expires_at)
+{
+    int64_t minutes = expires_at > now ? (expires_at - now + 59) / 60 : 1;
+
+    if (minutes > MINUTES_MAX)
+        minutes = MINUTES_MAX;
+    return (uint32_t)minutes << SECONDS_BITS | ((uint32_t)now & SECONDS_MASK);
+}
+
+static int64_t flags_span(uint32_t flags)
+{
+    return (int64_t)(flags >> SECONDS_BITS) * 60;
+}
+
+/* The seconds come round every twelve days; copies do not differ by half of that. */
+static int is_newer(uint32_t flags, uint32_t than)
+{
+    uint32_t ahead = (flags - than) & SECONDS_MASK;
+
+    return ahead != 0 && ahead <= SECONDS_MASK / 2;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+/* What one server is asked, and what it answers. */
+typedef struct {
+    node_t *node;
+    kc_breaker_way_t way;
+    kc_store_memcached_get_t get;
+    size_t places[KC_STORE_GET_MAX]; /* of the keys, in the caller's array */
+    int is_home[KC_STORE_GET_MAX];
+    kc_store_memcached_item_t items[KC_STORE_GET_MAX];
+    kc_rc_t rc;
+} asked_t;
+
+typedef struct {
+    const replicas_t *replicas;
+    const char *const *keys;
+    size_t count;
+    asked_t asked[ASKED_MAX];
+    size_t asked_count;
+} reading_t;
+
+/* The entry of a server, made when there is none; NULL when it is to be left alone. */
+static asked_t *asked_for(reading_t *reading, node_t *node)
+{
+    kc_breaker_way_t way;
+    asked_t *asked;
+    size_t i;
+
+    for (i = 0; i < reading->asked_count; i++) {
+        if (reading->asked[i].node == node)
+            return &reading->asked[i];
+    }
+    way = way_to(node);
+    if (way == KC_BREAKER_OPEN)
+        return NULL;
+    asked = &reading->asked[reading->asked_count++];
+    asked->node = node;
+    asked->way = way;
+    asked->get.server = node->server;
+    asked->get.count = 0;
+    return asked;
+}
+
+/* Spreads the keys over the first servers of each that work. */
+static void plan(reading_t *reading)
+{
+    size_t copies = reading->replicas->copies, i;
+
+    for (i = 0; i < reading->count; i++) {
+        size_t rank = 0, found = 0;
+        walk_t walk;
+        node_t *node;
+
+        walk_start(&walk, reading->replicas, reading->keys[i]);
+        while (found < copies && (node = walk_next(&walk))) {
+            asked_t *asked = asked_for(reading, node);
+
+            rank++;
+            if (!asked)
+                continue;
+            asked->get.keys[asked->get.count] = reading->keys[i];
+            asked->places[asked->get.count] = i;
+            asked->is_home[asked->get.count++] = rank <= copies;
+            found++;
+        }
+    }
+}
+
+/* All questions go out before the first answer is read. Once an answer has not come in time, the
+ * others have had that time too. */
+static void run(reading_t *reading, apr_pool_t *pool, kc_err_t *err)
+{
+    const replicas_t *replicas = reading->replicas;
+    int64_t start = reading->asked_count > 1 ? ticks() : 0;
+    size_t i;
+
+    for (i = 0; i < reading->asked_count; i++)
+        reading->asked[i].rc = kc_store_memcached_send(&reading->asked[i].get, err);
+    for (i = 0; i < reading->asked_count; i++) {
+        asked_t *asked = &reading->asked[i];
+        int is_late = i && ticks() - start >= replicas->options.timeout_ms;
+
+        if (asked->rc == KC_OK)
+            asked->rc = kc_store_memcached_receive(&asked->get, is_late, asked->items, pool, err);
+        learn(replicas, asked->node, asked->way, asked->rc, err);
+    }
+}
+
+/* Where a key stands in what a server was asked; -1: it was not asked for it, or has not answered.
+ */
+static int index_in(const asked_t *asked, size_t place)
+{
+    size_t i;
+
+    for (i = 0; asked->rc == KC_OK && i < asked->get.count; i++) {
+        if (asked->places[i] == place)
+            return (int)i;
+    }
+    return -1;
+}
+
+/* The newest copy of a key; NULL when no server has it. *is_definite: a home has answered. */
+static const kc_store_memcached_item_t *newest(const reading_t *reading, size_t place,
+                                               int *is_definite)
+{
+    const kc_store_memcached_item_t *best = NULL;
+    size_t i;
+
+    *is_definite = 0;
+    for (i = 0; i < reading->asked_count; i++) {
+        const asked_t *asked = &reading->asked[i];
+        int at = index_in(asked, place);
+        const kc_store_memcached_item_t *item = at < 0 ? NULL : &asked->items[at];
+
+        if (!item)
+            continue;
+        *is_definite |= asked->is_home[at];
+        if (item->value.data && (!best || is_newer(item->flags, best->flags)))
+            best = item;
+    }
+    return best;
+}
+
+/* Gives the newest copy to those who have none, or an older one. */
+static void repair(const reading_t *reading, size_t place, const kc_store_memcached_item_t *best)
+{
+    const replicas_t *replicas = reading->replicas;
+    command_t command = {KC_STORE_MEMCACHED_ADD, reading->keys[place], best->value, best->flags, 0};
+    int64_t span = flags_span(best->flags);
+    kc_err_t err;
+    size_t i;
+
+    if (!span)
+        return; /* nothing that we wrote */
+    command.expires_at = replicas->options.now(replicas->options.context) + span;
+    for (i = 0; i < reading->asked_count; i++) {
+        const asked_t *asked = &reading->asked[i];
+        int at = index_in(asked, place);
+
+        if (at < 0 || &asked->items[at] == best)
+            continue;
+        if (asked->items[at].value.data && !is_newer(best->flags, asked->items[at].flags))
+            continue;
+        command.verb =
+            asked->items[at].value.data ? KC_STORE_MEMCACHED_PUT : KC_STORE_MEMCACHED_ADD;
+        (void)do_at(replicas, asked->node, asked->way, &command, &err);
+    }
+}
+
+static kc_rc_t replicas_get(kc_store_t *store, const char *const *keys, size_t count,
+                            kc_store_item_t *items, apr_pool_t *pool, kc_err_t *err)
+{
+    reading_t reading;
+    kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
+    size_t i;
+
+    reading.replicas = (const replicas_t *)(void *)store;
+    reading.keys = keys;
+    reading.count = count;
+    reading.asked_count = 0;
+    plan(&reading);
+    run(&reading, pool, &why);
+    for (i = 0; i < count; i++) {
+        int is_definite;
+        const kc_store_memcached_item_t *best = newest(&reading, i, &is_definite);
+
+        if (!best && !is_definite) {
+            memset(items, 0, count * sizeof(*items));
+            if (why.reason == KC_ERR_NONE)
+                return nobody(reading.replicas, keys[i], err);
+            if (err)
+                *err = why;
+            return KC_DOWN;
+        }
+        if (!best)
+            continue;
+        items[i].value = best->value;
+        if (reading.asked_count > 1)
+            repair(&reading, i, best);
+    }
+    return KC_OK;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+/* To as many servers of the key's order as there are copies; a value is dropped wherever it may
+ * ever have been put. */
+static kc_rc_t write_copies(kc_store_t *store, const command_t *command, kc_err_t *err)
+{
+    const replicas_t *replicas = (const replicas_t *)(void *)store;
+    size_t wanted = command->verb == KC_STORE_MEMCACHED_DROP ? replicas->count : replicas->copies;
+    size_t reached = 0, tried = 0;
+    kc_rc_t answer = KC_DOWN;
+    kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
+    walk_t walk;
+    node_t *node;
+
+    walk_start(&walk, replicas, command->key);
+    while (reached < wanted && (node = walk_next(&walk))) {
+        kc_breaker_way_t way = way_to(node);
+        kc_rc_t rc;
+
+        if (way == KC_BREAKER_OPEN)
+            continue;
+        tried++;
+        rc = do_at(replicas, node, way, command, &why);
+        if (rc == KC_EXISTS || rc == KC_REFUSED) {
+            if (err)
+                *err = why;
+            return rc;
+        }
+        reached += rc != KC_DOWN;
+        if (rc == KC_OK || (rc == KC_MISS && answer == KC_DOWN))
+            answer = rc;
+    }
+    if (answer == KC_DOWN && !tried)
+        return nobody(replicas, command->key, err);
+    if (answer == KC_DOWN && err)
+        *err = why;
+    return answer;
+}
+
+static kc_rc_t write_value(kc_store_t *store, kc_store_memcached_verb_t verb, const char *key,
+                           kc_bytes_t value, int64_t expires_at, kc_err_t *err)
+{
+    const kc_store_memcached_options_t *options = &((replicas_t *)(void *)store)->options;
+    command_t command = {verb, key, value, 0, expires_at};
+
+    command.flags = flags_make(options->now(options->context), expires_at);
+    return write_copies(store, &command, err);
+}
+
+static kc_rc_t replicas_put(kc_store_t *store, const char *key, kc_bytes_t value,
+                            int64_t expires_at, kc_err_t *err)
+{
+    return write_value(store, KC_STORE_MEMCACHED_PUT, key, value, expires_at, err);
+}
+
+static kc_rc_t replicas_add(kc_store_t *store, const char *key, kc_bytes_t value,
+                            int64_t expires_at, kc_err_t *err)
+{
+    return write_value(store, KC_STORE_MEMCACHED_ADD, key, value, expires_at, err);
+}
+
+static kc_rc_t replicas_touch(kc_store_t *store, const char *key, int64_t expires_at, kc_err_t *err)
+{
+    const command_t command = {KC_STORE_MEMCACHED_TOUCH, key, {NULL, 0}, 0, expires_at};
+
+    return write_copies(store, &command, err);
+}
+
+static kc_rc_t replicas_drop(kc_store_t *store, const char *key, kc_err_t *err)
+{
+    const command_t command = {KC_STORE_MEMCACHED_DROP, key, {NULL, 0}, 0, 0};
+
+    return write_copies(store, &command, err);
+}
+
+static const kc_store_vtable_t vtable = {"memcached",  replicas_get,   replicas_put,
+                                         replicas_add, replicas_touch, replicas_drop};
+
+/* ---------------------------------------------------------------- making */
+
+kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, apr_pool_t *pool,
+                                 kc_store_t **out, kc_err_t *err)
+{
+    replicas_t *replicas;
+    size_t i;
+
+    if (options->count < 1 || options->count > SERVERS_MAX || options->timeout_ms < 1 ||
+        options->timeout_ms > 60000 || options->copies < 1 || options->copies > COPIES_MAX ||
+        !options->user != !options->password)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG,
+                       "memcached: 1 to 64 servers, 1 to 3 copies, a timeout of 1 ms to 60 s, and "
+                       "user and password together or neither");
+    replicas = apr_pcalloc(pool, sizeof(*replicas));
+    replicas->store.vtable = &vtable;
+    replicas->options = *options;
+    replicas->count = options->count;
+    replicas->copies = options->copies < options->count ? options->copies : options->count;
+    replicas->nodes = apr_pcalloc(pool, options->count * sizeof(*replicas->nodes));
+    for (i = 0; i < options->count; i++) {
+        node_t *node = &replicas->nodes[i];
+        kc_rc_t rc =
+            kc_store_memcached_open(options->servers[i], options, pool, &node->server, err);
+
+        if (rc != KC_OK)
+            return rc;
+        node->hash = hash_text(options->servers[i]);
+    }
+    *out = &replicas->store;
+    return KC_OK;
+}

@@ -1,0 +1,545 @@
+/* The store in several memcached servers: real ones that die, hang, and come back with old values
+ * or none. SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "listener.h"
+#include "memcached_server.h"
+#include "store.h"
+#include "testlib.h"
+
+Suite *kc_test_store_replicas(void);
+
+enum { SERVERS = 3, KEYS = 40, TIMEOUT_MS = 2000, HASTE_MS = 100, TRIES_MAX = 500 };
+
+typedef struct {
+    char text[KC_STORE_KEY_LEN + 1];
+} key_text_t;
+
+static memcached_server_t servers[SERVERS];
+static kc_store_t *store, *alone[SERVERS]; /* all of them, and each by itself */
+static kc_err_t err;
+static int64_t skew; /* seconds that our clock is ahead */
+static int went, came;
+
+static int64_t now(void *context)
+{
+    (void)context;
+    return (int64_t)time(NULL) + skew;
+}
+
+static void hear(void *context, const char *server, int is_up, const char *why)
+{
+    (void)context;
+    ck_assert_ptr_nonnull(strstr(server, "127.0.0.1:"));
+    ck_assert_ptr_nonnull(why);
+    went += !is_up;
+    came += is_up;
+}
+
+static kc_store_t *make(size_t first, size_t count, size_t copies, int64_t timeout_ms)
+{
+    const char *texts[SERVERS];
+    kc_store_memcached_options_t options = {texts, count, copies, timeout_ms, NULL,
+                                            NULL,  now,   hear,   NULL};
+    kc_store_t *made;
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        texts[i] = servers[first + i].text;
+    ck_assert_int_eq(kc_store_replicas_create(&options, testlib_pool, &made, &err), KC_OK);
+    return made;
+}
+
+static void setup(void)
+{
+    size_t i;
+
+    testlib_setup();
+    memset(servers, 0, sizeof(servers));
+    skew = went = came = 0;
+    for (i = 0; i < SERVERS; i++) {
+        memcached_server_start(&servers[i], listener_free_port());
+        alone[i] = make(i, 1, 1, TIMEOUT_MS);
+    }
+    store = make(0, SERVERS, 2, TIMEOUT_MS);
+}
+
+static void teardown(void)
+{
+    size_t i;
+
+    testlib_teardown();
+    for (i = 0; i < SERVERS; i++)
+        memcached_server_end(&servers[i]);
+}
+
+/* Random in both ends, as real keys are. */
+static key_text_t key_of(unsigned int number)
+{
+    key_text_t key;
+
+    (void)snprintf(key.text, sizeof(key.text), "%08x%048x%08x", number * 2654435761u, number,
+                   number * 40503u + 12345u);
+    return key;
+}
+
+static key_text_t reversed(key_text_t key)
+{
+    key_text_t back = key;
+    size_t i;
+
+    for (i = 0; i < KC_STORE_KEY_LEN; i++)
+        back.text[i] = key.text[KC_STORE_KEY_LEN - 1 - i];
+    return back;
+}
+
+static kc_rc_t put(kc_store_t *at, key_text_t key, const char *text)
+{
+    return kc_store_put(at, key.text, kc_buf_text(text), now(NULL) + 600, &err);
+}
+
+/* The text under a key; NULL: none. */
+static const char *get(kc_store_t *at, key_text_t key, kc_rc_t *rc)
+{
+    const char *keys[] = {key.text};
+    kc_store_item_t item;
+
+    *rc = kc_store_get(at, keys, 1, &item, testlib_pool, &err);
+    return item.value.data ? kc_buf_dup_text(item.value, testlib_pool) : NULL;
+}
+
+static int is_text(kc_store_t *at, key_text_t key, const char *text)
+{
+    kc_rc_t rc;
+    const char *found = get(at, key, &rc);
+
+    ck_assert_int_eq(rc, KC_OK);
+    return found && !strcmp(found, text);
+}
+
+static int copies_of(key_text_t key)
+{
+    int copies = 0;
+    kc_rc_t rc;
+    size_t i;
+
+    for (i = 0; i < SERVERS; i++)
+        copies += servers[i].pid && get(alone[i], key, &rc) != NULL;
+    return copies;
+}
+
+static void put_all(void)
+{
+    unsigned int i;
+
+    for (i = 0; i < KEYS; i++)
+        ck_assert_int_eq(put(store, key_of(i), "x"), KC_OK);
+}
+
+static void assert_all_there(void)
+{
+    unsigned int i;
+
+    for (i = 0; i < KEYS; i++)
+        ck_assert(is_text(store, key_of(i), "x"));
+}
+
+static void nap(void)
+{
+    static const struct timespec span = {0, 10000000};
+
+    (void)nanosleep(&span, NULL);
+}
+
+/* Until servers that failed are asked again: as many have come as went. */
+static void wait_for_all(void)
+{
+    int tries = 0;
+    unsigned int i;
+
+    while (came < went) {
+        kc_rc_t rc;
+
+        for (i = 0; i < KEYS; i++)
+            (void)get(store, key_of(i), &rc);
+        ck_assert_int_lt(tries++, TRIES_MAX);
+        nap();
+    }
+}
+
+/* The number of a server that has the key. */
+static size_t holder(key_text_t key)
+{
+    kc_rc_t rc;
+    size_t i;
+
+    for (i = 0; i < SERVERS; i++) {
+        if (get(alone[i], key, &rc))
+            return i;
+    }
+    ck_abort_msg("nobody has it");
+    return 0;
+}
+
+/* ---------------------------------------------------------------- placement */
+
+START_TEST(each_value_has_as_many_copies_as_configured)
+{
+    size_t copies;
+    unsigned int i;
+
+    for (copies = 1; copies <= 3; copies++) {
+        store = make(0, SERVERS, copies, TIMEOUT_MS);
+        for (i = 0; i < KEYS; i++) {
+            key_text_t key = key_of(i + (unsigned int)copies * 1000);
+
+            ck_assert_int_eq(put(store, key, "x"), KC_OK);
+            ck_assert_int_eq(copies_of(key), (int)copies);
+        }
+    }
+}
+END_TEST
+
+START_TEST(all_servers_have_their_share)
+{
+    unsigned int i;
+    int shares[SERVERS] = {0};
+
+    store = make(0, SERVERS, 1, TIMEOUT_MS);
+    for (i = 0; i < 300; i++) {
+        ck_assert_int_eq(put(store, key_of(i), "x"), KC_OK);
+        shares[holder(key_of(i))]++;
+    }
+    for (i = 0; i < SERVERS; i++)
+        ck_assert(shares[i] > 60 && shares[i] < 140);
+}
+END_TEST
+
+START_TEST(a_key_read_backwards_is_at_the_same_servers)
+{
+    unsigned int i;
+
+    store = make(0, SERVERS, 1, TIMEOUT_MS);
+    for (i = 0; i < KEYS; i++) {
+        ck_assert_int_eq(put(store, key_of(i), "x"), KC_OK);
+        ck_assert_int_eq(put(store, reversed(key_of(i)), "y"), KC_OK);
+        ck_assert_uint_eq(holder(key_of(i)), holder(reversed(key_of(i))));
+    }
+}
+END_TEST
+
+START_TEST(a_new_server_takes_its_share_and_moves_nothing_else)
+{
+    kc_store_t *before = make(0, 2, 1, TIMEOUT_MS), *after = make(0, 3, 1, TIMEOUT_MS);
+    unsigned int i, moved = 0;
+
+    for (i = 0; i < 300; i++) {
+        size_t was;
+
+        ck_assert_int_eq(put(before, key_of(i), "x"), KC_OK);
+        was = holder(key_of(i));
+        ck_assert_int_eq(kc_store_drop(before, key_of(i).text, &err), KC_OK);
+        ck_assert_int_eq(put(after, key_of(i), "x"), KC_OK);
+        if (holder(key_of(i)) == was)
+            continue;
+        ck_assert_uint_eq(holder(key_of(i)), 2);
+        moved++;
+    }
+    ck_assert(moved > 60 && moved < 140);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- servers that die */
+
+/* ATTACKS J 148 */
+START_TEST(a_lost_server_loses_nothing)
+{
+    unsigned int i;
+
+    put_all();
+    memcached_server_end(&servers[1]);
+    assert_all_there();
+    ck_assert_int_eq(went, 1);
+    /* and soon there are two copies again, on those that are left */
+    assert_all_there();
+    for (i = 0; i < KEYS; i++)
+        ck_assert_int_eq(copies_of(key_of(i)), 2);
+}
+END_TEST
+
+START_TEST(a_server_that_comes_back_empty_is_given_its_copies)
+{
+    unsigned int i;
+
+    put_all();
+    memcached_server_end(&servers[1]);
+    memcached_server_start(&servers[1], servers[1].port);
+    assert_all_there();
+    wait_for_all();
+    assert_all_there();
+    for (i = 0; i < KEYS; i++)
+        ck_assert_int_eq(copies_of(key_of(i)), 2);
+}
+END_TEST
+
+START_TEST(a_copy_that_was_put_back_lives_as_long_as_a_new_one)
+{
+    key_text_t key = key_of(1);
+    size_t lost;
+
+    ck_assert_int_eq(kc_store_put(store, key.text, kc_buf_text("x"), now(NULL) + 1, &err), KC_OK);
+    lost = holder(key);
+    ck_assert_int_eq(kc_store_touch(store, key.text, now(NULL) + 600, &err), KC_OK);
+    ck_assert_int_eq(kc_store_drop(alone[lost], key.text, &err), KC_OK);
+    ck_assert(is_text(store, key, "x"));
+    ck_assert(is_text(alone[lost], key, "x"));
+}
+END_TEST
+
+START_TEST(writes_go_on_without_a_server)
+{
+    memcached_server_end(&servers[0]);
+    put_all();
+    assert_all_there();
+}
+END_TEST
+
+START_TEST(a_miss_takes_a_home_that_says_so)
+{
+    kc_store_t *first_two = make(0, 2, 2, TIMEOUT_MS);
+    key_text_t key = key_of(7);
+    kc_rc_t rc;
+
+    ck_assert_ptr_null(get(first_two, key, &rc));
+    ck_assert_int_eq(rc, KC_OK);
+    memcached_server_end(&servers[0]);
+    ck_assert_ptr_null(get(first_two, key, &rc));
+    ck_assert_int_eq(rc, KC_OK);
+    memcached_server_end(&servers[1]);
+    ck_assert_ptr_null(get(first_two, key, &rc));
+    ck_assert_int_eq(rc, KC_DOWN);
+    ck_assert_int_eq(err.reason, KC_ERR_STORE_DOWN);
+}
+END_TEST
+
+/* Its only home is dead: whether it exists nobody knows, whatever a third server says. */
+START_TEST(a_stranger_knows_of_no_miss)
+{
+    unsigned int i;
+    kc_rc_t rc;
+
+    store = make(0, SERVERS, 1, TIMEOUT_MS);
+    put_all();
+    for (i = 0; holder(key_of(i)) != 0; i++)
+        ck_assert_uint_lt(i, KEYS);
+    memcached_server_end(&servers[0]);
+    ck_assert_ptr_null(get(store, key_of(i), &rc));
+    ck_assert_int_eq(rc, KC_DOWN);
+    ck_assert_ptr_null(get(store, key_of(i), &rc));
+    ck_assert_int_eq(rc, KC_DOWN);
+}
+END_TEST
+
+START_TEST(with_all_servers_gone_everything_is_down)
+{
+    key_text_t key = key_of(1);
+    int round;
+    kc_rc_t rc;
+    size_t i;
+
+    for (i = 0; i < SERVERS; i++)
+        memcached_server_end(&servers[i]);
+    for (round = 0; round < 3; round++) {
+        ck_assert_ptr_null(get(store, key, &rc));
+        ck_assert_int_eq(rc, KC_DOWN);
+        ck_assert_int_eq(put(store, key, "x"), KC_DOWN);
+        ck_assert_int_eq(kc_store_add(store, key.text, kc_buf_text("x"), now(NULL) + 60, &err),
+                         KC_DOWN);
+        ck_assert_int_eq(kc_store_touch(store, key.text, now(NULL) + 60, &err), KC_DOWN);
+        ck_assert_int_eq(kc_store_drop(store, key.text, &err), KC_DOWN);
+        ck_assert_int_eq(err.reason, KC_ERR_STORE_DOWN);
+        ck_assert_ptr_nonnull(strstr(err.detail, "127.0.0.1:"));
+    }
+    ck_assert_int_eq(went, SERVERS);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- servers that hang */
+
+static int64_t milliseconds(void)
+{
+    struct timespec at;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &at);
+    return (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
+}
+
+/* ATTACKS J 142 */
+START_TEST(a_hung_server_is_waited_for_once)
+{
+    int64_t start;
+    int round;
+
+    store = make(0, SERVERS, 2, HASTE_MS);
+    put_all();
+    memcached_server_stop(&servers[1]);
+    start = milliseconds();
+    for (round = 0; round < 10; round++)
+        assert_all_there();
+    /* once, and one probe after 100, 200, 400 and each 500 ms */
+    ck_assert_int_lt(milliseconds() - start, 2000);
+    ck_assert_int_eq(went, 1);
+    ck_assert_int_eq(kill(servers[1].pid, SIGCONT), 0);
+    wait_for_all();
+    ck_assert_int_eq(came, 1);
+    assert_all_there();
+}
+END_TEST
+
+/* It wakes up with what it had when it fell asleep: the newer value counts, and it is given it. */
+START_TEST(an_old_copy_gives_way_to_the_new_one)
+{
+    key_text_t key = key_of(3);
+    size_t sleeper;
+
+    store = make(0, SERVERS, 2, HASTE_MS);
+    ck_assert_int_eq(put(store, key, "old"), KC_OK);
+    sleeper = holder(key);
+    memcached_server_stop(&servers[sleeper]);
+    skew = 2;
+    ck_assert_int_eq(put(store, key, "new"), KC_OK);
+    ck_assert(is_text(store, key, "new"));
+    ck_assert_int_eq(kill(servers[sleeper].pid, SIGCONT), 0);
+    wait_for_all();
+    ck_assert(is_text(store, key, "new"));
+    ck_assert(is_text(alone[sleeper], key, "new"));
+}
+END_TEST
+
+/* The mark of a session that was ended while one of its homes was asleep. */
+START_TEST(what_one_copy_says_counts)
+{
+    key_text_t key = key_of(4), mark = reversed(key_of(4));
+    const char *keys[] = {key.text, mark.text};
+    kc_store_item_t items[2];
+    size_t home;
+
+    ck_assert_int_eq(put(store, key, "x"), KC_OK);
+    home = holder(key);
+    ck_assert_int_eq(put(alone[home], mark, "1"), KC_OK);
+    ck_assert_int_eq(kc_store_get(store, keys, 2, items, testlib_pool, &err), KC_OK);
+    ck_assert_ptr_nonnull(items[0].value.data);
+    ck_assert_ptr_nonnull(items[1].value.data);
+    ck_assert_int_eq(copies_of(mark), 2);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- verbs */
+
+START_TEST(an_add_that_is_there_anywhere_is_there)
+{
+    key_text_t key = key_of(5);
+    kc_bytes_t text = kc_buf_text("x");
+    unsigned int i;
+    size_t first;
+
+    ck_assert_int_eq(kc_store_add(store, key.text, text, now(NULL) + 60, &err), KC_OK);
+    ck_assert_int_eq(copies_of(key), 2);
+    first = holder(key);
+    for (i = 0; i < SERVERS; i++) {
+        if (i != first)
+            ck_assert_int_eq(kc_store_drop(alone[i], key.text, &err), KC_OK);
+    }
+    ck_assert_int_eq(kc_store_add(store, key.text, text, now(NULL) + 60, &err), KC_EXISTS);
+}
+END_TEST
+
+START_TEST(a_drop_reaches_every_copy)
+{
+    key_text_t key = key_of(6);
+    size_t home;
+
+    ck_assert_int_eq(put(store, key, "x"), KC_OK);
+    home = holder(key);
+    memcached_server_end(&servers[home]);
+    ck_assert_int_eq(put(store, key, "x"), KC_OK); /* a substitute has it now */
+    memcached_server_start(&servers[home], servers[home].port);
+    ck_assert_int_eq(put(alone[home], key, "x"), KC_OK);
+    ck_assert_int_eq(copies_of(key), 3);
+    wait_for_all();
+    ck_assert_int_eq(kc_store_drop(store, key.text, &err), KC_OK);
+    ck_assert_int_eq(copies_of(key), 0);
+}
+END_TEST
+
+START_TEST(a_touch_reaches_every_copy)
+{
+    key_text_t key = key_of(8);
+
+    ck_assert_int_eq(kc_store_touch(store, key.text, now(NULL) + 60, &err), KC_MISS);
+    ck_assert_int_eq(put(store, key, "x"), KC_OK);
+    ck_assert_int_eq(kc_store_touch(store, key.text, 1000, &err), KC_OK);
+    ck_assert_int_eq(copies_of(key), 0);
+}
+END_TEST
+
+START_TEST(options_that_make_no_sense_are_refused)
+{
+    const char *texts[] = {"localhost"};
+    const kc_store_memcached_options_t good = {texts, 1, 2, 50, NULL, NULL, now, NULL, NULL};
+    kc_store_memcached_options_t options[4] = {good, good, good, good};
+    kc_store_t *none = NULL;
+    size_t i;
+
+    options[0].copies = 0;
+    options[1].copies = 4;
+    options[2].user = "kubeflow";
+    options[3].password = "secret";
+    for (i = 0; i < 4; i++)
+        ck_assert_int_eq(kc_store_replicas_create(&options[i], testlib_pool, &none, &err),
+                         KC_FAULT);
+    ck_assert_int_eq(kc_store_replicas_create(&good, testlib_pool, &none, &err), KC_OK);
+}
+END_TEST
+
+static TCase *tcase_make(Suite *suite, const char *name, void (*up)(void), void (*down)(void))
+{
+    TCase *tcase = tcase_create(name);
+
+    tcase_add_checked_fixture(tcase, up, down);
+    tcase_set_timeout(tcase, 60);
+    suite_add_tcase(suite, tcase);
+    return tcase;
+}
+
+Suite *kc_test_store_replicas(void)
+{
+    Suite *suite = suite_create("store_replicas");
+    TCase *tests = tcase_make(suite, "three servers", setup, teardown);
+
+    tcase_add_test(tests, each_value_has_as_many_copies_as_configured);
+    tcase_add_test(tests, all_servers_have_their_share);
+    tcase_add_test(tests, a_key_read_backwards_is_at_the_same_servers);
+    tcase_add_test(tests, a_new_server_takes_its_share_and_moves_nothing_else);
+    tcase_add_test(tests, a_lost_server_loses_nothing);
+    tcase_add_test(tests, a_server_that_comes_back_empty_is_given_its_copies);
+    tcase_add_test(tests, a_copy_that_was_put_back_lives_as_long_as_a_new_one);
+    tcase_add_test(tests, writes_go_on_without_a_server);
+    tcase_add_test(tests, a_miss_takes_a_home_that_says_so);
+    tcase_add_test(tests, a_stranger_knows_of_no_miss);
+    tcase_add_test(tests, with_all_servers_gone_everything_is_down);
+    tcase_add_test(tests, a_hung_server_is_waited_for_once);
+    tcase_add_test(tests, an_old_copy_gives_way_to_the_new_one);
+    tcase_add_test(tests, what_one_copy_says_counts);
+    tcase_add_test(tests, an_add_that_is_there_anywhere_is_there);
+    tcase_add_test(tests, a_drop_reaches_every_copy);
+    tcase_add_test(tests, a_touch_reaches_every_copy);
+    tests = tcase_make(suite, "options", testlib_setup, testlib_teardown);
+    tcase_add_test(tests, options_that_make_no_sense_are_refused);
+    return suite;
+}
