@@ -122,6 +122,17 @@ static kc_conf_t *read_conf(const char *path, apr_pool_t *pool)
     return conf;
 }
 
+static kc_rc_t open_store(const kc_conf_t *conf, apr_pool_t *pool, kc_store_t **out, kc_err_t *err)
+{
+    kc_store_memcached_options_t options = {NULL,      0,    0,   conf->store_timeout, NULL, NULL,
+                                            clock_now, NULL, NULL};
+
+    options.servers = (const char *const *)(void *)conf->memcached->elts;
+    options.count = (size_t)conf->memcached->nelts;
+    options.copies = (size_t)conf->store_replicas + 1;
+    return kc_store_replicas_create(&options, pool, out, err);
+}
+
 static kc_rp_t *make_rp(const kc_conf_t *conf, apr_pool_t *pool)
 {
     kc_env_t *env = apr_pcalloc(pool, sizeof(*env));
@@ -132,10 +143,7 @@ static kc_rp_t *make_rp(const kc_conf_t *conf, apr_pool_t *pool)
     env->now = clock_now;
     env->now_ms = clock_now_ms;
     env->random = random_bytes;
-    must(kc_store_memcached_create((const char *const *)(void *)conf->memcached->elts,
-                                   (size_t)conf->memcached->nelts, conf->store_timeout, pool,
-                                   &env->sessions, &err),
-         "memcached", &err);
+    must(open_store(conf, pool, &env->sessions, &err), "memcached", &err);
     must(kc_rp_keys_make(conf->crypto_key, pool, &keys, &err), "KeycloakCryptoKey", &err);
     must(kc_rp_create(conf, keys, pool, &rp, &err), "the relying party", &err);
     rp->env = env;
