@@ -1,0 +1,493 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The drills: each starts a world, puts it under load, does some harm, and says what people noticed."""
+
+import argparse
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from load import DOWN, FAILED, LOST, OK, Load, percentile
+from world import ROOT, Browser, Failure, Ground, World, wait_for
+from network import Hole  # behind world, which tells where the shared parts are
+
+SETTLE = 1.0  # seconds of load before and after the harm
+DRILLS = {}
+
+
+def drill(function):
+    DRILLS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+class Result:
+    """One row of the table, and what was expected of it."""
+
+    def __init__(self, name):
+        self.name, self.checks, self.figures, self.note = name, [], {}, ""
+
+    def expect(self, is_good, text):
+        self.checks.append((bool(is_good), text))
+
+    def nobody_lost(self, found, people):
+        self.expect(found.get(OK, 0) == people, f"all {people} are still signed in: {found}")
+
+    def load(self, load, begin, end=None, allow_down=False):
+        """What the load saw since begin (and until end, for the latencies)."""
+        records = load.all()
+        counts = {outcome: sum(1 for record in records if record[2] == outcome)
+                  for outcome in (OK, LOST, FAILED, DOWN)}
+        times = sorted(1000 * (last - first) for first, last, outcome, _ in records
+                       if outcome == OK and first >= begin and (end is None or first <= end))
+        bad = [record for record in records if record[2] in (LOST, FAILED)]
+        failed = counts[FAILED] + (0 if allow_down else counts[DOWN])
+        self.figures = {
+            "requests": len(records), "failed": failed, "retried": sum(load.retried), "lost": counts[LOST],
+            "p50_ms": round(percentile(times, 50), 1), "p99_ms": round(percentile(times, 99), 1),
+            "worst_ms": round(times[-1], 1) if times else 0.0,
+            "recovery_s": round(max([last - begin for _, last, _, _ in bad], default=0.0), 2)}
+        sample = "; ".join(sorted({what for _, _, _, what in bad})[:3])
+        self.expect(counts[LOST] == 0, f"nobody is signed out: {counts[LOST]} {sample}")
+        self.expect(counts[OK] > 100, f"the load was served: {counts}")
+        return failed, sample
+
+
+def under_load(result, world, harm, seconds=0.0, may_fail=False, allow_down=False):
+    """Load; after a moment the harm, then so many seconds more. The requests that failed."""
+    with Load(world.port, world.people) as load:
+        time.sleep(SETTLE)
+        begin = time.monotonic()
+        harm()
+        time.sleep(seconds)
+        end = time.monotonic()
+        time.sleep(SETTLE)
+        load.stop()
+    failed, sample = result.load(load, begin, end, allow_down)
+    if not may_fail:
+        result.expect(failed == 0, f"no request failed: {failed} {sample}")
+    return load
+
+
+# ---------------------------------------------------------------- httpd
+
+@drill
+def graceful_restarts(ground, result, short):
+    with World(ground) as world:
+        world.sign_in(40)
+        count = 10 if short else 100
+
+        def harm():
+            for _ in range(count):
+                world.httpd.graceful()
+        under_load(result, world, harm)
+        result.note = f"{count} times"
+
+
+@drill
+def graceful_restarts_with_shared_memory(ground, result, short):
+    with World(ground, nodes=0) as world:
+        world.sign_in(40)
+        count = 3 if short else 20
+
+        def harm():
+            for _ in range(count):
+                world.httpd.graceful()
+        under_load(result, world, harm)
+        result.note = f"{count} times"
+
+
+@drill
+def full_restart(ground, result, short):
+    """Nobody is served while httpd is down, and everybody is signed in when it is back."""
+    with World(ground) as world:
+        world.sign_in(40)
+        load = under_load(result, world, world.httpd.restart, may_fail=True, allow_down=True)
+        down = [record for record in load.all() if record[2] != OK]
+        result.nobody_lost(world.outcomes(world.people), 40)
+        result.note = f"{len(down)} met a closed port"
+
+
+@drill
+def killed_children(ground, result, short):
+    """A child that crashes takes with it what it was answering, and nothing else."""
+    with World(ground) as world:
+        world.sign_in(40)
+        kills = []
+
+        def harm():
+            for _ in range(4 if short else 20):
+                children = world.httpd.children()
+                kills.append(time.monotonic())
+                os.kill(int(sorted(children)[0]), signal.SIGKILL)
+                wait_for(lambda old=children: len(world.httpd.children() - old) >= 1, 20, "a new child")
+                time.sleep(0.2)
+        load = under_load(result, world, harm, may_fail=True)
+        stray = [record for record in load.all() if record[2] in (FAILED, DOWN)
+                 and not any(record[0] - 0.05 <= at <= record[1] + 0.05 for at in kills)]
+        result.expect(not stray, f"what failed was being answered by the child that died: {stray[:3]}")
+        result.note = f"{len(kills)} times"
+
+
+# ---------------------------------------------------------------- shared memory
+
+def stress(result, program, *arguments):
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=600, check=False,
+                          env={**os.environ, "TSAN_OPTIONS": "halt_on_error=1"})
+    result.note = (done.stdout.strip().splitlines() or ["nothing said"])[-1]
+    result.expect(done.returncode == 0, f"{' '.join(arguments)}: {(done.stdout + done.stderr)[-2000:]}")
+
+
+@drill
+def killed_writers(ground, result, short):
+    """Processes killed inside updates of both stores in shared memory."""
+    stress(result, f"{os.environ['KC_BUILD']}/obj/drills/stress", "kill", "200" if short else "1000")
+
+
+@drill
+def data_races(ground, result, short):
+    """The same under ThreadSanitizer, nobody killed."""
+    stress(result, f"{os.environ['KC_TSAN_BUILD']}/obj/drills/stress", "race", "5" if short else "30")
+
+
+@drill
+def first_tier_full(ground, result, short):
+    """More people than views: they cost a question to memcached, and nobody notices."""
+    with World(ground, settings="KeycloakCacheSize 1M") as world:
+        world.sign_in(300 if short else 900)
+        under_load(result, world, lambda: None, seconds=2)
+        result.nobody_lost(world.outcomes(world.people), len(world.people))
+        result.note = f"{len(world.people)} sessions"
+
+
+@drill
+def shared_memory_full(ground, result, short):
+    """Without memcached the oldest have to go; those who are there go on."""
+    with World(ground, nodes=0, settings="KeycloakCacheSize 1M") as world:
+        world.sign_in(600 if short else 1500)
+        old, new = world.people[:50], world.people[-50:]
+        world.people = new
+        under_load(result, world, lambda: None, seconds=1)
+        found = world.outcomes(old)
+        result.expect(found.get(LOST, 0) > 0 and not found.get(FAILED), f"the oldest were let go: {found}")
+        world.people = new + world.sign_in(5)
+        result.nobody_lost(world.outcomes(world.people[-5:]), 5)
+
+
+# ---------------------------------------------------------------- memcached
+
+def is_quick(result):
+    result.expect(result.figures["p99_ms"] <= 100, f"p99 is {result.figures['p99_ms']} ms, at most 100")
+
+
+def recovers(result):
+    result.expect(result.figures["recovery_s"] <= 1, f"recovery took {result.figures['recovery_s']} s, at most 1")
+
+
+@drill
+def memcached_stopped(ground, result, short):
+    """The only memcached hangs for five seconds."""
+    with World(ground) as world:
+        world.sign_in(40)
+
+        def harm():
+            world.nodes[0].child.send(signal.SIGSTOP)
+            time.sleep(5)
+            world.nodes[0].child.send(signal.SIGCONT)
+        under_load(result, world, harm)
+        is_quick(result)
+
+
+@drill
+def memcached_stopped_without_first_tier(ground, result, short):
+    """The same, asked on each request: those who ask get 503 quickly, and nobody is signed out."""
+    with World(ground, settings="KeycloakCacheTTL 0") as world:
+        world.sign_in(40)
+
+        def harm():
+            world.nodes[0].child.send(signal.SIGSTOP)
+            time.sleep(2)
+            world.nodes[0].child.send(signal.SIGCONT)
+        load = under_load(result, world, harm, seconds=1, may_fail=True)
+        slow = [last - first for first, last, outcome, _ in load.all() if outcome == FAILED]
+        result.expect(percentile(sorted(slow), 99) <= 0.1, f"503 took up to {max(slow, default=0):.3f} s")
+        result.nobody_lost(world.outcomes(world.people), 40)
+
+
+@drill
+def memcached_restarted(ground, result, short):
+    """Each of two in turn is killed and comes back empty."""
+    with World(ground, nodes=2) as world:
+        world.sign_in(40)
+
+        def harm():
+            for node in world.nodes:
+                node.stop()
+                time.sleep(1)
+                node.start()
+                time.sleep(2.5)
+        under_load(result, world, harm)
+        is_quick(result)
+        recovers(result)
+
+
+@drill
+def one_of_three_lost(ground, result, short):
+    """Killed for good; people who were away meanwhile come back later."""
+    with World(ground, nodes=3) as world:
+        away = world.sign_in(60)
+        world.people = world.people[30:]
+        under_load(result, world, world.nodes[1].stop, seconds=2)
+        is_quick(result)
+        recovers(result)
+        result.nobody_lost(world.outcomes(away), 60)
+
+
+@drill
+def one_of_three_comes_back_empty(ground, result, short):
+    with World(ground, nodes=3) as world:
+        away = world.sign_in(60)
+        world.people = world.people[30:]
+
+        def harm():
+            world.nodes[1].stop()
+            world.nodes[1].start()
+        under_load(result, world, harm, seconds=2)
+        is_quick(result)
+        recovers(result)
+        result.nobody_lost(world.outcomes(away), 60)
+
+
+@drill
+def flapping(ground, result, short):
+    """One of three hangs and goes on, ten times a second."""
+    with World(ground, nodes=3) as world:
+        world.sign_in(40)
+
+        def harm():
+            until = time.monotonic() + (3 if short else 10)
+            while time.monotonic() < until:
+                world.nodes[0].child.send(signal.SIGSTOP)
+                time.sleep(0.05)
+                world.nodes[0].child.send(signal.SIGCONT)
+                time.sleep(0.05)
+        under_load(result, world, harm)
+        is_quick(result)
+
+
+@drill
+def black_hole(ground, result, short):
+    """One of three is in a network that swallows everything from one moment to the next."""
+    with Hole(ground.folder(), ground.room.user) as hole, World(ground, nodes=2, addresses=[hole.address]) as world:
+        world.sign_in(40)
+        under_load(result, world, hole.swallow, seconds=3)
+        is_quick(result)
+        recovers(result)
+        result.nobody_lost(world.outcomes(world.people), 40)
+
+
+# ---------------------------------------------------------------- Keycloak
+
+def throughput(world, seconds):
+    """Requests per second of one person who is signed in."""
+    done = subprocess.run(["wrk", "-t1", "-c16", f"-d{seconds}s", "-H", f"Cookie: {world.people[0].cookie}",
+                           "-H", "Accept: text/html", f"http://127.0.0.1:{world.port}/page"],
+                          capture_output=True, text=True, timeout=seconds + 30, check=True)
+    if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
+        raise Failure(f"not every request was answered:\n{done.stdout}")
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout).group(1))
+
+
+class Callbacks:
+    """People who come back from Keycloak with a code while it does not answer, as many at any time as there are."""
+
+    def __init__(self, world, count):
+        self.world, self.ending = world, threading.Event()
+        self.statuses, self.waiting, self.most = [], 0, 0
+        self.lock = threading.Lock()
+        self.left = [self.leave() for _ in range(count)]
+        self.threads = [threading.Thread(target=self.come_back, args=pair, daemon=True) for pair in self.left]
+
+    def leave(self):
+        browser = Browser()
+        page = browser.get(self.world.url + "page", follow=False)
+        return browser, re.search(r"[?&]state=([^&]+)", page.header("Location")).group(1)
+
+    def come_back(self, browser, state):
+        with self.lock:
+            self.waiting += 1
+            self.most = max(self.most, self.waiting)
+        try:
+            answer = browser.get(f"{self.world.url}authservice/oidc/callback?code=x&state={state}&iss="
+                                 f"{quote(self.world.ground.provider.issuer, safe='')}", follow=False)
+            self.statuses.append(answer.status)
+        except Failure as failure:
+            self.statuses.append(str(failure))
+        with self.lock:
+            self.waiting -= 1
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        for thread in self.threads:
+            thread.join(60)
+
+
+@drill
+def keycloak_stopped(ground, result, short):
+    """150 people come back from a Keycloak that hangs: who is signed in does not notice."""
+    with World(ground) as world:
+        world.sign_in(40)
+        callbacks = Callbacks(world, 150)
+
+        def harm():
+            ground.provider.child.send(signal.SIGSTOP)
+            try:
+                with callbacks:
+                    wait_for(lambda: callbacks.waiting == 0, 60, "everybody has an answer")
+            finally:
+                ground.provider.child.send(signal.SIGCONT)
+        under_load(result, world, harm)
+        is_quick(result)
+        result.expect(set(callbacks.statuses) == {503},
+                      f"who comes back gets 503: {sorted(set(map(str, callbacks.statuses)))}")
+        result.note = f"{callbacks.most} waited at a time"
+
+
+@drill
+def keycloak_stopped_throughput(ground, result, short):
+    """The same, as throughput, in windows between others without it. Two percent are less than what a busy machine
+    takes and gives from second to second: with few windows a larger loss would be seen, and no more is asked."""
+    rounds, seconds, least = (5, 1, 0.8) if short else (15, 3, 0.98)
+    with World(ground) as world:
+        world.sign_in(1)
+        throughput(world, 1)
+        ratios = []
+        for _ in range(rounds):
+            before = throughput(world, seconds)
+            callbacks = Callbacks(world, 150)
+            ground.provider.child.send(signal.SIGSTOP)
+            try:
+                with callbacks:
+                    during = throughput(world, seconds)
+            finally:
+                ground.provider.child.send(signal.SIGCONT)
+            ratios.append(during / ((before + throughput(world, seconds)) / 2))
+        kept = statistics.median(ratios)
+        result.note = f"{100 * kept:.1f} % kept (median of {rounds}: {min(ratios):.2f} to {max(ratios):.2f})"
+        result.expect(kept >= least, f"signed-in throughput kept: {100 * kept:.1f} %, at least {100 * least:.0f} %")
+
+
+# ---------------------------------------------------------------- time
+
+@drill
+def moved_clock(ground, result, short):
+    """httpd's clock an hour on, and two hours back."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        raise Failure("libfaketimeMT.so.1 is not here; the package libfaketime has it")
+    clock = ground.folder() / "clock"
+    clock.write_text("+0\n", encoding="ascii")
+    clock.parent.chmod(0o755)
+    with World(ground, settings="KeycloakSessionIdle 4h\nKeycloakSessionMax 12h") as world:
+        world.httpd.stop()
+        os.environ.update(LD_PRELOAD=str(library), FAKETIME_TIMESTAMP_FILE=str(clock), FAKETIME_NO_CACHE="1",
+                          DONT_FAKE_MONOTONIC="1")
+        try:
+            world.httpd.start()
+        finally:
+            for name in ("LD_PRELOAD", "FAKETIME_TIMESTAMP_FILE", "FAKETIME_NO_CACHE", "DONT_FAKE_MONOTONIC"):
+                del os.environ[name]
+        world.sign_in(20)
+
+        seen = []
+
+        def harm():
+            for offset in ("+3600", "-3600", "+0"):
+                clock.write_text(offset + "\n", encoding="ascii")
+                time.sleep(1.5)
+                date = Browser().get(world.url + "none", follow=False).header("Date")
+                seen.append(round((parsedate_to_datetime(date).timestamp() - time.time()) / 60))
+        under_load(result, world, harm)
+        result.note = f"httpd's clock was ahead by {seen} minutes"
+        result.expect(seen == [60, -60, 0], f"the clock has moved: {seen}")
+        result.nobody_lost(world.outcomes(world.people), 20)
+
+
+# ---------------------------------------------------------------- the whole
+
+COLUMNS = ("requests", "failed", "retried", "lost", "p50_ms", "p99_ms", "worst_ms", "recovery_s")
+
+
+def hold(name, ground, short):
+    result, started = Result(name), time.monotonic()
+    try:
+        DRILLS[name](ground, result, short)
+    except Exception as error:  # the other drills are still to be held
+        if not isinstance(error, (Failure, OSError, subprocess.SubprocessError)):
+            raise
+        result.expect(False, f"{type(error).__name__}: {error}")
+    for is_good, text in result.checks:
+        print(f"{'ok' if is_good else 'not ok'} drills: {name}: {text if not is_good else text.partition(':')[0]}",
+              flush=True)
+    result.figures["seconds"] = round(time.monotonic() - started, 1)
+    return result
+
+
+def table(results):
+    lines = ["| drill | " + " | ".join(COLUMNS) + " | |", "| --- |" + " --- |" * (len(COLUMNS) + 1)]
+    for result in results:
+        row = [str(result.figures.get(column, "–")) for column in COLUMNS]
+        lines.append(f"| {result.name} | " + " | ".join(row) + f" | {result.note} |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("drills", nargs="*")
+    options = parser.parse_args()
+    if options.list:
+        print("\n".join(DRILLS))
+        return 0
+    unknown = [name for name in options.drills if name not in DRILLS]
+    if unknown:
+        parser.error(f"there is no drill {unknown[0]}; there are: {' '.join(DRILLS)}")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(130))
+    results = []
+    with tempfile.TemporaryDirectory(prefix="keycloak-drills.") as folder:
+        os.chmod(folder, 0o755)
+        ground = Ground(folder, Path(os.environ["KC_BUILD"]))
+        try:
+            for name in options.drills or DRILLS:
+                results.append(hold(name, ground, options.short))
+        finally:
+            ground.end()
+    out = ROOT / "build" / "drills"
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "result.json").write_text(json.dumps(
+        [{"drill": result.name, **result.figures, "note": result.note,
+          "checks": [{"good": good, "what": what} for good, what in result.checks]} for result in results],
+        indent=2) + "\n", encoding="utf-8")
+    print("\n" + table(results) + "\n")
+    failed = sum(1 for result in results for good, _ in result.checks if not good)
+    passed = sum(1 for result in results for good, _ in result.checks if good)
+    print(f"{passed} passed, {failed} failed")
+    return 0 if passed and not failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
