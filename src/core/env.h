@@ -23,6 +23,7 @@ typedef struct kc_env_t {
     /* One line without secrets, with its tag; foreign text in it is escaped by the callback. */
     void (*log)(void *context, kc_log_level_t level, const char *line);
     void *context;
+    int generation; /* of httpd's children: counts graceful restarts */
     kc_http_t *http;
     kc_http_gate_t *gate; /* before everything that waits for the provider; NULL: none */
     kc_store_t *sessions; /* sessions, marks and one-use markers: memcached or shared memory */

@@ -52,6 +52,8 @@ typedef struct kc_http_curl_options_t {
     const char *client_key_pem;  /* or NULL */
     int64_t timeout_ms;          /* for the whole exchange; connecting gets at most the same */
     kc_http_gate_t *gate;        /* each exchange takes a place, or is KC_ERR_PROVIDER_BUSY */
+    const uint32_t *stop;        /* not 0: exchanges are given up within a second, with
+                                    KC_ERR_PROVIDER_BUSY; NULL: never */
 } kc_http_curl_options_t;
 
 /* Once in the parent, before threads exist (curl_global_init; its counterpart is a cleanup of

@@ -120,6 +120,17 @@ static size_t head_write(char *data, size_t one, size_t count, void *context)
     return len;
 }
 
+/* curl's progress callback, called at least once a second: anything but 0 ends the exchange. */
+static int is_stopped(void *context, curl_off_t total, curl_off_t now, curl_off_t up_total,
+                      curl_off_t up_now)
+{
+    (void)total;
+    (void)now;
+    (void)up_total;
+    (void)up_now;
+    return __atomic_load_n((const uint32_t *)context, __ATOMIC_RELAXED) != 0;
+}
+
 /* ---------------------------------------------------------------- handles */
 
 static CURL *handle_take(client_t *client)
@@ -255,6 +266,11 @@ static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options)
     SET(CONNECTTIMEOUT_MS, (long)options->timeout_ms);
     SET(MAXFILESIZE, (long)KC_HTTP_BODY_MAX);
     SET(USERAGENT, "mod_auth_keycloak/" KC_VERSION);
+    if (options->stop) {
+        SET(NOPROGRESS, 0L);
+        SET(XFERINFOFUNCTION, is_stopped);
+        SET(XFERINFODATA, options->stop);
+    }
     return code;
 }
 
@@ -361,6 +377,8 @@ static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_resp
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: an option of libcurl: %s",
                        exchange->host, curl_easy_strerror(code));
     code = curl_easy_perform(exchange->curl);
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "%s: this child ends", exchange->host);
     if (code != CURLE_OK)
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: %s", exchange->host,
                        failure_text(exchange, code));

@@ -9,12 +9,15 @@
 #include <string.h>
 
 #include "crypto.h"
+#include "keyring_shared.h"
 
 enum {
     RETRY_SECONDS = 1,
-    RETRY_STALE_SECONDS = 15,
-    UNKNOWN_KID_SECONDS = 60,
-    NAME_SIZE = 2 * KC_CRYPTO_SHA256_SIZE + 1
+    RETRY_STALE_SECONDS = KC_KEYRING_SHARED_FAILURE_SECONDS,
+    RETRY_BACKGROUND_SECONDS = 10, /* less: requests need not try while the background does */
+    EARLY = 5, /* the background fetches when less than a fifth of the age is left */
+    POLL_MS = 25,
+    LINE_SIZE = 2 * KC_ERR_DETAIL_SIZE
 };
 
 /* A snapshot with its own pool; the keyring is one holder, each request that uses it another. */
@@ -24,25 +27,42 @@ typedef struct holder_t {
     apr_uint32_t references;
 } holder_t;
 
+/* What was logged last. */
+typedef struct report_t {
+    kc_reason_t reason; /* KC_ERR_NONE: that all is well */
+    int is_usable;
+    int is_own; /* by this child */
+} report_t;
+
 struct kc_keyring_t {
     const kc_conf_t *conf;
     const kc_env_t *env;
+    kc_keyring_shared_t shared;
+    report_t report;           /* the background's alone */
     apr_thread_mutex_t *mutex; /* guards what follows; never held across I/O */
     apr_thread_cond_t *fetched;
     holder_t *current;
     int is_fetching;
+    unsigned int rounds; /* of fetching */
     int64_t failed_at;
-    kc_err_t failure;
-    char shared_name[NAME_SIZE]; /* keys in the host's store */
-    char limit_name[NAME_SIZE];
+    kc_err_t failure; /* of the last try; none when it went well */
+    int is_failure_own;
 };
 
-/* The two documents of a snapshot, as they came. */
-typedef struct documents_t {
-    kc_bytes_t metadata;
-    kc_bytes_t keys;
-    int64_t fetched;
-} documents_t;
+/* One try to get something newer. */
+typedef struct attempt_t {
+    kc_http_t *http;
+    int64_t young;  /* seconds: others' documents below this age will do */
+    int64_t retry;  /* seconds: nobody tries so soon after a failure */
+    int is_patient; /* worth waiting for the child that is at it */
+} attempt_t;
+
+typedef struct outcome_t {
+    holder_t *fresh; /* may be there also after a failure: old ones for a child without any */
+    int64_t failed_at;
+    int is_own; /* tried by this child */
+    kc_err_t err;
+} outcome_t;
 
 static apr_status_t release(void *data)
 {
@@ -70,40 +90,6 @@ static void hold(holder_t *holder, apr_pool_t *pool, const kc_keyring_snapshot_t
     *out = &holder->snapshot;
 }
 
-static kc_rc_t name_shared(const kc_conf_t *conf, const char *what, apr_pool_t *pool, char *out,
-                           kc_err_t *err)
-{
-    unsigned char digest[KC_CRYPTO_SHA256_SIZE];
-    const char *backchannel = conf->backchannel_url ? conf->backchannel_url : "";
-    const char *text = apr_pstrcat(pool, what, " ", conf->issuer, " ", backchannel, NULL);
-    kc_rc_t rc = kc_crypto_sha256(kc_buf_text(text), digest, err);
-
-    if (rc == KC_OK)
-        kc_buf_hex_to(digest, sizeof(digest), out);
-    return rc;
-}
-
-kc_rc_t kc_keyring_create(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t *pool,
-                          kc_keyring_t **out, kc_err_t *err)
-{
-    kc_keyring_t *keyring = apr_pcalloc(pool, sizeof(*keyring));
-    kc_rc_t rc = name_shared(conf, "snapshot", pool, keyring->shared_name, err);
-
-    if (rc == KC_OK)
-        rc = name_shared(conf, "unknown-kid", pool, keyring->limit_name, err);
-    if (rc != KC_OK)
-        return rc;
-    if (apr_thread_mutex_create(&keyring->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS ||
-        apr_thread_cond_create(&keyring->fetched, pool) != APR_SUCCESS)
-        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no mutex for the keyring");
-    keyring->conf = conf;
-    keyring->env = env;
-    keyring->failed_at = -RETRY_SECONDS;
-    apr_pool_cleanup_register(pool, keyring, release_current, apr_pool_cleanup_null);
-    *out = keyring;
-    return KC_OK;
-}
-
 static int64_t now(const kc_keyring_t *keyring)
 {
     return keyring->env->now(keyring->env->context);
@@ -117,7 +103,7 @@ static int64_t age_max(const kc_conf_t *conf)
 
 /* --- making a snapshot --- */
 
-static kc_rc_t make_holder(const kc_keyring_t *keyring, const documents_t *documents,
+static kc_rc_t make_holder(const kc_keyring_t *keyring, const kc_keyring_documents_t *documents,
                            holder_t **out, kc_err_t *err)
 {
     apr_pool_t *pool;
@@ -150,12 +136,11 @@ static kc_rc_t make_holder(const kc_keyring_t *keyring, const documents_t *docum
     return KC_OK;
 }
 
-static kc_rc_t fetch_document(const kc_keyring_t *keyring, const char *url, apr_pool_t *pool,
-                              kc_bytes_t *out, kc_err_t *err)
+static kc_rc_t fetch_document(kc_http_t *http, const char *url, apr_pool_t *pool, kc_bytes_t *out,
+                              kc_err_t *err)
 {
     kc_http_request_t request = {url, NULL, NULL};
     kc_http_response_t response;
-    kc_http_t *http = keyring->env->http;
     kc_rc_t rc = http->perform(http, &request, pool, &response, err);
 
     if (rc != KC_OK)
@@ -170,194 +155,240 @@ static kc_rc_t fetch_document(const kc_keyring_t *keyring, const char *url, apr_
     return KC_OK;
 }
 
-static kc_rc_t fetch_documents(const kc_keyring_t *keyring, apr_pool_t *pool, documents_t *out,
-                               kc_err_t *err)
+static kc_rc_t fetch_documents(const kc_keyring_t *keyring, kc_http_t *http, apr_pool_t *pool,
+                               kc_keyring_documents_t *out, kc_err_t *err)
 {
     kc_provider_t *provider;
     const char *url;
     kc_rc_t rc = kc_provider_discovery_url(keyring->conf, pool, &url, err);
 
     if (rc == KC_OK)
-        rc = fetch_document(keyring, url, pool, &out->metadata, err);
+        rc = fetch_document(http, url, pool, &out->metadata, err);
     if (rc == KC_OK)
         rc = kc_provider_parse(keyring->conf, (const char *)out->metadata.data, out->metadata.len,
                                pool, &provider, err);
-    if (rc == KC_OK)
-        rc = fetch_document(keyring, provider->jwks_uri, pool, &out->keys, err);
+    if (rc == KC_OK) {
+        kc_keyring_shared_prolong_lease(&keyring->shared);
+        rc = fetch_document(http, provider->jwks_uri, pool, &out->keys, err);
+    }
     out->fetched = now(keyring);
     return rc;
 }
 
-/* --- sharing with the other children of this host --- */
+/* --- one try, for all children of this host --- */
 
-static void share(const kc_keyring_t *keyring, const documents_t *documents, apr_pool_t *pool)
+/* That too many wait here, or that this child ends, is no failure of the provider's. */
+static kc_rc_t fetch(const kc_keyring_t *keyring, kc_http_t *http, apr_pool_t *pool,
+                     outcome_t *outcome)
 {
-    kc_bytes_t value;
-    kc_buf_t buf;
+    const kc_keyring_shared_t *shared = &keyring->shared;
+    kc_keyring_documents_t documents;
+    kc_rc_t rc = fetch_documents(keyring, http, pool, &documents, &outcome->err);
 
-    kc_buf_init(&buf, KC_STORE_VALUE_MAX, pool);
-    kc_buf_put_u64(&buf, (uint64_t)documents->fetched);
-    kc_buf_put_u32(&buf, (uint32_t)documents->metadata.len);
-    kc_buf_put(&buf, documents->metadata.data, documents->metadata.len);
-    kc_buf_put(&buf, documents->keys.data, documents->keys.len);
-    if (kc_buf_bytes(&buf, &value) == KC_OK) /* too large to share: each child fetches its own */
-        (void)kc_store_put(keyring->env->host, keyring->shared_name, value,
-                           documents->fetched + age_max(keyring->conf), NULL);
+    if (rc == KC_OK)
+        rc = make_holder(keyring, &documents, &outcome->fresh, &outcome->err);
+    if (rc == KC_OK) {
+        kc_keyring_shared_put(shared, &documents, documents.fetched + age_max(keyring->conf), pool);
+        kc_keyring_shared_drop_failure(shared);
+    } else if (outcome->err.reason != KC_ERR_PROVIDER_BUSY) {
+        kc_keyring_shared_put_failure(shared, &outcome->err, pool);
+    }
+    outcome->failed_at = now(keyring);
+    outcome->is_own = 1;
+    return rc;
 }
 
-/* Times are in seconds, and keys may be replaced in the second in which they were fetched. */
-static int is_newer(const documents_t *documents, const kc_keyring_snapshot_t *known)
+/* Times are in seconds, and keys may be replaced in the second in which they were fetched. What
+ * lies in the future was fetched before the clock was set back. */
+static int is_newer(const kc_keyring_t *keyring, const kc_keyring_documents_t *documents,
+                    const kc_keyring_snapshot_t *known)
 {
     unsigned char digest[KC_CRYPTO_SHA256_SIZE];
 
-    if (!known || documents->fetched != known->fetched)
-        return !known || documents->fetched > known->fetched;
+    if (!known)
+        return 1;
+    if (documents->fetched != known->fetched)
+        return documents->fetched > known->fetched ||
+               !kc_keyring_shared_is_within(keyring->env, known->fetched, INT64_MAX);
     return kc_crypto_sha256(documents->keys, digest, NULL) == KC_OK &&
            memcmp(digest, known->digest, sizeof(digest)) != 0;
 }
 
-/* What another child fetched less than `limit` seconds ago, if it is newer than what is known
- * (NULL: nothing). */
 static int find_shared(const kc_keyring_t *keyring, const kc_keyring_snapshot_t *known,
-                       int64_t limit, apr_pool_t *pool, documents_t *out)
+                       int64_t limit, apr_pool_t *pool, kc_keyring_documents_t *out)
 {
-    const char *name = keyring->shared_name;
-    kc_store_item_t item;
-    kc_reader_t reader;
-
-    if (kc_store_get(keyring->env->host, &name, 1, &item, pool, NULL) != KC_OK || !item.value.data)
-        return 0;
-    kc_buf_reader_init(&reader, item.value);
-    out->fetched = (int64_t)kc_buf_read_u64(&reader);
-    out->metadata = kc_buf_read(&reader, kc_buf_read_u32(&reader));
-    out->keys = reader.rest;
-    return !reader.is_short && is_newer(out, known) && now(keyring) - out->fetched < limit;
+    return kc_keyring_shared_get(&keyring->shared, pool, out) && is_newer(keyring, out, known) &&
+           now(keyring) - out->fetched < limit;
 }
 
-/* --- one fetch at a time --- */
-
-static kc_rc_t fetch(const kc_keyring_t *keyring, apr_pool_t *pool, holder_t **out, kc_err_t *err)
-{
-    documents_t documents;
-    kc_rc_t rc = fetch_documents(keyring, pool, &documents, err);
-
-    if (rc == KC_OK)
-        rc = make_holder(keyring, &documents, out, err);
-    if (rc == KC_OK)
-        share(keyring, &documents, pool);
-    return rc;
-}
-
-/* Takes over what another child has fetched. What cannot be used is as good as absent. */
+/* Takes over what another child fetched less than `limit` seconds ago, if it is newer than what is
+ * known (NULL: nothing). What cannot be used is as good as absent. */
 static int adopt(const kc_keyring_t *keyring, const kc_keyring_snapshot_t *known, int64_t limit,
                  apr_pool_t *pool, holder_t **out)
 {
-    documents_t documents;
+    kc_keyring_documents_t documents;
 
     return find_shared(keyring, known, limit, pool, &documents) &&
            make_holder(keyring, &documents, out, NULL) == KC_OK;
 }
 
-/* *out may be set also on failure, to old ones for a child that has none. */
-static kc_rc_t renew(const kc_keyring_t *keyring, const kc_keyring_snapshot_t *known,
-                     holder_t **out, kc_err_t *err)
+/* KC_MISS: another child is at it. Only who has the lease looks last at what others did, so that
+ * nothing is fetched that came a moment ago. */
+static kc_rc_t look(const kc_keyring_t *keyring, const attempt_t *attempt,
+                    const kc_keyring_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
-    const kc_conf_t *conf = keyring->conf;
+    const kc_keyring_shared_t *shared = &keyring->shared;
+    int is_ours = kc_keyring_shared_take_lease(shared, pool);
+    int64_t retry = is_ours ? attempt->retry : KC_KEYRING_SHARED_FAILURE_SECONDS;
+    kc_rc_t rc = KC_MISS;
+
+    if (adopt(keyring, known, attempt->young, pool, &outcome->fresh))
+        rc = KC_OK;
+    else if (kc_keyring_shared_get_failure(shared, retry, pool, &outcome->failed_at, &outcome->err))
+        rc = KC_DOWN;
+    else if (is_ours)
+        rc = fetch(keyring, attempt->http, pool, outcome);
+    if (is_ours)
+        kc_keyring_shared_give_lease(shared);
+    return rc;
+}
+
+/* As long as a fetch may take, in milliseconds. */
+static int64_t patience(const kc_keyring_t *keyring)
+{
+    return 2 * keyring->conf->http_timeout + 1000;
+}
+
+/* Looks until the child that is at it is done. The rounds are counted: no clock that is moved makes
+ * them more. */
+static kc_rc_t look_again(const kc_keyring_t *keyring, const attempt_t *attempt,
+                          const kc_keyring_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
+{
+    kc_http_gate_t *gate = keyring->env->gate;
+    int64_t left = patience(keyring) / POLL_MS;
+    kc_rc_t rc = KC_MISS;
+
+    while (rc == KC_MISS && left-- > 0) {
+        if (gate && !kc_http_gate_enter(gate))
+            return KC_MISS;
+        apr_sleep(apr_time_from_msec(POLL_MS));
+        if (gate)
+            kc_http_gate_leave(gate); /* fetching takes a place of its own */
+        rc = look(keyring, attempt, known, pool, outcome);
+    }
+    return rc;
+}
+
+static kc_rc_t renew(const kc_keyring_t *keyring, const attempt_t *attempt,
+                     const kc_keyring_snapshot_t *known, outcome_t *outcome)
+{
     apr_pool_t *pool;
-    kc_rc_t rc = KC_OK;
+    kc_rc_t rc;
 
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
-        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no memory for the provider's metadata");
-    if (!adopt(keyring, known, conf->metadata_ttl, pool, out))
-        rc = fetch(keyring, pool, out, err);
+        return KC_FAIL(&outcome->err, KC_FAULT, KC_ERR_INTERNAL,
+                       "no memory for the provider's metadata");
+    rc = look(keyring, attempt, known, pool, outcome);
+    if (rc == KC_MISS && attempt->is_patient)
+        rc = look_again(keyring, attempt, known, pool, outcome);
     if (rc != KC_OK && !known)
-        (void)adopt(keyring, known, age_max(conf), pool, out);
+        (void)adopt(keyring, known, age_max(keyring->conf), pool, &outcome->fresh);
     apr_pool_destroy(pool);
     return rc;
 }
 
-/* Called with the mutex held and nobody fetching; lets go of it for the fetch. */
-static void renew_unlocked(kc_keyring_t *keyring)
+/* Called with the mutex held and nobody fetching; lets go of it meanwhile. */
+static kc_rc_t renew_unlocked(kc_keyring_t *keyring, const attempt_t *attempt, outcome_t *outcome)
 {
-    holder_t *fresh = NULL, *old = keyring->current;
-    kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
+    holder_t *old = keyring->current;
     kc_rc_t rc;
 
+    memset(outcome, 0, sizeof(*outcome));
+    outcome->failed_at = now(keyring);
     keyring->is_fetching = 1;
     apr_thread_mutex_unlock(keyring->mutex);
-    rc = renew(keyring, old ? &old->snapshot : NULL, &fresh, &err);
+    rc = renew(keyring, attempt, old ? &old->snapshot : NULL, outcome);
     apr_thread_mutex_lock(keyring->mutex);
     keyring->is_fetching = 0;
-    if (fresh)
-        keyring->current = fresh;
-    if (rc == KC_OK) {
-        keyring->failed_at = -RETRY_SECONDS;
-    } else {
-        keyring->failed_at = now(keyring);
-        keyring->failure = err;
+    keyring->rounds++;
+    if (outcome->fresh)
+        keyring->current = outcome->fresh;
+    if (rc == KC_OK) /* err may tell of a key that was left out */
+        memset(&outcome->err, 0, sizeof(outcome->err));
+    if (rc != KC_MISS) {
+        keyring->failed_at = outcome->failed_at;
+        keyring->failure = outcome->err;
+        keyring->is_failure_own = outcome->is_own;
     }
     apr_thread_cond_broadcast(keyring->fetched);
-    if (fresh && old)
+    if (outcome->fresh && old)
         (void)release(old);
+    return rc;
 }
 
-static int64_t age(const kc_keyring_t *keyring)
+/* --- one try at a time, for all threads of this child --- */
+
+static int is_young(const kc_keyring_t *keyring, int64_t seconds)
 {
-    return now(keyring) - keyring->current->snapshot.fetched;
+    return keyring->current &&
+           kc_keyring_shared_is_within(keyring->env, keyring->current->snapshot.fetched, seconds);
 }
 
 static int is_usable(const kc_keyring_t *keyring)
 {
-    return keyring->current && age(keyring) < age_max(keyring->conf);
+    return keyring->current &&
+           now(keyring) - keyring->current->snapshot.fetched < age_max(keyring->conf);
 }
 
-/* With something to fall back on there is no hurry, and each try costs one person a wait. A clock
- * that was set back does not make a failure last. */
-static int has_failed_lately(const kc_keyring_t *keyring)
+static int has_failed(const kc_keyring_t *keyring)
 {
-    int64_t passed = now(keyring) - keyring->failed_at;
-
-    return passed >= 0 && passed < (is_usable(keyring) ? RETRY_STALE_SECONDS : RETRY_SECONDS);
+    return keyring->failure.reason != KC_ERR_NONE;
 }
 
-/* Waits until the thread that fetches is done; 0 when it takes longer than its calls may, or when
- * too many wait already: a provider that hangs must leave threads for everybody else. */
-static int wait_for_fetch(kc_keyring_t *keyring)
+static int has_failed_within(const kc_keyring_t *keyring, int64_t seconds)
 {
-    apr_interval_time_t deadline = apr_time_from_msec(2 * keyring->conf->http_timeout + 1000);
+    return has_failed(keyring) &&
+           kc_keyring_shared_is_within(keyring->env, keyring->failed_at, seconds);
+}
+
+/* Waits until the thread that fetches is done; not when too many wait already: a provider that
+ * hangs must leave threads for everybody else. */
+static void wait_for_fetch(kc_keyring_t *keyring)
+{
+    apr_interval_time_t deadline = apr_time_from_msec(patience(keyring));
     kc_http_gate_t *gate = keyring->env->gate;
-    apr_status_t status;
+    unsigned int round = keyring->rounds;
+    apr_status_t status = APR_SUCCESS;
 
     if (gate && !kc_http_gate_enter(gate))
-        return 0;
-    status = apr_thread_cond_timedwait(keyring->fetched, keyring->mutex, deadline);
+        return;
+    while (round == keyring->rounds && status == APR_SUCCESS)
+        status = apr_thread_cond_timedwait(keyring->fetched, keyring->mutex, deadline);
     if (gate)
         kc_http_gate_leave(gate);
-    return status == APR_SUCCESS;
 }
 
-/* With the mutex held: brings about a current snapshot that is young, or as good as can be had. */
+/* With the mutex held: brings about a current snapshot that is young, or as good as can be had.
+ * With something to fall back on there is no hurry, and each try costs one person a wait. A
+ * provider that failed when it was last asked is waited for by nobody but who asks. */
 static void freshen(kc_keyring_t *keyring)
 {
-    int is_waiting = 1;
+    int is_ready = is_usable(keyring);
+    attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl,
+                         is_ready ? RETRY_STALE_SECONDS : RETRY_SECONDS, !is_ready};
+    outcome_t outcome;
 
-    while (is_waiting) {
-        if (keyring->current && age(keyring) < keyring->conf->metadata_ttl)
-            return;
-        if (has_failed_lately(keyring))
-            return;
-        if (!keyring->is_fetching)
-            renew_unlocked(keyring);
-        else if (is_usable(keyring))
-            return; /* another thread is at it; the old one will do meanwhile */
-        else
-            is_waiting = wait_for_fetch(keyring);
-    }
+    if (is_young(keyring, attempt.young) || has_failed_within(keyring, attempt.retry))
+        return;
+    if (!keyring->is_fetching)
+        (void)renew_unlocked(keyring, &attempt, &outcome);
+    else if (!is_ready && !has_failed(keyring))
+        wait_for_fetch(keyring);
 }
 
 static kc_rc_t fail(const kc_keyring_t *keyring, kc_err_t *err)
 {
-    if (keyring->is_fetching || keyring->failure.reason == KC_ERR_NONE)
+    if (!has_failed(keyring))
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "still waiting for %s",
                        keyring->conf->issuer);
     if (err)
@@ -385,17 +416,17 @@ kc_rc_t kc_keyring_get(kc_keyring_t *keyring, apr_pool_t *pool, const kc_keyring
 static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *known,
                           apr_pool_t *pool)
 {
-    static const kc_bytes_t mark = {(const unsigned char *)"1", 1};
-    documents_t shared;
-    int is_allowed = find_shared(keyring, known, keyring->conf->metadata_ttl, pool, &shared) ||
-                     kc_store_add(keyring->env->host, keyring->limit_name, mark,
-                                  now(keyring) + UNKNOWN_KID_SECONDS, NULL) == KC_OK;
+    attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl, RETRY_SECONDS, 1};
+    outcome_t outcome;
+    kc_keyring_documents_t shared;
+    int is_allowed = find_shared(keyring, known, attempt.young, pool, &shared) ||
+                     kc_keyring_shared_take_minute(&keyring->shared, pool);
 
     apr_thread_mutex_lock(keyring->mutex);
-    if (is_allowed && !keyring->is_fetching && &keyring->current->snapshot == known)
-        renew_unlocked(keyring);
-    else if (keyring->is_fetching)
-        (void)wait_for_fetch(keyring);
+    if (keyring->is_fetching)
+        wait_for_fetch(keyring);
+    else if (is_allowed && &keyring->current->snapshot == known)
+        (void)renew_unlocked(keyring, &attempt, &outcome);
     apr_thread_mutex_unlock(keyring->mutex);
 }
 
@@ -412,4 +443,90 @@ kc_rc_t kc_keyring_select(kc_keyring_t *keyring, const char *alg, const char *ki
     if (rc == KC_OK)
         rc = kc_jwks_select((*snapshot)->keys, alg, kid, out, err);
     return rc == KC_MISS ? KC_REFUSED : rc;
+}
+
+/* --- in the background --- */
+
+static void log_line(const kc_env_t *env, kc_log_level_t level, kc_reason_t reason,
+                     const char *text, const char *issuer, const char *detail)
+{
+    char line[LINE_SIZE];
+
+    (void)apr_snprintf(line, sizeof(line), "%s: metadata and keys of %.200s %s%s",
+                       kc_err_row(reason)->tag, issuer, text, detail);
+    env->log(env->context, level, line);
+}
+
+/* Logs changes alone: that fetching fails, that it fails for another reason, that nothing is left
+ * to go on with, that all is well again. What another child tried is for that one to log. */
+static void report(kc_keyring_t *keyring, const report_t *fresh, const char *detail)
+{
+    const kc_env_t *env = keyring->env;
+    const char *issuer = keyring->conf->issuer;
+    report_t old = keyring->report;
+
+    if (fresh->reason == KC_ERR_PROVIDER_BUSY ||
+        (fresh->reason == old.reason && fresh->is_usable == old.is_usable))
+        return;
+    keyring->report = *fresh;
+    if (fresh->reason == KC_ERR_NONE && old.is_own)
+        log_line(env, KC_LOG_INFO, old.reason, "are fetched again", issuer, "");
+    else if (fresh->is_own && fresh->is_usable)
+        log_line(env, KC_LOG_WARNING, fresh->reason, "are kept, new ones cannot be had: ", issuer,
+                 detail);
+    else if (fresh->is_own)
+        log_line(env, KC_LOG_ERROR, fresh->reason, "cannot be had: ", issuer, detail);
+}
+
+void kc_keyring_refresh(kc_keyring_t *keyring, kc_http_t *http)
+{
+    int64_t ttl = keyring->conf->metadata_ttl;
+    attempt_t attempt = {http, ttl - ttl / EARLY, RETRY_BACKGROUND_SECONDS, 0};
+    outcome_t outcome;
+    report_t fresh;
+    kc_err_t failure;
+
+    apr_thread_mutex_lock(keyring->mutex);
+    if (!keyring->is_fetching && !is_young(keyring, attempt.young) &&
+        !has_failed_within(keyring, attempt.retry))
+        (void)renew_unlocked(keyring, &attempt, &outcome);
+    failure = keyring->failure;
+    fresh.reason = failure.reason;
+    fresh.is_usable = !failure.reason || is_usable(keyring);
+    fresh.is_own = failure.reason && keyring->is_failure_own;
+    apr_thread_mutex_unlock(keyring->mutex);
+    report(keyring, &fresh, failure.detail);
+}
+
+/* --- making --- */
+
+/* A new child goes on with what the others have: without a call, however old they are. */
+static void start_warm(kc_keyring_t *keyring)
+{
+    apr_pool_t *pool;
+
+    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
+        return;
+    (void)adopt(keyring, NULL, age_max(keyring->conf), pool, &keyring->current);
+    apr_pool_destroy(pool);
+}
+
+kc_rc_t kc_keyring_create(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t *pool,
+                          kc_keyring_t **out, kc_err_t *err)
+{
+    kc_keyring_t *keyring = apr_pcalloc(pool, sizeof(*keyring));
+    kc_rc_t rc = kc_keyring_shared_init(conf, env, pool, &keyring->shared, err);
+
+    if (rc != KC_OK)
+        return rc;
+    if (apr_thread_mutex_create(&keyring->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS ||
+        apr_thread_cond_create(&keyring->fetched, pool) != APR_SUCCESS)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no mutex for the keyring");
+    keyring->conf = conf;
+    keyring->env = env;
+    keyring->report.is_usable = 1;
+    start_warm(keyring);
+    apr_pool_cleanup_register(pool, keyring, release_current, apr_pool_cleanup_null);
+    *out = keyring;
+    return KC_OK;
 }

@@ -1,5 +1,5 @@
-/* The keyring: immutable snapshots of a provider's metadata and keys, fetched when needed and kept
- * when fetching fails. SPDX-License-Identifier: Apache-2.0 */
+/* The keyring: immutable snapshots of a provider's metadata and keys, fetched once for all children
+ * of a host and kept when fetching fails. SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_KEYRING_H
 #define KC_KEYRING_H
 
@@ -24,19 +24,29 @@ typedef struct kc_keyring_snapshot_t {
 
 typedef struct kc_keyring_t kc_keyring_t;
 
-/* One for each relying party and child, made after fork. */
+/* One for each relying party and child, made after fork; starts with what the other children have
+ * shared, without a call. conf and env must outlive pool. */
 kc_rc_t kc_keyring_create(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t *pool,
                           kc_keyring_t **out, kc_err_t *err);
 
-/* The current snapshot, held until pool is cleared. Fetches (at most one thread of the child does,
- * the others wait with a deadline) when there is none, and when it is older than
- * KeycloakMetadataTTL; keeps the old one up to KeycloakMetadataStale while fetching fails. After a
- * failed fetch nobody tries for a second, or for 15 when there are old ones to go on with. KC_DOWN
- * with the reason (KC_ERR_PROVIDER_DOWN, DISCOVERY…, KEYS) when there is nothing to give, and with
- * KC_ERR_PROVIDER_BUSY at once when env's gate is full. Thread safe; holds no
- * lock across I/O. */
+/* The current snapshot, held until pool is cleared. Fetches when there is none, and when it is
+ * older than KeycloakMetadataTTL; keeps the old one up to KeycloakMetadataStale while fetching
+ * fails. At most one thread of all children of the host fetches: the others go on with the old
+ * snapshot or, without one, wait for the fetch (with a deadline, and each at a place of env's
+ * gate). After a failed fetch nobody tries for a second, or for 15 when there are old ones to go on
+ * with, and nobody waits for another's next try. KC_DOWN with the reason (KC_ERR_PROVIDER_DOWN,
+ * DISCOVERY…, KEYS) when there is nothing to give, and with KC_ERR_PROVIDER_BUSY at once when the
+ * gate is full. Thread safe; holds no lock across I/O. */
 kc_rc_t kc_keyring_get(kc_keyring_t *keyring, apr_pool_t *pool, const kc_keyring_snapshot_t **out,
                        kc_err_t *err);
+
+/* What keeps the snapshot young, so that no request has to: called about each second by one thread
+ * of a child, it fetches over http (with a gate of its own: requests and it must not keep each
+ * other from theirs) when four fifths of KeycloakMetadataTTL are over, and 10 seconds after a
+ * failure; takes over what another child fetched; waits for nobody else. Logs over env when
+ * fetching begins or ceases to fail. */
+void kc_keyring_refresh(kc_keyring_t *keyring, kc_http_t *http);
+
 /* The key for a token's alg and kid. An unknown kid leads to one fetch, at most once a minute for
  * all children of the host; *snapshot is then replaced. Else as kc_jwks_select. */
 kc_rc_t kc_keyring_select(kc_keyring_t *keyring, const char *alg, const char *kid, apr_pool_t *pool,

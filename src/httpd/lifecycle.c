@@ -329,6 +329,8 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         if (start_server(config, kept, &shared, pconf, &err) != KC_OK)
             return fail(server, &err);
     }
+    if (shared.store)
+        akc_watchdog_start(pconf, main);
     return OK;
 }
 
@@ -346,17 +348,18 @@ static kc_http_gate_t *make_gate(apr_pool_t *pool)
     return gate;
 }
 
-static kc_rc_t open_http(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t akc_lifecycle_http(const akc_server_t *config, kc_http_gate_t *gate,
+                           const apr_uint32_t *stop, apr_pool_t *pool, kc_http_t **out,
+                           kc_err_t *err)
 {
     const kc_conf_t *conf = config->conf;
-    kc_http_curl_options_t options = {conf->ca_pem, NULL, NULL, conf->http_timeout,
-                                      config->env.gate};
+    kc_http_curl_options_t options = {conf->ca_pem, NULL, NULL, conf->http_timeout, gate, stop};
 
     if (conf->client_auth == KC_AUTH_TLS) {
         options.client_cert_pem = conf->client_cert_pem;
         options.client_key_pem = conf->client_key_text;
     }
-    return kc_http_curl_create(&options, pool, &config->env.http, err);
+    return kc_http_curl_create(&options, pool, out, err);
 }
 
 /* A server of the store goes or is back; each child finds out for itself. */
@@ -400,7 +403,8 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     env->log = log_line;
     env->context = config->server;
     env->gate = gate;
-    rc = open_http(config, pool, err);
+    (void)ap_mpm_query(AP_MPMQ_GENERATION, &env->generation);
+    rc = akc_lifecycle_http(config, gate, NULL, pool, &env->http, err);
     if (rc == KC_OK)
         rc = open_store(config, pool, err);
     if (rc == KC_OK)
@@ -420,7 +424,8 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
 
         if (!config->rp)
             continue;
-        if (start_child(config, gate, pchild, &err) != KC_OK) {
+        if (start_child(config, gate, pchild, &err) != KC_OK ||
+            akc_watchdog_child(config, pchild, &err) != KC_OK) {
             (void)fail(server, &err);
             exit(APEXIT_CHILDSICK); /* a child that cannot check must not serve */
         }

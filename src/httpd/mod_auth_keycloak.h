@@ -32,6 +32,7 @@ typedef struct akc_server_t {
     apr_array_header_t *guarded; /* const char *, folded names of identity headers */
     apr_array_header_t *trusted; /* apr_ipsubnet_t *, peers whose X-Forwarded-* count */
     kc_env_t env;
+    kc_http_t *background; /* the watchdog's own way to Keycloak, the child's */
 } akc_server_t;
 
 /* A request, from its first internal state to its last: subrequests and internal redirects share
@@ -61,6 +62,17 @@ const kc_conf_dir_t *akc_config_dir(const request_rec *r);
 int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main);
+/* A back channel by the server's settings; as kc_http_curl_create. */
+kc_rc_t akc_lifecycle_http(const akc_server_t *config, kc_http_gate_t *gate,
+                           const apr_uint32_t *stop, apr_pool_t *pool, kc_http_t **out,
+                           kc_err_t *err);
+
+/* watchdog.c: what is done in the background of each child, in a thread of mod_watchdog's */
+
+/* At start: has mod_watchdog call us in each child, or says that it cannot. */
+void akc_watchdog_start(apr_pool_t *pconf, server_rec *main);
+/* In a child, before mod_watchdog's threads are there, for each server. */
+kc_rc_t akc_watchdog_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *err);
 
 /* request.c: what is known of a request */
 

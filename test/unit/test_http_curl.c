@@ -30,13 +30,15 @@ static script_t script;
 static listener_t *listener;
 
 static kc_http_gate_t gate;
+static uint32_t stop;
 
 static void http_make(int64_t timeout_ms, uint32_t waiting_max)
 {
-    kc_http_curl_options_t options = {NULL, NULL, NULL, timeout_ms, &gate};
+    kc_http_curl_options_t options = {NULL, NULL, NULL, timeout_ms, &gate, &stop};
 
     gate.limit = waiting_max;
     gate.taken = 0;
+    stop = 0;
     ck_assert_int_eq(kc_http_curl_create(&options, testlib_pool, &http, &err), KC_OK);
 }
 
@@ -292,6 +294,26 @@ static void serve_for_ever(int socket, void *context)
         (void)__atomic_add_fetch((int *)context, 1, __ATOMIC_SEQ_CST);
 }
 
+/* A child that ends does not wait for a server that hangs. */
+static void serve_nothing(int socket, void *context)
+{
+    char request[REQUEST_MAX];
+
+    (void)context;
+    if (listener_read_request(socket, request, sizeof(request)))
+        __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    (void)listener_read_request(socket, request, sizeof(request));
+}
+
+START_TEST(gives_up_when_told_to_stop)
+{
+    listener = listener_start(serve_nothing, NULL);
+    ck_assert_int_eq(fetch(NULL, NULL), KC_DOWN);
+    ck_assert_int_eq(err.reason, KC_ERR_PROVIDER_BUSY);
+    ck_assert_uint_eq(gate.taken, 0);
+}
+END_TEST
+
 START_TEST(cuts_a_body_without_end)
 {
     int blocks = 0;
@@ -448,7 +470,7 @@ END_TEST
 START_TEST(refuses_limits_that_are_none)
 {
     kc_http_gate_t none = {0, 0};
-    kc_http_curl_options_t options = {NULL, NULL, NULL, 0, &gate};
+    kc_http_curl_options_t options = {NULL, NULL, NULL, 0, &gate, NULL};
 
     gate.limit = 1;
     ck_assert_int_eq(kc_http_curl_create(&options, testlib_pool, &http, &err), KC_FAULT);
@@ -493,6 +515,7 @@ Suite *kc_test_http_curl(void)
     tcase_add_loop_test(answers, what_is_cut_short_is_no_answer, 0, COUNT(cut_answers));
     tcase_add_test(answers, nobody_there);
     tcase_add_test(limits, refuses_a_body_that_is_announced_too_long);
+    tcase_add_test(limits, gives_up_when_told_to_stop);
     tcase_add_test(limits, cuts_a_body_without_end);
     tcase_add_loop_test(limits, a_slow_answer_ends_at_the_deadline, 0, COUNT(slow_heads));
     tcase_add_test(limits, silence_ends_at_the_deadline);

@@ -771,8 +771,8 @@ START_TEST(a_provider_that_is_down_at_the_callback_is_asked_no_token)
 {
     sent_t sent = leave_for("/");
 
-    kc_fake_site_renew(site); /* another child, to which nobody left anything */
     fake->host.is_down = 1;
+    kc_fake_site_renew(site); /* another child, to which nobody left anything */
     fake->http.is_down = 1;
     ck_assert_int_eq(finish_as(callback_of(&sent), 1), KC_DOWN);
     ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_DOWN);

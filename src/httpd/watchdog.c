@@ -1,0 +1,91 @@
+/* The background: a thread of mod_watchdog's in each child keeps metadata and keys fresh.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_atomic.h>
+#include <mod_watchdog.h>
+
+#include "mod_auth_keycloak.h"
+
+APLOG_USE_MODULE(auth_keycloak);
+
+/*
+ * Each child has the thread, and a lease in the host's store says whose turn it is. mod_watchdog's
+ * singleton would do with one thread for all; but when its child dies the next one takes ten
+ * seconds to follow, and with some kinds of mutex it never does.
+ */
+
+enum {
+    STOP_POLL_MS = 10,
+    STOP_MAX_MS = 5000 /* to wait for the thread when a child ends */
+};
+
+/* Of this child. Not in a pool: the thread may look at it after the child's pool is gone. */
+static apr_uint32_t is_stopping;
+static apr_uint32_t is_running;
+static kc_http_gate_t gate = {1, 0};
+
+static void refresh_all(server_rec *main)
+{
+    server_rec *server;
+
+    for (server = main; server && !apr_atomic_read32(&is_stopping); server = server->next) {
+        akc_server_t *config = akc_config_server(server);
+
+        if (config->rp)
+            kc_keyring_refresh(config->rp->keyring, config->background);
+    }
+}
+
+static apr_status_t tick(int state, void *data, apr_pool_t *pool)
+{
+    (void)pool;
+    /* prefork ends a child in its signal handler, which must not run in the middle of this thread
+     */
+    if (state == AP_WATCHDOG_STATE_STARTING)
+        (void)apr_setup_signal_thread();
+    if (state == AP_WATCHDOG_STATE_STOPPING)
+        return APR_SUCCESS;
+    (void)apr_atomic_xchg32(&is_running, 1);
+    refresh_all(data);
+    (void)apr_atomic_xchg32(&is_running, 0);
+    return APR_SUCCESS;
+}
+
+/* What the thread uses goes with the child's pool, and mod_watchdog lets it run on. */
+static apr_status_t stop(void *data)
+{
+    int left = STOP_MAX_MS / STOP_POLL_MS;
+
+    (void)data;
+    (void)apr_atomic_xchg32(&is_stopping, 1);
+    while (apr_atomic_read32(&is_running) && left-- > 0)
+        apr_sleep(apr_time_from_msec(STOP_POLL_MS));
+    return APR_SUCCESS;
+}
+
+/* A thread of its own, by its own name: a provider that hangs must not hold up other modules. */
+void akc_watchdog_start(apr_pool_t *pconf, server_rec *main)
+{
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get_instance =
+        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *register_callback =
+        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
+    ap_watchdog_t *watchdog;
+
+    if (!get_instance || !register_callback)
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, main,
+                     "mod_watchdog is not loaded: requests have to wait when metadata and keys are "
+                     "fetched; LoadModule watchdog_module lets that happen in the background");
+    else if (get_instance(&watchdog, "_auth_keycloak_", 0, 0, pconf) != APR_SUCCESS ||
+             register_callback(watchdog, AP_WD_TM_INTERVAL, main, tick) != APR_SUCCESS)
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main,
+                     "mod_watchdog refuses: requests have to wait when metadata and keys are "
+                     "fetched");
+}
+
+kc_rc_t akc_watchdog_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *err)
+{
+    kc_rc_t rc = akc_lifecycle_http(config, &gate, &is_stopping, pchild, &config->background, err);
+
+    apr_pool_pre_cleanup_register(pchild, config, stop);
+    return rc;
+}

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+# An httpd of a test's own, whose children it may kill: Keycloak::Server->new(NAME, mpm => 'event', lines => [...]).
+package Keycloak::Server;
+use strict;
+use warnings;
+use IO::Socket::INET;
+use Keycloak::Response;
+use POSIX ();
+use Time::HiRes qw(sleep time);
+
+use constant PATIENCE => 20;    # seconds to start, and to end
+use constant CHILDREN => 4;
+
+my %processes = (
+    event   => 'ServerLimit 4, MaxRequestWorkers 32, ThreadsPerChild 8, MinSpareThreads 32, MaxSpareThreads 32',
+    worker  => 'ServerLimit 4, MaxRequestWorkers 32, ThreadsPerChild 8, MinSpareThreads 32, MaxSpareThreads 32',
+    prefork => 'ServerLimit 4, MaxRequestWorkers 4, MinSpareServers 4, MaxSpareServers 4',
+);
+
+sub new {
+    my ($class, $name, %options) = @_;
+    my $room = "$ENV{KC_ROOM}/$name";
+    my $mpm = $options{mpm} || 'event';
+    my $held = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1) or die "no port: $!\n";
+    my $self = bless { name => $name, room => $room, port => $held->sockport }, $class;
+    close $held;
+    mkdir $room;
+    open my $file, '>', "$room/httpd.conf" or die "$room: $!\n";
+    print $file map { "$_\n" } "ServerRoot $room", "DefaultRuntimeDir $room", "PidFile $room/pid", "ErrorLog $room/error_log",
+        'LogLevel info', "ServerName $name.test", "Listen 127.0.0.1:$self->{port}", 'StartServers ' . CHILDREN,
+        (map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } "mpm_$mpm",
+            qw(authn_core authz_core authz_user proxy proxy_http)),
+        "LoadModule auth_keycloak_module $ENV{KC_BUILD}/mod_auth_keycloak.so", split(/, /, $processes{$mpm}),
+        "KeycloakIssuer $ENV{KC_PROVIDER}/realms/$name", 'KeycloakClientID app',
+        'KeycloakClientSecret canary-client-secret-5d1e', "KeycloakCryptoKey file:$ENV{KC_ROOM}/crypto.key",
+        @{ $options{lines} || [] }, '<Location />', 'AuthType Keycloak', 'Require valid-user', '</Location>',
+        'ProxyPreserveHost On', "ProxyPass / http://127.0.0.1:$ENV{KC_BACKEND_PORT}/";
+    close $file or die "$room: $!\n";
+    $self->{pid} = fork // die "fork: $!\n";
+    if (!$self->{pid}) {
+        POSIX::setsid();    # prefork ends its children by a signal to the whole group
+        exec $ENV{KC_HTTPD}, '-D', 'FOREGROUND', '-f', "$room/httpd.conf" or exit 1;
+    }
+    $self->_until(sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}) }, 'does not listen');
+    return $self;
+}
+
+sub port { return shift->{port} }
+
+sub _until {
+    my ($self, $condition, $what) = @_;
+    my $end = time + PATIENCE;
+    while (time < $end) {
+        return if $condition->();
+        sleep 0.05;
+    }
+    die "httpd $self->{name} $what; see $self->{room}/error_log\n";
+}
+
+sub children {
+    my $self = shift;
+    open my $file, '<', "/proc/$self->{pid}/task/$self->{pid}/children" or return;
+    return split ' ', <$file> // '';
+}
+
+# Kills each child, one after the other, and waits for those that come in their place.
+sub replace_children {
+    my $self = shift;
+    my %old = map { $_ => 1 } $self->children;
+    for my $pid (keys %old) {
+        kill 'KILL', $pid;
+        $self->_until(sub { my %now = map { $_ => 1 } $self->children; !$now{$pid} && keys %now >= CHILDREN }, 'makes no new child');
+    }
+    return;
+}
+
+# A graceful restart, whose children are all there.
+sub restart {
+    my $self = shift;
+    my $before = () = $self->log =~ /resuming normal operations/g;
+    kill 'USR1', $self->{pid};
+    $self->_until(sub { (my $now = () = $self->log =~ /resuming normal operations/g) > $before && $self->children >= CHILDREN },
+        'does not restart');
+    return;
+}
+
+sub log {
+    my $self = shift;
+    open my $file, '<', "$self->{room}/error_log" or return '';
+    local $/;
+    return <$file> // '';
+}
+
+# COUNT requests for a page at once, each on a connection of its own: the answers.
+sub storm {
+    my ($self, $count) = @_;
+    my @sockets = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}) or die "connect: $!\n" } 1 .. $count;
+    for my $socket (@sockets) {
+        print $socket "GET /page HTTP/1.1\r\nHost: $self->{name}.test:$self->{port}\r\nAccept: text/html\r\nConnection: close\r\n\r\n";
+        $socket->flush;
+    }
+    local $/;
+    my @answers;
+    while (my $socket = shift @sockets) {
+        push @answers, Keycloak::Response->new(scalar <$socket> // '');
+        close $socket;    # the server lingers for it
+    }
+    return @answers;
+}
+
+# Ends it: the seconds that it took.
+sub stop {
+    my $self = shift;
+    my $pid = delete $self->{pid} or return;
+    my $began = time;
+    kill 'TERM', $pid;
+    waitpid $pid, 0;
+    return time - $began;
+}
+
+sub DESTROY { my $self = shift; local $?; $self->stop; return }
+
+1;
