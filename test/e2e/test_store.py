@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from site_under_test import asks_to_sign_in
+from memcached import Memcached
+from site_under_test import asks_to_sign_in, private_file
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +145,32 @@ def test_people_who_were_seen_before_go_on_while_memcached_is_stalled(new_site, 
         child.send(signal.SIGCONT)
     assert identity_soon(site, unseen) == ["bob@example.com"]
     assert site.identity(seen) == ["alice@example.com"]
+
+
+def test_memcached_that_asks_for_a_password(new_site, realm, tmp_path):
+    """A real memcached with SASL: with the right password it works, with another it is down, and the log says why."""
+    for folder in [tmp_path, *tmp_path.parents[:2]]:
+        folder.chmod(0o755)
+    store = Memcached(tmp_path, account=("kubeflow", "a memcached password"))
+    try:
+        sites = []
+        for password in ("a memcached password", "another"):
+            site = new_site(realm, memcached=False, start=False, settings=(
+                f"KeycloakMemcached {store.address}\nKeycloakStoreTimeout 1s\nKeycloakMemcachedUser kubeflow\n"
+                "KeycloakMemcachedPassword file:{folder}/memcached-password"))
+            private_file(site.folder / "memcached-password", password)
+            site.start()
+            sites.append(site)
+        good, bad = sites
+        browser = good.signed_in("alice")
+        good.httpd.restart()
+        assert good.identity(browser) == ["alice@example.com"]
+        landed = bad.browser().sign_in(bad.url + "/api/x", "alice", realm.passwords["alice"])
+        assert landed.status == 503 and "KC0501" in landed.text, landed
+        assert "AUTHENTICATION FAILURE" in bad.httpd.log_text()
+        assert "a memcached password" not in good.httpd.log_text() + bad.httpd.log_text()
+    finally:
+        store.stop()
 
 
 def test_session_that_ends_on_one_node_ends_on_the_other_within_a_second(new_site, realm):

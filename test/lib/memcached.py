@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A memcached on a loopback port of its own, and a look at everything that it holds."""
 
+import os
+import shutil
 import socket
+import subprocess
 import time
 from urllib.parse import unquote_to_bytes
 
@@ -9,8 +12,10 @@ from process import Child, Failure, free_port, port_taken, unprivileged_user, wa
 
 
 class Memcached:
-    def __init__(self, folder, port=None, megabytes=64):
-        self.folder, self.megabytes = folder, megabytes
+    """`account` is a name and a password: only who signs in with them by SASL is served."""
+
+    def __init__(self, folder, port=None, megabytes=64, account=None):
+        self.folder, self.megabytes, self.account = folder, megabytes, account
         self.port = port or free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.child = None
@@ -18,9 +23,26 @@ class Memcached:
 
     def start(self):
         argv = ["memcached", "-l", "127.0.0.1", "-p", self.port, "-U", "0", "-m", self.megabytes]
-        self.child = Child("memcached", argv, self.folder / "memcached.log",
+        environment = None
+        if self.account:
+            argv.append("-S")
+            environment = {**os.environ, "SASL_CONF_PATH": str(self._make_account())}
+        self.child = Child("memcached", argv, self.folder / "memcached.log", environment,
                            user=unprivileged_user())
         wait_for(lambda: port_taken(self.port), 20, "memcached starts", self.child)
+
+    def _make_account(self):
+        """A folder with SASL's settings and its database of this one account."""
+        place = self.folder / "sasl"
+        place.mkdir(exist_ok=True)
+        database, (name, password) = place / "accounts", self.account
+        (place / "memcached.conf").write_text(f"mech_list: plain\nsasldb_path: {database}\n",
+                                              encoding="ascii")
+        subprocess.run(["saslpasswd2", "-c", "-p", "-a", "memcached", "-f", database, name],
+                       input=password, text=True, check=True, timeout=30)
+        if unprivileged_user():
+            shutil.chown(database, unprivileged_user())
+        return place
 
     def stop(self):
         if self.child:
