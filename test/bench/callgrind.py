@@ -70,7 +70,19 @@ def _functions(report, inclusive):
         name = re.sub(r"\s*\[(?:.*/)?([^/\]]*)\]\s*$", r" (\1)", name)
         name = re.sub(r"^\S*?([^/:\s]*:)", r"\1", name)
         found[name] = found.get(name, 0) + int(number.replace(",", ""))
-    return found
+    return _joined(found)
+
+
+def _joined(found):
+    """httpd loads its modules twice, and of one copy callgrind does not know the file: ???:name is
+    counted with file.c:name."""
+    known = {name.partition(":")[2].partition(" ")[0]: name for name in found if not name.startswith("???:")}
+    joined = {}
+    for name, number in found.items():
+        if name.startswith("???:"):
+            name = known.get(name[4:].partition(" ")[0], name)
+        joined[name] = joined.get(name, 0) + number
+    return joined
 
 
 def _per_request(reports, inclusive):

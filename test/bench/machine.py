@@ -11,15 +11,17 @@ from servers import find_httpd
 PACKAGES = {"nginx": "nginx-light", "memcached": "memcached", "libmemcached": "libmemcached11",
             "wrk": "wrk", "valgrind": "valgrind", "mod_auth_openidc": "libapache2-mod-auth-openidc"}
 
+BUSY = 0.5  # load average
+
 
 def describe():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = re.search(r"^model name\s*:\s*(.*)$", file.read(), re.M)
     with open("/proc/meminfo", encoding="ascii") as file:
-        kilobytes = int(file.readline().split()[1])
+        kibibytes = int(file.readline().split()[1])
     return {"cores": os.cpu_count(), "processor": model.group(1) if model else platform.machine(),
-            "memory_gb": round(kilobytes / 1e6), "system": f"{platform.system()} {platform.release()}",
-            "load": round(os.getloadavg()[2], 2), "versions": {"httpd": _httpd(), **_packages()}}
+            "memory_gib": round(kibibytes / 2 ** 20), "system": f"{platform.system()} {platform.release()}",
+            "load": round(os.getloadavg()[0], 2), "versions": {"httpd": _httpd(), **_packages()}}
 
 
 def _httpd():
@@ -34,7 +36,14 @@ def _packages():
     return {name: installed.get(package, "unknown") for name, package in PACKAGES.items()}
 
 
-def text(about):
-    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    return (f"{about['cores']} cores ({about['processor']}), {about['memory_gb']} GB, {about['system']}, which wrk, "
-            f"nginx and memcached share; {versions}.")
+def hardware(about):
+    return f"{about['cores']} cores ({about['processor']}), {about['memory_gib']} GiB, {about['system']}"
+
+
+def versions(about):
+    return ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+
+
+def remark(about):
+    """What makes the rates noise, if anything does."""
+    return f"the machine was busy when this began (load {about['load']})" if about["load"] > BUSY else ""

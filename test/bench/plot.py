@@ -128,8 +128,9 @@ def headline(found, _):
 def instructions(found, _):
     rows = [(LABELS[key], COLOURS[key], one["added"], one["added"], one["added"], number(one["added"]))
             for key, one in found.items() if key not in (PLAIN, PEER_MEMCACHE, PEER_SHARED)]
-    peers = ", ".join(f"{LABELS[key]} {number(found[key]['added'])}" for key in (PEER_MEMCACHE, PEER_SHARED))
-    return Bars("Instructions added to a request", f"not drawn: {peers}", rows)
+    peers = ", ".join(f"{LABELS[key]} {number(found[key]['added'])}" for key in (PEER_MEMCACHE, PEER_SHARED)
+                      if key in found)
+    return Bars("Instructions added to a request", f"not drawn: {peers}" if peers else "by callgrind", rows)
 
 
 def over(title, unit):
@@ -189,8 +190,9 @@ def draw(parts, about):
         for column, panel in enumerate(pair):
             out += panel.draw(MARGIN + column * (PANEL + GAP), y)
         y += max(panel.height for panel in pair) + 28
-    out.append(text(MARGIN, y, machine.text(about)[:170], 9, SOFT))
-    height = y + 20
+    out += [text(MARGIN, y, ". ".join(filter(None, (machine.hardware(about), machine.remark(about)))), 9.5, SOFT),
+            text(MARGIN, y + 14, machine.versions(about), 9.5, SOFT)]
+    height = y + 34
     return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:.0f}" '
                       f'viewBox="0 0 {WIDTH} {height:.0f}" {FONT}>',
                       f'<rect width="{WIDTH}" height="{height:.0f}" fill="{PAPER}"/>', *out, "</svg>", ""])

@@ -7,8 +7,9 @@ from variants import EACH, FIRST, LABELS, PEER_MEMCACHE, PLAIN, SHARED
 LEAST_FIRST, LEAST_EACH, LEAST_PEER, LEAST_SESSIONS = 0.95, 0.70, 2, 0.95
 MOST_FIRST, MOST_EACH = 10_000, 40_000  # instructions added to a request
 MOST_BYTES, MOST_BYTES_BARE = 1600, 400  # of a session
-RATIO_NOTE = ("Requests per second and p99: medians of {rounds} rounds; ratio: median, least and most of the ratios "
-              "within each round; processor time: of httpd alone.")
+ROUNDS = "Medians of {rounds} rounds, in brackets the least and the most; ratios are taken within each round."
+COUNTED = ("Instructions: callgrind, 1,200 requests less 200, on one connection; views of the first tier live 60 s there, "
+           "because valgrind is some fifty times slower.")
 
 
 def spread(value, bounds, form):
@@ -36,9 +37,8 @@ def headline(found, parts):
         rows.append([LABELS[key], rate(row), ratio(row), f"{row['p99_ms']:.1f} ms", f"{row['cpu_us']:.0f} µs",
                      f"{one['all']:,}" if one else "–", f"{one['added']:,}" if one else "–"])
     yield "httpd as reverse proxy, signed in: 32 connections, 2 children"
-    yield RATIO_NOTE.format(rounds=len(found["rounds"])) + (
-        " Instructions: callgrind, 1,200 requests less 200, on one connection; the views of the first tier lived 60 s "
-        "there, because valgrind is some fifty times slower." if counts else "")
+    yield (ROUNDS.format(rounds=len(found["rounds"])) + " Processor time is httpd's alone."
+           + (f" {COUNTED}" if counts else ""))
     yield table(["httpd", "requests/s (spread)", "ratio (spread)", "p99", "CPU/request", "instructions/request",
                  "added"], rows)
 
@@ -59,13 +59,13 @@ def settings(found, name):
 
 def connections(found, _):
     yield "Over connections (2 children)"
-    yield RATIO_NOTE.format(rounds=len(found["rounds"]))
+    yield ROUNDS.format(rounds=len(found["rounds"]))
     yield settings(found, "connections")
 
 
 def children(found, _):
     yield "Over httpd's children (32 connections)"
-    yield RATIO_NOTE.format(rounds=len(found["rounds"]))
+    yield ROUNDS.format(rounds=len(found["rounds"]))
     yield settings(found, "children")
 
 
@@ -84,8 +84,7 @@ def sessions(found, _):
             f"{row['rate']:,.0f}, ratio {ratio(row)}")
     yield "Over stored sessions (32 connections, 2 children)"
     yield ("The ratio is to 1 session with the same settings. Each request has the cookie of an active session, drawn "
-           f"at random; the client's script is the same for 1. Medians of {len(found['rounds'])} rounds. Stored in "
-           + ", ".join(f"{int(count):,}: {seconds} s" for count, seconds in found["seed_seconds"].items()) + ".")
+           "at random; the client's script is the same for 1. " + ROUNDS.format(rounds=len(found["rounds"])))
     yield table(["stored", "active", LABELS[FIRST], LABELS[EACH]], rows.values())
 
 
@@ -93,8 +92,7 @@ def instructions(found, parts):
     if "headline" in parts:
         return
     yield "Instructions per request"
-    yield ("Callgrind, 1,200 requests less 200, on one connection; the views of the first tier lived 60 s, because "
-           "valgrind is some fifty times slower.")
+    yield COUNTED
     yield table(["httpd", "instructions/request", "added"],
                 [[LABELS[key], f"{one['all']:,}", f"{one['added']:,}"] for key, one in found.items()])
 
@@ -125,7 +123,9 @@ WRITERS = {"headline": headline, "connections": connections, "children": childre
 
 
 def tables(parts, about):
-    blocks = [machine.text(about)]
+    busy = machine.remark(about)
+    blocks = [f"{machine.hardware(about)}, shared by httpd, wrk, nginx and memcached; {machine.versions(about)}."
+              + (f" **Noise:** {busy}." if busy else "")]
     for part, found in parts.items():
         title, *rest = list(WRITERS[part](found, parts)) or [None]
         blocks += [f"### {title}", *rest] if title else []
