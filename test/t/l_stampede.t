@@ -28,7 +28,8 @@ for my $mpm (qw(event worker prefork)) {
         my @answers = $server->storm(CROWD);
         like statuses(@answers), qr/^302: \d+(?:, 503: \d+)?$/, 'a crowd at a cold start is sent to the realm';
         is scalar(grep { $_->status == 503 && !$_->header('Retry-After') } @answers), 0, 'or told to come again';
-        is statuses($server->storm(CROWD)), '302: ' . CROWD, 'where all are sent from then on';
+        ok wait_until(sub { browser($name)->get('/')->status == 302 }), 'metadata and keys are there';
+        is statuses($server->storm(CROWD)), '302: ' . CROWD, 'and from then on all are sent to the realm';
         is asked($name), 'discovery 1 certs 1', 'for which it was asked once';
         my $in = signed_in($name) or return fail 'signing in';
         realm($name)->set(faults => { map { $_ => { kind => 'drop' } } qw(discovery certs) });
