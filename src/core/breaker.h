@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-/* Zeros: closed, all is well. Shared by threads; every function is safe to call from several. */
+/* Zeros: closed, all is well. Shared by threads, and by processes when it is in
+ * shared memory; every function is safe to call from several. */
 typedef struct kc_breaker_t {
     int64_t retry_at;  /* milliseconds of a monotonic clock; 0: closed */
     uint32_t failures; /* of probes in a row */

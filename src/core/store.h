@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "breaker.h"
 #include "buf.h"
 #include "err.h"
 
@@ -85,6 +86,9 @@ typedef struct kc_store_memcached_options_t {
     int64_t timeout_ms; /* of connecting, and of each answer */
     const char *user;   /* for SASL (PLAIN); NULL: none */
     const char *password;
+    /* One for each server, zeros at first, in memory that outlives the store: processes that share
+     * them learn from each other which server fails. NULL: the store has its own. */
+    kc_breaker_t *breakers;
     int64_t (*now)(void *context); /* the clock, in seconds */
     /* Called when a server is passed by from now on, and when it is asked again; may be NULL. */
     void (*report)(void *context, const char *server, int is_up, const char *why);

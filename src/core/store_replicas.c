@@ -4,7 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "breaker.h"
 #include "store.h"
 #include "store_memcached.h"
 
@@ -25,7 +24,7 @@ enum {
 
 typedef struct {
     kc_store_memcached_t *server;
-    kc_breaker_t breaker;
+    kc_breaker_t *breaker;
     uint64_t hash; /* of its text: what it is called decides what it has */
 } node_t;
 
@@ -136,9 +135,9 @@ static int64_t ticks(void)
 
 static kc_breaker_way_t way_to(node_t *node)
 {
-    if (kc_breaker_is_closed(&node->breaker))
+    if (kc_breaker_is_closed(node->breaker))
         return KC_BREAKER_CLOSED;
-    return kc_breaker_ask(&node->breaker, ticks());
+    return kc_breaker_ask(node->breaker, ticks());
 }
 
 static void report(const replicas_t *replicas, const node_t *node, int is_up, const char *why)
@@ -153,9 +152,9 @@ static void learn(const replicas_t *replicas, node_t *node, kc_breaker_way_t way
                   const kc_err_t *err)
 {
     if (rc == KC_DOWN) {
-        if (kc_breaker_fail(&node->breaker, way, ticks()))
+        if (kc_breaker_fail(node->breaker, way, ticks()))
             report(replicas, node, 0, err->detail);
-    } else if (kc_breaker_succeed(&node->breaker, way)) {
+    } else if (kc_breaker_succeed(node->breaker, way)) {
         report(replicas, node, 1, "it answers again");
     }
 }
@@ -469,6 +468,7 @@ static const kc_store_vtable_t vtable = {"memcached",  replicas_get,   replicas_
 kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, apr_pool_t *pool,
                                  kc_store_t **out, kc_err_t *err)
 {
+    kc_breaker_t *breakers = options->breakers;
     replicas_t *replicas;
     size_t i;
 
@@ -484,6 +484,8 @@ kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, ap
     replicas->count = options->count;
     replicas->copies = options->copies < options->count ? options->copies : options->count;
     replicas->nodes = apr_pcalloc(pool, options->count * sizeof(*replicas->nodes));
+    if (!breakers)
+        breakers = apr_pcalloc(pool, options->count * sizeof(*breakers));
     for (i = 0; i < options->count; i++) {
         node_t *node = &replicas->nodes[i];
         kc_rc_t rc =
@@ -491,6 +493,7 @@ kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, ap
 
         if (rc != KC_OK)
             return rc;
+        node->breaker = &breakers[i];
         node->hash = hash_text(options->servers[i]);
     }
     *out = &replicas->store;

@@ -1,6 +1,7 @@
 /* Start: settings are checked and frozen, shared memory is made, children get their own parts.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <ap_mpm.h>
+#include <apr_shm.h>
 #include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,6 +281,22 @@ static void warn(const akc_server_t *config)
             conf->memcached ? ", and no other node can read them in memcached" : "");
 }
 
+/* In memory of its own, which goes with this generation: the next one may name other servers. */
+static kc_rc_t make_breakers(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
+{
+    const apr_array_header_t *servers = config->conf->memcached;
+    apr_shm_t *mapping;
+
+    if (!servers)
+        return KC_OK;
+    if (apr_shm_create(&mapping, (apr_size_t)servers->nelts * sizeof(*config->breakers), NULL,
+                       pool) != APR_SUCCESS)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "no shared memory for the store's breakers");
+    config->breakers = apr_shm_baseaddr_get(mapping);
+    memset(config->breakers, 0, (size_t)servers->nelts * sizeof(*config->breakers));
+    return KC_OK;
+}
+
 static kc_rc_t start_server(akc_server_t *config, kept_t *kept, const shared_t *shared,
                             apr_pool_t *pool, kc_err_t *err)
 {
@@ -294,6 +311,8 @@ static kc_rc_t start_server(akc_server_t *config, kept_t *kept, const shared_t *
         rc = prepare_public_url(config, pool, err);
     if (rc == KC_OK)
         rc = make_keys(kept, config->conf, pool, &keys, err);
+    if (rc == KC_OK)
+        rc = make_breakers(config, pool, err);
     if (rc == KC_OK)
         rc = kc_rp_create(config->conf, keys, pool, &config->rp, err);
     if (rc == KC_OK)
@@ -362,7 +381,7 @@ kc_rc_t akc_lifecycle_http(const akc_server_t *config, kc_http_gate_t *gate,
     return kc_http_curl_create(&options, pool, out, err);
 }
 
-/* A server of the store goes or is back; each child finds out for itself. */
+/* A server of the store goes or is back; the child that finds out says so for all. */
 static void report_store(void *context, const char *server, int is_up, const char *why)
 {
     ap_log_error(APLOG_MARK, is_up ? APLOG_NOTICE : APLOG_WARNING, 0, (server_rec *)context,
@@ -372,15 +391,15 @@ static void report_store(void *context, const char *server, int is_up, const cha
 static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
 {
     const kc_conf_t *conf = config->conf;
-    kc_store_memcached_options_t options = {NULL,
-                                            0,
-                                            0,
-                                            conf->store_timeout,
-                                            conf->memcached_user,
-                                            conf->memcached_password,
-                                            clock_now,
-                                            report_store,
-                                            config->server};
+    kc_store_memcached_options_t options = {
+        .timeout_ms = conf->store_timeout,
+        .user = conf->memcached_user,
+        .password = conf->memcached_password,
+        .breakers = config->breakers,
+        .now = clock_now,
+        .report = report_store,
+        .context = config->server,
+    };
 
     if (!conf->memcached)
         return KC_OK; /* shared memory */

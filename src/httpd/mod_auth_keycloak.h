@@ -31,6 +31,7 @@ typedef struct akc_server_t {
     const char *public_url;      /* origin that browsers use; NULL: derive it from the request */
     apr_array_header_t *guarded; /* const char *, folded names of identity headers */
     apr_array_header_t *trusted; /* apr_ipsubnet_t *, peers whose X-Forwarded-* count */
+    kc_breaker_t *breakers;      /* shared by the children, one for each memcached server */
     kc_env_t env;
     kc_http_t *background; /* the watchdog's own way to Keycloak, the child's */
 } akc_server_t;

@@ -124,12 +124,14 @@ static kc_conf_t *read_conf(const char *path, apr_pool_t *pool)
 
 static kc_rc_t open_store(const kc_conf_t *conf, apr_pool_t *pool, kc_store_t **out, kc_err_t *err)
 {
-    kc_store_memcached_options_t options = {NULL,      0,    0,   conf->store_timeout, NULL, NULL,
-                                            clock_now, NULL, NULL};
+    kc_store_memcached_options_t options = {
+        .servers = (const char *const *)(void *)conf->memcached->elts,
+        .count = (size_t)conf->memcached->nelts,
+        .copies = (size_t)conf->store_replicas + 1,
+        .timeout_ms = conf->store_timeout,
+        .now = clock_now,
+    };
 
-    options.servers = (const char *const *)(void *)conf->memcached->elts;
-    options.count = (size_t)conf->memcached->nelts;
-    options.copies = (size_t)conf->store_replicas + 1;
     return kc_store_replicas_create(&options, pool, out, err);
 }
 

@@ -15,6 +15,8 @@ from site_under_test import Backend, asks_to_sign_in, private_file
 CONF = Path(__file__).resolve().parents[2] / "conf"
 LOADED = MODULES + ["ssl", "http2", "auth_keycloak"]
 SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef"
+# Directives that httpd accepts only together.
+TOGETHER = {"KeycloakMemcachedUser": "KeycloakMemcachedPassword", "KeycloakMemcachedPassword": "KeycloakMemcachedUser"}
 MINIMAL = f"""\
 KeycloakIssuer http://localhost/realms/kubeflow
 KeycloakClientID {CLIENT_ID}
@@ -87,13 +89,14 @@ def example_lines(folder):
 
 def test_httpd_accepts_each_line_of_the_reference(new_site, tmp_path):
     lines = example_lines(tmp_path)
-    names = {line.split()[0] for line in lines}
-    assert len(names) > 40, "the reference is not read as it should be"
+    line_of = {line.split()[0]: line for line in lines}
+    assert len(line_of) > 40, "the reference is not read as it should be"
     refused = []
     for line in lines:
         name = line.split()[0]
         base = "\n".join(row for row in MINIMAL.splitlines() if row.split()[0] != name)
-        httpd = Httpd(tmp_path / "httpd", new_site.module, free_port(), base + "\n" + line,
+        tried = [base, line, line_of[TOGETHER[name]]] if name in TOGETHER else [base, line]
+        httpd = Httpd(tmp_path / "httpd", new_site.module, free_port(), "\n".join(tried),
                       modules=LOADED)
         status, output = httpd.check()
         if status != 0 or "Syntax OK" not in output:

@@ -36,8 +36,8 @@ static int64_t now(void *context)
 /* One copy of each value, so that it is known where it is. */
 static kc_rc_t make_of(const char *const *texts, size_t count, int64_t timeout_ms, kc_store_t **out)
 {
-    kc_store_memcached_options_t options = {texts, count, 1,    timeout_ms, NULL,
-                                            NULL,  now,   NULL, NULL};
+    kc_store_memcached_options_t options = {
+        .servers = texts, .count = count, .copies = 1, .timeout_ms = timeout_ms, .now = now};
 
     return kc_store_replicas_create(&options, testlib_pool, out, &err);
 }

@@ -25,6 +25,7 @@ static kc_store_t *store, *alone[SERVERS]; /* all of them, and each by itself */
 static kc_err_t err;
 static int64_t skew; /* seconds that our clock is ahead */
 static int went, came;
+static kc_breaker_t *breakers; /* of stores that are made; NULL: each has its own */
 
 static int64_t now(void *context)
 {
@@ -44,8 +45,15 @@ static void hear(void *context, const char *server, int is_up, const char *why)
 static kc_store_t *make(size_t first, size_t count, size_t copies, int64_t timeout_ms)
 {
     const char *texts[SERVERS];
-    kc_store_memcached_options_t options = {texts, count, copies, timeout_ms, NULL,
-                                            NULL,  now,   hear,   NULL};
+    kc_store_memcached_options_t options = {
+        .servers = texts,
+        .count = count,
+        .copies = copies,
+        .timeout_ms = timeout_ms,
+        .breakers = breakers,
+        .now = now,
+        .report = hear,
+    };
     kc_store_t *made;
     size_t i;
 
@@ -62,6 +70,7 @@ static void setup(void)
     testlib_setup();
     memset(servers, 0, sizeof(servers));
     skew = went = came = 0;
+    breakers = NULL;
     for (i = 0; i < SERVERS; i++) {
         memcached_server_start(&servers[i], listener_free_port());
         alone[i] = make(i, 1, 1, TIMEOUT_MS);
@@ -380,6 +389,34 @@ static int64_t milliseconds(void)
 }
 
 /* ATTACKS J 142 */
+/* Two processes of a host: what one finds out the other knows, and one probe is for both. */
+START_TEST(who_shares_breakers_learns_from_others)
+{
+    kc_breaker_t shared[SERVERS] = {{0, 0}};
+    kc_store_t *one, *other;
+    key_text_t key = key_of(3);
+    kc_rc_t rc;
+
+    breakers = shared;
+    one = make(0, 1, 1, TIMEOUT_MS);
+    other = make(0, 1, 1, TIMEOUT_MS);
+    ck_assert_int_eq(put(one, key, "x"), KC_OK);
+    memcached_server_end(&servers[0]);
+    (void)get(one, key, &rc);
+    ck_assert_int_eq(rc, KC_DOWN);
+    ck_assert_int_eq(went, 1);
+    (void)get(other, key, &rc);
+    ck_assert_int_eq(rc, KC_DOWN);
+    ck_assert_int_eq(went, 1);
+    memcached_server_start(&servers[0], servers[0].port);
+    store = one;
+    wait_for_all();
+    ck_assert_int_eq(put(other, key, "y"), KC_OK);
+    ck_assert_int_eq(came, 1);
+    ck_assert(is_text(other, key, "y"));
+}
+END_TEST
+
 START_TEST(a_hung_server_is_waited_for_once)
 {
     int64_t start;
@@ -491,7 +528,8 @@ END_TEST
 START_TEST(options_that_make_no_sense_are_refused)
 {
     const char *texts[] = {"localhost"};
-    const kc_store_memcached_options_t good = {texts, 1, 2, 50, NULL, NULL, now, NULL, NULL};
+    const kc_store_memcached_options_t good = {
+        .servers = texts, .count = 1, .copies = 2, .timeout_ms = 50, .now = now};
     kc_store_memcached_options_t options[4] = {good, good, good, good};
     kc_store_t *none = NULL;
     size_t i;
@@ -533,6 +571,7 @@ Suite *kc_test_store_replicas(void)
     tcase_add_test(tests, a_miss_takes_a_home_that_says_so);
     tcase_add_test(tests, a_stranger_knows_of_no_miss);
     tcase_add_test(tests, with_all_servers_gone_everything_is_down);
+    tcase_add_test(tests, who_shares_breakers_learns_from_others);
     tcase_add_test(tests, a_hung_server_is_waited_for_once);
     tcase_add_test(tests, an_old_copy_gives_way_to_the_new_one);
     tcase_add_test(tests, what_one_copy_says_counts);
