@@ -35,7 +35,7 @@ enum {
 };
 
 /* The last digits are the layout's version. */
-static const uint64_t magic = UINT64_C(0x6b63636163680001);
+static const uint64_t magic = UINT64_C(0x6b63636163680002);
 
 typedef struct {
     uint64_t magic;
@@ -55,6 +55,7 @@ typedef struct {
     int64_t idle_end;
     int64_t asked_ms; /* when somebody last went to ask the store */
     int64_t used;     /* seconds */
+    uint64_t key[KC_CACHE_KEY_SIZE / sizeof(uint64_t)];
     uint64_t stamp[KC_CACHE_STAMP_SIZE / sizeof(uint64_t)];
     uint64_t len;
     uint64_t words[]; /* the view */
@@ -174,6 +175,32 @@ static int is_named(const slot_t *slot, const uint64_t name[2])
     return load(&slot->name[0]) == name[0] && load(&slot->name[1]) == name[1];
 }
 
+/* Small fields of a known number of words, out of the slot and into it. */
+static void read_words(const uint64_t *words, size_t size, void *out)
+{
+    unsigned char *place = out;
+    size_t i;
+
+    for (i = 0; i < size / sizeof(*words); i++) {
+        uint64_t word = load(&words[i]);
+
+        memcpy(place + i * sizeof(word), &word, sizeof(word));
+    }
+}
+
+static void write_words(uint64_t *words, const void *data, size_t size)
+{
+    const unsigned char *place = data;
+    size_t i;
+
+    for (i = 0; i < size / sizeof(*words); i++) {
+        uint64_t word;
+
+        memcpy(&word, place + i * sizeof(word), sizeof(word));
+        store(&words[i], word);
+    }
+}
+
 static const unsigned char *copy_words(const slot_t *slot, size_t len, apr_pool_t *pool)
 {
     size_t count = (len + sizeof(uint64_t) - 1) / sizeof(uint64_t);
@@ -190,7 +217,6 @@ static int read_slot(const slot_t *slot, size_t slot_size, const uint64_t name[2
                      kc_cache_view_t *view)
 {
     uint64_t sequence = load(&slot->sequence);
-    uint64_t stamp[2];
 
     if (sequence & 1 || !is_named(slot, name))
         return 0;
@@ -199,9 +225,8 @@ static int read_slot(const slot_t *slot, size_t slot_size, const uint64_t name[2
         return 0; /* a writer has come in between */
     view->checked_ms = load_time(&slot->checked_ms);
     view->idle_end = load_time(&slot->idle_end);
-    stamp[0] = load(&slot->stamp[0]);
-    stamp[1] = load(&slot->stamp[1]);
-    memcpy(view->stamp, stamp, sizeof(stamp));
+    read_words(slot->key, sizeof(slot->key), view->key);
+    read_words(slot->stamp, sizeof(slot->stamp), view->stamp);
     view->bytes.data = copy_words(slot, view->bytes.len, pool);
     return load(&slot->sequence) == sequence;
 }
@@ -230,6 +255,22 @@ static void make_name(const kc_cache_t *cache, const unsigned char *scope, const
     kc_siphash_put(&hash, id, KC_CACHE_ID_SIZE);
     kc_siphash_end(&hash, name);
     name[0] |= !name[0];
+}
+
+void kc_cache_stamp(const kc_cache_t *cache, kc_bytes_t value,
+                    unsigned char stamp[KC_CACHE_STAMP_SIZE])
+{
+    size_t rest = value.len % sizeof(uint64_t), whole = value.len - rest;
+    uint64_t last[2] = {0, value.len}, result[2];
+    kc_siphash_t hash;
+
+    if (rest)
+        memcpy(last, value.data + whole, rest);
+    kc_siphash_init(&hash, &cache->header->key);
+    kc_siphash_put(&hash, value.data, whole);
+    kc_siphash_put(&hash, (const unsigned char *)last, sizeof(last));
+    kc_siphash_end(&hash, result);
+    memcpy(stamp, result, sizeof(result));
 }
 
 int kc_cache_find(kc_cache_t *cache, const unsigned char *scope, const unsigned char *id,
@@ -328,27 +369,23 @@ static size_t choose_way(const class_t *class, size_t set, uint64_t tag)
 
 static void fill(slot_t *slot, const uint64_t name[2], const kc_cache_view_t *view, int64_t now)
 {
-    uint64_t stamp[2], word = 0;
-    size_t i, rest = view->bytes.len % sizeof(word), count = view->bytes.len / sizeof(word);
+    size_t rest = view->bytes.len % sizeof(uint64_t), whole = view->bytes.len - rest;
 
-    memcpy(stamp, view->stamp, sizeof(stamp));
     store(&slot->name[0], name[0]);
     store(&slot->name[1], name[1]);
     store_time(&slot->checked_ms, view->checked_ms);
     store_time(&slot->idle_end, view->idle_end);
     store_time(&slot->asked_ms, 0);
     store_time(&slot->used, now);
-    store(&slot->stamp[0], stamp[0]);
-    store(&slot->stamp[1], stamp[1]);
+    write_words(slot->key, view->key, sizeof(slot->key));
+    write_words(slot->stamp, view->stamp, sizeof(slot->stamp));
     store(&slot->len, view->bytes.len);
-    for (i = 0; i < count; i++) {
-        memcpy(&word, view->bytes.data + i * sizeof(word), sizeof(word));
-        store(&slot->words[i], word);
-    }
+    write_words(slot->words, view->bytes.data, whole);
     if (rest) {
-        word = 0;
-        memcpy(&word, view->bytes.data + count * sizeof(word), rest);
-        store(&slot->words[count], word);
+        uint64_t word = 0;
+
+        memcpy(&word, view->bytes.data + whole, rest);
+        store(&slot->words[whole / sizeof(word)], word);
     }
 }
 

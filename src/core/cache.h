@@ -12,11 +12,12 @@
 #include "siphash.h"
 
 enum {
-    KC_CACHE_SIZE_MIN = 320 * 1024,    /* bytes */
-    KC_CACHE_SCOPE_SIZE = 16,          /* bytes that tell relying parties apart */
-    KC_CACHE_ID_SIZE = 32,             /* bytes of a session's id */
-    KC_CACHE_STAMP_SIZE = 16,          /* bytes that tell a stored value from the one before it */
-    KC_CACHE_VIEW_MAX = 16 * 1024 - 80 /* bytes; what is larger is not kept */
+    KC_CACHE_SIZE_MIN = 320 * 1024,     /* bytes */
+    KC_CACHE_SCOPE_SIZE = 16,           /* bytes that tell relying parties apart */
+    KC_CACHE_ID_SIZE = 32,              /* bytes of a session's id */
+    KC_CACHE_KEY_SIZE = 64,             /* bytes of a key in the store */
+    KC_CACHE_STAMP_SIZE = 16,           /* bytes that tell a stored value from any other */
+    KC_CACHE_VIEW_MAX = 16 * 1024 - 144 /* bytes; what is larger is not kept */
 };
 
 /* Views by session id, for all children of a host. Reading takes no lock and never waits; a child
@@ -30,6 +31,7 @@ typedef struct kc_cache_view_t {
     kc_bytes_t bytes;   /* a copy in the pool */
     int64_t checked_ms; /* when the store last vouched for it, in milliseconds since 1970 */
     int64_t idle_end;   /* when it ends unless it is used, in seconds since 1970 */
+    char key[KC_CACHE_KEY_SIZE];              /* under which the store has it; no NUL follows */
     unsigned char stamp[KC_CACHE_STAMP_SIZE]; /* of the stored value that it was made of */
 } kc_cache_view_t;
 
@@ -61,6 +63,10 @@ int kc_cache_find(kc_cache_t *cache, const unsigned char *scope, const unsigned 
  * too large. */
 void kc_cache_put(kc_cache_t *cache, const kc_cache_ticket_t *ticket, const kc_cache_view_t *view,
                   int64_t now);
+/* The stamp of a stored value: a keyed hash of all of it, the same until the memory is made anew.
+ * Nobody who can write to the store can make another value that has it. */
+void kc_cache_stamp(const kc_cache_t *cache, kc_bytes_t value,
+                    unsigned char stamp[KC_CACHE_STAMP_SIZE]);
 /* 1 for the one caller in span_ms milliseconds who is to ask the store about the view found. */
 int kc_cache_claim(const kc_cache_ticket_t *ticket, int64_t now_ms, int64_t span_ms);
 /* The store has said that the view found is still right. */

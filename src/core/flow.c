@@ -24,6 +24,11 @@ kc_flow_action_t kc_flow_decide(kc_session_state_t state, kc_flow_kind_t kind)
     return table[kind][state];
 }
 
+int kc_flow_is_settled(kc_session_state_t state)
+{
+    return state == KC_SESSION_LIVE;
+}
+
 /* 1 when the header's value has the word anywhere; media types are compared without case. */
 static int mentions(const char *value, const char *word)
 {

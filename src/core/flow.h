@@ -30,6 +30,9 @@ typedef enum {
 
 /* The cell. Thread safe, pure. */
 kc_flow_action_t kc_flow_decide(kc_session_state_t state, kc_flow_kind_t kind);
+/* 1 when navigations, API calls, open pages and subrequests are all decided alike in this state, so
+ * that nobody needs to find out which one a request is. */
+int kc_flow_is_settled(kc_session_state_t state);
 
 /* What the glue knows of a request that nobody has recognised yet. NULL when a header is absent. */
 typedef struct kc_flow_signs_t {

@@ -57,14 +57,20 @@ static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *i
     return rc;
 }
 
-/* A view is of a session under some key; with another newest key all views are made anew, so that
- * taking an old key away ends what it sealed. */
+/* A view is of a session under some key; with other keys all views are made anew, so that taking a
+ * key away ends what it sealed. */
 static kc_rc_t make_scope(kc_rp_t *rp, kc_err_t *err)
 {
-    const kc_bytes_t id = {rp->id, KC_RP_ID_SIZE};
     unsigned char bytes[KC_CRYPTO_KEY_SIZE];
-    kc_rc_t rc = kc_crypto_derive(rp->keys->key[0], "scope", id, bytes, err);
+    kc_bytes_t context = {rp->id, KC_RP_ID_SIZE};
+    kc_rc_t rc = KC_OK;
+    size_t i;
 
+    for (i = 0; rc == KC_OK && i < rp->keys->count; i++) {
+        rc = kc_crypto_derive(rp->keys->key[i], "scope", context, bytes, err);
+        context.data = bytes;
+        context.len = sizeof(bytes);
+    }
     if (rc == KC_OK)
         memcpy(rp->scope, bytes, sizeof(rp->scope));
     return rc;

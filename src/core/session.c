@@ -68,15 +68,29 @@ kc_bytes_t kc_session_cookie(const kc_rp_t *rp, int is_https, const char *header
 
 /* A mark's name is its session's read backwards. That spares each request a derivation; and whoever
  * can write to the store, and so sees which mark is whose, could as well delete all marks. */
-static kc_rc_t name_in_store(visit_t *visit, const kc_crypto_key_t *key, kc_err_t *err)
+static void name_mark(visit_t *visit)
 {
-    kc_rc_t rc = kc_rp_store_key(visit->rp, key, key_purpose, visit->id, visit->key, err);
     size_t i;
 
     for (i = 0; i < KC_STORE_KEY_LEN; i++)
         visit->mark[i] = visit->key[KC_STORE_KEY_LEN - 1 - i];
     visit->mark[i] = '\0';
+}
+
+static kc_rc_t name_in_store(visit_t *visit, const kc_crypto_key_t *key, kc_err_t *err)
+{
+    kc_rc_t rc = kc_rp_store_key(visit->rp, key, key_purpose, visit->id, visit->key, err);
+
+    name_mark(visit);
     return rc;
+}
+
+/* A view knows the name; deriving it again would cost more than all else that is done here. */
+static void name_of_view(visit_t *visit)
+{
+    memcpy(visit->key, visit->view.key, KC_STORE_KEY_LEN);
+    visit->key[KC_STORE_KEY_LEN] = '\0';
+    name_mark(visit);
 }
 
 static kc_seal_use_t seal_use(const kc_rp_t *rp, kc_bytes_t id)
@@ -121,30 +135,48 @@ static kc_rc_t visit_begin(visit_t *visit, const kc_rp_t *rp, kc_bytes_t cookie,
     return KC_OK;
 }
 
-/* Looks the session up under each key in turn, newest first, with its mark. KC_MISS: there is none;
+/* Looks the session up under the name that the visit has, with its mark. KC_MISS: there is none;
  * KC_REFUSED: ended by a mark. */
-static kc_rc_t ask_store(visit_t *visit, kc_store_item_t *found, kc_err_t *err)
+static kc_rc_t ask_by_name(visit_t *visit, kc_store_item_t *found, kc_err_t *err)
 {
-    const kc_rp_t *rp = visit->rp;
     const char *keys[2] = {visit->key, visit->mark};
     kc_store_item_t items[2];
+    kc_rc_t rc = kc_store_get(visit->rp->env->sessions, keys, 2, items, visit->pool, err);
+
+    if (rc != KC_OK)
+        return rc;
+    if (items[1].value.data)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_ENDED, "the session was signed out");
+    if (!items[0].value.data)
+        return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "no session of that id is stored");
+    *found = items[0];
+    return KC_OK;
+}
+
+static int is_name_of_view(const visit_t *visit)
+{
+    return visit->has_view && memcmp(visit->key, visit->view.key, KC_STORE_KEY_LEN) == 0;
+}
+
+/* The same where its view says, and under each key in turn, newest first. */
+static kc_rc_t ask_store(visit_t *visit, kc_store_item_t *found, kc_err_t *err)
+{
+    const kc_seal_keys_t *keys = visit->rp->keys;
+    kc_rc_t rc = KC_MISS;
     size_t i;
 
-    for (i = 0; i < rp->keys->count; i++) {
-        kc_rc_t rc = name_in_store(visit, rp->keys->key[i], err);
-
-        if (rc == KC_OK)
-            rc = kc_store_get(rp->env->sessions, keys, 2, items, visit->pool, err);
-        if (rc != KC_OK)
-            return rc;
-        if (items[1].value.data)
-            return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_ENDED, "the session was signed out");
-        if (items[0].value.data) {
-            *found = items[0];
-            return KC_OK;
-        }
+    if (visit->has_view) {
+        name_of_view(visit);
+        rc = ask_by_name(visit, found, err);
     }
-    return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "no session of that id is stored");
+    for (i = 0; rc == KC_MISS && i < keys->count; i++) {
+        rc = name_in_store(visit, keys->key[i], err);
+        if (rc == KC_OK && is_name_of_view(visit))
+            rc = KC_MISS; /* as has just been heard */
+        else if (rc == KC_OK)
+            rc = ask_by_name(visit, found, err);
+    }
+    return rc;
 }
 
 /* KC_REFUSED: it cannot be read; KC_MISS: it is past its end. */
@@ -334,13 +366,14 @@ static int is_fresh(const visit_t *visit)
     return age < ttl - ttl / 10 || !kc_cache_claim(&visit->ticket, visit->now_ms, ttl / 10 + 1);
 }
 
-/* The store does not answer: for a while, what it has said lately is believed. */
+/* The store does not answer: for a while, what it has said lately is believed; unless it is to be
+ * asked on each request. */
 static int is_within_grace(const visit_t *visit)
 {
     const kc_conf_t *conf = visit->rp->conf;
     int64_t age;
 
-    if (!visit->has_view || visit->now >= visit->view.idle_end)
+    if (!conf->cache_ttl || !visit->has_view || visit->now >= visit->view.idle_end)
         return 0;
     age = view_age(visit);
     return age >= 0 && age < conf->cache_ttl + conf->store_grace * 1000;
@@ -364,30 +397,32 @@ static void put_view(const visit_t *visit, const kc_session_t *session, const kc
                      int64_t idle_end)
 {
     const kc_bytes_t nothing = {NULL, 0};
-    kc_cache_view_t view = {{NULL, 0}, visit->now_ms, idle_end, ""};
+    kc_cache_t *cache = visit->rp->env->cache;
+    kc_cache_view_t view = {{NULL, 0}, visit->now_ms, idle_end, "", ""};
     kc_session_t bare = *session;
     kc_pack_t contents;
 
-    if (!visit->rp->env->cache)
+    if (!cache)
         return;
     if (visit->rp->keeps_claims &&
         kc_session_contents(session, visit->pool, &contents, NULL) == KC_OK)
         bare.claims = claims_text(&contents, visit->pool);
     bare.packed = nothing;
-    memcpy(view.stamp, item->value.data + item->value.len - KC_CACHE_STAMP_SIZE,
-           KC_CACHE_STAMP_SIZE);
+    memcpy(view.key, visit->key, KC_CACHE_KEY_SIZE);
+    kc_cache_stamp(cache, item->value, view.stamp);
     if (kc_session_form_write(&bare, visit->pool, &view.bytes, NULL) == KC_OK)
-        kc_cache_put(visit->rp->env->cache, &visit->ticket, &view, visit->now);
+        kc_cache_put(cache, &visit->ticket, &view, visit->now);
 }
 
-/* A seal ends in its tag: with the same tag it is the value that the view was made of. */
+/* It is the value that the view was made of. */
 static int is_unchanged(const visit_t *visit, const kc_store_item_t *item)
 {
-    kc_bytes_t value = item->value;
+    unsigned char stamp[KC_CACHE_STAMP_SIZE];
 
-    return visit->has_view && value.len >= KC_SEAL_OVERHEAD &&
-           memcmp(visit->view.stamp, value.data + value.len - KC_CACHE_STAMP_SIZE,
-                  KC_CACHE_STAMP_SIZE) == 0;
+    if (!visit->has_view)
+        return 0;
+    kc_cache_stamp(visit->rp->env->cache, item->value, stamp);
+    return memcmp(visit->view.stamp, stamp, sizeof(stamp)) == 0;
 }
 
 static kc_session_state_t from_store(visit_t *visit, const kc_store_item_t *item,

@@ -76,8 +76,9 @@ static int pass(request_rec *r)
 static int act(akc_request_t *request, request_rec *r)
 {
     kc_session_state_t state = akc_request_session(request, r);
+    kc_flow_kind_t kind = kc_flow_is_settled(state) ? KC_FLOW_NAVIGATION : request_kind(r);
 
-    switch (kc_flow_decide(state, request_kind(r))) {
+    switch (kc_flow_decide(state, kind)) {
     case KC_FLOW_GO:
         akc_export_identity(request, r);
         return OK;

@@ -319,7 +319,7 @@ static kc_rc_t start_server(akc_server_t *config, kept_t *kept, const shared_t *
         config->rp->keeps_claims = akc_require_asks_claims();
     config->env.host = shared->store;
     config->env.sessions = shared->store;
-    config->env.cache = config->conf->cache_ttl ? shared->cache : NULL;
+    config->env.cache = shared->cache;
     warn(config);
     warn_of_network(config, pool);
     return rc;

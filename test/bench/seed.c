@@ -21,6 +21,7 @@
 #include "session.h"
 
 enum {
+    PATIENCE_MS = 10000, /* memcached stalls while its table grows */
     THREADS = 8, /* each waits for memcached's answers most of its time */
     LINE_MAX_SIZE = 16 * 1024,
     COOKIE_LINE = KC_SESSION_ID_TEXT + 1 /* a cookie and its newline */
@@ -128,7 +129,7 @@ static kc_rc_t open_store(const kc_conf_t *conf, apr_pool_t *pool, kc_store_t **
         .servers = (const char *const *)(void *)conf->memcached->elts,
         .count = (size_t)conf->memcached->nelts,
         .copies = (size_t)conf->store_replicas + 1,
-        .timeout_ms = conf->store_timeout,
+        .timeout_ms = PATIENCE_MS,
         .now = clock_now,
     };
 

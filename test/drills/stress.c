@@ -134,7 +134,7 @@ static void read_key(uint32_t number, apr_pool_t *pool)
 static int visit_view(uint32_t number, uint32_t choice, apr_pool_t *pool)
 {
     unsigned char room[VALUE_MAX], id[KC_CACHE_ID_SIZE] = "id";
-    kc_cache_view_t view, fresh = {{room, 0}, choice, LATER, ""};
+    kc_cache_view_t view, fresh = {{room, 0}, choice, LATER, "", ""};
     kc_cache_ticket_t ticket;
     int is_found;
 

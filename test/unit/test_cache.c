@@ -51,9 +51,10 @@ static int find(uint32_t number, kc_cache_ticket_t *ticket, kc_cache_view_t *vie
 /* A view of len bytes that differ from number to number. */
 static kc_cache_view_t sample(uint32_t number, size_t len)
 {
-    kc_cache_view_t view = {{room, len}, NOW * INT64_C(1000), NOW + 3600, "stamp"};
+    kc_cache_view_t view = {{room, len}, NOW * INT64_C(1000), NOW + 3600, "", "stamp"};
     size_t i;
 
+    memset(view.key, (int)('a' + number % 26), sizeof(view.key));
     for (i = 0; i < len; i++)
         room[i] = (unsigned char)(number * 31 + i * 7);
     return view;
@@ -81,6 +82,7 @@ static void assert_found(uint32_t number, size_t len)
     ck_assert_int_eq(find(number, &ticket, &view), 1);
     ck_assert_uint_eq(view.bytes.len, len);
     ck_assert_mem_eq(view.bytes.data, expected.bytes.data, len);
+    ck_assert_mem_eq(view.key, expected.key, KC_CACHE_KEY_SIZE);
     ck_assert_mem_eq(view.stamp, expected.stamp, KC_CACHE_STAMP_SIZE);
     ck_assert_int_eq(view.checked_ms, expected.checked_ms);
     ck_assert_int_eq(view.idle_end, expected.idle_end);

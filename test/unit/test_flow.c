@@ -75,6 +75,26 @@ START_TEST(only_a_live_session_gives_an_identity)
 }
 END_TEST
 
+START_TEST(where_the_state_settles_it_the_kind_does_not_matter)
+{
+    static const kc_flow_kind_t kinds[] = {KC_FLOW_API, KC_FLOW_OPEN, KC_FLOW_SUBREQUEST};
+    int state;
+    size_t i;
+
+    for (state = 0; state < KC_SESSION_STATES; state++) {
+        int differ = 0;
+
+        for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+            differ |= kc_flow_decide((kc_session_state_t)state, kinds[i]) !=
+                      kc_flow_decide((kc_session_state_t)state, KC_FLOW_NAVIGATION);
+        if (kc_flow_is_settled((kc_session_state_t)state))
+            ck_assert_int_eq(differ, 0);
+    }
+    ck_assert_int_eq(kc_flow_is_settled(KC_SESSION_LIVE), 1);
+    ck_assert_int_eq(kc_flow_is_settled(KC_SESSION_NONE), 0);
+}
+END_TEST
+
 START_TEST(what_is_no_cell_lets_nobody_in)
 {
     ck_assert_int_eq(kc_flow_decide(KC_SESSION_STATES, KC_FLOW_NAVIGATION), KC_FLOW_UNAVAILABLE);
@@ -193,6 +213,7 @@ Suite *kc_test_flow(void)
     tcase_add_loop_test(table, each_cell_is_decided_as_written_here, 0, CELLS);
     tcase_add_test(table, the_list_above_visits_every_cell_once);
     tcase_add_loop_test(table, only_a_live_session_gives_an_identity, 0, CELLS);
+    tcase_add_test(table, where_the_state_settles_it_the_kind_does_not_matter);
     tcase_add_test(table, what_is_no_cell_lets_nobody_in);
     tcase_add_loop_test(kind, pages_are_told_from_api_calls, 0,
                         (int)(sizeof(kinds) / sizeof(kinds[0])));

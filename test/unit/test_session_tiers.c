@@ -162,17 +162,74 @@ END_TEST
 
 START_TEST(what_the_store_vouches_for_is_not_opened_again)
 {
+    const kc_seal_keys_t *keys = site->rp->keys;
+    const kc_seal_keys_t none = {0, {NULL}};
     const char *id = create();
-    kc_fake_entry_t *entry = kc_fake_store_nth(&fake->sessions, 0);
 
     (void)find(id);
     pass(5000);
-    entry->data[20] ^= 1; /* would not open */
+    site->rp->keys = &none; /* nothing can be named or opened */
     ck_assert_int_eq(find(id), KC_SESSION_LIVE);
-    entry->data[entry->len - 1] ^= 1; /* another tag: another value */
+    ck_assert_int_eq(asked(), 2);
+    site->rp->keys = keys;
+}
+END_TEST
+
+/* What views know of a session must not outlive the key that it was sealed with. */
+START_TEST(a_key_that_is_taken_away_ends_its_sessions)
+{
+    static const char old[] = "0123456789abcdef0123456789abcdef";
+    static const char fresh[] = "ffffffffffffffffffffffffffffffff";
+    const char *id;
+
+    site->keys = kc_fake_site_keys(site, old, NULL);
+    kc_fake_site_renew(site);
+    id = create();
+    site->keys = kc_fake_site_keys(site, fresh, old);
+    kc_fake_site_renew(site);
+    ck_assert_int_eq(find(id), KC_SESSION_LIVE);
+    ck_assert_int_eq(find(id), KC_SESSION_LIVE);
+    site->keys = kc_fake_site_keys(site, fresh, NULL);
+    kc_fake_site_renew(site);
+    ck_assert_int_eq(find(id), KC_SESSION_NONE);
     pass(1000);
     ck_assert_int_eq(find(id), KC_SESSION_NONE);
-    ck_assert_int_eq(last.reason, KC_ERR_SEAL);
+}
+END_TEST
+
+/* ATTACKS J 132 */
+START_TEST(a_stored_value_with_any_byte_changed_is_opened_and_refused)
+{
+    const char *id = create();
+    kc_fake_entry_t *entry = kc_fake_store_nth(&fake->sessions, 0);
+    size_t i;
+
+    for (i = 0; i < entry->len; i++) {
+        (void)find(id);
+        pass(1000);
+        entry->data[i] ^= 1;
+        ck_assert_int_eq(find(id), KC_SESSION_NONE);
+        ck_assert_int_eq(last.reason, KC_ERR_SEAL);
+        entry->data[i] ^= 1;
+        ck_assert_int_eq(find(id), KC_SESSION_LIVE);
+    }
+}
+END_TEST
+
+START_TEST(asked_on_each_request_the_store_alone_decides)
+{
+    const char *id = create();
+    int i;
+
+    site->conf->cache_ttl = 0;
+    for (i = 0; i < 10; i++)
+        ck_assert_int_eq(find(id), KC_SESSION_LIVE);
+    ck_assert_int_eq(asked(), 10);
+    fake->sessions.is_down = 1;
+    ck_assert_int_eq(find(id), KC_SESSION_UNKNOWN);
+    fake->sessions.is_down = 0;
+    end_elsewhere(id);
+    ck_assert_int_eq(find(id), KC_SESSION_ENDED);
 }
 END_TEST
 
@@ -463,7 +520,7 @@ START_TEST(a_view_of_another_version_is_as_good_as_none)
 {
     const char *id = create();
     unsigned char raw[KC_SESSION_ID_SIZE];
-    kc_cache_view_t view = {{(const unsigned char *)"\3nothing that we know", 21}, 0, 0, ""};
+    kc_cache_view_t view = {{(const unsigned char *)"\3nothing that we know", 21}, 0, 0, "", ""};
     kc_cache_ticket_t ticket;
     kc_cache_view_t none;
     kc_bytes_t bytes;
@@ -499,6 +556,9 @@ Suite *kc_test_session_tiers(void)
     tcase_add_test(tests, in_the_last_tenth_of_its_time_one_asks_and_the_others_go_on);
     tcase_add_test(tests, a_view_past_its_ttl_lets_nobody_go_on);
     tcase_add_test(tests, what_the_store_vouches_for_is_not_opened_again);
+    tcase_add_test(tests, a_key_that_is_taken_away_ends_its_sessions);
+    tcase_add_test(tests, a_stored_value_with_any_byte_changed_is_opened_and_refused);
+    tcase_add_test(tests, asked_on_each_request_the_store_alone_decides);
     tcase_add_test(tests, a_value_that_was_replaced_is_seen);
     tcase_add_test(tests, without_a_first_tier_the_store_is_asked_each_time);
     tcase_add_test(tests, a_session_too_large_for_a_view_is_found_all_the_same);
