@@ -14,7 +14,7 @@
 enum {
     KC_STORE_KEY_LEN = 64,              /* lower-case hex; client bytes never become a key */
     KC_STORE_VALUE_MAX = 256 * 1024,    /* bytes */
-    KC_STORE_GET_MAX = 8,               /* keys in one get */
+    KC_STORE_GET_MAX = 32,              /* keys in one get */
     KC_STORE_SHM_SIZE_MIN = 1024 * 1024 /* bytes */
 };
 
@@ -111,5 +111,12 @@ int kc_store_memcached_can_sign_in(void);
  * KC_FAULT for malformed servers or options. */
 kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, apr_pool_t *pool,
                                  kc_store_t **out, kc_err_t *err);
+
+/* A store before another, for the threads of one process: a get that comes while one is under way
+ * waits for its end and then shares one question with all who have waited (up to KC_STORE_GET_MAX
+ * keys, equal ones once). A get takes up to twice the inner store's deadline. Everything else goes
+ * straight on. inner must outlive it. */
+kc_rc_t kc_store_combined_create(kc_store_t *inner, apr_pool_t *pool, kc_store_t **out,
+                                 kc_err_t *err);
 
 #endif

@@ -16,7 +16,6 @@
 enum {
     SERVERS_MAX = 64, /* bits of walk_t */
     COPIES_MAX = 3,
-    ASKED_MAX = KC_STORE_GET_MAX * COPIES_MAX,
     SECONDS_BITS = 20,
     SECONDS_MASK = (1 << SECONDS_BITS) - 1,
     MINUTES_MAX = 4095
@@ -219,7 +218,8 @@ typedef struct {
     const replicas_t *replicas;
     const char *const *keys;
     size_t count;
-    asked_t asked[ASKED_MAX];
+    apr_pool_t *pool;
+    asked_t *asked[SERVERS_MAX];
     size_t asked_count;
 } reading_t;
 
@@ -231,13 +231,13 @@ static asked_t *asked_for(reading_t *reading, node_t *node)
     size_t i;
 
     for (i = 0; i < reading->asked_count; i++) {
-        if (reading->asked[i].node == node)
-            return &reading->asked[i];
+        if (reading->asked[i]->node == node)
+            return reading->asked[i];
     }
     way = way_to(node);
     if (way == KC_BREAKER_OPEN)
         return NULL;
-    asked = &reading->asked[reading->asked_count++];
+    asked = reading->asked[reading->asked_count++] = apr_palloc(reading->pool, sizeof(*asked));
     asked->node = node;
     asked->way = way;
     asked->get.server = node->server;
@@ -272,20 +272,21 @@ static void plan(reading_t *reading)
 
 /* All questions go out before the first answer is read. Once an answer has not come in time, the
  * others have had that time too. */
-static void run(reading_t *reading, apr_pool_t *pool, kc_err_t *err)
+static void run(reading_t *reading, kc_err_t *err)
 {
     const replicas_t *replicas = reading->replicas;
     int64_t start = reading->asked_count > 1 ? ticks() : 0;
     size_t i;
 
     for (i = 0; i < reading->asked_count; i++)
-        reading->asked[i].rc = kc_store_memcached_send(&reading->asked[i].get, err);
+        reading->asked[i]->rc = kc_store_memcached_send(&reading->asked[i]->get, err);
     for (i = 0; i < reading->asked_count; i++) {
-        asked_t *asked = &reading->asked[i];
+        asked_t *asked = reading->asked[i];
         int is_late = i && ticks() - start >= replicas->options.timeout_ms;
 
         if (asked->rc == KC_OK)
-            asked->rc = kc_store_memcached_receive(&asked->get, is_late, asked->items, pool, err);
+            asked->rc =
+                kc_store_memcached_receive(&asked->get, is_late, asked->items, reading->pool, err);
         learn(replicas, asked->node, asked->way, asked->rc, err);
     }
 }
@@ -312,7 +313,7 @@ static const kc_store_memcached_item_t *newest(const reading_t *reading, size_t 
 
     *is_definite = 0;
     for (i = 0; i < reading->asked_count; i++) {
-        const asked_t *asked = &reading->asked[i];
+        const asked_t *asked = reading->asked[i];
         int at = index_in(asked, place);
         const kc_store_memcached_item_t *item = at < 0 ? NULL : &asked->items[at];
 
@@ -338,7 +339,7 @@ static void repair(const reading_t *reading, size_t place, const kc_store_memcac
         return; /* nothing that we wrote */
     command.expires_at = replicas->options.now(replicas->options.context) + span;
     for (i = 0; i < reading->asked_count; i++) {
-        const asked_t *asked = &reading->asked[i];
+        const asked_t *asked = reading->asked[i];
         int at = index_in(asked, place);
 
         if (at < 0 || &asked->items[at] == best)
@@ -361,9 +362,10 @@ static kc_rc_t replicas_get(kc_store_t *store, const char *const *keys, size_t c
     reading.replicas = (const replicas_t *)(void *)store;
     reading.keys = keys;
     reading.count = count;
+    reading.pool = pool;
     reading.asked_count = 0;
     plan(&reading);
-    run(&reading, pool, &why);
+    run(&reading, &why);
     for (i = 0; i < count; i++) {
         int is_definite;
         const kc_store_memcached_item_t *best = newest(&reading, i, &is_definite);

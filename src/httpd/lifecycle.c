@@ -401,12 +401,16 @@ static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
         .context = config->server,
     };
 
+    kc_store_t *store;
+    kc_rc_t rc;
+
     if (!conf->memcached)
         return KC_OK; /* shared memory */
     options.servers = (const char *const *)(void *)conf->memcached->elts;
     options.count = (size_t)conf->memcached->nelts;
     options.copies = (size_t)conf->store_replicas + 1; /* a choice counts from zero */
-    return kc_store_replicas_create(&options, pool, &config->env.sessions, err);
+    rc = kc_store_replicas_create(&options, pool, &store, err);
+    return rc == KC_OK ? kc_store_combined_create(store, pool, &config->env.sessions, err) : rc;
 }
 
 static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_t *pool,

@@ -1,5 +1,6 @@
-/* The two stores in shared memory under many processes and threads, some of which are killed: every
- * value that is read must be whole and its key's, and none may get lost.
+/* The two stores in shared memory under many processes and threads, some of which are killed, the
+ * threads' questions put together: every value that is read must be whole and its key's, and none
+ * may get lost.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <pthread.h>
@@ -256,13 +257,15 @@ static void kill_many(pid_t *pids, unsigned int count, apr_pool_t *pool)
 static void set_up(apr_pool_t *pool)
 {
     static const kc_siphash_key_t key = {{1, 2}};
+    kc_store_t *shared;
     kc_err_t err;
     uint32_t i;
 
     board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (board == MAP_FAILED)
         fail("no shared memory", 0);
-    if (kc_store_shm_create(STORE_SIZE, clock_now, NULL, pool, &store, &err) != KC_OK ||
+    if (kc_store_shm_create(STORE_SIZE, clock_now, NULL, pool, &shared, &err) != KC_OK ||
+        kc_store_combined_create(shared, pool, &store, &err) != KC_OK ||
         kc_cache_create(CACHE_SIZE, &key, pool, &cache, &err) != KC_OK)
         fail(err.detail, 0);
     for (i = 0; i < KEYS; i++)

@@ -81,12 +81,15 @@ END_TEST
 START_TEST(refuses_wrong_sizes_and_times)
 {
     static unsigned char large[KC_STORE_VALUE_MAX + 1];
-    const char *keys[KC_STORE_GET_MAX + 1] = {KEY, KEY, KEY, KEY, KEY, KEY, KEY, KEY, KEY};
+    const char *keys[KC_STORE_GET_MAX + 1];
     kc_store_item_t items[KC_STORE_GET_MAX + 1];
     kc_bytes_t bytes = {large, sizeof(large)};
     kc_bytes_t hollow = {NULL, 1};
     kc_store_t *store = fake->env.sessions;
+    size_t i;
 
+    for (i = 0; i <= KC_STORE_GET_MAX; i++)
+        keys[i] = KEY;
     ck_assert_int_eq(kc_store_put(store, KEY, bytes, KC_FAKE_NOW + 1, &err), KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_STORE_VALUE);
     ck_assert_int_eq(kc_store_add(store, KEY, bytes, KC_FAKE_NOW + 1, &err), KC_REFUSED);

@@ -1,0 +1,340 @@
+/* Tests of kc_store_combined_create: who asks, who shares, and what each is told.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <check.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store.h"
+#include "testlib.h"
+
+Suite *kc_test_store_combined(void);
+
+enum { CALLERS = 20, ROUNDS_MAX = 200 };
+
+/* A store that answers a key with the key itself and an edition, and that can be held up: then it
+ * has made up its answer, and gives it when it is let go. */
+typedef struct {
+    kc_store_t store; /* first */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int is_held;
+    int inside;    /* questions under way */
+    int edition;   /* of all values */
+    int questions; /* so far */
+    size_t most;   /* keys of one question */
+    int writes;
+    kc_rc_t rc;
+} inner_t;
+
+typedef struct {
+    pthread_t thread;
+    apr_pool_t *pool;
+    unsigned int number;
+    char keys[2][KC_STORE_KEY_LEN + 1];
+    kc_store_item_t items[2];
+    kc_rc_t rc;
+    kc_err_t err;
+} caller_t;
+
+static inner_t inner;
+static kc_store_t *store;
+static caller_t callers[CALLERS];
+static kc_err_t err;
+
+static kc_rc_t inner_get(kc_store_t *handle, const char *const *keys, size_t count,
+                         kc_store_item_t *items, apr_pool_t *pool, kc_err_t *why)
+{
+    kc_rc_t rc;
+    size_t i;
+
+    (void)handle;
+    (void)pthread_mutex_lock(&inner.lock);
+    inner.questions++;
+    inner.inside++;
+    ck_assert_int_eq(inner.inside, 1);
+    if (count > inner.most)
+        inner.most = count;
+    for (i = 0; i < count; i++) {
+        items[i].value = kc_buf_text(apr_psprintf(pool, "%s %d", keys[i], inner.edition));
+        items[i].expires_at = inner.edition;
+    }
+    rc = inner.rc;
+    (void)pthread_cond_broadcast(&inner.changed);
+    while (inner.is_held)
+        (void)pthread_cond_wait(&inner.changed, &inner.lock);
+    inner.inside--;
+    (void)pthread_mutex_unlock(&inner.lock);
+    return rc == KC_OK ? KC_OK : KC_FAIL(why, rc, KC_ERR_STORE_DOWN, "it is down");
+}
+
+static kc_rc_t inner_write(kc_store_t *handle, const char *key, kc_bytes_t value,
+                           int64_t expires_at, kc_err_t *why)
+{
+    (void)handle, (void)key, (void)value, (void)expires_at, (void)why;
+    inner.writes++;
+    return KC_EXISTS;
+}
+
+static kc_rc_t inner_touch(kc_store_t *handle, const char *key, int64_t expires_at, kc_err_t *why)
+{
+    (void)handle, (void)key, (void)expires_at, (void)why;
+    inner.writes += 10;
+    return KC_MISS;
+}
+
+static kc_rc_t inner_drop(kc_store_t *handle, const char *key, kc_err_t *why)
+{
+    (void)handle, (void)key, (void)why;
+    inner.writes += 100;
+    return KC_OK;
+}
+
+static void key_make(unsigned int number, char *out)
+{
+    (void)snprintf(out, KC_STORE_KEY_LEN + 1, "%064x", number);
+}
+
+static void setup(void)
+{
+    static const kc_store_vtable_t vtable = {"inner",     inner_get,   inner_write,
+                                             inner_write, inner_touch, inner_drop};
+    unsigned int i;
+
+    testlib_setup();
+    memset(&inner, 0, sizeof(inner));
+    memset(callers, 0, sizeof(callers));
+    inner.store.vtable = &vtable;
+    (void)pthread_mutex_init(&inner.lock, NULL);
+    (void)pthread_cond_init(&inner.changed, NULL);
+    ck_assert_int_eq(kc_store_combined_create(&inner.store, testlib_pool, &store, &err), KC_OK);
+    for (i = 0; i < CALLERS; i++) {
+        callers[i].number = i;
+        key_make(2 * i, callers[i].keys[0]);
+        key_make(2 * i + 1, callers[i].keys[1]);
+    }
+}
+
+static void *call(void *data)
+{
+    caller_t *caller = data;
+    const char *keys[2] = {caller->keys[0], caller->keys[1]};
+
+    caller->rc = kc_store_get(store, keys, 2, caller->items, caller->pool, &caller->err);
+    return NULL;
+}
+
+/* What it was answered goes with it. */
+static void forget(caller_t *caller)
+{
+    if (caller->pool)
+        apr_pool_destroy(caller->pool);
+    caller->pool = NULL;
+}
+
+static void start(caller_t *caller)
+{
+    forget(caller);
+    ck_assert_int_eq(apr_pool_create_unmanaged_ex(&caller->pool, NULL, NULL), APR_SUCCESS);
+    ck_assert_int_eq(pthread_create(&caller->thread, NULL, call, caller), 0);
+}
+
+static void teardown(void)
+{
+    unsigned int i;
+
+    for (i = 0; i < CALLERS; i++)
+        forget(&callers[i]);
+    testlib_teardown();
+}
+
+static void hold(void)
+{
+    (void)pthread_mutex_lock(&inner.lock);
+    inner.is_held = 1;
+    (void)pthread_mutex_unlock(&inner.lock);
+}
+
+static void let_go(void)
+{
+    (void)pthread_mutex_lock(&inner.lock);
+    inner.is_held = 0;
+    (void)pthread_cond_broadcast(&inner.changed);
+    (void)pthread_mutex_unlock(&inner.lock);
+}
+
+static void wait_for_question(void)
+{
+    (void)pthread_mutex_lock(&inner.lock);
+    while (!inner.inside)
+        (void)pthread_cond_wait(&inner.changed, &inner.lock);
+    (void)pthread_mutex_unlock(&inner.lock);
+}
+
+static void assert_answered(const caller_t *caller, int edition)
+{
+    size_t i;
+
+    ck_assert_int_eq(caller->rc, KC_OK);
+    for (i = 0; i < 2; i++) {
+        char expected[KC_STORE_KEY_LEN + 16];
+
+        (void)snprintf(expected, sizeof(expected), "%s %d", caller->keys[i], edition);
+        ck_assert_uint_eq(caller->items[i].value.len, strlen(expected));
+        ck_assert_mem_eq(caller->items[i].value.data, expected, strlen(expected));
+        ck_assert_int_eq(caller->items[i].expires_at, edition);
+    }
+}
+
+/* One is held up asking while the others come; a few rounds of it until all others are seen to
+ * share questions, for nobody can tell when a thread has begun to wait. */
+static void crowd(unsigned int count, size_t keys, int questions)
+{
+    int round;
+
+    for (round = 0; round < ROUNDS_MAX; round++) {
+        unsigned int i;
+
+        inner.questions = 0;
+        inner.most = 0;
+        hold();
+        start(&callers[0]);
+        wait_for_question();
+        for (i = 1; i < count; i++)
+            start(&callers[i]);
+        for (i = 0; i < count; i++)
+            (void)sched_yield();
+        let_go();
+        for (i = 0; i < count; i++)
+            ck_assert_int_eq(pthread_join(callers[i].thread, NULL), 0);
+        if (inner.most == keys && inner.questions == questions)
+            return;
+        for (i = 0; i < count; i++)
+            forget(&callers[i]);
+    }
+    ck_abort_msg("%d rounds, and never %zu keys in %d questions", round, keys, questions);
+}
+
+START_TEST(who_is_alone_asks_at_once)
+{
+    start(&callers[0]);
+    ck_assert_int_eq(pthread_join(callers[0].thread, NULL), 0);
+    assert_answered(&callers[0], 0);
+    ck_assert_int_eq(inner.questions, 1);
+    ck_assert_uint_eq(inner.most, 2);
+    start(&callers[1]);
+    ck_assert_int_eq(pthread_join(callers[1].thread, NULL), 0);
+    assert_answered(&callers[1], 0);
+    ck_assert_int_eq(inner.questions, 2);
+}
+END_TEST
+
+START_TEST(who_comes_meanwhile_shares_the_next_question)
+{
+    unsigned int i, j;
+
+    crowd(6, 10, 2);
+    /* each has its answer in its own memory */
+    for (i = 0; i < 6; i++) {
+        for (j = i; j < 6; j++)
+            assert_answered(&callers[j], 0);
+        forget(&callers[i]);
+    }
+}
+END_TEST
+
+START_TEST(more_than_one_question_takes_are_asked_in_several)
+{
+    unsigned int i;
+
+    crowd(CALLERS, KC_STORE_GET_MAX, 3);
+    for (i = 0; i < CALLERS; i++)
+        assert_answered(&callers[i], 0);
+}
+END_TEST
+
+START_TEST(the_same_key_is_asked_for_once)
+{
+    unsigned int i;
+
+    for (i = 1; i < 6; i++)
+        memcpy(callers[i].keys, callers[1].keys, sizeof(callers[i].keys));
+    memcpy(callers[5].keys[0], callers[0].keys[0], sizeof(callers[5].keys[0]));
+    crowd(6, 3, 2);
+    for (i = 0; i < 6; i++)
+        assert_answered(&callers[i], 0);
+}
+END_TEST
+
+/* What was asked before somebody came is no answer to that one. */
+START_TEST(no_answer_is_older_than_its_question)
+{
+    hold();
+    start(&callers[0]);
+    wait_for_question();
+    (void)pthread_mutex_lock(&inner.lock);
+    inner.edition = 1;
+    (void)pthread_mutex_unlock(&inner.lock);
+    memcpy(callers[1].keys, callers[0].keys, sizeof(callers[1].keys));
+    start(&callers[1]);
+    let_go();
+    ck_assert_int_eq(pthread_join(callers[0].thread, NULL), 0);
+    ck_assert_int_eq(pthread_join(callers[1].thread, NULL), 0);
+    assert_answered(&callers[0], 0);
+    assert_answered(&callers[1], 1);
+}
+END_TEST
+
+START_TEST(an_outage_is_everybodys)
+{
+    unsigned int i;
+    size_t j;
+
+    inner.rc = KC_DOWN;
+    crowd(6, 10, 2);
+    for (i = 0; i < 6; i++) {
+        ck_assert_int_eq(callers[i].rc, KC_DOWN);
+        ck_assert_int_eq(callers[i].err.reason, KC_ERR_STORE_DOWN);
+        ck_assert_str_eq(callers[i].err.detail, "it is down");
+        for (j = 0; j < 2; j++)
+            ck_assert_ptr_null(callers[i].items[j].value.data);
+    }
+    inner.rc = KC_OK;
+    start(&callers[0]);
+    ck_assert_int_eq(pthread_join(callers[0].thread, NULL), 0);
+    assert_answered(&callers[0], 0);
+}
+END_TEST
+
+START_TEST(writes_go_straight_on)
+{
+    const char *key = callers[0].keys[0];
+
+    ck_assert_int_eq(kc_store_put(store, key, kc_buf_text("x"), 1, &err), KC_EXISTS);
+    ck_assert_int_eq(kc_store_add(store, key, kc_buf_text("x"), 1, &err), KC_EXISTS);
+    ck_assert_int_eq(kc_store_touch(store, key, 1, &err), KC_MISS);
+    ck_assert_int_eq(kc_store_drop(store, key, &err), KC_OK);
+    ck_assert_int_eq(inner.writes, 112);
+    ck_assert_int_eq(inner.questions, 0);
+}
+END_TEST
+
+Suite *kc_test_store_combined(void)
+{
+    Suite *suite = suite_create("store_combined");
+    TCase *tests = tcase_create("combined");
+
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, who_is_alone_asks_at_once);
+    tcase_add_test(tests, who_comes_meanwhile_shares_the_next_question);
+    tcase_add_test(tests, more_than_one_question_takes_are_asked_in_several);
+    tcase_add_test(tests, the_same_key_is_asked_for_once);
+    tcase_add_test(tests, no_answer_is_older_than_its_question);
+    tcase_add_test(tests, an_outage_is_everybodys);
+    tcase_add_test(tests, writes_go_straight_on);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
