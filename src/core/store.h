@@ -113,10 +113,10 @@ kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, ap
                                  kc_store_t **out, kc_err_t *err);
 
 /* A store before another, for the threads of one process: a get that comes while one is under way
- * waits for its end and then shares one question with all who have waited (up to KC_STORE_GET_MAX
- * keys, equal ones once). A get takes up to twice the inner store's deadline. Everything else goes
+ * waits for its end, but not longer than patience_ms milliseconds, and then shares one question
+ * with all who have waited (up to KC_STORE_GET_MAX keys, equal ones once). Everything else goes
  * straight on. inner must outlive it. */
-kc_rc_t kc_store_combined_create(kc_store_t *inner, apr_pool_t *pool, kc_store_t **out,
-                                 kc_err_t *err);
+kc_rc_t kc_store_combined_create(kc_store_t *inner, int64_t patience_ms, apr_pool_t *pool,
+                                 kc_store_t **out, kc_err_t *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <apr_strings.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "store.h"
 
@@ -12,9 +13,9 @@
  * for all of them when the answer is there. So each question is sent after all who share it have
  * come, and an answer is never older than a request.
  *
- * A caller waits for one question of others at most, and a question ends within the store's
- * deadline. Pools are used by one thread at a time: who has asked fills those of the others while
- * they wait.
+ * A question that takes long, because one of several servers hangs, holds nobody up: who has waited
+ * for the patience leads another one. Pools are used by one thread at a time: who has asked fills
+ * those of the others while they wait.
  */
 
 typedef enum { WAITING, LEADING, ANSWERED } caller_state_t;
@@ -34,9 +35,11 @@ typedef struct caller_t {
 typedef struct {
     kc_store_t store; /* first */
     kc_store_t *inner;
+    int64_t patience_ms;
+    pthread_condattr_t by_monotonic_clock;
     pthread_mutex_t lock; /* guards what follows; never held across I/O */
-    int is_asking;
-    caller_t *first; /* who waits, in the order of their coming */
+    int is_asking;        /* then somebody leads who will pass on */
+    caller_t *first;      /* who waits, in the order of their coming */
     caller_t **end;
 } combined_t;
 
@@ -96,6 +99,40 @@ static caller_t *take_callers(combined_t *combined, question_t *question)
     return taken;
 }
 
+/* With the lock held: the caller, who has waited for too long, becomes the first. */
+static void step_forward(combined_t *combined, caller_t *caller)
+{
+    caller_t **place = &combined->first;
+
+    while (*place != caller)
+        place = &(*place)->next;
+    *place = caller->next;
+    if (!*place)
+        combined->end = place;
+    caller->next = combined->first;
+    combined->first = caller;
+    if (!caller->next)
+        combined->end = &caller->next;
+    caller->state = LEADING;
+}
+
+/* With the lock held, given back while waiting. */
+static void wait_for_turn(combined_t *combined, caller_t *caller)
+{
+    struct timespec limit;
+    int status = 0;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &limit);
+    limit.tv_sec += combined->patience_ms / 1000;
+    limit.tv_nsec += combined->patience_ms % 1000 * 1000000;
+    limit.tv_sec += limit.tv_nsec / 1000000000;
+    limit.tv_nsec %= 1000000000;
+    while (caller->state == WAITING && !status)
+        status = pthread_cond_timedwait(&caller->changed, &combined->lock, &limit);
+    if (caller->state == WAITING)
+        step_forward(combined, caller);
+}
+
 /* With the lock held. */
 static void pass_on(combined_t *combined)
 {
@@ -150,7 +187,7 @@ static kc_rc_t combined_get(kc_store_t *store, const char *const *keys, size_t c
     combined_t *combined = of(store);
     caller_t caller = {.keys = keys, .count = count, .items = items, .pool = pool};
 
-    if (pthread_cond_init(&caller.changed, NULL))
+    if (pthread_cond_init(&caller.changed, &combined->by_monotonic_clock))
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "store: no condition to wait for");
     (void)pthread_mutex_lock(&combined->lock);
     *combined->end = &caller;
@@ -158,8 +195,8 @@ static kc_rc_t combined_get(kc_store_t *store, const char *const *keys, size_t c
     if (!combined->is_asking)
         caller.state = LEADING;
     combined->is_asking = 1;
-    while (caller.state == WAITING)
-        (void)pthread_cond_wait(&caller.changed, &combined->lock);
+    if (caller.state == WAITING)
+        wait_for_turn(combined, &caller);
     if (caller.state == LEADING)
         lead(combined, &caller);
     (void)pthread_mutex_unlock(&combined->lock);
@@ -199,19 +236,23 @@ static apr_status_t destroy(void *data)
     combined_t *combined = data;
 
     (void)pthread_mutex_destroy(&combined->lock);
+    (void)pthread_condattr_destroy(&combined->by_monotonic_clock);
     return APR_SUCCESS;
 }
 
-kc_rc_t kc_store_combined_create(kc_store_t *inner, apr_pool_t *pool, kc_store_t **out,
-                                 kc_err_t *err)
+kc_rc_t kc_store_combined_create(kc_store_t *inner, int64_t patience_ms, apr_pool_t *pool,
+                                 kc_store_t **out, kc_err_t *err)
 {
     combined_t *combined = apr_pcalloc(pool, sizeof(*combined));
 
-    if (pthread_mutex_init(&combined->lock, NULL))
+    if (pthread_mutex_init(&combined->lock, NULL) ||
+        pthread_condattr_init(&combined->by_monotonic_clock) ||
+        pthread_condattr_setclock(&combined->by_monotonic_clock, CLOCK_MONOTONIC))
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "store: no lock can be made");
     apr_pool_cleanup_register(pool, combined, destroy, apr_pool_cleanup_null);
     combined->store.vtable = &vtable;
     combined->inner = inner;
+    combined->patience_ms = patience_ms;
     combined->end = &combined->first;
     *out = &combined->store;
     return KC_OK;

@@ -22,6 +22,8 @@ typedef struct kept_t {
     int has_secret;
 } kept_t;
 
+enum { SHARE_MS = 10 /* so long a request waits for the end of another one's question */ };
+
 static const char kept_name[] = "mod_auth_keycloak.kept.2";
 
 static kept_t *find_kept(server_rec *main)
@@ -410,7 +412,8 @@ static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
     options.count = (size_t)conf->memcached->nelts;
     options.copies = (size_t)conf->store_replicas + 1; /* a choice counts from zero */
     rc = kc_store_replicas_create(&options, pool, &store, err);
-    return rc == KC_OK ? kc_store_combined_create(store, pool, &config->env.sessions, err) : rc;
+    return rc == KC_OK ? kc_store_combined_create(store, SHARE_MS, pool, &config->env.sessions, err)
+                       : rc;
 }
 
 static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_t *pool,
