@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -71,8 +72,8 @@ class Bench:
             self.stop(before)
 
     def rounds(self, cases, rounds, base_of):
-        done = measure.interleave(cases, self.backend, rounds, self.options.seconds, say)
-        return {"rows": measure.summary(done, base_of), "rounds": done}
+        done = measure.interleave(cases, self.backend, rounds, self.options.seconds, base_of, say)
+        return {"rows": measure.summary(done), "rounds": done}
 
     # -- the parts
 
@@ -92,8 +93,9 @@ class Bench:
         cases = [measure.Case(variant.key, self.proxy(variant), HEADLINE_CONNECTIONS) for variant in variants]
         found = self.rounds(cases, self.options.rounds, lambda key: PLAIN)
         if not self.options.control:
-            for key, row in measure.summary(found["rounds"], lambda key: PEER_MEMCACHE).items():
-                found["rows"][key]["against_peer"] = row["ratio"]
+            for key, row in found["rows"].items():
+                row["against_peer"] = statistics.median(one[key]["rate"] / one[PEER_MEMCACHE]["rate"]
+                                                        for one in found["rounds"])
         return found
 
     def measure_connections(self):
@@ -171,7 +173,7 @@ def arguments():
     for name in ("--quick", "--control", "--strict"):
         parser.add_argument(name, action="store_true")
     options = parser.parse_args()
-    defaults = (3, 1, 1, 10_000) if options.quick else (10, 4, 2, 1_000_000)
+    defaults = (3, 1, 1, 10_000) if options.quick else (20, 6, 1, 1_000_000)
     for name, value in zip(("rounds", "more_rounds", "seconds", "most_sessions"), defaults):
         if getattr(options, name) is None:
             setattr(options, name, value)

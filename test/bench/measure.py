@@ -62,27 +62,50 @@ def latency(text, percent):
     return round(float(number) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60000}[unit], 3)
 
 
-def interleave(cases, backend, rounds, seconds, say):
+def groups(cases, base_of):
+    """Base case -> the cases that are compared with it, itself left out."""
+    by_key, found = {case.key: case for case in cases}, {}
+    for case in cases:
+        others = found.setdefault(base_of(case.key), [])
+        if case.key != base_of(case.key):
+            others.append(case)
+    return [(by_key[base], others) for base, others in found.items()]
+
+
+def take_turns(base, others, backend, seconds):
+    """Base, one, base, another, base …: the ratio of each is to the mean of the base before and behind it, which had
+    the same machine; the base's own figures are those of its median turn."""
+    turns, found = [load(base, backend, seconds)], {}
+    for case in others:
+        found[case.key] = load(case, backend, seconds)
+        turns.append(load(base, backend, seconds))
+        found[case.key]["ratio"] = 2 * found[case.key]["rate"] / (turns[-2]["rate"] + turns[-1]["rate"])
+    middle = sorted(turns, key=lambda one: one["rate"])[len(turns) // 2]
+    return {base.key: {**middle, "ratio": 1.0}, **found}
+
+
+def interleave(cases, backend, rounds, seconds, base_of, say):
     """Rounds in which each case has its turn, the first of a round another one each time."""
     for case in cases:
         load(case, backend, WARM_UP)
     done = []
     for number in range(rounds):
-        turn = number % len(cases)
-        found = {case.key: load(case, backend, seconds) for case in cases[turn:] + cases[:turn]}
+        found = {}
+        for base, others in groups(cases, base_of):
+            turn = number % max(1, len(others))
+            found.update(take_turns(base, others[turn:] + others[:turn], backend, seconds))
         done.append({case.key: found[case.key] for case in cases})
         say(f"round {number + 1} of {rounds}: " +
             ", ".join(f"{key} {one['rate']:.0f}" for key, one in done[-1].items()) + " requests/s")
     return done
 
 
-def summary(rounds, base_of):
-    """Medians and spreads for each case; its ratio to its base is taken within each round, where both had
-    the same machine."""
+def summary(rounds):
+    """Medians and spreads for each case."""
     rows = {}
     for key in rounds[0]:
         rates = [one[key]["rate"] for one in rounds]
-        ratios = [one[key]["rate"] / one[base_of(key)]["rate"] for one in rounds]
+        ratios = [one[key]["ratio"] for one in rounds]
         rows[key] = {"rate": statistics.median(rates), "rate_spread": [min(rates), max(rates)],
                      "ratio": statistics.median(ratios), "ratio_spread": [min(ratios), max(ratios)]}
         rows[key].update({name: statistics.median(one[key][name] for one in rounds)

@@ -7,7 +7,8 @@ from variants import EACH, FIRST, LABELS, PEER_MEMCACHE, PLAIN, SHARED
 LEAST_FIRST, LEAST_EACH, LEAST_PEER, LEAST_SESSIONS = 0.95, 0.70, 2, 0.95
 MOST_FIRST, MOST_EACH = 10_000, 40_000  # instructions added to a request
 MOST_BYTES, MOST_BYTES_BARE = 1600, 400  # of a session
-ROUNDS = "Medians of {rounds} rounds, in brackets the least and the most; ratios are taken within each round."
+ROUNDS = ("Medians of {rounds} rounds, in brackets the least and the most. Each turn of a server stands between two of the one "
+          "that it is compared with; the ratio is to the mean of these.")
 COUNTED = ("Instructions: callgrind, 1,200 requests less 200, on one connection; views of the first tier live 60 s there, "
            "because valgrind is some fifty times slower.")
 
