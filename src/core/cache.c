@@ -389,6 +389,16 @@ static void fill(slot_t *slot, const uint64_t name[2], const kc_cache_view_t *vi
     }
 }
 
+/* Whose it was nobody needs to know any more. */
+static void blank(slot_t *slot, size_t slot_size)
+{
+    size_t i, count = (size_t)load(&slot->len) / sizeof(uint64_t) + 1;
+
+    for (i = 0; i < count && i < (slot_size - sizeof(*slot)) / sizeof(uint64_t); i++)
+        store(&slot->words[i], 0);
+    store(&slot->len, 0);
+}
+
 /* Forgets the name in one class. */
 static void forget(const kc_cache_t *cache, const class_t *class, const uint64_t name[2])
 {
@@ -402,6 +412,7 @@ static void forget(const kc_cache_t *cache, const class_t *class, const uint64_t
         begin(slot);
         store(&class->tags[set].tag[way], 0);
         store(&slot->name[0], 0);
+        blank(slot, class->slot_size);
         end(slot);
     }
 }

@@ -427,6 +427,9 @@ static kc_rc_t check_hosts(const apr_array_header_t *list, const char *example, 
 
 static kc_rc_t check_memcached(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
+    if (conf->memcached && conf->memcached->nelts > KC_STORE_SERVERS_MAX)
+        return KC_CONF_REFUSE(err, "takes up to %d servers, not %d", (int)KC_STORE_SERVERS_MAX,
+                              conf->memcached->nelts);
     return check_hosts(conf->memcached, "memcached.example.com:11211", pool, err);
 }
 

@@ -419,13 +419,13 @@ static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *kn
     attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl, RETRY_SECONDS, 1};
     outcome_t outcome;
     kc_keyring_documents_t shared;
-    int is_allowed = find_shared(keyring, known, attempt.young, pool, &shared) ||
-                     kc_keyring_shared_take_minute(&keyring->shared, pool);
 
     apr_thread_mutex_lock(keyring->mutex);
     if (keyring->is_fetching)
         wait_for_fetch(keyring);
-    else if (is_allowed && &keyring->current->snapshot == known)
+    else if (&keyring->current->snapshot == known &&
+             (find_shared(keyring, known, attempt.young, pool, &shared) ||
+              kc_keyring_shared_take_minute(&keyring->shared, pool)))
         (void)renew_unlocked(keyring, &attempt, &outcome);
     apr_thread_mutex_unlock(keyring->mutex);
 }

@@ -18,7 +18,9 @@ static kc_rc_t name_make(const kc_conf_t *conf, const char *what, apr_pool_t *po
 {
     unsigned char digest[KC_CRYPTO_SHA256_SIZE];
     const char *backchannel = conf->backchannel_url ? conf->backchannel_url : "";
-    const char *text = apr_pstrcat(pool, what, " ", conf->issuer, " ", backchannel, NULL);
+    const char *trust = conf->ca_pem ? conf->ca_pem : ""; /* nobody else's word on who is trusted */
+    const char *text =
+        apr_pstrcat(pool, what, " ", conf->issuer, " ", backchannel, " ", trust, NULL);
     kc_rc_t rc = kc_crypto_sha256(kc_buf_text(text), digest, err);
 
     if (rc == KC_OK)

@@ -153,12 +153,8 @@ static kc_rc_t ask_by_name(visit_t *visit, kc_store_item_t *found, kc_err_t *err
     return KC_OK;
 }
 
-static int is_name_of_view(const visit_t *visit)
-{
-    return visit->has_view && memcmp(visit->key, visit->view.key, KC_STORE_KEY_LEN) == 0;
-}
-
-/* The same where its view says, and under each key in turn, newest first. */
+/* The same where its view says, for a session never moves; else under each key in turn, newest
+ * first. */
 static kc_rc_t ask_store(visit_t *visit, kc_store_item_t *found, kc_err_t *err)
 {
     const kc_seal_keys_t *keys = visit->rp->keys;
@@ -167,13 +163,11 @@ static kc_rc_t ask_store(visit_t *visit, kc_store_item_t *found, kc_err_t *err)
 
     if (visit->has_view) {
         name_of_view(visit);
-        rc = ask_by_name(visit, found, err);
+        return ask_by_name(visit, found, err);
     }
     for (i = 0; rc == KC_MISS && i < keys->count; i++) {
         rc = name_in_store(visit, keys->key[i], err);
-        if (rc == KC_OK && is_name_of_view(visit))
-            rc = KC_MISS; /* as has just been heard */
-        else if (rc == KC_OK)
+        if (rc == KC_OK)
             rc = ask_by_name(visit, found, err);
     }
     return rc;
@@ -321,7 +315,10 @@ static int64_t touch(visit_t *visit, int64_t known_end, int64_t expires)
     int64_t tenth = rp->conf->session_idle / 10;
     int64_t end = min_time(visit->now + rp->conf->session_idle, expires);
 
-    if (known_end && (end - known_end < tenth || end <= known_end))
+    /* later than any request could have moved it: the clock has been set back since */
+    int is_known = known_end && known_end <= visit->now + rp->conf->session_idle;
+
+    if (is_known && (end - known_end < tenth || end <= known_end))
         return known_end;
     if (visit->has_view && !kc_cache_touch(&visit->ticket, &visit->view, end))
         return end; /* somebody else just has */
@@ -494,10 +491,11 @@ static kc_rc_t end_in_store(visit_t *visit, kc_err_t *err)
     kc_store_item_t item;
     kc_rc_t rc = ask_store(visit, &item, err), dropped;
 
-    if (rc == KC_MISS || rc == KC_REFUSED)
+    if (rc == KC_REFUSED || (rc == KC_MISS && !visit->has_view))
         return KC_OK;
-    if (rc != KC_OK)
+    if (rc != KC_OK && rc != KC_MISS)
         return rc;
+    /* one that was there a moment ago may still be where nobody could look: the mark stays */
     /* the mark first: whatever happens next, an old copy is refused */
     rc =
         kc_store_put(rp->env->sessions, visit->mark, mark, visit->now + rp->conf->session_max, err);

@@ -15,6 +15,7 @@ enum {
     KC_STORE_KEY_LEN = 64,              /* lower-case hex; client bytes never become a key */
     KC_STORE_VALUE_MAX = 256 * 1024,    /* bytes */
     KC_STORE_GET_MAX = 32,              /* keys in one get */
+    KC_STORE_SERVERS_MAX = 64,          /* memcached servers */
     KC_STORE_SHM_SIZE_MIN = 1024 * 1024 /* bytes */
 };
 
@@ -114,7 +115,8 @@ kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, ap
 
 /* A store before another, for the threads of one process: a get that comes while one is under way
  * waits for its end, but not longer than patience_ms milliseconds, and then shares one question
- * with all who have waited (up to KC_STORE_GET_MAX keys, equal ones once). Everything else goes
+ * with all who have waited (up to KC_STORE_GET_MAX keys, equal ones once). Who is told of an outage
+ * that may be another key's asks once more, alone. Everything else goes
  * straight on. inner must outlive it. */
 kc_rc_t kc_store_combined_create(kc_store_t *inner, int64_t patience_ms, apr_pool_t *pool,
                                  kc_store_t **out, kc_err_t *err);

@@ -18,7 +18,12 @@
  * those of the others while they wait.
  */
 
-typedef enum { WAITING, LEADING, ANSWERED } caller_state_t;
+typedef enum {
+    WAITING,
+    LEADING, /* is to ask, or asks */
+    TAKEN,   /* somebody asks for it, and writes to it: it must stay where it is */
+    ANSWERED
+} caller_state_t;
 
 typedef struct caller_t {
     const char *const *keys;
@@ -27,6 +32,7 @@ typedef struct caller_t {
     apr_pool_t *pool;
     kc_err_t err;
     kc_rc_t rc;
+    int has_company; /* others shared its question */
     caller_state_t state;
     pthread_cond_t changed;
     struct caller_t *next;
@@ -90,8 +96,10 @@ static caller_t *take_callers(combined_t *combined, question_t *question)
     caller_t *taken = combined->first, **last = &taken;
 
     question->count = 0;
-    while (*last && add_keys(question, *last))
+    while (*last && add_keys(question, *last)) {
+        (*last)->state = TAKEN; /* also one that was just told to lead */
         last = &(*last)->next;
+    }
     combined->first = *last;
     if (!combined->first)
         combined->end = &combined->first;
@@ -131,6 +139,8 @@ static void wait_for_turn(combined_t *combined, caller_t *caller)
         status = pthread_cond_timedwait(&caller->changed, &combined->lock, &limit);
     if (caller->state == WAITING)
         step_forward(combined, caller);
+    while (caller->state == TAKEN)
+        (void)pthread_cond_wait(&caller->changed, &combined->lock);
 }
 
 /* With the lock held. */
@@ -149,6 +159,7 @@ static void answer(const question_t *question, caller_t *caller, const caller_t 
 
     caller->rc = leader->rc;
     caller->err = leader->err;
+    caller->has_company = question->count > caller->count;
     for (i = 0; leader->rc == KC_OK && i < caller->count; i++) {
         kc_store_item_t *item = &caller->items[i];
 
@@ -201,6 +212,9 @@ static kc_rc_t combined_get(kc_store_t *store, const char *const *keys, size_t c
         lead(combined, &caller);
     (void)pthread_mutex_unlock(&combined->lock);
     (void)pthread_cond_destroy(&caller.changed);
+    /* perhaps it is only what others asked for that cannot be had */
+    if (caller.rc != KC_OK && caller.has_company)
+        return combined->inner->vtable->get(combined->inner, keys, count, items, pool, err);
     if (caller.rc != KC_OK && err)
         *err = caller.err;
     return caller.rc;

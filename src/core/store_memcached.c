@@ -278,6 +278,7 @@ static kc_rc_t receive_once(kc_store_memcached_get_t *get, int is_late,
     lease_t lease = {get->server, get->handle, get->is_reused};
     memcached_return_t status = MEMCACHED_SUCCESS;
     memcached_result_st result;
+    size_t answers = 0;
     int is_sane = 1;
 
     get->handle = NULL;
@@ -286,7 +287,7 @@ static kc_rc_t receive_once(kc_store_memcached_get_t *get, int is_late,
         set_patience(lease.handle, LATE_MS);
     (void)memcached_result_create(lease.handle, &result);
     while (is_sane && memcached_fetch_result(lease.handle, &result, &status))
-        is_sane = keep(get, &result, items, pool);
+        is_sane = ++answers <= get->count && keep(get, &result, items, pool);
     memcached_result_free(&result);
     if (is_sane && (status == MEMCACHED_END || status == MEMCACHED_NOTFOUND) &&
         is_in_order(lease.handle)) {

@@ -14,7 +14,6 @@
  */
 
 enum {
-    SERVERS_MAX = 64, /* bits of walk_t */
     COPIES_MAX = 3,
     SECONDS_BITS = 20,
     SECONDS_MASK = (1 << SECONDS_BITS) - 1,
@@ -88,7 +87,7 @@ static uint64_t place_of(const char *key)
 typedef struct {
     const replicas_t *replicas;
     uint64_t place;
-    uint64_t passed; /* a bit for each server that was given out */
+    uint64_t passed; /* a bit for each of up to 64 servers that was given out */
 } walk_t;
 
 static void walk_start(walk_t *walk, const replicas_t *replicas, const char *key)
@@ -219,7 +218,7 @@ typedef struct {
     const char *const *keys;
     size_t count;
     apr_pool_t *pool;
-    asked_t *asked[SERVERS_MAX];
+    asked_t *asked[KC_STORE_SERVERS_MAX];
     size_t asked_count;
 } reading_t;
 
@@ -275,11 +274,13 @@ static void plan(reading_t *reading)
 static void run(reading_t *reading, kc_err_t *err)
 {
     const replicas_t *replicas = reading->replicas;
-    int64_t start = reading->asked_count > 1 ? ticks() : 0;
+    int64_t start;
     size_t i;
 
     for (i = 0; i < reading->asked_count; i++)
         reading->asked[i]->rc = kc_store_memcached_send(&reading->asked[i]->get, err);
+    start =
+        reading->asked_count > 1 ? ticks() : 0; /* sending may have taken long, at one of them */
     for (i = 0; i < reading->asked_count; i++) {
         asked_t *asked = reading->asked[i];
         int is_late = i && ticks() - start >= replicas->options.timeout_ms;
@@ -342,13 +343,13 @@ static void repair(const reading_t *reading, size_t place, const kc_store_memcac
         const asked_t *asked = reading->asked[i];
         int at = index_in(asked, place);
 
-        if (at < 0 || &asked->items[at] == best)
+        if (at < 0 || &asked->items[at] == best || !kc_breaker_is_closed(asked->node->breaker))
             continue;
         if (asked->items[at].value.data && !is_newer(best->flags, asked->items[at].flags))
             continue;
         command.verb =
             asked->items[at].value.data ? KC_STORE_MEMCACHED_PUT : KC_STORE_MEMCACHED_ADD;
-        (void)do_at(replicas, asked->node, asked->way, &command, &err);
+        (void)do_at(replicas, asked->node, KC_BREAKER_CLOSED, &command, &err);
     }
 }
 
@@ -474,7 +475,7 @@ kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, ap
     replicas_t *replicas;
     size_t i;
 
-    if (options->count < 1 || options->count > SERVERS_MAX || options->timeout_ms < 1 ||
+    if (options->count < 1 || options->count > KC_STORE_SERVERS_MAX || options->timeout_ms < 1 ||
         options->timeout_ms > 60000 || options->copies < 1 || options->copies > COPIES_MAX ||
         !options->user != !options->password)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG,

@@ -262,7 +262,7 @@ static void warn_of_network(const akc_server_t *config, apr_pool_t *pool)
             continue;
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, config->server,
                      "KeycloakMemcached %s: the connection has no TLS, for libmemcached has none; "
-                     "sessions are sealed, but let no stranger reach it",
+                     "sessions are sealed, but let no stranger reach it, nor answer in its place",
                      text);
         return;
     }

@@ -222,6 +222,20 @@ START_TEST(a_dropped_view_is_gone)
 END_TEST
 
 /* Somebody asks the store, the session is ended, and only then the answer arrives. */
+START_TEST(nothing_is_left_of_a_dropped_view)
+{
+    kc_cache_view_t view = sample(3, 401);
+    kc_cache_ticket_t ticket;
+
+    put(3, 401);
+    ck_assert_ptr_nonnull(memmem(kc_cache_memory(cache), 2 * 1024 * 1024, room + 8, 40));
+    ck_assert_int_eq(find(3, &ticket, &view), 1);
+    kc_cache_drop(cache, &ticket);
+    ck_assert_ptr_null(memmem(kc_cache_memory(cache), 2 * 1024 * 1024, room + 8, 40));
+    ck_assert_ptr_null(memmem(kc_cache_memory(cache), 2 * 1024 * 1024, room + 361, 40));
+}
+END_TEST
+
 START_TEST(an_answer_of_before_the_drop_is_not_put)
 {
     kc_cache_view_t view = sample(1, 100), none;
@@ -328,6 +342,7 @@ Suite *kc_test_cache(void)
     tcase_add_test(tests, the_smallest_size_works_and_a_smaller_one_is_refused);
     tcase_add_test(tests, full_the_one_used_the_longest_ago_goes);
     tcase_add_test(tests, a_dropped_view_is_gone);
+    tcase_add_test(tests, nothing_is_left_of_a_dropped_view);
     tcase_add_test(tests, an_answer_of_before_the_drop_is_not_put);
     tcase_add_test(tests, one_of_all_askers_is_chosen);
     tcase_add_test(tests, a_view_is_vouched_for);

@@ -738,6 +738,9 @@ END_TEST
 #define BASE                                       \
     "KeycloakIssuer https://kc.example/realms/x\n" \
     "KeycloakClientID app\n"
+#define FIVE " a b c d e"
+#define THIRTEEN FIVE FIVE " x y z"
+#define SIXTY_FIVE THIRTEEN THIRTEEN THIRTEEN THIRTEEN THIRTEEN
 #define SECRET BASE "KeycloakClientSecret s\n"
 
 /* The example of RFC 7517 appendix A.2. */
@@ -834,6 +837,7 @@ static const check_t checks[] = {
     {SECRET "KeycloakCAFile @/other", KC_CONF_ROWS, ""},
     {SECRET "KeycloakCAFile @/key", KC_CONF_ROW_ca_file, "no CERTIFICATE in PEM"},
     {SECRET "KeycloakMemcached mc1:11211 mc2:0", KC_CONF_ROW_memcached, "HOST:PORT"},
+    {SECRET "KeycloakMemcached" SIXTY_FIVE, KC_CONF_ROW_memcached, "up to 64 servers"},
     {SECRET "KeycloakMemcached http://mc1", KC_CONF_ROW_memcached, "HOST:PORT"},
     {SECRET "KeycloakMemcached mc1:", KC_CONF_ROW_memcached, "HOST:PORT"},
     {SECRET "KeycloakMemcached mc1,mc2", KC_CONF_ROW_memcached, "HOST:PORT"},

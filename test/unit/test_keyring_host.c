@@ -156,6 +156,22 @@ static void *APR_THREAD_FUNC ask(apr_thread_t *thread, void *keyring)
 }
 
 /* With the real store: the fake one is not for threads. */
+/* Who trusts other certificates must not take over what these have brought. */
+START_TEST(documents_belong_to_those_who_trust_alike)
+{
+    kc_keyring_shared_t other;
+
+    site->conf->ca_pem = "another authority";
+    ck_assert_int_eq(kc_keyring_shared_init(site->conf, &fake->env, testlib_pool, &other, NULL),
+                     KC_OK);
+    ck_assert_str_ne(other.documents, shared.documents);
+    site->conf->ca_pem = NULL;
+    ck_assert_int_eq(kc_keyring_shared_init(site->conf, &fake->env, testlib_pool, &other, NULL),
+                     KC_OK);
+    ck_assert_str_eq(other.documents, shared.documents);
+}
+END_TEST
+
 START_TEST(all_threads_of_all_children_lead_to_one_fetch)
 {
     apr_thread_t *threads[CHILDREN * THREADS];
@@ -601,6 +617,7 @@ static TCase *add(Suite *suite, const char *name)
 
 static void add_lease(TCase *tests)
 {
+    tcase_add_test(tests, documents_belong_to_those_who_trust_alike);
     tcase_add_test(tests, all_threads_of_all_children_lead_to_one_fetch);
     tcase_add_test(tests, a_dead_owners_lease_ends_by_itself);
     tcase_add_test(tests, who_waits_takes_over_when_the_lease_ends);

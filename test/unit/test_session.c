@@ -430,6 +430,9 @@ START_TEST(a_store_that_keeps_too_long_prolongs_nothing)
     kc_fake_store_nth(&fake->sessions, 0)->expires_at = fake->now + 100 * site->conf->session_max;
     fake->now += site->conf->session_max - 1;
     ck_assert_int_eq(find(id, NULL), KC_SESSION_STALE);
+    /* what is too late to be true was put right */
+    ck_assert_int_eq(kc_fake_store_nth(&fake->sessions, 0)->expires_at, fake->now + 1);
+    kc_fake_store_nth(&fake->sessions, 0)->expires_at = fake->now + 100 * site->conf->session_max;
     fake->now += 1;
     ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
     ck_assert_int_eq(last.reason, KC_ERR_SESSION_ENDED);

@@ -285,6 +285,44 @@ END_TEST
 
 /* ---------------------------------------------------------------- the end */
 
+/* Its only copy left is on a server that is passed by at this moment. */
+START_TEST(a_session_that_cannot_be_seen_is_ended_all_the_same)
+{
+    const char *id = create();
+    kc_fake_entry_t copy = *kc_fake_store_nth(&fake->sessions, 0);
+    kc_bytes_t value = {copy.data, copy.len};
+
+    (void)find(id);
+    ck_assert_int_eq(kc_store_drop(&fake->sessions.store, copy.key, NULL), KC_OK);
+    end(id);
+    ck_assert_int_eq(kc_store_put(&fake->sessions.store, copy.key, value, copy.expires_at, NULL),
+                     KC_OK);
+    ck_assert_int_eq(find(id), KC_SESSION_ENDED);
+}
+END_TEST
+
+/* That it is not there where its view says is an answer; other places are not asked. */
+START_TEST(an_absent_session_is_absent_though_older_keys_are_in_use)
+{
+    const char *id;
+
+    site->keys = kc_fake_site_keys(site, "ffffffffffffffffffffffffffffffff",
+                                   "0123456789abcdef0123456789abcdef");
+    kc_fake_site_renew(site);
+    id = create();
+    (void)find(id);
+    ck_assert_int_eq(
+        kc_store_drop(&fake->sessions.store, kc_fake_store_nth(&fake->sessions, 0)->key, NULL),
+        KC_OK);
+    pass(1000);
+    (void)asked();
+    fake->sessions.down_after = 1;
+    ck_assert_int_eq(find(id), KC_SESSION_NONE);
+    fake->sessions.down_after = KC_FAKE_NEVER;
+    ck_assert_int_eq(asked(), 1);
+}
+END_TEST
+
 START_TEST(a_session_that_ends_here_ends_at_once)
 {
     const char *id = create();
@@ -439,6 +477,23 @@ START_TEST(a_clock_that_is_set_back_makes_views_old)
 }
 END_TEST
 
+/* memcached counts on whatever the calendar says: it must hear of who is active. */
+START_TEST(after_the_clock_is_set_back_the_store_is_still_told_of_use)
+{
+    const char *id = create();
+    int64_t idle = site->conf->session_idle;
+
+    (void)find(id);
+    pass(-10 * idle * 1000);
+    fake->sessions.touches = 0;
+    ck_assert_int_eq(find(id), KC_SESSION_LIVE);
+    ck_assert_int_eq(fake->sessions.touches, 1);
+    ck_assert_int_eq(kc_fake_store_nth(&fake->sessions, 0)->expires_at, fake->now + idle);
+    ck_assert_int_eq(find(id), KC_SESSION_LIVE);
+    ck_assert_int_eq(fake->sessions.touches, 1);
+}
+END_TEST
+
 START_TEST(the_idle_end_moves_each_tenth_and_ends_the_view)
 {
     const char *id = create();
@@ -564,6 +619,8 @@ Suite *kc_test_session_tiers(void)
     tcase_add_test(tests, a_session_too_large_for_a_view_is_found_all_the_same);
     tests = new_case(suite, "end");
     tcase_add_test(tests, a_session_that_ends_here_ends_at_once);
+    tcase_add_test(tests, a_session_that_cannot_be_seen_is_ended_all_the_same);
+    tcase_add_test(tests, an_absent_session_is_absent_though_older_keys_are_in_use);
     tcase_add_test(tests, a_session_that_ends_elsewhere_ends_within_the_ttl);
     tcase_add_test(tests, a_session_that_the_store_has_lost_is_no_session);
     tcase_add_test(tests, the_absolute_end_holds_in_the_first_tier);
@@ -575,6 +632,7 @@ Suite *kc_test_session_tiers(void)
     tcase_add_test(tests, signing_out_in_an_outage_forgets_the_view);
     tests = new_case(suite, "time");
     tcase_add_test(tests, a_clock_that_is_set_back_makes_views_old);
+    tcase_add_test(tests, after_the_clock_is_set_back_the_store_is_still_told_of_use);
     tcase_add_test(tests, the_idle_end_moves_each_tenth_and_ends_the_view);
     tcase_add_test(tests, a_session_under_an_older_key_is_touched_too);
     tests = new_case(suite, "view");

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "store.h"
 #include "testlib.h"
@@ -21,10 +22,12 @@ typedef struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int is_held;
-    int inside;    /* questions under way */
-    int edition;   /* of all values */
-    int questions; /* so far */
-    size_t most;   /* keys of one question */
+    int is_slow;      /* each question takes about two milliseconds */
+    const char *dead; /* a key that is nowhere to be had */
+    int inside;       /* questions under way */
+    int edition;      /* of all values */
+    int questions;    /* so far */
+    size_t most;      /* keys of one question */
     int writes;
     kc_rc_t rc;
 } inner_t;
@@ -37,6 +40,8 @@ typedef struct {
     kc_store_item_t items[2];
     kc_rc_t rc;
     kc_err_t err;
+    int times; /* to ask */
+    int wrong; /* answers that were not to its question */
 } caller_t;
 
 static inner_t inner;
@@ -47,6 +52,7 @@ static kc_err_t err;
 static kc_rc_t inner_get(kc_store_t *handle, const char *const *keys, size_t count,
                          kc_store_item_t *items, apr_pool_t *pool, kc_err_t *why)
 {
+    static const struct timespec span = {0, 2000000};
     kc_rc_t rc;
     size_t i;
 
@@ -56,16 +62,22 @@ static kc_rc_t inner_get(kc_store_t *handle, const char *const *keys, size_t cou
     inner.inside++;
     if (count > inner.most)
         inner.most = count;
-    for (i = 0; i < count; i++) {
+    rc = inner.rc;
+    for (i = 0; i < count && inner.dead; i++) {
+        if (!strcmp(keys[i], inner.dead))
+            rc = KC_DOWN;
+    }
+    for (i = 0; i < count && !rc; i++) {
         items[i].value = kc_buf_text(apr_psprintf(pool, "%s %d", keys[i], inner.edition));
         items[i].expires_at = inner.edition;
     }
-    rc = inner.rc;
     (void)pthread_cond_broadcast(&inner.changed);
     while (inner.is_held)
         (void)pthread_cond_wait(&inner.changed, &inner.lock);
     inner.inside--;
     (void)pthread_mutex_unlock(&inner.lock);
+    if (inner.is_slow)
+        (void)nanosleep(&span, NULL);
     return rc == KC_OK ? KC_OK : KC_FAIL(why, rc, KC_ERR_STORE_DOWN, "it is down");
 }
 
@@ -117,12 +129,24 @@ static void setup(void)
     }
 }
 
+static int is_key_in(const kc_store_item_t *item, const char *key)
+{
+    return item->value.data && item->value.len > KC_STORE_KEY_LEN &&
+           memcmp(item->value.data, key, KC_STORE_KEY_LEN) == 0;
+}
+
 static void *call(void *data)
 {
     caller_t *caller = data;
     const char *keys[2] = {caller->keys[0], caller->keys[1]};
+    int i;
 
-    caller->rc = kc_store_get(store, keys, 2, caller->items, caller->pool, &caller->err);
+    for (i = 0; i == 0 || i < caller->times; i++) {
+        apr_pool_clear(caller->pool);
+        caller->rc = kc_store_get(store, keys, 2, caller->items, caller->pool, &caller->err);
+        caller->wrong +=
+            !is_key_in(&caller->items[0], keys[0]) || !is_key_in(&caller->items[1], keys[1]);
+    }
     return NULL;
 }
 
@@ -310,13 +334,49 @@ START_TEST(who_has_waited_for_long_asks)
 }
 END_TEST
 
+/* Who steps forward takes others along; their patience ends while they wait for that one. */
+START_TEST(who_was_taken_along_waits_for_its_answer)
+{
+    unsigned int i;
+
+    ck_assert_int_eq(kc_store_combined_create(&inner.store, 1, testlib_pool, &store, &err), KC_OK);
+    inner.is_slow = 1;
+    for (i = 0; i < CALLERS; i++)
+        callers[i].times = 200;
+    for (i = 0; i < CALLERS; i++)
+        start(&callers[i]);
+    for (i = 0; i < CALLERS; i++) {
+        ck_assert_int_eq(pthread_join(callers[i].thread, NULL), 0);
+        assert_answered(&callers[i], 0);
+        ck_assert_int_eq(callers[i].wrong, 0);
+    }
+    ck_assert_int_lt(inner.questions, CALLERS * 200 / 2); /* and they did share */
+}
+END_TEST
+
+/* What one asks for must not become an outage to those who share the question. */
+START_TEST(a_key_that_cannot_be_had_is_nobody_elses_outage)
+{
+    unsigned int i;
+
+    inner.dead = callers[3].keys[1];
+    crowd(6, 10, 2 + 5);
+    for (i = 0; i < 6; i++) {
+        if (i == 3)
+            ck_assert_int_eq(callers[i].rc, KC_DOWN);
+        else
+            assert_answered(&callers[i], 0);
+    }
+}
+END_TEST
+
 START_TEST(an_outage_is_everybodys)
 {
     unsigned int i;
     size_t j;
 
     inner.rc = KC_DOWN;
-    crowd(6, 10, 2);
+    crowd(6, 10, 2 + 5);
     for (i = 0; i < 6; i++) {
         ck_assert_int_eq(callers[i].rc, KC_DOWN);
         ck_assert_int_eq(callers[i].err.reason, KC_ERR_STORE_DOWN);
@@ -357,6 +417,8 @@ Suite *kc_test_store_combined(void)
     tcase_add_test(tests, the_same_key_is_asked_for_once);
     tcase_add_test(tests, no_answer_is_older_than_its_question);
     tcase_add_test(tests, who_has_waited_for_long_asks);
+    tcase_add_test(tests, who_was_taken_along_waits_for_its_answer);
+    tcase_add_test(tests, a_key_that_cannot_be_had_is_nobody_elses_outage);
     tcase_add_test(tests, an_outage_is_everybodys);
     tcase_add_test(tests, writes_go_straight_on);
     suite_add_tcase(suite, tests);

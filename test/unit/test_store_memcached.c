@@ -564,6 +564,39 @@ START_TEST(nonsense_is_an_outage)
 }
 END_TEST
 
+/* Answers the first key that it is asked for, again and again. */
+static void serve_without_end(int socket, void *context)
+{
+    static const char head[] = "\x81\x0d\0\x40\4\0\0\0\0\0\0\x45\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    unsigned char request[4096], answer[sizeof(head) - 1 + KC_STORE_KEY_LEN + 1];
+
+    (void)context;
+    while (recv(socket, request, sizeof(request), 0) >= HEADER) {
+        memcpy(answer, head, sizeof(head) - 1);
+        memcpy(answer + sizeof(head) - 1, request + HEADER, KC_STORE_KEY_LEN);
+        answer[sizeof(answer) - 1] = 'v';
+        while (request[1] != 0x0b && listener_send(socket, answer, sizeof(answer)))
+            ;
+        if (request[1] != 0x0b || !listener_send(socket, version, sizeof(version) - 1))
+            return;
+    }
+}
+
+START_TEST(an_answer_without_end_is_cut)
+{
+    listener_t *listener = listener_start(serve_without_end, NULL);
+    key_text_t one = key_of(1), two = key_of(2);
+    const char *keys[] = {one.text, two.text};
+    kc_store_item_t items[2];
+
+    memcached_server_end(&servers[0]);
+    servers[0].text = apr_psprintf(testlib_pool, "127.0.0.1:%d", listener_port(listener));
+    store_make(1, HASTE_MS);
+    assert_down(kc_store_get(store, keys, 2, items, testlib_pool, &err));
+    listener_stop(listener);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- configuration */
 
 static const char *const good_servers[] = {"localhost",      "memcached-0.memcached:11211",
@@ -635,6 +668,7 @@ Suite *kc_test_store_memcached(void)
     tcase_add_test(one, a_stopped_server_is_down_and_not_empty);
     tcase_add_test(one, a_late_answer_meets_nobody);
     tcase_add_loop_test(one, nonsense_is_an_outage, 0, COUNT(nonsense));
+    tcase_add_test(one, an_answer_without_end_is_cut);
     tcase_add_test(two, spreads_over_two_servers);
     tcase_add_test(two, places_keys_by_server_and_not_by_order);
     tcase_add_test(two, one_of_two_dead_is_no_miss);
