@@ -22,7 +22,7 @@
 
 enum {
     PATIENCE_MS = 10000, /* memcached stalls while its table grows */
-    THREADS = 8, /* each waits for memcached's answers most of its time */
+    THREADS = 8,         /* each waits for memcached's answers most of its time */
     LINE_MAX_SIZE = 16 * 1024,
     COOKIE_LINE = KC_SESSION_ID_TEXT + 1 /* a cookie and its newline */
 };
