@@ -142,7 +142,7 @@ START_TEST(gets_several)
         texts[i] = values_key(i);
         keys[i] = texts[i].text;
         if (i % 2)
-            ck_assert_int_eq(values_put(store, i, 0, 100 + i * 2000, START + 10 + i), KC_OK);
+            ck_assert_int_eq(values_put(store, i, 0, 100 + i * 50, START + 10 + i), KC_OK);
     }
     ck_assert_int_eq(kc_store_get(store, keys, KC_STORE_GET_MAX, items, testlib_pool, &err), KC_OK);
     for (i = 0; i < KC_STORE_GET_MAX; i++) {
