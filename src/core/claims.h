@@ -22,10 +22,11 @@ enum {
 typedef struct kc_claims_expect_t {
     const char *issuer;
     const char *client_id;
-    const char *nonce;        /* as sent */
+    const char *nonce; /* as sent; of a renewed token: the first one's, NULL when it had none */
     const char *access_token; /* for at_hash; NULL when none came */
     int64_t now;              /* seconds since 1970 */
     int64_t skew;             /* seconds */
+    int is_renewed;           /* an ID token of a refresh: it need not have a nonce */
 } kc_claims_expect_t;
 
 /* Checks a token whose signature is verified already: OpenID Connect Core 1.0 section 3.1.3.7, RFC

@@ -177,6 +177,7 @@ static const range_t ranges[] = {
     {KC_CONF_ROW_http_timeout, 1, 300000, "1ms and 5m"},
     {KC_CONF_ROW_store_timeout, 1, 60000, "1ms and 60s"},
     {KC_CONF_ROW_store_grace, 0, 3600, "0 and 1h"},
+    {KC_CONF_ROW_stale_grace, 0, 3600, "0 and 1h"},
     {KC_CONF_ROW_cache_ttl, 0, 60000, "0 and 60s"},
     {KC_CONF_ROW_cache_size, (int64_t)1 << 20, (int64_t)64 << 30, "1M and 64G"},
 };

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "claims.h"
 #include "cookie.h"
 #include "crypto.h"
+#include "grant.h"
 #include "login_state.h"
 #include "token.h"
 #include "url.h"
@@ -164,10 +164,6 @@ typedef struct callback_t {
     const kc_keyring_snapshot_t *snapshot;
     kc_login_state_t state;
     const char *code;
-    kc_token_answer_t tokens;
-    kc_jose_token_t id_token;
-    const kc_json_t *claims; /* the ID token's, or merged with userinfo's */
-    kc_identity_t identity;
 } callback_t;
 
 /* A parameter that may be absent (then *value is NULL) but not be there twice. */
@@ -234,129 +230,6 @@ static kc_rc_t read_answer(callback_t *callback, kc_err_t *err)
     return KC_OK;
 }
 
-static int is_allowed(const kc_conf_t *conf, const char *alg)
-{
-    int i;
-
-    for (i = 0; i < conf->algorithms->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(conf->algorithms, i, const char *), alg) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-static kc_rc_t verify_id_token(callback_t *callback, kc_err_t *err)
-{
-    const kc_rp_t *rp = callback->rp;
-    kc_jose_token_t *token = &callback->id_token;
-    kc_claims_expect_t expect = {rp->conf->issuer,
-                                 rp->conf->client_id,
-                                 callback->state.nonce,
-                                 callback->tokens.access_token,
-                                 rp->env->now(rp->env->context),
-                                 rp->conf->clock_skew};
-    const kc_jose_key_t *key;
-    kc_rc_t rc;
-
-    rc = kc_jose_parse(callback->tokens.id_token, strlen(callback->tokens.id_token), callback->pool,
-                       token, err);
-    if (rc != KC_OK)
-        return rc;
-    if (!is_allowed(rp->conf, token->alg))
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG,
-                       "the ID token's alg '%.20s' is not allowed", token->alg);
-    rc = kc_keyring_select(rp->keyring, token->alg, token->kid, callback->pool, &callback->snapshot,
-                           &key, err);
-    if (rc == KC_OK)
-        rc = kc_jose_verify(token, key, err);
-    if (rc == KC_OK)
-        rc = kc_claims_verify(token, &expect, err);
-    callback->claims = token->claims;
-    return rc;
-}
-
-/* The access token's claims, for the roles that Keycloak puts only there; NULL when it is opaque or
- * does not verify as a token of this issuer and person. */
-static const kc_json_t *access_claims(const callback_t *callback)
-{
-    const char *compact = callback->tokens.access_token;
-    const char *sub = kc_json_member_string(callback->id_token.claims, "sub");
-    const char *issuer, *owner;
-    const kc_jose_key_t *key;
-    kc_jose_token_t token;
-
-    if (kc_jose_parse(compact, strlen(compact), callback->pool, &token, NULL) != KC_OK ||
-        !is_allowed(callback->rp->conf, token.alg) ||
-        kc_jwks_select(callback->snapshot->keys, token.alg, token.kid, &key, NULL) != KC_OK ||
-        kc_jose_verify(&token, key, NULL) != KC_OK)
-        return NULL;
-    issuer = kc_json_member_string(token.claims, "iss");
-    owner = kc_json_member_string(token.claims, "sub");
-    if (!issuer || strcmp(issuer, callback->rp->conf->issuer) != 0 || !owner ||
-        strcmp(owner, sub) != 0)
-        return NULL;
-    return token.claims;
-}
-
-static kc_rc_t add_userinfo(callback_t *callback, kc_err_t *err)
-{
-    const kc_conf_t *conf = callback->rp->conf;
-    const kc_provider_t *provider = callback->snapshot->provider;
-    const kc_json_t *userinfo;
-    kc_rc_t rc;
-
-    if (conf->user_info == KC_USER_INFO_OFF || !provider->userinfo_endpoint ||
-        (conf->user_info == KC_USER_INFO_AUTO &&
-         !kc_claims_is_incomplete(conf, callback->id_token.claims)))
-        return KC_OK;
-    rc = kc_token_userinfo(callback->rp->env, provider, callback->tokens.access_token,
-                           kc_json_member_string(callback->id_token.claims, "sub"), callback->pool,
-                           &userinfo, err);
-    if (rc == KC_OK)
-        callback->claims = kc_claims_merge(callback->id_token.claims, userinfo, callback->pool);
-    return rc;
-}
-
-static int64_t integer(const kc_json_t *claims, const char *name)
-{
-    int64_t number = 0;
-
-    (void)kc_json_integer(kc_json_member(claims, name), &number);
-    return number;
-}
-
-/* Keeps the ID token, which signing out needs, and the claims, if there are more than it has. */
-static kc_rc_t pack_contents(const callback_t *callback, kc_bytes_t *packed, kc_err_t *err)
-{
-    kc_pack_t contents = {callback->tokens.id_token, NULL, NULL, {NULL, 0}};
-
-    if (callback->claims != callback->id_token.claims)
-        contents.claims = kc_buf_text(kc_json_dump(callback->claims, callback->pool));
-    return kc_pack_close(&contents, callback->pool, packed, err);
-}
-
-static kc_rc_t describe_session(const callback_t *callback, kc_session_t *session, kc_err_t *err)
-{
-    const kc_identity_t *identity = &callback->identity;
-    const kc_rp_t *rp = callback->rp;
-
-    memset(session, 0, sizeof(*session));
-    session->created = rp->env->now(rp->env->context);
-    session->expires = session->created + rp->conf->session_max;
-    session->token_expires = integer(callback->id_token.claims, "exp");
-    session->auth_time = integer(callback->id_token.claims, "auth_time");
-    session->sub = identity->sub;
-    session->sid = identity->sid;
-    session->user = identity->user;
-    session->email = identity->email;
-    session->groups = identity->groups;
-    session->headers = kc_session_list_make(identity->header_list, callback->pool);
-    session->group_list = kc_session_list_make(identity->group_list, callback->pool);
-    session->realm_roles = kc_session_list_make(identity->realm_role_list, callback->pool);
-    session->client_roles = kc_session_list_make(identity->client_role_list, callback->pool);
-    return pack_contents(callback, &session->packed, err);
-}
-
 static kc_cookie_set_t describe_cookie(const kc_rp_t *rp, const kc_login_client_t *client)
 {
     static const char *const same_site[] = {"Lax", "Strict", "None"};
@@ -369,27 +242,26 @@ static kc_cookie_set_t describe_cookie(const kc_rp_t *rp, const kc_login_client_
 }
 
 /* A new session under a new id always; whoever was signed in here before is signed out. */
-static kc_rc_t start_session(callback_t *callback, kc_login_answer_t *answer, kc_err_t *err)
+static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
+                             kc_login_answer_t *answer, kc_err_t *err)
 {
     kc_cookie_set_t cookie = describe_cookie(callback->rp, callback->client);
     char *id = apr_palloc(callback->pool, KC_SESSION_ID_TEXT + 1);
-    kc_session_t session;
-    kc_rc_t rc;
+    kc_rc_t rc = kc_session_end(
+        callback->rp,
+        kc_session_cookie(callback->rp, callback->client->is_https, callback->client->cookies),
+        callback->pool, err);
 
-    rc = describe_session(callback, &session, err);
+    session->created = callback->rp->env->now(callback->rp->env->context);
+    session->expires = session->created + callback->rp->conf->session_max;
     if (rc == KC_OK)
-        rc = kc_session_end(
-            callback->rp,
-            kc_session_cookie(callback->rp, callback->client->is_https, callback->client->cookies),
-            callback->pool, err);
-    if (rc == KC_OK)
-        rc = kc_session_create(callback->rp, &session, callback->pool, id, err);
+        rc = kc_session_create(callback->rp, session, callback->pool, id, err);
     if (rc != KC_OK)
         return rc;
     cookie.value = id;
     cookie.max_age = -1;
     add_cookie(answer, &cookie, callback->pool);
-    answer->user = session.user;
+    answer->user = session->user;
     return KC_OK;
 }
 
@@ -397,20 +269,23 @@ static kc_rc_t start_session(callback_t *callback, kc_login_answer_t *answer, kc
 static kc_rc_t sign_in(callback_t *callback, kc_login_answer_t *answer, kc_err_t *err)
 {
     const kc_rp_t *rp = callback->rp;
+    kc_grant_t grant = {.rp = rp,
+                        .snapshot = callback->snapshot,
+                        .pool = callback->pool,
+                        .nonce = callback->state.nonce};
+    kc_session_t session;
     kc_rc_t rc;
 
     rc = kc_token_exchange(rp->conf, rp->env, callback->snapshot->provider, callback->code,
                            kc_login_redirect_uri(rp, callback->client, callback->pool),
-                           callback->state.verifier, callback->pool, &callback->tokens, err);
+                           callback->state.verifier, callback->pool, &grant.tokens, err);
     if (rc == KC_OK)
-        rc = verify_id_token(callback, err);
+        rc = kc_grant_verify(&grant, err);
     if (rc == KC_OK)
-        rc = add_userinfo(callback, err);
+        rc = kc_grant_describe(&grant, &session, err);
     if (rc == KC_OK)
-        rc = kc_claims_identity(rp->conf, callback->claims, access_claims(callback), callback->pool,
-                                &callback->identity, &answer->dropped, err);
-    if (rc == KC_OK)
-        rc = start_session(callback, answer, err);
+        rc = start_session(callback, &session, answer, err);
+    answer->dropped = grant.dropped;
     return rc;
 }
 

@@ -121,6 +121,9 @@ kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool
         rc = make_id(conf, pool, rp->id, err);
     if (rc == KC_OK)
         rc = make_scope(rp, err);
+    if (rc == KC_OK)
+        rc = kc_rp_store_key(rp, rp->keys->key[0], "refresh pause", kc_buf_text("all"), rp->pause,
+                             err);
     *out = rp;
     return rc;
 }

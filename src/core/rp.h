@@ -28,9 +28,10 @@ typedef struct kc_rp_t {
     const kc_seal_keys_t *keys;
     unsigned char id[KC_RP_ID_SIZE]; /* fingerprint of what a session's meaning depends on */
     unsigned char scope[KC_CACHE_SCOPE_SIZE]; /* the same with the keys, in the first tier */
-    int keeps_claims;                         /* some Require keycloak-claim may ask for them */
-    kc_rp_names_t names[2];                   /* [0] http, [1] https */
-    const char *callback_path;                /* path of the redirect URI */
+    char pause[KC_STORE_KEY_LEN + 1]; /* in the host's store: no session is renewed for now */
+    int keeps_claims;                 /* some Require keycloak-claim may ask for them */
+    kc_rp_names_t names[2];           /* [0] http, [1] https */
+    const char *callback_path;        /* path of the redirect URI */
     kc_env_t *env;
     kc_keyring_t *keyring;
 } kc_rp_t;

@@ -186,21 +186,50 @@ static kc_rc_t open_item(const visit_t *visit, const kc_store_item_t *item, kc_s
     return rc == KC_OK ? kc_session_form_read(compact, session, err) : rc;
 }
 
+/* What the form does not hold. */
+static void set_place(const visit_t *visit, const char *key, kc_session_t *session)
+{
+    session->rp = visit->rp;
+    session->id = visit->id.data;
+    memcpy(session->key, key, KC_STORE_KEY_LEN);
+    session->key[KC_STORE_KEY_LEN] = '\0';
+}
+
+/* The visit that found a session, once more. */
+static void visit_again(visit_t *visit, const kc_session_t *session, apr_pool_t *pool)
+{
+    const kc_bytes_t id = {session->id, KC_SESSION_ID_SIZE};
+
+    visit_init(visit, session->rp, id, pool);
+    memcpy(visit->key, session->key, sizeof(visit->key));
+    name_mark(visit);
+}
+
+kc_rc_t kc_session_reload(const kc_session_t *session, apr_pool_t *pool, kc_session_t *out,
+                          kc_err_t *err)
+{
+    kc_store_item_t item;
+    visit_t visit;
+    kc_rc_t rc;
+
+    visit_again(&visit, session, pool);
+    rc = ask_by_name(&visit, &item, err);
+    if (rc == KC_OK)
+        rc = open_item(&visit, &item, out, err);
+    if (rc != KC_OK)
+        return rc == KC_REFUSED ? KC_MISS : rc;
+    set_place(&visit, visit.key, out);
+    return KC_OK;
+}
+
 /* ---------------------------------------------------------------- tokens and claims */
 
 static kc_rc_t fetch_packed(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *packed,
                             kc_err_t *err)
 {
-    const kc_bytes_t id = {session->id, KC_SESSION_ID_SIZE};
-    kc_store_item_t item;
     kc_session_t stored;
-    visit_t visit;
-    kc_rc_t rc;
+    kc_rc_t rc = kc_session_reload(session, pool, &stored, err);
 
-    visit_init(&visit, session->rp, id, pool);
-    rc = ask_store(&visit, &item, err);
-    if (rc == KC_OK)
-        rc = open_item(&visit, &item, &stored, err);
     if (rc == KC_OK)
         *packed = stored.packed;
     return rc;
@@ -256,32 +285,64 @@ const kc_json_t *kc_session_claims(const kc_session_t *session, apr_pool_t *pool
 
 /* ---------------------------------------------------------------- beginning */
 
+/* Seals the session and puts it under the name that the visit has. */
+static kc_rc_t put_session(const visit_t *visit, const kc_session_t *session, kc_err_t *err)
+{
+    const kc_rp_t *rp = visit->rp;
+    const kc_env_t *env = rp->env;
+    kc_seal_use_t use = seal_use(rp, visit->id);
+    unsigned char iv[KC_CRYPTO_IV_SIZE];
+    kc_bytes_t compact, sealed;
+    kc_rc_t rc = kc_session_form_write(session, visit->pool, &compact, err);
+
+    if (rc == KC_OK && env->random(env->context, iv, sizeof(iv)) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a session");
+    if (rc == KC_OK)
+        rc =
+            kc_seal_close(rp->keys, &use, session->expires, iv, compact, visit->pool, &sealed, err);
+    if (rc == KC_OK)
+        rc = kc_store_put(env->sessions, visit->key, sealed,
+                          min_time(visit->now + rp->conf->session_idle, session->expires), err);
+    return rc;
+}
+
 kc_rc_t kc_session_create(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
                           char *id_text, kc_err_t *err)
 {
-    unsigned char raw[KC_SESSION_ID_SIZE], iv[KC_CRYPTO_IV_SIZE];
+    unsigned char raw[KC_SESSION_ID_SIZE];
     const kc_env_t *env = rp->env;
     const kc_bytes_t id = {raw, sizeof(raw)};
-    kc_seal_use_t use = seal_use(rp, id);
-    kc_bytes_t compact, sealed;
     visit_t visit;
     kc_rc_t rc;
 
-    if (env->random(env->context, raw, sizeof(raw)) != KC_OK ||
-        env->random(env->context, iv, sizeof(iv)) != KC_OK)
+    if (env->random(env->context, raw, sizeof(raw)) != KC_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a session");
     visit_init(&visit, rp, id, pool);
-    rc = kc_session_form_write(session, pool, &compact, err);
+    rc = name_in_store(&visit, rp->keys->key[0], err);
     if (rc == KC_OK)
-        rc = name_in_store(&visit, rp->keys->key[0], err);
-    if (rc == KC_OK)
-        rc = kc_seal_close(rp->keys, &use, session->expires, iv, compact, pool, &sealed, err);
-    if (rc == KC_OK)
-        rc = kc_store_put(env->sessions, visit.key, sealed,
-                          min_time(visit.now + rp->conf->session_idle, session->expires), err);
+        rc = put_session(&visit, session, err);
     if (rc == KC_OK)
         kc_buf_base64url_to(raw, sizeof(raw), id_text);
     kc_crypto_cleanse(raw, sizeof(raw));
+    return rc;
+}
+
+kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_pool_t *pool,
+                           kc_err_t *err)
+{
+    kc_cache_t *cache = stored->rp->env->cache;
+    kc_cache_ticket_t ticket;
+    kc_cache_view_t view;
+    visit_t visit;
+    kc_rc_t rc;
+
+    visit_again(&visit, stored, pool);
+    set_place(&visit, visit.key, fresh);
+    rc = put_session(&visit, fresh, err);
+    if (cache) {
+        (void)kc_cache_find(cache, stored->rp->scope, stored->id, visit.now, pool, &ticket, &view);
+        kc_cache_drop(cache, &ticket);
+    }
     return rc;
 }
 
@@ -331,13 +392,22 @@ static int64_t touch(visit_t *visit, int64_t known_end, int64_t expires)
 
 /* ---------------------------------------------------------------- finding */
 
+/* While tokens can be renewed, that they have not been yet is no reason to stop. */
+static int64_t token_end(const visit_t *visit, const kc_session_t *session)
+{
+    const kc_conf_t *conf = visit->rp->conf;
+
+    return session->token_expires + conf->clock_skew +
+           (session->refresh_at && conf->refresh ? conf->stale_grace : 0);
+}
+
 static kc_session_state_t judge(const visit_t *visit, const kc_session_t *session, kc_err_t *err)
 {
     if (visit->now >= session->expires) {
         (void)KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "the session is past its end");
         return KC_SESSION_ENDED;
     }
-    if (visit->now >= session->token_expires + visit->rp->conf->clock_skew) {
+    if (visit->now >= token_end(visit, session)) {
         (void)KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "the ID token's time is over");
         return KC_SESSION_STALE;
     }
@@ -381,8 +451,7 @@ static kc_session_state_t from_view(visit_t *visit, kc_session_t *session, kc_er
     kc_session_state_t state;
 
     *session = visit->seen;
-    session->rp = visit->rp;
-    session->id = visit->id.data;
+    set_place(visit, visit->view.key, session);
     state = judge(visit, session, err);
     if (state != KC_SESSION_ENDED)
         (void)touch(visit, visit->view.idle_end, session->expires);
@@ -440,6 +509,7 @@ static kc_session_state_t from_store(visit_t *visit, const kc_store_item_t *item
     }
     if (rc != KC_OK)
         return rc == KC_REFUSED ? KC_SESSION_NONE : KC_SESSION_UNKNOWN;
+    set_place(visit, visit->key, session);
     state = judge(visit, session, err);
     if (state == KC_SESSION_ENDED)
         return state;

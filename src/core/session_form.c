@@ -7,13 +7,14 @@
 #include "seal.h"
 
 /*
- * Big endian: version (1), kind of the tail (1), created, expires, token_expires, auth_time (4
- * each), nine lengths (2 each) and the tail's (4), the texts sub, sid, user, email, groups, the
- * lists headers, group_list, realm_roles, client_roles, and the tail. Each length counts a closing
- * NUL (a list: of each of its texts), so that a request uses the texts where they lie.
+ * Big endian: version (1), kind of the tail (1), created, expires, token_expires, auth_time,
+ * refresh_at (4 each), nine lengths (2 each) and the tail's (4), the texts sub, sid, user, email,
+ * groups, the lists headers, group_list, realm_roles, client_roles, and the tail. Each length
+ * counts a closing NUL (a list: of each of its texts), so that a request uses the texts where they
+ * lie.
  */
 
-enum { TEXTS = 5, LISTS = 4, TIMES = 4, HEAD_SIZE = 2 + 4 * TIMES + 2 * (TEXTS + LISTS) + 4 };
+enum { TEXTS = 5, LISTS = 4, TIMES = 5, HEAD_SIZE = 2 + 4 * TIMES + 2 * (TEXTS + LISTS) + 4 };
 
 /* What stands behind the texts. */
 typedef enum { TAIL_NOTHING, TAIL_PACKED, TAIL_CLAIMS, TAIL_KINDS } tail_t;
@@ -65,6 +66,7 @@ kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_
     put_time(&buf, session->expires);
     put_time(&buf, session->token_expires);
     put_time(&buf, session->auth_time);
+    put_time(&buf, session->refresh_at);
     for (i = 0; i < TEXTS + LISTS; i++)
         kc_buf_put_u16(&buf, (uint16_t)parts[i].len);
     kc_buf_put_u32(&buf, (uint32_t)tail->len);
@@ -140,6 +142,7 @@ kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *er
     out->expires = u32_at(head + 6);
     out->token_expires = u32_at(head + 10);
     out->auth_time = u32_at(head + 14);
+    out->refresh_at = u32_at(head + 18);
     tail.data = head + HEAD_SIZE;
     tail.len = compact.len - HEAD_SIZE;
     if (!read_parts(head + 2 + 4 * TIMES, &tail, out) || head[1] >= TAIL_KINDS ||
@@ -150,5 +153,6 @@ kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *er
     out->claims = head[1] == TAIL_CLAIMS ? tail : nothing;
     out->rp = NULL;
     out->id = NULL;
+    out->key[0] = '\0';
     return KC_OK;
 }

@@ -11,7 +11,7 @@
 #include "rp.h"
 
 enum {
-    KC_SESSION_FORM_VERSION = 2,       /* first byte of the compact form */
+    KC_SESSION_FORM_VERSION = 3,       /* first byte of the compact form */
     KC_SESSION_FORM_TEXT_MAX = 0xffff, /* bytes of each text and list, their NULs included */
     KC_SESSION_ID_SIZE = 32            /* bytes */
 };
@@ -29,6 +29,7 @@ typedef struct kc_session_t {
     int64_t expires;       /* absolute end of the session */
     int64_t token_expires; /* exp of the ID token */
     int64_t auth_time;     /* 0 when the token has none */
+    int64_t refresh_at;    /* when the tokens are to be renewed; 0: they cannot be */
     const char *sub;
     const char *sid;
     const char *user;
@@ -40,9 +41,10 @@ typedef struct kc_session_t {
     kc_session_list_t client_roles;
     kc_bytes_t packed; /* tokens and claims as pack.h has them: what the store keeps */
     kc_bytes_t claims; /* JSON text of the claims: what a view has in their place, if anything */
-    /* Where the rest is, for a session that a view was made of; not part of the form. */
+    /* Where it was found, and the rest of one that a view was made of; not part of the form. */
     const kc_rp_t *rp;
-    const unsigned char *id; /* KC_SESSION_ID_SIZE bytes */
+    const unsigned char *id;        /* KC_SESSION_ID_SIZE bytes */
+    char key[KC_STORE_KEY_LEN + 1]; /* in the store */
 } kc_session_t;
 
 /* Writes the compact form; KC_REFUSED with KC_ERR_STORE_VALUE when a text, a list or the whole is

@@ -1,4 +1,4 @@
-/* The back-channel calls of a sign-in: code for tokens with the client's authentication, and
+/* The back-channel calls: code or refresh token for tokens with the client's authentication, and
  * userinfo. SPDX-License-Identifier: Apache-2.0 */
 #include "token.h"
 
@@ -12,7 +12,8 @@
 #include "url.h"
 
 enum {
-    FORM_MAX = 64 * 1024, /* bytes of a request's body */
+    EXPIRES_IN_MAX = 86400, /* seconds */
+    FORM_MAX = 64 * 1024,   /* bytes of a request's body */
     ASSERTION_SECONDS = 60,
     JTI_SIZE = 16 /* bytes */
 };
@@ -24,6 +25,7 @@ typedef struct {
     const kc_conf_t *conf;
     const kc_env_t *env;
     const kc_provider_t *provider;
+    int is_refresh;
     kc_buf_t form;
     char *authorization;
     apr_pool_t *pool;
@@ -204,7 +206,7 @@ static int is_client_refused(const char *error)
 }
 
 /* An OAuth error (RFC 6749 section 5.2), or a status that is none of success. */
-static kc_rc_t refuse(const kc_conf_t *conf, int status, const kc_json_t *body, kc_err_t *err)
+static kc_rc_t refuse(const call_t *call, int status, const kc_json_t *body, kc_err_t *err)
 {
     const char *error = kc_json_member_string(body, "error");
     const char *description = kc_json_member_string(body, "error_description");
@@ -214,9 +216,11 @@ static kc_rc_t refuse(const kc_conf_t *conf, int status, const kc_json_t *body, 
                        status);
     if (is_client_refused(error))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CLIENT_AUTH, "%.30s (%.69s): %s", error,
-                       description ? description : "", find_method(conf)->advice);
-    return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ENDPOINT, "%.30s: %.69s", error,
-                   description ? description : "");
+                       description ? description : "", find_method(call->conf)->advice);
+    return KC_FAIL(err, KC_REFUSED,
+                   call->is_refresh && !strcmp(error, "invalid_grant") ? KC_ERR_REFRESH_REFUSED
+                                                                       : KC_ERR_TOKEN_ENDPOINT,
+                   "%.30s: %.69s", error, description ? description : "");
 }
 
 /* Visible ASCII (RFC 6749 appendix A.12), so that a token cannot break out of the header that
@@ -240,10 +244,17 @@ static kc_rc_t read_token(const kc_json_t *body, const char *name, const char **
     return KC_OK;
 }
 
-static kc_rc_t read_tokens(const kc_json_t *body, kc_token_answer_t *out, kc_err_t *err)
+static int is_there(const kc_json_t *body, const char *name)
+{
+    const kc_json_t *member = kc_json_member(body, name);
+
+    return member && kc_json_type(member) != KC_JSON_NULL;
+}
+
+static kc_rc_t read_tokens(const call_t *call, const kc_json_t *body, kc_token_answer_t *out,
+                           kc_err_t *err)
 {
     const char *type = kc_json_member_string(body, "token_type");
-    const kc_json_t *refresh = kc_json_member(body, "refresh_token");
     kc_rc_t rc;
 
     memset(out, 0, sizeof(*out));
@@ -251,9 +262,12 @@ static kc_rc_t read_tokens(const kc_json_t *body, kc_token_answer_t *out, kc_err
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ENDPOINT, "token_type is %.60s, not Bearer",
                        type ? type : "absent or no string");
     rc = read_token(body, "access_token", &out->access_token, err);
-    if (rc == KC_OK)
+    if (rc == KC_OK && (!call->is_refresh || is_there(body, "id_token")))
         rc = read_token(body, "id_token", &out->id_token, err);
-    if (rc == KC_OK && refresh && kc_json_type(refresh) != KC_JSON_NULL)
+    if (!kc_json_integer(kc_json_member(body, "expires_in"), &out->expires_in) ||
+        out->expires_in < 0 || out->expires_in > EXPIRES_IN_MAX)
+        out->expires_in = 0;
+    if (rc == KC_OK && is_there(body, "refresh_token"))
         rc = read_token(body, "refresh_token", &out->refresh_token, err);
     return rc;
 }
@@ -269,35 +283,53 @@ static kc_rc_t read_answer(const call_t *call, const kc_http_response_t *respons
     if (response->status != 200) {
         /* What is unreadable has no error to quote; the status stands for itself. */
         (void)kc_json_parse(response->body, response->body_len, call->pool, &body, NULL);
-        return refuse(call->conf, response->status, body, err);
+        return refuse(call, response->status, body, err);
     }
     rc = read_body("token", response, call->pool, &body, err);
     if (rc != KC_OK)
         return rc;
     if (kc_json_member(body, "error"))
-        return refuse(call->conf, response->status, body, err);
-    return read_tokens(body, out, err);
+        return refuse(call, response->status, body, err);
+    return read_tokens(call, body, out, err);
+}
+
+/* Sends what is in the form, with the client's authentication. */
+static kc_rc_t ask(call_t *call, kc_token_answer_t *out, kc_err_t *err)
+{
+    kc_http_response_t response = {0};
+    kc_rc_t rc = find_method(call->conf)->apply(call, err);
+
+    if (rc == KC_OK)
+        rc = perform(call, &response, err);
+    if (rc == KC_OK)
+        rc = read_answer(call, &response, out, err);
+    return rc;
 }
 
 kc_rc_t kc_token_exchange(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
                           const char *code, const char *redirect_uri, const char *verifier,
                           apr_pool_t *pool, kc_token_answer_t *out, kc_err_t *err)
 {
-    call_t call = {conf, env, provider, {0}, NULL, pool};
-    kc_http_response_t response = {0};
-    kc_rc_t rc;
+    call_t call = {conf, env, provider, 0, {0}, NULL, pool};
 
     kc_buf_init(&call.form, FORM_MAX, pool);
     kc_url_put_parameter(&call.form, "grant_type", "authorization_code");
     kc_url_put_parameter(&call.form, "code", code);
     kc_url_put_parameter(&call.form, "redirect_uri", redirect_uri);
     kc_url_put_parameter(&call.form, "code_verifier", verifier);
-    rc = find_method(conf)->apply(&call, err);
-    if (rc == KC_OK)
-        rc = perform(&call, &response, err);
-    if (rc == KC_OK)
-        rc = read_answer(&call, &response, out, err);
-    return rc;
+    return ask(&call, out, err);
+}
+
+kc_rc_t kc_token_refresh(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
+                         const char *refresh_token, apr_pool_t *pool, kc_token_answer_t *out,
+                         kc_err_t *err)
+{
+    call_t call = {conf, env, provider, 1, {0}, NULL, pool};
+
+    kc_buf_init(&call.form, FORM_MAX, pool);
+    kc_url_put_parameter(&call.form, "grant_type", "refresh_token");
+    kc_url_put_parameter(&call.form, "refresh_token", refresh_token);
+    return ask(&call, out, err);
 }
 
 static kc_rc_t check_userinfo(const kc_json_t *body, const char *sub, kc_err_t *err)

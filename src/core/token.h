@@ -13,9 +13,10 @@
 
 /* What the token endpoint gave; everything in the pool. */
 typedef struct kc_token_answer_t {
-    const char *id_token;      /* never NULL */
+    const char *id_token;      /* NULL only when a refresh gave none */
     const char *access_token;  /* never NULL */
     const char *refresh_token; /* NULL when none came */
+    int64_t expires_in;        /* seconds; 0 when that is absent or makes no sense */
 } kc_token_answer_t;
 
 /* RFC 6749 section 4.1.3 with RFC 7636: asked once and never again, whatever happens. Client
@@ -29,6 +30,13 @@ typedef struct kc_token_answer_t {
 kc_rc_t kc_token_exchange(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
                           const char *code, const char *redirect_uri, const char *verifier,
                           apr_pool_t *pool, kc_token_answer_t *out, kc_err_t *err);
+
+/* RFC 6749 section 6, OpenID Connect Core 1.0 section 12: new tokens for a refresh token, which may
+ * be spent by this. As kc_token_exchange, but that an ID token may be missing, and that KC_REFUSED
+ * with KC_ERR_REFRESH_REFUSED (invalid_grant) says that the refresh token is no longer good. */
+kc_rc_t kc_token_refresh(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
+                         const char *refresh_token, apr_pool_t *pool, kc_token_answer_t *out,
+                         kc_err_t *err);
 
 /* OpenID Connect Core 1.0 section 5.3. The answer's sub must equal sub, else KC_REFUSED with
  * KC_ERR_USERINFO. */

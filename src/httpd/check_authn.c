@@ -75,7 +75,7 @@ static int pass(request_rec *r)
 
 static int act(akc_request_t *request, request_rec *r)
 {
-    kc_session_state_t state = akc_request_session(request, r);
+    kc_session_state_t state = akc_request_renewed_session(request, r);
     kc_flow_kind_t kind = kc_flow_is_settled(state) ? KC_FLOW_NAVIGATION : request_kind(r);
 
     switch (kc_flow_decide(state, kind)) {

@@ -46,8 +46,9 @@ typedef struct akc_request_t {
     kc_login_client_t client; /* public_url is NULL until it was asked for */
     kc_session_state_t state;
     kc_session_t session;
-    kc_err_t err;   /* why there is no session */
-    int has_looked; /* state, session and err are filled */
+    kc_err_t err;    /* why there is no session */
+    int has_looked;  /* state, session and err are filled */
+    int has_renewed; /* and it was seen to that its tokens are new enough */
 } akc_request_t;
 
 /* config.c */
@@ -85,6 +86,8 @@ int akc_request_is_https(const akc_request_t *request, request_rec *r);
 const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec *r);
 /* The session, looked up once. */
 kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r);
+/* The same, its tokens renewed if it is time. */
+kc_session_state_t akc_request_renewed_session(akc_request_t *request, request_rec *r);
 /* 1 for an API call, 0 for a page (kc_flow_kind), as if it had this method. */
 int akc_request_is_api(request_rec *r, const char *method);
 /* An id to find the request in the log by. */

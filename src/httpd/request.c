@@ -7,7 +7,10 @@
 #include "core/buf.h"
 #include "core/crypto.h"
 #include "core/flow.h"
+#include "core/refresh.h"
 #include "mod_auth_keycloak.h"
+
+APLOG_USE_MODULE(auth_keycloak);
 
 enum { ID_SIZE = 9 /* bytes; 12 characters */ };
 
@@ -186,6 +189,32 @@ kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r)
                                          origin(r)->pool, &request->session, &request->err);
         request->has_looked = 1;
     }
+    return request->state;
+}
+
+static void log_renewal(const akc_request_t *request, request_rec *r)
+{
+    const kc_err_t *err = &request->err;
+    int is_kept = request->state == KC_SESSION_LIVE;
+
+    ap_log_rerror(APLOG_MARK, is_kept ? APLOG_WARNING : APLOG_INFO, 0, r,
+                  "%s: the session of %s %s: %s", kc_err_row(err->reason)->tag,
+                  ap_escape_logitem(r->pool, request->session.user),
+                  is_kept ? "goes on although its tokens could not be renewed"
+                          : "ends, its tokens could not be renewed",
+                  ap_escape_logitem(r->pool, err->detail));
+}
+
+kc_session_state_t akc_request_renewed_session(akc_request_t *request, request_rec *r)
+{
+    kc_session_state_t found = akc_request_session(request, r);
+
+    if (request->has_renewed || (found != KC_SESSION_LIVE && found != KC_SESSION_STALE))
+        return request->state;
+    request->has_renewed = 1;
+    request->state = kc_refresh_session(found, &request->session, origin(r)->pool, &request->err);
+    if (request->err.reason && (found == KC_SESSION_LIVE || request->state != found))
+        log_renewal(request, r);
     return request->state;
 }
 

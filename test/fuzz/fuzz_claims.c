@@ -78,7 +78,7 @@ static kc_conf_t *make_conf(int variant, apr_pool_t *pool)
 static void verify(const kc_json_t *claims)
 {
     kc_claims_expect_t expect = {
-        "https://id.example.com/realms/r", "site", "n-1", "access", 1700000000, 30};
+        "https://id.example.com/realms/r", "site", "n-1", "access", 1700000000, 30, 0};
     kc_jose_token_t token = {0};
     kc_err_t err = {0};
 

@@ -479,7 +479,7 @@ class Realm:
             held = self.refresh.pop(params.get("refresh_token", ""), None)
             if held is None:
                 raise Refusal("invalid_grant")
-            return self.tokens(held["user"], held["nonce"])
+            return self.tokens(copy.deepcopy(self.settings["user"]), held["nonce"], held)
         raise Refusal("unsupported_grant_type")
 
     def token_for_code(self, params):
@@ -497,12 +497,14 @@ class Realm:
             raise Refusal("invalid_grant")
         return self.tokens(held["user"], asked.get("nonce"))
 
-    def tokens(self, user, nonce):
+    def tokens(self, user, nonce, before=None):
+        """Tokens for a code, or (before: what was held for the refresh token) in place of others."""
         if self.settings["rotate_at_token"]:
             self.rotate()
         now = int(time.time())
-        session = b64u(os.urandom(18))
-        claims = {"exp": now + self.settings["lifetime"], "iat": now, "auth_time": now, "jti": b64u(os.urandom(12)),
+        session = before["session"] if before else b64u(os.urandom(18))
+        since = before["since"] if before else now
+        claims = {"exp": now + self.settings["lifetime"], "iat": now, "auth_time": since, "jti": b64u(os.urandom(12)),
                   "iss": self.issuer, "aud": self.settings["client"]["id"], "typ": "ID",
                   "azp": self.settings["client"]["id"], "sid": session, "acr": "1"}
         if nonce is not None:
@@ -511,7 +513,7 @@ class Realm:
         access = id_token(self, dict(claims, typ="Bearer", aud="account"), {})
         refresh = b64u(os.urandom(32))
         self.access[access] = user
-        self.refresh[refresh] = {"user": user, "nonce": nonce}
+        self.refresh[refresh] = {"nonce": nonce, "session": session, "since": since}
         answer = {
             "access_token": access, "expires_in": self.settings["lifetime"], "refresh_token": refresh,
             "refresh_expires_in": 1800, "token_type": "Bearer", "not-before-policy": 0,

@@ -43,7 +43,7 @@ static kc_jose_token_t token_of(const char *payload)
 static kc_claims_expect_t expect_all(void)
 {
     kc_claims_expect_t expect = {
-        "https://id.example.com/realms/r", "site", "n-1", "access", NOW, 30};
+        "https://id.example.com/realms/r", "site", "n-1", "access", NOW, 30, 0};
 
     return expect;
 }

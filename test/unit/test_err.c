@@ -44,6 +44,7 @@ static const expected_t expected[] = {
     {KC_ERR_TOKEN_ENDPOINT, "KC0308", "token-endpoint", 401},
     {KC_ERR_CLIENT_AUTH, "KC0309", "client-auth", 500},
     {KC_ERR_USERINFO, "KC0310", "userinfo", 401},
+    {KC_ERR_REFRESH_REFUSED, "KC0311", "refresh-refused", 401},
     {KC_ERR_TOKEN_FORM, "KC0401", "token-form", 401},
     {KC_ERR_TOKEN_HEADER, "KC0402", "token-header", 401},
     {KC_ERR_TOKEN_ALG, "KC0403", "token-algorithm", 401},

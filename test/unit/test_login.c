@@ -290,6 +290,36 @@ START_TEST(a_sign_in_makes_a_session_and_leads_to_its_page)
 END_TEST
 
 /* ATTACKS E 85 */
+/* A token that nobody will use is not kept. */
+START_TEST(the_refresh_token_is_kept_for_when_it_is_time)
+{
+    int is_on;
+
+    for (is_on = 0; is_on < 2; is_on++) {
+        sent_t sent = leave_for("/page");
+        kc_session_t session;
+        kc_pack_t contents;
+
+        site->conf->refresh = is_on;
+        kc_fake_answer(
+            fake, KC_FAKE_TOKEN, 200, "application/json",
+            apr_psprintf(
+                testlib_pool,
+                "{\"access_token\":\"opaque\",\"id_token\":\"%s\",\"token_type\":\"Bearer\","
+                "\"refresh_token\":\"the-refresh-token\"}",
+                signed_by(TESTLIB_RSA, claims_of(ALICE, sent.nonce, profile_of("alice")))));
+        ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+        ck_assert_int_eq(state_of(kc_fake_site_cookie(site, SESSION), &session), KC_SESSION_LIVE);
+        ck_assert_int_eq(session.refresh_at, is_on ? session.token_expires - 60 : 0);
+        ck_assert_int_eq(kc_session_contents(&session, testlib_pool, &contents, NULL), KC_OK);
+        if (is_on)
+            ck_assert_str_eq(contents.refresh_token, "the-refresh-token");
+        else
+            ck_assert_ptr_null(contents.refresh_token);
+    }
+}
+END_TEST
+
 START_TEST(the_token_request_proves_possession_of_the_verifier)
 {
     sent_t sent = leave_for("/");
@@ -1200,6 +1230,7 @@ static void add_way(TCase *tests)
     tcase_add_test(tests, without_a_provider_nothing_is_begun);
     tcase_add_test(tests, without_random_bytes_nothing_is_begun);
     tcase_add_test(tests, a_sign_in_makes_a_session_and_leads_to_its_page);
+    tcase_add_test(tests, the_refresh_token_is_kept_for_when_it_is_time);
     tcase_add_test(tests, the_token_request_proves_possession_of_the_verifier);
     tcase_add_test(tests, the_session_cookie_has_its_flags);
     tcase_add_test(tests, over_http_cookies_are_plain);

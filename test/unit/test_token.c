@@ -101,6 +101,7 @@ START_TEST(basic_is_the_default)
     ck_assert_str_eq(answer.access_token, "aaa");
     ck_assert_str_eq(answer.id_token, "i.j.k");
     ck_assert_str_eq(answer.refresh_token, "rrr");
+    ck_assert_int_eq(answer.expires_in, 300);
 }
 END_TEST
 
@@ -395,6 +396,64 @@ START_TEST(oversized_code_is_not_sent)
 }
 END_TEST
 
+/* ---- refresh ---- */
+
+static kc_rc_t refresh(void)
+{
+    return kc_token_refresh(conf, &fake->env, &provider, "refresh-canary", testlib_pool, &answer,
+                            &err);
+}
+
+START_TEST(a_refresh_proves_the_client_and_sends_the_token)
+{
+    ck_assert_int_eq(refresh(), KC_OK);
+    ck_assert_str_eq(parameter("grant_type"), "refresh_token");
+    ck_assert_str_eq(parameter("refresh_token"), "refresh-canary");
+    ck_assert_ptr_null(parameter("code"));
+    ck_assert_str_eq(authorization(), "Basic c2l0ZTpzM2NyZXQtY2FuYXJ5");
+    ck_assert_str_eq(answer.refresh_token, "rrr");
+    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 1);
+}
+END_TEST
+
+START_TEST(a_refresh_need_not_give_an_id_token_or_refresh_token)
+{
+    kc_fake_answer(fake, TOKEN_URL, 200, JSON_TYPE,
+                   "{\"access_token\":\"aaa\",\"token_type\":\"Bearer\",\"id_token\":null}");
+    ck_assert_int_eq(refresh(), KC_OK);
+    ck_assert_ptr_null(answer.id_token);
+    ck_assert_ptr_null(answer.refresh_token);
+    ck_assert_int_eq(answer.expires_in, 0);
+    ck_assert_int_eq(exchange(), KC_REFUSED); /* a sign-in must */
+}
+END_TEST
+
+/* RFC 6749 section 5.2: only this is about the refresh token. */
+START_TEST(only_invalid_grant_says_that_a_session_is_over)
+{
+    static const struct {
+        const char *error;
+        kc_reason_t reason;
+    } rows[] = {{"invalid_grant", KC_ERR_REFRESH_REFUSED},
+                {"invalid_request", KC_ERR_TOKEN_ENDPOINT},
+                {"invalid_scope", KC_ERR_TOKEN_ENDPOINT},
+                {"invalid_client", KC_ERR_CLIENT_AUTH},
+                {"unauthorized_client", KC_ERR_CLIENT_AUTH}};
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        kc_fake_answer(fake, TOKEN_URL, 400, JSON_TYPE,
+                       apr_psprintf(testlib_pool, "{\"error\":\"%s\"}", rows[i].error));
+        ck_assert_int_eq(refresh(), KC_REFUSED);
+        ck_assert_int_eq(err.reason, rows[i].reason);
+        check_detail();
+    }
+    kc_fake_answer(fake, TOKEN_URL, 400, JSON_TYPE, "{\"error\":\"invalid_grant\"}");
+    ck_assert_int_eq(exchange(), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_TOKEN_ENDPOINT);
+}
+END_TEST
+
 /* ---- userinfo ---- */
 
 static const kc_json_t *info;
@@ -492,6 +551,9 @@ static TCase *answer_tests(void)
     tcase_add_test(tests, error_is_quoted_and_cut);
     tcase_add_loop_test(tests, refused_client_gets_advice, 0, 5);
     tcase_add_test(tests, oversized_code_is_not_sent);
+    tcase_add_test(tests, a_refresh_proves_the_client_and_sends_the_token);
+    tcase_add_test(tests, a_refresh_need_not_give_an_id_token_or_refresh_token);
+    tcase_add_test(tests, only_invalid_grant_says_that_a_session_is_over);
     tcase_add_test(tests, userinfo_is_asked_with_the_token);
     tcase_add_loop_test(tests, userinfo_is_judged, 0, ROWS(infos));
     tcase_add_test(tests, userinfo_that_cannot_be_asked);

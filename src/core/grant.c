@@ -1,0 +1,176 @@
+/* What the token endpoint has granted: checked, and made a session.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "grant.h"
+
+#include <string.h>
+
+enum {
+    EARLY_SHARE = 4, /* tokens are renewed when this part of their time is left */
+    EARLY_MAX = 60,  /* seconds: but not earlier than this */
+    LIFETIME = 300   /* seconds: of tokens that do not say */
+};
+
+static int is_allowed(const kc_conf_t *conf, const char *alg)
+{
+    int i;
+
+    for (i = 0; i < conf->algorithms->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(conf->algorithms, i, const char *), alg) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err)
+{
+    const kc_rp_t *rp = grant->rp;
+    kc_jose_token_t *token = &grant->id_token;
+    kc_claims_expect_t expect = {
+        .issuer = rp->conf->issuer,
+        .client_id = rp->conf->client_id,
+        .nonce = grant->nonce,
+        .access_token = grant->tokens.access_token,
+        .now = rp->env->now(rp->env->context),
+        .skew = rp->conf->clock_skew,
+        .is_renewed = grant->is_renewed,
+    };
+    const kc_jose_key_t *key;
+    kc_rc_t rc;
+
+    rc = kc_jose_parse(grant->tokens.id_token, strlen(grant->tokens.id_token), grant->pool, token,
+                       err);
+    if (rc != KC_OK)
+        return rc;
+    if (!is_allowed(rp->conf, token->alg))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG,
+                       "the ID token's alg '%.20s' is not allowed", token->alg);
+    rc = kc_keyring_select(rp->keyring, token->alg, token->kid, grant->pool, &grant->snapshot, &key,
+                           err);
+    if (rc == KC_OK)
+        rc = kc_jose_verify(token, key, err);
+    if (rc == KC_OK)
+        rc = kc_claims_verify(token, &expect, err);
+    grant->claims = token->claims;
+    return rc;
+}
+
+/* The access token's claims, for the roles that Keycloak puts only there; NULL when it is opaque or
+ * does not verify as a token of this issuer and person. */
+static const kc_json_t *access_claims(const kc_grant_t *grant)
+{
+    const char *compact = grant->tokens.access_token;
+    const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
+    const char *issuer, *owner;
+    const kc_jose_key_t *key;
+    kc_jose_token_t token;
+
+    if (kc_jose_parse(compact, strlen(compact), grant->pool, &token, NULL) != KC_OK ||
+        !is_allowed(grant->rp->conf, token.alg) ||
+        kc_jwks_select(grant->snapshot->keys, token.alg, token.kid, &key, NULL) != KC_OK ||
+        kc_jose_verify(&token, key, NULL) != KC_OK)
+        return NULL;
+    issuer = kc_json_member_string(token.claims, "iss");
+    owner = kc_json_member_string(token.claims, "sub");
+    if (!issuer || strcmp(issuer, grant->rp->conf->issuer) != 0 || !owner ||
+        strcmp(owner, sub) != 0)
+        return NULL;
+    return token.claims;
+}
+
+static kc_rc_t add_userinfo(kc_grant_t *grant, kc_err_t *err)
+{
+    const kc_conf_t *conf = grant->rp->conf;
+    const kc_provider_t *provider = grant->snapshot->provider;
+    const kc_json_t *userinfo;
+    kc_rc_t rc;
+
+    if (conf->user_info == KC_USER_INFO_OFF || !provider->userinfo_endpoint ||
+        (conf->user_info == KC_USER_INFO_AUTO &&
+         !kc_claims_is_incomplete(conf, grant->id_token.claims)))
+        return KC_OK;
+    rc = kc_token_userinfo(grant->rp->env, provider, grant->tokens.access_token,
+                           kc_json_member_string(grant->id_token.claims, "sub"), grant->pool,
+                           &userinfo, err);
+    if (rc == KC_OK)
+        grant->claims = kc_claims_merge(grant->id_token.claims, userinfo, grant->pool);
+    return rc;
+}
+
+static int64_t integer(const kc_json_t *claims, const char *name)
+{
+    int64_t number = 0;
+
+    (void)kc_json_integer(kc_json_member(claims, name), &number);
+    return number;
+}
+
+/* Keeps the ID token, which signing out needs, the refresh token, if it will be used, and the
+ * claims, if there are more than the ID token has. */
+static kc_rc_t pack_contents(const kc_grant_t *grant, kc_bytes_t *packed, kc_err_t *err)
+{
+    kc_pack_t contents = {grant->tokens.id_token, NULL, NULL, {NULL, 0}};
+
+    if (grant->rp->conf->refresh)
+        contents.refresh_token = grant->tokens.refresh_token;
+    if (grant->claims != grant->id_token.claims)
+        contents.claims = kc_buf_text(kc_json_dump(grant->claims, grant->pool));
+    return kc_pack_close(&contents, grant->pool, packed, err);
+}
+
+/* Early enough that requests which come meanwhile can go on with what there is. */
+static int64_t refresh_time(const kc_grant_t *grant, int64_t expires)
+{
+    int64_t left = expires - grant->rp->env->now(grant->rp->env->context);
+    int64_t early = left / EARLY_SHARE < EARLY_MAX ? left / EARLY_SHARE : EARLY_MAX;
+
+    return grant->rp->conf->refresh && grant->tokens.refresh_token ? expires - early : 0;
+}
+
+kc_rc_t kc_grant_keep(const kc_grant_t *grant, kc_session_t *session, kc_err_t *err)
+{
+    session->token_expires = integer(grant->id_token.claims, "exp");
+    session->refresh_at = refresh_time(grant, session->token_expires);
+    return pack_contents(grant, &session->packed, err);
+}
+
+kc_rc_t kc_grant_extend(const kc_grant_t *grant, const kc_pack_t *before, kc_session_t *session,
+                        kc_err_t *err)
+{
+    int64_t span = grant->tokens.expires_in ? grant->tokens.expires_in : LIFETIME;
+    kc_pack_t contents = *before;
+
+    contents.refresh_token = grant->tokens.refresh_token;
+    session->token_expires = grant->rp->env->now(grant->rp->env->context) + span;
+    session->refresh_at = refresh_time(grant, session->token_expires);
+    return kc_pack_close(&contents, grant->pool, &session->packed, err);
+}
+
+static void describe_identity(const kc_identity_t *identity, apr_pool_t *pool,
+                              kc_session_t *session)
+{
+    session->sub = identity->sub;
+    session->sid = identity->sid;
+    session->user = identity->user;
+    session->email = identity->email;
+    session->groups = identity->groups;
+    session->headers = kc_session_list_make(identity->header_list, pool);
+    session->group_list = kc_session_list_make(identity->group_list, pool);
+    session->realm_roles = kc_session_list_make(identity->realm_role_list, pool);
+    session->client_roles = kc_session_list_make(identity->client_role_list, pool);
+}
+
+kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *err)
+{
+    kc_identity_t identity;
+    kc_rc_t rc = add_userinfo(grant, err);
+
+    memset(session, 0, sizeof(*session));
+    if (rc == KC_OK)
+        rc = kc_claims_identity(grant->rp->conf, grant->claims, access_claims(grant), grant->pool,
+                                &identity, &grant->dropped, err);
+    if (rc != KC_OK)
+        return rc;
+    describe_identity(&identity, grant->pool, session);
+    session->auth_time = integer(grant->id_token.claims, "auth_time");
+    return kc_grant_keep(grant, session, err);
+}

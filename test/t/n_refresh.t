@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# ATTACKS A 21-23, K 156, 159, N 175: tokens that are renewed, by one request, and those that are somebody else's.
+use strict;
+use warnings;
+use IO::Socket::INET;
+use Test::More;
+use Time::HiRes qw(sleep);
+use Keycloak::Expect;
+use Keycloak::World;
+
+use constant CROWD => 30;
+use constant OVER => 1.1;    # seconds after which the tokens of short_lived are due
+
+# The token endpoint's refreshes.
+sub refreshes {
+    my $name = shift;
+    return scalar grep { grep { "@$_" eq 'grant_type refresh_token' } @{ $_->{params} } } realm($name)->log('token');
+}
+
+# So many requests of one browser at once: their statuses.
+sub storm {
+    my ($name, $cookie) = @_;
+    my @sockets = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $ENV{KC_PORT}) or die "connect: $!\n" } 1 .. CROWD;
+    for my $socket (@sockets) {
+        print $socket "GET /page HTTP/1.1\r\nHost: $name.test:$ENV{KC_PORT}\r\nAccept: text/html\r\nCookie: $cookie\r\nConnection: close\r\n\r\n";
+        $socket->flush;
+    }
+    local $/;
+    return map { (scalar(<$_>) // '') =~ m{^HTTP/1.1 (\d+)} ? $1 : 'none' } @sockets;
+}
+
+# Signs in with tokens that last a second, after which ordinary ones come.
+sub short_lived {
+    my $name = shift;
+    realm($name)->set(lifetime => 1);
+    my $browser = signed_in($name) or return;
+    realm($name)->set(lifetime => 300);
+    return $browser;
+}
+
+subtest '21 tokens are renewed, and the session goes on as it was' => sub {
+    my $browser = short_lived('refresh') or return fail 'signing in';
+    my $id = $browser->session;
+    realm('refresh')->set(user => { groups => ['/team-c'] });
+    ok wait_until(sub { $browser->get('/x'); refreshes('refresh') }), 'they are renewed when their time is over';
+    my $seen = $browser->seen;
+    is identity($seen), 'alice@example.com', 'it is still alice';
+    is join('|', headers_named($seen, 'kubeflow-groups')), 'team-c', 'with the groups that she has now';
+    is $browser->session, $id, 'under the same cookie';
+    is refreshes('refresh'), 1, 'by one request';
+    realm('refresh')->reset;
+};
+
+subtest '175 a crowd at the end of the tokens: one refresh' => sub {
+    my $browser = short_lived('refresh-crowd') or return fail 'signing in';
+    sleep OVER;
+    my @answers = storm('refresh-crowd', $browser->cookie_header);
+    is join(' ', grep { $_ ne 200 } @answers), '', 'all are served';
+    is refreshes('refresh-crowd'), 1, 'one refresh';
+};
+
+my %foreign = (
+    '22 another issuer' => { set => { iss => 'https://elsewhere.example.com' } },
+    '23 another sub' => { set => { sub => 'somebody-else' } },
+    'another auth_time' => { offset => { auth_time => -1000 } },
+    'another nonce' => { nonce_of => 'other' },
+    '60 no signature' => { alg => 'none' },
+    'another audience' => { set => { aud => 'other', azp => 'other' } },
+);
+for my $what (sort keys %foreign) {
+    subtest "$what in a renewed ID token ends the session" => sub {
+        my $browser = short_lived('refresh-other') or return fail 'signing in';
+        realm('refresh-other')->set(id_token => $foreign{$what});
+        my $before = refreshes('refresh-other');
+        my $answer;
+        ok wait_until(sub { $answer = $browser->get('/x'); refreshes('refresh-other') > $before }), 'it comes';
+        ok asked_to_sign_in($answer, 'refresh-other'), 'and is refused' or diag $answer->status;
+        my $hits = hits('refresh-other');
+        realm('refresh-other')->reset;
+        ok asked_to_sign_in($browser->get('/x'), 'refresh-other'), 'for good';
+        is hits('refresh-other'), $hits, 'the backend is not reached';
+    };
+}
+
+subtest '159 invalid_grant ends the session' => sub {
+    my $browser = short_lived('refresh-refused') or return fail 'signing in';
+    realm('refresh-refused')->set(faults => { token => { kind => 'status', status => 400, body => '{"error":"invalid_grant"}' } });
+    ok wait_until(sub { asked_to_sign_in($browser->get('/x'), 'refresh-refused') }), 'at the next renewal';
+    realm('refresh-refused')->reset;
+    ok asked_to_sign_in($browser->get('/x'), 'refresh-refused'), 'for good';
+};
+
+my %faults = (
+    '500' => { kind => 'status', status => 500 }, '429' => { kind => 'status', status => 429 },
+    'a client that is refused' => { kind => 'status', status => 401, body => '{"error":"invalid_client"}' },
+    'a reset connection' => { kind => 'drop' }, 'HTML' => { kind => 'html' },
+);
+for my $what (sort keys %faults) {
+    subtest "156, 159 $what does not" => sub {
+        my $browser = short_lived('refresh-faults') or return fail 'signing in';
+        realm('refresh-faults')->set(faults => { token => $faults{$what} });
+        sleep OVER;
+        is identity($browser->seen), 'alice@example.com', 'she goes on' for 1 .. 5;
+        realm('refresh-faults')->reset;
+        is identity($browser->seen), 'alice@example.com', 'also afterwards';
+    };
+}
+
+done_testing;

@@ -1,0 +1,642 @@
+/* Tests of refresh.h: who renews a session's tokens, and what becomes of it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <check.h>
+#include <string.h>
+
+#include "fake_site.h"
+#include "refresh.h"
+#include "testlib.h"
+
+Suite *kc_test_refresh(void);
+
+#define ALICE "f7f3a3c1-2f7f-4a1a-9c1e-0d7a5d1f6a10"
+#define HEADER "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"k\"}"
+#define AUTH_TIME (KC_FAKE_NOW - 10)
+
+enum { LIFETIME = 300, EARLY = 60 };
+
+static kc_fake_site_t *site;
+static kc_fake_t *fake;
+static kc_err_t last;
+static kc_session_t session; /* as found last */
+static const char *cookie;
+
+/* ---------------------------------------------------------------- the provider */
+
+static const char *claims_of(const char *sub, const char *sid, const char *more)
+{
+    return apr_psprintf(testlib_pool,
+                        "{\"iss\":\"" KC_FAKE_ISSUER "\",\"aud\":\"kubeflow-oidc-authservice\","
+                        "\"sub\":\"%s\",\"typ\":\"ID\",\"azp\":\"kubeflow-oidc-authservice\","
+                        "\"iat\":%ld,\"exp\":%ld,\"sid\":\"%s\","
+                        "\"email\":\"alice@example.com\",\"email_verified\":true%s}",
+                        sub, (long)fake->now, (long)fake->now + LIFETIME, sid, more);
+}
+
+static const char *claims(const char *sub, const char *more)
+{
+    return claims_of(sub, "first-sid", more);
+}
+
+static const char *sign(const char *payload)
+{
+    return testlib_sign(TESTLIB_RSA, "RS256", HEADER, payload);
+}
+
+/* The next answers of the token endpoint. more: further members. */
+static void grant(const char *id_token, const char *more)
+{
+    kc_fake_answer(fake, KC_FAKE_TOKEN, 200, "application/json",
+                   apr_psprintf(testlib_pool,
+                                "{\"access_token\":\"opaque\",\"id_token\":\"%s\","
+                                "\"token_type\":\"Bearer\",\"expires_in\":300%s}",
+                                id_token, more));
+}
+
+static void grant_to(const char *sub, const char *more)
+{
+    grant(sign(claims(sub, more)), ",\"refresh_token\":\"second\"");
+}
+
+static void refuse(int status, const char *body)
+{
+    kc_fake_answer(fake, KC_FAKE_TOKEN, status, "application/json", body);
+}
+
+static int token_requests(void)
+{
+    return kc_fake_request_count(fake, KC_FAKE_TOKEN);
+}
+
+/* ---------------------------------------------------------------- the session */
+
+static const char *put(void)
+{
+    const kc_pack_t contents = {
+        sign(claims(ALICE, ",\"nonce\":\"first-nonce\"")), NULL, "first", {NULL, 0}};
+    char *id = apr_palloc(testlib_pool, KC_SESSION_ID_TEXT + 1);
+    kc_session_t fresh;
+
+    memset(&fresh, 0, sizeof(fresh));
+    fresh.created = fake->now;
+    fresh.expires = fake->now + site->conf->session_max;
+    fresh.token_expires = fake->now + LIFETIME;
+    fresh.refresh_at = fresh.token_expires - EARLY;
+    fresh.auth_time = AUTH_TIME;
+    fresh.sub = ALICE;
+    fresh.sid = "first-sid";
+    fresh.user = fresh.email = "alice@example.com";
+    fresh.groups = "before";
+    ck_assert_int_eq(kc_pack_close(&contents, testlib_pool, &fresh.packed, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_create(site->rp, &fresh, testlib_pool, id, NULL), KC_OK);
+    return id;
+}
+
+static kc_session_state_t find(const char *id)
+{
+    memset(&session, 0, sizeof(session));
+    return kc_session_find(site->rp, kc_buf_text(id), testlib_pool, &session, NULL);
+}
+
+static kc_session_state_t find_and_renew(const char *id)
+{
+    kc_session_state_t state = find(id);
+
+    memset(&last, 0, sizeof(last));
+    return kc_refresh_session(state, &session, testlib_pool, &last);
+}
+
+static kc_session_state_t visit(void)
+{
+    return find_and_renew(cookie);
+}
+
+static const char *refresh_token(void)
+{
+    kc_pack_t contents;
+
+    ck_assert_int_eq(kc_session_contents(&session, testlib_pool, &contents, NULL), KC_OK);
+    return contents.refresh_token;
+}
+
+static void setup(void)
+{
+    static const kc_siphash_key_t key = {{1, 2}};
+
+    testlib_setup();
+    site = kc_fake_site_make(testlib_pool);
+    fake = site->fake;
+    ck_assert_int_eq(kc_cache_create(1024 * 1024, &key, testlib_pool, &fake->env.cache, NULL),
+                     KC_OK);
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""),
+                         apr_pstrcat(testlib_pool, "{\"keys\":[",
+                                     testlib_jwk(TESTLIB_RSA, ",\"kid\":\"k\""), "]}", NULL));
+    cookie = put();
+    grant_to(ALICE, ",\"groups\":[\"/after\"]");
+}
+
+static void make_keys(void)
+{
+    (void)testlib_key(TESTLIB_RSA);
+    (void)testlib_key(TESTLIB_RSA_OTHER);
+}
+
+static void make_due(void)
+{
+    fake->now += LIFETIME - EARLY;
+    grant_to(ALICE, ",\"groups\":[\"/after\"]");
+}
+
+static void make_stale(void)
+{
+    fake->now += LIFETIME + site->conf->clock_skew + site->conf->stale_grace;
+    grant_to(ALICE, ",\"groups\":[\"/after\"]");
+    ck_assert_int_eq(find(cookie), KC_SESSION_STALE);
+}
+
+static const char *lease_name(void)
+{
+    kc_session_t seen;
+
+    (void)kc_session_find(site->rp, kc_buf_text(cookie), testlib_pool, &seen, NULL);
+    return apr_psprintf(testlib_pool, "%s%.32s", seen.key + 32, seen.key);
+}
+
+/* Somebody else has the lease: on this host, or elsewhere. */
+static void lease(kc_store_t *store, int64_t seconds)
+{
+    ck_assert_int_eq(kc_store_add(store, lease_name(), kc_buf_text("1"), fake->now + seconds, NULL),
+                     KC_OK);
+}
+
+static void assert_renewed(void)
+{
+    ck_assert_str_eq(session.groups, "after");
+    ck_assert_int_eq(session.token_expires, fake->now + LIFETIME);
+    ck_assert_int_eq(session.refresh_at, fake->now + LIFETIME - EARLY);
+}
+
+static void assert_kept(void)
+{
+    ck_assert_str_eq(session.groups, "before");
+    ck_assert_int_eq(session.token_expires, KC_FAKE_NOW + LIFETIME);
+}
+
+/* ---------------------------------------------------------------- renewed */
+
+START_TEST(before_it_is_time_nothing_happens)
+{
+    fake->now += LIFETIME - EARLY - 1;
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    assert_kept();
+    ck_assert_int_eq(token_requests(), 0);
+    ck_assert_int_eq(last.reason, KC_ERR_NONE);
+}
+END_TEST
+
+START_TEST(when_it_is_time_one_request_brings_new_tokens)
+{
+    const char *form;
+    int adds, i;
+
+    make_due();
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(last.reason, KC_ERR_NONE);
+    assert_renewed();
+    adds = fake->host.adds;
+    ck_assert_str_eq(refresh_token(), "second");
+    form = kc_fake_request_last(fake, KC_FAKE_TOKEN)->form;
+    ck_assert_ptr_nonnull(strstr(form, "grant_type=refresh_token"));
+    ck_assert_ptr_nonnull(strstr(form, "refresh_token=first"));
+    for (i = 0; i < 10; i++) {
+        ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+        assert_renewed();
+    }
+    ck_assert_int_eq(token_requests(), 1);
+    ck_assert_int_eq(fake->host.adds, adds); /* nobody came to the lease by an old view */
+    ck_assert_ptr_null(kc_fake_store_entry(&fake->host, lease_name())); /* it was given back */
+    ck_assert_ptr_null(kc_fake_store_entry(&fake->sessions, lease_name()));
+}
+END_TEST
+
+START_TEST(what_was_signed_in_stays)
+{
+    make_due();
+    grant(sign(claims_of(ALICE, "second-sid", ",\"groups\":[\"/after\"],\"auth_time\":1699999990")),
+          ",\"refresh_token\":\"second\"");
+    ck_assert_msg(visit() == KC_SESSION_LIVE, "%s", last.detail);
+    ck_assert_int_eq(session.created, KC_FAKE_NOW);
+    ck_assert_int_eq(session.expires, KC_FAKE_NOW + site->conf->session_max);
+    ck_assert_int_eq(session.auth_time, AUTH_TIME);
+    ck_assert_str_eq(session.sid, "first-sid");
+    ck_assert_str_eq(session.user, "alice@example.com");
+}
+END_TEST
+
+START_TEST(a_refresh_token_that_is_not_replaced_is_kept)
+{
+    make_due();
+    grant(sign(claims(ALICE, "")), "");
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 1);
+    ck_assert_str_eq(refresh_token(), "first");
+    ck_assert_int_eq(session.refresh_at, fake->now + LIFETIME - EARLY);
+}
+END_TEST
+
+/* OpenID Connect Core 1.0 section 12.2: there need not be an ID token. */
+START_TEST(without_an_id_token_the_old_one_goes_on)
+{
+    static const struct {
+        const char *more;
+        int64_t span;
+    } answers[] = {{",\"expires_in\":600", 600},
+                   {"", LIFETIME},
+                   {",\"expires_in\":-1", LIFETIME},
+                   {",\"expires_in\":1e300", LIFETIME},
+                   {",\"expires_in\":\"600\"", LIFETIME}};
+    size_t i;
+
+    for (i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        cookie = put();
+        ck_assert_int_eq(find(cookie), KC_SESSION_LIVE);
+        fake->now = session.refresh_at;
+        kc_fake_answer(fake, KC_FAKE_TOKEN, 200, "application/json",
+                       apr_psprintf(testlib_pool,
+                                    "{\"access_token\":\"opaque\",\"token_type\":\"Bearer\","
+                                    "\"refresh_token\":\"second\"%s}",
+                                    answers[i].more));
+        ck_assert_msg(visit() == KC_SESSION_LIVE, "%s", last.detail);
+        ck_assert_str_eq(session.groups, "before");
+        ck_assert_int_eq(session.token_expires, fake->now + answers[i].span);
+        ck_assert_str_eq(refresh_token(), "second");
+        ck_assert_ptr_nonnull(kc_session_id_token(&session, testlib_pool));
+    }
+}
+END_TEST
+
+START_TEST(a_session_without_a_refresh_token_ends_with_its_tokens)
+{
+    make_due();
+    ck_assert_int_eq(find(cookie), KC_SESSION_LIVE);
+    session.refresh_at = 0;
+    ck_assert_int_eq(kc_refresh_session(KC_SESSION_LIVE, &session, testlib_pool, &last),
+                     KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 0);
+}
+END_TEST
+
+START_TEST(turned_off_nothing_is_renewed)
+{
+    site->conf->refresh = 0;
+    make_due();
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 0);
+    fake->now += EARLY + site->conf->clock_skew;
+    ck_assert_int_eq(visit(), KC_SESSION_STALE);
+    ck_assert_int_eq(token_requests(), 0);
+}
+END_TEST
+
+/* Userinfo is asked because groups are missing, and does not answer. */
+START_TEST(new_tokens_are_not_lost_for_userinfo)
+{
+    make_due();
+    grant_to(ALICE, "");
+    kc_fake_answer_down(fake, KC_FAKE_USERINFO, KC_ERR_PROVIDER_DOWN);
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_str_eq(session.groups, "before");
+    ck_assert_int_eq(session.token_expires, fake->now + LIFETIME);
+    ck_assert_str_eq(refresh_token(), "second");
+}
+END_TEST
+
+/* ---------------------------------------------------------------- the lease */
+
+START_TEST(while_another_request_is_at_it_a_live_session_goes_on)
+{
+    make_due();
+    lease(fake->env.host, 10);
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    assert_kept();
+    ck_assert_int_eq(token_requests(), 0);
+}
+END_TEST
+
+START_TEST(while_another_host_is_at_it_too)
+{
+    make_due();
+    lease(fake->env.sessions, 10);
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 0);
+    ck_assert_int_eq(fake->sessions.adds, 2); /* the test's, and one of this host's requests */
+}
+END_TEST
+
+/* ATTACKS N 178 */
+START_TEST(the_lease_of_one_who_died_ends_by_itself)
+{
+    make_due();
+    lease(fake->env.host, 10);
+    lease(fake->env.sessions, 10);
+    fake->now += 10;
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 1);
+}
+END_TEST
+
+/* A view of before, by a request that comes to the lease when all is done. */
+START_TEST(who_is_late_takes_what_is_there)
+{
+    kc_session_t old;
+
+    make_due();
+    ck_assert_int_eq(find(cookie), KC_SESSION_LIVE);
+    old = session;
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(kc_refresh_session(KC_SESSION_LIVE, &old, testlib_pool, &last),
+                     KC_SESSION_LIVE);
+    session = old;
+    assert_renewed();
+    ck_assert_int_eq(token_requests(), 1);
+}
+END_TEST
+
+START_TEST(a_stale_session_waits_for_who_is_at_it)
+{
+    kc_session_t old;
+
+    make_stale();
+    old = session;
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    lease(fake->env.host, 10); /* as if it were still held */
+    ck_assert_int_eq(kc_refresh_session(KC_SESSION_STALE, &old, testlib_pool, &last),
+                     KC_SESSION_LIVE);
+    session = old;
+    assert_renewed();
+    ck_assert_int_eq(token_requests(), 1);
+}
+END_TEST
+
+START_TEST(too_many_do_not_wait)
+{
+    kc_http_gate_t gate = {0, 0};
+
+    make_stale();
+    fake->env.gate = &gate;
+    lease(fake->env.host, 10);
+    ck_assert_int_eq(visit(), KC_SESSION_UNKNOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_BUSY);
+    fake->env.gate = NULL;
+}
+END_TEST
+
+START_TEST(a_stale_session_is_renewed_first)
+{
+    make_stale();
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    assert_renewed();
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 1);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- refused */
+
+/* ATTACKS K 159: only this ends a session. */
+START_TEST(an_invalid_grant_ends_the_session)
+{
+    make_due();
+    refuse(400, "{\"error\":\"invalid_grant\",\"error_description\":\"Session not active\"}");
+    ck_assert_int_eq(visit(), KC_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_REFRESH_REFUSED);
+    ck_assert_int_eq(find(cookie), KC_SESSION_ENDED);
+    ck_assert_int_eq(token_requests(), 1);
+}
+END_TEST
+
+static const struct {
+    int status;
+    const char *body;
+} outages[] = {
+    {500, "{}"},
+    {502, "<html>"},
+    {503, "{\"error\":\"invalid_grant\"}"},
+    {429, "{\"error\":\"invalid_grant\"}"},
+    {200, "<html>welcome"},
+    {200, "{\"token_type\":\"Bearer\"}"},
+    {401, "{\"error\":\"invalid_client\"}"},
+    {400, "{\"error\":\"temporarily_unavailable\"}"},
+    {404, ""},
+};
+
+START_TEST(anything_else_does_not)
+{
+    const char *other = put();
+    int i;
+
+    make_due();
+    refuse(outages[_i].status, outages[_i].body);
+    for (i = 0; i < 5; i++)
+        ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    assert_kept();
+    ck_assert_int_eq(token_requests(), 1); /* and is not asked again at once */
+    ck_assert_int_eq(find_and_renew(other), KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 1); /* not for another session either */
+    fake->now += 15;
+    grant_to(ALICE, ",\"groups\":[\"/after\"]");
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 2);
+    assert_renewed();
+}
+END_TEST
+
+START_TEST(an_outage_is_told_once)
+{
+    make_due();
+    kc_fake_answer_down(fake, KC_FAKE_TOKEN, KC_ERR_PROVIDER_DOWN);
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_DOWN);
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(last.reason, KC_ERR_NONE);
+}
+END_TEST
+
+START_TEST(an_outage_ends_it_when_its_grace_is_over)
+{
+    make_due();
+    kc_fake_answer_down(fake, KC_FAKE_TOKEN, KC_ERR_PROVIDER_DOWN);
+    fake->now += EARLY + site->conf->clock_skew + site->conf->stale_grace - 1;
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    fake->now += 1;
+    ck_assert_int_eq(visit(), KC_SESSION_STALE);
+}
+END_TEST
+
+/* ATTACKS A 22, 23, B 60: tokens of somebody else, or of nobody. */
+static const struct {
+    const char *sub, *more;
+    testlib_key_t key;
+    kc_reason_t reason;
+} foreign[] = {
+    {"another", "", TESTLIB_RSA, KC_ERR_TOKEN_SUBJECT},
+    {ALICE, ",\"auth_time\":1699999991", TESTLIB_RSA, KC_ERR_TOKEN_CLAIM},
+    {ALICE, ",\"nonce\":\"second-nonce\"", TESTLIB_RSA, KC_ERR_TOKEN_NONCE},
+    {ALICE, ",\"nonce\":[\"first-nonce\"]", TESTLIB_RSA, KC_ERR_TOKEN_NONCE},
+    {ALICE, "", TESTLIB_RSA_OTHER, KC_ERR_TOKEN_SIGNATURE},
+};
+
+START_TEST(tokens_of_somebody_else_end_it)
+{
+    make_due();
+    grant(testlib_sign(foreign[_i].key, "RS256", HEADER, claims(foreign[_i].sub, foreign[_i].more)),
+          ",\"refresh_token\":\"second\"");
+    ck_assert_int_eq(visit(), KC_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, foreign[_i].reason);
+    ck_assert_int_eq(find(cookie), KC_SESSION_ENDED);
+}
+END_TEST
+
+START_TEST(tokens_of_another_issuer_end_it)
+{
+    make_due();
+    grant(sign("{\"iss\":\"https://elsewhere.example.com\",\"aud\":\"kubeflow-oidc-authservice\","
+               "\"sub\":\"" ALICE "\",\"iat\":1700000240,\"exp\":1700000540}"),
+          "");
+    ck_assert_int_eq(visit(), KC_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_TOKEN_ISSUER);
+}
+END_TEST
+
+START_TEST(the_first_nonce_may_come_again)
+{
+    make_due();
+    grant_to(ALICE, ",\"nonce\":\"first-nonce\",\"groups\":[\"/after\"]");
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    assert_renewed();
+}
+END_TEST
+
+/* ---------------------------------------------------------------- races and the store */
+
+/* ATTACKS N 177: signed out while Keycloak is being asked. */
+START_TEST(signed_out_meanwhile_it_stays_out)
+{
+    kc_session_t stored;
+    kc_session_t fresh;
+
+    make_due();
+    ck_assert_int_eq(find(cookie), KC_SESSION_LIVE);
+    ck_assert_int_eq(kc_session_reload(&session, testlib_pool, &stored, &last), KC_OK);
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(cookie), testlib_pool, NULL), KC_OK);
+    fresh = stored;
+    ck_assert_int_eq(kc_session_replace(&stored, &fresh, testlib_pool, &last), KC_OK);
+    ck_assert_int_eq(find(cookie), KC_SESSION_ENDED);
+}
+END_TEST
+
+START_TEST(signed_out_before_nobody_asks)
+{
+    make_due();
+    ck_assert_int_eq(find(cookie), KC_SESSION_LIVE);
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(cookie), testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_refresh_session(KC_SESSION_LIVE, &session, testlib_pool, &last),
+                     KC_SESSION_ENDED);
+    ck_assert_int_eq(token_requests(), 0);
+}
+END_TEST
+
+START_TEST(a_store_that_is_down_costs_a_live_session_nothing)
+{
+    make_due();
+    ck_assert_int_eq(find(cookie), KC_SESSION_LIVE);
+    fake->sessions.is_down = 1;
+    ck_assert_int_eq(kc_refresh_session(KC_SESSION_LIVE, &session, testlib_pool, &last),
+                     KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 0);
+    fake->sessions.is_down = 0;
+}
+END_TEST
+
+/* ATTACKS N 179: the new tokens are lost; what follows is one sign-in at the worst. */
+START_TEST(tokens_that_cannot_be_stored_leave_the_session_as_it_was)
+{
+    make_due();
+    ck_assert_int_eq(find(cookie), KC_SESSION_LIVE);
+    fake->sessions.down_after = 2; /* the lease and the reading succeed */
+    ck_assert_int_eq(kc_refresh_session(KC_SESSION_LIVE, &session, testlib_pool, &last),
+                     KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 1);
+    ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
+    assert_kept();
+}
+END_TEST
+
+/* Under whichever key it was sealed, it stays where it is. */
+START_TEST(a_session_of_an_older_key_is_renewed_in_its_place)
+{
+    static const char old[] = "0123456789abcdef0123456789abcdef";
+
+    site->keys = kc_fake_site_keys(site, old, NULL);
+    kc_fake_site_renew(site);
+    cookie = put();
+    site->keys = kc_fake_site_keys(site, "ffffffffffffffffffffffffffffffff", old);
+    kc_fake_site_renew(site);
+    make_due();
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    assert_renewed();
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(cookie), testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(visit(), KC_SESSION_ENDED);
+}
+END_TEST
+
+static TCase *tcase_make(Suite *suite, const char *name)
+{
+    TCase *tcase = tcase_create(name);
+
+    tcase_add_unchecked_fixture(tcase, make_keys, NULL);
+    tcase_add_checked_fixture(tcase, setup, testlib_teardown);
+    suite_add_tcase(suite, tcase);
+    return tcase;
+}
+
+Suite *kc_test_refresh(void)
+{
+    Suite *suite = suite_create("refresh");
+    TCase *tests = tcase_make(suite, "renewed");
+
+    tcase_add_test(tests, before_it_is_time_nothing_happens);
+    tcase_add_test(tests, when_it_is_time_one_request_brings_new_tokens);
+    tcase_add_test(tests, what_was_signed_in_stays);
+    tcase_add_test(tests, a_refresh_token_that_is_not_replaced_is_kept);
+    tcase_add_test(tests, without_an_id_token_the_old_one_goes_on);
+    tcase_add_test(tests, a_session_without_a_refresh_token_ends_with_its_tokens);
+    tcase_add_test(tests, turned_off_nothing_is_renewed);
+    tcase_add_test(tests, new_tokens_are_not_lost_for_userinfo);
+    tests = tcase_make(suite, "lease");
+    tcase_add_test(tests, while_another_request_is_at_it_a_live_session_goes_on);
+    tcase_add_test(tests, while_another_host_is_at_it_too);
+    tcase_add_test(tests, the_lease_of_one_who_died_ends_by_itself);
+    tcase_add_test(tests, who_is_late_takes_what_is_there);
+    tcase_add_test(tests, a_stale_session_waits_for_who_is_at_it);
+    tcase_add_test(tests, too_many_do_not_wait);
+    tcase_add_test(tests, a_stale_session_is_renewed_first);
+    tests = tcase_make(suite, "refused");
+    tcase_add_test(tests, an_invalid_grant_ends_the_session);
+    tcase_add_loop_test(tests, anything_else_does_not, 0, sizeof(outages) / sizeof(outages[0]));
+    tcase_add_test(tests, an_outage_is_told_once);
+    tcase_add_test(tests, an_outage_ends_it_when_its_grace_is_over);
+    tcase_add_loop_test(tests, tokens_of_somebody_else_end_it, 0,
+                        sizeof(foreign) / sizeof(foreign[0]));
+    tcase_add_test(tests, tokens_of_another_issuer_end_it);
+    tcase_add_test(tests, the_first_nonce_may_come_again);
+    tests = tcase_make(suite, "races");
+    tcase_add_test(tests, signed_out_meanwhile_it_stays_out);
+    tcase_add_test(tests, signed_out_before_nobody_asks);
+    tcase_add_test(tests, a_store_that_is_down_costs_a_live_session_nothing);
+    tcase_add_test(tests, tokens_that_cannot_be_stored_leave_the_session_as_it_was);
+    tcase_add_test(tests, a_session_of_an_older_key_is_renewed_in_its_place);
+    return suite;
+}
