@@ -368,6 +368,23 @@ static void wait_for_fetch(kc_keyring_t *keyring)
         kc_http_gate_leave(gate);
 }
 
+/* With the mutex held and nothing usable here: what another child may have fetched meanwhile. Costs
+ * a look into shared memory. */
+static void take_over(kc_keyring_t *keyring)
+{
+    holder_t *old = keyring->current, *fresh;
+    apr_pool_t *pool;
+
+    if (keyring->is_fetching || apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
+        return;
+    if (adopt(keyring, old ? &old->snapshot : NULL, age_max(keyring->conf), pool, &fresh)) {
+        keyring->current = fresh;
+        if (old)
+            (void)release(old);
+    }
+    apr_pool_destroy(pool);
+}
+
 /* With the mutex held: brings about a current snapshot that is young, or as good as can be had.
  * With something to fall back on there is no hurry, and each try costs one person a wait. A
  * provider that failed when it was last asked is waited for by nobody but who asks. */
@@ -378,8 +395,13 @@ static void freshen(kc_keyring_t *keyring)
                          is_ready ? RETRY_STALE_SECONDS : RETRY_SECONDS, !is_ready};
     outcome_t outcome;
 
-    if (is_young(keyring, attempt.young) || has_failed_within(keyring, attempt.retry))
+    if (is_young(keyring, attempt.young))
         return;
+    if (has_failed_within(keyring, attempt.retry)) {
+        if (!is_ready)
+            take_over(keyring);
+        return;
+    }
     if (!keyring->is_fetching)
         (void)renew_unlocked(keyring, &attempt, &outcome);
     else if (!is_ready && !has_failed(keyring))

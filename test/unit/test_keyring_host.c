@@ -156,6 +156,25 @@ static void *APR_THREAD_FUNC ask(apr_thread_t *thread, void *keyring)
 }
 
 /* With the real store: the fake one is not for threads. */
+/* What another child has fetched since is taken at once, however lately this one has failed. */
+START_TEST(a_child_that_has_just_failed_takes_what_another_has_fetched)
+{
+    kc_fake_answer_down(fake, KC_FAKE_DISCOVERY, KC_ERR_PROVIDER_DOWN);
+    ck_assert_int_eq(get(0), KC_DOWN);
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys_named("a"));
+    fake->now += 20;
+    ck_assert_int_eq(get(0), KC_OK);
+    kc_keyring_shared_drop_failure(&shared);
+    fake->now += site->conf->metadata_stale + site->conf->metadata_ttl;
+    kc_fake_answer_down(fake, KC_FAKE_DISCOVERY, KC_ERR_PROVIDER_DOWN);
+    ck_assert_int_eq(get(1), KC_DOWN);
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys_named("b"));
+    kc_keyring_shared_drop_failure(&shared);
+    ck_assert_int_eq(get(2), KC_OK);
+    ck_assert_int_eq(get(1), KC_OK); /* in the same second */
+}
+END_TEST
+
 /* Who trusts other certificates must not take over what these have brought. */
 START_TEST(documents_belong_to_those_who_trust_alike)
 {
@@ -618,6 +637,7 @@ static TCase *add(Suite *suite, const char *name)
 static void add_lease(TCase *tests)
 {
     tcase_add_test(tests, documents_belong_to_those_who_trust_alike);
+    tcase_add_test(tests, a_child_that_has_just_failed_takes_what_another_has_fetched);
     tcase_add_test(tests, all_threads_of_all_children_lead_to_one_fetch);
     tcase_add_test(tests, a_dead_owners_lease_ends_by_itself);
     tcase_add_test(tests, who_waits_takes_over_when_the_lease_ends);
