@@ -317,7 +317,7 @@ static kc_rc_t parse_keyfiles(const kc_conf_input_t *input, void *member, kc_err
                                   input->argv[i], KEY_LEN_MIN);
         APR_ARRAY_PUSH(keys, const char *) = key;
     }
-    *(const apr_array_header_t **)member = keys;
+    store_list(input, keys, member);
     return KC_OK;
 }
 
@@ -430,7 +430,7 @@ size_t kc_conf_parse_size(kc_conf_type_t type)
 
 int kc_conf_parse_is_list(kc_conf_type_t type)
 {
-    return type == KC_CONF_WORDS || type == KC_CONF_PAIRS;
+    return type == KC_CONF_WORDS || type == KC_CONF_PAIRS || type == KC_CONF_KEYFILES;
 }
 
 kc_rc_t kc_conf_parse_value(const kc_conf_input_t *input, void *member, kc_err_t *err)

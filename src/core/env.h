@@ -25,9 +25,10 @@ typedef struct kc_env_t {
     void *context;
     int generation; /* of httpd's children: counts graceful restarts */
     kc_http_t *http;
-    kc_http_gate_t *gate; /* before everything that waits for the provider; NULL: none */
-    kc_store_t *sessions; /* sessions, marks and one-use markers: memcached or shared memory */
-    kc_cache_t *cache;    /* first tier of the sessions; NULL: the store is asked each time */
+    kc_http_gate_t *gate;    /* before everything that waits for the provider; NULL: none */
+    kc_http_gate_t *waiters; /* before who waits for a session that another renews; NULL: none */
+    kc_store_t *sessions;    /* sessions, marks and one-use markers: memcached or shared memory */
+    kc_cache_t *cache;       /* first tier of the sessions; NULL: the store is asked each time */
     kc_store_t *host; /* shared memory of this host: snapshots and limits common to its children */
 } kc_env_t;
 

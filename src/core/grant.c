@@ -126,22 +126,22 @@ static int64_t refresh_time(const kc_grant_t *grant, int64_t expires)
     return grant->rp->conf->refresh && grant->tokens.refresh_token ? expires - early : 0;
 }
 
-kc_rc_t kc_grant_keep(const kc_grant_t *grant, kc_session_t *session, kc_err_t *err)
-{
-    session->token_expires = integer(grant->id_token.claims, "exp");
-    session->refresh_at = refresh_time(grant, session->token_expires);
-    return pack_contents(grant, &session->packed, err);
-}
-
 kc_rc_t kc_grant_extend(const kc_grant_t *grant, const kc_pack_t *before, kc_session_t *session,
                         kc_err_t *err)
 {
     int64_t span = grant->tokens.expires_in ? grant->tokens.expires_in : LIFETIME;
+
+    session->token_expires = grant->rp->env->now(grant->rp->env->context) + span;
+    session->refresh_at = refresh_time(grant, session->token_expires);
+    return kc_grant_save(grant, before, session, err);
+}
+
+kc_rc_t kc_grant_save(const kc_grant_t *grant, const kc_pack_t *before, kc_session_t *session,
+                      kc_err_t *err)
+{
     kc_pack_t contents = *before;
 
     contents.refresh_token = grant->tokens.refresh_token;
-    session->token_expires = grant->rp->env->now(grant->rp->env->context) + span;
-    session->refresh_at = refresh_time(grant, session->token_expires);
     return kc_pack_close(&contents, grant->pool, &session->packed, err);
 }
 
@@ -172,5 +172,7 @@ kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *er
         return rc;
     describe_identity(&identity, grant->pool, session);
     session->auth_time = integer(grant->id_token.claims, "auth_time");
-    return kc_grant_keep(grant, session, err);
+    session->token_expires = integer(grant->id_token.claims, "exp");
+    session->refresh_at = refresh_time(grant, session->token_expires);
+    return pack_contents(grant, &session->packed, err);
 }

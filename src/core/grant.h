@@ -33,11 +33,13 @@ kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err);
  * configured. KC_REFUSED: no identity can be made of the claims; KC_DOWN: userinfo does not answer.
  */
 kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *err);
-/* After kc_grant_verify: gives a session the new tokens and their times, and nothing else. */
-kc_rc_t kc_grant_keep(const kc_grant_t *grant, kc_session_t *session, kc_err_t *err);
 /* Of a refresh without an ID token, which providers may give: keeps the ID token and claims of
  * before, for as long as the new access token lasts (300 s when that is not told). */
 kc_rc_t kc_grant_extend(const kc_grant_t *grant, const kc_pack_t *before, kc_session_t *session,
                         kc_err_t *err);
+/* Of a refresh whose tokens cannot be used now: keeps everything of before, also its times, but for
+ * the refresh token, of which the old one may be spent. */
+kc_rc_t kc_grant_save(const kc_grant_t *grant, const kc_pack_t *before, kc_session_t *session,
+                      kc_err_t *err);
 
 #endif

@@ -2,47 +2,61 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "refresh.h"
 
+#include <apr_strings.h>
 #include <string.h>
 
 #include "grant.h"
 #include "keyring.h"
 
 enum {
-    PAUSE_SECONDS = 15, /* after a failure of Keycloak's */
-    POLL_MS = 25
+    PAUSE_SECONDS = 15, /* after Keycloak has not answered */
+    POLL_MS = 25,
+    TRIES = 4, /* to store new tokens, of which nobody else has a copy */
+    TRY_MS = 150,
+    OWNER_SIZE = 16 /* bytes that tell whose a lease is */
 };
-
-static const kc_bytes_t sign = {(const unsigned char *)"1", 1};
 
 typedef struct {
     const kc_rp_t *rp;
-    const kc_session_t *session;
+    const kc_session_t *session; /* as it was found */
     apr_pool_t *pool;
-    int64_t now;
     char lease[KC_STORE_KEY_LEN + 1];
+    unsigned char owner[OWNER_SIZE];
+    kc_token_fate_t fate; /* of the token request */
 } refresh_t;
 
-/* A token request, and one to userinfo. */
-static int64_t work_ms(const kc_conf_t *conf)
+static int64_t now(const kc_rp_t *rp)
 {
-    return 2 * conf->http_timeout + 1000;
+    return rp->env->now(rp->env->context);
+}
+
+/* Longer than all that a leader may wait for: metadata and keys (2 calls), tokens, an unknown key
+ * (2), userinfo. */
+static int64_t lease_seconds(const kc_conf_t *conf)
+{
+    return 6 * conf->http_timeout / 1000 + 3;
 }
 
 /* ---------------------------------------------------------------- whose turn it is */
 
 /* The lease's name is the session's with its halves exchanged: the same on all nodes, whichever key
  * each takes for the newest. */
-static void begin(refresh_t *refresh, const kc_session_t *session, apr_pool_t *pool)
+static kc_rc_t begin(refresh_t *refresh, const kc_session_t *session, apr_pool_t *pool,
+                     kc_err_t *err)
 {
     const size_t half = KC_STORE_KEY_LEN / 2;
+    const kc_env_t *env = session->rp->env;
 
     refresh->rp = session->rp;
     refresh->session = session;
     refresh->pool = pool;
-    refresh->now = session->rp->env->now(session->rp->env->context);
+    refresh->fate = KC_TOKEN_NOT_SENT;
     memcpy(refresh->lease, session->key + half, half);
     memcpy(refresh->lease + half, session->key, half);
     refresh->lease[KC_STORE_KEY_LEN] = '\0';
+    if (env->random(env->context, refresh->owner, sizeof(refresh->owner)) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a lease");
+    return KC_OK;
 }
 
 /* Asked by every request of each session that is due while Keycloak does not answer. */
@@ -54,23 +68,22 @@ static int is_paused(const kc_rp_t *rp, apr_pool_t *pool)
     return kc_store_get(rp->env->host, &key, 1, &item, pool, NULL) == KC_OK && item.value.data;
 }
 
-static void pause_all(const refresh_t *refresh)
+static void pause_all(const kc_rp_t *rp)
 {
-    (void)kc_store_put(refresh->rp->env->host, refresh->rp->pause, sign,
-                       refresh->now + PAUSE_SECONDS, NULL);
+    static const kc_bytes_t sign = {(const unsigned char *)"1", 1};
+
+    (void)kc_store_put(rp->env->host, rp->pause, sign, now(rp) + PAUSE_SECONDS, NULL);
 }
 
-/* First of this host, so that only one of its requests asks the others'. The lease outlasts the
- * work, and ends by itself when its holder dies. */
-static kc_rc_t take_lease(const refresh_t *refresh, kc_err_t *err)
+/* A lease that ran out may be another's by now. */
+static void drop_own(const refresh_t *refresh, kc_store_t *store)
 {
-    const kc_env_t *env = refresh->rp->env;
-    int64_t end = refresh->now + work_ms(refresh->rp->conf) / 1000 + 2;
-    kc_rc_t rc = kc_store_add(env->host, refresh->lease, sign, end, err);
+    const char *key = refresh->lease;
+    kc_store_item_t item;
 
-    if (rc == KC_OK && env->sessions != env->host)
-        rc = kc_store_add(env->sessions, refresh->lease, sign, end, err);
-    return rc;
+    if (kc_store_get(store, &key, 1, &item, refresh->pool, NULL) == KC_OK &&
+        item.value.len == OWNER_SIZE && memcmp(item.value.data, refresh->owner, OWNER_SIZE) == 0)
+        (void)kc_store_drop(store, key, NULL);
 }
 
 static void give_lease(const refresh_t *refresh)
@@ -78,8 +91,25 @@ static void give_lease(const refresh_t *refresh)
     const kc_env_t *env = refresh->rp->env;
 
     if (env->sessions != env->host)
-        (void)kc_store_drop(env->sessions, refresh->lease, NULL);
-    (void)kc_store_drop(env->host, refresh->lease, NULL);
+        drop_own(refresh, env->sessions);
+    drop_own(refresh, env->host);
+}
+
+/* First of this host, so that only one of its requests asks the others'. It ends by itself when its
+ * holder dies. */
+static kc_rc_t take_lease(const refresh_t *refresh, kc_err_t *err)
+{
+    const kc_env_t *env = refresh->rp->env;
+    const kc_bytes_t owner = {refresh->owner, OWNER_SIZE};
+    int64_t end = now(refresh->rp) + lease_seconds(refresh->rp->conf);
+    kc_rc_t rc = kc_store_add(env->host, refresh->lease, owner, end, err);
+
+    if (rc != KC_OK || env->sessions == env->host)
+        return rc;
+    rc = kc_store_add(env->sessions, refresh->lease, owner, end, err);
+    if (rc != KC_OK && rc != KC_EXISTS)
+        drop_own(refresh, env->host);
+    return rc;
 }
 
 /* ---------------------------------------------------------------- the work */
@@ -94,7 +124,8 @@ static const char *first_nonce(const kc_pack_t *contents, apr_pool_t *pool)
     return kc_json_member_string(token.claims, "nonce");
 }
 
-/* OpenID Connect Core 1.0 section 12.2; iss and aud have been checked with the token. */
+/* OpenID Connect Core 1.0 section 12.2; iss and aud have been checked with the token. Keycloak
+ * tells a later auth_time when the person has meanwhile signed in anew for another client. */
 static kc_rc_t check_person(const kc_session_t *old, const kc_grant_t *grant, kc_err_t *err)
 {
     const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
@@ -104,27 +135,38 @@ static kc_rc_t check_person(const kc_session_t *old, const kc_grant_t *grant, kc
     if (!sub || strcmp(sub, old->sub) != 0)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SUBJECT, "the renewed token has another sub");
     if (auth_time && old->auth_time &&
-        (!kc_json_integer(auth_time, &time) || time != old->auth_time))
+        (!kc_json_integer(auth_time, &time) || time < old->auth_time))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_CLAIM,
-                       "the renewed token has another auth_time");
+                       "the renewed token has an earlier auth_time");
     return KC_OK;
 }
 
-static kc_rc_t ask(const refresh_t *refresh, const kc_pack_t *contents, kc_grant_t *grant,
-                   kc_err_t *err)
+static kc_rc_t ask(refresh_t *refresh, const kc_pack_t *contents, kc_grant_t *grant, kc_err_t *err)
 {
     const kc_rp_t *rp = refresh->rp;
     kc_rc_t rc = kc_keyring_get(rp->keyring, refresh->pool, &grant->snapshot, err);
 
-    if (rc == KC_OK)
-        rc = kc_token_refresh(rp->conf, rp->env, grant->snapshot->provider, contents->refresh_token,
-                              refresh->pool, &grant->tokens, err);
+    if (rc != KC_OK)
+        return rc;
+    rc = kc_token_refresh(rp->conf, rp->env, grant->snapshot->provider, contents->refresh_token,
+                          refresh->pool, &grant->tokens, err);
+    refresh->fate = grant->tokens.fate;
     /* only this says that the session is over; a client that is refused is an administrator's */
-    if (rc == KC_REFUSED && (!err || err->reason != KC_ERR_REFRESH_REFUSED))
+    if (rc == KC_REFUSED && err->reason != KC_ERR_REFRESH_REFUSED)
         rc = KC_DOWN;
     if (rc == KC_OK && !grant->tokens.refresh_token)
         grant->tokens.refresh_token = contents->refresh_token;
     return rc;
+}
+
+/* Of a fault that lies with this host or with the provider's other endpoints, and may pass: a key
+ * that cannot be had yet, a clock that is wrong, userinfo. */
+static int may_pass(kc_rc_t rc, const kc_err_t *err)
+{
+    return rc == KC_DOWN || rc == KC_FAULT ||
+           (rc == KC_REFUSED &&
+            (err->reason == KC_ERR_TOKEN_KEY || err->reason == KC_ERR_TOKEN_TIME ||
+             err->reason == KC_ERR_USERINFO));
 }
 
 /* What was signed in stays so: when, until when, and as which of Keycloak's sessions. */
@@ -150,27 +192,47 @@ static kc_rc_t describe(kc_grant_t *grant, const kc_pack_t *contents, const kc_s
     rc = kc_grant_verify(grant, err);
     if (rc == KC_OK)
         rc = check_person(old, grant, err);
-    if (rc != KC_OK)
-        return rc;
-    rc = kc_grant_describe(grant, fresh, err);
-    if (rc == KC_DOWN) { /* userinfo: the tokens must not be lost for that */
-        *fresh = *old;
-        rc = kc_grant_keep(grant, fresh, err);
+    if (rc == KC_OK)
+        rc = kc_grant_describe(grant, fresh, err);
+    if (rc == KC_OK)
+        carry_over(old, fresh);
+    return rc;
+}
+
+/* There is no other copy of the new tokens. */
+static kc_rc_t keep(const refresh_t *refresh, const kc_session_t *stored, kc_session_t *fresh,
+                    kc_err_t *err)
+{
+    kc_rc_t rc = kc_session_replace(stored, fresh, refresh->pool, err);
+    int left = TRIES - 1;
+
+    while (rc == KC_DOWN && left-- > 0) {
+        apr_sleep(apr_time_from_msec(TRY_MS));
+        rc = kc_session_replace(stored, fresh, refresh->pool, err);
     }
     return rc;
 }
 
-/* KC_MISS: it has ended meanwhile; KC_REFUSED: it has to end; KC_DOWN: not now. */
-static kc_rc_t renew(const refresh_t *refresh, kc_session_t *fresh, kc_err_t *err)
+/* The refresh token was spent by another leader, whose lease ran out: then its tokens are there. */
+static kc_rc_t look_for_others(const refresh_t *refresh, const kc_session_t *stored,
+                               kc_session_t *fresh)
+{
+    kc_rc_t rc = kc_session_reload(refresh->session, refresh->pool, fresh, NULL);
+
+    return rc == KC_OK && fresh->refresh_at == stored->refresh_at ? KC_REFUSED : rc;
+}
+
+/* KC_MISS: it has ended meanwhile; KC_REFUSED: it has to end; KC_DOWN: not now, with err. */
+static kc_rc_t renew(refresh_t *refresh, kc_session_t *fresh, kc_err_t *err)
 {
     kc_grant_t grant = {.rp = refresh->rp, .pool = refresh->pool, .is_renewed = 1};
     kc_session_t stored;
     kc_pack_t contents;
-    kc_rc_t rc = kc_session_reload(refresh->session, refresh->pool, &stored, err);
+    kc_rc_t rc = kc_session_reload(refresh->session, refresh->pool, &stored, err), kept;
 
     if (rc != KC_OK)
         return rc;
-    if (stored.refresh_at > refresh->now) { /* who had the lease before has done it */
+    if (stored.refresh_at > now(refresh->rp)) { /* who had the lease before has done it */
         *fresh = stored;
         return KC_OK;
     }
@@ -179,13 +241,20 @@ static kc_rc_t renew(const refresh_t *refresh, kc_session_t *fresh, kc_err_t *er
         rc = KC_FAIL(err, KC_DOWN, KC_ERR_SESSION_FORMAT, "the session has no refresh token");
     if (rc == KC_OK)
         rc = ask(refresh, &contents, &grant, err);
+    if (rc == KC_REFUSED)
+        return look_for_others(refresh, &stored, fresh);
     if (rc != KC_OK)
         return rc;
     rc = describe(&grant, &contents, &stored, fresh, err);
-    if (rc != KC_OK)
-        return rc;
-    carry_over(&stored, fresh);
-    return kc_session_replace(&stored, fresh, refresh->pool, err);
+    if (rc == KC_OK)
+        return keep(refresh, &stored, fresh, err);
+    if (!may_pass(rc, err))
+        return KC_REFUSED;
+    *fresh = stored;
+    kept = kc_grant_save(&grant, &contents, fresh, NULL);
+    if (kept == KC_OK)
+        kept = keep(refresh, &stored, fresh, NULL);
+    return kept == KC_MISS ? KC_MISS : KC_DOWN;
 }
 
 static kc_session_state_t end_session(const refresh_t *refresh)
@@ -197,8 +266,18 @@ static kc_session_state_t end_session(const refresh_t *refresh)
     return KC_SESSION_ENDED;
 }
 
-static kc_session_state_t lead(const refresh_t *refresh, kc_session_state_t state,
-                               kc_session_t *session, kc_err_t *err)
+/* Not renewed. A lease that is kept is a pause for this session; when the provider did not answer,
+ * no session of this host tries for a while. */
+static void give_up(const refresh_t *refresh)
+{
+    if (refresh->fate == KC_TOKEN_NOT_SENT)
+        give_lease(refresh);
+    else if (refresh->fate == KC_TOKEN_UNANSWERED)
+        pause_all(refresh->rp);
+}
+
+static kc_session_state_t lead(refresh_t *refresh, kc_session_state_t state, kc_session_t *session,
+                               kc_err_t *err)
 {
     kc_session_t fresh;
 
@@ -214,8 +293,8 @@ static kc_session_state_t lead(const refresh_t *refresh, kc_session_state_t stat
     case KC_MISS:
         state = KC_SESSION_ENDED;
         break;
-    default: /* the lease stays: nobody tries again before it ends */
-        pause_all(refresh);
+    default:
+        give_up(refresh);
         return state;
     }
     give_lease(refresh);
@@ -224,47 +303,64 @@ static kc_session_state_t lead(const refresh_t *refresh, kc_session_state_t stat
 
 /* ---------------------------------------------------------------- waiting */
 
-static kc_session_state_t look(const refresh_t *refresh, kc_session_t *session, kc_err_t *err)
+/* scratch: for one look. */
+static kc_session_state_t look(const refresh_t *refresh, apr_pool_t *scratch, kc_session_t *session,
+                               kc_err_t *err)
 {
     kc_session_t stored;
-    kc_rc_t rc = kc_session_reload(refresh->session, refresh->pool, &stored, err);
+    kc_rc_t rc = kc_session_reload(refresh->session, scratch, &stored, err);
 
-    if (rc == KC_OK && stored.refresh_at <= refresh->now)
+    if (rc == KC_OK && stored.refresh_at <= now(refresh->rp))
         return KC_SESSION_STALE;
-    if (rc == KC_OK)
-        *session = stored;
+    if (rc == KC_OK) /* once more, to stay */
+        rc = kc_session_reload(refresh->session, refresh->pool, session, err);
     return rc == KC_OK ? KC_SESSION_LIVE : rc == KC_MISS ? KC_SESSION_ENDED : KC_SESSION_UNKNOWN;
 }
 
-static int nap(const refresh_t *refresh, kc_err_t *err)
-{
-    kc_http_gate_t *gate = refresh->rp->env->gate;
-
-    if (gate && !kc_http_gate_enter(gate)) {
-        (void)KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "too many wait for sessions' renewal");
-        return 0;
-    }
-    apr_sleep(apr_time_from_msec(POLL_MS));
-    if (gate)
-        kc_http_gate_leave(gate);
-    return 1;
-}
-
-/* Tokens are over: without new ones nobody goes on. */
-static kc_session_state_t get_or_wait(refresh_t *refresh, kc_session_t *session, kc_err_t *err)
+/* Tokens are over: without new ones nobody goes on. The rounds are counted: no clock that is moved
+ * makes them more. */
+static kc_session_state_t get_or_wait(refresh_t *refresh, apr_pool_t *scratch,
+                                      kc_session_t *session, kc_err_t *err)
 {
     kc_session_state_t state = KC_SESSION_STALE;
-    int64_t left = work_ms(refresh->rp->conf) / POLL_MS;
+    int64_t left = lease_seconds(refresh->rp->conf) * 1000 / POLL_MS;
 
-    while (state == KC_SESSION_STALE && left-- > 0 && !is_paused(refresh->rp, refresh->pool)) {
+    while (state == KC_SESSION_STALE && left-- > 0) {
         kc_rc_t rc = take_lease(refresh, err);
 
         if (rc == KC_OK)
             return lead(refresh, state, session, err);
-        if (rc != KC_EXISTS || !nap(refresh, err))
+        if (rc != KC_EXISTS)
             return KC_SESSION_UNKNOWN;
-        state = look(refresh, session, err);
+        if (is_paused(refresh->rp, scratch))
+            return state;
+        apr_sleep(apr_time_from_msec(POLL_MS));
+        state = look(refresh, scratch, session, err);
+        apr_pool_clear(scratch);
     }
+    if (state == KC_SESSION_STALE) {
+        (void)KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "another request has not renewed it");
+        state = KC_SESSION_UNKNOWN;
+    }
+    return state;
+}
+
+static kc_session_state_t enter_and_wait(refresh_t *refresh, kc_session_t *session, kc_err_t *err)
+{
+    kc_http_gate_t *gate = refresh->rp->env->waiters;
+    kc_session_state_t state = KC_SESSION_UNKNOWN;
+    apr_pool_t *scratch;
+
+    if (gate && !kc_http_gate_enter(gate)) {
+        (void)KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "too many wait for sessions' renewal");
+        return KC_SESSION_UNKNOWN;
+    }
+    if (apr_pool_create(&scratch, refresh->pool) == APR_SUCCESS) {
+        state = get_or_wait(refresh, scratch, session, err);
+        apr_pool_destroy(scratch);
+    }
+    if (gate)
+        kc_http_gate_leave(gate);
     return state;
 }
 
@@ -272,31 +368,27 @@ static kc_session_state_t get_or_wait(refresh_t *refresh, kc_session_t *session,
 
 static int is_due(kc_session_state_t state, const kc_session_t *session)
 {
-    const kc_rp_t *rp;
-
     if (state != KC_SESSION_LIVE && state != KC_SESSION_STALE)
         return 0;
-    rp = session->rp;
-    return session->refresh_at && rp && rp->conf->refresh &&
-           rp->env->now(rp->env->context) >= session->refresh_at;
+    return session->refresh_at && session->rp && session->rp->conf->refresh &&
+           now(session->rp) >= session->refresh_at;
 }
 
 kc_session_state_t kc_refresh_session(kc_session_state_t state, kc_session_t *session,
                                       apr_pool_t *pool, kc_err_t *err)
 {
-    refresh_t refresh;
     kc_session_t found;
+    refresh_t refresh;
 
     if (!is_due(state, session))
         return state;
+    found = *session;
     memset(err, 0, sizeof(*err));
     if (is_paused(session->rp, pool))
         return state;
-    found = *session;
-    begin(&refresh, &found, pool);
-    if (state == KC_SESSION_STALE)
-        return get_or_wait(&refresh, session, err);
-    if (take_lease(&refresh, NULL) != KC_OK)
+    if (begin(&refresh, &found, pool, err) != KC_OK)
         return state;
-    return lead(&refresh, state, session, err);
+    if (state == KC_SESSION_STALE)
+        return enter_and_wait(&refresh, session, err);
+    return take_lease(&refresh, NULL) == KC_OK ? lead(&refresh, state, session, err) : state;
 }

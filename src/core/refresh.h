@@ -12,7 +12,7 @@
 /* Renews a session that was found LIVE or STALE, if it is time; *session, filled, is then the new
  * one, and the new state is returned. Whoever gets the lease (a key in the store that ends by
  * itself) asks Keycloak; of a LIVE session all others go on with what they have, of a STALE one
- * they wait for who is at it, no longer than a token request may take and within the gate of env.
+ * they wait for who is at it, no longer than its lease lasts and within env->waiters.
  *
  * ENDED: Keycloak has ended it (invalid_grant), or the new tokens are somebody else's; it is then
  * gone from the store. UNKNOWN: too many wait, or the store does not answer. Where Keycloak does

@@ -333,12 +333,18 @@ kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_
     kc_cache_t *cache = stored->rp->env->cache;
     kc_cache_ticket_t ticket;
     kc_cache_view_t view;
+    kc_store_item_t item;
     visit_t visit;
     kc_rc_t rc;
 
     visit_again(&visit, stored, pool);
     set_place(&visit, visit.key, fresh);
     rc = put_session(&visit, fresh, err);
+    /* a mark that was left meanwhile would end it as well, but may be evicted before it */
+    if (rc == KC_OK && ask_by_name(&visit, &item, err) == KC_REFUSED) {
+        (void)kc_store_drop(stored->rp->env->sessions, visit.key, NULL);
+        rc = KC_MISS;
+    }
     if (cache) {
         (void)kc_cache_find(cache, stored->rp->scope, stored->id, visit.now, pool, &ticket, &view);
         kc_cache_drop(cache, &ticket);

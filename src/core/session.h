@@ -61,7 +61,7 @@ kc_session_state_t kc_session_find(const kc_rp_t *rp, kc_bytes_t cookie, apr_poo
 kc_rc_t kc_session_reload(const kc_session_t *session, apr_pool_t *pool, kc_session_t *out,
                           kc_err_t *err);
 /* Puts fresh in the place of a session that was found or reloaded, under the same id, which fresh
- * is told. A mark that was left meanwhile still ends it. KC_DOWN: the store does not answer. */
+ * is told. KC_MISS: it was ended meanwhile, and is gone; KC_DOWN: the store does not answer. */
 kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_pool_t *pool,
                            kc_err_t *err);
 /* Deletes the session in both tiers and leaves a mark, so that an old copy is refused. KC_OK also

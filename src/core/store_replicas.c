@@ -211,6 +211,7 @@ typedef struct {
     int is_home[KC_STORE_GET_MAX];
     kc_store_memcached_item_t items[KC_STORE_GET_MAX];
     kc_rc_t rc;
+    kc_err_t err;
 } asked_t;
 
 typedef struct {
@@ -277,18 +278,24 @@ static void run(reading_t *reading, kc_err_t *err)
     int64_t start;
     size_t i;
 
-    for (i = 0; i < reading->asked_count; i++)
-        reading->asked[i]->rc = kc_store_memcached_send(&reading->asked[i]->get, err);
-    start =
-        reading->asked_count > 1 ? ticks() : 0; /* sending may have taken long, at one of them */
+    for (i = 0; i < reading->asked_count; i++) {
+        asked_t *asked = reading->asked[i];
+
+        memset(&asked->err, 0, sizeof(asked->err));
+        asked->rc = kc_store_memcached_send(&asked->get, &asked->err);
+    }
+    /* sending may have taken long, at one of them */
+    start = reading->asked_count > 1 ? ticks() : 0;
     for (i = 0; i < reading->asked_count; i++) {
         asked_t *asked = reading->asked[i];
         int is_late = i && ticks() - start >= replicas->options.timeout_ms;
 
         if (asked->rc == KC_OK)
-            asked->rc =
-                kc_store_memcached_receive(&asked->get, is_late, asked->items, reading->pool, err);
-        learn(replicas, asked->node, asked->way, asked->rc, err);
+            asked->rc = kc_store_memcached_receive(&asked->get, is_late, asked->items,
+                                                   reading->pool, &asked->err);
+        learn(replicas, asked->node, asked->way, asked->rc, &asked->err);
+        if (asked->rc != KC_OK)
+            *err = asked->err;
     }
 }
 

@@ -257,7 +257,6 @@ static kc_rc_t read_tokens(const call_t *call, const kc_json_t *body, kc_token_a
     const char *type = kc_json_member_string(body, "token_type");
     kc_rc_t rc;
 
-    memset(out, 0, sizeof(*out));
     if (!type || strcasecmp(type, "Bearer") != 0)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ENDPOINT, "token_type is %.60s, not Bearer",
                        type ? type : "absent or no string");
@@ -297,12 +296,20 @@ static kc_rc_t read_answer(const call_t *call, const kc_http_response_t *respons
 static kc_rc_t ask(call_t *call, kc_token_answer_t *out, kc_err_t *err)
 {
     kc_http_response_t response = {0};
-    kc_rc_t rc = find_method(call->conf)->apply(call, err);
+    kc_err_t why = {0};
+    kc_rc_t rc = find_method(call->conf)->apply(call, &why);
 
+    memset(out, 0, sizeof(*out));
+    if (rc == KC_OK) {
+        rc = perform(call, &response, &why);
+        out->fate = rc == KC_OK                          ? KC_TOKEN_ANSWERED
+                    : why.reason == KC_ERR_PROVIDER_DOWN ? KC_TOKEN_UNANSWERED
+                                                         : KC_TOKEN_NOT_SENT;
+    }
     if (rc == KC_OK)
-        rc = perform(call, &response, err);
-    if (rc == KC_OK)
-        rc = read_answer(call, &response, out, err);
+        rc = read_answer(call, &response, out, &why);
+    if (err)
+        *err = why;
     return rc;
 }
 

@@ -11,8 +11,16 @@
 #include "json.h"
 #include "provider.h"
 
-/* What the token endpoint gave; everything in the pool. */
+/* What became of a request: whether a code or refresh token may have been spent by it. */
+typedef enum {
+    KC_TOKEN_NOT_SENT,
+    KC_TOKEN_UNANSWERED, /* sent, and nobody knows */
+    KC_TOKEN_ANSWERED
+} kc_token_fate_t;
+
+/* What the token endpoint gave; everything in the pool. fate is filled whatever is returned. */
 typedef struct kc_token_answer_t {
+    kc_token_fate_t fate;
     const char *id_token;      /* NULL only when a refresh gave none */
     const char *access_token;  /* never NULL */
     const char *refresh_token; /* NULL when none came */

@@ -357,15 +357,15 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
 /* --- a child --- */
 
-/* At most a quarter of a child's threads wait for Keycloak; the rest goes on serving. */
-static kc_http_gate_t *make_gate(apr_pool_t *pool)
+/* So large a part of a child's threads may wait at once; the rest goes on serving. */
+static kc_http_gate_t *make_gate(uint32_t part, apr_pool_t *pool)
 {
     kc_http_gate_t *gate = apr_pcalloc(pool, sizeof(*gate));
     int threads = 1;
 
     gate->limit = 1;
-    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) == APR_SUCCESS && threads >= 8)
-        gate->limit = (uint32_t)threads / 4;
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) == APR_SUCCESS && threads >= 2 * (int)part)
+        gate->limit = (uint32_t)threads / part;
     return gate;
 }
 
@@ -441,7 +441,8 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
 
 void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
 {
-    kc_http_gate_t *gate = make_gate(pchild);
+    kc_http_gate_t *gate = make_gate(4, pchild);    /* for Keycloak */
+    kc_http_gate_t *waiters = make_gate(4, pchild); /* for others, who wait for Keycloak */
     server_rec *server;
 
     for (server = main; server; server = server->next) {
@@ -450,6 +451,7 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
 
         if (!config->rp)
             continue;
+        config->env.waiters = waiters;
         if (start_child(config, gate, pchild, &err) != KC_OK ||
             akc_watchdog_child(config, pchild, &err) != KC_OK) {
             (void)fail(server, &err);

@@ -699,6 +699,9 @@ START_TEST(keys_have_32_characters)
     ck_assert_int_eq(conf->crypto_key->nelts, 2);
     ck_assert_str_eq(APR_ARRAY_IDX(conf->crypto_key, 0, const char *), KEY_B);
     ck_assert_str_eq(APR_ARRAY_IDX(conf->crypto_key, 1, const char *), KEY_A);
+    /* a further line adds to them */
+    ck_assert_int_eq(set_text(conf, KC_CONF_ROW_crypto_key, argument, NULL), KC_OK);
+    ck_assert_int_eq(conf->crypto_key->nelts, 3);
     write_file("key", 0600, KEY_B, sizeof(KEY_B) - 2);
     ck_assert_ptr_nonnull(
         strstr(refusal_of(KC_CONF_ROW_crypto_key, argument), "fewer than 32 characters"));

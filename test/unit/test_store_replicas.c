@@ -38,6 +38,8 @@ static void hear(void *context, const char *server, int is_up, const char *why)
     (void)context;
     ck_assert_ptr_nonnull(strstr(server, "127.0.0.1:"));
     ck_assert_ptr_nonnull(why);
+    /* of this server, not of another */
+    ck_assert(is_up || strstr(why, server));
     went += !is_up;
     came += is_up;
 }
