@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "session_contents.h"
+
 enum { REGEX_MESSAGE_MAX = 100 /* bytes */ };
 
 typedef enum {
@@ -223,7 +225,7 @@ static const kc_json_t *find_claims(const kc_session_t *session, apr_pool_t *poo
     memory->claims = session->claims;
     memory->packed = session->packed;
     memory->id = session->id;
-    memory->parsed = kc_session_claims(session, pool);
+    memory->parsed = kc_session_contents_claims(session, pool);
     (void)apr_pool_userdata_setn(memory, memory_key, NULL, pool);
     return memory->parsed;
 }

@@ -24,7 +24,7 @@ static int has_control(const char *text)
     return 0;
 }
 
-static int is_id_text(const char *text)
+int kc_claims_is_id_text(const char *text)
 {
     return text && *text && strlen(text) <= KC_CLAIMS_TEXT_MAX && !has_control(text);
 }
@@ -167,7 +167,7 @@ static kc_rc_t check_subject(const kc_jose_token_t *token, const kc_claims_expec
                              kc_err_t *err)
 {
     (void)expect;
-    if (!is_id_text(kc_json_member_string(token->claims, "sub")))
+    if (!kc_claims_is_id_text(kc_json_member_string(token->claims, "sub")))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SUBJECT,
                        "sub is absent, empty, no string, over %d bytes or has control characters",
                        KC_CLAIMS_TEXT_MAX);
@@ -243,7 +243,7 @@ static kc_rc_t check_session(const kc_jose_token_t *token, const kc_claims_expec
     int64_t auth_time;
 
     (void)expect;
-    if (sid && !is_id_text(kc_json_string(sid)))
+    if (sid && !kc_claims_is_id_text(kc_json_string(sid)))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_CLAIM,
                        "sid is empty, no string, over %d bytes or has control characters",
                        KC_CLAIMS_TEXT_MAX);
@@ -253,25 +253,45 @@ static kc_rc_t check_session(const kc_jose_token_t *token, const kc_claims_expec
     return KC_OK;
 }
 
-/* In this order, so that the reason given is the most telling one: a foreign token is told from an
- * old one. */
-static const check_t checks[] = {
-    check_type,    check_issuer, check_audience,    check_time,    check_not_before,
-    check_subject, check_nonce,  check_access_hash, check_session,
-};
-
-kc_rc_t kc_claims_verify(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
-                         kc_err_t *err)
+static kc_rc_t check_all(const check_t *checks, size_t count, const kc_jose_token_t *token,
+                         const kc_claims_expect_t *expect, kc_err_t *err)
 {
     size_t i;
 
-    for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+    for (i = 0; i < count; i++) {
         kc_rc_t rc = checks[i](token, expect, err);
 
         if (rc != KC_OK)
             return rc;
     }
     return KC_OK;
+}
+
+/* In this order, as the next, so that the reason given is the most telling one: a foreign token is
+ * told from an old one. */
+static const check_t origin_checks[] = {
+    check_issuer,
+    check_audience,
+    check_time,
+    check_not_before,
+};
+
+kc_rc_t kc_claims_verify_origin(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                                kc_err_t *err)
+{
+    return check_all(origin_checks, sizeof(origin_checks) / sizeof(origin_checks[0]), token, expect,
+                     err);
+}
+
+static const check_t checks[] = {
+    check_type,  kc_claims_verify_origin, check_subject,
+    check_nonce, check_access_hash,       check_session,
+};
+
+kc_rc_t kc_claims_verify(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                         kc_err_t *err)
+{
+    return check_all(checks, sizeof(checks) / sizeof(checks[0]), token, expect, err);
 }
 
 /* ---- identity ---- */
@@ -335,7 +355,7 @@ static kc_rc_t make_user(const maker_t *maker, const char **out, kc_err_t *err)
                        conf->user_claim);
     if (user && conf->user_prefix)
         user = apr_pstrcat(maker->pool, conf->user_prefix, user, NULL);
-    if (!is_id_text(user) || !is_header_text(user))
+    if (!kc_claims_is_id_text(user) || !is_header_text(user))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_USER_FORM,
                        "claim %.100s is no text, over %d bytes, or has control characters or "
                        "spaces at an end",
@@ -363,7 +383,7 @@ static const char *own_text(maker_t *maker, const char *name, int is_for_header)
 
     if (!text)
         return "";
-    if (is_id_text(text) && (!is_for_header || is_header_text(text)))
+    if (kc_claims_is_id_text(text) && (!is_for_header || is_header_text(text)))
         return apr_pstrdup(maker->pool, text);
     maker->dropped++;
     return "";

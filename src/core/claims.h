@@ -39,6 +39,13 @@ typedef struct kc_claims_expect_t {
 kc_rc_t kc_claims_verify(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
                          kc_err_t *err);
 
+/* What of it every kind of token for this client must agree with: issuer, audience (and azp when
+ * there), exp, iat and nbf as above; of expect issuer, client_id, now and skew count. */
+kc_rc_t kc_claims_verify_origin(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                                kc_err_t *err);
+/* 1 for text that may be a sub or sid: as above. NULL is none. Thread safe. */
+int kc_claims_is_id_text(const char *text);
+
 /* Who somebody is, ready to be put into headers. Everything in the pool given to identity. */
 typedef struct kc_identity_t {
     const char *sub;

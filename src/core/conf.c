@@ -126,6 +126,17 @@ kc_conf_dir_t *kc_conf_dir_merge(const kc_conf_dir_t *base, const kc_conf_dir_t 
     return merged;
 }
 
+int kc_conf_is_allowed(const kc_conf_t *conf, const char *algorithm)
+{
+    int i;
+
+    for (i = 0; i < conf->algorithms->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(conf->algorithms, i, const char *), algorithm) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 int kc_conf_is_set(const kc_conf_t *conf, kc_conf_index_t index)
 {
     return conf->place[index].file != NULL;

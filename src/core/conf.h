@@ -10,7 +10,13 @@
 
 #include "err.h"
 
-enum { KC_CONF_FILE_MAX = 1024 * 1024 /* bytes */ };
+enum {
+    KC_CONF_FILE_MAX = 1024 * 1024, /* bytes */
+    KC_CONF_ACR_MAX = 512           /* bytes of KeycloakRequireACR's words, with spaces between */
+};
+
+/* The sole word of lists that may be empty. */
+#define KC_CONF_NONE "none"
 
 typedef enum {
     KC_CONF_TEXT,     /* one argument, not empty, no control characters */
@@ -148,6 +154,8 @@ kc_conf_dir_t *kc_conf_dir_merge(const kc_conf_dir_t *base, const kc_conf_dir_t 
                                  apr_pool_t *pool);
 /* 1 when the directive was written for this conf (or inherited by merge). */
 int kc_conf_is_set(const kc_conf_t *conf, kc_conf_index_t index);
+/* 1 when KeycloakAlgorithms has this signature algorithm. Thread safe. */
+int kc_conf_is_allowed(const kc_conf_t *conf, const char *algorithm);
 /* What no single directive can know: client id and secret are there (as client_auth needs), http
  * only with consent (issuer, backchannel; loopback needs none), __Host- names, keys of 32
  * characters, algorithms known and asymmetric, redirect URI consistent with the public URL,

@@ -11,6 +11,7 @@
 #include <apr_strings.h>
 
 #include "jose.h"
+#include "login_parameters.h"
 #include "store.h"
 #include "url.h"
 
@@ -489,6 +490,27 @@ static kc_rc_t check_public_paths(const kc_conf_t *conf, apr_pool_t *pool, kc_er
     return KC_OK;
 }
 
+static kc_rc_t check_idle_ignore(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    const apr_array_header_t *list = conf->idle_ignore;
+
+    (void)pool;
+    for (int i = 0; list && i < list->nelts; i++) {
+        const char *path = APR_ARRAY_IDX(list, i, const char *);
+
+        if (path[0] != '/' || path[strcspn(path, "?%[\\ ")])
+            return KC_CONF_REFUSE(
+                err, "takes paths that begin with / and know * alone; not '%.100s'", path);
+    }
+    return KC_OK;
+}
+
+static kc_rc_t check_login_parameters(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)pool;
+    return kc_login_parameters_check(conf->login_parameters, err);
+}
+
 /* ---------------------------------------------------------------- the table */
 
 static const struct {
@@ -501,6 +523,7 @@ static const struct {
     {KC_CONF_ROW_client_key, check_client_key},
     {KC_CONF_ROW_client_cert, check_client_cert},
     {KC_CONF_ROW_scope, check_scope},
+    {KC_CONF_ROW_login_parameters, check_login_parameters},
     {KC_CONF_ROW_algorithms, check_algorithms},
     {KC_CONF_ROW_redirect_uri, check_redirect_uri},
     {KC_CONF_ROW_auth_url, check_auth_url},
@@ -517,6 +540,7 @@ static const struct {
     {KC_CONF_ROW_user_header, check_user_header},
     {KC_CONF_ROW_groups_header, check_groups_header},
     {KC_CONF_ROW_headers, check_headers},
+    {KC_CONF_ROW_idle_ignore, check_idle_ignore},
     {KC_CONF_ROW_public_paths, check_public_paths},
     {KC_CONF_ROW_return_hosts, check_return_hosts},
 };

@@ -178,6 +178,7 @@ static const range_t ranges[] = {
     {KC_CONF_ROW_store_timeout, 1, 60000, "1ms and 60s"},
     {KC_CONF_ROW_store_grace, 0, 3600, "0 and 1h"},
     {KC_CONF_ROW_stale_grace, 0, 3600, "0 and 1h"},
+    {KC_CONF_ROW_max_age, 0, TEN_YEARS, "0 and 3650d"},
     {KC_CONF_ROW_cache_ttl, 0, 60000, "0 and 60s"},
     {KC_CONF_ROW_cache_size, (int64_t)1 << 20, (int64_t)64 << 30, "1M and 64G"},
 };
@@ -261,9 +262,34 @@ static void store_list(const kc_conf_input_t *input, const apr_array_header_t *f
     *list = input->is_again && *list ? apr_array_append(input->pool, *list, fresh) : fresh;
 }
 
+/* They travel in headers and, with spaces between, in addresses and cookies. */
+static kc_rc_t check_acr(const apr_array_header_t *words, kc_err_t *err)
+{
+    size_t size = 0;
+
+    for (int i = 0; i < words->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(words, i, const char *);
+
+        for (const char *c = word; *c; c++) {
+            if (!apr_isascii(*c) || !apr_isgraph(*c) || *c == '"' || *c == '\\')
+                return KC_CONF_REFUSE(err,
+                                      "takes ACRs of visible ASCII characters without \" and "
+                                      "backslash, not '%.100s'",
+                                      word);
+        }
+        if (!strcmp(word, KC_CONF_NONE) && words->nelts > 1)
+            return KC_CONF_REFUSE(err, "takes " KC_CONF_NONE " alone, or ACRs");
+        size += strlen(word) + 1;
+    }
+    if (size > KC_CONF_ACR_MAX + 1)
+        return KC_CONF_REFUSE(err, "takes ACRs of %d characters together", KC_CONF_ACR_MAX);
+    return KC_OK;
+}
+
 static kc_rc_t parse_words(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
     apr_array_header_t *words = fresh_list(input, (int)sizeof(const char *));
+    const apr_array_header_t **list = member;
 
     for (int i = 0; i < input->argc; i++) {
         if (!is_plain(input->argv[i]))
@@ -272,7 +298,7 @@ static kc_rc_t parse_words(const kc_conf_input_t *input, void *member, kc_err_t 
         APR_ARRAY_PUSH(words, const char *) = apr_pstrdup(input->pool, input->argv[i]);
     }
     store_list(input, words, member);
-    return KC_OK;
+    return input->index == KC_CONF_ROW_require_acr ? check_acr(*list, err) : KC_OK;
 }
 
 /* The only row of this type is KeycloakHeader, so that the first word is a header's name. */

@@ -2,18 +2,24 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "flow.h"
 
+#include <apr_fnmatch.h>
+#include <apr_strings.h>
 #include <string.h>
 #include <strings.h>
 
+#include "url.h"
+
+enum { PATH_MAX_MATCHED = 8192 /* bytes */ };
+
 /* clang-format off */
 static const kc_flow_action_t table[KC_FLOW_KINDS][KC_SESSION_STATES] = {
-    /*                       no session           live         stale                ended                store down */
-    [KC_FLOW_NAVIGATION] = { KC_FLOW_LOGIN,       KC_FLOW_GO,  KC_FLOW_LOGIN,       KC_FLOW_LOGIN,       KC_FLOW_UNAVAILABLE },
-    [KC_FLOW_API]        = { KC_FLOW_DENY,        KC_FLOW_GO,  KC_FLOW_DENY,        KC_FLOW_DENY,        KC_FLOW_UNAVAILABLE },
-    [KC_FLOW_OPEN]       = { KC_FLOW_GO_NAMELESS, KC_FLOW_GO,  KC_FLOW_GO_NAMELESS, KC_FLOW_GO_NAMELESS, KC_FLOW_UNAVAILABLE },
-    [KC_FLOW_CALLBACK]   = { KC_FLOW_LOGIN,       KC_FLOW_RETURN, KC_FLOW_LOGIN,    KC_FLOW_LOGIN,       KC_FLOW_UNAVAILABLE },
-    [KC_FLOW_LOGOUT]     = { KC_FLOW_LEAVE,       KC_FLOW_END, KC_FLOW_END,         KC_FLOW_LEAVE,       KC_FLOW_UNAVAILABLE },
-    [KC_FLOW_SUBREQUEST] = { KC_FLOW_DENY,        KC_FLOW_GO,  KC_FLOW_DENY,        KC_FLOW_DENY,        KC_FLOW_UNAVAILABLE },
+    /*                       no session           live         stale                ended                store down           weak */
+    [KC_FLOW_NAVIGATION] = { KC_FLOW_LOGIN,       KC_FLOW_GO,  KC_FLOW_LOGIN,       KC_FLOW_LOGIN,       KC_FLOW_UNAVAILABLE, KC_FLOW_LOGIN },
+    [KC_FLOW_API]        = { KC_FLOW_DENY,        KC_FLOW_GO,  KC_FLOW_DENY,        KC_FLOW_DENY,        KC_FLOW_UNAVAILABLE, KC_FLOW_DENY },
+    [KC_FLOW_OPEN]       = { KC_FLOW_GO_NAMELESS, KC_FLOW_GO,  KC_FLOW_GO_NAMELESS, KC_FLOW_GO_NAMELESS, KC_FLOW_UNAVAILABLE, KC_FLOW_GO_NAMELESS },
+    [KC_FLOW_CALLBACK]   = { KC_FLOW_LOGIN,       KC_FLOW_RETURN, KC_FLOW_LOGIN,    KC_FLOW_LOGIN,       KC_FLOW_UNAVAILABLE, KC_FLOW_LOGIN },
+    [KC_FLOW_LOGOUT]     = { KC_FLOW_LEAVE,       KC_FLOW_END, KC_FLOW_END,         KC_FLOW_LEAVE,       KC_FLOW_UNAVAILABLE, KC_FLOW_END },
+    [KC_FLOW_SUBREQUEST] = { KC_FLOW_DENY,        KC_FLOW_GO,  KC_FLOW_DENY,        KC_FLOW_DENY,        KC_FLOW_UNAVAILABLE, KC_FLOW_DENY },
 };
 /* clang-format on */
 
@@ -95,4 +101,63 @@ int kc_flow_is_public(const char *path, const char *raw, const apr_array_header_
             return 1;
     }
     return 0;
+}
+
+/* The pattern may end where any segment of the path does. */
+static int is_pattern_met(const char *path, const char *pattern, char *copy)
+{
+    const char *end = path;
+
+    do {
+        end = strchr(end + 1, '/');
+        (void)apr_cpystrn(copy, path, (end ? (size_t)(end - path) : strlen(path)) + 1);
+        if (apr_fnmatch(pattern, copy, APR_FNM_PATHNAME) == APR_SUCCESS)
+            return 1;
+    } while (end);
+    return 0;
+}
+
+int kc_flow_is_matched(const char *path, const apr_array_header_t *patterns)
+{
+    char copy[PATH_MAX_MATCHED];
+    int i;
+
+    for (i = 0; i < patterns->nelts && strlen(path) < sizeof(copy); i++) {
+        const char *pattern = APR_ARRAY_IDX(patterns, i, const char *);
+
+        if (is_below(path, pattern) ||
+            (apr_fnmatch_test(pattern) && path[0] && is_pattern_met(path, pattern, copy)))
+            return 1;
+    }
+    return 0;
+}
+
+/* The origin of a URL is a place that a sign-in could return to. */
+static int is_own(const char *url, const char *public_origin, const apr_array_header_t *hosts,
+                  apr_pool_t *pool)
+{
+    const char *authority = strstr(url, "://");
+    const char *origin;
+
+    if (!authority)
+        return 0;
+    authority += 3;
+    origin = apr_pstrmemdup(pool, url, (size_t)(authority - url) + strcspn(authority, "/?#"));
+    origin = apr_pstrcat(pool, origin, "/", NULL);
+    return strcmp(kc_url_return(origin, public_origin, hosts, pool), "/") != 0;
+}
+
+kc_flow_source_t kc_flow_source(const kc_flow_traces_t *traces, const char *public_origin,
+                                const apr_array_header_t *hosts, apr_pool_t *pool)
+{
+    const char *page = traces->origin ? traces->origin : traces->referer;
+    /* when the browser itself says that it comes from elsewhere, a Referer of ours is stale */
+    const char *own = traces->fetch_site ? NULL : public_origin;
+
+    if (traces->fetch_site && (strcasecmp(traces->fetch_site, "same-origin") == 0 ||
+                               strcasecmp(traces->fetch_site, "none") == 0))
+        return KC_FLOW_OWN;
+    if (page)
+        return is_own(page, own, hosts, pool) ? KC_FLOW_OWN : KC_FLOW_FOREIGN;
+    return traces->fetch_site ? KC_FLOW_FOREIGN : KC_FLOW_UNTOLD;
 }

@@ -54,4 +54,26 @@ kc_flow_kind_t kc_flow_kind(const kc_flow_signs_t *signs);
  * it, maybe with a query. */
 int kc_flow_is_public(const char *path, const char *raw, const apr_array_header_t *paths);
 
+/* Who has made a browser send a request. */
+typedef enum {
+    KC_FLOW_OWN,     /* a page of this site, or the person by hand */
+    KC_FLOW_FOREIGN, /* another site's page, or nobody knows whose */
+    KC_FLOW_UNTOLD   /* nothing is said: no browser, or an old one */
+} kc_flow_source_t;
+
+typedef struct kc_flow_traces_t {
+    const char *fetch_site; /* Sec-Fetch-Site; NULL when absent, as the others */
+    const char *origin;     /* Origin */
+    const char *referer;    /* Referer */
+} kc_flow_traces_t;
+
+/* Sec-Fetch-Site decides where it is there, else Origin, else Referer. Pages of public_origin and
+ * of hosts (array of const char *, as of kc_url_return; may be NULL) are this site's. */
+kc_flow_source_t kc_flow_source(const kc_flow_traces_t *traces, const char *public_origin,
+                                const apr_array_header_t *hosts, apr_pool_t *pool);
+
+/* 1 when path (decoded and normalised) lies at or below one of patterns (array of const char *), in
+ * which * stands for any characters but a slash. */
+int kc_flow_is_matched(const char *path, const apr_array_header_t *patterns);
+
 #endif

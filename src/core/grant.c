@@ -10,17 +10,6 @@ enum {
     LIFETIME = 300   /* seconds: of tokens that do not say */
 };
 
-static int is_allowed(const kc_conf_t *conf, const char *alg)
-{
-    int i;
-
-    for (i = 0; i < conf->algorithms->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(conf->algorithms, i, const char *), alg) == 0)
-            return 1;
-    }
-    return 0;
-}
-
 kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err)
 {
     const kc_rp_t *rp = grant->rp;
@@ -34,20 +23,9 @@ kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err)
         .skew = rp->conf->clock_skew,
         .is_renewed = grant->is_renewed,
     };
-    const kc_jose_key_t *key;
-    kc_rc_t rc;
+    kc_rc_t rc = kc_keyring_open(rp->keyring, grant->tokens.id_token, grant->pool, &grant->snapshot,
+                                 token, err);
 
-    rc = kc_jose_parse(grant->tokens.id_token, strlen(grant->tokens.id_token), grant->pool, token,
-                       err);
-    if (rc != KC_OK)
-        return rc;
-    if (!is_allowed(rp->conf, token->alg))
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG,
-                       "the ID token's alg '%.20s' is not allowed", token->alg);
-    rc = kc_keyring_select(rp->keyring, token->alg, token->kid, grant->pool, &grant->snapshot, &key,
-                           err);
-    if (rc == KC_OK)
-        rc = kc_jose_verify(token, key, err);
     if (rc == KC_OK)
         rc = kc_claims_verify(token, &expect, err);
     grant->claims = token->claims;
@@ -65,7 +43,7 @@ static const kc_json_t *access_claims(const kc_grant_t *grant)
     kc_jose_token_t token;
 
     if (kc_jose_parse(compact, strlen(compact), grant->pool, &token, NULL) != KC_OK ||
-        !is_allowed(grant->rp->conf, token.alg) ||
+        !kc_conf_is_allowed(grant->rp->conf, token.alg) ||
         kc_jwks_select(grant->snapshot->keys, token.alg, token.kid, &key, NULL) != KC_OK ||
         kc_jose_verify(&token, key, NULL) != KC_OK)
         return NULL;
@@ -172,6 +150,9 @@ kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *er
         return rc;
     describe_identity(&identity, grant->pool, session);
     session->auth_time = integer(grant->id_token.claims, "auth_time");
+    session->acr = kc_json_member_string(grant->id_token.claims, "acr");
+    if (!session->acr)
+        session->acr = "";
     session->token_expires = integer(grant->id_token.claims, "exp");
     session->refresh_at = refresh_time(grant, session->token_expires);
     return pack_contents(grant, &session->packed, err);

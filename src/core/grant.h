@@ -9,6 +9,7 @@
 #include "err.h"
 #include "jose.h"
 #include "keyring.h"
+#include "pack.h"
 #include "rp.h"
 #include "session.h"
 #include "token.h"

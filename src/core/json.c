@@ -296,3 +296,31 @@ void kc_json_set_value(kc_json_t *object, const char *name, const kc_json_t *val
 {
     (void)json_object_set_new(inner(object), name, json_deep_copy(inner(value)));
 }
+
+void kc_json_set_boolean(kc_json_t *object, const char *name, int is_true)
+{
+    (void)json_object_set_new(inner(object), name, json_boolean(is_true));
+}
+
+kc_json_t *kc_json_set_array(kc_json_t *object, const char *name)
+{
+    json_t *array = json_array();
+
+    (void)json_object_set_new(inner(object), name, array);
+    return (kc_json_t *)(void *)array;
+}
+
+void kc_json_add_string(kc_json_t *array, const char *text)
+{
+    json_t *value = json_string(text);
+
+    (void)json_array_append_new(inner(array), value ? value : json_string("?"));
+}
+
+kc_json_t *kc_json_add_object(kc_json_t *array)
+{
+    json_t *object = json_object();
+
+    (void)json_array_append_new(inner(array), object);
+    return (kc_json_t *)(void *)object;
+}

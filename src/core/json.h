@@ -65,5 +65,11 @@ void kc_json_set_string(kc_json_t *object, const char *name, const char *text);
 void kc_json_set_integer(kc_json_t *object, const char *name, int64_t number);
 /* Sets name to a deep copy of value. */
 void kc_json_set_value(kc_json_t *object, const char *name, const kc_json_t *value);
+void kc_json_set_boolean(kc_json_t *object, const char *name, int is_true);
+/* Sets name to a new, empty array, which is the object's. */
+kc_json_t *kc_json_set_array(kc_json_t *object, const char *name);
+/* Adds to an array: a text (as of kc_json_set_string), or a new object, which is the array's. */
+void kc_json_add_string(kc_json_t *array, const char *text);
+kc_json_t *kc_json_add_object(kc_json_t *array);
 
 #endif

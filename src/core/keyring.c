@@ -467,6 +467,21 @@ kc_rc_t kc_keyring_select(kc_keyring_t *keyring, const char *alg, const char *ki
     return rc == KC_MISS ? KC_REFUSED : rc;
 }
 
+kc_rc_t kc_keyring_open(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,
+                        const kc_keyring_snapshot_t **snapshot, kc_jose_token_t *token,
+                        kc_err_t *err)
+{
+    const kc_jose_key_t *key;
+    kc_rc_t rc = kc_jose_parse(compact, strlen(compact), pool, token, err);
+
+    if (rc != KC_OK)
+        return rc;
+    if (!kc_conf_is_allowed(keyring->conf, token->alg))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG, "alg '%.20s' is not allowed", token->alg);
+    rc = kc_keyring_select(keyring, token->alg, token->kid, pool, snapshot, &key, err);
+    return rc == KC_OK ? kc_jose_verify(token, key, err) : rc;
+}
+
 /* --- in the background --- */
 
 static void log_line(const kc_env_t *env, kc_log_level_t level, kc_reason_t reason,

@@ -53,4 +53,12 @@ kc_rc_t kc_keyring_select(kc_keyring_t *keyring, const char *alg, const char *ki
                           const kc_keyring_snapshot_t **snapshot, const kc_jose_key_t **out,
                           kc_err_t *err);
 
+/* Takes a token apart (kc_jose_parse: compact must outlive it) and verifies its signature: its alg
+ * is one of KeycloakAlgorithms, its key one of the provider's, found as select does. KC_REFUSED
+ * with KC_ERR_TOKEN_FORM, _HEADER, _ALG, _KEY or _SIGNATURE; KC_DOWN when the keys are not to be
+ * had. */
+kc_rc_t kc_keyring_open(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,
+                        const kc_keyring_snapshot_t **snapshot, kc_jose_token_t *token,
+                        kc_err_t *err);
+
 #endif

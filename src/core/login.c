@@ -10,10 +10,11 @@
 #include "crypto.h"
 #include "grant.h"
 #include "login_state.h"
+#include "roster.h"
 #include "token.h"
 #include "url.h"
 
-enum { AUTHORIZATION_URL_MAX = 8192, CODE_MAX = 4096, URL_LINE_MAX = 4000 };
+enum { AUTHORIZATION_URL_MAX = 8192, CODE_MAX = 4096 };
 
 const char *kc_login_redirect_uri(const kc_rp_t *rp, const kc_login_client_t *client,
                                   apr_pool_t *pool)
@@ -55,106 +56,6 @@ static void init_answer(kc_login_answer_t *answer, apr_pool_t *pool)
     answer->cookies = apr_array_make(pool, 4, sizeof(const char *));
 }
 
-/* --- the rounds cookie: how many sign-ins were finished in the last minute --- */
-
-typedef struct rounds_t {
-    int64_t since;
-    unsigned int count;
-} rounds_t;
-
-static rounds_t read_rounds(const kc_rp_t *rp, const kc_login_client_t *client)
-{
-    const char *name = rp->names[client->is_https].rounds;
-    int64_t now = rp->env->now(rp->env->context);
-    rounds_t rounds = {now, 0};
-    kc_bytes_t value;
-    char text[32];
-    long long since;
-    unsigned int count;
-
-    if (kc_cookie_find(client->cookies, name, strlen(name), &value) != KC_OK ||
-        value.len >= sizeof(text))
-        return rounds;
-    memcpy(text, value.data, value.len);
-    text[value.len] = '\0';
-    if (sscanf(text, "%19lld.%3u", &since, &count) != 2 || since > now ||
-        now - since >= KC_LOGIN_ROUNDS_SECONDS)
-        return rounds;
-    rounds.since = since;
-    rounds.count = count;
-    return rounds;
-}
-
-static void count_round(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool,
-                        kc_login_answer_t *answer)
-{
-    rounds_t rounds = read_rounds(rp, client);
-    kc_cookie_set_t cookie = {
-        rp->names[client->is_https].rounds, NULL, NULL, NULL, "Lax", 60, client->is_https};
-
-    cookie.value = apr_psprintf(pool, "%" APR_INT64_T_FMT ".%u", rounds.since, rounds.count + 1);
-    add_cookie(answer, &cookie, pool);
-}
-
-/* --- there --- */
-
-static kc_rc_t authorization_url(const kc_rp_t *rp, const kc_login_client_t *client,
-                                 const kc_provider_t *provider, const kc_login_state_t *state,
-                                 apr_pool_t *pool, const char **out, kc_err_t *err)
-{
-    unsigned char challenge[KC_CRYPTO_SHA256_SIZE];
-    kc_bytes_t bytes = {challenge, sizeof(challenge)};
-    kc_bytes_t url;
-    kc_buf_t buf;
-    kc_rc_t rc = kc_crypto_sha256(kc_buf_text(state->verifier), challenge, err);
-
-    if (rc != KC_OK)
-        return rc;
-    kc_buf_init(&buf, AUTHORIZATION_URL_MAX, pool);
-    kc_buf_put_text(&buf, absolute(client, provider->authorization_endpoint, pool));
-    kc_url_put_parameter(&buf, "response_type", "code");
-    kc_url_put_parameter(&buf, "client_id", rp->conf->client_id);
-    kc_url_put_parameter(&buf, "redirect_uri", kc_login_redirect_uri(rp, client, pool));
-    kc_url_put_parameter(&buf, "scope", scopes(rp, pool));
-    kc_url_put_parameter(&buf, "state", state->text);
-    kc_url_put_parameter(&buf, "nonce", state->nonce);
-    kc_url_put_parameter(&buf, "code_challenge", kc_buf_base64url(bytes, pool));
-    kc_url_put_parameter(&buf, "code_challenge_method", "S256");
-    if (kc_buf_bytes(&buf, &url) != KC_OK)
-        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "the authorization URL is over %d bytes",
-                       AUTHORIZATION_URL_MAX);
-    *out = (const char *)url.data;
-    return KC_OK;
-}
-
-kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_login_client_t *client, const char *return_url,
-                       const kc_login_round_t *round, apr_pool_t *pool, kc_login_answer_t *answer,
-                       kc_err_t *err)
-{
-    const kc_keyring_snapshot_t *snapshot;
-    kc_login_state_t state;
-    kc_rc_t rc;
-
-    init_answer(answer, pool);
-    if (read_rounds(rp, client).count >= KC_LOGIN_ROUNDS_MAX)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGIN_LOOP, "%d sign-ins were finished in a minute",
-                       KC_LOGIN_ROUNDS_MAX);
-    rc = kc_keyring_get(rp->keyring, pool, &snapshot, err);
-    if (rc != KC_OK)
-        return rc;
-    return_url = kc_url_return(return_url, client->public_url, rp->conf->return_hosts, pool);
-    rc = kc_login_state_make(rp, return_url, round, pool, &state, err);
-    if (rc == KC_OK)
-        rc = kc_login_state_keep(rp, client, &state, pool, answer->cookies, err);
-    if (rc == KC_OK)
-        rc =
-            authorization_url(rp, client, snapshot->provider, &state, pool, &answer->location, err);
-    kc_crypto_cleanse(state.verifier, sizeof(state.verifier));
-    return rc;
-}
-
-/* --- back --- */
-
 /* What a callback works with; everything in the request's pool. */
 typedef struct callback_t {
     const kc_rp_t *rp;
@@ -164,7 +65,167 @@ typedef struct callback_t {
     const kc_keyring_snapshot_t *snapshot;
     kc_login_state_t state;
     const char *code;
+    int64_t begun; /* before the tokens were asked for: whatever ends people's sessions later, ends
+                      this one */
 } callback_t;
+
+/* --- the rounds cookie: how many sign-ins were finished in the last minute --- */
+
+/* Those of people who were signed in already are counted by themselves: who goes from one place
+ * that demands more to the next is in no loop. But two places that demand what excludes each other
+ * could make one. */
+typedef struct rounds_t {
+    int64_t since;
+    unsigned int count;
+    unsigned int steps;
+} rounds_t;
+
+static rounds_t read_rounds(const kc_rp_t *rp, const kc_login_client_t *client)
+{
+    const char *name = rp->names[client->is_https].rounds;
+    int64_t now = rp->env->now(rp->env->context);
+    rounds_t rounds = {now, 0, 0};
+    kc_bytes_t value;
+    char text[32];
+    long long since;
+    unsigned int count, steps = 0;
+
+    if (kc_cookie_find(client->cookies, name, strlen(name), &value) != KC_OK ||
+        value.len >= sizeof(text))
+        return rounds;
+    memcpy(text, value.data, value.len);
+    text[value.len] = '\0';
+    if (sscanf(text, "%19lld.%3u.%3u", &since, &count, &steps) < 2 || since > now ||
+        now - since >= KC_LOGIN_ROUNDS_SECONDS)
+        return rounds;
+    rounds.since = since;
+    rounds.count = count;
+    rounds.steps = steps;
+    return rounds;
+}
+
+static void count_round(const callback_t *callback, kc_login_answer_t *answer)
+{
+    const kc_rp_t *rp = callback->rp;
+    const kc_login_client_t *client = callback->client;
+    rounds_t rounds = read_rounds(rp, client);
+    kc_cookie_set_t cookie = {
+        rp->names[client->is_https].rounds, NULL, NULL, NULL, "Lax", 60, client->is_https};
+
+    if (callback->state.is_step_up)
+        rounds.steps++;
+    else
+        rounds.count++;
+    cookie.value = apr_psprintf(callback->pool, "%" APR_INT64_T_FMT ".%u.%u", rounds.since,
+                                rounds.count, rounds.steps);
+    add_cookie(answer, &cookie, callback->pool);
+}
+
+static kc_rc_t check_rounds(const kc_rp_t *rp, const kc_login_client_t *client, int is_step_up,
+                            kc_err_t *err)
+{
+    rounds_t rounds = read_rounds(rp, client);
+    unsigned int count = is_step_up ? rounds.steps : rounds.count;
+    unsigned int max = is_step_up ? KC_LOGIN_STEPS_MAX : KC_LOGIN_ROUNDS_MAX;
+
+    if (count >= max)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGIN_LOOP, "%u sign-ins were finished in a minute",
+                       max);
+    return KC_OK;
+}
+
+/* --- there --- */
+
+/* What goes beyond the ordinary. */
+static void put_wishes(const kc_login_request_t *request, kc_buf_t *url)
+{
+    const kc_demand_t *demand = &request->demand;
+    int i;
+
+    if (demand->acr)
+        kc_url_put_parameter(url, "acr_values", kc_demand_acr_values(demand, url->pool));
+    if (demand->max_age)
+        kc_url_put_parameter(url, "max_age",
+                             apr_psprintf(url->pool, "%" APR_INT64_T_FMT, demand->max_age));
+    if (request->is_silent)
+        kc_url_put_parameter(url, "prompt", "none");
+    for (i = 0; request->parameters && i < request->parameters->nelts; i++) {
+        const kc_conf_pair_t *pair = &APR_ARRAY_IDX(request->parameters, i, kc_conf_pair_t);
+
+        kc_url_put_parameter(url, pair->name, pair->value);
+    }
+}
+
+/* Where somebody goes to sign in. */
+typedef struct way_t {
+    const kc_rp_t *rp;
+    const kc_login_client_t *client;
+    const kc_provider_t *provider;
+    const kc_login_request_t *request;
+    const kc_login_state_t *state;
+} way_t;
+
+static kc_rc_t authorization_url(const way_t *way, apr_pool_t *pool, const char **out,
+                                 kc_err_t *err)
+{
+    const kc_rp_t *rp = way->rp;
+    const kc_login_client_t *client = way->client;
+    const kc_login_state_t *state = way->state;
+    unsigned char challenge[KC_CRYPTO_SHA256_SIZE];
+    kc_bytes_t bytes = {challenge, sizeof(challenge)};
+    kc_bytes_t url;
+    kc_buf_t buf;
+    kc_rc_t rc = kc_crypto_sha256(kc_buf_text(state->verifier), challenge, err);
+
+    if (rc != KC_OK)
+        return rc;
+    kc_buf_init(&buf, AUTHORIZATION_URL_MAX, pool);
+    kc_buf_put_text(&buf, absolute(client, way->provider->authorization_endpoint, pool));
+    kc_url_put_parameter(&buf, "response_type", "code");
+    kc_url_put_parameter(&buf, "client_id", rp->conf->client_id);
+    kc_url_put_parameter(&buf, "redirect_uri", kc_login_redirect_uri(rp, client, pool));
+    kc_url_put_parameter(&buf, "scope", scopes(rp, pool));
+    kc_url_put_parameter(&buf, "state", state->text);
+    kc_url_put_parameter(&buf, "nonce", state->nonce);
+    kc_url_put_parameter(&buf, "code_challenge", kc_buf_base64url(bytes, pool));
+    kc_url_put_parameter(&buf, "code_challenge_method", "S256");
+    put_wishes(way->request, &buf);
+    if (kc_buf_bytes(&buf, &url) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "the authorization URL is over %d bytes",
+                       AUTHORIZATION_URL_MAX);
+    *out = (const char *)url.data;
+    return KC_OK;
+}
+
+kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_login_client_t *client,
+                       const kc_login_request_t *request, apr_pool_t *pool,
+                       kc_login_answer_t *answer, kc_err_t *err)
+{
+    const kc_keyring_snapshot_t *snapshot;
+    kc_login_request_t judged = *request;
+    kc_login_state_t state;
+    way_t way = {rp, client, NULL, &judged, &state};
+    kc_rc_t rc;
+
+    init_answer(answer, pool);
+    rc = check_rounds(rp, client, request->is_step_up, err);
+    if (rc == KC_OK)
+        rc = kc_keyring_get(rp->keyring, pool, &snapshot, err);
+    if (rc != KC_OK)
+        return rc;
+    way.provider = snapshot->provider;
+    judged.return_url =
+        kc_url_return(request->return_url, client->public_url, rp->conf->return_hosts, pool);
+    rc = kc_login_state_make(rp, &judged, pool, &state, err);
+    if (rc == KC_OK)
+        rc = kc_login_state_keep(rp, client, &state, pool, answer->cookies, err);
+    if (rc == KC_OK)
+        rc = authorization_url(&way, pool, &answer->location, err);
+    kc_crypto_cleanse(state.verifier, sizeof(state.verifier));
+    return rc;
+}
+
+/* --- back --- */
 
 /* A parameter that may be absent (then *value is NULL) but not be there twice. */
 static kc_rc_t optional(const callback_t *callback, const char *name, const char **value,
@@ -195,6 +256,20 @@ static kc_rc_t check_issuer(const callback_t *callback, kc_err_t *err)
     return KC_OK;
 }
 
+/* OpenID Connect Core 1.0 section 3.1.2.6: it cannot be done without asking the person. */
+static int is_asking(const char *error)
+{
+    static const char *const errors[] = {"login_required", "interaction_required",
+                                         "consent_required", "account_selection_required"};
+    size_t i;
+
+    for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        if (strcmp(error, errors[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 /* An error answer of the provider. A sign-in page that was left open too long is no error but a
  * reason to start over. */
 static kc_rc_t check_error(const callback_t *callback, kc_err_t *err)
@@ -208,6 +283,8 @@ static kc_rc_t check_error(const callback_t *callback, kc_err_t *err)
         return rc;
     if (callback->code)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK, "the answer has both a code and an error");
+    if (callback->state.is_silent && is_asking(error))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_SILENT, "the provider says %.60s", error);
     if (description && strcmp(error, "temporarily_unavailable") == 0 &&
         strcmp(description, "authentication_expired") == 0)
         return KC_FAIL(err, KC_MISS, KC_ERR_STATE_EXPIRED, "the provider's page had expired");
@@ -252,8 +329,9 @@ static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
         kc_session_cookie(callback->rp, callback->client->is_https, callback->client->cookies),
         callback->pool, err);
 
-    session->created = callback->rp->env->now(callback->rp->env->context);
+    session->created = callback->begun;
     session->expires = session->created + callback->rp->conf->session_max;
+    session->slot = rc == KC_OK ? kc_roster_pick(callback->rp, session->user, callback->pool) : 0;
     if (rc == KC_OK)
         rc = kc_session_create(callback->rp, session, callback->pool, id, err);
     if (rc != KC_OK)
@@ -261,7 +339,51 @@ static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
     cookie.value = id;
     cookie.max_age = -1;
     add_cookie(answer, &cookie, callback->pool);
+    kc_roster_enter(callback->rp, session, callback->client->address, callback->client->agent,
+                    callback->pool);
     answer->user = session->user;
+    return KC_OK;
+}
+
+/* OpenID Connect Core 1.0 section 3.1.3.7, items 12 and 13: providers may do less than they were
+ * asked for. */
+static kc_rc_t check_strength(const callback_t *callback, const kc_json_t *claims, kc_err_t *err)
+{
+    const kc_rp_t *rp = callback->rp;
+    const char *acr = kc_json_member_string(claims, "acr");
+    int64_t now = rp->env->now(rp->env->context), time = 0;
+
+    (void)kc_json_integer(kc_json_member(claims, "auth_time"), &time);
+    if (kc_demand_is_met(&callback->state.demand, acr, time, now, rp->conf->clock_skew))
+        return KC_OK;
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_WEAK,
+                   "acr is '%.60s' and auth_time %" APR_INT64_T_FMT " s ago; asked were acr_values "
+                   "'%.60s' and max_age %" APR_INT64_T_FMT,
+                   acr ? acr : "", now - time,
+                   kc_demand_acr_values(&callback->state.demand, callback->pool),
+                   callback->state.demand.max_age);
+}
+
+/* Nobody was asked, so nobody has meant to become somebody else (OpenID Connect Core 1.0 section
+ * 3.1.2.1, prompt). */
+static kc_rc_t check_person(const callback_t *callback, const kc_json_t *claims, kc_err_t *err)
+{
+    const kc_login_client_t *client = callback->client;
+    const char *sub = kc_json_member_string(claims, "sub");
+    kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
+    kc_session_t session;
+    kc_session_state_t state;
+
+    if (!callback->state.is_silent)
+        return KC_OK;
+    state = kc_session_peek(callback->rp,
+                            kc_session_cookie(callback->rp, client->is_https, client->cookies),
+                            callback->pool, &session, &why);
+    if (state == KC_SESSION_UNKNOWN)
+        return KC_FAIL(err, KC_DOWN, why.reason, "%.200s", why.detail);
+    if ((state == KC_SESSION_LIVE || state == KC_SESSION_STALE) && strcmp(session.sub, sub) != 0)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SUBJECT,
+                       "a silent sign-in has brought somebody else than who is signed in");
     return KC_OK;
 }
 
@@ -281,6 +403,10 @@ static kc_rc_t sign_in(callback_t *callback, kc_login_answer_t *answer, kc_err_t
                            callback->state.verifier, callback->pool, &grant.tokens, err);
     if (rc == KC_OK)
         rc = kc_grant_verify(&grant, err);
+    if (rc == KC_OK)
+        rc = check_strength(callback, grant.id_token.claims, err);
+    if (rc == KC_OK)
+        rc = check_person(callback, grant.id_token.claims, err);
     if (rc == KC_OK)
         rc = kc_grant_describe(&grant, &session, err);
     if (rc == KC_OK)
@@ -315,6 +441,7 @@ kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_login_client_t *client, cons
     callback.rp = rp;
     callback.client = client;
     callback.pool = pool;
+    callback.begun = rp->env->now(rp->env->context);
     rc = read_query(query, pool, &callback.query, &state, err);
     if (rc == KC_OK)
         rc = kc_login_state_find(rp, client, state, pool, &callback.state, answer->cookies, err);
@@ -327,51 +454,33 @@ kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_login_client_t *client, cons
     if (rc == KC_OK)
         rc = sign_in(&callback, answer, err);
     if (rc == KC_OK) {
-        count_round(rp, client, pool, answer);
+        count_round(&callback, answer);
         answer->location = absolute(client, callback.state.return_url, pool);
     }
     kc_crypto_cleanse(callback.state.verifier, sizeof(callback.state.verifier));
     return rc;
 }
 
-kc_rc_t kc_login_again(const kc_rp_t *rp, const char *query, apr_pool_t *pool,
-                       const char **return_url, kc_login_round_t *round, kc_err_t *err)
+kc_rc_t kc_login_again(const kc_rp_t *rp, const kc_login_client_t *client, const char *query,
+                       apr_pool_t *pool, kc_login_request_t *out, kc_err_t *err)
 {
     const kc_url_query_t *parsed;
+    kc_login_state_t found;
     const char *state;
-    kc_rc_t rc = read_query(query, pool, &parsed, &state, err);
+    kc_rc_t rc;
 
-    return rc == KC_OK ? kc_login_state_again(rp, state, pool, return_url, round, err) : rc;
-}
-
-/* --- out --- */
-
-const char *kc_login_after_logout(const kc_rp_t *rp, const kc_login_client_t *client,
-                                  apr_pool_t *pool)
-{
-    return absolute(client, rp->conf->after_logout_url, pool);
-}
-
-const char *kc_login_end_url(const kc_rp_t *rp, const kc_login_client_t *client,
-                             const kc_session_t *session, apr_pool_t *pool)
-{
-    const char *after = kc_login_after_logout(rp, client, pool);
-    const char *hint = kc_session_id_token(session, pool);
-    const kc_keyring_snapshot_t *snapshot;
-    kc_bytes_t url;
-    kc_buf_t buf;
-
-    if (kc_keyring_get(rp->keyring, pool, &snapshot, NULL) != KC_OK ||
-        !snapshot->provider->end_session_endpoint)
-        return after;
-    kc_buf_init(&buf, AUTHORIZATION_URL_MAX, pool);
-    kc_buf_put_text(&buf, snapshot->provider->end_session_endpoint);
-    kc_url_put_parameter(&buf, "client_id", rp->conf->client_id);
-    kc_url_put_parameter(&buf, "post_logout_redirect_uri", after);
-    /* a request line has its limits; without the hint Keycloak asks the person first */
-    if (hint && buf.len + strlen(hint) < URL_LINE_MAX)
-        kc_url_put_parameter(&buf, "id_token_hint", hint);
-    return kc_buf_bytes(&buf, &url) == KC_OK ? (const char *)url.data : after;
+    memset(out, 0, sizeof(*out));
+    out->return_url = "/";
+    rc = read_query(query, pool, &parsed, &state, err);
+    if (rc != KC_OK)
+        return rc;
+    rc = kc_login_state_again(rp, state, pool, out, err);
+    if (kc_login_state_find(rp, client, state, pool, &found,
+                            apr_array_make(pool, 1, sizeof(char *)), NULL) == KC_OK) {
+        out->demand = found.demand;
+        kc_crypto_cleanse(found.verifier, sizeof(found.verifier));
+    }
+    return rc;
 }
 
 void kc_login_forget(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool,

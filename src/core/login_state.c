@@ -8,13 +8,15 @@
 #include "cookie.h"
 #include "url.h"
 
-/* A state's 32 bytes: when it was made (4), round (1), seconds since the first round (1), random
- * (26). The first 12 bytes name its cookie, so 20 random bytes are seen by Keycloak alone. The
- * parameter is their base64url, then, when the return URL is short and no mere "/", a dot and the
- * sealed return URL: so a tab whose cookie had to make room still finds its page. */
+/* A state's 32 bytes: when it was made (4), round and kind (1), seconds since the first round (1),
+ * random (26). The first 12 bytes name its cookie, so 20 random bytes are seen by Keycloak alone.
+ * The parameter is their base64url, then, when the return URL is short and no mere "/", a dot and
+ * the sealed return URL: so a tab whose cookie had to make room still finds its page. */
 enum { ROUND_AT = 4, DELTA_AT = 5, RANDOM_AT = 6, CARRIED_SECONDS = 86400 };
+enum { ROUND_MASK = 0x3f, STEP_UP = 0x40, SILENT = 0x80 /* in the byte at ROUND_AT */ };
 
-static const char cookie_purpose[] = "login";
+/* 2: with a demand */
+static const char cookie_purpose[] = "login-2";
 static const char carried_purpose[] = "login-return";
 static const char spent_purpose[] = "login-spent";
 
@@ -58,8 +60,10 @@ static kc_rc_t unseal(const kc_rp_t *rp, const char *purpose, const unsigned cha
 
 /* --- making --- */
 
-static void stamp(const kc_rp_t *rp, const kc_login_round_t *round, unsigned char *raw)
+static void stamp(const kc_rp_t *rp, const kc_login_request_t *request, unsigned char *raw)
 {
+    const kc_login_round_t *round = &request->round;
+    unsigned int number = round->number > ROUND_MASK ? ROUND_MASK : round->number;
     int64_t issued = now(rp);
     int64_t delta = round->since ? issued - round->since : 0;
 
@@ -67,7 +71,8 @@ static void stamp(const kc_rp_t *rp, const kc_login_round_t *round, unsigned cha
     raw[1] = (unsigned char)(issued >> 16);
     raw[2] = (unsigned char)(issued >> 8);
     raw[3] = (unsigned char)issued;
-    raw[ROUND_AT] = (unsigned char)(round->number > 255 ? 255 : round->number);
+    raw[ROUND_AT] = (unsigned char)(number | (request->is_step_up ? STEP_UP : 0U) |
+                                    (request->is_silent ? SILENT : 0U));
     raw[DELTA_AT] = (unsigned char)(delta < 0 || delta > 255 ? 255 : delta);
 }
 
@@ -93,10 +98,16 @@ static kc_rc_t make_text(const kc_rp_t *rp, kc_login_state_t *state, apr_pool_t 
     return rc;
 }
 
-kc_rc_t kc_login_state_make(const kc_rp_t *rp, const char *return_url,
-                            const kc_login_round_t *round, apr_pool_t *pool, kc_login_state_t *out,
-                            kc_err_t *err)
+static void read_kind(kc_login_state_t *state)
 {
+    state->is_silent = (state->raw[ROUND_AT] & SILENT) != 0;
+    state->is_step_up = (state->raw[ROUND_AT] & STEP_UP) != 0;
+}
+
+kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_login_request_t *request, apr_pool_t *pool,
+                            kc_login_state_t *out, kc_err_t *err)
+{
+    const char *return_url = request->return_url;
     unsigned char nonce[KC_LOGIN_NONCE_SIZE], verifier[KC_LOGIN_VERIFIER_SIZE];
     const kc_env_t *env = rp->env;
 
@@ -104,7 +115,9 @@ kc_rc_t kc_login_state_make(const kc_rp_t *rp, const char *return_url,
         env->random(env->context, nonce, sizeof(nonce)) != KC_OK ||
         env->random(env->context, verifier, sizeof(verifier)) != KC_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a sign-in");
-    stamp(rp, round, out->raw);
+    stamp(rp, request, out->raw);
+    read_kind(out);
+    out->demand = request->demand;
     kc_buf_base64url_to(nonce, sizeof(nonce), out->nonce);
     kc_buf_base64url_to(verifier, sizeof(verifier), out->verifier);
     kc_crypto_cleanse(verifier, sizeof(verifier));
@@ -207,6 +220,7 @@ kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_login_client_t *client,
     kc_buf_init(&buf, KC_LOGIN_COOKIES_MAX, pool);
     kc_buf_put_text(&buf, state->nonce);
     kc_buf_put_text(&buf, state->verifier);
+    kc_demand_put(&state->demand, &buf);
     if (!is_carried(state->return_url))
         kc_buf_put_text(&buf, state->return_url);
     rc = kc_buf_bytes(&buf, &plain);
@@ -251,22 +265,29 @@ static const char *open_carried(const kc_rp_t *rp, const unsigned char *raw, kc_
     return url ? url : "/";
 }
 
-/* nonce, verifier, and the return URL when the state does not carry it */
+static void read_text(kc_reader_t *reader, char *out, size_t size)
+{
+    kc_bytes_t bytes = kc_buf_read(reader, size - 1);
+
+    out[0] = '\0';
+    if (bytes.len)
+        memcpy(out, bytes.data, bytes.len);
+    out[bytes.len] = '\0';
+}
+
+/* nonce, verifier, demand, and the return URL when the state does not carry it */
 static kc_rc_t read_plain(kc_bytes_t plain, apr_pool_t *pool, kc_login_state_t *out, kc_err_t *err)
 {
-    const size_t nonce = sizeof(out->nonce) - 1, verifier = sizeof(out->verifier) - 1;
-    kc_bytes_t url;
+    kc_reader_t reader;
 
-    if (plain.len < nonce + verifier)
+    kc_buf_reader_init(&reader, plain);
+    read_text(&reader, out->nonce, sizeof(out->nonce));
+    read_text(&reader, out->verifier, sizeof(out->verifier));
+    out->demand = kc_demand_read(&reader, pool);
+    if (reader.is_short)
         return KC_FAIL(err, KC_MISS, KC_ERR_STATE_UNKNOWN, "the sign-in's cookie is too short");
-    memcpy(out->nonce, plain.data, nonce);
-    out->nonce[nonce] = '\0';
-    memcpy(out->verifier, plain.data + nonce, verifier);
-    out->verifier[verifier] = '\0';
-    url.data = plain.data + nonce + verifier;
-    url.len = plain.len - nonce - verifier;
-    if (url.len)
-        out->return_url = kc_buf_dup_text(url, pool);
+    if (reader.rest.len)
+        out->return_url = kc_buf_dup_text(reader.rest, pool);
     return KC_OK;
 }
 
@@ -292,6 +313,7 @@ kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_login_client_t *client, 
     if (rc != KC_OK)
         return rc;
     out->text = text;
+    read_kind(out);
     out->return_url = open_carried(rp, out->raw, carried, pool);
     return read_plain(plain, pool, out, err);
 }
@@ -311,25 +333,33 @@ kc_rc_t kc_login_state_spend(const kc_rp_t *rp, const kc_login_state_t *state, k
 }
 
 kc_rc_t kc_login_state_again(const kc_rp_t *rp, const char *text, apr_pool_t *pool,
-                             const char **return_url, kc_login_round_t *round, kc_err_t *err)
+                             kc_login_request_t *out, kc_err_t *err)
 {
     unsigned char raw[KC_LOGIN_STATE_SIZE];
     kc_bytes_t carried;
+    unsigned int round;
     int64_t since;
-    kc_rc_t rc = split(text, pool, raw, &carried, err);
+    kc_rc_t rc;
 
+    memset(out, 0, sizeof(*out));
+    out->return_url = "/";
+    rc = split(text, pool, raw, &carried, err);
     if (rc != KC_OK)
         return rc;
-    *return_url = open_carried(rp, raw, carried, pool);
-    since = issued_at(raw) - raw[DELTA_AT];
-    round->number = 1;
-    round->since = now(rp);
+    out->return_url = open_carried(rp, raw, carried, pool);
+    out->is_silent = (raw[ROUND_AT] & SILENT) != 0;
+    out->is_step_up = (raw[ROUND_AT] & STEP_UP) != 0;
+    out->begun = issued_at(raw);
+    out->round.number = 1;
+    out->round.since = now(rp);
+    since = out->begun - raw[DELTA_AT];
     if (now(rp) - since >= KC_LOGIN_ROUNDS_SECONDS || since > now(rp))
         return KC_OK;
-    if (raw[ROUND_AT] >= KC_LOGIN_ROUNDS_MAX)
+    round = raw[ROUND_AT] & ROUND_MASK;
+    if (round >= KC_LOGIN_ROUNDS_MAX)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGIN_LOOP, "%d sign-ins were begun in a minute",
                        KC_LOGIN_ROUNDS_MAX + 1);
-    round->number = raw[ROUND_AT] + 1U;
-    round->since = since;
+    out->round.number = round + 1U;
+    out->round.since = since;
     return KC_OK;
 }

@@ -7,6 +7,7 @@
 #include <apr_tables.h>
 #include <stdint.h>
 
+#include "demand.h"
 #include "err.h"
 #include "rp.h"
 
@@ -14,6 +15,7 @@ enum {
     KC_LOGIN_AT_ONCE_MAX = 5,    /* sign-ins under way in one browser */
     KC_LOGIN_COOKIES_MAX = 4096, /* bytes of their cookies together */
     KC_LOGIN_ROUNDS_MAX = 3,     /* rounds within KC_LOGIN_ROUNDS_SECONDS */
+    KC_LOGIN_STEPS_MAX = 6,      /* and sign-ins of somebody who is signed in already */
     KC_LOGIN_ROUNDS_SECONDS = 60,
     KC_LOGIN_STATE_SIZE = 32,    /* bytes */
     KC_LOGIN_STATE_TEXT = 43,    /* base64url characters */
@@ -29,6 +31,8 @@ typedef struct kc_login_client_t {
     const char *public_url; /* scheme://host[:port] as the browser sees it */
     int is_https;           /* 0 or 1 */
     const char *cookies;    /* the Cookie header or NULL */
+    const char *address;    /* the browser's; NULL: not known */
+    const char *agent;      /* its User-Agent header or NULL */
 } kc_login_client_t;
 
 /* How often a sign-in was begun again. {0, 0} is a first one. */
@@ -37,19 +41,33 @@ typedef struct kc_login_round_t {
     int64_t since; /* seconds since 1970: when the first one began; 0: now */
 } kc_login_round_t;
 
+/* What a sign-in is for. All zero but return_url: an ordinary one, begun for the first time. */
+typedef struct kc_login_request_t {
+    const char *return_url; /* the page afterwards */
+    kc_login_round_t round;
+    kc_demand_t demand; /* what it has to bring */
+    int is_silent;      /* nobody is asked anything (prompt=none) */
+    int is_step_up;     /* somebody is signed in: their session is renewed or made stronger */
+    const apr_array_header_t *parameters; /* kc_conf_pair_t, go on to the authorization URL; or
+                                             NULL */
+    int64_t begun; /* of kc_login_state_again: when it was begun last, in seconds since 1970 */
+} kc_login_request_t;
+
 /* A sign-in under way. */
 typedef struct kc_login_state_t {
     unsigned char raw[KC_LOGIN_STATE_SIZE];
     const char *text;       /* the parameter `state` */
     const char *return_url; /* judged before it was sealed */
+    kc_demand_t demand;
+    int is_silent;
+    int is_step_up;
     char nonce[(KC_LOGIN_NONCE_SIZE * 4 + 2) / 3 + 1];
     char verifier[(KC_LOGIN_VERIFIER_SIZE * 4 + 2) / 3 + 1];
 } kc_login_state_t;
 
-/* Makes a fresh one. */
-kc_rc_t kc_login_state_make(const kc_rp_t *rp, const char *return_url,
-                            const kc_login_round_t *round, apr_pool_t *pool, kc_login_state_t *out,
-                            kc_err_t *err);
+/* Makes a fresh one. The request's return URL was judged. */
+kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_login_request_t *request, apr_pool_t *pool,
+                            kc_login_state_t *out, kc_err_t *err);
 /* Adds its cookie to cookies (const char *, values of Set-Cookie), and deletes the oldest ones
  * until there are KC_LOGIN_AT_ONCE_MAX and KC_LOGIN_COOKIES_MAX bytes at most. */
 kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_login_client_t *client,
@@ -63,10 +81,11 @@ kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_login_client_t *client, 
                             kc_err_t *err);
 /* Marks a state as used in the store. KC_MISS with KC_ERR_STATE_SPENT when it was already. */
 kc_rc_t kc_login_state_spend(const kc_rp_t *rp, const kc_login_state_t *state, kc_err_t *err);
-/* What a state without its cookie still tells: its return URL ("/" when it does not carry one) and
- * the next round. KC_REFUSED with KC_ERR_LOGIN_LOOP when that is one too many. The round is the
- * state's own word: a forged one stops or loops only the forger's browser. */
+/* What a state without its cookie still tells: its return URL ("/" when it does not carry one), of
+ * which kind it is, when it was begun, and the next round. KC_REFUSED with KC_ERR_LOGIN_LOOP when
+ * that is one too many. All but the return URL is the state's own word: a forged one stops or loops
+ * only the forger's browser. *out demands nothing: that is known to the cookie alone. */
 kc_rc_t kc_login_state_again(const kc_rp_t *rp, const char *text, apr_pool_t *pool,
-                             const char **return_url, kc_login_round_t *round, kc_err_t *err);
+                             kc_login_request_t *out, kc_err_t *err);
 
 #endif

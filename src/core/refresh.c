@@ -7,6 +7,7 @@
 
 #include "grant.h"
 #include "keyring.h"
+#include "session_contents.h"
 
 enum {
     PAUSE_SECONDS = 15, /* after Keycloak has not answered */
@@ -169,9 +170,22 @@ static int may_pass(kc_rc_t rc, const kc_err_t *err)
              err->reason == KC_ERR_USERINFO));
 }
 
-/* What was signed in stays so: when, until when, and as which of Keycloak's sessions. */
-static void carry_over(const kc_session_t *old, kc_session_t *fresh)
+/* acr tells how the person has signed in at auth_time. Providers may leave it out of a renewed
+ * token, which does not make the sign-in any weaker: it stays, as long as the token does not speak
+ * of another sign-in, of which nothing is known then. An acr that is there, also one that is weaker
+ * or malformed, always counts. */
+static int is_acr_kept(const kc_session_t *old, const kc_session_t *fresh, const kc_json_t *claims)
 {
+    return !kc_json_member(claims, "acr") &&
+           (!fresh->auth_time || fresh->auth_time == old->auth_time) &&
+           (!*fresh->sid || strcmp(fresh->sid, old->sid) == 0);
+}
+
+/* What was signed in stays so: when, until when, and as which of Keycloak's sessions. */
+static void carry_over(const kc_session_t *old, const kc_json_t *claims, kc_session_t *fresh)
+{
+    if (is_acr_kept(old, fresh, claims))
+        fresh->acr = old->acr;
     fresh->created = old->created;
     fresh->expires = old->expires;
     fresh->auth_time = old->auth_time;
@@ -195,7 +209,7 @@ static kc_rc_t describe(kc_grant_t *grant, const kc_pack_t *contents, const kc_s
     if (rc == KC_OK)
         rc = kc_grant_describe(grant, fresh, err);
     if (rc == KC_OK)
-        carry_over(old, fresh);
+        carry_over(old, grant->id_token.claims, fresh);
     return rc;
 }
 
@@ -236,7 +250,7 @@ static kc_rc_t renew(refresh_t *refresh, kc_session_t *fresh, kc_err_t *err)
         *fresh = stored;
         return KC_OK;
     }
-    rc = kc_session_contents(&stored, refresh->pool, &contents, err);
+    rc = kc_session_contents_get(&stored, refresh->pool, &contents, err);
     if (rc == KC_OK && !contents.refresh_token)
         rc = KC_FAIL(err, KC_DOWN, KC_ERR_SESSION_FORMAT, "the session has no refresh token");
     if (rc == KC_OK)

@@ -9,6 +9,7 @@
 
 static const char login_name[] = "keycloak_login_";
 static const char rounds_name[] = "keycloak_rounds";
+static const char logout_name[] = "keycloak_logout";
 
 static int has_prefix(const char *text, const char *prefix)
 {
@@ -88,6 +89,7 @@ static void make_names(const kc_conf_t *conf, int is_https, apr_pool_t *pool, kc
     names->login = apr_pstrcat(pool, host, login_name, NULL);
     names->login_pattern = apr_pstrcat(pool, names->login, "*", NULL);
     names->rounds = apr_pstrcat(pool, host, rounds_name, NULL);
+    names->logout = apr_pstrcat(pool, host, logout_name, NULL);
 }
 
 static kc_rc_t make_callback_path(const kc_conf_t *conf, apr_pool_t *pool, const char **out,

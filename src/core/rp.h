@@ -20,6 +20,7 @@ typedef struct kc_rp_names_t {
     const char *login;         /* prefix of the login cookies: "__Host-keycloak_login_" */
     const char *login_pattern; /* the same with a star, for kc_cookie_strip */
     const char *rounds;        /* the counter against loops */
+    const char *logout;        /* of a sign-out under way */
 } kc_rp_names_t;
 
 /* Frozen after start; shared by all threads. env and keyring are the child's. */

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "cookie.h"
+#include "marks.h"
+#include "roster.h"
+#include "session_contents.h"
 
 static const char key_purpose[] = "sid"; /* short: the derivation takes one block of SHA-256 */
 static const char seal_purpose[] = "session";
@@ -21,38 +24,10 @@ typedef struct visit_t {
     kc_cache_view_t view;
     kc_session_t seen; /* the view, read */
     int has_view;
+    int is_use;                     /* the request counts as use of the session */
     char key[KC_STORE_KEY_LEN + 1]; /* in the store; "" until it is known */
     char mark[KC_STORE_KEY_LEN + 1];
 } visit_t;
-
-/* ---------------------------------------------------------------- lists */
-
-const char *kc_session_list_next(const kc_session_list_t *list, const char *at)
-{
-    const char *next = at ? at + strlen(at) + 1 : list->text;
-
-    return list->size && next < list->text + list->size ? next : NULL;
-}
-
-kc_session_list_t kc_session_list_make(const apr_array_header_t *texts, apr_pool_t *pool)
-{
-    kc_session_list_t list = {"", 0};
-    char *text;
-    int i;
-
-    for (i = 0; texts && i < texts->nelts; i++)
-        list.size += strlen(APR_ARRAY_IDX(texts, i, const char *)) + 1;
-    if (!list.size)
-        return list;
-    list.text = text = apr_palloc(pool, list.size);
-    for (i = 0; i < texts->nelts; i++) {
-        size_t len = strlen(APR_ARRAY_IDX(texts, i, const char *)) + 1;
-
-        memcpy(text, APR_ARRAY_IDX(texts, i, const char *), len);
-        text += len;
-    }
-    return list;
-}
 
 /* ---------------------------------------------------------------- names and seals */
 
@@ -66,15 +41,9 @@ kc_bytes_t kc_session_cookie(const kc_rp_t *rp, int is_https, const char *header
     return value;
 }
 
-/* A mark's name is its session's read backwards. That spares each request a derivation; and whoever
- * can write to the store, and so sees which mark is whose, could as well delete all marks. */
 static void name_mark(visit_t *visit)
 {
-    size_t i;
-
-    for (i = 0; i < KC_STORE_KEY_LEN; i++)
-        visit->mark[i] = visit->key[KC_STORE_KEY_LEN - 1 - i];
-    visit->mark[i] = '\0';
+    kc_marks_own(visit->key, visit->mark);
 }
 
 static kc_rc_t name_in_store(visit_t *visit, const kc_crypto_key_t *key, kc_err_t *err)
@@ -113,6 +82,7 @@ static void visit_init(visit_t *visit, const kc_rp_t *rp, kc_bytes_t id, apr_poo
     visit->pool = pool;
     visit->id = id;
     visit->has_view = 0;
+    visit->is_use = 1;
     visit->key[0] = '\0';
     visit->now_ms = rp->env->now_ms(rp->env->context);
     visit->now = visit->now_ms / 1000;
@@ -135,22 +105,57 @@ static kc_rc_t visit_begin(visit_t *visit, const kc_rp_t *rp, kc_bytes_t cookie,
     return KC_OK;
 }
 
-/* Looks the session up under the name that the visit has, with its mark. KC_MISS: there is none;
- * KC_REFUSED: ended by a mark. */
-static kc_rc_t ask_by_name(visit_t *visit, kc_store_item_t *found, kc_err_t *err)
-{
-    const char *keys[2] = {visit->key, visit->mark};
-    kc_store_item_t items[2];
-    kc_rc_t rc = kc_store_get(visit->rp->env->sessions, keys, 2, items, visit->pool, err);
+enum { OWN_KEYS = 2 /* the session's and its own mark's */ };
 
+static kc_rc_t say_signed_out(kc_err_t *err)
+{
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_SIGNED_OUT, "the session was signed out");
+}
+
+/* Looks the session up under the name that the visit has, with its marks: the own one, and, when
+ * the session is known from before, those of its user and sid. KC_MISS: there is none; KC_REFUSED:
+ * ended by a mark. */
+static kc_rc_t ask_by_name(visit_t *visit, const kc_session_t *known, kc_store_item_t *found,
+                           kc_err_t *err)
+{
+    const char *keys[OWN_KEYS + KC_MARKS_KINDS] = {visit->key, visit->mark};
+    kc_store_item_t items[OWN_KEYS + KC_MARKS_KINDS];
+    kc_marks_keys_t marks = {.count = 0};
+    kc_rc_t rc;
+    size_t i;
+
+    if (known)
+        kc_marks_of(known, &marks);
+    for (i = 0; i < marks.count; i++)
+        keys[OWN_KEYS + i] = marks.text[i];
+    rc = kc_store_get(visit->rp->env->sessions, keys, OWN_KEYS + marks.count, items, visit->pool,
+                      err);
     if (rc != KC_OK)
         return rc;
-    if (items[1].value.data)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_ENDED, "the session was signed out");
+    if (items[1].value.data || (known && kc_marks_is_ended(known, &marks, items + OWN_KEYS)))
+        return say_signed_out(err);
     if (!items[0].value.data)
-        return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "no session of that id is stored");
+        return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_IDLE, "no session of that id is stored");
     *found = items[0];
     return KC_OK;
+}
+
+/* The rest of it, for a session that was not known before. */
+static kc_rc_t ask_for_marks(const visit_t *visit, const kc_session_t *session, kc_err_t *err)
+{
+    kc_store_item_t items[KC_MARKS_KINDS];
+    const char *keys[KC_MARKS_KINDS];
+    kc_marks_keys_t marks;
+    kc_rc_t rc;
+    size_t i;
+
+    kc_marks_of(session, &marks);
+    for (i = 0; i < marks.count; i++)
+        keys[i] = marks.text[i];
+    rc = kc_store_get(visit->rp->env->sessions, keys, marks.count, items, visit->pool, err);
+    if (rc == KC_OK && kc_marks_is_ended(session, &marks, items))
+        return say_signed_out(err);
+    return rc;
 }
 
 /* The same where its view says, for a session never moves; else under each key in turn, newest
@@ -163,12 +168,12 @@ static kc_rc_t ask_store(visit_t *visit, kc_store_item_t *found, kc_err_t *err)
 
     if (visit->has_view) {
         name_of_view(visit);
-        return ask_by_name(visit, found, err);
+        return ask_by_name(visit, &visit->seen, found, err);
     }
     for (i = 0; rc == KC_MISS && i < keys->count; i++) {
         rc = name_in_store(visit, keys->key[i], err);
         if (rc == KC_OK)
-            rc = ask_by_name(visit, found, err);
+            rc = ask_by_name(visit, NULL, found, err);
     }
     return rc;
 }
@@ -213,74 +218,13 @@ kc_rc_t kc_session_reload(const kc_session_t *session, apr_pool_t *pool, kc_sess
     kc_rc_t rc;
 
     visit_again(&visit, session, pool);
-    rc = ask_by_name(&visit, &item, err);
+    rc = ask_by_name(&visit, session, &item, err);
     if (rc == KC_OK)
         rc = open_item(&visit, &item, out, err);
     if (rc != KC_OK)
         return rc == KC_REFUSED ? KC_MISS : rc;
     set_place(&visit, visit.key, out);
     return KC_OK;
-}
-
-/* ---------------------------------------------------------------- tokens and claims */
-
-static kc_rc_t fetch_packed(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *packed,
-                            kc_err_t *err)
-{
-    kc_session_t stored;
-    kc_rc_t rc = kc_session_reload(session, pool, &stored, err);
-
-    if (rc == KC_OK)
-        *packed = stored.packed;
-    return rc;
-}
-
-kc_rc_t kc_session_contents(const kc_session_t *session, apr_pool_t *pool, kc_pack_t *contents,
-                            kc_err_t *err)
-{
-    kc_bytes_t packed = session->packed;
-
-    if (!packed.len && session->rp) {
-        kc_rc_t rc = fetch_packed(session, pool, &packed, err);
-
-        if (rc != KC_OK)
-            return rc;
-    }
-    if (!packed.len)
-        return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "no tokens are kept");
-    return kc_pack_open(packed, pool, contents, err);
-}
-
-const char *kc_session_id_token(const kc_session_t *session, apr_pool_t *pool)
-{
-    kc_pack_t contents;
-
-    return kc_session_contents(session, pool, &contents, NULL) == KC_OK ? contents.id_token : NULL;
-}
-
-/* The claims are those kept apart, or else the ID token's payload. */
-static kc_bytes_t claims_text(const kc_pack_t *contents, apr_pool_t *pool)
-{
-    const char *payload = contents->id_token ? strchr(contents->id_token, '.') : NULL;
-    kc_bytes_t text = contents->claims;
-
-    if (!text.len && payload &&
-        kc_buf_unbase64url(payload + 1, strcspn(payload + 1, "."), pool, &text) != KC_OK)
-        text.len = 0;
-    return text;
-}
-
-const kc_json_t *kc_session_claims(const kc_session_t *session, apr_pool_t *pool)
-{
-    kc_bytes_t text = session->claims;
-    const kc_json_t *claims;
-    kc_pack_t contents;
-
-    if (!text.len && kc_session_contents(session, pool, &contents, NULL) == KC_OK)
-        text = claims_text(&contents, pool);
-    if (!text.len || kc_json_parse((const char *)text.data, text.len, pool, &claims, NULL) != KC_OK)
-        return NULL;
-    return claims;
 }
 
 /* ---------------------------------------------------------------- beginning */
@@ -306,8 +250,22 @@ static kc_rc_t put_session(const visit_t *visit, const kc_session_t *session, kc
     return rc;
 }
 
-kc_rc_t kc_session_create(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
-                          char *id_text, kc_err_t *err)
+/* What the session has to know of its marks. */
+static kc_rc_t name_marks(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool, kc_err_t *err)
+{
+    unsigned char *sub = apr_pcalloc(pool, KC_SESSION_NAME_SIZE);
+    unsigned char *sid = apr_pcalloc(pool, KC_SESSION_NAME_SIZE);
+    kc_rc_t rc = kc_marks_name(rp, KC_MARKS_SUB, session->sub, sub, err);
+
+    if (rc == KC_OK && *session->sid)
+        rc = kc_marks_name(rp, KC_MARKS_SID, session->sid, sid, err);
+    session->sub_mark = sub;
+    session->sid_mark = sid;
+    return rc;
+}
+
+kc_rc_t kc_session_create(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool, char *id_text,
+                          kc_err_t *err)
 {
     unsigned char raw[KC_SESSION_ID_SIZE];
     const kc_env_t *env = rp->env;
@@ -319,6 +277,9 @@ kc_rc_t kc_session_create(const kc_rp_t *rp, const kc_session_t *session, apr_po
         return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a session");
     visit_init(&visit, rp, id, pool);
     rc = name_in_store(&visit, rp->keys->key[0], err);
+    memcpy(session->key, visit.key, sizeof(session->key));
+    if (rc == KC_OK)
+        rc = name_marks(rp, session, pool, err);
     if (rc == KC_OK)
         rc = put_session(&visit, session, err);
     if (rc == KC_OK)
@@ -339,9 +300,12 @@ kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_
 
     visit_again(&visit, stored, pool);
     set_place(&visit, visit.key, fresh);
+    fresh->sub_mark = stored->sub_mark;
+    fresh->sid_mark = stored->sid_mark;
+    fresh->slot = stored->slot;
     rc = put_session(&visit, fresh, err);
     /* a mark that was left meanwhile would end it as well, but may be evicted before it */
-    if (rc == KC_OK && ask_by_name(&visit, &item, err) == KC_REFUSED) {
+    if (rc == KC_OK && ask_by_name(&visit, stored, &item, err) == KC_REFUSED) {
         (void)kc_store_drop(stored->rp->env->sessions, visit.key, NULL);
         rc = KC_MISS;
     }
@@ -375,17 +339,17 @@ static void touch_store(visit_t *visit, int64_t end)
  * when the store that has just been asked cannot tell) or the new one. Whoever finds a view decides
  * by that; else a marker in this host's shared memory does. Failing costs a session nothing now, so
  * it is not an error. */
-static int64_t touch(visit_t *visit, int64_t known_end, int64_t expires)
+static int64_t touch(visit_t *visit, int64_t known_end, const kc_session_t *session)
 {
     static const kc_bytes_t marker = {(const unsigned char *)"1", 1};
     const kc_rp_t *rp = visit->rp;
     int64_t tenth = rp->conf->session_idle / 10;
-    int64_t end = min_time(visit->now + rp->conf->session_idle, expires);
+    int64_t end = min_time(visit->now + rp->conf->session_idle, session->expires);
 
     /* later than any request could have moved it: the clock has been set back since */
     int is_known = known_end && known_end <= visit->now + rp->conf->session_idle;
 
-    if (is_known && (end - known_end < tenth || end <= known_end))
+    if (!visit->is_use || (is_known && (end - known_end < tenth || end <= known_end)))
         return known_end;
     if (visit->has_view && !kc_cache_touch(&visit->ticket, &visit->view, end))
         return end; /* somebody else just has */
@@ -393,6 +357,7 @@ static int64_t touch(visit_t *visit, int64_t known_end, int64_t expires)
                                    visit->now + (tenth > 0 ? tenth : 1), NULL) != KC_OK)
         return end - tenth; /* at least: it was moved within the last tenth */
     touch_store(visit, end);
+    kc_roster_use(session, visit->now, end, visit->pool);
     return end;
 }
 
@@ -410,7 +375,7 @@ static int64_t token_end(const visit_t *visit, const kc_session_t *session)
 static kc_session_state_t judge(const visit_t *visit, const kc_session_t *session, kc_err_t *err)
 {
     if (visit->now >= session->expires) {
-        (void)KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "the session is past its end");
+        (void)KC_FAIL(err, KC_MISS, KC_ERR_SESSION_MAX, "the session is past its end");
         return KC_SESSION_ENDED;
     }
     if (visit->now >= token_end(visit, session)) {
@@ -460,7 +425,7 @@ static kc_session_state_t from_view(visit_t *visit, kc_session_t *session, kc_er
     set_place(visit, visit->view.key, session);
     state = judge(visit, session, err);
     if (state != KC_SESSION_ENDED)
-        (void)touch(visit, visit->view.idle_end, session->expires);
+        session->idle_end = touch(visit, visit->view.idle_end, session);
     return state;
 }
 
@@ -477,8 +442,8 @@ static void put_view(const visit_t *visit, const kc_session_t *session, const kc
     if (!cache)
         return;
     if (visit->rp->keeps_claims &&
-        kc_session_contents(session, visit->pool, &contents, NULL) == KC_OK)
-        bare.claims = claims_text(&contents, visit->pool);
+        kc_session_contents_get(session, visit->pool, &contents, NULL) == KC_OK)
+        bare.claims = kc_session_contents_text(&contents, visit->pool);
     bare.packed = nothing;
     memcpy(view.key, visit->key, KC_CACHE_KEY_SIZE);
     kc_cache_stamp(cache, item->value, view.stamp);
@@ -510,18 +475,21 @@ static kc_session_state_t from_store(visit_t *visit, const kc_store_item_t *item
     }
     rc = open_item(visit, item, session, err);
     if (rc == KC_MISS) {
-        (void)KC_FAIL(err, rc, KC_ERR_SESSION_ENDED, "the session is past its end");
+        (void)KC_FAIL(err, rc, KC_ERR_SESSION_MAX, "the session is past its end");
         return KC_SESSION_ENDED;
     }
     if (rc != KC_OK)
         return rc == KC_REFUSED ? KC_SESSION_NONE : KC_SESSION_UNKNOWN;
+    if (!visit->has_view && (rc = ask_for_marks(visit, session, err)) != KC_OK)
+        return rc == KC_REFUSED ? KC_SESSION_ENDED : KC_SESSION_UNKNOWN;
     set_place(visit, visit->key, session);
     state = judge(visit, session, err);
     if (state == KC_SESSION_ENDED)
         return state;
     if (!known_end && visit->has_view)
         known_end = visit->view.idle_end;
-    put_view(visit, session, item, touch(visit, known_end, session->expires));
+    session->idle_end = touch(visit, known_end, session);
+    put_view(visit, session, item, session->idle_end);
     return state;
 }
 
@@ -532,51 +500,82 @@ static void drop_view(const visit_t *visit)
         kc_cache_drop(visit->rp->env->cache, &visit->ticket);
 }
 
-kc_session_state_t kc_session_find(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool,
-                                   kc_session_t *session, kc_err_t *err)
+static kc_session_state_t find(visit_t *visit, kc_session_t *session, kc_err_t *err)
 {
     kc_store_item_t item;
-    visit_t visit;
 
-    if (!cookie.data || visit_begin(&visit, rp, cookie, pool, err) != KC_OK)
-        return KC_SESSION_NONE;
-    if (is_fresh(&visit))
-        return from_view(&visit, session, err);
-    switch (ask_store(&visit, &item, err)) {
+    if (is_fresh(visit))
+        return from_view(visit, session, err);
+    switch (ask_store(visit, &item, err)) {
     case KC_OK:
-        return from_store(&visit, &item, session, err);
+        return from_store(visit, &item, session, err);
     case KC_MISS:
-        drop_view(&visit);
+        drop_view(visit);
         return KC_SESSION_NONE;
     case KC_REFUSED:
-        drop_view(&visit);
+        drop_view(visit);
         return KC_SESSION_ENDED;
     case KC_DOWN:
-        return is_within_grace(&visit) ? from_view(&visit, session, err) : KC_SESSION_UNKNOWN;
+        return is_within_grace(visit) ? from_view(visit, session, err) : KC_SESSION_UNKNOWN;
     default:
         return KC_SESSION_UNKNOWN;
     }
 }
 
+kc_session_state_t kc_session_find(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool,
+                                   kc_session_t *session, kc_err_t *err)
+{
+    visit_t visit;
+
+    if (!cookie.data || visit_begin(&visit, rp, cookie, pool, err) != KC_OK)
+        return KC_SESSION_NONE;
+    return find(&visit, session, err);
+}
+
+kc_session_state_t kc_session_peek(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool,
+                                   kc_session_t *session, kc_err_t *err)
+{
+    visit_t visit;
+
+    if (!cookie.data || visit_begin(&visit, rp, cookie, pool, err) != KC_OK)
+        return KC_SESSION_NONE;
+    visit.is_use = 0;
+    return find(&visit, session, err);
+}
+
 /* ---------------------------------------------------------------- ending */
+
+/* The mark first: whatever happens next, an old copy is refused. */
+static kc_rc_t mark_and_drop(const kc_rp_t *rp, const char *key, const char *mark, kc_err_t *err)
+{
+    static const kc_bytes_t sign = {(const unsigned char *)"1", 1};
+    int64_t end = rp->env->now(rp->env->context) + rp->conf->session_max;
+    kc_rc_t rc = kc_store_put(rp->env->sessions, mark, sign, end, err);
+    kc_rc_t dropped = kc_store_drop(rp->env->sessions, key, rc == KC_OK ? err : NULL);
+
+    return rc != KC_OK ? rc : dropped;
+}
+
+kc_rc_t kc_session_end_key(const kc_rp_t *rp, const char *key, kc_err_t *err)
+{
+    visit_t visit;
+
+    memcpy(visit.key, key, sizeof(visit.key));
+    name_mark(&visit);
+    return mark_and_drop(rp, visit.key, visit.mark, err);
+}
 
 static kc_rc_t end_in_store(visit_t *visit, kc_err_t *err)
 {
-    static const kc_bytes_t mark = {(const unsigned char *)"1", 1};
-    const kc_rp_t *rp = visit->rp;
     kc_store_item_t item;
-    kc_rc_t rc = ask_store(visit, &item, err), dropped;
+    kc_rc_t rc = ask_store(visit, &item, err);
 
     if (rc == KC_REFUSED || (rc == KC_MISS && !visit->has_view))
         return KC_OK;
     if (rc != KC_OK && rc != KC_MISS)
         return rc;
     /* one that was there a moment ago may still be where nobody could look: the mark stays */
-    /* the mark first: whatever happens next, an old copy is refused */
-    rc =
-        kc_store_put(rp->env->sessions, visit->mark, mark, visit->now + rp->conf->session_max, err);
-    dropped = kc_store_drop(rp->env->sessions, visit->key, rc == KC_OK ? err : NULL);
-    return rc != KC_OK ? rc : dropped;
+    return mark_and_drop(visit->rp, visit->key, visit->mark, err);
 }
 
 kc_rc_t kc_session_end(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, kc_err_t *err)

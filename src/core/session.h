@@ -8,8 +8,6 @@
 
 #include "buf.h"
 #include "err.h"
-#include "json.h"
-#include "pack.h"
 #include "rp.h"
 #include "session_form.h"
 
@@ -22,31 +20,19 @@ typedef enum {
     KC_SESSION_STALE, /* the ID token's time is over, the session's is not */
     KC_SESSION_ENDED, /* signed out, revoked, or past its end */
     KC_SESSION_UNKNOWN, /* the store does not answer */
+    KC_SESSION_WEAK,    /* live, but not signed in as strongly or lately as the place asks; the glue
+                           finds that out */
     KC_SESSION_STATES
 } kc_session_state_t;
-
-/* Walks a list: the text after `at` (one of the list's; NULL: the first), NULL at the end. */
-const char *kc_session_list_next(const kc_session_list_t *list, const char *at);
-/* Makes a list of an array of const char *, in pool. */
-kc_session_list_t kc_session_list_make(const apr_array_header_t *texts, apr_pool_t *pool);
-
-/* Tokens and claims, unpacked into pool; of a session that was found in the first tier they are
- * fetched from the store. KC_MISS: there are none (any more), KC_DOWN: the store does not answer,
- * KC_REFUSED: they cannot be read. */
-kc_rc_t kc_session_contents(const kc_session_t *session, apr_pool_t *pool, kc_pack_t *contents,
-                            kc_err_t *err);
-/* The ID token in compact form, for id_token_hint, in pool; NULL when it cannot be had. */
-const char *kc_session_id_token(const kc_session_t *session, apr_pool_t *pool);
-/* The session's claims as JSON, parsed anew at each call; NULL when they cannot be had. */
-const kc_json_t *kc_session_claims(const kc_session_t *session, apr_pool_t *pool);
 
 /* The value of the session's cookie in a Cookie header (NULL: none): a view into it. data is NULL
  * when the cookie is absent, empty or there twice. */
 kc_bytes_t kc_session_cookie(const kc_rp_t *rp, int is_https, const char *header);
 
-/* Puts a new session under a fresh random id. id_text has room for KC_SESSION_ID_TEXT + 1 bytes. */
-kc_rc_t kc_session_create(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
-                          char *id_text, kc_err_t *err);
+/* Puts a new session under a fresh random id, and fills in its key and marks. id_text has room for
+ * KC_SESSION_ID_TEXT + 1 bytes. */
+kc_rc_t kc_session_create(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool, char *id_text,
+                          kc_err_t *err);
 /* Finds the session of a cookie's value (NULL data: no cookie). A view of the first tier that is
  * younger than KeycloakCacheTTL does; else the store is asked, in one round trip with the session's
  * revocation mark. Of all requests that see a view in the last tenth of its time one asks, and the
@@ -55,6 +41,9 @@ kc_rc_t kc_session_create(const kc_rp_t *rp, const kc_session_t *session, apr_po
  * and lives as long as pool. err tells the reason of every state but NONE without a cookie and
  * LIVE. A malformed id costs no look-up. */
 kc_session_state_t kc_session_find(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool,
+                                   kc_session_t *session, kc_err_t *err);
+/* The same for a request that is no use of the session: its idle end stays where it is. */
+kc_session_state_t kc_session_peek(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool,
                                    kc_session_t *session, kc_err_t *err);
 /* Reads a session that was found from the store again, whatever the first tier says. KC_MISS: it is
  * not there any more, was ended, or cannot be read; KC_DOWN: the store does not answer. */
@@ -67,5 +56,9 @@ kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_
 /* Deletes the session in both tiers and leaves a mark, so that an old copy is refused. KC_OK also
  * when there was none. KC_DOWN: it may live on. */
 kc_rc_t kc_session_end(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, kc_err_t *err);
+
+/* The same for one that is known by its key in the store; the first tier lets go of it within
+ * KeycloakCacheTTL. */
+kc_rc_t kc_session_end_key(const kc_rp_t *rp, const char *key, kc_err_t *err);
 
 #endif

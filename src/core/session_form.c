@@ -7,14 +7,23 @@
 #include "seal.h"
 
 /*
- * Big endian: version (1), kind of the tail (1), created, expires, token_expires, auth_time,
- * refresh_at (4 each), nine lengths (2 each) and the tail's (4), the texts sub, sid, user, email,
- * groups, the lists headers, group_list, realm_roles, client_roles, and the tail. Each length
- * counts a closing NUL (a list: of each of its texts), so that a request uses the texts where they
- * lie.
+ * Big endian: version (1), kind of the tail (1), slot (1), created, expires, token_expires,
+ * auth_time, refresh_at (4 each), ten lengths (2 each) and the tail's (4), sub_mark, sid_mark (32
+ * each), the texts sub, sid, user, email, acr, groups, the lists headers, group_list, realm_roles,
+ * client_roles, and the tail. Each length counts a closing NUL (a list: of each of its texts), so
+ * that a request uses the texts where they lie.
  */
 
-enum { TEXTS = 5, LISTS = 4, TIMES = 5, HEAD_SIZE = 2 + 4 * TIMES + 2 * (TEXTS + LISTS) + 4 };
+enum {
+    TEXTS = 6,
+    LISTS = 4,
+    TIMES = 5,
+    TIMES_AT = 3,
+    LENGTHS_AT = TIMES_AT + 4 * TIMES,
+    TAIL_LENGTH_AT = LENGTHS_AT + 2 * (TEXTS + LISTS),
+    MARKS_AT = TAIL_LENGTH_AT + 4,
+    HEAD_SIZE = MARKS_AT + 2 * KC_SESSION_NAME_SIZE
+};
 
 /* What stands behind the texts. */
 typedef enum { TAIL_NOTHING, TAIL_PACKED, TAIL_CLAIMS, TAIL_KINDS } tail_t;
@@ -33,6 +42,13 @@ static kc_bytes_t text_part(const char *text)
     return part;
 }
 
+static void put_name(kc_buf_t *buf, const unsigned char *name)
+{
+    static const unsigned char none[KC_SESSION_NAME_SIZE];
+
+    kc_buf_put(buf, name ? name : none, KC_SESSION_NAME_SIZE);
+}
+
 static kc_bytes_t list_part(const kc_session_list_t *list)
 {
     kc_bytes_t part = {(const unsigned char *)list->text, list->size};
@@ -46,9 +62,9 @@ kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_
     const kc_bytes_t parts[TEXTS + LISTS] = {
         text_part(session->sub),          text_part(session->sid),
         text_part(session->user),         text_part(session->email),
-        text_part(session->groups),       list_part(&session->headers),
-        list_part(&session->group_list),  list_part(&session->realm_roles),
-        list_part(&session->client_roles)};
+        text_part(session->acr),          text_part(session->groups),
+        list_part(&session->headers),     list_part(&session->group_list),
+        list_part(&session->realm_roles), list_part(&session->client_roles)};
     const kc_bytes_t *tail = session->packed.len ? &session->packed : &session->claims;
     tail_t kind = session->packed.len ? TAIL_PACKED : tail->len ? TAIL_CLAIMS : TAIL_NOTHING;
     kc_buf_t buf;
@@ -62,6 +78,7 @@ kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_
     kc_buf_init(&buf, KC_SEAL_MAX - KC_SEAL_OVERHEAD, pool);
     kc_buf_put_u8(&buf, KC_SESSION_FORM_VERSION);
     kc_buf_put_u8(&buf, (uint8_t)kind);
+    kc_buf_put_u8(&buf, (uint8_t)session->slot);
     put_time(&buf, session->created);
     put_time(&buf, session->expires);
     put_time(&buf, session->token_expires);
@@ -70,6 +87,8 @@ kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_
     for (i = 0; i < TEXTS + LISTS; i++)
         kc_buf_put_u16(&buf, (uint16_t)parts[i].len);
     kc_buf_put_u32(&buf, (uint32_t)tail->len);
+    put_name(&buf, session->sub_mark);
+    put_name(&buf, session->sid_mark);
     for (i = 0; i < TEXTS + LISTS; i++)
         kc_buf_put(&buf, parts[i].data, parts[i].len);
     kc_buf_put(&buf, tail->data, tail->len);
@@ -107,7 +126,8 @@ static int is_list(const unsigned char *data, size_t len)
  */
 static int read_parts(const unsigned char *lengths, kc_bytes_t *rest, kc_session_t *out)
 {
-    const char **texts[TEXTS] = {&out->sub, &out->sid, &out->user, &out->email, &out->groups};
+    const char **texts[TEXTS] = {&out->sub,   &out->sid, &out->user,
+                                 &out->email, &out->acr, &out->groups};
     kc_session_list_t *lists[LISTS] = {&out->headers, &out->group_list, &out->realm_roles,
                                        &out->client_roles};
     size_t i;
@@ -138,15 +158,18 @@ kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *er
     if (compact.len < HEAD_SIZE || head[0] != KC_SESSION_FORM_VERSION)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_FORMAT, "session of format %d",
                        compact.len ? head[0] : -1);
-    out->created = u32_at(head + 2);
-    out->expires = u32_at(head + 6);
-    out->token_expires = u32_at(head + 10);
-    out->auth_time = u32_at(head + 14);
-    out->refresh_at = u32_at(head + 18);
+    out->slot = head[2];
+    out->created = u32_at(head + TIMES_AT);
+    out->expires = u32_at(head + TIMES_AT + 4);
+    out->token_expires = u32_at(head + TIMES_AT + 8);
+    out->auth_time = u32_at(head + TIMES_AT + 12);
+    out->refresh_at = u32_at(head + TIMES_AT + 16);
+    out->sub_mark = head + MARKS_AT;
+    out->sid_mark = head + MARKS_AT + KC_SESSION_NAME_SIZE;
     tail.data = head + HEAD_SIZE;
     tail.len = compact.len - HEAD_SIZE;
-    if (!read_parts(head + 2 + 4 * TIMES, &tail, out) || head[1] >= TAIL_KINDS ||
-        (int64_t)tail.len != u32_at(head + HEAD_SIZE - 4) ||
+    if (!read_parts(head + LENGTHS_AT, &tail, out) || head[1] >= TAIL_KINDS ||
+        (int64_t)tail.len != u32_at(head + TAIL_LENGTH_AT) ||
         (head[1] == TAIL_NOTHING) != (tail.len == 0))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_FORMAT, "session of a wrong length");
     out->packed = head[1] == TAIL_PACKED ? tail : nothing;
@@ -154,5 +177,6 @@ kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *er
     out->rp = NULL;
     out->id = NULL;
     out->key[0] = '\0';
+    out->idle_end = 0;
     return KC_OK;
 }

@@ -9,31 +9,33 @@
 #include "buf.h"
 #include "err.h"
 #include "rp.h"
+#include "session_list.h"
 
 enum {
-    KC_SESSION_FORM_VERSION = 3,       /* first byte of the compact form */
+    KC_SESSION_FORM_VERSION = 4,       /* first byte of the compact form */
     KC_SESSION_FORM_TEXT_MAX = 0xffff, /* bytes of each text and list, their NULs included */
-    KC_SESSION_ID_SIZE = 32            /* bytes */
+    KC_SESSION_ID_SIZE = 32,           /* bytes */
+    KC_SESSION_NAME_SIZE = 32,         /* bytes: half of a store key's characters */
+    KC_SESSION_NO_SLOT = 0
 };
-
-/* A list inside the compact form: texts, each NUL-terminated, one behind the other. */
-typedef struct kc_session_list_t {
-    const char *text;
-    size_t size; /* bytes, the NULs included */
-} kc_session_list_t;
 
 /* A session as read from its compact form: views into memory that a pool owns. All texts are
  * NUL-terminated and never NULL. Of packed and claims at most one is there. */
 typedef struct kc_session_t {
-    int64_t created;       /* seconds since 1970, as all times here: 0 to 4294967295 */
-    int64_t expires;       /* absolute end of the session */
-    int64_t token_expires; /* exp of the ID token */
-    int64_t auth_time;     /* 0 when the token has none */
-    int64_t refresh_at;    /* when the tokens are to be renewed; 0: they cannot be */
+    int64_t created;               /* seconds since 1970, as all times here: 0 to 4294967295 */
+    int64_t expires;               /* absolute end of the session */
+    int64_t token_expires;         /* exp of the ID token */
+    int64_t auth_time;             /* 0 when the token has none */
+    int64_t refresh_at;            /* when the tokens are to be renewed; 0: they cannot be */
+    const unsigned char *sub_mark; /* KC_SESSION_NAME_SIZE bytes: where a mark of its user would be
+                                      in the store (marks.h); NULL when it is written: zeros */
+    const unsigned char *sid_mark; /* the same of its session at Keycloak */
+    unsigned int slot;             /* in the user's roster, or KC_SESSION_NO_SLOT */
     const char *sub;
     const char *sid;
     const char *user;
     const char *email;
+    const char *acr;           /* how it was signed in, in the provider's words */
     const char *groups;        /* header value */
     kc_session_list_t headers; /* values of conf->headers in their order */
     kc_session_list_t group_list;
@@ -45,6 +47,7 @@ typedef struct kc_session_t {
     const kc_rp_t *rp;
     const unsigned char *id;        /* KC_SESSION_ID_SIZE bytes */
     char key[KC_STORE_KEY_LEN + 1]; /* in the store */
+    int64_t idle_end;               /* when it ends unless it is used; 0: not known */
 } kc_session_t;
 
 /* Writes the compact form; KC_REFUSED with KC_ERR_STORE_VALUE when a text, a list or the whole is

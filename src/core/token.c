@@ -25,6 +25,7 @@ typedef struct {
     const kc_conf_t *conf;
     const kc_env_t *env;
     const kc_provider_t *provider;
+    const char *endpoint;
     int is_refresh;
     kc_buf_t form;
     char *authorization;
@@ -168,7 +169,7 @@ static kc_rc_t perform(call_t *call, kc_http_response_t *response, kc_err_t *err
 
     if (kc_buf_bytes(&call->form, &form) != KC_OK)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK, "the token request would be too large");
-    request.url = call->provider->token_endpoint;
+    request.url = call->endpoint;
     request.form = (const char *)form.data;
     request.authorization = call->authorization;
     rc = call->env->http->perform(call->env->http, &request, call->pool, response, err);
@@ -292,7 +293,7 @@ static kc_rc_t read_answer(const call_t *call, const kc_http_response_t *respons
     return read_tokens(call, body, out, err);
 }
 
-/* Sends what is in the form, with the client's authentication. */
+/* Sends what is in the form to the token endpoint, with the client's authentication. */
 static kc_rc_t ask(call_t *call, kc_token_answer_t *out, kc_err_t *err)
 {
     kc_http_response_t response = {0};
@@ -317,7 +318,7 @@ kc_rc_t kc_token_exchange(const kc_conf_t *conf, const kc_env_t *env, const kc_p
                           const char *code, const char *redirect_uri, const char *verifier,
                           apr_pool_t *pool, kc_token_answer_t *out, kc_err_t *err)
 {
-    call_t call = {conf, env, provider, 0, {0}, NULL, pool};
+    call_t call = {conf, env, provider, provider->token_endpoint, 0, {0}, NULL, pool};
 
     kc_buf_init(&call.form, FORM_MAX, pool);
     kc_url_put_parameter(&call.form, "grant_type", "authorization_code");
@@ -331,12 +332,36 @@ kc_rc_t kc_token_refresh(const kc_conf_t *conf, const kc_env_t *env, const kc_pr
                          const char *refresh_token, apr_pool_t *pool, kc_token_answer_t *out,
                          kc_err_t *err)
 {
-    call_t call = {conf, env, provider, 1, {0}, NULL, pool};
+    call_t call = {conf, env, provider, provider->token_endpoint, 1, {0}, NULL, pool};
 
     kc_buf_init(&call.form, FORM_MAX, pool);
     kc_url_put_parameter(&call.form, "grant_type", "refresh_token");
     kc_url_put_parameter(&call.form, "refresh_token", refresh_token);
     return ask(&call, out, err);
+}
+
+kc_rc_t kc_token_revoke(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
+                        const char *refresh_token, apr_pool_t *pool, kc_err_t *err)
+{
+    call_t call = {conf, env, provider, provider->revocation_endpoint, 0, {0}, NULL, pool};
+    kc_http_response_t response = {0};
+    const kc_json_t *body = NULL;
+    kc_rc_t rc;
+
+    if (!provider->revocation_endpoint)
+        return KC_OK;
+    kc_buf_init(&call.form, FORM_MAX, pool);
+    kc_url_put_parameter(&call.form, "token", refresh_token);
+    kc_url_put_parameter(&call.form, "token_type_hint", "refresh_token");
+    rc = find_method(conf)->apply(&call, err);
+    if (rc == KC_OK)
+        rc = perform(&call, &response, err);
+    if (rc == KC_OK)
+        rc = check_status("revocation", &response, err);
+    if (rc != KC_OK || response.status == 200)
+        return rc;
+    (void)kc_json_parse(response.body, response.body_len, pool, &body, NULL);
+    return refuse(&call, response.status, body, err);
 }
 
 static kc_rc_t check_userinfo(const kc_json_t *body, const char *sub, kc_err_t *err)

@@ -46,6 +46,11 @@ kc_rc_t kc_token_refresh(const kc_conf_t *conf, const kc_env_t *env, const kc_pr
                          const char *refresh_token, apr_pool_t *pool, kc_token_answer_t *out,
                          kc_err_t *err);
 
+/* RFC 7009: the refresh token, and with it what was granted, is good no more. KC_OK also when the
+ * provider has no revocation endpoint; failures as of kc_token_refresh. */
+kc_rc_t kc_token_revoke(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
+                        const char *refresh_token, apr_pool_t *pool, kc_err_t *err);
+
 /* OpenID Connect Core 1.0 section 5.3. The answer's sub must equal sub, else KC_REFUSED with
  * KC_ERR_USERINFO. */
 kc_rc_t kc_token_userinfo(const kc_env_t *env, const kc_provider_t *provider,

@@ -361,16 +361,16 @@ static kc_rc_t add_parameter(kc_url_query_t *query, const char *text, size_t len
     return KC_OK;
 }
 
-kc_rc_t kc_url_query_parse(const char *text, apr_pool_t *pool, const kc_url_query_t **out,
-                           kc_err_t *err)
+static kc_rc_t parse_parameters(const char *text, size_t max, apr_pool_t *pool,
+                                const kc_url_query_t **out, kc_err_t *err)
 {
     kc_url_query_t *query = apr_palloc(pool, sizeof(*query));
 
     query->count = 0;
     *out = query;
-    if (text && strlen(text) > KC_URL_MAX)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK, "the query is longer than %d bytes",
-                       KC_URL_MAX);
+    if (text && strlen(text) > max)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK, "the query is longer than %lu bytes",
+                       (unsigned long)max);
     while (text && *text) {
         size_t len = strcspn(text, "&");
         kc_rc_t rc = len ? add_parameter(query, text, len, pool, err) : KC_OK;
@@ -380,6 +380,20 @@ kc_rc_t kc_url_query_parse(const char *text, apr_pool_t *pool, const kc_url_quer
         text += text[len] ? len + 1 : len;
     }
     return KC_OK;
+}
+
+kc_rc_t kc_url_query_parse(const char *text, apr_pool_t *pool, const kc_url_query_t **out,
+                           kc_err_t *err)
+{
+    return parse_parameters(text, KC_URL_MAX, pool, out, err);
+}
+
+kc_rc_t kc_url_form_parse(const char *text, size_t len, apr_pool_t *pool,
+                          const kc_url_query_t **out, kc_err_t *err)
+{
+    if (memchr(text, '\0', len))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK, "the form has a NUL");
+    return parse_parameters(text, KC_URL_FORM_MAX, pool, out, err);
 }
 
 kc_rc_t kc_url_query_single(const kc_url_query_t *query, const char *name, const char **value,

@@ -10,7 +10,11 @@
 #include "buf.h"
 #include "err.h"
 
-enum { KC_URL_MAX = 8192 /* bytes */, KC_URL_PARAMETERS_MAX = 64 };
+enum {
+    KC_URL_MAX = 8192,           /* bytes */
+    KC_URL_FORM_MAX = 64 * 1024, /* bytes of a form that is the body of a request */
+    KC_URL_PARAMETERS_MAX = 64
+};
 
 /* An absolute http or https URL (RFC 3986), everything in the pool given to parse. */
 typedef struct kc_url_t {
@@ -46,6 +50,10 @@ typedef struct kc_url_query_t kc_url_query_t;
  * malformed %-escape, %00, control characters, invalid UTF-8. NULL text: no parameters. */
 kc_rc_t kc_url_query_parse(const char *text, apr_pool_t *pool, const kc_url_query_t **out,
                            kc_err_t *err);
+/* The same of a form that came as the body of a request: len bytes, up to KC_URL_FORM_MAX, which
+ * end with a NUL that is not counted. */
+kc_rc_t kc_url_form_parse(const char *text, size_t len, apr_pool_t *pool,
+                          const kc_url_query_t **out, kc_err_t *err);
 /* The value of a parameter: KC_MISS when absent, KC_REFUSED when it is there more than once. */
 kc_rc_t kc_url_query_single(const kc_url_query_t *query, const char *name, const char **value,
                             kc_err_t *err);

@@ -1,5 +1,6 @@
 /* The check on each request: find the session, ask the decision table, do what it says.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
 #include <string.h>
 
 #include "core/flow.h"
@@ -45,49 +46,86 @@ static kc_flow_kind_t request_kind(request_rec *r)
     }
 }
 
-/* 401, with the reason that there is no session any more, or that there never was one. */
-static int deny(akc_request_t *request, request_rec *r, kc_session_state_t state)
+/* What a person is told of why there is no session: not all that is known of a cookie. */
+static kc_reason_t public_reason(kc_session_state_t state, kc_reason_t reason)
+{
+    if (state == KC_SESSION_WEAK)
+        return KC_ERR_SIGN_IN_AGAIN;
+    switch (reason) {
+    case KC_ERR_SESSION_IDLE:
+    case KC_ERR_SESSION_MAX:
+    case KC_ERR_SIGNED_OUT:
+    case KC_ERR_REFRESH_REFUSED:
+        return reason;
+    default:
+        return state == KC_SESSION_NONE ? KC_ERR_LOGIN_REQUIRED : KC_ERR_SESSION_ENDED;
+    }
+}
+
+/* For the log. */
+static const char *explain(const akc_request_t *request, request_rec *r, kc_session_state_t state)
+{
+    const kc_session_t *session = &request->session;
+
+    if (state == KC_SESSION_WEAK)
+        return apr_psprintf(r->pool, "%s signed in with acr '%.60s' at auth_time %" APR_INT64_T_FMT,
+                            session->user, session->acr, session->auth_time);
+    return request->err.reason ? request->err.detail : "no session";
+}
+
+/* 401, with the reason that there is no session any more, that there never was one, or that it does
+ * not do here. */
+int akc_check_authn_deny(akc_request_t *request, request_rec *r, kc_session_state_t state)
 {
     kc_err_t err;
 
     if (r->main)
         return HTTP_UNAUTHORIZED; /* the request that asked for it shows the page */
-    (void)KC_FAIL(&err, KC_REFUSED,
-                  state == KC_SESSION_NONE ? KC_ERR_LOGIN_REQUIRED : KC_ERR_SESSION_ENDED, "%s",
-                  request->err.reason ? request->err.detail : "no session");
+    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->err.reason), "%.200s",
+                  explain(request, r, state));
     return akc_respond_error(request, r, &err);
 }
 
-static int log_in(akc_request_t *request, request_rec *r)
+static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t state,
+                  const kc_demand_t *demand)
 {
-    static const kc_login_round_t first = {0, 0};
-    const char *page = r->method_number == M_GET ? r->unparsed_uri : "/";
+    kc_login_request_t wanted = {.return_url = r->method_number == M_GET ? r->unparsed_uri : "/",
+                                 .demand = *demand,
+                                 .is_step_up = state == KC_SESSION_WEAK};
 
-    return akc_respond_login(request, r, page, &first);
+    return akc_respond_login(request, r, &wanted);
 }
 
-/* Goes on without a name. httpd insists on a user once an authentication hook has spoken. */
-static int pass(request_rec *r)
+/* Goes on without a name. httpd insists on a user once an authentication hook has spoken. A
+ * subrequest has its headers of one that may have a name where this one must not. */
+static int pass(akc_request_t *request, request_rec *r, kc_session_state_t state)
 {
+    if (state == KC_SESSION_WEAK)
+        akc_export_withdraw(request, r);
     r->user = "";
     return OK;
 }
 
 static int act(akc_request_t *request, request_rec *r)
 {
-    kc_session_state_t state = akc_request_renewed_session(request, r);
-    kc_flow_kind_t kind = kc_flow_is_settled(state) ? KC_FLOW_NAVIGATION : request_kind(r);
+    kc_demand_t demand = kc_demand_of(akc_config_dir(r));
+    kc_session_state_t state;
+    kc_flow_kind_t kind;
 
+    (void)akc_request_renewed_session(request, r);
+    state = akc_request_judge(request, &demand);
+    kind = kc_flow_is_settled(state) ? KC_FLOW_NAVIGATION : request_kind(r);
     switch (kc_flow_decide(state, kind)) {
     case KC_FLOW_GO:
         akc_export_identity(request, r);
+        akc_streams_enter(request);
         return OK;
     case KC_FLOW_GO_NAMELESS:
-        return pass(r);
+        return pass(request, r, state);
     case KC_FLOW_LOGIN:
-        return log_in(request, r);
+        return log_in(request, r, state, &demand);
     case KC_FLOW_DENY:
-        return deny(request, r, state);
+        return akc_check_authn_deny(request, r, state);
     default:
         return r->main ? HTTP_SERVICE_UNAVAILABLE : akc_respond_error(request, r, &request->err);
     }

@@ -104,7 +104,8 @@ static void strip_cookies(const akc_server_t *server, request_rec *r)
 {
     const kc_rp_names_t *names = server->rp->names;
     const char *const ours[] = {names[0].session, names[0].login_pattern, names[0].rounds,
-                                names[1].session, names[1].login_pattern, names[1].rounds};
+                                names[0].logout,  names[1].session,       names[1].login_pattern,
+                                names[1].rounds,  names[1].logout};
     const char *header = apr_table_get(r->headers_in, "Cookie"), *rest;
 
     rest = kc_cookie_strip(header, ours, sizeof(ours) / sizeof(ours[0]), r->pool);
@@ -168,4 +169,15 @@ void akc_export_identity(akc_request_t *request, request_rec *r)
         apr_table_setn(env, "KEYCLOAK_SID", session->sid);
     if (*session->email)
         apr_table_setn(env, "KEYCLOAK_EMAIL", session->email);
+}
+
+void akc_export_withdraw(akc_request_t *request, request_rec *r)
+{
+    static const char *const names[] = {"KEYCLOAK_ISS", "KEYCLOAK_SUB", "KEYCLOAK_SID",
+                                        "KEYCLOAK_EMAIL"};
+    size_t i;
+
+    remove_guarded(request->server, r->headers_in);
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        apr_table_unset(r->subprocess_env, names[i]);
 }

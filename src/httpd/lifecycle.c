@@ -430,7 +430,7 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     env->context = config->server;
     env->gate = gate;
     (void)ap_mpm_query(AP_MPMQ_GENERATION, &env->generation);
-    rc = akc_lifecycle_http(config, gate, NULL, pool, &env->http, err);
+    rc = akc_lifecycle_http(config, gate, akc_streams_stop(), pool, &env->http, err);
     if (rc == KC_OK)
         rc = open_store(config, pool, err);
     if (rc == KC_OK)
@@ -439,23 +439,32 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     return rc;
 }
 
+/* A child that cannot check must not serve. */
+static void give_up_child(server_rec *server, const kc_err_t *err)
+{
+    (void)fail(server, err);
+    exit(APEXIT_CHILDSICK);
+}
+
 void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
 {
     kc_http_gate_t *gate = make_gate(4, pchild);    /* for Keycloak */
     kc_http_gate_t *waiters = make_gate(4, pchild); /* for others, who wait for Keycloak */
+    int closes_streams = 0;
     server_rec *server;
+    kc_err_t err;
 
     for (server = main; server; server = server->next) {
         akc_server_t *config = akc_config_server(server);
-        kc_err_t err;
 
         if (!config->rp)
             continue;
         config->env.waiters = waiters;
         if (start_child(config, gate, pchild, &err) != KC_OK ||
-            akc_watchdog_child(config, pchild, &err) != KC_OK) {
-            (void)fail(server, &err);
-            exit(APEXIT_CHILDSICK); /* a child that cannot check must not serve */
-        }
+            akc_watchdog_child(config, pchild, &err) != KC_OK)
+            give_up_child(server, &err);
+        closes_streams |= config->conf->close_streams;
     }
+    if (closes_streams && akc_streams_child(pchild, &err) != KC_OK)
+        give_up_child(main, &err);
 }

@@ -12,8 +12,11 @@
 #include <http_request.h>
 
 #include "core/conf.h"
+#include "core/demand.h"
 #include "core/env.h"
 #include "core/err.h"
+#include "core/flow.h"
+#include "core/json.h"
 #include "core/login.h"
 #include "core/rp.h"
 #include "core/session.h"
@@ -36,10 +39,25 @@ typedef struct akc_server_t {
     kc_http_t *background; /* the watchdog's own way to Keycloak, the child's */
 } akc_server_t;
 
+/* Where a request stands among those that end with their session (streams.c). All zeros at first;
+ * from akc_streams_enter on guarded by the lock there. */
+typedef struct akc_stream_t {
+    struct akc_stream_t *next; /* NULL: in no ring any more, or not yet */
+    struct akc_stream_t *previous;
+    apr_uint64_t serial; /* 0: never was in the ring */
+    int64_t refresh_at;  /* of the session's tokens, once they were looked after here; else 0 */
+    const kc_session_t *session;
+    server_rec *server;
+    const char *uri;
+    apr_socket_t *socket; /* the client's; NULL when is_cut is there */
+    apr_uint32_t *is_cut; /* HTTP/2: the request's filters let nothing more through */
+} akc_stream_t;
+
 /* A request, from its first internal state to its last: subrequests and internal redirects share
  * the one of the request that the client made. */
 typedef struct akc_request_t {
     akc_server_t *server;
+    request_rec *first;       /* the request that the client made */
     const char *cookies;      /* the Cookie header as the client sent it */
     const char *query;        /* of a callback; taken out of the request so that no log shows it */
     const char *id;           /* for the log and the error page; NULL until asked for */
@@ -47,8 +65,10 @@ typedef struct akc_request_t {
     kc_session_state_t state;
     kc_session_t session;
     kc_err_t err;    /* why there is no session */
+    int is_no_use;   /* the session is looked at without being used; set it before that */
     int has_looked;  /* state, session and err are filled */
     int has_renewed; /* and it was seen to that its tokens are new enough */
+    akc_stream_t stream;
 } akc_request_t;
 
 /* config.c */
@@ -76,6 +96,20 @@ void akc_watchdog_start(apr_pool_t *pconf, server_rec *main);
 /* In a child, before mod_watchdog's threads are there, for each server. */
 kc_rc_t akc_watchdog_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *err);
 
+/* streams.c: what was opened with a session is closed when it ends */
+
+/* Two filters, by their common name, for requests over HTTP/2. */
+#define AKC_STREAMS_FILTER "AUTH_KEYCLOAK_STREAM"
+void akc_streams_register(apr_pool_t *pool);
+/* In a child whose servers have KeycloakCloseStreams: starts the thread that looks after them, and
+ * ends it with pchild. KC_FAULT: it cannot be started. */
+kc_rc_t akc_streams_child(apr_pool_t *pchild, kc_err_t *err);
+/* Not 0 once this child has waited in vain for the thread: its exchanges have to be given up. */
+const apr_uint32_t *akc_streams_stop(void);
+/* A request goes on with its session, which nobody may change from now on. Once for each request of
+ * the client's; cheap: every request with a session comes by. */
+void akc_streams_enter(akc_request_t *request);
+
 /* request.c: what is known of a request */
 
 /* NULL when the module is off for the request's server. */
@@ -88,19 +122,34 @@ const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec 
 kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r);
 /* The same, its tokens renewed if it is time. */
 kc_session_state_t akc_request_renewed_session(akc_request_t *request, request_rec *r);
+/* What was found, as a place with this demand sees it: a live session that does not meet it is
+ * weak.
+ */
+kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_demand_t *demand);
+/* 1 when a live session was found, and it does for the place that r is for. */
+int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r);
 /* 1 for an API call, 0 for a page (kc_flow_kind), as if it had this method. */
 int akc_request_is_api(request_rec *r, const char *method);
+/* Who has made the browser send it (kc_flow_source); a prefetch is nobody's wish. */
+kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r);
+/* The body of a POST that is a form (application/x-www-form-urlencoded), up to KC_URL_FORM_MAX
+ * bytes, with a NUL that is not counted. KC_REFUSED with KC_ERR_FORM. */
+kc_rc_t akc_request_form(request_rec *r, const char **form, size_t *len, kc_err_t *err);
 /* An id to find the request in the log by. */
 const char *akc_request_id(akc_request_t *request, request_rec *r);
 
 /* export.c: what the client may not say, and what the backend is told */
 int akc_export_scrub(request_rec *r);
 void akc_export_identity(akc_request_t *request, request_rec *r);
+/* Takes back what r has of it from the request that it was made for. */
+void akc_export_withdraw(akc_request_t *request, request_rec *r);
 
 /* check_authn.c */
 int akc_check_authn_access(request_rec *r);
 int akc_check_authn_user(request_rec *r);
 int akc_check_authn_note(request_rec *r, const char *auth_type);
+/* 401 with the reason why there is no live session in this state. */
+int akc_check_authn_deny(akc_request_t *request, request_rec *r, kc_session_state_t state);
 
 /* endpoints.c: what lives under KeycloakPrefix */
 int akc_endpoints_is_ours(const akc_server_t *server, const request_rec *r);
@@ -108,6 +157,35 @@ int akc_endpoints_is_callback(const akc_server_t *server, const char *path);
 int akc_endpoints_translate(request_rec *r);
 int akc_endpoints_map(request_rec *r);
 int akc_endpoints_handle(request_rec *r);
+/* 405; allowed: the methods that it names in Allow. */
+int akc_endpoints_refuse_method(akc_request_t *request, request_rec *r, const char *allowed);
+
+/* What answers there. Each writes the whole response and returns DONE. */
+
+/* signin.c */
+int akc_signin_callback(akc_request_t *request, request_rec *r);
+int akc_signin_login(akc_request_t *request, request_rec *r);
+
+/* account.c: what a signed-in person may know and do about their sessions */
+int akc_account_whoami(akc_request_t *request, request_rec *r);
+int akc_account_sessions(akc_request_t *request, request_rec *r);
+/* SetHandler keycloak-sessions: the same for an operator, about anybody's. The handler's name where
+ * that is configured, else NULL. */
+const char *akc_account_handler(request_rec *r);
+int akc_account_operate(request_rec *r);
+
+/* logout.c */
+
+/* 1 when what the request is to change is the person's wish; is_page: a page could ask them. */
+int akc_logout_is_wanted(akc_request_t *request, request_rec *r, int is_page);
+/* 403: another site's page has sent it. */
+int akc_logout_refuse(akc_request_t *request, request_rec *r);
+/* Signs out and answers; session: the request's, or NULL. return_url as of kc_logout_begin. */
+int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *session,
+                   const char *return_url);
+int akc_logout_here(akc_request_t *request, request_rec *r);
+int akc_logout_backchannel(akc_request_t *request, request_rec *r);
+int akc_logout_frontchannel(akc_request_t *request, request_rec *r);
 
 /* require.c: Require keycloak-… */
 void akc_require_register(apr_pool_t *pool);
@@ -118,10 +196,16 @@ int akc_require_asks_claims(void);
 int akc_respond_redirect(request_rec *r, int status, const kc_login_answer_t *answer);
 int akc_respond_error(akc_request_t *request, request_rec *r, const kc_err_t *err);
 int akc_respond_json(request_rec *r, int status, const kc_json_t *json);
+/* A page of ours. title and html: HTML, escaped already; forms in it may be sent anywhere. */
+int akc_respond_page(request_rec *r, int status, const char *title, const char *html);
+/* 200 with this body; type NULL: with none. */
+int akc_respond_plain(request_rec *r, const char *type, const char *body);
+/* What the provider itself is told (OpenID Connect Back-Channel Logout 1.0 section 2.8): always
+ * JSON, and the log line. */
+int akc_respond_refusal(akc_request_t *request, request_rec *r, const kc_err_t *err);
 void akc_respond_cookies(request_rec *r, const apr_array_header_t *cookies);
-/* Begins a sign-in that leads back to return_url, or says why not. */
-int akc_respond_login(akc_request_t *request, request_rec *r, const char *return_url,
-                      const kc_login_round_t *round);
+/* Begins a sign-in, or says why not. */
+int akc_respond_login(akc_request_t *request, request_rec *r, const kc_login_request_t *wanted);
 /* Replaces httpd's answer to an unmet Require by our 403 page. */
 void akc_respond_forbid(request_rec *r);
 void akc_respond_register(apr_pool_t *pool);

@@ -34,6 +34,7 @@ akc_request_t *akc_request_get(request_rec *r)
     if (!request) {
         request = apr_pcalloc(first->pool, sizeof(*request));
         request->server = server;
+        request->first = first;
         request->cookies = apr_table_get(first->headers_in, "Cookie");
         ap_set_module_config(first->request_config, &auth_keycloak_module, request);
     }
@@ -173,10 +174,19 @@ const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec 
     client->public_url = server->public_url ? server->public_url : derive_origin(server, origin(r));
     client->is_https = akc_request_is_https(request, r);
     client->cookies = request->cookies;
+    client->address = r->useragent_ip;
+    client->agent = apr_table_get(r->headers_in, "User-Agent");
     return client;
 }
 
 /* --- its session --- */
+
+static int is_use(const akc_request_t *request, const request_rec *first)
+{
+    const apr_array_header_t *ignored = request->server->conf->idle_ignore;
+
+    return !request->is_no_use && (!ignored || !kc_flow_is_matched(first->uri, ignored));
+}
 
 kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r)
 {
@@ -185,8 +195,10 @@ kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r)
     if (!request->has_looked) {
         int is_https = akc_request_is_https(request, r);
 
-        request->state = kc_session_find(rp, kc_session_cookie(rp, is_https, request->cookies),
-                                         origin(r)->pool, &request->session, &request->err);
+        kc_bytes_t cookie = kc_session_cookie(rp, is_https, request->cookies);
+
+        request->state = (is_use(request, origin(r)) ? kc_session_find : kc_session_peek)(
+            rp, cookie, origin(r)->pool, &request->session, &request->err);
         request->has_looked = 1;
     }
     return request->state;
@@ -218,6 +230,25 @@ kc_session_state_t akc_request_renewed_session(akc_request_t *request, request_r
     return request->state;
 }
 
+kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_demand_t *demand)
+{
+    const kc_rp_t *rp = request->server->rp;
+    const kc_session_t *session = &request->session;
+
+    if (request->state != KC_SESSION_LIVE || kc_demand_is_any(demand) ||
+        kc_demand_is_met(demand, session->acr, session->auth_time, rp->env->now(rp->env->context),
+                         rp->conf->clock_skew))
+        return request->state;
+    return KC_SESSION_WEAK;
+}
+
+int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r)
+{
+    kc_demand_t demand = kc_demand_of(akc_config_dir(r));
+
+    return request->has_looked && akc_request_judge(request, &demand) == KC_SESSION_LIVE;
+}
+
 /* --- its kind --- */
 
 int akc_request_is_api(request_rec *r, const char *method)
@@ -228,6 +259,72 @@ int akc_request_is_api(request_rec *r, const char *method)
                                    apr_table_get(r->headers_in, "Upgrade")};
 
     return kc_flow_kind(&signs) == KC_FLOW_API;
+}
+
+kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r)
+{
+    const char *purpose = apr_table_get(r->headers_in, "Sec-Purpose");
+    const kc_flow_traces_t traces = {apr_table_get(r->headers_in, "Sec-Fetch-Site"),
+                                     apr_table_get(r->headers_in, "Origin"),
+                                     apr_table_get(r->headers_in, "Referer")};
+
+    if (purpose && ap_strcasestr(purpose, "prefetch"))
+        return KC_FLOW_FOREIGN;
+    return kc_flow_source(&traces, akc_request_client(request, r)->public_url,
+                          request->server->conf->return_hosts, r->pool);
+}
+
+/* --- its body --- */
+
+static int is_form(request_rec *r)
+{
+    static const char wanted[] = "application/x-www-form-urlencoded";
+    const char *type = apr_table_get(r->headers_in, "Content-Type");
+    size_t len = type ? strcspn(type, "; \t") : 0;
+
+    return len == sizeof(wanted) - 1 && strncasecmp(type, wanted, len) == 0;
+}
+
+static kc_rc_t refuse_size(kc_err_t *err)
+{
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the body is over %d bytes", KC_URL_FORM_MAX);
+}
+
+/* Reads the whole body, which ends with a NUL that is not counted. What is left of one that is too
+ * long is not read: httpd closes the connection after a 400. */
+static kc_rc_t read_body(request_rec *r, const char **body, size_t *len, kc_err_t *err)
+{
+    size_t size, used = 0;
+    char *buffer;
+    long got = 0;
+
+    if (ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK) != OK)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the body's length cannot be understood");
+    if (!ap_should_client_block(r))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "there is no body");
+    if (!r->read_chunked && r->remaining > KC_URL_FORM_MAX)
+        return refuse_size(err);
+    size = r->read_chunked ? KC_URL_FORM_MAX + 1 : (size_t)r->remaining;
+    buffer = apr_palloc(r->pool, size + 1);
+    while (used < size && (got = ap_get_client_block(r, buffer + used, size - used)) > 0)
+        used += (size_t)got;
+    if (got < 0 || (!r->read_chunked && used < size))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the body cannot be read to its end");
+    if (used > KC_URL_FORM_MAX)
+        return refuse_size(err);
+    buffer[used] = '\0';
+    *body = buffer;
+    *len = used;
+    return KC_OK;
+}
+
+kc_rc_t akc_request_form(request_rec *r, const char **form, size_t *len, kc_err_t *err)
+{
+    if (r->method_number != M_POST)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "a form comes by POST, not %.20s", r->method);
+    if (!is_form(r))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the body is no form");
+    return read_body(r, form, len, err);
 }
 
 const char *akc_request_id(akc_request_t *request, request_rec *r)

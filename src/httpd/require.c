@@ -36,7 +36,7 @@ static authz_status check(request_rec *r, const char *line, const void *rule)
     (void)line;
     if (!r->user)
         return AUTHZ_DENIED_NO_USER;
-    if (!request || !request->has_looked || request->state != KC_SESSION_LIVE)
+    if (!request || !akc_request_is_signed_in(request, r))
         return AUTHZ_DENIED;
     return kc_authz_is_met(rule, &request->session, r->pool) ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }

@@ -5,6 +5,7 @@
 #include <util_filter.h>
 
 #include "core/json.h"
+#include "core/login_parameters.h"
 #include "mod_auth_keycloak.h"
 
 APLOG_USE_MODULE(auth_keycloak);
@@ -20,8 +21,9 @@ static const char page_top[] =
     "main{max-width:34rem;margin:1rem;padding:2rem 2.5rem;background:#fff;border-radius:12px;"
     "border-top:6px solid #2b6cb0;box-shadow:0 2px 16px rgba(0,0,0,.08)}\n"
     "h1{margin:0 0 .75rem;font-size:1.35rem}\np{margin:.5rem 0}\n"
-    "a{display:inline-block;margin:1rem .5rem 0 0;padding:.55rem 1.1rem;border-radius:8px;"
-    "background:#2b6cb0;color:#fff;text-decoration:none}\n"
+    "a,button{display:inline-block;margin:1rem .5rem 0 0;padding:.55rem 1.1rem;border-radius:8px;"
+    "background:#2b6cb0;color:#fff;text-decoration:none;border:0;font:inherit;cursor:pointer}\n"
+    "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.4rem .6rem .4rem 0}\n"
     "small{display:block;margin-top:1.5rem;color:#5b6b7b}\n"
     "code{font:.85rem ui-monospace,monospace}\n"
     "@media(prefers-color-scheme:dark){body{background:#12181f;color:#e6edf3}"
@@ -70,17 +72,45 @@ int akc_respond_json(request_rec *r, int status, const kc_json_t *json)
                      apr_pstrcat(r->pool, kc_json_dump(json, r->pool), "\n", NULL));
 }
 
+int akc_respond_plain(request_rec *r, const char *type, const char *body)
+{
+    guard(r);
+    if (type)
+        return send_body(r, HTTP_OK, type, body);
+    r->status = HTTP_OK;
+    ap_set_content_length(r, 0);
+    return DONE;
+}
+
 /* --- errors --- */
 
-/* Where a script sends its person to sign in, so that they come back to the page they are on. */
+/* Where a script sends its person to sign in, so that they come back to the page they are on. That
+ * page may demand less than what the script has asked for: so the address says what. */
 static const char *login_url(akc_request_t *request, request_rec *r)
 {
     const kc_login_client_t *client = akc_request_client(request, r);
     const char *page =
         kc_url_return(apr_table_get(r->headers_in, "Referer"), client->public_url, NULL, r->pool);
+    const char *url = apr_pstrcat(r->pool, client->public_url, request->server->conf->prefix,
+                                  "login?return=", kc_url_escape(page, r->pool), NULL);
+    kc_demand_t demand = kc_demand_of(akc_config_dir(r));
+    const char *sealed;
 
-    return apr_pstrcat(r->pool, client->public_url, request->server->conf->prefix,
-                       "login?return=", kc_url_escape(page, r->pool), NULL);
+    if (kc_demand_is_any(&demand) ||
+        kc_demand_seal(request->server->rp, &demand, r->pool, &sealed, NULL) != KC_OK)
+        return url;
+    return apr_pstrcat(r->pool, url, "&" KC_LOGIN_PARAMETERS_DEMAND "=", sealed, NULL);
+}
+
+/* RFC 6750 section 3; where one is signed in, but not well enough, RFC 9470 section 3. */
+static const char *challenge(request_rec *r, kc_reason_t reason)
+{
+    static const char ordinary[] = "Bearer realm=\"" AKC_AUTH_TYPE "\"";
+    kc_demand_t demand = kc_demand_of(akc_config_dir(r));
+
+    if (reason != KC_ERR_SIGN_IN_AGAIN)
+        return ordinary;
+    return apr_pstrcat(r->pool, ordinary, kc_demand_challenge(&demand, r->pool), NULL);
 }
 
 static const char *render_json(akc_request_t *request, request_rec *r, const kc_err_row_t *row)
@@ -102,6 +132,23 @@ static const char *render_json(akc_request_t *request, request_rec *r, const kc_
     return apr_pstrcat(r->pool, kc_json_dump(json, r->pool), "\n", NULL);
 }
 
+static const char *page_of(request_rec *r, const char *title, const char *html, const char *foot)
+{
+    return apr_pstrcat(r->pool, page_top, title, "</title>\n</head>\n<body>\n<main>\n<h1>", title,
+                       "</h1>\n", html, foot, "</main>\n</body>\n</html>\n", NULL);
+}
+
+/* By its Referrer-Policy a form on the page tells us where it was sent from. */
+int akc_respond_page(request_rec *r, int status, const char *title, const char *html)
+{
+    guard(r);
+    apr_table_setn(r->headers_out, "Referrer-Policy", "same-origin");
+    apr_table_setn(r->headers_out, "Content-Security-Policy",
+                   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+                   "frame-ancestors 'none'");
+    return send_body(r, status, "text/html; charset=utf-8", page_of(r, title, html, ""));
+}
+
 static const char *render_page(akc_request_t *request, request_rec *r, const kc_err_row_t *row,
                                const kc_err_t *err)
 {
@@ -116,12 +163,11 @@ static const char *render_page(akc_request_t *request, request_rec *r, const kc_
     if (err->reason == KC_ERR_PROVIDER_ERROR)
         says = apr_pstrcat(r->pool, "<p>It says: <code>", ap_escape_html(r->pool, err->detail),
                            "</code></p>\n", NULL);
-    return apr_pstrcat(r->pool, page_top, row->sentence, "</title>\n</head>\n<body>\n<main>\n<h1>",
-                       row->sentence, "</h1>\n<p>", row->advice, "</p>\n", says,
-                       "<a href=\"/\">Start page</a>\n<small>Tag <code>", row->tag,
-                       "</code> &middot; request <code>",
-                       ap_escape_html(r->pool, akc_request_id(request, r)),
-                       "</code></small>\n</main>\n</body>\n</html>\n", NULL);
+    return page_of(r, row->sentence, apr_pstrcat(r->pool, "<p>", row->advice, "</p>\n", says, NULL),
+                   apr_pstrcat(r->pool, "<a href=\"/\">Start page</a>\n<small>Tag <code>", row->tag,
+                               "</code> &middot; request <code>",
+                               ap_escape_html(r->pool, akc_request_id(request, r)),
+                               "</code></small>\n", NULL));
 }
 
 /* Sets the headers that belong to an error, and gives its body and type. */
@@ -132,7 +178,7 @@ static const char *render(akc_request_t *request, request_rec *r, const kc_err_t
 
     guard(r);
     if (row->status == HTTP_UNAUTHORIZED)
-        apr_table_setn(r->headers_out, "WWW-Authenticate", "Bearer realm=\"" AKC_AUTH_TYPE "\"");
+        apr_table_setn(r->headers_out, "WWW-Authenticate", challenge(r, err->reason));
     if (row->status == HTTP_SERVICE_UNAVAILABLE)
         apr_table_setn(r->headers_out, "Retry-After", retry_seconds);
     if (akc_request_is_api(r, r->method)) {
@@ -150,7 +196,10 @@ static int log_level(kc_reason_t reason, int status)
 {
     if (reason == KC_ERR_LOGIN_REQUIRED || reason == KC_ERR_NOT_FOUND)
         return APLOG_DEBUG;
-    if (reason == KC_ERR_SESSION_ENDED)
+    if (reason == KC_ERR_SESSION_ENDED || reason == KC_ERR_SESSION_IDLE ||
+        reason == KC_ERR_SESSION_MAX || reason == KC_ERR_SIGNED_OUT ||
+        reason == KC_ERR_REFRESH_REFUSED || reason == KC_ERR_SIGN_IN_AGAIN ||
+        reason == KC_ERR_SILENT)
         return APLOG_INFO;
     return status >= HTTP_INTERNAL_SERVER_ERROR ? APLOG_ERR : APLOG_WARNING;
 }
@@ -173,14 +222,33 @@ int akc_respond_error(akc_request_t *request, request_rec *r, const kc_err_t *er
     return send_body(r, kc_err_row(err->reason)->status, type, body);
 }
 
-int akc_respond_login(akc_request_t *request, request_rec *r, const char *return_url,
-                      const kc_login_round_t *round)
+int akc_respond_refusal(akc_request_t *request, request_rec *r, const kc_err_t *err)
+{
+    const kc_err_row_t *row = kc_err_row(err->reason);
+    kc_json_t *json = kc_json_new_object(r->pool);
+    const char *code = "invalid_request";
+
+    log_error(request, r, err);
+    if (row->status == HTTP_SERVICE_UNAVAILABLE) {
+        code = "temporarily_unavailable";
+        apr_table_setn(r->headers_out, "Retry-After", retry_seconds);
+    } else if (row->status >= HTTP_INTERNAL_SERVER_ERROR) {
+        code = "server_error";
+    }
+    kc_json_set_string(json, "error", code);
+    kc_json_set_string(json, "error_description", row->sentence);
+    kc_json_set_string(json, "tag", row->tag);
+    kc_json_set_string(json, "request_id", akc_request_id(request, r));
+    return akc_respond_json(r, row->status, json);
+}
+
+int akc_respond_login(akc_request_t *request, request_rec *r, const kc_login_request_t *wanted)
 {
     kc_login_answer_t answer;
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
 
-    if (kc_login_begin(request->server->rp, akc_request_client(request, r), return_url, round,
-                       r->pool, &answer, &err) != KC_OK)
+    if (kc_login_begin(request->server->rp, akc_request_client(request, r), wanted, r->pool,
+                       &answer, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
     ap_log_rerror(
         APLOG_MARK, APLOG_DEBUG, 0, r, "sign-in begins: client %s, redirect URI %s",
@@ -197,7 +265,7 @@ void akc_respond_forbid(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
 
-    if (!request || !request->has_looked || request->state != KC_SESSION_LIVE)
+    if (!request || !akc_request_is_signed_in(request, r))
         return;
     if ((r->status != HTTP_UNAUTHORIZED && r->status != HTTP_FORBIDDEN) || !r->user ||
         !r->ap_auth_type || strcmp(r->ap_auth_type, AKC_AUTH_TYPE) != 0)

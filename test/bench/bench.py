@@ -18,6 +18,7 @@ import callgrind
 import machine
 import measure
 import plot
+import refresh
 import report
 import stored
 from servers import ROOT, Backend, Provider, Proxy, Room  # puts test/lib on the path
@@ -26,7 +27,7 @@ from variants import AGAIN, PEER_MEMCACHE, PEER_SHARED, PLAIN, Catalogue
 from memcached import Memcached
 from process import Failure
 
-PARTS = ("headline", "connections", "children", "sessions", "instructions", "bytes", "sign-in")
+PARTS = ("headline", "connections", "children", "sessions", "refresh", "instructions", "bytes", "sign-in")
 CONNECTIONS, CHILDREN = (1, 8, 32, 256), (1, 2, 4)
 # Connections fall to the children unevenly, and a child whose threads are all busy closes some.
 THREADS = max(CONNECTIONS)
@@ -43,7 +44,8 @@ class Bench:
     def __init__(self, room, options):
         self.room, self.options, self.running = room, options, []
         self.backend = self.keep(Backend(room))
-        self.catalogue = Catalogue(room, self.keep(Provider(room)).issuer)
+        self.provider = self.keep(Provider(room))
+        self.catalogue = Catalogue(room, self.provider.issuer)
         self.profile = ""
 
     def keep(self, server):
@@ -130,6 +132,15 @@ class Bench:
         found = self.rounds(cases, self.options.more_rounds, lambda key: key.partition("@")[0] + "@1/1")
         return {**found, "seed_seconds": seconds}
 
+    def measure_refresh(self):
+        proxy = self.proxy(self.catalogue.first(self.memcached()))
+        try:
+            turns = refresh.take_turns(refresh.cases(proxy, HEADLINE_CONNECTIONS, self.provider), self.backend,
+                                       self.options.refresh_rounds, say)
+        finally:
+            self.provider.reset()
+        return {"rows": refresh.summary(turns), "turns": turns}
+
     def measure_instructions(self):
         counts, texts, base = {}, [], None
         variants = self.all_variants()
@@ -167,17 +178,18 @@ def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--more-rounds", type=int)
+    parser.add_argument("--refresh-rounds", type=int)
     parser.add_argument("--seconds", type=int)
     parser.add_argument("--most-sessions", type=int)
     parser.add_argument("--only", choices=PARTS, action="append")
     for name in ("--quick", "--control", "--strict"):
         parser.add_argument(name, action="store_true")
     options = parser.parse_args()
-    defaults = (3, 1, 1, 10_000) if options.quick else (20, 6, 1, 1_000_000)
-    for name, value in zip(("rounds", "more_rounds", "seconds", "most_sessions"), defaults):
+    numbers = ("rounds", "more_rounds", "refresh_rounds", "seconds", "most_sessions")
+    for name, value in zip(numbers, (3, 1, 2, 1, 10_000) if options.quick else (20, 6, 10, 1, 1_000_000)):
         if getattr(options, name) is None:
             setattr(options, name, value)
-    if min(options.rounds, options.more_rounds, options.seconds, options.most_sessions) < 1:
+    if min(getattr(options, name) for name in numbers) < 1:
         parser.error("numbers must be at least 1")
     options.parts = ["headline"] if options.control else [one for one in PARTS if one in (options.only or PARTS)]
     return options

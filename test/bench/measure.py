@@ -17,15 +17,25 @@ WARM_UP = 1  # seconds
 
 
 class Case:
-    """A server, and the load that is put on it: with its one cookie, or with many of a file."""
+    """A server, and the load that is put on it: with its one cookie or another one, or with many of a file."""
 
-    def __init__(self, key, proxy, connections, cookies=None, active=0):
+    def __init__(self, key, proxy, connections, cookies=None, active=0, cookie=None):
         self.key, self.proxy, self.connections = key, proxy, connections
-        self.cookies, self.active = cookies, active
+        self.cookies, self.active, self.cookie = cookies, active, cookie or proxy.cookie
+
+    def check(self):
+        self.proxy.check(self.cookie)
+
+    def begin(self):
+        """What is to be done right before each turn."""
+
+    def figures(self, text):
+        """What else a turn has shown, right after it; text: wrk's output."""
+        return {}
 
     def argv(self, seconds):
         argv = ["wrk", "-t1", f"-c{self.connections}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
-        headers = [*HEADERS] if self.cookies else [*HEADERS, ("Cookie", self.proxy.cookie)]
+        headers = [*HEADERS] if self.cookies else [*HEADERS, ("Cookie", self.cookie)]
         for name, value in headers:
             argv += ["-H", f"{name}: {value}"]
         if self.cookies:
@@ -36,7 +46,8 @@ class Case:
 def load(case, backend, seconds):
     """Puts a server under load; every request must be answered, and reach the backend."""
     proxy = case.proxy
-    proxy.check()
+    case.check()
+    case.begin()
     before, spent = backend.requests(), proxy.processor_seconds()
     try:
         done = subprocess.run(case.argv(seconds), capture_output=True, text=True, timeout=seconds + 60, check=False)
@@ -52,13 +63,23 @@ def load(case, backend, seconds):
     reached = backend.requests() - before - 1
     if reached < answered:
         raise Failure(f"{proxy.name}: {answered} answers, but only {reached} requests reached the backend")
-    proxy.check()
+    found = case.figures(text)
+    case.check()
     return {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)),
-            "cpu_us": 1e6 * spent / answered, "p50_ms": latency(text, 50), "p99_ms": latency(text, 99)}
+            "cpu_us": 1e6 * spent / answered, "p50_ms": latency(text, 50), "p99_ms": latency(text, 99),
+            "worst_ms": worst(text), **found}
 
 
 def latency(text, percent):
-    number, unit = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)\s*$", text, re.M).groups()
+    return milliseconds(*re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)\s*$", text, re.M).groups())
+
+
+def worst(text):
+    """The third of average, deviation and most."""
+    return milliseconds(*re.search(r"^\s+Latency(?:\s+[\d.]+\w+){2}\s+([\d.]+)(us|ms|s|m)\s", text, re.M).groups())
+
+
+def milliseconds(number, unit):
     return round(float(number) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60000}[unit], 3)
 
 

@@ -157,6 +157,12 @@ def sessions(found, _):
                   list(groups.items()), 0.95, share=True)
 
 
+def renewal(found, _):
+    return Bars("While tokens are renewed", "p99 of the requests that no renewal held up, in milliseconds", [
+        (label, COLOURS[FIRST], row["others_p99_ms"], *row["others_p99_ms_spread"], f"{row['others_p99_ms']:.1f}")
+        for label, row in zip(("never", "each second", "each second, late"), found["rows"].values())])
+
+
 def bytes_held(found, _):
     names = (("no tokens", "without tokens", COLOURS[FIRST]), ("three tokens", "three Keycloak tokens", COLOURS[FIRST]),
              (PEER_MEMCACHE, LABELS[PEER_MEMCACHE], COLOURS[PEER_MEMCACHE]))
@@ -168,7 +174,7 @@ def bytes_held(found, _):
 PANELS = {"headline": headline, "instructions": instructions,
           "connections": over("Connections", "requests per second, 2 children"),
           "children": over("Children of httpd", "requests per second, 32 connections"),
-          "sessions": sessions, "bytes": bytes_held}
+          "sessions": sessions, "refresh": renewal, "bytes": bytes_held}
 
 
 def legend(y):

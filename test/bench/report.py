@@ -2,11 +2,14 @@
 """What was found, as tables, and what it says of the targets."""
 
 import machine
+import refresh
 from variants import EACH, FIRST, LABELS, PEER_MEMCACHE, PLAIN, SHARED
 
 LEAST_FIRST, LEAST_EACH, LEAST_PEER, LEAST_SESSIONS = 0.95, 0.70, 2, 0.95
 MOST_FIRST, MOST_EACH = 10_000, 40_000  # instructions added to a request
 MOST_BYTES, MOST_BYTES_BARE = 1600, 400  # of a session
+MOST_REFRESH = 1.10  # p99 while tokens are renewed, as a multiple
+HELD_BY_EACH = 1  # requests that wait for a renewal
 ROUNDS = ("Medians of {rounds} rounds, in brackets the least and the most. Each turn of a server stands between two of the one "
           "that it is compared with; the ratio is to the mean of these.")
 COUNTED = ("Instructions: callgrind, 1,200 requests less 200, on one connection; views of the first tier live 60 s there, "
@@ -89,6 +92,32 @@ def sessions(found, _):
     yield table(["stored", "active", LABELS[FIRST], LABELS[EACH]], rows.values())
 
 
+REFRESH_LABELS = {refresh.KEPT: "live long", refresh.RENEWED: "renewed each second",
+                  refresh.LATE: f"renewed each second, answered after {1000 * refresh.LATE_SECONDS:.0f} ms"}
+
+
+def cell(row, name, form):
+    return spread(row[name], row[name + "_spread"], form)
+
+
+def renewal(found, _):
+    rows, held = [], refresh.HELD_US // 1000
+    for key, row in found["rows"].items():
+        rows.append([REFRESH_LABELS[key],
+                     *(cell(row, f"{name}_ms", "{:.1f}") for name in ("p50", "p99", "others_p99", "worst")),
+                     *(cell(row, name, "{:.0f}") for name in ("refreshes", "held_up")),
+                     *(cell(row, f"{name}_ratio", "{:.3f}") for name in ("p99", "others_p99")), rate(row)])
+    yield "While a session's tokens are renewed (32 connections, 2 children, memcached, default settings)"
+    yield (f"Medians of {len(found['turns'][refresh.RENEWED])} turns of {refresh.SECONDS} s, in brackets the least and "
+           "the most; latencies in milliseconds. All load is on one session. Each turn with renewals stands between two "
+           "with tokens that live long; the ratios are to the geometric mean of these, and those of the latter, to the "
+           "turns of their like before and behind, show how exact this is. The provider counts the renewals. To a request "
+           "that was held up wrk adds those that its connection would have made meanwhile, and its p99 is of all these; "
+           f"p99 of the others is of the requests that were made and took less than {held} ms.")
+    yield table(["tokens", "p50", "p99", "p99 of the others", "worst", "renewals in a turn", f"requests over {held} ms",
+                 "ratio of p99", "of the others", "requests/s"], rows)
+
+
 def instructions(found, parts):
     if "headline" in parts:
         return
@@ -120,7 +149,7 @@ def sign_in(found, _):
 
 
 WRITERS = {"headline": headline, "connections": connections, "children": children, "sessions": sessions,
-           "instructions": instructions, "bytes": bytes_held, "sign-in": sign_in}
+           "refresh": renewal, "instructions": instructions, "bytes": bytes_held, "sign-in": sign_in}
 
 
 def tables(parts, about):
@@ -143,10 +172,15 @@ def most(what, value, bound):
     return value <= bound, f"{what}: {value:,}, at most {bound:,}"
 
 
+def exactly(what, value, wanted):
+    return value == wanted, f"{what}: {value:g}, exactly {wanted}"
+
+
 def verdict(parts):
     """(good, text) for each target that was measured."""
     return [*_verdict_headline(parts.get("headline")), *_verdict_sessions(parts.get("sessions")),
-            *_verdict_counts(parts.get("instructions")), *_verdict_bytes(parts.get("bytes"))]
+            *_verdict_refresh(parts.get("refresh")), *_verdict_counts(parts.get("instructions")),
+            *_verdict_bytes(parts.get("bytes"))]
 
 
 def _verdict_headline(found):
@@ -166,6 +200,15 @@ def _verdict_sessions(found):
         if stored == 1_000_000:
             yield least(f"throughput, {LABELS[variant]}, {stored:,} sessions of which {active:,} active, against 1",
                         row["ratio"], LEAST_SESSIONS)
+
+
+def _verdict_refresh(found):
+    if not found:
+        return
+    kept, renewed, late = (found["rows"][key] for key in (refresh.KEPT, refresh.RENEWED, refresh.LATE))
+    yield most(f"p99 while tokens are renewed, against tokens that live long (these against themselves: "
+               f"{kept['p99_ratio']:.3f})", round(renewed["p99_ratio"], 3), MOST_REFRESH)
+    yield exactly("requests held up by each renewal that is answered late", late["held_by_each"], HELD_BY_EACH)
 
 
 def _verdict_counts(found):

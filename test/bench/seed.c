@@ -189,6 +189,7 @@ static void describe(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool)
     session->sub = "5b0a2c1e-0000-4000-8000-000000000001";
     session->sid = "";
     session->user = session->email = "alice@example.com";
+    session->acr = "1";
     session->groups = "team-a,team-b/lead";
     session->headers = kc_session_list_make(NULL, pool);
     session->group_list = list_of("team-a", pool);

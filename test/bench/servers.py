@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The servers of the benchmark: nginx as backend, the fake provider, and httpd in each variant."""
 
+import json
 import os
 import pwd
 import secrets
 import shutil
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,6 +163,27 @@ class Provider(Server):
         self.listen(room, ["/usr/bin/python3", ROOT / "test/provider/provider.py", "--port", self.port,
                            "--presets", presets], folder, self.port)
 
+    def control(self, method, path="", settings=None):
+        """What the provider says to a control request, see provider.py."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/control/bench{path}", method=method,
+                                         data=None if settings is None else json.dumps(settings).encode())
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or "null")
+
+    def change(self, **settings):
+        self.control("PUT", settings=settings)
+
+    def reset(self):
+        self.control("DELETE")
+
+    def forget(self):
+        """Counts from here on."""
+        self.control("DELETE", "/log")
+
+    def refreshes(self):
+        """How many requests for new tokens in place of others it has had."""
+        return sum(["grant_type", "refresh_token"] in entry["params"] for entry in self.control("GET", "/log"))
+
 
 class Proxy(Server):
     """httpd as reverse proxy, in the variant given."""
@@ -189,15 +212,19 @@ class Proxy(Server):
     def sign_in(self):
         """Gets the cookie that the load is sent with; without a module a cookie of the same size."""
         if self.variant.protected:
-            browser = Browser()
-            page = browser.get(self.url)
-            cookie = browser.cookie(self.variant.cookie)
-            if page.status != 200 or cookie is None:
-                raise Failure(f"{self.name}: signing in led to {page}\nand of its error log:\n"
-                              f"{tail(self.folder / 'error.log')}")
-            self.cookie = f"{cookie.name}={cookie.value}"
+            self.cookie = self.new_session()
         self.check()
         return self
+
+    def new_session(self):
+        """The cookie of one more session."""
+        browser = Browser()
+        page = browser.get(self.url)
+        cookie = browser.cookie(self.variant.cookie)
+        if page.status != 200 or cookie is None:
+            raise Failure(f"{self.name}: signing in led to {page}\nand of its error log:\n"
+                          f"{tail(self.folder / 'error.log')}")
+        return f"{cookie.name}={cookie.value}"
 
     def check(self, cookie=None):
         """One request: the backend must be reached and see the identity, or none without a module."""

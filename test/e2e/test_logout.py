@@ -37,7 +37,7 @@ def test_logout_ends_both_sessions(site, realm):
     query = parse_qs(where.query)
     assert step.header("Location").startswith(realm.issuer + "/protocol/openid-connect/logout?")
     assert query["client_id"] == [realm.client]
-    assert query["post_logout_redirect_uri"] == [site.url + "/"]
+    assert query["post_logout_redirect_uri"] == [site.url + "/authservice/oidc/callback"]
     assert query["id_token_hint"][0].count(".") == 2
     after = browser.get(step.header("Location"))
     assert is_form(after), after
@@ -81,6 +81,34 @@ def test_logout_without_a_session(site):
     assert not answer.header("X-Backend")
     end = site.browser().get(site.url + "/authservice/logout")
     assert end.status == 200 and not end.header("X-Backend"), end
+
+
+def test_keycloak_session_is_over_even_if_the_browser_never_goes_there(site, realm):
+    browser = site.signed_in("alice")
+    step = site.get(browser, "/authservice/logout")
+    assert step.status == 303, step
+    assert realm.sessions("alice") == [], "its refresh token was revoked"
+    assert is_form(browser.get(site.url + "/api/next")), "the next visit shows the sign-in form"
+    assert "KC0" not in site.log()
+
+
+@pytest.mark.parametrize("uris", [None, "", "+"], ids=["none", "empty", "plus"])
+def test_client_without_post_logout_redirect_uris(new_site, realm, uris):
+    """As the console leaves it: Keycloak then takes the redirect URIs."""
+    site = new_site(realm)
+
+    def change(client):
+        client["attributes"]["post.logout.redirect.uris"] = uris
+    before = realm.admin("GET", "/clients/" + realm.client_uuid)["attributes"]
+    realm.change_client(change)
+    try:
+        browser = site.signed_in("alice")
+        after = browser.get(site.url + "/authservice/logout?return=/bye")
+        assert is_form(after), after
+        where = [step for step in after.history if "/oidc/callback?state=logout." in step.url]
+        assert len(where) == 1, after.history
+    finally:
+        realm.change_client(lambda client: client.update(attributes=before))
 
 
 def test_page_after_logout(new_site, realm):

@@ -8,6 +8,7 @@
 
 #include "fake_site.h"
 #include "login.h"
+#include "login_parameters.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -45,24 +46,41 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
  * world's random bytes are, so that inputs can name them. */
 static void begin(kc_fake_site_t *site, const char *return_url)
 {
-    const kc_login_round_t first = {0, 0};
+    const kc_login_request_t request = {.return_url = return_url};
     kc_login_answer_t answer;
 
-    need(kc_login_begin(site->rp, &site->client, return_url, &first, site->pool, &answer, NULL) ==
-         KC_OK);
+    need(kc_login_begin(site->rp, &site->client, &request, site->pool, &answer, NULL) == KC_OK);
     kc_fake_site_take(site, answer.cookies);
 }
 
 static void check_again(kc_fake_site_t *site, const char *query)
 {
-    kc_login_round_t round;
-    const char *url = NULL;
+    kc_login_request_t again;
     kc_err_t err;
+    kc_rc_t rc = kc_login_again(site->rp, &site->client, query, site->pool, &again, &err);
+    const char *url = again.return_url;
 
-    if (kc_login_again(site->rp, query, site->pool, &url, &round, &err) == KC_OK) {
-        need(url && url[0] == '/' && url[1] != '/' && url[1] != '\\');
-        need(round.number >= 1 && round.number <= KC_LOGIN_ROUNDS_MAX);
-    }
+    need(url && url[0] == '/' && url[1] != '/' && url[1] != '\\');
+    need(kc_demand_is_any(&again.demand));
+    if (rc == KC_OK)
+        need(again.round.number >= 1 && again.round.number <= KC_LOGIN_ROUNDS_MAX);
+}
+
+/* The same text as a query of the login address. */
+static void check_parameters(kc_fake_site_t *site, const char *query)
+{
+    kc_login_request_t request;
+    kc_login_answer_t answer;
+    kc_err_t err;
+    kc_rc_t rc = kc_login_parameters_read(site->rp, query, site->pool, &request, &err);
+
+    need(rc == KC_OK || (rc == KC_REFUSED && err.reason == KC_ERR_FORM));
+    if (rc != KC_OK)
+        return;
+    need(kc_demand_is_any(&request.demand));
+    need(request.parameters->nelts <= site->conf->login_parameters->nelts);
+    need(kc_login_begin(site->rp, &site->client, &request, site->pool, &answer, &err) == KC_OK ||
+         err.reason == KC_ERR_LOGIN_LOOP);
 }
 
 static void check_answer(const kc_fake_site_t *site, const kc_login_answer_t *answer)
@@ -102,6 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     need(kc_login_finish(site->rp, &site->client, query, pool, &answer, &err) != KC_OK);
     check_answer(site, &answer);
     check_again(site, query);
+    check_parameters(site, query);
     apr_pool_destroy(pool);
     return 0;
 }

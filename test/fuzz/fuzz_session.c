@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "session.h"
+#include "session_contents.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -48,8 +49,8 @@ static void use(const kc_session_t *session, kc_bytes_t compact, apr_pool_t *poo
     walk(&session->client_roles);
     need(kc_session_form_write(session, pool, &again, NULL) == KC_OK);
     need(again.len == compact.len && memcmp(again.data, compact.data, again.len) == 0);
-    (void)kc_session_id_token(session, pool);
-    (void)kc_session_claims(session, pool);
+    (void)kc_session_contents_id_token(session, pool);
+    (void)kc_session_contents_claims(session, pool);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -14,6 +14,7 @@ from process import Failure
 NAVIGATION = [
     ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) sign-in client"),
     ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+    ("Sec-Fetch-Site", "none"),
     ("Sec-Fetch-Mode", "navigate"),
     ("Sec-Fetch-Dest", "document"),
 ]

@@ -61,6 +61,12 @@ class Realm:
             client["attributes"]["post.logout.redirect.uris"] = after + "##" + public_url + "/*"
         self.change_client(change)
 
+    def send_logouts_to(self, url):
+        """Where Keycloak posts its logout tokens; it must reach that address itself."""
+        def change(client):
+            client["attributes"]["backchannel.logout.url"] = url + "/authservice/backchannel-logout"
+        self.change_client(change)
+
     def user(self, username):
         found = self.admin("GET", "/users?exact=true&username=" + quote(username))
         if not found:

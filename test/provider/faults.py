@@ -42,6 +42,12 @@ def _hang(handler, fault, body):
     handler.close_connection = True
 
 
+def _late(handler, fault, body):
+    """The right answer, after so many seconds."""
+    time.sleep(min(fault["seconds"], LONGEST))
+    handler.answer(200, body)
+
+
 def _drip(handler, fault, body):
     """One octet a second."""
     _head(handler, 200, {"Content-Type": "application/json", "Content-Length": len(body)})
@@ -117,6 +123,7 @@ FAULTS = {
     "status": _status,
     "drop": _drop,
     "hang": _hang,
+    "late": _late,
     "drip": _drip,
     "drip_header": _drip_header,
     "endless": _endless,

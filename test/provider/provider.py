@@ -10,6 +10,7 @@ Nobody signs in here: the authorization endpoint sends the browser back at once.
     PUT    /control/NAME         {"member": value, ...}   settings, see DEFAULTS in realm.py
     DELETE /control/NAME         settings back to the defaults
     POST   /control/NAME/rotate  a new key beside the old; /retire: a new key in place of the old ones
+    POST   /control/NAME/logout  {"member": value, ...}   a logout token, changed as ID_TOKEN_CHANGES in realm.py says
     GET    /control/NAME/log     every request so far; DELETE empties it
     GET    /control/NAME/keys    names of the keys
 
@@ -163,6 +164,12 @@ class Handler(BaseHTTPRequestHandler):
     def give_userinfo(self, realm, params):
         return 200, realm.userinfo(self.headers), "application/json", ()
 
+    def revoke(self, realm, params):
+        if self.command != "POST":
+            raise Refusal("invalid_request")
+        realm.revoke(self.headers, params, self.certificate())
+        return 200, b"", "text/plain", ()
+
     def end_session(self, realm, params):
         target = params.get("post_logout_redirect_uri")
         if not target:
@@ -178,6 +185,7 @@ ENDPOINTS = {
     "protocol/openid-connect/certs": "certs",
     "protocol/openid-connect/userinfo": "userinfo",
     "protocol/openid-connect/logout": "logout",
+    "protocol/openid-connect/revoke": "revoke",
 }
 
 RESPONSES = {
@@ -187,6 +195,7 @@ RESPONSES = {
     "certs": Handler.give_keys,
     "userinfo": Handler.give_userinfo,
     "logout": Handler.end_session,
+    "revoke": Handler.revoke,
 }
 
 CONTROL = {
@@ -195,6 +204,7 @@ CONTROL = {
     ("GET", ""): lambda realm, text: realm.settings,
     ("POST", "rotate"): lambda realm, text: realm.rotate(),
     ("POST", "retire"): lambda realm, text: realm.retire(),
+    ("POST", "logout"): lambda realm, text: {"logout_token": realm.logout_token(json.loads(text))},
     ("GET", "log"): lambda realm, text: realm.log,
     ("DELETE", "log"): lambda realm, text: realm.log.clear(),
     ("GET", "keys"): lambda realm, text: {"signing": realm.signing["kid"],

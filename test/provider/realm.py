@@ -37,8 +37,12 @@ DEFAULTS = {
     "faults": {},            # endpoint -> {"kind": name, ...}, see faults.py
     "rotate_at_token": False,
     "callback": {},          # {"set": {}, "delete": []} on the parameters sent back to the client
+    # The person's session here, whose password was asked for so many seconds ago (None: there is none);
+    # the classes (acr) that a sign-in can have, the first one unasked; whether max_age, acr_values and
+    # prompt are heeded.
+    "sso": {"age": 0, "classes": ["1"], "heeds": True},
 }
-MERGED = ("client", "user")
+MERGED = ("client", "user", "sso")
 
 
 # ---- keys ------------------------------------------------------------------------------------------
@@ -430,6 +434,7 @@ class Realm:
             "userinfo_endpoint": self.endpoint("userinfo"),
             "jwks_uri": self.endpoint("certs"),
             "end_session_endpoint": self.endpoint("logout"),
+            "revocation_endpoint": self.endpoint("revoke"),
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256"],
@@ -455,13 +460,35 @@ class Realm:
 
     def authorize(self, params):
         """Signs the user in at once; returns the parameters of the way back."""
-        code = b64u(os.urandom(24))
-        self.codes[code] = {"params": params, "spent": False, "user": copy.deepcopy(self.settings["user"])}
-        back = {"state": params.get("state", ""), "session_state": b64u(os.urandom(9)), "code": code}
+        error, since, acr = self.authenticate_person(params)
+        back = {"state": params.get("state", "")}
+        if error:
+            back["error"] = error
+        else:
+            code = b64u(os.urandom(24))
+            self.codes[code] = {"params": params, "spent": False, "user": copy.deepcopy(self.settings["user"]),
+                                "since": since, "acr": acr}
+            back.update(session_state=b64u(os.urandom(9)), code=code)
         if self.settings["discovery"].get("set", {}).get(
                 "authorization_response_iss_parameter_supported", True):
             back["iss"] = self.issuer
         return changed(back, self.fill(self.settings["callback"]))
+
+    def authenticate_person(self, params):
+        """What stands in the way, when the password was typed, and the class of the sign-in."""
+        sso, now = self.settings["sso"], int(time.time())
+        asked = params if sso["heeds"] else {}
+        wanted = [acr for acr in asked.get("acr_values", "").split() if acr in sso["classes"]]
+        acr = wanted[0] if wanted else sso["classes"][0]
+        is_recent = sso["age"] is not None and sso["age"] <= int(asked.get("max_age", 1 << 31))
+        if asked.get("prompt") == "none":
+            if not is_recent:
+                return "login_required", None, None
+            if acr != sso["classes"][0]:
+                return "interaction_required", None, None
+        if not is_recent or acr != sso["classes"][0]:
+            return None, now, acr
+        return None, now - sso["age"], acr
 
     def authenticate(self, headers, params, certificate):
         """The client's authentication, by the one method that the realm expects."""
@@ -482,6 +509,11 @@ class Realm:
             return self.tokens(copy.deepcopy(self.settings["user"]), held["nonce"], held)
         raise Refusal("unsupported_grant_type")
 
+    def revoke(self, headers, params, certificate):
+        """RFC 7009: an unknown token is as good as a revoked one."""
+        self.authenticate(headers, params, certificate)
+        self.refresh.pop(params.get("token", ""), None)
+
     def token_for_code(self, params):
         held = self.codes.get(params.get("code", ""))
         if held is None or held["spent"]:
@@ -495,25 +527,25 @@ class Realm:
         digest = b64u(hashlib.sha256(params.get("code_verifier", "").encode()).digest())
         if digest != asked.get("code_challenge") or len(params.get("code_verifier", "")) < 43:
             raise Refusal("invalid_grant")
-        return self.tokens(held["user"], asked.get("nonce"))
+        return self.tokens(held["user"], asked.get("nonce"), held)
 
-    def tokens(self, user, nonce, before=None):
-        """Tokens for a code, or (before: what was held for the refresh token) in place of others."""
+    def tokens(self, user, nonce, before):
+        """Tokens for what was held for a code, or for a refresh token in place of others."""
         if self.settings["rotate_at_token"]:
             self.rotate()
         now = int(time.time())
-        session = before["session"] if before else b64u(os.urandom(18))
-        since = before["since"] if before else now
+        session = before.get("session") or b64u(os.urandom(18))
+        since, acr = before["since"], before["acr"]
         claims = {"exp": now + self.settings["lifetime"], "iat": now, "auth_time": since, "jti": b64u(os.urandom(12)),
                   "iss": self.issuer, "aud": self.settings["client"]["id"], "typ": "ID",
-                  "azp": self.settings["client"]["id"], "sid": session, "acr": "1"}
+                  "azp": self.settings["client"]["id"], "sid": session, "acr": acr}
         if nonce is not None:
             claims["nonce"] = nonce
         claims.update(user)
         access = id_token(self, dict(claims, typ="Bearer", aud="account"), {})
         refresh = b64u(os.urandom(32))
         self.access[access] = user
-        self.refresh[refresh] = {"nonce": nonce, "session": session, "since": since}
+        self.refresh[refresh] = {"nonce": nonce, "session": session, "since": since, "acr": acr}
         answer = {
             "access_token": access, "expires_in": self.settings["lifetime"], "refresh_token": refresh,
             "refresh_expires_in": 1800, "token_type": "Bearer", "not-before-policy": 0,
@@ -521,6 +553,17 @@ class Realm:
             "session_state": session, "scope": "openid profile email",
         }
         return changed(answer, self.fill(self.settings["token_response"]))
+
+    def logout_token(self, change):
+        """A logout token for the user, as Keycloak makes them; change: as an ID token's."""
+        unknown = set(change) - set(ID_TOKEN_CHANGES)
+        if unknown:
+            raise KeyError(f"no such change to a token: {sorted(unknown)}")
+        now = int(time.time())
+        claims = {"exp": now + 120, "iat": now, "jti": b64u(os.urandom(12)), "iss": self.issuer,
+                  "aud": self.settings["client"]["id"], "sub": self.settings["user"]["sub"], "typ": "Logout",
+                  "events": {"http://schemas.openid.net/event/backchannel-logout": {}}}
+        return id_token(self, claims, {**change, "header": {"typ": "logout+jwt", **change.get("header", {})}})
 
     def userinfo(self, headers):
         scheme, _, token = headers.get("Authorization", "").partition(" ")

@@ -117,7 +117,7 @@ subtest 'logout ends the session here and at the realm' => sub {
     like $location, qr{/realms/logout/protocol/openid-connect/logout\?}, 'to end_session_endpoint';
     my $query = query_of($location);
     is $query->{client_id}, 'app', 'with client_id';
-    is $query->{post_logout_redirect_uri}, $browser->origin . '/', 'and where to come back to';
+    is $query->{post_logout_redirect_uri}, $browser->origin . '/authservice/oidc/callback', 'and where to come back to';
     is scalar(split /\./, $query->{id_token_hint} // ''), 3, 'and the ID token as hint';
     is $browser->session, undef, 'the cookie is deleted';
     my $before = hits('logout');
@@ -148,7 +148,7 @@ subtest 'logout where the realm has no end_session_endpoint' => sub {
 subtest 'KeycloakAfterLogoutURL' => sub {
     my $browser = signed_in('return-hosts') or return fail 'signing in';
     my $query = query_of($browser->get('/authservice/logout')->header('Location'));
-    is $query->{post_logout_redirect_uri}, $browser->origin . '/goodbye', 'is where the realm sends people';
+    is $browser->back_from_logout($query)->header('Location'), $browser->origin . '/goodbye', 'is where people arrive';
 };
 
 # ---- client authentication

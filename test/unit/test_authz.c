@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "authz.h"
+#include "pack.h"
 #include "testlib.h"
 
 Suite *kc_test_authz(void);

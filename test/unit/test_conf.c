@@ -11,6 +11,7 @@
 #include <apr_strings.h>
 
 #include "conf.h"
+#include "conf_parse.h"
 
 /* Two keys of 32 and more characters, given through the environment. */
 #define KEY_A "first-key-of-thirty-two-characters-or-more"
@@ -145,6 +146,8 @@ static const sample_t samples[] = {
     {KC_CONF_ROW_client_cert, UNSET, SAME("/k/client.pem"), "file:/k/b.pem", "/k/b.pem"},
     {KC_CONF_ROW_scope, "openid profile email", SAME("openid groups"),
      SAME("openid profile email")},
+    {KC_CONF_ROW_login_parameters, "kc_idp_hint ui_locales login_hint", SAME("ui_locales"),
+     SAME("kc_idp_hint ui_locales login_hint")},
     {KC_CONF_ROW_algorithms, ALGORITHMS, SAME("ES256"), SAME(ALGORITHMS)},
     {KC_CONF_ROW_clock_skew, "30s", "0", "0", "30", "30s"},
     {KC_CONF_ROW_user_info, "auto", "OFF", "off", SAME("auto")},
@@ -176,6 +179,8 @@ static const sample_t samples[] = {
     {KC_CONF_ROW_cache_size, "64M", "1048577", "1048577", "65536K", "64M"},
     {KC_CONF_ROW_session_max, "10h", "3650d", "3650d", SAME("10h")},
     {KC_CONF_ROW_session_idle, "1h", "30m", "30m", "60m", "1h"},
+    {KC_CONF_ROW_idle_ignore, UNSET, SAME("/a /b/*/c"), SAME("/d")},
+    {KC_CONF_ROW_close_streams, "on", SAME("off"), SAME("on")},
     {KC_CONF_ROW_refresh, "on", SAME("off"), SAME("on")},
     {KC_CONF_ROW_stale_grace, "5m", "0", "0", "300s", "5m"},
     {KC_CONF_ROW_login_timeout, "10m", "1s", "1s", "600", "10m"},
@@ -195,6 +200,8 @@ static const sample_t samples[] = {
     {KC_CONF_ROW_return_hosts, UNSET, SAME("portal.example portal.example:8443"),
      SAME("b.example")},
     {KC_CONF_ROW_unauth, "auto", SAME("pass"), SAME("auto")},
+    {KC_CONF_ROW_require_acr, UNSET, SAME("2 gold"), SAME("none")},
+    {KC_CONF_ROW_max_age, "0", "15m", "15m", "0", "0"},
 };
 
 static const sample_t *sample_of(int row)
@@ -225,20 +232,13 @@ static const void *merge(int row, const void *base, const void *add)
                              : (const void *)kc_conf_merge(base, add, pool);
 }
 
-/* All rows of directory scope are choices. */
 static const char *dump(int row, const void *conf)
 {
     const kc_conf_row_t *info = kc_conf_row((kc_conf_index_t)row);
-    char *words, *word, *state;
 
     if (!info->is_directory)
         return kc_conf_dump(conf, (kc_conf_index_t)row, pool);
-    ck_assert_int_eq(info->type, KC_CONF_CHOICE);
-    words = apr_pstrdup(pool, info->arguments);
-    word = apr_strtok(words, "|", &state);
-    for (int i = *(const int *)((const char *)conf + info->offset); i > 0 && word; i--)
-        word = apr_strtok(NULL, "|", &state);
-    return word;
+    return kc_conf_parse_dump((kc_conf_index_t)row, (const char *)conf + info->offset, pool);
 }
 
 static const kc_conf_place_t *place_of(int row, const void *conf)
@@ -393,6 +393,10 @@ typedef struct {
     const char *because;  /* part of the detail */
 } refusal_t;
 
+#define CHARACTERS_64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define CHARACTERS_256 CHARACTERS_64 CHARACTERS_64 CHARACTERS_64 CHARACTERS_64
+#define CHARACTERS_513 CHARACTERS_256 CHARACTERS_256 "x"
+
 static const refusal_t refusals[] = {
     {KC_CONF_ROW_client_id, "", "not empty"},
     {KC_CONF_ROW_client_secret, "/etc/keycloak/secret", "write file:"},
@@ -469,6 +473,14 @@ static const refusal_t refusals[] = {
     {KC_CONF_ROW_client_auth, "", "takes one of"},
     {KC_CONF_ROW_cookie_same_site, "Lax|Strict", "takes one of Lax"},
     {KC_CONF_ROW_unauth, "deny", "takes one of auto|login|401|pass"},
+    {KC_CONF_ROW_require_acr, "", "not empty"},
+    {KC_CONF_ROW_require_acr, "2 gold", "visible ASCII"},
+    {KC_CONF_ROW_require_acr, "go\"ld", "visible ASCII"},
+    {KC_CONF_ROW_require_acr, "go\\ld", "visible ASCII"},
+    {KC_CONF_ROW_require_acr, "g\xc3\xb6ld", "visible ASCII"},
+    {KC_CONF_ROW_require_acr, CHARACTERS_513, "512 characters together"},
+    {KC_CONF_ROW_max_age, "3651d", "must lie between 0 and 3650d"},
+    {KC_CONF_ROW_max_age, "never", "a duration such as"},
     {KC_CONF_ROW_headers, "X-Name", "not 1 arguments"},
     {KC_CONF_ROW_user_transform, "upper", "takes lower"},
     {KC_CONF_ROW_crypto_key, KEY_A, "takes file:PATH"},
@@ -505,17 +517,36 @@ START_TEST(wrong_arguments_are_refused)
 }
 END_TEST
 
-static void assert_two_refused(kc_conf_index_t row, const char *first, const char *second,
-                               const char *because)
+static void assert_two_refused_in(void *conf, kc_conf_index_t row, const char *first,
+                                  const char *second, const char *because)
 {
     const char *arguments[] = {first, second};
     kc_err_t err = {0};
 
-    ck_assert_int_eq(kc_conf_set(kc_conf_create(pool), row, 2, arguments, "f", 1, pool, &err),
-                     KC_REFUSED);
+    ck_assert_int_eq(kc_conf_set(conf, row, 2, arguments, "f", 1, pool, &err), KC_REFUSED);
     ck_assert_msg(strstr(err.detail, because) != NULL, "'%s' does not say '%s'", err.detail,
                   because);
 }
+
+static void assert_two_refused(kc_conf_index_t row, const char *first, const char *second,
+                               const char *because)
+{
+    assert_two_refused_in(kc_conf_create(pool), row, first, second, because);
+}
+
+START_TEST(no_acr_stands_beside_none)
+{
+    const char *none = "none", *gold = "gold";
+    kc_conf_dir_t *conf = kc_conf_dir_create(pool);
+
+    assert_two_refused_in(kc_conf_dir_create(pool), KC_CONF_ROW_require_acr, none, gold, "alone");
+    assert_two_refused_in(kc_conf_dir_create(pool), KC_CONF_ROW_require_acr, gold, none, "alone");
+    ck_assert_int_eq(set_one(conf, KC_CONF_ROW_require_acr, gold, NULL), KC_OK);
+    ck_assert_int_eq(set_one(conf, KC_CONF_ROW_require_acr, none, NULL), KC_REFUSED);
+    ck_assert_int_eq(set_one(conf, KC_CONF_ROW_require_acr, "2", NULL), KC_OK);
+    ck_assert_int_eq(conf->require_acr->nelts, 2);
+}
+END_TEST
 
 START_TEST(wrong_pairs_are_refused)
 {
@@ -749,6 +780,8 @@ END_TEST
 #define THIRTEEN FIVE FIVE " x y z"
 #define SIXTY_FIVE THIRTEEN THIRTEEN THIRTEEN THIRTEEN THIRTEEN
 #define SECRET BASE "KeycloakClientSecret s\n"
+#define SIXTEEN " a b c d e f g h i j k l m n o p"
+#define SIXTY_FOUR "0123456789012345678901234567890123456789012345678901234567890123"
 
 /* The example of RFC 7517 appendix A.2. */
 static const char private_jwk[] =
@@ -898,6 +931,11 @@ static const check_t checks[] = {
     {SECRET "KeycloakHeader Trailer a", KC_CONF_ROW_headers, "requests depend on it"},
     {SECRET "KeycloakHeader --- a", KC_CONF_ROW_headers, "requests depend on it"},
     {SECRET "KeycloakHeader X-Name name\nKeycloakHeader X-Mail email", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakIdleIgnore poll", KC_CONF_ROW_idle_ignore, "begin with /"},
+    {SECRET "KeycloakIdleIgnore /a /b?c", KC_CONF_ROW_idle_ignore, "know * alone"},
+    {SECRET "KeycloakIdleIgnore /[a-z]", KC_CONF_ROW_idle_ignore, "know * alone"},
+    {SECRET "KeycloakIdleIgnore /a%2fb", KC_CONF_ROW_idle_ignore, "know * alone"},
+    {SECRET "KeycloakIdleIgnore /a /notebook/*/*/api", KC_CONF_ROWS, ""},
     {SECRET "KeycloakPublicPath public", KC_CONF_ROW_public_paths, "begin with /"},
     {SECRET "KeycloakPublicPath /a/../b", KC_CONF_ROW_public_paths, "'..'"},
     {SECRET "KeycloakPublicPath /a/.", KC_CONF_ROW_public_paths, "'..'"},
@@ -910,7 +948,70 @@ static const check_t checks[] = {
     {SECRET "KeycloakReturnHosts a.example/x", KC_CONF_ROW_return_hosts, "HOST:PORT"},
     {SECRET "KeycloakReturnHosts *.example", KC_CONF_ROW_return_hosts, "HOST:PORT"},
     {SECRET "KeycloakReturnHosts a.example b.example:8443", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakLoginParameters kc_idp_hint kc_locale x-y.z", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakLoginParameters none", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakLoginParameters none x", KC_CONF_ROW_login_parameters, "takes none alone"},
+    {SECRET "KeycloakLoginParameters x none", KC_CONF_ROW_login_parameters, "takes none alone"},
+    {SECRET "KeycloakLoginParameters x y x", KC_CONF_ROW_login_parameters, "x twice"},
+    {SECRET "KeycloakLoginParameters x\nKeycloakLoginParameters x", KC_CONF_ROW_login_parameters,
+     "x twice"},
+    {SECRET "KeycloakLoginParameters a,b", KC_CONF_ROW_login_parameters, "takes names of"},
+    {SECRET "KeycloakLoginParameters 'a b'", KC_CONF_ROW_login_parameters, "takes names of"},
+    {SECRET "KeycloakLoginParameters a=b", KC_CONF_ROW_login_parameters, "takes names of"},
+    {SECRET "KeycloakLoginParameters " SIXTY_FOUR, KC_CONF_ROWS, ""},
+    {SECRET "KeycloakLoginParameters " SIXTY_FOUR "x", KC_CONF_ROW_login_parameters,
+     "takes names of"},
+    {SECRET "KeycloakLoginParameters" SIXTEEN, KC_CONF_ROWS, ""},
+    {SECRET "KeycloakLoginParameters" SIXTEEN " r", KC_CONF_ROW_login_parameters,
+     "takes up to 16 names, not 17"},
+    {BASE "KeycloakClientAuth none\nKeycloakLoginParameters client_id",
+     KC_CONF_ROW_login_parameters, "the sign-in depends on it"},
 };
+
+/* What the protocol and the login address use themselves: no link may set it. */
+static const char *const reserved[] = {"client_id",
+                                       "redirect_uri",
+                                       "response_type",
+                                       "response_mode",
+                                       "scope",
+                                       "state",
+                                       "nonce",
+                                       "code_challenge",
+                                       "code_challenge_method",
+                                       "request",
+                                       "request_uri",
+                                       "claims",
+                                       "prompt",
+                                       "max_age",
+                                       "acr_values",
+                                       "iss",
+                                       "id_token_hint",
+                                       "registration",
+                                       "resource",
+                                       "audience",
+                                       "authorization_details",
+                                       "dpop_jkt",
+                                       "client_secret",
+                                       "client_assertion",
+                                       "client_assertion_type",
+                                       "return",
+                                       "target_link_uri",
+                                       "demand",
+                                       "Client_ID",
+                                       "SCOPE"};
+
+START_TEST(no_link_sets_what_the_sign_in_depends_on)
+{
+    const char *lines =
+        apr_pstrcat(pool, SECRET "KeycloakLoginParameters login_hint ", reserved[_i], NULL);
+    kc_conf_index_t index = KC_CONF_ROWS;
+    kc_err_t err = {0};
+
+    ck_assert_int_eq(kc_conf_check(conf_of(lines), &index, pool, &err), KC_REFUSED);
+    ck_assert_int_eq(index, KC_CONF_ROW_login_parameters);
+    ck_assert_msg(strstr(err.detail, reserved[_i]) != NULL, "%s", err.detail);
+}
+END_TEST
 
 /* "@" in a line stands for the test's folder. */
 static kc_conf_t *conf_in_folder(const char *lines)
@@ -1024,6 +1125,7 @@ Suite *kc_test_conf(void)
     tcase_set_timeout(lines, EXEC_PATIENCE);
     tcase_add_loop_test(lines, wrong_arguments_are_refused, 0,
                         (int)(sizeof(refusals) / sizeof(refusals[0])));
+    tcase_add_test(lines, no_acr_stands_beside_none);
     tcase_add_test(lines, wrong_pairs_are_refused);
     tcase_add_test(lines, a_files_first_line_is_the_secret);
     tcase_add_test(lines, files_without_a_secret_are_refused);
@@ -1032,6 +1134,8 @@ Suite *kc_test_conf(void)
     tcase_add_test(lines, the_environment_can_hold_a_secret);
     tcase_add_test(lines, keys_have_32_characters);
     tcase_add_test(lines, names_are_transformed);
+    tcase_add_loop_test(lines, no_link_sets_what_the_sign_in_depends_on, 0,
+                        (int)(sizeof(reserved) / sizeof(reserved[0])));
     tcase_add_loop_test(lines, settings_are_checked_together, 0,
                         (int)(sizeof(checks) / sizeof(checks[0])));
     tcase_add_test(lines, files_are_read_at_start);

@@ -45,6 +45,12 @@ static const cell_t cells[] = {
     {KC_SESSION_UNKNOWN, KC_FLOW_CALLBACK,   KC_FLOW_UNAVAILABLE},
     {KC_SESSION_UNKNOWN, KC_FLOW_LOGOUT,     KC_FLOW_UNAVAILABLE},
     {KC_SESSION_UNKNOWN, KC_FLOW_SUBREQUEST, KC_FLOW_UNAVAILABLE},
+    {KC_SESSION_WEAK,    KC_FLOW_NAVIGATION, KC_FLOW_LOGIN},
+    {KC_SESSION_WEAK,    KC_FLOW_API,        KC_FLOW_DENY},
+    {KC_SESSION_WEAK,    KC_FLOW_OPEN,       KC_FLOW_GO_NAMELESS},
+    {KC_SESSION_WEAK,    KC_FLOW_CALLBACK,   KC_FLOW_LOGIN},
+    {KC_SESSION_WEAK,    KC_FLOW_LOGOUT,     KC_FLOW_END},
+    {KC_SESSION_WEAK,    KC_FLOW_SUBREQUEST, KC_FLOW_DENY},
 };
 /* clang-format on */
 
@@ -198,6 +204,99 @@ START_TEST(only_the_plainest_spelling_is_public)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- patterns */
+
+static const struct {
+    const char *path;
+    int is_matched;
+} matches[] = {
+    {"/poll", 1},
+    {"/poll/deeper/still", 1},
+    {"/polls", 0},
+    {"/", 0},
+    {"", 0},
+    {"*", 0},
+    {"/x/poll", 0},
+    {"/notebook/ns/name/api", 1},
+    {"/notebook/ns/name/api/kernels", 1},
+    {"/notebook/ns/name/apis", 0},
+    {"/notebook/ns/name/tree", 0},
+    {"/notebook/ns/api", 0},
+    {"/notebook/ns/a/b/api", 0},
+    {"/notebook///api", 1},
+};
+
+START_TEST(a_pattern_covers_what_is_below_it)
+{
+    apr_array_header_t *list;
+    apr_pool_t *pool;
+    char *path;
+
+    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
+    list = apr_array_make(pool, 2, sizeof(const char *));
+    ck_assert_int_eq(kc_flow_is_matched(matches[_i].path, list), 0);
+    APR_ARRAY_PUSH(list, const char *) = "/poll";
+    APR_ARRAY_PUSH(list, const char *) = "/notebook/*/*/api";
+    ck_assert_int_eq(kc_flow_is_matched(matches[_i].path, list), matches[_i].is_matched);
+    path = apr_palloc(pool, 20001);
+    memset(path, '/', 20000); /* a path without end costs nothing */
+    path[20000] = '\0';
+    ck_assert_int_eq(kc_flow_is_matched(path, list), 0);
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- who has asked */
+
+#define PUBLIC "https://kubeflow.example.com"
+
+static const struct {
+    kc_flow_traces_t traces;
+    kc_flow_source_t source;
+} sources[] = {
+    {{NULL, NULL, NULL}, KC_FLOW_UNTOLD},
+    {{"same-origin", NULL, NULL}, KC_FLOW_OWN},
+    {{"none", NULL, NULL}, KC_FLOW_OWN},
+    {{"same-site", NULL, NULL}, KC_FLOW_FOREIGN},
+    {{"cross-site", NULL, NULL}, KC_FLOW_FOREIGN},
+    {{"anything", NULL, NULL}, KC_FLOW_FOREIGN},
+    {{"cross-site", PUBLIC, NULL}, KC_FLOW_FOREIGN},
+    {{"cross-site", NULL, PUBLIC "/x"}, KC_FLOW_FOREIGN},
+    {{"cross-site", "https://partner.example.com", NULL}, KC_FLOW_OWN},
+    {{"same-origin", "null", NULL}, KC_FLOW_OWN},
+    {{NULL, PUBLIC, NULL}, KC_FLOW_OWN},
+    {{NULL, "null", NULL}, KC_FLOW_FOREIGN},
+    {{NULL, "", NULL}, KC_FLOW_FOREIGN},
+    {{NULL, "null", PUBLIC "/x"}, KC_FLOW_FOREIGN},
+    {{NULL, "http://kubeflow.example.com", NULL}, KC_FLOW_FOREIGN},
+    {{NULL, PUBLIC ":8443", NULL}, KC_FLOW_FOREIGN},
+    {{NULL, PUBLIC ".evil.example.com", NULL}, KC_FLOW_FOREIGN},
+    {{NULL, "https://kubeflow.example.com@evil.example.com", NULL}, KC_FLOW_FOREIGN},
+    {{NULL, "https://evil.example.com", PUBLIC "/x"}, KC_FLOW_FOREIGN},
+    {{NULL, "https://partner.example.com", NULL}, KC_FLOW_OWN},
+    {{NULL, NULL, PUBLIC "/x?y=\\ //"}, KC_FLOW_OWN},
+    {{NULL, NULL, PUBLIC}, KC_FLOW_OWN},
+    {{NULL, NULL, PUBLIC "?x"}, KC_FLOW_OWN},
+    {{NULL, NULL, "https://evil.example.com/" PUBLIC "/"}, KC_FLOW_FOREIGN},
+    {{NULL, NULL, "https://evil.example.com#" PUBLIC}, KC_FLOW_FOREIGN},
+    {{NULL, NULL, "/x"}, KC_FLOW_FOREIGN},
+    {{NULL, NULL, "//kubeflow.example.com/"}, KC_FLOW_FOREIGN},
+    {{NULL, NULL, "javascript://kubeflow.example.com/"}, KC_FLOW_FOREIGN},
+};
+
+START_TEST(pages_of_other_sites_are_told_from_ours)
+{
+    apr_array_header_t *hosts;
+    apr_pool_t *pool;
+
+    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
+    hosts = apr_array_make(pool, 1, sizeof(const char *));
+    APR_ARRAY_PUSH(hosts, const char *) = "partner.example.com";
+    ck_assert_int_eq(kc_flow_source(&sources[_i].traces, PUBLIC, hosts, pool), sources[_i].source);
+    apr_pool_destroy(pool);
+}
+END_TEST
+
 static void start_apr(void)
 {
     ck_assert_int_eq(apr_initialize(), APR_SUCCESS);
@@ -220,6 +319,10 @@ Suite *kc_test_flow(void)
     tcase_add_checked_fixture(path, start_apr, apr_terminate);
     tcase_add_loop_test(path, only_the_plainest_spelling_is_public, 0,
                         (int)(sizeof(paths) / sizeof(paths[0])));
+    tcase_add_loop_test(path, a_pattern_covers_what_is_below_it, 0,
+                        (int)(sizeof(matches) / sizeof(matches[0])));
+    tcase_add_loop_test(path, pages_of_other_sites_are_told_from_ours, 0,
+                        (int)(sizeof(sources) / sizeof(sources[0])));
     suite_add_tcase(suite, path);
     suite_add_tcase(suite, table);
     suite_add_tcase(suite, kind);

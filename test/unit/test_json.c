@@ -386,6 +386,23 @@ START_TEST(built_objects_are_dumped_compactly)
 }
 END_TEST
 
+START_TEST(arrays_are_built_in_place)
+{
+    kc_json_t *object = kc_json_new_object(testlib_pool);
+    kc_json_t *array = kc_json_set_array(object, "a");
+    kc_json_t *inner;
+
+    kc_json_add_string(array, "x\"");
+    kc_json_add_string(array, "\xff");
+    inner = kc_json_add_object(array);
+    kc_json_set_boolean(inner, "yes", 7);
+    kc_json_set_boolean(inner, "no", 0);
+    (void)kc_json_set_array(object, "none");
+    ck_assert_str_eq(kc_json_dump(object, testlib_pool),
+                     "{\"a\":[\"x\\\"\",\"?\",{\"yes\":true,\"no\":false}],\"none\":[]}");
+}
+END_TEST
+
 START_TEST(copies_outlive_their_source)
 {
     kc_json_t *object = kc_json_new_object(testlib_pool);
@@ -422,6 +439,7 @@ Suite *kc_test_json(void)
     tcase_add_test(tests, every_member_is_visited);
     tcase_add_test(tests, scalars_become_text);
     tcase_add_test(tests, built_objects_are_dumped_compactly);
+    tcase_add_test(tests, arrays_are_built_in_place);
     tcase_add_test(tests, copies_outlive_their_source);
     suite_add_tcase(suite, tests);
     return suite;

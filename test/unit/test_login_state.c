@@ -24,15 +24,32 @@ static void setup(void)
     fake = site->fake;
 }
 
+/* kc_login_state_make of an ordinary sign-in. */
+static kc_rc_t make(const char *return_url, const kc_login_round_t *round, kc_login_state_t *out)
+{
+    kc_login_request_t request = {.return_url = return_url, .round = *round};
+
+    return kc_login_state_make(site->rp, &request, testlib_pool, out, &last);
+}
+
+/* What a state tells by itself. */
+static kc_rc_t again(const char *text, const char **url, kc_login_round_t *round)
+{
+    kc_login_request_t request;
+    kc_rc_t rc = kc_login_state_again(site->rp, text, testlib_pool, &request, &last);
+
+    *url = request.return_url;
+    *round = request.round;
+    return rc;
+}
+
 /* Begins a sign-in in the browser. */
 static kc_login_state_t begin(const char *return_url)
 {
     apr_array_header_t *cookies = apr_array_make(testlib_pool, 4, sizeof(const char *));
     kc_login_state_t state;
 
-    ck_assert_int_eq(
-        kc_login_state_make(site->rp, return_url, &first_round, testlib_pool, &state, &last),
-        KC_OK);
+    ck_assert_int_eq(make(return_url, &first_round, &state), KC_OK);
     ck_assert_int_eq(
         kc_login_state_keep(site->rp, &site->client, &state, testlib_pool, cookies, &last), KC_OK);
     kc_fake_site_take(site, cookies);
@@ -148,8 +165,7 @@ START_TEST(without_random_bytes_there_is_no_state)
     kc_login_state_t state;
 
     fake->is_random_broken = 1;
-    ck_assert_int_eq(kc_login_state_make(site->rp, "/", &first_round, testlib_pool, &state, &last),
-                     KC_FAULT);
+    ck_assert_int_eq(make("/", &first_round, &state), KC_FAULT);
     ck_assert_int_eq(last.reason, KC_ERR_CRYPTO);
 }
 END_TEST
@@ -161,8 +177,7 @@ START_TEST(the_cookie_has_its_flags_and_its_time)
     const char *text;
 
     site->client.is_https = _i;
-    ck_assert_int_eq(kc_login_state_make(site->rp, "/", &first_round, testlib_pool, &state, NULL),
-                     KC_OK);
+    ck_assert_int_eq(make("/", &first_round, &state), KC_OK);
     ck_assert_int_eq(
         kc_login_state_keep(site->rp, &site->client, &state, testlib_pool, cookies, NULL), KC_OK);
     ck_assert_int_eq(cookies->nelts, 1);
@@ -303,8 +318,7 @@ START_TEST(the_return_url_of_another_state_is_not_taken)
 
     ck_assert_int_eq(find(mixed, &found), KC_OK);
     ck_assert_str_eq(found.return_url, "/");
-    ck_assert_int_eq(kc_login_state_again(site->rp, mixed, testlib_pool, &url, &round, &last),
-                     KC_OK);
+    ck_assert_int_eq(again(mixed, &url, &round), KC_OK);
     ck_assert_str_eq(url, "/");
 }
 END_TEST
@@ -371,9 +385,7 @@ START_TEST(a_text_that_is_no_state_is_refused)
     for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         ck_assert_int_eq(find(texts[i], &found), KC_REFUSED);
         ck_assert_int_eq(last.reason, KC_ERR_CALLBACK);
-        ck_assert_int_eq(
-            kc_login_state_again(site->rp, texts[i], testlib_pool, &url, &round, &last),
-            KC_REFUSED);
+        ck_assert_int_eq(again(texts[i], &url, &round), KC_REFUSED);
         ck_assert_int_eq(last.reason, KC_ERR_CALLBACK);
     }
 }
@@ -412,9 +424,7 @@ START_TEST(ten_tabs_each_find_their_own_page)
             ck_assert_int_eq(find(state[i].text, &found), KC_OK);
             ck_assert_str_eq(found.return_url, path);
         }
-        ck_assert_int_eq(
-            kc_login_state_again(site->rp, state[i].text, testlib_pool, &url, &round, &last),
-            KC_OK);
+        ck_assert_int_eq(again(state[i].text, &url, &round), KC_OK);
         ck_assert_str_eq(url, path);
     }
 }
@@ -509,24 +519,20 @@ START_TEST(a_sign_in_begins_again_three_times_in_a_minute)
     int i;
 
     for (i = 0; i <= KC_LOGIN_ROUNDS_MAX; i++) {
-        ck_assert_int_eq(kc_login_state_make(site->rp, "/page", &round, testlib_pool, &state, NULL),
-                         KC_OK);
+        ck_assert_int_eq(make("/page", &round, &state), KC_OK);
         fake->now += 10;
         if (i == KC_LOGIN_ROUNDS_MAX)
             break;
-        ck_assert_int_eq(
-            kc_login_state_again(site->rp, state.text, testlib_pool, &url, &round, &last), KC_OK);
+        ck_assert_int_eq(again(state.text, &url, &round), KC_OK);
         ck_assert_uint_eq(round.number, (unsigned int)i + 1);
         ck_assert_int_eq(round.since, KC_FAKE_NOW);
     }
-    ck_assert_int_eq(kc_login_state_again(site->rp, state.text, testlib_pool, &url, &round, &last),
-                     KC_REFUSED);
+    ck_assert_int_eq(again(state.text, &url, &round), KC_REFUSED);
     ck_assert_int_eq(last.reason, KC_ERR_LOGIN_LOOP);
     ck_assert_str_eq(url, "/page");
     /* the minute is over: a first round again */
     fake->now = KC_FAKE_NOW + KC_LOGIN_ROUNDS_SECONDS;
-    ck_assert_int_eq(kc_login_state_again(site->rp, state.text, testlib_pool, &url, &round, &last),
-                     KC_OK);
+    ck_assert_int_eq(again(state.text, &url, &round), KC_OK);
     ck_assert_uint_eq(round.number, 1);
     ck_assert_int_eq(round.since, fake->now);
 }
@@ -540,11 +546,9 @@ START_TEST(slow_rounds_never_end_in_a_page)
     int i;
 
     for (i = 0; i < 20; i++) {
-        ck_assert_int_eq(kc_login_state_make(site->rp, "/page", &round, testlib_pool, &state, NULL),
-                         KC_OK);
+        ck_assert_int_eq(make("/page", &round, &state), KC_OK);
         fake->now += 30;
-        ck_assert_int_eq(
-            kc_login_state_again(site->rp, state.text, testlib_pool, &url, &round, &last), KC_OK);
+        ck_assert_int_eq(again(state.text, &url, &round), KC_OK);
     }
 }
 END_TEST
@@ -564,7 +568,7 @@ START_TEST(a_forged_state_leads_nowhere)
         memset(raw, i, sizeof(raw));
         text = apr_pstrcat(testlib_pool, kc_buf_base64url(bytes, testlib_pool),
                            i % 2 ? "" : ".Ly9ldmlsLmV4YW1wbGUuY29t", NULL);
-        rc = kc_login_state_again(site->rp, text, testlib_pool, &url, &round, &last);
+        rc = again(text, &url, &round);
         ck_assert(rc == KC_OK || rc == KC_REFUSED);
         ck_assert_str_eq(url, "/");
         if (rc == KC_OK)

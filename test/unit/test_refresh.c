@@ -6,6 +6,7 @@
 
 #include "fake_site.h"
 #include "refresh.h"
+#include "session_contents.h"
 #include "testlib.h"
 
 Suite *kc_test_refresh(void);
@@ -87,6 +88,7 @@ static const char *put(void)
     fresh.sub = ALICE;
     fresh.sid = "first-sid";
     fresh.user = fresh.email = "alice@example.com";
+    fresh.acr = "1";
     fresh.groups = "before";
     ck_assert_int_eq(kc_pack_close(&contents, testlib_pool, &fresh.packed, NULL), KC_OK);
     ck_assert_int_eq(kc_session_create(site->rp, &fresh, testlib_pool, id, NULL), KC_OK);
@@ -116,7 +118,7 @@ static const char *refresh_token(void)
 {
     kc_pack_t contents;
 
-    ck_assert_int_eq(kc_session_contents(&session, testlib_pool, &contents, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_contents_get(&session, testlib_pool, &contents, NULL), KC_OK);
     return contents.refresh_token;
 }
 
@@ -234,6 +236,41 @@ START_TEST(what_was_signed_in_stays)
 }
 END_TEST
 
+/* How somebody has signed in; the session says "1", at AUTH_TIME. */
+static const struct {
+    const char *sid;
+    const char *more;
+    const char *acr;
+} renewed_acrs[] = {
+    {"first-sid", ",\"acr\":\"1\"", "1"},
+    {"first-sid", ",\"acr\":\"0\"", "0"},
+    {"first-sid", ",\"acr\":\"2\"", "2"},
+    {"first-sid", "", "1"},
+    {"first-sid", ",\"auth_time\":1699999990", "1"}, /* AUTH_TIME */
+    {"first-sid", ",\"auth_time\":1699999991", ""},  /* another sign-in, of which it says nothing */
+    {"second-sid", "", ""},
+    {"second-sid", ",\"acr\":\"2\"", "2"},
+    {"first-sid", ",\"acr\":1", ""},
+    {"first-sid", ",\"acr\":null", ""},
+    {"first-sid", ",\"acr\":\"\"", ""},
+};
+
+START_TEST(the_acr_follows_the_new_token)
+{
+    make_due();
+    grant(sign(claims_of(
+              ALICE, renewed_acrs[_i].sid,
+              apr_pstrcat(testlib_pool, ",\"groups\":[\"/after\"]", renewed_acrs[_i].more, NULL))),
+          ",\"refresh_token\":\"second\"");
+    ck_assert_msg(visit() == KC_SESSION_LIVE, "%s", last.detail);
+    assert_renewed();
+    ck_assert_str_eq(session.acr, renewed_acrs[_i].acr);
+    ck_assert_int_eq(session.auth_time, AUTH_TIME);
+    ck_assert_int_eq(find(cookie), KC_SESSION_LIVE);
+    ck_assert_str_eq(session.acr, renewed_acrs[_i].acr);
+}
+END_TEST
+
 START_TEST(a_refresh_token_that_is_not_replaced_is_kept)
 {
     make_due();
@@ -269,9 +306,10 @@ START_TEST(without_an_id_token_the_old_one_goes_on)
                                     answers[i].more));
         ck_assert_msg(visit() == KC_SESSION_LIVE, "%s", last.detail);
         ck_assert_str_eq(session.groups, "before");
+        ck_assert_str_eq(session.acr, "1");
         ck_assert_int_eq(session.token_expires, fake->now + answers[i].span);
         ck_assert_str_eq(refresh_token(), "second");
-        ck_assert_ptr_nonnull(kc_session_id_token(&session, testlib_pool));
+        ck_assert_ptr_nonnull(kc_session_contents_id_token(&session, testlib_pool));
     }
 }
 END_TEST
@@ -684,6 +722,8 @@ Suite *kc_test_refresh(void)
     tcase_add_test(tests, before_it_is_time_nothing_happens);
     tcase_add_test(tests, when_it_is_time_one_request_brings_new_tokens);
     tcase_add_test(tests, what_was_signed_in_stays);
+    tcase_add_loop_test(tests, the_acr_follows_the_new_token, 0,
+                        (int)(sizeof(renewed_acrs) / sizeof(renewed_acrs[0])));
     tcase_add_test(tests, a_refresh_token_that_is_not_replaced_is_kept);
     tcase_add_test(tests, without_an_id_token_the_old_one_goes_on);
     tcase_add_test(tests, a_session_without_a_refresh_token_ends_with_its_tokens);

@@ -9,6 +9,7 @@
 
 #include "fake_site.h"
 #include "session.h"
+#include "session_contents.h"
 #include "testlib.h"
 
 Suite *kc_test_session(void);
@@ -68,6 +69,9 @@ static kc_session_t sample(void)
     session.sid = "6d1c63f2-9f51-4a0e-8c38-5a5a1d3b7a11";
     session.user = "alice@example.com";
     session.email = "alice@example.com";
+    session.acr = "1";
+    session.sub_mark = (const unsigned char *)"0123456789abcdef0123456789abcdef";
+    session.sid_mark = (const unsigned char *)"fedcba9876543210fedcba9876543210";
     session.groups = "kubeflow/users,staff";
     session.headers = list_of(headers);
     session.group_list = list_of(groups);
@@ -77,7 +81,7 @@ static kc_session_t sample(void)
     return session;
 }
 
-static kc_bytes_t encoded(const kc_session_t *session)
+static kc_bytes_t encoded(kc_session_t *session)
 {
     kc_bytes_t compact;
 
@@ -104,7 +108,10 @@ START_TEST(what_is_written_is_read)
     static const char *const headers[] = {"Alice", "", "Sales", NULL};
     static const char *const groups[] = {"kubeflow/users", "staff", NULL};
     kc_session_t in = sample(), out;
-    kc_bytes_t again, compact = encoded(&in);
+    kc_bytes_t again, compact;
+
+    in.slot = 7;
+    compact = encoded(&in);
 
     ck_assert_int_eq(kc_session_form_read(compact, &out, NULL), KC_OK);
     ck_assert(out.created == in.created && out.expires == in.expires);
@@ -113,6 +120,10 @@ START_TEST(what_is_written_is_read)
     ck_assert_str_eq(out.sid, in.sid);
     ck_assert_str_eq(out.user, in.user);
     ck_assert_str_eq(out.email, in.email);
+    ck_assert_str_eq(out.acr, "1");
+    ck_assert_mem_eq(out.sub_mark, in.sub_mark, KC_SESSION_NAME_SIZE);
+    ck_assert_mem_eq(out.sid_mark, in.sid_mark, KC_SESSION_NAME_SIZE);
+    ck_assert_uint_eq(out.slot, 7);
     ck_assert_str_eq(out.groups, in.groups);
     assert_list(&out.headers, headers);
     assert_list(&out.group_list, groups);
@@ -132,11 +143,11 @@ START_TEST(an_empty_session_is_written_and_read)
     kc_session_t in, out;
 
     memset(&in, 0, sizeof(in));
-    in.sub = in.sid = in.user = in.email = in.groups = "";
+    in.sub = in.sid = in.user = in.email = in.acr = in.groups = "";
     in.headers.text = in.group_list.text = in.realm_roles.text = in.client_roles.text = "";
     ck_assert_int_eq(kc_session_form_read(encoded(&in), &out, NULL), KC_OK);
     ck_assert_str_eq(out.user, "");
-    ck_assert_ptr_null(kc_session_claims(&out, testlib_pool));
+    ck_assert_ptr_null(kc_session_contents_claims(&out, testlib_pool));
 }
 END_TEST
 
@@ -259,7 +270,7 @@ END_TEST
 START_TEST(the_id_token_comes_back_to_the_letter)
 {
     kc_session_t session = sample();
-    const char *text = kc_session_id_token(&session, testlib_pool);
+    const char *text = kc_session_contents_id_token(&session, testlib_pool);
 
     ck_assert_str_eq(text, ID_TOKEN);
 }
@@ -269,13 +280,13 @@ START_TEST(merged_claims_win_over_the_tokens)
 {
     kc_session_t session = sample();
 
-    ck_assert_str_eq(kc_json_member_string(kc_session_claims(&session, testlib_pool), "sub"),
-                     "f7f3");
+    ck_assert_str_eq(
+        kc_json_member_string(kc_session_contents_claims(&session, testlib_pool), "sub"), "f7f3");
     session.packed = packed(ID_TOKEN, "{\"sub\":\"other\"}");
-    ck_assert_str_eq(kc_json_member_string(kc_session_claims(&session, testlib_pool), "sub"),
-                     "other");
+    ck_assert_str_eq(
+        kc_json_member_string(kc_session_contents_claims(&session, testlib_pool), "sub"), "other");
     session.packed = packed(ID_TOKEN, "{");
-    ck_assert_ptr_null(kc_session_claims(&session, testlib_pool));
+    ck_assert_ptr_null(kc_session_contents_claims(&session, testlib_pool));
 }
 END_TEST
 
@@ -309,8 +320,9 @@ START_TEST(a_session_is_found_by_its_id)
     ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
     ck_assert_int_eq(last.reason, KC_ERR_NONE);
     ck_assert_str_eq(session.user, "alice@example.com");
-    ck_assert_int_eq(fake->sessions.gets, 1);
-    ck_assert_int_eq(fake->sessions.keys_asked, 2); /* with its mark, in one round trip */
+    /* with its own mark; then, when it says whose it is, its user's and its sid's */
+    ck_assert_int_eq(fake->sessions.gets, 2);
+    ck_assert_int_eq(fake->sessions.keys_asked, 4);
 }
 END_TEST
 
@@ -407,11 +419,11 @@ START_TEST(an_old_value_put_back_after_the_end_is_refused)
 
     ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(id), testlib_pool, NULL), KC_OK);
     ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
-    ck_assert_int_eq(last.reason, KC_ERR_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_SIGNED_OUT);
     ck_assert_int_eq(kc_store_put(&fake->sessions.store, copy.key, value, copy.expires_at, NULL),
                      KC_OK);
     ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
-    ck_assert_int_eq(last.reason, KC_ERR_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_SIGNED_OUT);
     /* to the end of its life */
     fake->now += site->conf->session_max - 1;
     ck_assert_int_eq(kc_store_put(&fake->sessions.store, copy.key, value, fake->now + 1000, NULL),
@@ -435,7 +447,7 @@ START_TEST(a_store_that_keeps_too_long_prolongs_nothing)
     kc_fake_store_nth(&fake->sessions, 0)->expires_at = fake->now + 100 * site->conf->session_max;
     fake->now += 1;
     ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
-    ck_assert_int_eq(last.reason, KC_ERR_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_SESSION_MAX);
 }
 END_TEST
 
@@ -497,7 +509,7 @@ END_TEST
 START_TEST(an_unknown_id_is_no_session_and_leaves_no_trace)
 {
     ck_assert_int_eq(find("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", NULL), KC_SESSION_NONE);
-    ck_assert_int_eq(last.reason, KC_ERR_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_SESSION_IDLE);
     ck_assert_int_eq(fake->sessions.entries->nelts + fake->host.entries->nelts, 0);
 }
 END_TEST
@@ -568,7 +580,7 @@ START_TEST(idle_time_ends_a_session)
                      fake->now + site->conf->session_idle);
     fake->now += site->conf->session_idle;
     ck_assert_int_eq(find(id, NULL), KC_SESSION_NONE);
-    ck_assert_int_eq(last.reason, KC_ERR_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_SESSION_IDLE);
 }
 END_TEST
 
@@ -647,12 +659,29 @@ START_TEST(a_store_that_cannot_tell_is_touched_each_tenth_too)
 }
 END_TEST
 
+START_TEST(a_look_that_is_no_use_does_not_move_the_idle_end)
+{
+    const char *id = create();
+    kc_session_t session;
+    int64_t end = fake->now + site->conf->session_idle;
+
+    fake->now += site->conf->session_idle / 2;
+    ck_assert_int_eq(kc_session_peek(site->rp, kc_buf_text(id), testlib_pool, &session, NULL),
+                     KC_SESSION_LIVE);
+    ck_assert_int_eq(session.idle_end, end);
+    ck_assert_int_eq(fake->sessions.touches, 0);
+    ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
+    ck_assert_int_eq(session.idle_end, fake->now + site->conf->session_idle);
+    ck_assert_int_eq(fake->sessions.touches, 1);
+}
+END_TEST
+
 START_TEST(a_touch_that_fails_costs_the_request_nothing)
 {
     const char *id = create();
 
     fake->now += site->conf->session_idle / 2;
-    fake->sessions.down_after = 1;
+    fake->sessions.down_after = 2; /* the session, its marks */
     ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
     ck_assert_int_eq(fake->sessions.touches, 1);
     fake->sessions.is_down = 0;
@@ -819,7 +848,7 @@ static kc_session_t realistic(void)
     return session;
 }
 
-static size_t sealed_size(const kc_session_t *session)
+static size_t sealed_size(kc_session_t *session)
 {
     char id[KC_SESSION_ID_TEXT + 1];
 
@@ -831,7 +860,7 @@ static size_t sealed_size(const kc_session_t *session)
 START_TEST(a_realistic_session_is_small)
 {
     kc_session_t session = realistic();
-    size_t token = strlen(kc_session_id_token(&session, testlib_pool)), sealed, bare;
+    size_t token = strlen(kc_session_contents_id_token(&session, testlib_pool)), sealed, bare;
 
     ck_assert_uint_ge(token, 1150);
     sealed = sealed_size(&session);
@@ -897,6 +926,7 @@ static void add_time(Suite *suite)
     tcase_add_test(time, idle_time_ends_a_session);
     tcase_add_test(time, the_idle_end_moves_at_most_each_tenth);
     tcase_add_test(time, a_store_that_cannot_tell_is_touched_each_tenth_too);
+    tcase_add_test(time, a_look_that_is_no_use_does_not_move_the_idle_end);
     tcase_add_test(time, a_touch_that_fails_costs_the_request_nothing);
     tcase_add_test(time, the_absolute_end_is_not_moved);
     tcase_add_test(time, a_session_shorter_than_the_idle_time_expires_in_the_store);

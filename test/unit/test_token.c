@@ -17,6 +17,7 @@
 Suite *kc_test_token(void);
 
 #define TOKEN_URL "https://id.example.com/token"
+#define REVOKE_URL "https://id.example.com/revoke"
 #define USERINFO_URL "https://id.example.com/userinfo"
 #define JSON_TYPE "application/json"
 #define ROWS(table) (int)(sizeof(table) / sizeof(table[0]))
@@ -266,6 +267,14 @@ static const struct {
     {"token_type", "\"DPoP\"", KC_REFUSED},
     {"token_type", "\"mac\"", KC_REFUSED},
     {"token_type", "[\"Bearer\"]", KC_REFUSED},
+    {"token_type", "{}", KC_REFUSED},
+    {"token_type", "1", KC_REFUSED},
+    {"token_type", "true", KC_REFUSED},
+    {"token_type", "null", KC_REFUSED},
+    {"token_type", "\"\"", KC_REFUSED},
+    {"token_type", "\"Bearer \"", KC_REFUSED},
+    {"token_type", "\"Bearer,DPoP\"", KC_REFUSED},
+    {"token_type", "\"N_A\"", KC_REFUSED},
     {"token_type", NULL, KC_REFUSED},
     {"access_token", NULL, KC_REFUSED},
     {"access_token", "\"\"", KC_REFUSED},
@@ -291,6 +300,64 @@ START_TEST(answer_is_judged)
     ck_assert_int_eq(exchange(), members[_i].rc);
     ck_assert_int_eq(err.reason, members[_i].rc == KC_OK ? KC_ERR_NONE : KC_ERR_TOKEN_ENDPOINT);
     ck_assert_int_eq(kc_fake_request_count(fake, NULL), 1);
+}
+END_TEST
+
+/* ATTACKS K 158: what is no number of seconds is not told. RFC 6749 section 5.1 */
+static const struct {
+    const char *value;
+    int64_t seconds;
+} lifetimes[] = {
+    {"300", 300},
+    {"0", 0},
+    {"1", 1},
+    {NULL, 0},
+    {"null", 0},
+    {"true", 0},
+    {"-1", 0},
+    {"-300", 0},
+    {"\"300\"", 0},
+    {"\"soon\"", 0},
+    {"[300]", 0},
+    {"{}", 0},
+    {"1e300", 0},
+    {"300.5", 0},
+    {"4294967296", 0},
+    {"9223372036854775807", 0},
+    {"-9223372036854775808", 0},
+};
+
+static kc_rc_t refresh(void)
+{
+    return kc_token_refresh(conf, &fake->env, &provider, "refresh-canary", testlib_pool, &answer,
+                            &err);
+}
+
+START_TEST(an_odd_lifetime_is_none)
+{
+    kc_fake_answer(fake, TOKEN_URL, 200, JSON_TYPE,
+                   variant_of(good, "expires_in", lifetimes[_i].value));
+    ck_assert_int_eq(exchange(), KC_OK);
+    ck_assert_int_eq(answer.expires_in, lifetimes[_i].seconds);
+    answer.expires_in = -7;
+    ck_assert_int_eq(refresh(), KC_OK);
+    ck_assert_int_eq(answer.expires_in, lifetimes[_i].seconds);
+}
+END_TEST
+
+/* A refresh's answer is judged as a sign-in's is, but that it need not have an ID token. */
+START_TEST(the_answer_of_a_refresh_is_judged)
+{
+    const char *value = members[_i].value;
+    int is_left_out = !value || strcmp(value, "null") == 0;
+    kc_rc_t rc = members[_i].rc;
+
+    if (members[_i].name && strcmp(members[_i].name, "id_token") == 0 && is_left_out)
+        rc = KC_OK;
+    kc_fake_answer(fake, TOKEN_URL, 200, JSON_TYPE, variant_of(good, members[_i].name, value));
+    ck_assert_int_eq(refresh(), rc);
+    if (rc != KC_OK && strcmp(members[_i].name, "error") != 0)
+        ck_assert_int_eq(err.reason, KC_ERR_TOKEN_ENDPOINT);
 }
 END_TEST
 
@@ -398,12 +465,6 @@ END_TEST
 
 /* ---- refresh ---- */
 
-static kc_rc_t refresh(void)
-{
-    return kc_token_refresh(conf, &fake->env, &provider, "refresh-canary", testlib_pool, &answer,
-                            &err);
-}
-
 START_TEST(a_refresh_proves_the_client_and_sends_the_token)
 {
     ck_assert_int_eq(refresh(), KC_OK);
@@ -451,6 +512,65 @@ START_TEST(only_invalid_grant_says_that_a_session_is_over)
     kc_fake_answer(fake, TOKEN_URL, 400, JSON_TYPE, "{\"error\":\"invalid_grant\"}");
     ck_assert_int_eq(exchange(), KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_TOKEN_ENDPOINT);
+}
+END_TEST
+
+/* ---- revocation ---- */
+
+static kc_rc_t revoke_it(void)
+{
+    return kc_token_revoke(conf, &fake->env, &provider, "refresh-canary", testlib_pool, &err);
+}
+
+START_TEST(a_refresh_token_is_revoked_at_its_endpoint)
+{
+    const kc_fake_request_t *request;
+
+    ck_assert_int_eq(revoke_it(), KC_OK); /* there is none */
+    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 0);
+    provider.revocation_endpoint = REVOKE_URL;
+    kc_fake_answer(fake, REVOKE_URL, 200, "text/plain", "");
+    ck_assert_int_eq(revoke_it(), KC_OK);
+    ck_assert_int_eq(kc_fake_request_count(fake, REVOKE_URL), 1);
+    ck_assert_int_eq(kc_fake_request_count(fake, TOKEN_URL), 0);
+    request = kc_fake_request_last(fake, REVOKE_URL);
+    ck_assert_str_eq(request->form, "token=refresh-canary&token_type_hint=refresh_token");
+    ck_assert_int_eq(strncmp(request->authorization, "Basic ", 6), 0);
+    conf->client_auth = KC_AUTH_POST;
+    ck_assert_int_eq(revoke_it(), KC_OK);
+    ck_assert_ptr_nonnull(strstr(kc_fake_request_last(fake, REVOKE_URL)->form,
+                                 "&client_secret=s3cret-canary&client_id=site"));
+}
+END_TEST
+
+/* RFC 7009 section 2.2 */
+START_TEST(what_the_revocation_endpoint_answers_is_told)
+{
+    static const struct {
+        int status;
+        const char *body;
+        kc_rc_t rc;
+        kc_reason_t reason;
+    } rows[] = {{200, "anything", KC_OK, KC_ERR_NONE},
+                {503, "", KC_DOWN, KC_ERR_PROVIDER_DOWN},
+                {429, "", KC_DOWN, KC_ERR_PROVIDER_BUSY},
+                {302, "", KC_REFUSED, KC_ERR_TOKEN_ENDPOINT},
+                {400, "<html>", KC_REFUSED, KC_ERR_TOKEN_ENDPOINT},
+                {400, "{\"error\":\"unsupported_token_type\"}", KC_REFUSED, KC_ERR_TOKEN_ENDPOINT},
+                {401, "{\"error\":\"invalid_client\"}", KC_REFUSED, KC_ERR_CLIENT_AUTH}};
+    size_t i;
+
+    provider.revocation_endpoint = REVOKE_URL;
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        memset(&err, 0, sizeof(err));
+        kc_fake_answer(fake, REVOKE_URL, rows[i].status, JSON_TYPE, rows[i].body);
+        ck_assert_int_eq(revoke_it(), rows[i].rc);
+        ck_assert_int_eq(err.reason, rows[i].reason);
+        if (rows[i].rc != KC_OK)
+            check_detail();
+    }
+    kc_fake_answer_down(fake, REVOKE_URL, KC_ERR_PROVIDER_DOWN);
+    ck_assert_int_eq(revoke_it(), KC_DOWN);
 }
 END_TEST
 
@@ -546,6 +666,8 @@ static TCase *answer_tests(void)
 
     tcase_add_checked_fixture(tests, setup, testlib_teardown);
     tcase_add_loop_test(tests, answer_is_judged, 0, ROWS(members));
+    tcase_add_loop_test(tests, an_odd_lifetime_is_none, 0, ROWS(lifetimes));
+    tcase_add_loop_test(tests, the_answer_of_a_refresh_is_judged, 0, ROWS(members));
     tcase_add_loop_test(tests, failure_is_told_and_never_tried_again, 0, ROWS(failures));
     tcase_add_loop_test(tests, unreachable_provider_is_asked_once, 0, 2);
     tcase_add_test(tests, error_is_quoted_and_cut);
@@ -554,6 +676,8 @@ static TCase *answer_tests(void)
     tcase_add_test(tests, a_refresh_proves_the_client_and_sends_the_token);
     tcase_add_test(tests, a_refresh_need_not_give_an_id_token_or_refresh_token);
     tcase_add_test(tests, only_invalid_grant_says_that_a_session_is_over);
+    tcase_add_test(tests, a_refresh_token_is_revoked_at_its_endpoint);
+    tcase_add_test(tests, what_the_revocation_endpoint_answers_is_told);
     tcase_add_test(tests, userinfo_is_asked_with_the_token);
     tcase_add_loop_test(tests, userinfo_is_judged, 0, ROWS(infos));
     tcase_add_test(tests, userinfo_that_cannot_be_asked);

@@ -52,8 +52,9 @@ sub request {
     my %own = (
         Host => "$self->{host}:$self->{port}", Accept => PAGE, Connection => 'close',
         Cookie => $self->cookie_header, 'Content-Length' => $options{body} && length $options{body},
+        'Sec-Fetch-Site' => $given{accept} || $method ne 'GET' ? undef : 'none',
     );
-    for my $name (qw(Host Accept Connection Cookie Content-Length)) {
+    for my $name (qw(Host Accept Sec-Fetch-Site Connection Cookie Content-Length)) {
         push @lines, "$name: $own{$name}" if !$given{ lc $name } && defined $own{$name} && length $own{$name};
     }
     while (my ($name, $value) = splice @given, 0, 2) {
@@ -156,6 +157,14 @@ sub sign_in {
     my $start = $self->get($path // '/');
     my $back = $self->authorize($start->header('Location')) // return $start;
     return $self->get($back);
+}
+
+# back_from_logout(QUERY): what the realm's end_session_endpoint sends the browser back with; QUERY: of
+# the request to that.
+sub back_from_logout {
+    my ($self, $query) = @_;
+    my ($path) = ($query->{post_logout_redirect_uri} // '') =~ m{^\Q@{[$self->origin]}\E(/.*)} or return;
+    return $self->get("$path?state=" . ($query->{state} // ''));
 }
 
 # Whether the backend is reached as a signed-in person: what the backend saw, or nothing.

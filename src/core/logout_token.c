@@ -1,0 +1,248 @@
+/* Back-channel logout: the logout token's checks, and what it brings about.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "logout_token.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "crypto.h"
+#include "marks.h"
+#include "url.h"
+
+static const char event_name[] = "http://schemas.openid.net/event/backchannel-logout";
+static const char marker_purpose[] = "logout token";
+
+/* The clocks of the nodes that share a store may differ: a marker stays longer than its token. */
+enum { MARKER_MORE = 60 /* seconds */ };
+
+/* ---------------------------------------------------------------- what it says */
+
+/* All of Keycloak's tokens are signed by the same keys for the same issuer; their types tell them
+ * apart. */
+static kc_rc_t check_type(const kc_jose_token_t *token, kc_err_t *err)
+{
+    const kc_json_t *typ = kc_json_member(token->claims, "typ");
+    const char *text = kc_json_string(typ);
+
+    if (token->typ && strcasecmp(token->typ, "JWT") != 0 &&
+        strcasecmp(token->typ, "logout+jwt") != 0)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE, "header typ is %.100s, not logout+jwt",
+                       token->typ);
+    if (typ && (!text || strcmp(text, "Logout") != 0))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE, "typ is %.100s, not Logout",
+                       text ? text : "no string");
+    if (kc_json_member(token->claims, "nonce"))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE, "it has a nonce: an ID token");
+    return KC_OK;
+}
+
+static kc_rc_t check_event(const kc_json_t *claims, kc_err_t *err)
+{
+    const kc_json_t *events = kc_json_member(claims, "events"), *event;
+
+    if (!events || kc_json_type(events) != KC_JSON_OBJECT)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGOUT_TOKEN, "events is absent or no object");
+    event = kc_json_member(events, event_name);
+    if (!event || kc_json_type(event) != KC_JSON_OBJECT)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGOUT_TOKEN,
+                       "events has no object for back-channel logout");
+    return KC_OK;
+}
+
+static kc_rc_t read_issued(const kc_json_t *claims, const kc_claims_expect_t *expect, int64_t *out,
+                           kc_err_t *err)
+{
+    if (!kc_json_integer(kc_json_member(claims, "iat"), out))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "iat is no time in seconds");
+    if (*out < expect->now - expect->skew - KC_LOGOUT_TOKEN_AGE)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "iat is %lld s in the past",
+                       (long long)(expect->now - *out));
+    return KC_OK;
+}
+
+/* A claim that is text such as a sub's, or absent: *out is NULL then. */
+static kc_rc_t read_text(const kc_json_t *claims, const char *name, const char **out, kc_err_t *err)
+{
+    const kc_json_t *value = kc_json_member(claims, name);
+
+    *out = kc_json_string(value);
+    if (value && !kc_claims_is_id_text(*out))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGOUT_TOKEN,
+                       "%s is empty, no string, over %d bytes or has control characters", name,
+                       KC_CLAIMS_TEXT_MAX);
+    return KC_OK;
+}
+
+static kc_rc_t read_whom(const kc_json_t *claims, kc_logout_token_t *out, kc_err_t *err)
+{
+    if (read_text(claims, "jti", &out->jti, err) != KC_OK ||
+        read_text(claims, "sub", &out->sub, err) != KC_OK ||
+        read_text(claims, "sid", &out->sid, err) != KC_OK)
+        return KC_REFUSED;
+    if (!out->jti)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGOUT_TOKEN, "jti is absent");
+    if (!out->sub && !out->sid)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGOUT_TOKEN, "both sub and sid are absent");
+    return KC_OK;
+}
+
+kc_rc_t kc_logout_token_verify(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                               kc_logout_token_t *out, kc_err_t *err)
+{
+    kc_rc_t rc = check_type(token, err);
+
+    if (rc == KC_OK)
+        rc = kc_claims_verify_origin(token, expect, err);
+    if (rc == KC_OK)
+        rc = check_event(token->claims, err);
+    if (rc == KC_OK)
+        rc = read_issued(token->claims, expect, &out->issued, err);
+    return rc == KC_OK ? read_whom(token->claims, out, err) : rc;
+}
+
+/* ---------------------------------------------------------------- once */
+
+/* Store keys of a token's one-use marker, one by each configured key: nodes that have some key in
+ * common, whichever is the newest of each, find each other's. */
+typedef struct markers_t {
+    char text[KC_SEAL_KEYS_MAX][KC_STORE_KEY_LEN + 1];
+    size_t count;
+    size_t added;
+} markers_t;
+
+/* Puts a key at its place among those before it. In one order on all nodes: two that take the same
+ * token at once would else each find the other's marker, and neither would act. */
+static void sort_in(markers_t *markers, size_t at)
+{
+    char key[KC_STORE_KEY_LEN + 1];
+
+    for (; at > 0 && strcmp(markers->text[at], markers->text[at - 1]) < 0; at--) {
+        memcpy(key, markers->text[at], sizeof(key));
+        memcpy(markers->text[at], markers->text[at - 1], sizeof(key));
+        memcpy(markers->text[at - 1], key, sizeof(key));
+    }
+}
+
+static kc_rc_t name_markers(const kc_rp_t *rp, const char *jti, markers_t *out, kc_err_t *err)
+{
+    unsigned char digest[KC_CRYPTO_SHA256_SIZE];
+    const kc_bytes_t name = {digest, sizeof(digest)};
+    kc_rc_t rc = kc_crypto_sha256(kc_buf_text(jti), digest, err);
+
+    out->added = 0;
+    for (out->count = 0; rc == KC_OK && out->count < rp->keys->count; out->count++) {
+        rc = kc_rp_store_key(rp, rp->keys->key[out->count], marker_purpose, name,
+                             out->text[out->count], err);
+        if (rc == KC_OK)
+            sort_in(out, out->count);
+    }
+    return rc;
+}
+
+/* KC_EXISTS: the token was used before. */
+static kc_rc_t add_markers(const kc_rp_t *rp, const kc_logout_token_t *token, markers_t *markers,
+                           kc_err_t *err)
+{
+    static const kc_bytes_t marker = {(const unsigned char *)"1", 1};
+    int64_t end = token->issued + KC_LOGOUT_TOKEN_AGE + 2 * rp->conf->clock_skew + MARKER_MORE;
+    kc_rc_t rc = KC_OK;
+
+    while (rc == KC_OK && markers->added < markers->count) {
+        rc = kc_store_add(rp->env->sessions, markers->text[markers->added], marker, end, err);
+        markers->added += rc == KC_OK;
+    }
+    return rc;
+}
+
+/* What could not be done must be possible once more. Only what was added here goes: the rest may be
+ * another node's, which has acted. */
+static void drop_markers(const kc_rp_t *rp, const markers_t *markers)
+{
+    size_t i;
+
+    for (i = 0; i < markers->added; i++)
+        (void)kc_store_drop(rp->env->sessions, markers->text[i], NULL);
+}
+
+/* ---------------------------------------------------------------- what it brings about */
+
+static kc_rc_t leave_mark(const kc_rp_t *rp, const kc_logout_token_t *token, kc_err_t *err)
+{
+    return token->sid ? kc_marks_leave(rp, KC_MARKS_SID, token->sid, err)
+                      : kc_marks_leave(rp, KC_MARKS_SUB, token->sub, err);
+}
+
+static kc_rc_t act(const kc_rp_t *rp, const kc_logout_token_t *token, kc_err_t *err)
+{
+    markers_t markers;
+    kc_rc_t rc = name_markers(rp, token->jti, &markers, err);
+
+    if (rc == KC_OK)
+        rc = add_markers(rp, token, &markers, err);
+    if (rc == KC_EXISTS)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGOUT_REPLAY, "its jti was used before");
+    if (rc == KC_OK)
+        rc = leave_mark(rp, token, err);
+    if (rc != KC_OK)
+        drop_markers(rp, &markers);
+    return rc;
+}
+
+static kc_rc_t read_form(const char *form, size_t len, apr_pool_t *pool, const char **compact,
+                         kc_err_t *err)
+{
+    const kc_url_query_t *query;
+    kc_rc_t rc = kc_url_form_parse(form, len, pool, &query, err);
+
+    if (rc == KC_OK)
+        rc = kc_url_query_single(query, "logout_token", compact, err);
+    if (rc == KC_MISS)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the form has no logout_token");
+    if (rc == KC_REFUSED && err)
+        err->reason = KC_ERR_FORM;
+    return rc;
+}
+
+static kc_rc_t read_token(const kc_rp_t *rp, const char *compact, apr_pool_t *pool,
+                          kc_logout_token_t *out, kc_err_t *err)
+{
+    const kc_claims_expect_t expect = {
+        .issuer = rp->conf->issuer,
+        .client_id = rp->conf->client_id,
+        .now = rp->env->now(rp->env->context),
+        .skew = rp->conf->clock_skew,
+    };
+    const kc_keyring_snapshot_t *snapshot;
+    kc_jose_token_t token;
+    kc_rc_t rc = kc_keyring_get(rp->keyring, pool, &snapshot, err);
+
+    if (rc == KC_OK)
+        rc = kc_keyring_open(rp->keyring, compact, pool, &snapshot, &token, err);
+    return rc == KC_OK ? kc_logout_token_verify(&token, &expect, out, err) : rc;
+}
+
+/* The reasons that belong to a person's sign-in answer 401; the provider is told 400 (section 2.8),
+ * and the administrator both. */
+static void blame_token(kc_err_t *err)
+{
+    kc_err_t cause = *err;
+
+    if (cause.reason == KC_ERR_LOGOUT_TOKEN)
+        return;
+    (void)kc_err_set(err, KC_REFUSED, KC_ERR_LOGOUT_TOKEN, cause.file, cause.line, "%s: %.200s",
+                     kc_err_row(cause.reason)->slug, cause.detail);
+}
+
+kc_rc_t kc_logout_token_take(const kc_rp_t *rp, const char *form, size_t len, apr_pool_t *pool,
+                             kc_logout_token_t *out, kc_err_t *err)
+{
+    const char *compact;
+    kc_rc_t rc = read_form(form, len, pool, &compact, err);
+
+    if (rc != KC_OK)
+        return rc;
+    rc = read_token(rp, compact, pool, out, err);
+    if (rc == KC_REFUSED && err)
+        blame_token(err);
+    return rc == KC_OK ? act(rp, out, err) : rc;
+}

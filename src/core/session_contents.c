@@ -1,0 +1,66 @@
+/* What a session keeps of its tokens and claims.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "session_contents.h"
+
+#include <string.h>
+
+#include "session.h"
+
+static kc_rc_t fetch_packed(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *packed,
+                            kc_err_t *err)
+{
+    kc_session_t stored;
+    kc_rc_t rc = kc_session_reload(session, pool, &stored, err);
+
+    if (rc == KC_OK)
+        *packed = stored.packed;
+    return rc;
+}
+
+kc_rc_t kc_session_contents_get(const kc_session_t *session, apr_pool_t *pool, kc_pack_t *contents,
+                                kc_err_t *err)
+{
+    kc_bytes_t packed = session->packed;
+
+    if (!packed.len && session->rp) {
+        kc_rc_t rc = fetch_packed(session, pool, &packed, err);
+
+        if (rc != KC_OK)
+            return rc;
+    }
+    if (!packed.len)
+        return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "no tokens are kept");
+    return kc_pack_open(packed, pool, contents, err);
+}
+
+const char *kc_session_contents_id_token(const kc_session_t *session, apr_pool_t *pool)
+{
+    kc_pack_t contents;
+
+    return kc_session_contents_get(session, pool, &contents, NULL) == KC_OK ? contents.id_token
+                                                                            : NULL;
+}
+
+kc_bytes_t kc_session_contents_text(const kc_pack_t *contents, apr_pool_t *pool)
+{
+    const char *payload = contents->id_token ? strchr(contents->id_token, '.') : NULL;
+    kc_bytes_t text = contents->claims;
+
+    if (!text.len && payload &&
+        kc_buf_unbase64url(payload + 1, strcspn(payload + 1, "."), pool, &text) != KC_OK)
+        text.len = 0;
+    return text;
+}
+
+const kc_json_t *kc_session_contents_claims(const kc_session_t *session, apr_pool_t *pool)
+{
+    kc_bytes_t text = session->claims;
+    const kc_json_t *claims;
+    kc_pack_t contents;
+
+    if (!text.len && kc_session_contents_get(session, pool, &contents, NULL) == KC_OK)
+        text = kc_session_contents_text(&contents, pool);
+    if (!text.len || kc_json_parse((const char *)text.data, text.len, pool, &claims, NULL) != KC_OK)
+        return NULL;
+    return claims;
+}

@@ -1,0 +1,32 @@
+/* Lists of texts inside a session.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "session_list.h"
+
+#include <string.h>
+
+const char *kc_session_list_next(const kc_session_list_t *list, const char *at)
+{
+    const char *next = at ? at + strlen(at) + 1 : list->text;
+
+    return list->size && next < list->text + list->size ? next : NULL;
+}
+
+kc_session_list_t kc_session_list_make(const apr_array_header_t *texts, apr_pool_t *pool)
+{
+    kc_session_list_t list = {"", 0};
+    char *text;
+    int i;
+
+    for (i = 0; texts && i < texts->nelts; i++)
+        list.size += strlen(APR_ARRAY_IDX(texts, i, const char *)) + 1;
+    if (!list.size)
+        return list;
+    list.text = text = apr_palloc(pool, list.size);
+    for (i = 0; i < texts->nelts; i++) {
+        size_t len = strlen(APR_ARRAY_IDX(texts, i, const char *)) + 1;
+
+        memcpy(text, APR_ARRAY_IDX(texts, i, const char *), len);
+        text += len;
+    }
+    return list;
+}

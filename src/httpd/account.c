@@ -1,0 +1,400 @@
+/* What a person may know and do about their sessions, and an operator about everybody's.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <string.h>
+
+#include "core/marks.h"
+#include "core/roster.h"
+#include "mod_auth_keycloak.h"
+
+APLOG_USE_MODULE(auth_keycloak);
+
+static const char operator_handler[] = "keycloak-sessions";
+
+enum { NAME_LEN = 16 /* characters of a session's name here */ };
+
+/* ---------------------------------------------------------------- who am I */
+
+static void add_list(kc_json_t *json, const char *name, const kc_session_list_t *list)
+{
+    kc_json_t *array = kc_json_set_array(json, name);
+    const char *at = NULL;
+
+    while ((at = kc_session_list_next(list, at)))
+        kc_json_add_string(array, at);
+}
+
+static const char *or_nothing(const char *text)
+{
+    return *text ? text : NULL;
+}
+
+static kc_json_t *describe(const akc_request_t *request, request_rec *r)
+{
+    const kc_session_t *session = &request->session;
+    kc_json_t *json = kc_json_new_object(r->pool);
+
+    kc_json_set_string(json, "user", session->user);
+    kc_json_set_string(json, "sub", session->sub);
+    kc_json_set_string(json, "email", or_nothing(session->email));
+    add_list(json, "groups", &session->group_list);
+    add_list(json, "realm_roles", &session->realm_roles);
+    add_list(json, "client_roles", &session->client_roles);
+    kc_json_set_string(json, "acr", or_nothing(session->acr));
+    if (session->auth_time)
+        kc_json_set_integer(json, "auth_time", session->auth_time);
+    kc_json_set_integer(json, "now", apr_time_sec(apr_time_now()));
+    kc_json_set_integer(json, "created", session->created);
+    if (session->idle_end)
+        kc_json_set_integer(json, "idle_expires", session->idle_end);
+    kc_json_set_integer(json, "expires", session->expires);
+    kc_json_set_integer(json, "tokens_expire", session->token_expires);
+    kc_json_set_boolean(json, "is_renewed", session->refresh_at && request->server->conf->refresh);
+    return json;
+}
+
+/* OK when somebody is signed in, else 401, 503, or for a page the way to sign in. */
+static int need_session(akc_request_t *request, request_rec *r, int is_page)
+{
+    const kc_login_request_t wanted = {.return_url = r->uri};
+    kc_session_state_t state = akc_request_renewed_session(request, r);
+
+    if (state == KC_SESSION_LIVE)
+        return OK;
+    if (state == KC_SESSION_UNKNOWN)
+        return akc_respond_error(request, r, &request->err);
+    if (is_page && !akc_request_is_api(r, r->method))
+        return akc_respond_login(request, r, &wanted);
+    return akc_check_authn_deny(request, r, state);
+}
+
+/* A page asks this again and again to show when the session ends; that must not prolong it. */
+int akc_account_whoami(akc_request_t *request, request_rec *r)
+{
+    int status;
+
+    if (r->method_number != M_GET)
+        return akc_endpoints_refuse_method(request, r, "GET, HEAD");
+    request->is_no_use = 1;
+    status = need_session(request, r, 0);
+    return status == OK ? akc_respond_json(r, HTTP_OK, describe(request, r)) : status;
+}
+
+/* ---------------------------------------------------------------- listing sessions */
+
+static const char *name_of(const kc_roster_entry_t *entry, apr_pool_t *pool)
+{
+    return apr_pstrmemdup(pool, entry->key, NAME_LEN);
+}
+
+static int is_current(const akc_request_t *request, const kc_roster_entry_t *entry)
+{
+    return strcmp(entry->key, request->session.key) == 0;
+}
+
+static kc_json_t *list_json(const akc_request_t *request, request_rec *r,
+                            const apr_array_header_t *entries)
+{
+    kc_json_t *json = kc_json_new_object(r->pool);
+    kc_json_t *array = kc_json_set_array(json, "sessions");
+    int i;
+
+    for (i = 0; i < entries->nelts; i++) {
+        const kc_roster_entry_t *entry = &APR_ARRAY_IDX(entries, i, kc_roster_entry_t);
+        kc_json_t *item = kc_json_add_object(array);
+
+        kc_json_set_string(item, "id", name_of(entry, r->pool));
+        kc_json_set_integer(item, "created", entry->created);
+        kc_json_set_integer(item, "last_used", entry->used);
+        kc_json_set_string(item, "address", or_nothing(entry->address));
+        kc_json_set_string(item, "agent", or_nothing(entry->agent));
+        kc_json_set_boolean(item, "current", is_current(request, entry));
+    }
+    return json;
+}
+
+static const char *time_text(int64_t time, apr_pool_t *pool)
+{
+    apr_time_exp_t parts;
+
+    if (apr_time_exp_gmt(&parts, apr_time_from_sec(time)) != APR_SUCCESS)
+        return "";
+    return apr_psprintf(pool, "%d-%02d-%02d %02d:%02d UTC", parts.tm_year + 1900, parts.tm_mon + 1,
+                        parts.tm_mday, parts.tm_hour, parts.tm_min);
+}
+
+static const char *button(const char *value, const char *label, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, "<form method=\"post\"><button name=\"end\" value=\"", value, "\">",
+                       label, "</button></form>", NULL);
+}
+
+static const char *row_html(const akc_request_t *request, const kc_roster_entry_t *entry,
+                            apr_pool_t *pool)
+{
+    int is_here = is_current(request, entry);
+
+    return apr_pstrcat(pool, "<tr><td>", ap_escape_html(pool, entry->agent), "<br><small>",
+                       ap_escape_html(pool, entry->address), is_here ? " &middot; this one" : "",
+                       "<br>signed in ", time_text(entry->created, pool), "<br>last used ",
+                       time_text(entry->used, pool), "</small></td><td>",
+                       button(name_of(entry, pool), "Sign out", pool), "</td></tr>\n", NULL);
+}
+
+static int list_page(const akc_request_t *request, request_rec *r,
+                     const apr_array_header_t *entries)
+{
+    const char *rows = "";
+    int i;
+
+    for (i = 0; i < entries->nelts; i++)
+        rows = apr_pstrcat(
+            r->pool, rows,
+            row_html(request, &APR_ARRAY_IDX(entries, i, kc_roster_entry_t), r->pool), NULL);
+    return akc_respond_page(r, HTTP_OK, "Where you are signed in",
+                            apr_pstrcat(r->pool, "<p>You are <code>",
+                                        ap_escape_html(r->pool, request->session.user),
+                                        "</code>.</p>\n<table>\n", rows, "</table>\n",
+                                        button("all", "Sign out everywhere", r->pool),
+                                        "<a href=\"/\">Start page</a>\n", NULL));
+}
+
+static int show_sessions(akc_request_t *request, request_rec *r)
+{
+    const apr_array_header_t *entries;
+    kc_err_t err;
+
+    if (kc_roster_list(request->server->rp, request->session.user, r->pool, &entries, &err) !=
+        KC_OK)
+        return akc_respond_error(request, r, &err);
+    if (akc_request_is_api(r, "GET"))
+        return akc_respond_json(r, HTTP_OK, list_json(request, r, entries));
+    return list_page(request, r, entries);
+}
+
+/* ---------------------------------------------------------------- ending them */
+
+/* How many were ended: none when the name is of no session of the user's. */
+static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *name, int *ended,
+                         kc_err_t *err)
+{
+    const kc_rp_t *rp = request->server->rp;
+    const apr_array_header_t *entries;
+    kc_rc_t rc = kc_roster_list(rp, request->session.user, r->pool, &entries, err);
+    int i;
+
+    *ended = 0;
+    for (i = 0; rc == KC_OK && i < entries->nelts; i++) {
+        const kc_roster_entry_t *entry = &APR_ARRAY_IDX(entries, i, kc_roster_entry_t);
+
+        if (strcmp(name_of(entry, r->pool), name) != 0 ||
+            strcmp(entry->sub, request->session.sub) != 0)
+            continue;
+        rc = kc_session_end_key(rp, entry->key, err);
+        *ended += rc == KC_OK;
+    }
+    return rc;
+}
+
+static int answer_ended(request_rec *r, int ended)
+{
+    kc_login_answer_t answer = {r->uri, NULL, NULL, 0};
+    kc_json_t *json;
+
+    if (!akc_request_is_api(r, "GET"))
+        return akc_respond_redirect(r, HTTP_SEE_OTHER, &answer);
+    json = kc_json_new_object(r->pool);
+    kc_json_set_integer(json, "ended", ended);
+    return akc_respond_json(r, HTTP_OK, json);
+}
+
+/* This one as at any sign-out, for which its tokens are read before the mark ends it too. */
+static int end_all_own(akc_request_t *request, request_rec *r)
+{
+    const kc_session_t *session = &request->session;
+    kc_session_t whole;
+    kc_err_t err;
+
+    if (kc_session_reload(session, r->pool, &whole, &err) != KC_OK)
+        whole = *session;
+    if (kc_marks_leave(request->server->rp, KC_MARKS_SUB, session->sub, &err) != KC_OK)
+        return akc_respond_error(request, r, &err);
+    return akc_logout_end(request, r, &whole, NULL);
+}
+
+static kc_rc_t read_form(request_rec *r, const kc_url_query_t **form, kc_err_t *err)
+{
+    const char *body;
+    size_t len;
+    kc_rc_t rc = akc_request_form(r, &body, &len, err);
+
+    if (rc == KC_OK && kc_url_form_parse(body, len, r->pool, form, err) != KC_OK)
+        rc = KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the form cannot be read");
+    return rc;
+}
+
+static int end_sessions(akc_request_t *request, request_rec *r)
+{
+    const kc_session_t *session = &request->session;
+    const kc_url_query_t *form;
+    const char *name;
+    kc_err_t err;
+    int ended;
+
+    if (!akc_logout_is_wanted(request, r, 0))
+        return akc_logout_refuse(request, r);
+    if (read_form(r, &form, &err) != KC_OK)
+        return akc_respond_error(request, r, &err);
+    if (kc_url_query_single(form, "end", &name, &err) != KC_OK) {
+        (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_FORM, "the form has no single field \"end\"");
+        return akc_respond_error(request, r, &err);
+    }
+    if (strcmp(name, "all") == 0)
+        return end_all_own(request, r);
+    if (strncmp(name, session->key, NAME_LEN) == 0 && strlen(name) == NAME_LEN)
+        return akc_logout_end(request, r, session, NULL);
+    if (end_named(request, r, name, &ended, &err) != KC_OK)
+        return akc_respond_error(request, r, &err);
+    return answer_ended(r, ended);
+}
+
+int akc_account_sessions(akc_request_t *request, request_rec *r)
+{
+    int status;
+
+    if (r->method_number != M_GET && r->method_number != M_POST)
+        return akc_endpoints_refuse_method(request, r, "GET, HEAD, POST");
+    status = need_session(request, r, 1);
+    if (status != OK)
+        return status;
+    return r->method_number == M_POST ? end_sessions(request, r) : show_sessions(request, r);
+}
+
+/* ---------------------------------------------------------------- the operator's */
+
+/* The subs that the user's listed sessions have; a sub that is given stands for itself. */
+static kc_rc_t find_subs(akc_request_t *request, request_rec *r, const char *user, const char *sub,
+                         apr_array_header_t *subs, kc_err_t *err)
+{
+    const apr_array_header_t *entries;
+    kc_rc_t rc;
+    int i, k;
+
+    if (sub) {
+        APR_ARRAY_PUSH(subs, const char *) = sub;
+        return KC_OK;
+    }
+    rc = kc_roster_list(request->server->rp, user, r->pool, &entries, err);
+    for (i = 0; rc == KC_OK && i < entries->nelts; i++) {
+        const char *found = APR_ARRAY_IDX(entries, i, kc_roster_entry_t).sub;
+
+        for (k = 0; k < subs->nelts && strcmp(APR_ARRAY_IDX(subs, k, const char *), found); k++)
+            ;
+        if (k == subs->nelts)
+            APR_ARRAY_PUSH(subs, const char *) = found;
+    }
+    return rc;
+}
+
+static int end_all(akc_request_t *request, request_rec *r, const char *user, const char *sub)
+{
+    apr_array_header_t *subs = apr_array_make(r->pool, 1, sizeof(const char *));
+    kc_json_t *json = kc_json_new_object(r->pool), *array;
+    kc_err_t err;
+    kc_rc_t rc = find_subs(request, r, user, sub, subs, &err);
+    int i;
+
+    array = kc_json_set_array(json, "ended");
+    for (i = 0; rc == KC_OK && i < subs->nelts; i++) {
+        const char *found = APR_ARRAY_IDX(subs, i, const char *);
+
+        rc = kc_marks_leave(request->server->rp, KC_MARKS_SUB, found, &err);
+        kc_json_add_string(array, found);
+        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, "%s ends all sessions of %s",
+                      r->user ? ap_escape_logitem(r->pool, r->user) : "somebody",
+                      ap_escape_logitem(r->pool, found));
+    }
+    return rc == KC_OK ? akc_respond_json(r, HTTP_OK, json) : akc_respond_error(request, r, &err);
+}
+
+/* What may be asked for: a user by the name that backends know, or by the sub. */
+static kc_rc_t read_target(const kc_url_query_t *query, const char **user, const char **sub,
+                           kc_err_t *err)
+{
+    *user = *sub = NULL;
+    if (kc_url_query_single(query, "user", user, NULL) == KC_REFUSED ||
+        kc_url_query_single(query, "sub", sub, NULL) == KC_REFUSED || !*user == !*sub)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "takes either user or sub, once");
+    return KC_OK;
+}
+
+static int operate(akc_request_t *request, request_rec *r)
+{
+    const apr_array_header_t *entries;
+    const kc_url_query_t *query;
+    const char *user, *sub;
+    kc_err_t err;
+    kc_rc_t rc;
+
+    if (r->method_number != M_GET && r->method_number != M_POST)
+        return akc_endpoints_refuse_method(request, r, "GET, HEAD, POST");
+    if (r->method_number == M_POST && !akc_logout_is_wanted(request, r, 0))
+        return akc_logout_refuse(request, r);
+    rc = r->method_number == M_POST ? read_form(r, &query, &err)
+                                    : kc_url_query_parse(r->args, r->pool, &query, &err);
+    if (rc == KC_OK)
+        rc = read_target(query, &user, &sub, &err);
+    if (rc != KC_OK)
+        return akc_respond_error(request, r, &err);
+    if (r->method_number == M_POST)
+        return end_all(request, r, user, sub);
+    if (!user)
+        rc = KC_FAIL(&err, KC_REFUSED, KC_ERR_FORM, "sessions are listed by user");
+    else
+        rc = kc_roster_list(request->server->rp, user, r->pool, &entries, &err);
+    return rc == KC_OK ? akc_respond_json(r, HTTP_OK, list_json(request, r, entries))
+                       : akc_respond_error(request, r, &err);
+}
+
+const char *akc_account_handler(request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const char *name = NULL, *error = NULL;
+
+    if (core && core->expr_handler)
+        name = ap_expr_str_exec(r, core->expr_handler, &error);
+    return name && !error && strcmp(name, operator_handler) == 0 ? operator_handler : NULL;
+}
+
+/* 1 when nobody comes here without a name. httpd tells that of a request that has none yet. */
+static int is_guarded(request_rec *r)
+{
+    char *user = r->user;
+    int is_required;
+
+    r->user = NULL;
+    is_required = ap_some_authn_required(r);
+    r->user = user;
+    return is_required && user && *user;
+}
+
+/* Only behind a Require that asks who it is: an address that anybody reaches is nobody's intention.
+ */
+int akc_account_operate(request_rec *r)
+{
+    akc_request_t *request;
+    kc_err_t err;
+
+    if (!r->handler || strcmp(r->handler, operator_handler) != 0)
+        return DECLINED;
+    request = akc_request_get(r);
+    if (!request)
+        return HTTP_NOT_FOUND;
+    if (is_guarded(r))
+        return operate(request, r);
+    (void)KC_FAIL(
+        &err, KC_REFUSED, KC_ERR_CONFIG,
+        "SetHandler %s at a place that asks nobody who they are: add AuthType and Require",
+        operator_handler);
+    return akc_respond_error(request, r, &err);
+}

@@ -1,0 +1,170 @@
+/* Signing out: begun here, or at the provider, which calls us itself or has the browser do so.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <string.h>
+
+#include "core/logout.h"
+#include "core/logout_front.h"
+#include "core/logout_token.h"
+#include "mod_auth_keycloak.h"
+
+APLOG_USE_MODULE(auth_keycloak);
+
+static const char framed_page[] =
+    "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">"
+    "<title>Signed out</title></head>\n<body></body>\n</html>\n";
+
+/* ---------------------------------------------------------------- begun here */
+
+/* Scripts get the address as JSON and go there themselves. */
+static int leave(request_rec *r, const kc_login_answer_t *answer)
+{
+    kc_json_t *json;
+
+    if (!akc_request_is_api(r, "GET")) /* a form's POST is a page as well */
+        return akc_respond_redirect(r, HTTP_SEE_OTHER, answer);
+    akc_respond_cookies(r, answer->cookies);
+    json = kc_json_new_object(r->pool);
+    kc_json_set_string(json, "afterLogoutURL", answer->location);
+    return akc_respond_json(r, HTTP_CREATED, json);
+}
+
+/* A page may ask the person whether this was their wish; of a script's request another site may be
+ * the author only if a browser said nothing about it, which none does any more. */
+int akc_logout_is_wanted(akc_request_t *request, request_rec *r, int is_page)
+{
+    kc_flow_source_t source = akc_request_source(request, r);
+
+    if (source == KC_FLOW_UNTOLD)
+        return !is_page || r->method_number == M_POST;
+    return source == KC_FLOW_OWN;
+}
+
+static int ask_person(akc_request_t *request, request_rec *r)
+{
+    const char *action =
+        apr_pstrcat(r->pool, r->uri, r->args ? "?" : "", r->args ? r->args : "", NULL);
+
+    return akc_respond_page(
+        r, HTTP_OK, "Do you want to sign out?",
+        apr_pstrcat(r->pool, "<p>You are signed in as <code>",
+                    ap_escape_html(r->pool, request->session.user),
+                    "</code>.</p>\n<form method=\"post\" action=\"",
+                    ap_escape_html(r->pool, action),
+                    "\"><button>Sign out</button><a href=\"/\">Stay signed in</a></form>\n", NULL));
+}
+
+int akc_logout_refuse(akc_request_t *request, request_rec *r)
+{
+    kc_err_t err;
+
+    (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_CROSS_SITE, "another site's page has sent this request");
+    return akc_respond_error(request, r, &err);
+}
+
+int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *session,
+                   const char *return_url)
+{
+    kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
+    kc_login_answer_t answer;
+
+    if (kc_logout_begin(request->server->rp, akc_request_client(request, r), session, return_url,
+                        r->pool, &answer, &err) != KC_OK)
+        return akc_respond_error(request, r, &err);
+    if (session)
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out: %s",
+                      ap_escape_logitem(r->pool, session->user));
+    return leave(r, &answer);
+}
+
+int akc_logout_here(akc_request_t *request, request_rec *r)
+{
+    int is_page = !akc_request_is_api(r, "GET");
+    const kc_url_query_t *query;
+    const char *page = NULL;
+    kc_err_t err;
+
+    if ((r->method_number != M_GET && r->method_number != M_POST) || r->header_only)
+        return akc_endpoints_refuse_method(request, r, "GET, POST");
+    if (kc_url_query_parse(r->args, r->pool, &query, &err) != KC_OK ||
+        kc_url_query_single(query, "return", &page, &err) == KC_REFUSED)
+        return akc_respond_error(request, r, &err);
+    switch (kc_flow_decide(akc_request_session(request, r), KC_FLOW_LOGOUT)) {
+    case KC_FLOW_END:
+        if (akc_logout_is_wanted(request, r, is_page))
+            return akc_logout_end(request, r, &request->session, page);
+        return is_page ? ask_person(request, r) : akc_logout_refuse(request, r);
+    case KC_FLOW_LEAVE:
+        return akc_logout_end(request, r, NULL, page);
+    default:
+        return akc_respond_error(request, r, &request->err);
+    }
+}
+
+/* ---------------------------------------------------------------- the provider itself */
+
+static void log_ended(request_rec *r, const kc_logout_token_t *token)
+{
+    const char *sub = token->sub ? ap_escape_logitem(r->pool, token->sub) : "somebody";
+
+    if (token->sid)
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      "signed out by the provider: session %s of sub %s",
+                      ap_escape_logitem(r->pool, token->sid), sub);
+    else
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
+                      "signed out by the provider: all sessions of sub %s", sub);
+}
+
+int akc_logout_backchannel(akc_request_t *request, request_rec *r)
+{
+    kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
+    kc_logout_token_t token;
+    const char *form = NULL;
+    size_t len = 0;
+
+    if (akc_request_form(r, &form, &len, &err) != KC_OK ||
+        kc_logout_token_take(request->server->rp, form, len, r->pool, &token, &err) != KC_OK)
+        return akc_respond_refusal(request, r, &err);
+    log_ended(r, &token);
+    return akc_respond_plain(r, NULL, "");
+}
+
+/* ---------------------------------------------------------------- the browser */
+
+/* The page is shown in a frame of the provider's, and nowhere else. */
+static void let_be_framed(const akc_server_t *server, request_rec *r)
+{
+    const char *origin = "'none'";
+    kc_url_t issuer;
+
+    if (kc_url_parse(server->conf->issuer, r->pool, &issuer, NULL) == KC_OK)
+        origin = kc_url_origin(&issuer, r->pool);
+    apr_table_setn(r->headers_out, "Content-Security-Policy",
+                   apr_pstrcat(r->pool, "default-src 'none'; frame-ancestors ", origin, NULL));
+}
+
+int akc_logout_frontchannel(akc_request_t *request, request_rec *r)
+{
+    const kc_login_client_t *client = akc_request_client(request, r);
+    const kc_rp_t *rp = request->server->rp;
+    kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
+    apr_array_header_t *cookies;
+    kc_session_t session;
+    int is_ended;
+
+    if (r->method_number != M_GET || r->header_only)
+        return akc_endpoints_refuse_method(request, r, "GET");
+    if (kc_logout_front_take(rp, kc_session_cookie(rp, client->is_https, request->cookies), r->args,
+                             r->pool, &session, &is_ended, &err) != KC_OK)
+        return akc_respond_error(request, r, &err);
+    if (is_ended) {
+        cookies = apr_array_make(r->pool, 2, sizeof(const char *));
+        kc_login_forget(rp, client, r->pool, cookies);
+        akc_respond_cookies(r, cookies);
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out by the provider's page: %s",
+                      ap_escape_logitem(r->pool, session.user));
+    }
+    let_be_framed(request->server, r);
+    return akc_respond_plain(r, "text/html; charset=utf-8", framed_page);
+}

@@ -1,0 +1,155 @@
+/* Signing in: the address that begins it, and the one that Keycloak sends browsers back to.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <string.h>
+
+#include "core/login_parameters.h"
+#include "core/logout.h"
+#include "mod_auth_keycloak.h"
+
+APLOG_USE_MODULE(auth_keycloak);
+
+static int return_to(akc_request_t *request, request_rec *r, const char *page,
+                     kc_login_answer_t *answer)
+{
+    const kc_login_client_t *client = akc_request_client(request, r);
+
+    answer->location =
+        kc_url_return(page, client->public_url, request->server->conf->return_hosts, r->pool);
+    return akc_respond_redirect(r, HTTP_SEE_OTHER, answer);
+}
+
+/* A session that is older than the sign-in which was to make it stronger does not get stronger by
+ * going on: the page would only ask again. */
+static int is_unchanged(const akc_request_t *request, const kc_login_request_t *again)
+{
+    return again->is_step_up && !again->is_silent && request->session.created < again->begun;
+}
+
+/* A sign-in that cannot go on though nobody did wrong: its state is unknown, spent or expired. */
+static int start_over(akc_request_t *request, request_rec *r, kc_login_answer_t *answer,
+                      const kc_err_t *reason)
+{
+    const kc_login_client_t *client = akc_request_client(request, r);
+    kc_session_state_t state = akc_request_session(request, r);
+    kc_login_request_t again;
+    kc_err_t err = *reason;
+    kc_rc_t rc;
+
+    rc = kc_login_again(request->server->rp, client, request->query, r->pool, &again, &err);
+    if (state == KC_SESSION_LIVE && is_unchanged(request, &again))
+        state = KC_SESSION_WEAK;
+    switch (kc_flow_decide(state, KC_FLOW_CALLBACK)) {
+    case KC_FLOW_RETURN:
+        return return_to(request, r, again.return_url, answer);
+    case KC_FLOW_LOGIN:
+        if (rc == KC_OK && again.is_silent) /* whoever is asked now was not to be asked */
+            rc = KC_FAIL(&err, KC_REFUSED, KC_ERR_SILENT, "%.200s", reason->detail);
+        return rc == KC_OK ? akc_respond_login(request, r, &again)
+                           : akc_respond_error(request, r, &err);
+    default:
+        return akc_respond_error(request, r, &request->err);
+    }
+}
+
+/* Back from a sign-out: DECLINED when it is no such answer. */
+static int finish_logout(akc_request_t *request, request_rec *r)
+{
+    kc_login_answer_t answer;
+    kc_err_t err;
+
+    switch (kc_logout_finish(request->server->rp, akc_request_client(request, r), request->query,
+                             r->pool, &answer, &err)) {
+    case KC_OK:
+        return akc_respond_redirect(r, HTTP_SEE_OTHER, &answer);
+    case KC_MISS:
+        return DECLINED;
+    default:
+        return akc_respond_error(request, r, &err);
+    }
+}
+
+int akc_signin_callback(akc_request_t *request, request_rec *r)
+{
+    kc_login_answer_t answer;
+    kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
+    kc_rc_t rc;
+    int status;
+
+    if (r->method_number != M_GET || r->header_only)
+        return akc_endpoints_refuse_method(request, r, "GET");
+    status = finish_logout(request, r);
+    if (status != DECLINED)
+        return status;
+    rc = kc_login_finish(request->server->rp, akc_request_client(request, r), request->query,
+                         r->pool, &answer, &err);
+    if (rc == KC_OK) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed in: %s",
+                      ap_escape_logitem(r->pool, answer.user));
+        if (answer.dropped)
+            ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                          "%d groups or claims of %s cannot be header values and were left out",
+                          answer.dropped, ap_escape_logitem(r->pool, answer.user));
+        return akc_respond_redirect(r, HTTP_SEE_OTHER, &answer);
+    }
+    if (rc == KC_MISS)
+        return start_over(request, r, &answer, &err);
+    akc_respond_cookies(r, answer.cookies);
+    return akc_respond_error(request, r, &err);
+}
+
+/* A form of another site (OpenID Connect Core 1.0 section 4): browsers send our cookies with the
+ * request that they are led on to, but not with the form. */
+static int lead_on(akc_request_t *request, request_rec *r)
+{
+    const akc_server_t *server = request->server;
+    kc_login_answer_t answer = {NULL, NULL, NULL, 0};
+    kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
+    kc_login_request_t wanted;
+    const char *form;
+    size_t len;
+
+    if (akc_request_form(r, &form, &len, &err) != KC_OK)
+        return akc_respond_error(request, r, &err);
+    if (strlen(form) != len) {
+        (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_FORM, "the form has a NUL");
+        return akc_respond_error(request, r, &err);
+    }
+    if (kc_login_parameters_read(server->rp, form, r->pool, &wanted, &err) != KC_OK)
+        return akc_respond_error(request, r, &err);
+    answer.location =
+        apr_pstrcat(r->pool, akc_request_client(request, r)->public_url, server->conf->prefix,
+                    "login?", kc_login_parameters_query(&wanted, r->pool), NULL);
+    return akc_respond_redirect(r, HTTP_SEE_OTHER, &answer);
+}
+
+int akc_signin_login(akc_request_t *request, request_rec *r)
+{
+    kc_login_answer_t answer = {NULL, NULL, NULL, 0};
+    kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
+    kc_login_request_t wanted;
+    kc_session_state_t state;
+
+    if (r->method_number == M_POST)
+        return lead_on(request, r);
+    if (r->method_number != M_GET)
+        return akc_endpoints_refuse_method(request, r, "GET, POST");
+    if (kc_login_parameters_read(request->server->rp, r->args, r->pool, &wanted, &err) != KC_OK)
+        return akc_respond_error(request, r, &err);
+    (void)akc_request_session(request, r);
+    state = akc_request_judge(request, &wanted.demand);
+    if (state == KC_SESSION_LIVE && wanted.is_silent)
+        state = KC_SESSION_WEAK; /* it is to be renewed */
+    wanted.is_step_up = state == KC_SESSION_WEAK;
+    switch (kc_flow_decide(state, KC_FLOW_CALLBACK)) {
+    case KC_FLOW_RETURN:
+        return return_to(request, r, wanted.return_url, &answer);
+    case KC_FLOW_LOGIN:
+        /* what is demanded of the whole site need not be asked for in a second sign-in */
+        if (kc_demand_is_any(&wanted.demand) && !wanted.is_silent)
+            wanted.demand = kc_demand_of(akc_config_dir(r));
+        return akc_respond_login(request, r, &wanted);
+    default:
+        return akc_respond_error(request, r, &request->err);
+    }
+}

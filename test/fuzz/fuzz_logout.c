@@ -1,0 +1,123 @@
+/* Fuzz target: claims of a logout token, and behind a line feed the body of a back-channel request,
+ * which is a front-channel one's query as well; no key signs here.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_general.h>
+#include <apr_strings.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_site.h"
+#include "logout_front.h"
+#include "logout_token.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The curve's base point: a key whose private half is 1, which signs nothing here. */
+static const char keys[] =
+    "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"k\",\"use\":\"sig\",\"alg\":\"ES256\","
+    "\"x\":\"axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY\","
+    "\"y\":\"T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU\"}]}";
+
+static void need(int is_right)
+{
+    if (!is_right)
+        abort();
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    need(apr_initialize() == APR_SUCCESS);
+    return 0;
+}
+
+static void check_text(const char *text)
+{
+    const char *at;
+
+    need(text[0] && strlen(text) <= KC_CLAIMS_TEXT_MAX);
+    for (at = text; *at; at++)
+        need((unsigned char)*at >= 0x20 && *at != 0x7f);
+}
+
+/* What is taken for a logout token can be nothing else. */
+static void check_token(const kc_json_t *claims, const kc_logout_token_t *out)
+{
+    const char *typ = kc_json_member_string(claims, "typ");
+
+    need(!kc_json_member(claims, "nonce"));
+    need(!kc_json_member(claims, "typ") || !strcmp(typ, "Logout"));
+    need(!strcmp(kc_json_member_string(claims, "iss"), KC_FAKE_ISSUER));
+    need(kc_json_type(kc_json_member(claims, "events")) == KC_JSON_OBJECT);
+    need(out->issued <= KC_FAKE_NOW + 30 && out->issued >= KC_FAKE_NOW - 150);
+    need(out->sub || out->sid);
+    check_text(out->jti);
+    if (out->sub)
+        check_text(out->sub);
+    if (out->sid)
+        check_text(out->sid);
+}
+
+static void verify(const kc_fake_site_t *site, const char *text, size_t len)
+{
+    static const char *const types[] = {NULL, "JWT", "logout+jwt", "at+jwt"};
+    const kc_claims_expect_t expect = {.issuer = KC_FAKE_ISSUER,
+                                       .client_id = site->conf->client_id,
+                                       .now = KC_FAKE_NOW,
+                                       .skew = 30};
+    kc_jose_token_t token = {.alg = "ES256"};
+    size_t i;
+
+    if (kc_json_parse(text, len, site->pool, &token.claims, NULL) != KC_OK)
+        return;
+    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
+        kc_logout_token_t out;
+
+        token.typ = types[i];
+        if (kc_logout_token_verify(&token, &expect, &out, &err) == KC_OK) {
+            need(i != 3);
+            check_token(token.claims, &out);
+        } else {
+            need(err.reason != KC_ERR_NONE && err.detail[0]);
+        }
+    }
+}
+
+/* Neither ends anything, and neither leaves anything in the store. */
+static void visit(kc_fake_site_t *site, const char *text, size_t len)
+{
+    const kc_bytes_t none = {NULL, 0};
+    kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
+    kc_logout_token_t token;
+    kc_session_t session;
+    int is_ended = -1;
+
+    need(kc_logout_token_take(site->rp, text, len, site->pool, &token, &err) == KC_REFUSED);
+    need(kc_err_row(err.reason)->status == 400 && err.detail[0]);
+    err.reason = KC_ERR_NONE;
+    if (kc_logout_front_take(site->rp, none, text, site->pool, &session, &is_ended, &err) != KC_OK)
+        need(err.reason == KC_ERR_FORM);
+    need(is_ended == 0);
+    need(kc_fake_store_count(&site->fake->sessions) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const uint8_t *line = size ? memchr(data, '\n', size) : NULL;
+    size_t len = line ? (size_t)(line - data) : size;
+    kc_fake_site_t *site;
+    apr_pool_t *pool;
+
+    need(apr_pool_create(&pool, NULL) == APR_SUCCESS);
+    site = kc_fake_site_make(pool);
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys);
+    verify(site, (const char *)data, len);
+    if (line)
+        visit(site, apr_pstrmemdup(pool, (const char *)line + 1, size - len - 1), size - len - 1);
+    apr_pool_destroy(pool);
+    return 0;
+}

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+# ATTACKS A 24-26, and sign-outs that another site wants: who has asked for it, and what comes of it.
+use strict;
+use warnings;
+use Test::More;
+use Keycloak::Expect;
+use Keycloak::World;
+
+use constant {
+    SITE  => 'logout',
+    OUT   => '/authservice/logout',
+    HTML  => 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8',
+    EVIL  => 'https://evil.example.com',
+};
+
+sub in { return signed_in(SITE) || BAIL_OUT('nobody can sign in') }
+
+sub is_out { my $browser = shift; return !$browser->seen }
+
+sub revocations { return scalar realm(SITE)->log('revoke') }
+
+my $OWN = in()->origin;
+
+subtest 'A 24 with the state: on to the page' => sub {
+    my $browser = in();
+    my $before = revocations();
+    my $query = query_of($browser->get(OUT . '?return=%2Fbye%3Fa%3Db')->header('Location'));
+    like $query->{state} // '', qr/^logout\.[\w-]{43}$/, 'a state is sent';
+    is revocations(), $before + 1, 'the refresh token is revoked';
+    my $answer = $browser->back_from_logout($query);
+    is $answer->status, 303, 'back';
+    is $answer->header('Location'), "$OWN/bye?a=b", 'at the page';
+    is scalar(grep { /keycloak_logout/ } keys %{ $browser->jar }), 0, 'its cookie is gone';
+    is $browser->back_from_logout($query)->status, 400, 'once only';
+};
+
+subtest 'A 25 without a state: on to the configured page' => sub {
+    my $browser = in();
+    $browser->get(OUT);
+    my $answer = $browser->get('/authservice/oidc/callback');
+    is $answer->status, 303, 'status 303';
+    is $answer->header('Location'), "$OWN/", 'KeycloakAfterLogoutURL';
+    is $browser->get('/authservice/oidc/callback')->tag, 'KC0305', 'once only';
+};
+
+subtest 'A 26 with another state: refused' => sub {
+    my $browser = in();
+    my $query = query_of($browser->get(OUT)->header('Location'));
+    my $other = in();
+    my $foreign = query_of($other->get(OUT)->header('Location'));
+    for my $state ('logout.x', 'logout.' . 'A' x 43, $foreign->{state}) {
+        my $answer = $browser->get("/authservice/oidc/callback?state=$state");
+        is $answer->status, 400, "$state: 400";
+        is $answer->tag, 'KC0312', 'with the reason';
+    }
+    is $browser->back_from_logout($query)->status, 303, 'the right one still works';
+    is browser(SITE)->get("/authservice/oidc/callback?state=$query->{state}")->tag, 'KC0312', 'not in another browser';
+};
+
+my @own = (
+    ['typed by hand',       Accept => HTML, 'Sec-Fetch-Site' => 'none'],
+    ['a link of ours',      Accept => HTML, 'Sec-Fetch-Site' => 'same-origin', Referer => "$OWN/x"],
+    ['an old browser',      Accept => HTML, Referer => "$OWN/x"],
+);
+for my $case (@own) {
+    my ($name, @headers) = @$case;
+    my $browser = in();
+    my $answer = $browser->get(OUT, @headers);
+    is $answer->status, 303, "$name: leaves";
+    ok is_out($browser), "$name: signed out";
+}
+
+my @asked = (
+    ['a link elsewhere',           Accept => HTML, 'Sec-Fetch-Site' => 'cross-site', Referer => EVIL . '/'],
+    ['a link at a sister site',    Accept => HTML, 'Sec-Fetch-Site' => 'same-site'],
+    ['with a Referer of ours',     Accept => HTML, 'Sec-Fetch-Site' => 'cross-site', Referer => "$OWN/"],
+    ['an old browser elsewhere',   Accept => HTML, Referer => EVIL . '/'],
+    ['a look-alike',               Accept => HTML, Referer => "$OWN.evil.example.com/"],
+    ['user information',           Accept => HTML, Referer => 'http://' . ($OWN =~ m{//(.*)})[0] . '@evil.example.com/'],
+    ['nothing is said',            Accept => HTML],
+    ['a prefetch',                 Accept => HTML, 'Sec-Fetch-Site' => 'same-origin', 'Sec-Purpose' => 'prefetch;prerender'],
+    ['a prefetch by hand',         Accept => HTML, 'Sec-Fetch-Site' => 'none', 'Sec-Purpose' => 'prefetch'],
+);
+for my $case (@asked) {
+    my ($name, @headers) = @$case;
+    my $browser = in();
+    my $answer = $browser->get(OUT . '?return=%2Fbye', @headers);
+    is $answer->status, 200, "$name: asked";
+    like $answer->text, qr{<form method="post" action="/authservice/logout\?return=%2Fbye">}, 'by a form';
+    is $answer->header('Cache-Control'), 'no-store', 'that nobody keeps';
+    like $answer->header('Content-Security-Policy'), qr/frame-ancestors 'none'/, 'nor frames';
+    is $answer->header('Referrer-Policy'), 'same-origin', 'and that says where it was sent from';
+    ok $browser->seen, "$name: still signed in";
+}
+
+subtest 'the form of that page' => sub {
+    my $browser = in();
+    my $answer = $browser->post(OUT, '', Accept => HTML, Origin => $OWN, 'Content-Type' => 'application/x-www-form-urlencoded');
+    is $answer->status, 303, 'leaves';
+    ok is_out($browser), 'signed out';
+    $browser = in();
+    is $browser->post(OUT, '', Accept => HTML, Origin => EVIL, 'Content-Type' => 'application/x-www-form-urlencoded')->status, 200,
+        'of another site: asked';
+    is $browser->post(OUT, '', Accept => HTML, Origin => 'null', 'Sec-Fetch-Site' => 'cross-site')->status, 200, 'of a sandbox: asked';
+    ok $browser->seen, 'still signed in';
+};
+
+subtest 'scripts' => sub {
+    my @script = (Accept => 'application/json', Authorization => 'Bearer ');
+    for my $case (['of ours', Origin => $OWN], ['of ours, by the browser', 'Sec-Fetch-Site' => 'same-origin', Origin => $OWN], ['of no browser']) {
+        my ($name, @headers) = @$case;
+        my $browser = in();
+        my $answer = $browser->request('POST', OUT, headers => [@script, @headers]);
+        is $answer->status, 201, "$name: 201, as Kubeflow's dashboard wants it";
+        like eval { $answer->json->{afterLogoutURL} } // '', qr{/logout\?.*id_token_hint=}, 'with the way to end the session at the realm';
+        ok is_out($browser), "$name: signed out";
+    }
+    for my $case (['elsewhere', Origin => EVIL], ['in a sandbox', Origin => 'null'], ['elsewhere, by the browser', 'Sec-Fetch-Site' => 'cross-site', Origin => $OWN],
+        ['of a sister site', 'Sec-Fetch-Site' => 'same-site']) {
+        my ($name, @headers) = @$case;
+        my $browser = in();
+        my $answer = $browser->request('POST', OUT, headers => [@script, @headers]);
+        is $answer->status, 403, "$name: 403";
+        is eval { $answer->json->{tag} }, 'KC0110', 'with the reason';
+        is $browser->request('GET', OUT, headers => [@script, @headers])->status, 403, "$name by GET: 403";
+        ok $browser->seen, "$name: still signed in";
+    }
+};
+
+subtest 'HEAD and other methods' => sub {
+    my $browser = in();
+    is $browser->request($_, OUT)->status, 405, "$_ is no way out" for qw(HEAD PUT DELETE OPTIONS);
+    ok $browser->seen, 'still signed in';
+};
+
+subtest 'the cookie of a sign-out does not reach the backend' => sub {
+    my $browser = in();
+    my $cookie = $browser->cookie_header . '; keycloak_logout=x; __Host-keycloak_logout=y; mine=1';
+    my $seen = $browser->get('/seen', Cookie => $cookie)->json;
+    is_deeply [headers_named($seen, 'cookie')], ['mine=1'], 'only the rest';
+};
+
+subtest 'a realm that does not revoke' => sub {
+    my $browser = in();
+    realm(SITE)->set(faults => { revoke => { kind => 'status', status => 503 } });
+    is $browser->get(OUT)->status, 303, 'leaves';
+    realm(SITE)->reset;
+    ok is_out($browser), 'signed out';
+};
+
+done_testing;

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+# What a person sees and ends of their sessions, what an operator may, whoami, and the reasons why a session is over.
+use strict;
+use warnings;
+use Test::More;
+use Time::HiRes qw(sleep time);
+use Keycloak::Expect;
+use Keycloak::World;
+
+use constant { SITE => 'sessions', LIST => '/authservice/sessions', FORM => 'application/x-www-form-urlencoded' };
+
+# The person of the realm: people(SITE, SUB, EMAIL, ROLE ...).
+sub become {
+    my ($sub, @roles) = @_;
+    realm(SITE)->reset->set(user => { sub => $sub, email => "$sub\@example.com", email_verified => JSON::PP::true, realm_access => { roles => [@roles] } });
+    return;
+}
+
+sub in { my ($agent) = @_; my $browser = signed_in(SITE) || BAIL_OUT('nobody can sign in'); return $browser }
+
+sub sessions { my $browser = shift; return @{ $browser->api(LIST)->json->{sessions} } }
+
+sub end { my ($browser, $what, @headers) = @_; return $browser->post(LIST, "end=$what", Accept => 'application/json', 'Content-Type' => FORM, @headers) }
+
+subtest 'whoami' => sub {
+    become('who', qw(user admin));
+    my $browser = in();
+    my $answer = $browser->api('/authservice/whoami');
+    is $answer->status, 200, 'status 200';
+    like $answer->header('Content-Type'), qr{^application/json}, 'JSON';
+    is $answer->header('Cache-Control'), 'no-store', 'that nobody keeps';
+    my $who = $answer->json;
+    is $who->{user}, 'who@example.com', 'the user';
+    is $who->{sub}, 'who', 'the subject';
+    is_deeply [sort @{ $who->{realm_roles} }], [qw(admin user)], 'the roles';
+    is ref $who->{groups}, 'ARRAY', 'the groups';
+    my $now = time;
+    cmp_ok abs($who->{now} - $now), '<', 5, 'the clock';
+    cmp_ok abs($who->{expires} - $now - 36_000), '<', 10, 'the absolute end';
+    cmp_ok abs($who->{idle_expires} - $now - 3600), '<', 400, 'the idle end';
+    cmp_ok abs($who->{tokens_expire} - $now - 300), '<', 10, 'the end of its tokens';
+    is $browser->get('/authservice/whoami')->status, 200, 'also as a page';
+    my $nobody = browser(SITE)->api('/authservice/whoami');
+    is $nobody->status, 401, 'nobody: 401';
+    like $nobody->json->{login_url}, qr{/authservice/login\?return=}, 'and where to sign in';
+    is $browser->post('/authservice/whoami', '')->status, 405, 'POST: 405';
+};
+
+subtest 'own sessions, and one of them ended' => sub {
+    become('lister');
+    my ($here, $there) = (in(), in());
+    my @list = sessions($here);
+    is scalar @list, 2, 'two';
+    is scalar(grep { $_->{current} } @list), 1, 'one is this one';
+    for my $session (@list) {
+        is $session->{address}, '127.0.0.1', 'where it was made';
+        cmp_ok abs($session->{created} - time), '<', 10, 'when';
+        cmp_ok abs($session->{last_used} - time), '<', 10, 'last used';
+    }
+    my ($other) = grep { !$_->{current} } @list;
+    is end($here, $other->{id}, Origin => 'https://evil.example.com')->status, 403, 'another site cannot end it';
+    is end($here, 'f' x 16)->json->{ended}, 0, 'a name of none: nothing ends';
+    is end($here, $other->{id})->json->{ended}, 1, 'ended';
+    ok wait_until(sub { !$there->seen }, 5), 'the other one is out';
+    ok $here->seen, 'this one is not';
+    is scalar(sessions($here)), 1, 'one is left';
+};
+
+subtest 'nobody ends another person\'s session' => sub {
+    become('victim');
+    my $victim = in();
+    my ($session) = sessions($victim);
+    become('thief');
+    my $thief = in();
+    is end($thief, $session->{id})->json->{ended}, 0, 'not by its name';
+    sleep 1.2;
+    ok $victim->seen, 'the victim goes on';
+};
+
+subtest 'all of them' => sub {
+    become('leaver');
+    my @browsers = map { in() } 1 .. 3;
+    become('bystander');
+    my $bystander = in();
+    my $answer = end($browsers[0], 'all');
+    is $answer->status, 201, 'signed out';
+    like $answer->json->{afterLogoutURL}, qr/id_token_hint=/, 'at the realm too';
+    ok wait_until(sub { my $left = grep { $_->seen } @browsers; !$left }, 5), 'all are out';
+    ok $bystander->seen, 'somebody else is not';
+    sleep 1;
+    become('leaver');
+    ok in()->seen, 'and one may sign in anew';
+};
+
+subtest 'this one by its name is a sign-out' => sub {
+    become('single');
+    my $browser = in();
+    my ($session) = sessions($browser);
+    is end($browser, $session->{id})->status, 201, 'as any sign-out';
+    ok !$browser->seen, 'out';
+};
+
+subtest 'the page' => sub {
+    become('reader');
+    my $browser = in();
+    my $evil = $browser->sign_in('/x') && $browser;
+    my $page = $browser->get(LIST, 'User-Agent' => 'x');
+    is $page->status, 200, 'status 200';
+    like $page->text, qr/reader\@example\.com/, 'names the person';
+    like $page->text, qr{<button name="end" value="[0-9a-f]{16}">}, 'has a button for the session';
+    like $page->text, qr{<button name="end" value="all">}, 'and for all';
+    like browser(SITE)->get(LIST)->header('Location') // '', qr{/protocol/openid-connect/auth\?}, 'nobody: to the sign-in';
+    my $back = $browser->post(LIST, 'end=' . 'f' x 16, Accept => 'text/html', 'Content-Type' => FORM, Origin => $browser->origin);
+    is $back->status, 303, 'back to the page after an end';
+};
+
+subtest 'what a browser says of itself is shown as text' => sub {
+    become('poet');
+    my $browser = browser(SITE);
+    my $start = $browser->get('/');
+    my $back = $browser->authorize($start->header('Location'));
+    $browser->get($back, 'User-Agent' => '<script>alert(1)</script>"\'&');
+    my $page = $browser->get(LIST)->text;
+    unlike $page, qr/<script>alert/, 'no markup';
+    like $page, qr/&lt;script&gt;alert/, 'but text';
+};
+
+subtest 'forms that are none' => sub {
+    become('former');
+    my $browser = in();
+    my @forms = (['', FORM], ['end=a&end=b', FORM], ['other=x', FORM], ['end=all', 'text/plain'], ['end=all', 'application/x-www-form-urlencodedx'],
+        ['end=%', FORM], ['end=all&x=' . 'y' x 70_000, FORM], ["end=all\0", FORM]);
+    for my $form (@forms) {
+        my $answer = $browser->post(LIST, $form->[0], Accept => 'application/json', 'Content-Type' => $form->[1]);
+        is $answer->status, 400, 'status 400';
+        is eval { $answer->json->{tag} }, 'KC0112', 'with the reason';
+    }
+    ok $browser->seen, 'still signed in';
+};
+
+subtest 'an operator' => sub {
+    become('worker');
+    my @workers = (in(), in());
+    become('boss', 'admin');
+    my $boss = in();
+    my $list = $boss->api('/operator?user=worker%40example.com');
+    is $list->status, 200, 'may look';
+    is scalar @{ $list->json->{sessions} }, 2, 'at the sessions of anybody';
+    is $workers[0]->api('/operator?user=boss%40example.com')->status, 403, 'nobody else may';
+    my @post = (Accept => 'application/json', 'Content-Type' => FORM);
+    is $boss->post('/operator', 'user=worker%40example.com', @post, Origin => 'https://evil.example.com')->status, 403, 'nor another site';
+    is $boss->post('/operator', 'x=y', @post)->status, 400, 'a user or a sub is needed';
+    is $boss->post('/operator', 'user=a&sub=b', @post)->status, 400, 'not both';
+    is_deeply $boss->post('/operator', 'user=nobody%40example.com', @post)->json->{ended}, [], 'nobody of that name';
+    is_deeply $boss->post('/operator', 'user=worker%40example.com', @post)->json->{ended}, ['worker'], 'ends them';
+    ok wait_until(sub { my $left = grep { $_->seen } @workers; !$left }, 5), 'all of them';
+    ok $boss->seen, 'and no other';
+    sleep 1;
+    become('worker');
+    my $worker = in();
+    become('boss', 'admin');
+    is $boss->post('/operator', 'sub=worker', @post)->status, 200, 'by the subject';
+    ok wait_until(sub { !$worker->seen }, 5), 'as well';
+    is $boss->api("/operator-open?user=boss%40example.com")->status, 500, 'unguarded: an error';
+    is browser(SITE)->api('/operator-open?user=boss%40example.com')->status, 500, 'for everybody';
+    is browser(SITE)->api('/operator-pass?user=boss%40example.com')->status, 500, 'without a name: an error';
+    like browser(SITE)->get('/operator')->header('Location') // '', qr{/protocol/openid-connect/auth\?}, 'nobody: to the sign-in';
+};
+
+# ---- reasons
+
+sub reason {
+    my $answer = shift;
+    return $answer->status . ' ' . (eval { $answer->json->{tag} } // $answer->tag // 'none');
+}
+
+subtest 'paths that are no use of a session' => sub {
+    my ($idle, $busy) = map { signed_in('idle') || BAIL_OUT('nobody can sign in') } 1 .. 2;
+    my $end = time + 4.5;
+    while (time < $end) {
+        $idle->api($_) for qw(/poll /poll/deeper /notebook/ns/name/api/kernels /authservice/whoami);
+        $busy->api('/notebook/ns/name/tree');
+        sleep 0.25;
+    }
+    is reason($idle->api('/page')), '401 KC0107', 'asked for again and again, they keep none';
+    is $busy->api('/page')->status, 200, 'any other does';
+};
+
+subtest 'the reason why a session is over' => sub {
+    my $browser = signed_in('session-max') || BAIL_OUT('nobody can sign in');
+    my $cookie = $browser->cookie_header;
+    sleep 2.1;
+    like reason(browser('session-max')->api('/', Cookie => $cookie)), qr/^401 KC010[78]$/, 'it had lasted as long as one may';
+    become('gone');
+    my $gone = in();
+    $cookie = $gone->cookie_header;
+    $gone->get('/authservice/logout');
+    is reason(browser(SITE)->api('/', Cookie => $cookie)), '401 KC0109', 'it was signed out';
+    is reason(browser(SITE)->api('/')), '401 KC0101', 'there never was one';
+    is reason(browser(SITE)->api('/', Cookie => 'keycloak_session=x')), '401 KC0101', 'nor with a cookie of nothing';
+    is reason(browser(SITE)->api('/', Cookie => 'keycloak_session=' . 'A' x 43)), '401 KC0107', 'an unknown one';
+};
+
+done_testing;

@@ -1,0 +1,243 @@
+/* Tests of marks.h: what a mark is called, how long it lies there, and which sessions it ends.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "marks.h"
+
+#include <apr_strings.h>
+#include <check.h>
+#include <string.h>
+
+#include "fake_site.h"
+#include "testlib.h"
+
+Suite *kc_test_marks(void);
+
+#define OLD_KEY "0123456789abcdef0123456789abcdef"
+#define NEW_KEY "fedcba9876543210fedcba9876543210"
+
+static kc_fake_site_t *site;
+static kc_fake_t *fake;
+
+static void setup(void)
+{
+    testlib_setup();
+    site = kc_fake_site_make(testlib_pool);
+    fake = site->fake;
+}
+
+static void use_keys(const char *newest, const char *older)
+{
+    site->keys = kc_fake_site_keys(site, newest, older);
+    kc_fake_site_renew(site);
+}
+
+static const char *name_of(kc_marks_kind_t kind, const char *text)
+{
+    unsigned char name[KC_SESSION_NAME_SIZE];
+
+    ck_assert_int_eq(kc_marks_name(site->rp, kind, text, name, NULL), KC_OK);
+    return testlib_hex(name, sizeof(name));
+}
+
+static void leave(kc_marks_kind_t kind, const char *text)
+{
+    ck_assert_int_eq(kc_marks_leave(site->rp, kind, text, NULL), KC_OK);
+}
+
+/* As session.c makes one under the newest key. */
+static kc_session_t session_of(const char *sub, const char *sid, int64_t created)
+{
+    unsigned char *names = apr_palloc(testlib_pool, (size_t)2 * KC_SESSION_NAME_SIZE);
+    kc_session_t session;
+
+    memset(&session, 0, sizeof(session));
+    session.sub = sub;
+    session.sid = sid;
+    session.created = created;
+    session.sub_mark = names;
+    session.sid_mark = names + KC_SESSION_NAME_SIZE;
+    ck_assert_int_eq(kc_marks_name(site->rp, KC_MARKS_SUB, sub, names, NULL), KC_OK);
+    ck_assert_int_eq(kc_marks_name(site->rp, KC_MARKS_SID, sid, names + KC_SESSION_NAME_SIZE, NULL),
+                     KC_OK);
+    return session;
+}
+
+static int is_ended(const kc_session_t *session)
+{
+    kc_store_item_t items[KC_MARKS_KINDS];
+    const char *keys[KC_MARKS_KINDS];
+    kc_marks_keys_t marks;
+    size_t i;
+
+    kc_marks_of(session, &marks);
+    for (i = 0; i < marks.count; i++)
+        keys[i] = marks.text[i];
+    ck_assert_int_eq(kc_store_get(fake->env.sessions, keys, marks.count, items, testlib_pool, NULL),
+                     KC_OK);
+    return kc_marks_is_ended(session, &marks, items);
+}
+
+/* ---------------------------------------------------------------- names */
+
+START_TEST(names_differ_by_kind_text_key_and_site)
+{
+    const char *names[6];
+    size_t i, j;
+
+    names[0] = name_of(KC_MARKS_SUB, "a");
+    names[1] = name_of(KC_MARKS_SID, "a");
+    names[2] = name_of(KC_MARKS_SUB, "b");
+    names[3] = name_of(KC_MARKS_SUB, "");
+    use_keys(NEW_KEY, OLD_KEY);
+    names[4] = name_of(KC_MARKS_SUB, "a");
+    use_keys(OLD_KEY, NULL);
+    ck_assert_str_eq(name_of(KC_MARKS_SUB, "a"), names[0]);
+    site->conf->client_id = "other";
+    kc_fake_site_renew(site);
+    names[5] = name_of(KC_MARKS_SUB, "a");
+    for (i = 0; i < 6; i++) {
+        for (j = 0; j < i; j++)
+            ck_assert_str_ne(names[i], names[j]);
+    }
+}
+END_TEST
+
+/* A sub may be longer than what a store key is derived of. */
+START_TEST(every_byte_of_a_long_text_counts)
+{
+    char *text = apr_palloc(testlib_pool, 256);
+    const char *name;
+
+    memset(text, 'x', 255);
+    text[255] = '\0';
+    name = name_of(KC_MARKS_SUB, text);
+    text[254] = 'y';
+    ck_assert_str_ne(name_of(KC_MARKS_SUB, text), name);
+}
+END_TEST
+
+START_TEST(a_session_without_a_sid_has_no_mark_of_one)
+{
+    kc_session_t session = session_of("alice", "", fake->now);
+    kc_marks_keys_t keys;
+
+    kc_marks_of(&session, &keys);
+    ck_assert_uint_eq(keys.count, 1);
+    ck_assert_str_eq(keys.text[KC_MARKS_SUB], name_of(KC_MARKS_SUB, "alice"));
+    session = session_of("alice", "sid-a", fake->now);
+    kc_marks_of(&session, &keys);
+    ck_assert_uint_eq(keys.count, 2);
+    ck_assert_str_eq(keys.text[KC_MARKS_SID], name_of(KC_MARKS_SID, "sid-a"));
+}
+END_TEST
+
+/* ---------------------------------------------------------------- leaving */
+
+START_TEST(a_mark_stays_as_long_as_a_session_could)
+{
+    kc_session_t session = session_of("alice", "sid-a", fake->now);
+
+    leave(KC_MARKS_SID, "sid-a");
+    ck_assert_int_eq(kc_fake_store_nth(&fake->sessions, 0)->expires_at,
+                     fake->now + site->conf->session_max);
+    ck_assert_ptr_null(kc_fake_store_nth(&fake->sessions, 1));
+    fake->now += site->conf->session_max - 1;
+    ck_assert(is_ended(&session));
+}
+END_TEST
+
+START_TEST(a_mark_is_left_under_every_key)
+{
+    kc_session_t of_old = session_of("alice", "sid-a", fake->now), of_new;
+
+    use_keys(NEW_KEY, OLD_KEY);
+    of_new = session_of("alice", "sid-a", fake->now);
+    ck_assert(!is_ended(&of_old) && !is_ended(&of_new));
+    leave(KC_MARKS_SID, "sid-a");
+    ck_assert_int_eq(kc_fake_store_count(&fake->sessions), 2);
+    ck_assert(is_ended(&of_old));
+    ck_assert(is_ended(&of_new));
+}
+END_TEST
+
+START_TEST(one_that_cannot_be_left_is_told)
+{
+    kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
+
+    use_keys(NEW_KEY, OLD_KEY);
+    fake->sessions.down_after = 1;
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_SUB, "alice", &err), KC_DOWN);
+    ck_assert_int_eq(err.reason, KC_ERR_STORE_DOWN);
+    ck_assert_int_eq(fake->sessions.puts, 2);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- ending */
+
+START_TEST(a_sids_mark_ends_its_sessions_whenever_made)
+{
+    kc_session_t before = session_of("alice", "sid-a", fake->now - 100);
+    kc_session_t after = session_of("alice", "sid-a", fake->now + 100);
+    kc_session_t other = session_of("alice", "sid-b", fake->now - 100);
+    kc_session_t none = session_of("alice", "", fake->now - 100);
+
+    leave(KC_MARKS_SID, "sid-a");
+    ck_assert(is_ended(&before));
+    ck_assert(is_ended(&after));
+    ck_assert(!is_ended(&other));
+    ck_assert(!is_ended(&none));
+}
+END_TEST
+
+START_TEST(a_subs_mark_ends_its_sessions_up_to_its_moment)
+{
+    kc_session_t before = session_of("alice", "sid-a", fake->now - 1);
+    kc_session_t at = session_of("alice", "", fake->now);
+    kc_session_t after = session_of("alice", "sid-b", fake->now + 1);
+    kc_session_t other = session_of("bob", "sid-c", fake->now - 1);
+
+    leave(KC_MARKS_SUB, "alice");
+    ck_assert(is_ended(&before));
+    ck_assert(is_ended(&at));
+    ck_assert(!is_ended(&after));
+    ck_assert(!is_ended(&other));
+    fake->now += 1;
+    leave(KC_MARKS_SUB, "alice");
+    ck_assert(is_ended(&after));
+}
+END_TEST
+
+/* Nobody else writes there: in doubt, the session has ended. */
+START_TEST(a_mark_that_cannot_be_read_ends_the_session)
+{
+    kc_session_t session = session_of("alice", "", fake->now + 100);
+    kc_fake_entry_t *entry;
+
+    leave(KC_MARKS_SUB, "alice");
+    ck_assert(!is_ended(&session));
+    entry = kc_fake_store_nth(&fake->sessions, 0);
+    ck_assert_uint_eq(entry->len, 8);
+    entry->len = 7;
+    ck_assert(is_ended(&session));
+    entry->len = 0;
+    ck_assert(is_ended(&session));
+}
+END_TEST
+
+Suite *kc_test_marks(void)
+{
+    Suite *suite = suite_create("marks");
+    TCase *tests = tcase_create("marks");
+
+    tcase_add_checked_fixture(tests, setup, testlib_teardown);
+    tcase_add_test(tests, names_differ_by_kind_text_key_and_site);
+    tcase_add_test(tests, every_byte_of_a_long_text_counts);
+    tcase_add_test(tests, a_session_without_a_sid_has_no_mark_of_one);
+    tcase_add_test(tests, a_mark_stays_as_long_as_a_session_could);
+    tcase_add_test(tests, a_mark_is_left_under_every_key);
+    tcase_add_test(tests, one_that_cannot_be_left_is_told);
+    tcase_add_test(tests, a_sids_mark_ends_its_sessions_whenever_made);
+    tcase_add_test(tests, a_subs_mark_ends_its_sessions_up_to_its_moment);
+    tcase_add_test(tests, a_mark_that_cannot_be_read_ends_the_session);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

@@ -1,0 +1,259 @@
+/* Tests of roster.h: who sees which sessions of a user.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <check.h>
+#include <string.h>
+
+#include "fake_site.h"
+#include "marks.h"
+#include "roster.h"
+#include "session.h"
+#include "testlib.h"
+
+Suite *kc_test_roster(void);
+
+#define ALICE "alice@example.com"
+
+static kc_fake_site_t *site;
+static kc_fake_t *fake;
+static kc_err_t last;
+
+static void setup(void)
+{
+    testlib_setup();
+    site = kc_fake_site_make(testlib_pool);
+    fake = site->fake;
+}
+
+/* A browser in which somebody has signed in. */
+typedef struct browser_t {
+    char id[KC_SESSION_ID_TEXT + 1];
+    kc_session_t session;
+} browser_t;
+
+static browser_t *sign_in_as(const char *user, const char *sid, const char *address,
+                             const char *agent)
+{
+    browser_t *browser = apr_pcalloc(testlib_pool, sizeof(*browser));
+    kc_session_t *session = &browser->session;
+
+    session->created = fake->now;
+    session->expires = fake->now + site->conf->session_max;
+    session->token_expires = session->expires;
+    session->sub = user;
+    session->sid = sid;
+    session->user = user;
+    session->email = session->acr = session->groups = "";
+    session->slot = kc_roster_pick(site->rp, user, testlib_pool);
+    ck_assert_int_eq(kc_session_create(site->rp, session, testlib_pool, browser->id, NULL), KC_OK);
+    kc_roster_enter(site->rp, session, address, agent, testlib_pool);
+    return browser;
+}
+
+static browser_t *sign_in(const char *address)
+{
+    return sign_in_as(ALICE, "6d1c63f2", address, "Firefox");
+}
+
+static kc_session_state_t visit(const browser_t *browser)
+{
+    kc_session_t session;
+
+    return kc_session_find(site->rp, kc_buf_text(browser->id), testlib_pool, &session, NULL);
+}
+
+static const apr_array_header_t *list_of(const char *user)
+{
+    const apr_array_header_t *entries = NULL;
+
+    ck_assert_int_eq(kc_roster_list(site->rp, user, testlib_pool, &entries, &last), KC_OK);
+    return entries;
+}
+
+static const kc_roster_entry_t *entry(int index)
+{
+    const apr_array_header_t *entries = list_of(ALICE);
+
+    ck_assert_int_gt(entries->nelts, index);
+    return &APR_ARRAY_IDX(entries, index, kc_roster_entry_t);
+}
+
+static int count(void)
+{
+    return list_of(ALICE)->nelts;
+}
+
+/* ---------------------------------------------------------------- */
+
+START_TEST(a_session_is_listed_with_where_it_was_made)
+{
+    const browser_t *browser = sign_in("192.0.2.7");
+
+    ck_assert_int_eq(count(), 1);
+    ck_assert_str_eq(entry(0)->address, "192.0.2.7");
+    ck_assert_str_eq(entry(0)->agent, "Firefox");
+    ck_assert_str_eq(entry(0)->sub, ALICE);
+    ck_assert_str_eq(entry(0)->key, browser->session.key);
+    ck_assert_int_eq(entry(0)->created, fake->now);
+    ck_assert_int_eq(entry(0)->used, fake->now);
+}
+END_TEST
+
+START_TEST(nobody_else_is_listed)
+{
+    (void)sign_in("192.0.2.7");
+    (void)sign_in_as("bob@example.com", "", NULL, NULL);
+    ck_assert_int_eq(count(), 1);
+    ck_assert_int_eq(list_of("bob@example.com")->nelts, 1);
+    ck_assert_int_eq(list_of("carol@example.com")->nelts, 0);
+    ck_assert_str_eq(APR_ARRAY_IDX(list_of("bob@example.com"), 0, kc_roster_entry_t).address, "");
+}
+END_TEST
+
+START_TEST(use_is_noted_and_the_last_used_comes_first)
+{
+    const browser_t *first = sign_in("192.0.2.1");
+
+    (void)sign_in("192.0.2.2");
+    fake->now += site->conf->session_idle / 2;
+    ck_assert_int_eq(visit(first), KC_SESSION_LIVE);
+    ck_assert_str_eq(entry(0)->address, "192.0.2.1");
+    ck_assert_int_eq(entry(0)->used, fake->now);
+    ck_assert_int_lt(entry(1)->used, fake->now);
+    fake->now += site->conf->session_idle * 3 / 4; /* the second one is not used */
+    ck_assert_int_eq(count(), 1);
+    ck_assert_str_eq(entry(0)->address, "192.0.2.1");
+}
+END_TEST
+
+START_TEST(a_session_that_has_ended_is_not_listed)
+{
+    const browser_t *left = sign_in("192.0.2.1"), *kept = sign_in("192.0.2.2");
+
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(left->id), testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(count(), 1);
+    ck_assert_int_eq(kc_session_end_key(site->rp, entry(0)->key, NULL), KC_OK);
+    ck_assert_int_eq(count(), 0);
+    ck_assert_int_eq(visit(kept), KC_SESSION_ENDED);
+}
+END_TEST
+
+START_TEST(what_a_mark_has_ended_is_not_listed)
+{
+    (void)sign_in_as(ALICE, "one", "192.0.2.1", NULL);
+    (void)sign_in_as(ALICE, "two", "192.0.2.2", NULL);
+    (void)sign_in_as(ALICE, "", "192.0.2.3", NULL);
+    ck_assert_int_eq(count(), 3);
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_SID, "one", NULL), KC_OK);
+    ck_assert_int_eq(count(), 2);
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_SUB, ALICE, NULL), KC_OK);
+    ck_assert_int_eq(count(), 0);
+    fake->now += 1;
+    (void)sign_in("192.0.2.4");
+    ck_assert_int_eq(count(), 1);
+}
+END_TEST
+
+START_TEST(there_is_room_for_the_sixteen_that_were_used_last)
+{
+    const browser_t *browsers[KC_ROSTER_SLOTS + 3];
+    int i, total = (int)(sizeof(browsers) / sizeof(browsers[0]));
+
+    for (i = 0; i < total; i++) {
+        browsers[i] = sign_in(apr_psprintf(testlib_pool, "192.0.2.%d", i));
+        fake->now += 1;
+    }
+    ck_assert_int_eq(count(), KC_ROSTER_SLOTS);
+    ck_assert_str_eq(entry(0)->address, apr_psprintf(testlib_pool, "192.0.2.%d", total - 1));
+    ck_assert_str_eq(entry(KC_ROSTER_SLOTS - 1)->address, "192.0.2.3");
+    /* who lost the slot goes on, and takes it from nobody */
+    fake->now += site->conf->session_idle / 2;
+    ck_assert_int_eq(visit(browsers[0]), KC_SESSION_LIVE);
+    ck_assert_str_eq(entry(KC_ROSTER_SLOTS - 1)->address, "192.0.2.3");
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_SUB, ALICE, NULL), KC_OK);
+    ck_assert_int_eq(visit(browsers[0]), KC_SESSION_ENDED);
+}
+END_TEST
+
+START_TEST(what_comes_from_outside_is_cut)
+{
+    char *agent = apr_pcalloc(testlib_pool, 5001);
+
+    memset(agent, 'x', 5000);
+    (void)sign_in_as(ALICE, "", "192.0.2.1", agent);
+    ck_assert_uint_eq(strlen(entry(0)->agent), KC_ROSTER_TEXT_MAX);
+}
+END_TEST
+
+START_TEST(an_entry_of_an_older_key_is_listed_until_it_is_noted_under_the_newest)
+{
+    static const char old[] = "0123456789abcdef0123456789abcdef";
+    static const char fresh[] = "ffffffffffffffffffffffffffffffff";
+    const browser_t *browser;
+
+    site->keys = kc_fake_site_keys(site, old, NULL);
+    kc_fake_site_renew(site);
+    browser = sign_in("192.0.2.1");
+    site->keys = kc_fake_site_keys(site, fresh, old);
+    kc_fake_site_renew(site);
+    ck_assert_int_eq(count(), 1);
+    fake->now += site->conf->session_idle / 2;
+    ck_assert_int_eq(visit(browser), KC_SESSION_LIVE);
+    ck_assert_int_eq(count(), 1);
+    fake->now += site->conf->session_idle * 3 / 4;
+    ck_assert_int_eq(count(), 1);
+}
+END_TEST
+
+START_TEST(the_store_sees_no_name_and_a_changed_entry_is_none)
+{
+    kc_fake_entry_t *stored;
+    int i;
+
+    (void)sign_in("192.0.2.1");
+    for (i = 0; i < 2; i++) {
+        stored = kc_fake_store_nth(&fake->sessions, i);
+        ck_assert_ptr_null(memmem(stored->data, stored->len, "alice", 5));
+        ck_assert_ptr_null(memmem(stored->data, stored->len, "192.0.2", 7));
+    }
+    stored = kc_fake_store_nth(&fake->sessions, 1); /* the session came first */
+    for (i = 0; i < (int)stored->len; i++) {
+        stored->data[i] ^= 1;
+        ck_assert_int_eq(count(), 0);
+        stored->data[i] ^= 1;
+    }
+    ck_assert_int_eq(count(), 1);
+}
+END_TEST
+
+START_TEST(a_store_that_is_down_is_no_empty_list)
+{
+    const apr_array_header_t *entries;
+
+    (void)sign_in("192.0.2.1");
+    fake->sessions.is_down = 1;
+    ck_assert_int_eq(kc_roster_list(site->rp, ALICE, testlib_pool, &entries, &last), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
+    ck_assert_uint_eq(kc_roster_pick(site->rp, ALICE, testlib_pool), KC_SESSION_NO_SLOT);
+}
+END_TEST
+
+Suite *kc_test_roster(void)
+{
+    Suite *suite = suite_create("roster");
+    TCase *tests = tcase_create("roster");
+
+    tcase_add_checked_fixture(tests, setup, testlib_teardown);
+    tcase_add_test(tests, a_session_is_listed_with_where_it_was_made);
+    tcase_add_test(tests, nobody_else_is_listed);
+    tcase_add_test(tests, use_is_noted_and_the_last_used_comes_first);
+    tcase_add_test(tests, a_session_that_has_ended_is_not_listed);
+    tcase_add_test(tests, what_a_mark_has_ended_is_not_listed);
+    tcase_add_test(tests, there_is_room_for_the_sixteen_that_were_used_last);
+    tcase_add_test(tests, what_comes_from_outside_is_cut);
+    tcase_add_test(tests, an_entry_of_an_older_key_is_listed_until_it_is_noted_under_the_newest);
+    tcase_add_test(tests, the_store_sees_no_name_and_a_changed_entry_is_none);
+    tcase_add_test(tests, a_store_that_is_down_is_no_empty_list);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
