@@ -498,9 +498,12 @@ static kc_rc_t check_idle_ignore(const kc_conf_t *conf, apr_pool_t *pool, kc_err
     for (int i = 0; list && i < list->nelts; i++) {
         const char *path = APR_ARRAY_IDX(list, i, const char *);
 
-        if (path[0] != '/' || path[strcspn(path, "?%[\\ ")])
-            return KC_CONF_REFUSE(
-                err, "takes paths that begin with / and know * alone; not '%.100s'", path);
+        if (path[0] != '/' || !path[1] || strstr(path, "//") || strstr(path, "/.") ||
+            path[strcspn(path, "?%[\\ ")])
+            return KC_CONF_REFUSE(err,
+                                  "takes paths below / that have no escapes, '//' or '/.', and no "
+                                  "wildcard but *; not '%.100s'",
+                                  path);
     }
     return KC_OK;
 }

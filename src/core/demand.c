@@ -16,7 +16,7 @@ kc_demand_t kc_demand_of(const kc_conf_dir_t *conf)
     return demand;
 }
 
-int kc_demand_is_any(const kc_demand_t *demand)
+int kc_demand_is_empty(const kc_demand_t *demand)
 {
     return !demand->acr && !demand->max_age;
 }

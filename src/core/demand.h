@@ -23,7 +23,8 @@ typedef struct kc_demand_t {
 /* Of KeycloakRequireACR and KeycloakMaxAge. Cheap: every request asks. The words stay the
  * settings'. Thread safe, as all here. */
 kc_demand_t kc_demand_of(const kc_conf_dir_t *conf);
-int kc_demand_is_any(const kc_demand_t *demand);
+/* 1 when nothing is demanded: any session does. */
+int kc_demand_is_empty(const kc_demand_t *demand);
 
 /* 1 when a sign-in with this acr and auth_time (seconds since 1970; 0: not known, and then never
  * recent enough) does: OpenID Connect Core 1.0 section 3.1.3.7, items 12 and 13. acr may be NULL.

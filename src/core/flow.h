@@ -10,7 +10,8 @@ typedef enum {
     KC_FLOW_NAVIGATION, /* a browser that wants a page: may be sent to Keycloak */
     KC_FLOW_API,        /* a script: wants 401, never a redirect */
     KC_FLOW_OPEN,     /* goes on without identity when nobody is signed in (KeycloakUnauth pass) */
-    KC_FLOW_CALLBACK, /* an answer of Keycloak with an unknown, spent or expired state */
+    KC_FLOW_CALLBACK, /* wants to be signed in: the login address, or an answer of Keycloak with an
+                         unknown, spent or expired state */
     KC_FLOW_LOGOUT,   /* wants to sign out */
     KC_FLOW_SUBREQUEST, /* made by httpd for another request */
     KC_FLOW_KINDS

@@ -435,7 +435,7 @@ kc_rc_t kc_keyring_get(kc_keyring_t *keyring, apr_pool_t *pool, const kc_keyring
 
 /* One fetch for an unknown kid. What another child has fetched since costs no call, so it is looked
  * for first and does not count against the limit. */
-static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *known,
+static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *known, int is_foreign,
                           apr_pool_t *pool)
 {
     attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl, RETRY_SECONDS, 1};
@@ -447,29 +447,42 @@ static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *kn
         wait_for_fetch(keyring);
     else if (&keyring->current->snapshot == known &&
              (find_shared(keyring, known, attempt.young, pool, &shared) ||
-              kc_keyring_shared_take_minute(&keyring->shared, pool)))
+              kc_keyring_shared_take_minute(&keyring->shared, is_foreign, pool)))
         (void)renew_unlocked(keyring, &attempt, &outcome);
     apr_thread_mutex_unlock(keyring->mutex);
+}
+
+typedef struct {
+    const kc_keyring_snapshot_t **snapshot;
+    int is_foreign;
+} wanted_t;
+
+static kc_rc_t find_key(kc_keyring_t *keyring, const wanted_t *wanted, const kc_jose_token_t *token,
+                        apr_pool_t *pool, const kc_jose_key_t **out, kc_err_t *err)
+{
+    kc_rc_t rc = kc_jwks_select((*wanted->snapshot)->keys, token->alg, token->kid, out, err);
+
+    if (rc != KC_MISS)
+        return rc;
+    renew_for_kid(keyring, *wanted->snapshot, wanted->is_foreign, pool);
+    rc = kc_keyring_get(keyring, pool, wanted->snapshot, err);
+    if (rc == KC_OK)
+        rc = kc_jwks_select((*wanted->snapshot)->keys, token->alg, token->kid, out, err);
+    return rc == KC_MISS ? KC_REFUSED : rc;
 }
 
 kc_rc_t kc_keyring_select(kc_keyring_t *keyring, const char *alg, const char *kid, apr_pool_t *pool,
                           const kc_keyring_snapshot_t **snapshot, const kc_jose_key_t **out,
                           kc_err_t *err)
 {
-    kc_rc_t rc = kc_jwks_select((*snapshot)->keys, alg, kid, out, err);
+    const kc_jose_token_t token = {.alg = alg, .kid = kid};
+    const wanted_t wanted = {snapshot, 0};
 
-    if (rc != KC_MISS)
-        return rc;
-    renew_for_kid(keyring, *snapshot, pool);
-    rc = kc_keyring_get(keyring, pool, snapshot, err);
-    if (rc == KC_OK)
-        rc = kc_jwks_select((*snapshot)->keys, alg, kid, out, err);
-    return rc == KC_MISS ? KC_REFUSED : rc;
+    return find_key(keyring, &wanted, &token, pool, out, err);
 }
 
-kc_rc_t kc_keyring_open(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,
-                        const kc_keyring_snapshot_t **snapshot, kc_jose_token_t *token,
-                        kc_err_t *err)
+static kc_rc_t open_token(kc_keyring_t *keyring, const char *compact, const wanted_t *wanted,
+                          apr_pool_t *pool, kc_jose_token_t *token, kc_err_t *err)
 {
     const kc_jose_key_t *key;
     kc_rc_t rc = kc_jose_parse(compact, strlen(compact), pool, token, err);
@@ -478,8 +491,26 @@ kc_rc_t kc_keyring_open(kc_keyring_t *keyring, const char *compact, apr_pool_t *
         return rc;
     if (!kc_conf_is_allowed(keyring->conf, token->alg))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG, "alg '%.20s' is not allowed", token->alg);
-    rc = kc_keyring_select(keyring, token->alg, token->kid, pool, snapshot, &key, err);
+    rc = find_key(keyring, wanted, token, pool, &key, err);
     return rc == KC_OK ? kc_jose_verify(token, key, err) : rc;
+}
+
+kc_rc_t kc_keyring_open(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,
+                        const kc_keyring_snapshot_t **snapshot, kc_jose_token_t *token,
+                        kc_err_t *err)
+{
+    const wanted_t wanted = {snapshot, 0};
+
+    return open_token(keyring, compact, &wanted, pool, token, err);
+}
+
+kc_rc_t kc_keyring_open_foreign(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,
+                                const kc_keyring_snapshot_t **snapshot, kc_jose_token_t *token,
+                                kc_err_t *err)
+{
+    const wanted_t wanted = {snapshot, 1};
+
+    return open_token(keyring, compact, &wanted, pool, token, err);
 }
 
 /* --- in the background --- */

@@ -41,6 +41,8 @@ kc_rc_t kc_keyring_shared_init(const kc_conf_t *conf, const kc_env_t *env, apr_p
         rc = name_make(conf, lease, pool, shared->lease, err);
     if (rc == KC_OK)
         rc = name_make(conf, "unknown-kid", pool, shared->limit, err);
+    if (rc == KC_OK)
+        rc = name_make(conf, "unknown-kid of strangers", pool, shared->foreign_limit, err);
     shared->conf = conf;
     shared->env = env;
     return rc;
@@ -193,7 +195,10 @@ void kc_keyring_shared_give_lease(const kc_keyring_shared_t *shared)
     (void)kc_store_drop(shared->env->host, shared->lease, NULL);
 }
 
-int kc_keyring_shared_take_minute(const kc_keyring_shared_t *shared, apr_pool_t *pool)
+int kc_keyring_shared_take_minute(const kc_keyring_shared_t *shared, int is_foreign,
+                                  apr_pool_t *pool)
 {
-    return mark_take(shared, shared->limit, UNKNOWN_KID_SECONDS, pool) == KC_OK;
+    const char *limit = is_foreign ? shared->foreign_limit : shared->limit;
+
+    return mark_take(shared, limit, UNKNOWN_KID_SECONDS, pool) == KC_OK;
 }

@@ -25,6 +25,7 @@ typedef struct kc_keyring_shared_t {
     char failure[KC_KEYRING_SHARED_NAME_SIZE];
     char lease[KC_KEYRING_SHARED_NAME_SIZE];
     char limit[KC_KEYRING_SHARED_NAME_SIZE];
+    char foreign_limit[KC_KEYRING_SHARED_NAME_SIZE];
 } kc_keyring_shared_t;
 
 /* Metadata and keys, as they came. */
@@ -65,7 +66,9 @@ int kc_keyring_shared_get_failure(const kc_keyring_shared_t *shared, int64_t sec
 int kc_keyring_shared_take_lease(const kc_keyring_shared_t *shared, apr_pool_t *pool);
 void kc_keyring_shared_prolong_lease(const kc_keyring_shared_t *shared);
 void kc_keyring_shared_give_lease(const kc_keyring_shared_t *shared);
-/* The right to fetch for an unknown kid, once a minute. 0: not now, and not without the store. */
-int kc_keyring_shared_take_minute(const kc_keyring_shared_t *shared, apr_pool_t *pool);
+/* The right to fetch for an unknown kid, once a minute; is_foreign: of a token that anybody may
+ * have sent, which has a minute of its own. 0: not now, and not without the store. */
+int kc_keyring_shared_take_minute(const kc_keyring_shared_t *shared, int is_foreign,
+                                  apr_pool_t *pool);
 
 #endif

@@ -10,6 +10,7 @@
 #include "crypto.h"
 #include "grant.h"
 #include "login_state.h"
+#include "marks.h"
 #include "roster.h"
 #include "token.h"
 #include "url.h"
@@ -65,8 +66,8 @@ typedef struct callback_t {
     const kc_keyring_snapshot_t *snapshot;
     kc_login_state_t state;
     const char *code;
-    int64_t begun; /* before the tokens were asked for: whatever ends people's sessions later, ends
-                      this one */
+    int64_t begun_ms; /* before the tokens were asked for: whatever ends people's sessions later,
+                         ends this one */
 } callback_t;
 
 /* --- the rounds cookie: how many sign-ins were finished in the last minute --- */
@@ -329,8 +330,12 @@ static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
         kc_session_cookie(callback->rp, callback->client->is_https, callback->client->cookies),
         callback->pool, err);
 
-    session->created = callback->begun;
+    session->created = callback->begun_ms / 1000;
     session->expires = session->created + callback->rp->conf->session_max;
+    if (rc == KC_OK)
+        rc = kc_marks_begin(callback->rp, session, callback->begun_ms, callback->pool, err);
+    if (rc == KC_MISS) /* no reason to begin again at once, which could go on for a while */
+        rc = KC_DOWN;
     session->slot = rc == KC_OK ? kc_roster_pick(callback->rp, session->user, callback->pool) : 0;
     if (rc == KC_OK)
         rc = kc_session_create(callback->rp, session, callback->pool, id, err);
@@ -342,6 +347,7 @@ static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
     kc_roster_enter(callback->rp, session, callback->client->address, callback->client->agent,
                     callback->pool);
     answer->user = session->user;
+    answer->sub = session->sub;
     return KC_OK;
 }
 
@@ -441,7 +447,7 @@ kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_login_client_t *client, cons
     callback.rp = rp;
     callback.client = client;
     callback.pool = pool;
-    callback.begun = rp->env->now(rp->env->context);
+    callback.begun_ms = rp->env->now_ms(rp->env->context);
     rc = read_query(query, pool, &callback.query, &state, err);
     if (rc == KC_OK)
         rc = kc_login_state_find(rp, client, state, pool, &callback.state, answer->cookies, err);

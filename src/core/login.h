@@ -15,8 +15,9 @@
 typedef struct kc_login_answer_t {
     const char *location;        /* where to go */
     apr_array_header_t *cookies; /* const char *, values of Set-Cookie; also on failure */
-    const char *user;            /* who signed in; NULL before that */
-    int dropped;                 /* groups and headers that could not become header values */
+    const char *user;            /* who signed in; NULL before that, as sub */
+    const char *sub;
+    int dropped; /* groups and headers that could not become header values */
 } kc_login_answer_t;
 
 /* Where Keycloak sends the browser back to: KeycloakRedirectURI, or made of the public URL. */

@@ -320,7 +320,10 @@ kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_login_client_t *client, 
 
 kc_rc_t kc_login_state_spend(const kc_rp_t *rp, const kc_login_state_t *state, kc_err_t *err)
 {
-    static const kc_bytes_t mark = {(const unsigned char *)"1", 1};
+    /* Strangers can have these written. By their size they lie elsewhere than the marks of logouts,
+     * in shared memory and in memcached, and so cannot push those out. */
+    static const unsigned char sign[KC_LOGIN_STATE_MARKER] = "1";
+    static const kc_bytes_t mark = {sign, sizeof(sign)};
     kc_bytes_t raw = {state->raw, sizeof(state->raw)};
     char key[KC_STORE_KEY_LEN + 1];
     kc_rc_t rc = kc_rp_store_key(rp, rp->keys->key[0], spent_purpose, raw, key, err);

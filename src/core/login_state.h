@@ -21,6 +21,7 @@ enum {
     KC_LOGIN_STATE_TEXT = 43,    /* base64url characters */
     KC_LOGIN_NONCE_SIZE = 16,    /* bytes; 22 characters */
     KC_LOGIN_VERIFIER_SIZE = 32, /* bytes; 43 characters (RFC 7636 section 4.1) */
+    KC_LOGIN_STATE_MARKER = 320, /* bytes of a one-use marker */
     KC_LOGIN_TAG_LEN = 16,       /* characters of the state that name its cookie */
     KC_LOGIN_CARRIED_MAX = 512,  /* bytes of a return URL that travels in the state itself */
     KC_LOGIN_RETURN_MAX = 2000   /* bytes of one that travels in the cookie; longer ones: "/" */

@@ -7,6 +7,7 @@
 
 #include "cookie.h"
 #include "keyring.h"
+#include "roster.h"
 #include "session_contents.h"
 #include "token.h"
 #include "url.h"
@@ -147,6 +148,7 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
             kc_session_end(rp, kc_session_cookie(rp, client->is_https, client->cookies), pool, err);
         if (rc != KC_OK)
             return rc;
+        kc_roster_leave(session, pool);
         end_at_provider(rp, client, &contents, page, pool, answer);
     }
     kc_login_forget(rp, client, pool, answer->cookies);

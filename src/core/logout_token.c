@@ -107,21 +107,7 @@ kc_rc_t kc_logout_token_verify(const kc_jose_token_t *token, const kc_claims_exp
 typedef struct markers_t {
     char text[KC_SEAL_KEYS_MAX][KC_STORE_KEY_LEN + 1];
     size_t count;
-    size_t added;
 } markers_t;
-
-/* Puts a key at its place among those before it. In one order on all nodes: two that take the same
- * token at once would else each find the other's marker, and neither would act. */
-static void sort_in(markers_t *markers, size_t at)
-{
-    char key[KC_STORE_KEY_LEN + 1];
-
-    for (; at > 0 && strcmp(markers->text[at], markers->text[at - 1]) < 0; at--) {
-        memcpy(key, markers->text[at], sizeof(key));
-        memcpy(markers->text[at], markers->text[at - 1], sizeof(key));
-        memcpy(markers->text[at - 1], key, sizeof(key));
-    }
-}
 
 static kc_rc_t name_markers(const kc_rp_t *rp, const char *jti, markers_t *out, kc_err_t *err)
 {
@@ -129,39 +115,44 @@ static kc_rc_t name_markers(const kc_rp_t *rp, const char *jti, markers_t *out, 
     const kc_bytes_t name = {digest, sizeof(digest)};
     kc_rc_t rc = kc_crypto_sha256(kc_buf_text(jti), digest, err);
 
-    out->added = 0;
     for (out->count = 0; rc == KC_OK && out->count < rp->keys->count; out->count++) {
-        rc = kc_rp_store_key(rp, rp->keys->key[out->count], marker_purpose, name,
+        rc = kc_rp_realm_key(rp, rp->keys->key[out->count], marker_purpose, name,
                              out->text[out->count], err);
-        if (rc == KC_OK)
-            sort_in(out, out->count);
     }
     return rc;
 }
 
-/* KC_EXISTS: the token was used before. */
-static kc_rc_t add_markers(const kc_rp_t *rp, const kc_logout_token_t *token, markers_t *markers,
-                           kc_err_t *err)
+/* KC_EXISTS: another node has just used it. */
+static kc_rc_t add_markers(const kc_rp_t *rp, const kc_logout_token_t *token,
+                           const markers_t *markers, kc_err_t *err)
 {
     static const kc_bytes_t marker = {(const unsigned char *)"1", 1};
     int64_t end = token->issued + KC_LOGOUT_TOKEN_AGE + 2 * rp->conf->clock_skew + MARKER_MORE;
     kc_rc_t rc = KC_OK;
+    size_t i;
 
-    while (rc == KC_OK && markers->added < markers->count) {
-        rc = kc_store_add(rp->env->sessions, markers->text[markers->added], marker, end, err);
-        markers->added += rc == KC_OK;
-    }
+    for (i = 0; rc == KC_OK && i < markers->count; i++)
+        rc = kc_store_add(rp->env->sessions, markers->text[i], marker, end, err);
     return rc;
 }
 
-/* What could not be done must be possible once more. Only what was added here goes: the rest may be
- * another node's, which has acted. */
-static void drop_markers(const kc_rp_t *rp, const markers_t *markers)
+/* KC_EXISTS: there is one. */
+static kc_rc_t look_for_markers(const kc_rp_t *rp, const markers_t *markers, apr_pool_t *pool,
+                                kc_err_t *err)
 {
+    kc_store_item_t items[KC_SEAL_KEYS_MAX];
+    const char *keys[KC_SEAL_KEYS_MAX];
+    kc_rc_t rc;
     size_t i;
 
-    for (i = 0; i < markers->added; i++)
-        (void)kc_store_drop(rp->env->sessions, markers->text[i], NULL);
+    for (i = 0; i < markers->count; i++)
+        keys[i] = markers->text[i];
+    rc = kc_store_get(rp->env->sessions, keys, markers->count, items, pool, err);
+    for (i = 0; rc == KC_OK && i < markers->count; i++) {
+        if (items[i].value.data)
+            rc = KC_EXISTS;
+    }
+    return rc;
 }
 
 /* ---------------------------------------------------------------- what it brings about */
@@ -172,20 +163,23 @@ static kc_rc_t leave_mark(const kc_rp_t *rp, const kc_logout_token_t *token, kc_
                       : kc_marks_leave(rp, KC_MARKS_SUB, token->sub, err);
 }
 
-static kc_rc_t act(const kc_rp_t *rp, const kc_logout_token_t *token, kc_err_t *err)
+/* The mark first: whatever fails then, the logout is not lost, and may be told again. The same
+ * token at two nodes at once makes both act, which ends nothing more. */
+static kc_rc_t act(const kc_rp_t *rp, const kc_logout_token_t *token, apr_pool_t *pool,
+                   kc_err_t *err)
 {
     markers_t markers;
     kc_rc_t rc = name_markers(rp, token->jti, &markers, err);
 
     if (rc == KC_OK)
-        rc = add_markers(rp, token, &markers, err);
+        rc = look_for_markers(rp, &markers, pool, err);
     if (rc == KC_EXISTS)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGOUT_REPLAY, "its jti was used before");
     if (rc == KC_OK)
         rc = leave_mark(rp, token, err);
-    if (rc != KC_OK)
-        drop_markers(rp, &markers);
-    return rc;
+    if (rc == KC_OK)
+        rc = add_markers(rp, token, &markers, err);
+    return rc == KC_EXISTS ? KC_OK : rc;
 }
 
 static kc_rc_t read_form(const char *form, size_t len, apr_pool_t *pool, const char **compact,
@@ -217,7 +211,7 @@ static kc_rc_t read_token(const kc_rp_t *rp, const char *compact, apr_pool_t *po
     kc_rc_t rc = kc_keyring_get(rp->keyring, pool, &snapshot, err);
 
     if (rc == KC_OK)
-        rc = kc_keyring_open(rp->keyring, compact, pool, &snapshot, &token, err);
+        rc = kc_keyring_open_foreign(rp->keyring, compact, pool, &snapshot, &token, err);
     return rc == KC_OK ? kc_logout_token_verify(&token, &expect, out, err) : rc;
 }
 
@@ -244,5 +238,5 @@ kc_rc_t kc_logout_token_take(const kc_rp_t *rp, const char *form, size_t len, ap
     rc = read_token(rp, compact, pool, out, err);
     if (rc == KC_REFUSED && err)
         blame_token(err);
-    return rc == KC_OK ? act(rp, out, err) : rc;
+    return rc == KC_OK ? act(rp, out, pool, err) : rc;
 }

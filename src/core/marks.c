@@ -15,7 +15,7 @@ static kc_rc_t name_by(const kc_rp_t *rp, const kc_crypto_key_t *key, kc_marks_k
 
     if (rc != KC_OK)
         return rc;
-    memcpy(context, rp->id, KC_RP_ID_SIZE);
+    memcpy(context, rp->realm, KC_RP_ID_SIZE);
     memcpy(context + KC_RP_ID_SIZE, digest, sizeof(digest));
     return kc_crypto_derive(key, purposes[kind], bytes, out, err);
 }
@@ -26,9 +26,86 @@ kc_rc_t kc_marks_name(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text,
     return name_by(rp, rp->keys->key[0], kind, text, out, err);
 }
 
+/* Of what the store has under a user's name; what cannot be read is of no moment that anybody has
+ * seen. */
+static int64_t moment_of(kc_bytes_t mark)
+{
+    kc_reader_t reader;
+    int64_t moment;
+
+    kc_buf_reader_init(&reader, mark);
+    moment = (int64_t)kc_buf_read_u64(&reader);
+    return reader.is_short || moment <= 0 ? INT64_MAX : moment;
+}
+
+/* One that is later by more than clocks may differ comes of a clock that has been set back since,
+ * and must not keep its user out until that time. */
+static int is_later(const kc_rp_t *rp, int64_t moment, int64_t begun_ms)
+{
+    int64_t now = rp->env->now_ms(rp->env->context);
+
+    return moment >= begun_ms && moment <= now + rp->conf->clock_skew * 1000;
+}
+
+kc_rc_t kc_marks_prepare(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool, kc_err_t *err)
+{
+    unsigned char *sub = apr_pcalloc(pool, KC_SESSION_NAME_SIZE);
+    unsigned char *sid = apr_pcalloc(pool, KC_SESSION_NAME_SIZE);
+    kc_rc_t rc = kc_marks_name(rp, KC_MARKS_SUB, session->sub, sub, err);
+
+    if (rc == KC_OK && *session->sid)
+        rc = kc_marks_name(rp, KC_MARKS_SID, session->sid, sid, err);
+    session->sub_mark = sub;
+    session->sid_mark = sid;
+    session->sub_seen = 0;
+    return rc;
+}
+
+static kc_rc_t ask(const kc_rp_t *rp, const kc_session_t *session, kc_marks_keys_t *marks,
+                   kc_store_item_t *items, apr_pool_t *pool, kc_err_t *err)
+{
+    const char *keys[KC_MARKS_KINDS];
+    size_t i;
+
+    kc_marks_of(session, marks);
+    for (i = 0; i < marks->count; i++)
+        keys[i] = marks->text[i];
+    return kc_store_get(rp->env->sessions, keys, marks->count, items, pool, err);
+}
+
+kc_rc_t kc_marks_begin(const kc_rp_t *rp, kc_session_t *session, int64_t begun_ms, apr_pool_t *pool,
+                       kc_err_t *err)
+{
+    kc_store_item_t items[KC_MARKS_KINDS] = {{{NULL, 0}, 0}};
+    kc_marks_keys_t marks;
+    kc_rc_t rc = kc_marks_prepare(rp, session, pool, err);
+
+    if (rc == KC_OK)
+        rc = ask(rp, session, &marks, items, pool, err);
+    if (rc != KC_OK)
+        return rc;
+    if (items[KC_MARKS_SUB].value.data)
+        session->sub_seen = moment_of(items[KC_MARKS_SUB].value);
+    if (items[KC_MARKS_SID].value.data || is_later(rp, session->sub_seen, begun_ms))
+        return KC_FAIL(err, KC_MISS, KC_ERR_SIGNED_OUT_NOW, "signed out while signing in");
+    return KC_OK;
+}
+
+kc_rc_t kc_marks_check(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
+                       kc_err_t *err)
+{
+    kc_store_item_t items[KC_MARKS_KINDS];
+    kc_marks_keys_t marks;
+    kc_rc_t rc = ask(rp, session, &marks, items, pool, err);
+
+    if (rc == KC_OK && kc_marks_is_ended(session, &marks, items))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_SIGNED_OUT, "the session was signed out");
+    return rc;
+}
+
 kc_rc_t kc_marks_leave(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text, kc_err_t *err)
 {
-    int64_t now = rp->env->now(rp->env->context);
+    int64_t now = rp->env->now_ms(rp->env->context);
     unsigned char name[KC_SESSION_NAME_SIZE], moment[8];
     const kc_bytes_t value = {moment, sizeof(moment)};
     char key[KC_STORE_KEY_LEN + 1];
@@ -41,7 +118,8 @@ kc_rc_t kc_marks_leave(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text
         rc = name_by(rp, rp->keys->key[i], kind, text, name, err);
         kc_buf_hex_to(name, sizeof(name), key);
         if (rc == KC_OK)
-            rc = kc_store_put(rp->env->sessions, key, value, now + rp->conf->session_max, err);
+            rc = kc_store_put(rp->env->sessions, key, value, now / 1000 + rp->conf->session_max,
+                              err);
     }
     return rc;
 }
@@ -55,6 +133,20 @@ void kc_marks_own(const char *key, char *mark)
     for (i = 0; i < KC_STORE_KEY_LEN; i++)
         mark[i] = key[KC_STORE_KEY_LEN - 1 - i];
     mark[i] = '\0';
+}
+
+kc_rc_t kc_marks_bury(const kc_rp_t *rp, const char *key, kc_err_t *err)
+{
+    static const kc_bytes_t sign = {(const unsigned char *)"1", 1};
+    int64_t end = rp->env->now(rp->env->context) + rp->conf->session_max;
+    char mark[KC_STORE_KEY_LEN + 1];
+    kc_rc_t rc, dropped;
+
+    kc_marks_own(key, mark);
+    /* the mark first: whatever happens next, an old copy is refused */
+    rc = kc_store_put(rp->env->sessions, mark, sign, end, err);
+    dropped = kc_store_drop(rp->env->sessions, key, rc == KC_OK ? err : NULL);
+    return rc != KC_OK ? rc : dropped;
 }
 
 void kc_marks_of(const kc_session_t *session, kc_marks_keys_t *keys)
@@ -71,15 +163,8 @@ int kc_marks_is_ended(const kc_session_t *session, const kc_marks_keys_t *keys,
                       const kc_store_item_t *items)
 {
     const kc_bytes_t *sub = &items[KC_MARKS_SUB].value;
-    kc_reader_t reader;
-    int64_t moment;
 
     if (keys->count > 1 && items[KC_MARKS_SID].value.data)
         return 1;
-    if (!sub->data)
-        return 0;
-    kc_buf_reader_init(&reader, *sub);
-    moment = (int64_t)kc_buf_read_u64(&reader);
-    /* one that cannot be read ends the session: nobody else writes there */
-    return reader.is_short || session->created <= moment;
+    return sub->data && moment_of(*sub) != session->sub_seen;
 }

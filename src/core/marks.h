@@ -14,10 +14,13 @@
  * from its beginning; whoever asks the store for a session asks for its marks as well. So nobody
  * needs to know which sessions there are to end them, one that is written too late included. A mark
  * stays as long as a session of before it could.
+ *
+ * A session knows the moment of the user's mark that was there when it began; any other one that it
+ * meets is later, and ends it. So once a session is there no two clocks are compared.
  */
 
 typedef enum {
-    KC_MARKS_SUB, /* ends the sessions of a user that were made up to its moment */
+    KC_MARKS_SUB, /* ends the sessions of a user that were begun before it */
     KC_MARKS_SID, /* ends every session of this sid, which Keycloak never gives again */
     KC_MARKS_KINDS
 } kc_marks_kind_t;
@@ -32,11 +35,27 @@ typedef struct kc_marks_keys_t {
  * safe, as all here. */
 kc_rc_t kc_marks_name(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text, unsigned char *out,
                       kc_err_t *err);
+/* Fills in the names of a new session's marks, in pool, as if there were none yet. */
+kc_rc_t kc_marks_prepare(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool, kc_err_t *err);
+/* The same, and whether its user has one already.
+ * begun_ms: when its tokens were asked for, in milliseconds since 1970. KC_MISS with
+ * KC_ERR_SIGNED_OUT_NOW: it has been ended since, as far as clocks that differ by KeycloakClockSkew
+ * can tell. */
+kc_rc_t kc_marks_begin(const kc_rp_t *rp, kc_session_t *session, int64_t begun_ms, apr_pool_t *pool,
+                       kc_err_t *err);
+/* Asks the store for a session's marks of user and sid. KC_REFUSED with KC_ERR_SIGNED_OUT: one of
+ * them ends it. */
+kc_rc_t kc_marks_check(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
+                       kc_err_t *err);
 /* Leaves a mark, of this moment, under its names by all keys. KC_DOWN: sessions may live on. */
 kc_rc_t kc_marks_leave(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text, kc_err_t *err);
 /* The name of the mark that a session's own end leaves: the session's name in the store
  * (KC_STORE_KEY_LEN characters) read backwards. mark has room for KC_STORE_KEY_LEN + 1 bytes. */
 void kc_marks_own(const char *key, char *mark);
+/* Ends a session by its key in the store: leaves its own mark, so that an old copy is refused, and
+ * deletes it there; the first tier lets go of it within KeycloakCacheTTL. KC_DOWN: it may live on.
+ */
+kc_rc_t kc_marks_bury(const kc_rp_t *rp, const char *key, kc_err_t *err);
 /* What to ask the store for besides. */
 void kc_marks_of(const kc_session_t *session, kc_marks_keys_t *keys);
 /* 1 when what the store gave for these keys, in their order, ends the session. */

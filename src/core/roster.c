@@ -65,8 +65,8 @@ static void put_text(kc_buf_t *buf, const char *text)
     kc_buf_put_block(buf, block);
 }
 
-/* Big endian: version (1), whether there is a sid (1), created, used (8 each), the session's key as
- * text, sub_mark, sid_mark, and the blocks sub, address, agent. */
+/* Big endian: version (1), whether there is a sid (1), created, used, sub_seen (8 each), the
+ * session's key as text, sub_mark, sid_mark, and the blocks sub, address, agent. */
 static kc_rc_t write_entry(const record_t *record, apr_pool_t *pool, kc_bytes_t *out)
 {
     const kc_roster_entry_t *entry = &record->entry;
@@ -77,6 +77,7 @@ static kc_rc_t write_entry(const record_t *record, apr_pool_t *pool, kc_bytes_t 
     kc_buf_put_u8(&buf, *record->session.sid != '\0');
     kc_buf_put_u64(&buf, (uint64_t)entry->created);
     kc_buf_put_u64(&buf, (uint64_t)entry->used);
+    kc_buf_put_u64(&buf, (uint64_t)record->session.sub_seen);
     kc_buf_put(&buf, entry->key, KC_STORE_KEY_LEN);
     kc_buf_put(&buf, record->session.sub_mark, KC_SESSION_NAME_SIZE);
     kc_buf_put(&buf, record->session.sid_mark, KC_SESSION_NAME_SIZE);
@@ -107,6 +108,7 @@ static kc_rc_t read_entry(kc_bytes_t bytes, apr_pool_t *pool, record_t *out)
     has_sid = kc_buf_read_u8(&reader);
     entry->created = (int64_t)kc_buf_read_u64(&reader);
     entry->used = (int64_t)kc_buf_read_u64(&reader);
+    out->session.sub_seen = (int64_t)kc_buf_read_u64(&reader);
     key = kc_buf_read(&reader, KC_STORE_KEY_LEN);
     out->session.sub_mark = kc_buf_read(&reader, KC_SESSION_NAME_SIZE).data;
     out->session.sid_mark = kc_buf_read(&reader, KC_SESSION_NAME_SIZE).data;
@@ -199,26 +201,57 @@ void kc_roster_enter(const kc_rp_t *rp, const kc_session_t *session, const char 
                     pool);
 }
 
-/* A slot that another session has taken is that one's. */
-void kc_roster_use(const kc_session_t *session, int64_t now, int64_t end, apr_pool_t *pool)
+/* The session's own record: KC_MISS when there is none, KC_EXISTS when another session has taken
+ * the slot. name has room for KC_STORE_KEY_LEN + 1 bytes. */
+static kc_rc_t find_own(const kc_session_t *session, apr_pool_t *pool, char *name, record_t *out)
 {
     const kc_rp_t *rp = session->rp;
-    char name[KC_STORE_KEY_LEN + 1];
     const char *key = name;
     kc_store_item_t item;
-    record_t record;
+    kc_rc_t rc;
 
-    if (session->slot == KC_SESSION_NO_SLOT ||
-        name_slot(rp, rp->keys->key[0], session->user, session->slot, name) != KC_OK ||
-        kc_store_get(rp->env->sessions, &key, 1, &item, pool, NULL) != KC_OK)
-        return;
-    if (!item.value.data || open_entry(rp, session->user, item.value, pool, &record) != KC_OK)
+    if (session->slot == KC_SESSION_NO_SLOT)
+        return KC_REFUSED;
+    rc = name_slot(rp, rp->keys->key[0], session->user, session->slot, name);
+    if (rc == KC_OK)
+        rc = kc_store_get(rp->env->sessions, &key, 1, &item, pool, NULL);
+    if (rc != KC_OK)
+        return rc;
+    if (!item.value.data || open_entry(rp, session->user, item.value, pool, out) != KC_OK)
+        return KC_MISS;
+    return strcmp(out->entry.key, session->key) == 0 ? KC_OK : KC_EXISTS;
+}
+
+void kc_roster_use(const kc_session_t *session, int64_t now, int64_t end, apr_pool_t *pool)
+{
+    char name[KC_STORE_KEY_LEN + 1];
+    record_t record;
+    kc_rc_t rc = find_own(session, pool, name, &record);
+
+    if (rc == KC_MISS)
         describe(session, &record);
-    else if (strcmp(record.entry.key, session->key) != 0)
+    else if (rc != KC_OK)
         return;
     record.entry.slot = session->slot;
     record.entry.used = now;
-    (void)put_entry(rp, session->user, &record, end, pool);
+    (void)put_entry(session->rp, session->user, &record, end, pool);
+}
+
+int64_t kc_roster_used(const kc_session_t *session, apr_pool_t *pool)
+{
+    char name[KC_STORE_KEY_LEN + 1];
+    record_t record;
+
+    return find_own(session, pool, name, &record) == KC_OK ? record.entry.used : 0;
+}
+
+void kc_roster_leave(const kc_session_t *session, apr_pool_t *pool)
+{
+    char name[KC_STORE_KEY_LEN + 1];
+    record_t record;
+
+    if (find_own(session, pool, name, &record) == KC_OK)
+        (void)kc_store_drop(session->rp->env->sessions, name, NULL);
 }
 
 /* ---------------------------------------------------------------- all of a user's */

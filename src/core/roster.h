@@ -20,7 +20,7 @@
 
 enum {
     KC_ROSTER_SLOTS = 16,
-    KC_ROSTER_TEXT_MAX = 200 /* bytes kept of an address or agent */
+    KC_ROSTER_TEXT_MAX = 120 /* bytes kept of an address or agent */
 };
 
 typedef struct kc_roster_entry_t {
@@ -42,7 +42,12 @@ void kc_roster_enter(const kc_rp_t *rp, const kc_session_t *session, const char 
                      const char *agent, apr_pool_t *pool);
 /* A session that was found has been used: now, and it ends at end unless it is used again. */
 void kc_roster_use(const kc_session_t *session, int64_t now, int64_t end, apr_pool_t *pool);
-/* The user's sessions that are live: an array of kc_roster_entry_t, the last used one first. */
+/* When the session was used last, as noted; 0: not known. */
+int64_t kc_roster_used(const kc_session_t *session, apr_pool_t *pool);
+/* A session that was found has ended: it is listed no more. */
+void kc_roster_leave(const kc_session_t *session, apr_pool_t *pool);
+/* The user's sessions that are live: an array of kc_roster_entry_t, the last used one first.
+ * KC_DOWN when the store does not answer. */
 kc_rc_t kc_roster_list(const kc_rp_t *rp, const char *user, apr_pool_t *pool,
                        const apr_array_header_t **entries, kc_err_t *err);
 

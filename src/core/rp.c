@@ -58,6 +58,25 @@ static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *i
     return rc;
 }
 
+static kc_rc_t make_realm(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *realm,
+                          kc_err_t *err)
+{
+    unsigned char digest[KC_CRYPTO_SHA256_SIZE];
+    kc_bytes_t text;
+    kc_buf_t buf;
+    kc_rc_t rc;
+
+    kc_buf_init(&buf, KC_SEAL_MAX, pool);
+    put_field(&buf, conf->issuer);
+    put_field(&buf, conf->client_id);
+    if (kc_buf_bytes(&buf, &text) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "the settings are too long");
+    rc = kc_crypto_sha256(text, digest, err);
+    if (rc == KC_OK)
+        memcpy(realm, digest, KC_RP_ID_SIZE);
+    return rc;
+}
+
 /* A view is of a session under some key; with other keys all views are made anew, so that taking a
  * key away ends what it sealed. */
 static kc_rc_t make_scope(kc_rp_t *rp, kc_err_t *err)
@@ -122,6 +141,8 @@ kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool
     if (rc == KC_OK)
         rc = make_id(conf, pool, rp->id, err);
     if (rc == KC_OK)
+        rc = make_realm(conf, pool, rp->realm, err);
+    if (rc == KC_OK)
         rc = make_scope(rp, err);
     if (rc == KC_OK)
         rc = kc_rp_store_key(rp, rp->keys->key[0], "refresh pause", kc_buf_text("all"), rp->pause,
@@ -152,8 +173,8 @@ kc_rc_t kc_rp_keys_make(const apr_array_header_t *secrets, apr_pool_t *pool, kc_
     return KC_OK;
 }
 
-kc_rc_t kc_rp_store_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *purpose,
-                        kc_bytes_t name, char *out, kc_err_t *err)
+static kc_rc_t derive(const unsigned char *id, const kc_crypto_key_t *key, const char *purpose,
+                      kc_bytes_t name, char *out, kc_err_t *err)
 {
     unsigned char context[KC_RP_ID_SIZE + KC_RP_STORE_NAME_MAX];
     unsigned char digest[KC_CRYPTO_KEY_SIZE];
@@ -162,11 +183,23 @@ kc_rc_t kc_rp_store_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const cha
 
     if (name.len > KC_RP_STORE_NAME_MAX)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "a name for the store is too long");
-    memcpy(context, rp->id, KC_RP_ID_SIZE);
+    memcpy(context, id, KC_RP_ID_SIZE);
     memcpy(context + KC_RP_ID_SIZE, name.data, name.len);
     rc = kc_crypto_derive(key, purpose, bytes, digest, err);
     if (rc == KC_OK)
         kc_buf_hex_to(digest, sizeof(digest), out);
     kc_crypto_cleanse(context, sizeof(context));
     return rc;
+}
+
+kc_rc_t kc_rp_store_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *purpose,
+                        kc_bytes_t name, char *out, kc_err_t *err)
+{
+    return derive(rp->id, key, purpose, name, out, err);
+}
+
+kc_rc_t kc_rp_realm_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *purpose,
+                        kc_bytes_t name, char *out, kc_err_t *err)
+{
+    return derive(rp->realm, key, purpose, name, out, err);
 }

@@ -27,7 +27,8 @@ typedef struct kc_rp_names_t {
 typedef struct kc_rp_t {
     const kc_conf_t *conf;
     const kc_seal_keys_t *keys;
-    unsigned char id[KC_RP_ID_SIZE]; /* fingerprint of what a session's meaning depends on */
+    unsigned char id[KC_RP_ID_SIZE];    /* fingerprint of what a session's meaning depends on */
+    unsigned char realm[KC_RP_ID_SIZE]; /* of issuer and client alone: whom a logout is for */
     unsigned char scope[KC_CACHE_SCOPE_SIZE]; /* the same with the keys, in the first tier */
     char pause[KC_STORE_KEY_LEN + 1]; /* in the host's store: no session is renewed for now */
     int keeps_claims;                 /* some Require keycloak-claim may ask for them */
@@ -47,6 +48,9 @@ kc_rc_t kc_rp_keys_make(const apr_array_header_t *secrets, apr_pool_t *pool, kc_
 /* Where a value lives in the store: hex of a key derived from the purpose, this relying party and
  * name (up to KC_RP_STORE_NAME_MAX bytes). out has room for KC_STORE_KEY_LEN + 1 bytes. */
 kc_rc_t kc_rp_store_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *purpose,
+                        kc_bytes_t name, char *out, kc_err_t *err);
+/* The same for what concerns every relying party of this issuer and client. */
+kc_rc_t kc_rp_realm_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *purpose,
                         kc_bytes_t name, char *out, kc_err_t *err);
 
 #endif

@@ -25,6 +25,7 @@ typedef struct visit_t {
     kc_session_t seen; /* the view, read */
     int has_view;
     int is_use;                     /* the request counts as use of the session */
+    int has_own_mark;               /* it has been ended by itself */
     char key[KC_STORE_KEY_LEN + 1]; /* in the store; "" until it is known */
     char mark[KC_STORE_KEY_LEN + 1];
 } visit_t;
@@ -41,16 +42,11 @@ kc_bytes_t kc_session_cookie(const kc_rp_t *rp, int is_https, const char *header
     return value;
 }
 
-static void name_mark(visit_t *visit)
-{
-    kc_marks_own(visit->key, visit->mark);
-}
-
 static kc_rc_t name_in_store(visit_t *visit, const kc_crypto_key_t *key, kc_err_t *err)
 {
     kc_rc_t rc = kc_rp_store_key(visit->rp, key, key_purpose, visit->id, visit->key, err);
 
-    name_mark(visit);
+    kc_marks_own(visit->key, visit->mark);
     return rc;
 }
 
@@ -59,7 +55,7 @@ static void name_of_view(visit_t *visit)
 {
     memcpy(visit->key, visit->view.key, KC_STORE_KEY_LEN);
     visit->key[KC_STORE_KEY_LEN] = '\0';
-    name_mark(visit);
+    kc_marks_own(visit->key, visit->mark);
 }
 
 static kc_seal_use_t seal_use(const kc_rp_t *rp, kc_bytes_t id)
@@ -83,6 +79,7 @@ static void visit_init(visit_t *visit, const kc_rp_t *rp, kc_bytes_t id, apr_poo
     visit->id = id;
     visit->has_view = 0;
     visit->is_use = 1;
+    visit->has_own_mark = 0;
     visit->key[0] = '\0';
     visit->now_ms = rp->env->now_ms(rp->env->context);
     visit->now = visit->now_ms / 1000;
@@ -107,11 +104,6 @@ static kc_rc_t visit_begin(visit_t *visit, const kc_rp_t *rp, kc_bytes_t cookie,
 
 enum { OWN_KEYS = 2 /* the session's and its own mark's */ };
 
-static kc_rc_t say_signed_out(kc_err_t *err)
-{
-    return KC_FAIL(err, KC_REFUSED, KC_ERR_SIGNED_OUT, "the session was signed out");
-}
-
 /* Looks the session up under the name that the visit has, with its marks: the own one, and, when
  * the session is known from before, those of its user and sid. KC_MISS: there is none; KC_REFUSED:
  * ended by a mark. */
@@ -132,30 +124,13 @@ static kc_rc_t ask_by_name(visit_t *visit, const kc_session_t *known, kc_store_i
                       err);
     if (rc != KC_OK)
         return rc;
-    if (items[1].value.data || (known && kc_marks_is_ended(known, &marks, items + OWN_KEYS)))
-        return say_signed_out(err);
+    visit->has_own_mark = items[1].value.data != NULL;
+    if (visit->has_own_mark || (known && kc_marks_is_ended(known, &marks, items + OWN_KEYS)))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_SIGNED_OUT, "the session was signed out");
     if (!items[0].value.data)
         return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_IDLE, "no session of that id is stored");
     *found = items[0];
     return KC_OK;
-}
-
-/* The rest of it, for a session that was not known before. */
-static kc_rc_t ask_for_marks(const visit_t *visit, const kc_session_t *session, kc_err_t *err)
-{
-    kc_store_item_t items[KC_MARKS_KINDS];
-    const char *keys[KC_MARKS_KINDS];
-    kc_marks_keys_t marks;
-    kc_rc_t rc;
-    size_t i;
-
-    kc_marks_of(session, &marks);
-    for (i = 0; i < marks.count; i++)
-        keys[i] = marks.text[i];
-    rc = kc_store_get(visit->rp->env->sessions, keys, marks.count, items, visit->pool, err);
-    if (rc == KC_OK && kc_marks_is_ended(session, &marks, items))
-        return say_signed_out(err);
-    return rc;
 }
 
 /* The same where its view says, for a session never moves; else under each key in turn, newest
@@ -207,7 +182,7 @@ static void visit_again(visit_t *visit, const kc_session_t *session, apr_pool_t 
 
     visit_init(visit, session->rp, id, pool);
     memcpy(visit->key, session->key, sizeof(visit->key));
-    name_mark(visit);
+    kc_marks_own(visit->key, visit->mark);
 }
 
 kc_rc_t kc_session_reload(const kc_session_t *session, apr_pool_t *pool, kc_session_t *out,
@@ -224,13 +199,15 @@ kc_rc_t kc_session_reload(const kc_session_t *session, apr_pool_t *pool, kc_sess
     if (rc != KC_OK)
         return rc == KC_REFUSED ? KC_MISS : rc;
     set_place(&visit, visit.key, out);
+    out->idle_end = item.expires_at;
     return KC_OK;
 }
 
 /* ---------------------------------------------------------------- beginning */
 
 /* Seals the session and puts it under the name that the visit has. */
-static kc_rc_t put_session(const visit_t *visit, const kc_session_t *session, kc_err_t *err)
+static kc_rc_t put_session(const visit_t *visit, const kc_session_t *session, int64_t idle_end,
+                           kc_err_t *err)
 {
     const kc_rp_t *rp = visit->rp;
     const kc_env_t *env = rp->env;
@@ -245,22 +222,8 @@ static kc_rc_t put_session(const visit_t *visit, const kc_session_t *session, kc
         rc =
             kc_seal_close(rp->keys, &use, session->expires, iv, compact, visit->pool, &sealed, err);
     if (rc == KC_OK)
-        rc = kc_store_put(env->sessions, visit->key, sealed,
-                          min_time(visit->now + rp->conf->session_idle, session->expires), err);
-    return rc;
-}
-
-/* What the session has to know of its marks. */
-static kc_rc_t name_marks(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool, kc_err_t *err)
-{
-    unsigned char *sub = apr_pcalloc(pool, KC_SESSION_NAME_SIZE);
-    unsigned char *sid = apr_pcalloc(pool, KC_SESSION_NAME_SIZE);
-    kc_rc_t rc = kc_marks_name(rp, KC_MARKS_SUB, session->sub, sub, err);
-
-    if (rc == KC_OK && *session->sid)
-        rc = kc_marks_name(rp, KC_MARKS_SID, session->sid, sid, err);
-    session->sub_mark = sub;
-    session->sid_mark = sid;
+        rc = kc_store_put(env->sessions, visit->key, sealed, min_time(idle_end, session->expires),
+                          err);
     return rc;
 }
 
@@ -278,14 +241,42 @@ kc_rc_t kc_session_create(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *
     visit_init(&visit, rp, id, pool);
     rc = name_in_store(&visit, rp->keys->key[0], err);
     memcpy(session->key, visit.key, sizeof(session->key));
+    if (rc == KC_OK && !session->sub_mark)
+        rc = kc_marks_prepare(rp, session, pool, err);
     if (rc == KC_OK)
-        rc = name_marks(rp, session, pool, err);
-    if (rc == KC_OK)
-        rc = put_session(&visit, session, err);
+        rc = put_session(&visit, session, visit.now + rp->conf->session_idle, err);
     if (rc == KC_OK)
         kc_buf_base64url_to(raw, sizeof(raw), id_text);
     kc_crypto_cleanse(raw, sizeof(raw));
     return rc;
+}
+
+/* New tokens are no use of a session: its idle end stays where it is. A store that cannot tell that
+ * has the roster, where each use is noted. */
+static int64_t kept_idle_end(const visit_t *visit, const kc_session_t *stored)
+{
+    int64_t used;
+
+    if (stored->idle_end)
+        return stored->idle_end;
+    used = kc_roster_used(stored, visit->pool);
+    return (used ? used : visit->now) + stored->rp->conf->session_idle;
+}
+
+/* A provider may tell the sid only later. */
+static kc_rc_t keep_marks(const visit_t *visit, const kc_session_t *stored, kc_session_t *fresh,
+                          kc_err_t *err)
+{
+    unsigned char *name;
+
+    fresh->sub_mark = stored->sub_mark;
+    fresh->sid_mark = stored->sid_mark;
+    fresh->sub_seen = stored->sub_seen;
+    if (*stored->sid || !*fresh->sid)
+        return KC_OK;
+    name = apr_palloc(visit->pool, KC_SESSION_NAME_SIZE);
+    fresh->sid_mark = name;
+    return kc_marks_name(visit->rp, KC_MARKS_SID, fresh->sid, name, err);
 }
 
 kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_pool_t *pool,
@@ -300,12 +291,13 @@ kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_
 
     visit_again(&visit, stored, pool);
     set_place(&visit, visit.key, fresh);
-    fresh->sub_mark = stored->sub_mark;
-    fresh->sid_mark = stored->sid_mark;
     fresh->slot = stored->slot;
-    rc = put_session(&visit, fresh, err);
+    fresh->idle_end = kept_idle_end(&visit, stored);
+    rc = keep_marks(&visit, stored, fresh, err);
+    if (rc == KC_OK)
+        rc = put_session(&visit, fresh, fresh->idle_end, err);
     /* a mark that was left meanwhile would end it as well, but may be evicted before it */
-    if (rc == KC_OK && ask_by_name(&visit, stored, &item, err) == KC_REFUSED) {
+    if (rc == KC_OK && ask_by_name(&visit, fresh, &item, err) == KC_REFUSED) {
         (void)kc_store_drop(stored->rp->env->sessions, visit.key, NULL);
         rc = KC_MISS;
     }
@@ -374,7 +366,8 @@ static int64_t token_end(const visit_t *visit, const kc_session_t *session)
 
 static kc_session_state_t judge(const visit_t *visit, const kc_session_t *session, kc_err_t *err)
 {
-    if (visit->now >= session->expires) {
+    /* also one of before KeycloakSessionMax was lowered: its marks last no longer than that */
+    if (visit->now >= min_time(session->expires, session->created + visit->rp->conf->session_max)) {
         (void)KC_FAIL(err, KC_MISS, KC_ERR_SESSION_MAX, "the session is past its end");
         return KC_SESSION_ENDED;
     }
@@ -462,6 +455,22 @@ static int is_unchanged(const visit_t *visit, const kc_store_item_t *item)
     return memcmp(visit->view.stamp, stamp, sizeof(stamp)) == 0;
 }
 
+/* The store knows better than a view that is still there. */
+static void drop_view(const visit_t *visit)
+{
+    if (visit->has_view)
+        kc_cache_drop(visit->rp->env->cache, &visit->ticket);
+}
+
+/* A mark has ended it: of the user or the sid, which may be pushed out before the session is. So
+ * the session goes now, and a mark of its own stays. */
+static void bury(const visit_t *visit)
+{
+    drop_view(visit);
+    if (!visit->has_own_mark)
+        (void)kc_marks_bury(visit->rp, visit->key, NULL);
+}
+
 static kc_session_state_t from_store(visit_t *visit, const kc_store_item_t *item,
                                      kc_session_t *session, kc_err_t *err)
 {
@@ -480,8 +489,12 @@ static kc_session_state_t from_store(visit_t *visit, const kc_store_item_t *item
     }
     if (rc != KC_OK)
         return rc == KC_REFUSED ? KC_SESSION_NONE : KC_SESSION_UNKNOWN;
-    if (!visit->has_view && (rc = ask_for_marks(visit, session, err)) != KC_OK)
-        return rc == KC_REFUSED ? KC_SESSION_ENDED : KC_SESSION_UNKNOWN;
+    if (!visit->has_view && (rc = kc_marks_check(visit->rp, session, visit->pool, err)) != KC_OK) {
+        if (rc != KC_REFUSED)
+            return KC_SESSION_UNKNOWN;
+        bury(visit);
+        return KC_SESSION_ENDED;
+    }
     set_place(visit, visit->key, session);
     state = judge(visit, session, err);
     if (state == KC_SESSION_ENDED)
@@ -491,13 +504,6 @@ static kc_session_state_t from_store(visit_t *visit, const kc_store_item_t *item
     session->idle_end = touch(visit, known_end, session);
     put_view(visit, session, item, session->idle_end);
     return state;
-}
-
-/* The store knows better than a view that is still there. */
-static void drop_view(const visit_t *visit)
-{
-    if (visit->has_view)
-        kc_cache_drop(visit->rp->env->cache, &visit->ticket);
 }
 
 static kc_session_state_t find(visit_t *visit, kc_session_t *session, kc_err_t *err)
@@ -513,7 +519,7 @@ static kc_session_state_t find(visit_t *visit, kc_session_t *session, kc_err_t *
         drop_view(visit);
         return KC_SESSION_NONE;
     case KC_REFUSED:
-        drop_view(visit);
+        bury(visit);
         return KC_SESSION_ENDED;
     case KC_DOWN:
         return is_within_grace(visit) ? from_view(visit, session, err) : KC_SESSION_UNKNOWN;
@@ -545,26 +551,6 @@ kc_session_state_t kc_session_peek(const kc_rp_t *rp, kc_bytes_t cookie, apr_poo
 
 /* ---------------------------------------------------------------- ending */
 
-/* The mark first: whatever happens next, an old copy is refused. */
-static kc_rc_t mark_and_drop(const kc_rp_t *rp, const char *key, const char *mark, kc_err_t *err)
-{
-    static const kc_bytes_t sign = {(const unsigned char *)"1", 1};
-    int64_t end = rp->env->now(rp->env->context) + rp->conf->session_max;
-    kc_rc_t rc = kc_store_put(rp->env->sessions, mark, sign, end, err);
-    kc_rc_t dropped = kc_store_drop(rp->env->sessions, key, rc == KC_OK ? err : NULL);
-
-    return rc != KC_OK ? rc : dropped;
-}
-
-kc_rc_t kc_session_end_key(const kc_rp_t *rp, const char *key, kc_err_t *err)
-{
-    visit_t visit;
-
-    memcpy(visit.key, key, sizeof(visit.key));
-    name_mark(&visit);
-    return mark_and_drop(rp, visit.key, visit.mark, err);
-}
-
 static kc_rc_t end_in_store(visit_t *visit, kc_err_t *err)
 {
     kc_store_item_t item;
@@ -575,7 +561,7 @@ static kc_rc_t end_in_store(visit_t *visit, kc_err_t *err)
     if (rc != KC_OK && rc != KC_MISS)
         return rc;
     /* one that was there a moment ago may still be where nobody could look: the mark stays */
-    return mark_and_drop(visit->rp, visit->key, visit->mark, err);
+    return kc_marks_bury(visit->rp, visit->key, err);
 }
 
 kc_rc_t kc_session_end(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, kc_err_t *err)

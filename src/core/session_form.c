@@ -8,10 +8,10 @@
 
 /*
  * Big endian: version (1), kind of the tail (1), slot (1), created, expires, token_expires,
- * auth_time, refresh_at (4 each), ten lengths (2 each) and the tail's (4), sub_mark, sid_mark (32
- * each), the texts sub, sid, user, email, acr, groups, the lists headers, group_list, realm_roles,
- * client_roles, and the tail. Each length counts a closing NUL (a list: of each of its texts), so
- * that a request uses the texts where they lie.
+ * auth_time, refresh_at (4 each), ten lengths (2 each) and the tail's (4), sub_seen (8),
+ * sub_mark, sid_mark (32 each), the texts sub, sid, user, email, acr, groups, the lists headers,
+ * group_list, realm_roles, client_roles, and the tail. Each length counts a closing NUL (a list: of
+ * each of its texts), so that a request uses the texts where they lie.
  */
 
 enum {
@@ -21,7 +21,8 @@ enum {
     TIMES_AT = 3,
     LENGTHS_AT = TIMES_AT + 4 * TIMES,
     TAIL_LENGTH_AT = LENGTHS_AT + 2 * (TEXTS + LISTS),
-    MARKS_AT = TAIL_LENGTH_AT + 4,
+    SEEN_AT = TAIL_LENGTH_AT + 4,
+    MARKS_AT = SEEN_AT + 8,
     HEAD_SIZE = MARKS_AT + 2 * KC_SESSION_NAME_SIZE
 };
 
@@ -87,6 +88,7 @@ kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_
     for (i = 0; i < TEXTS + LISTS; i++)
         kc_buf_put_u16(&buf, (uint16_t)parts[i].len);
     kc_buf_put_u32(&buf, (uint32_t)tail->len);
+    kc_buf_put_u64(&buf, (uint64_t)session->sub_seen);
     put_name(&buf, session->sub_mark);
     put_name(&buf, session->sid_mark);
     for (i = 0; i < TEXTS + LISTS; i++)
@@ -164,6 +166,8 @@ kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *er
     out->token_expires = u32_at(head + TIMES_AT + 8);
     out->auth_time = u32_at(head + TIMES_AT + 12);
     out->refresh_at = u32_at(head + TIMES_AT + 16);
+    out->sub_seen =
+        (int64_t)((uint64_t)u32_at(head + SEEN_AT) << 32 | (uint64_t)u32_at(head + SEEN_AT + 4));
     out->sub_mark = head + MARKS_AT;
     out->sid_mark = head + MARKS_AT + KC_SESSION_NAME_SIZE;
     tail.data = head + HEAD_SIZE;

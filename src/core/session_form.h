@@ -30,7 +30,9 @@ typedef struct kc_session_t {
     const unsigned char *sub_mark; /* KC_SESSION_NAME_SIZE bytes: where a mark of its user would be
                                       in the store (marks.h); NULL when it is written: zeros */
     const unsigned char *sid_mark; /* the same of its session at Keycloak */
-    unsigned int slot;             /* in the user's roster, or KC_SESSION_NO_SLOT */
+    int64_t sub_seen;  /* the moment of the user's mark that there was when it began (milliseconds
+                          since 1970), which is none of its own; 0: there was none */
+    unsigned int slot; /* in the user's roster, or KC_SESSION_NO_SLOT */
     const char *sub;
     const char *sid;
     const char *user;

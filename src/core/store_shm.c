@@ -10,7 +10,7 @@
 #include <time.h>
 
 /*
- * The memory holds a header, the stripes (locks), and four classes of slots by the size of the
+ * The memory holds a header, the stripes (locks), and five classes of slots by the size of the
  * value. A class is an array of buckets; a bucket is a line of tags and as many slots ("ways"). A
  * key has one bucket in each class, and all of them belong to one stripe: its lock is all that an
  * operation takes.
@@ -27,15 +27,15 @@ enum {
     LINE = 128, /* bytes: two cache lines, which processors fetch in pairs */
     TAG_LINE = 64,
     KEY_LEN = KC_STORE_KEY_LEN,
-    CLASS_COUNT = 4,
+    CLASS_COUNT = 5,
     BIG = CLASS_COUNT - 1,
     STRIPES_MAX = 256,
     LOCK_WAIT_MS = 200, /* a child stopped while it holds a lock must not hang the others */
-    COPY_MAX = 2088     /* values up to the second class are copied by way of the stack */
+    COPY_MAX = 2088     /* values up to the third class are copied by way of the stack */
 };
 
 /* The last digits are the layout's version: code of another version makes memory of its own. */
-static const uint64_t magic = UINT64_C(0x6b6373686d303031);
+static const uint64_t magic = UINT64_C(0x6b6373686d303032);
 
 typedef struct {
     uint64_t magic;
@@ -94,12 +94,14 @@ static const struct {
     size_t ways;
     size_t share; /* per cent of what is left when its turn comes, see layout_order */
 } shape[CLASS_COUNT] = {
-    {256, 8, 15},           /* marks and one-use markers: they must not push out sessions */
-    {2048 + 128, 8, 100},   /* sessions */
-    {16384 + 128, 8, 20},   /* sessions with many groups, snapshots of metadata and keys */
+    {256, 8, 15},         /* marks: nobody writes any but for a reason */
+    {640, 8, 12},         /* rosters, and the one-use markers of sign-ins, which strangers can have
+                             written: they push out neither marks nor sessions */
+    {2048 + 128, 8, 100}, /* sessions */
+    {16384 + 128, 8, 20}, /* sessions with many groups, snapshots of metadata and keys */
     {262144 + 128, 2, 15}}; /* the largest that is allowed */
 
-static const size_t layout_order[CLASS_COUNT] = {3, 2, 0, 1};
+static const size_t layout_order[CLASS_COUNT] = {4, 3, 0, 1, 2};
 
 /* ---------------------------------------------------------------- layout */
 

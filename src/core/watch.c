@@ -53,6 +53,7 @@ static void copy(const kc_session_t *from, apr_pool_t *pool, kc_session_t *out)
     out->rp = from->rp;
     out->id = apr_pmemdup(pool, from->id, KC_SESSION_ID_SIZE);
     memcpy(out->key, from->key, sizeof(out->key));
+    out->sub_seen = from->sub_seen;
     out->sub_mark = apr_pmemdup(pool, from->sub_mark, KC_SESSION_NAME_SIZE);
     out->sid_mark = apr_pmemdup(pool, from->sid_mark, KC_SESSION_NAME_SIZE);
     out->sid = apr_pstrdup(pool, from->sid);
@@ -102,7 +103,7 @@ static int is_over(kc_watched_t *watched)
     const kc_conf_t *conf = session->rp->conf;
     int64_t time = now(session->rp);
 
-    if (time >= session->expires)
+    if (time >= session->expires || time >= session->created + conf->session_max)
         end(watched, KC_ERR_SESSION_MAX, "the session is past its end");
     else if (!(session->refresh_at && conf->refresh) &&
              time >= session->token_expires + conf->clock_skew)

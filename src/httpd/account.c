@@ -63,8 +63,10 @@ static int need_session(akc_request_t *request, request_rec *r, int is_page)
         return OK;
     if (state == KC_SESSION_UNKNOWN)
         return akc_respond_error(request, r, &request->err);
-    if (is_page && !akc_request_is_api(r, r->method))
+    if (is_page && !akc_request_is_api(r, r->method)) {
+        akc_check_authn_log(request, r, state);
         return akc_respond_login(request, r, &wanted);
+    }
     return akc_check_authn_deny(request, r, state);
 }
 
@@ -134,9 +136,10 @@ static const char *row_html(const akc_request_t *request, const kc_roster_entry_
 {
     int is_here = is_current(request, entry);
 
-    return apr_pstrcat(pool, "<tr><td>", ap_escape_html(pool, entry->agent), "<br><small>",
-                       ap_escape_html(pool, entry->address), is_here ? " &middot; this one" : "",
-                       "<br>signed in ", time_text(entry->created, pool), "<br>last used ",
+    return apr_pstrcat(pool, "<tr><td>", ap_escape_html(pool, entry->agent), "<small>",
+                       ap_escape_html(pool, entry->address),
+                       is_here ? " &middot; <b>this session</b>" : "", "<br>signed in ",
+                       time_text(entry->created, pool), "<br>last used ",
                        time_text(entry->used, pool), "</small></td><td>",
                        button(name_of(entry, pool), "Sign out", pool), "</td></tr>\n", NULL);
 }
@@ -190,7 +193,7 @@ static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *nam
         if (strcmp(name_of(entry, r->pool), name) != 0 ||
             strcmp(entry->sub, request->session.sub) != 0)
             continue;
-        rc = kc_session_end_key(rp, entry->key, err);
+        rc = kc_marks_bury(rp, entry->key, err);
         *ended += rc == KC_OK;
     }
     return rc;
@@ -198,7 +201,7 @@ static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *nam
 
 static int answer_ended(request_rec *r, int ended)
 {
-    kc_login_answer_t answer = {r->uri, NULL, NULL, 0};
+    kc_login_answer_t answer = {.location = r->uri};
     kc_json_t *json;
 
     if (!akc_request_is_api(r, "GET"))
@@ -219,6 +222,8 @@ static int end_all_own(akc_request_t *request, request_rec *r)
         whole = *session;
     if (kc_marks_leave(request->server->rp, KC_MARKS_SUB, session->sub, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out: all sessions of %s",
+                  ap_escape_logitem(r->pool, session->user));
     return akc_logout_end(request, r, &whole, NULL);
 }
 
@@ -241,12 +246,12 @@ static int end_sessions(akc_request_t *request, request_rec *r)
     kc_err_t err;
     int ended;
 
-    if (!akc_logout_is_wanted(request, r, 0))
+    if (!akc_logout_is_wanted(request, r))
         return akc_logout_refuse(request, r);
     if (read_form(r, &form, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
     if (kc_url_query_single(form, "end", &name, &err) != KC_OK) {
-        (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_FORM, "the form has no single field \"end\"");
+        (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_FORM, "the form has no single field 'end'");
         return akc_respond_error(request, r, &err);
     }
     if (strcmp(name, "all") == 0)
@@ -255,6 +260,9 @@ static int end_sessions(akc_request_t *request, request_rec *r)
         return akc_logout_end(request, r, session, NULL);
     if (end_named(request, r, name, &ended, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
+    if (ended)
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out: another session of %s",
+                      ap_escape_logitem(r->pool, session->user));
     return answer_ended(r, ended);
 }
 
@@ -310,9 +318,9 @@ static int end_all(akc_request_t *request, request_rec *r, const char *user, con
 
         rc = kc_marks_leave(request->server->rp, KC_MARKS_SUB, found, &err);
         kc_json_add_string(array, found);
-        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, "%s ends all sessions of %s",
-                      r->user ? ap_escape_logitem(r->pool, r->user) : "somebody",
-                      ap_escape_logitem(r->pool, found));
+        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, "%s ends all sessions of sub %s%s%s",
+                      ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, found),
+                      user ? ", known as " : "", user ? ap_escape_logitem(r->pool, user) : "");
     }
     return rc == KC_OK ? akc_respond_json(r, HTTP_OK, json) : akc_respond_error(request, r, &err);
 }
@@ -338,7 +346,7 @@ static int operate(akc_request_t *request, request_rec *r)
 
     if (r->method_number != M_GET && r->method_number != M_POST)
         return akc_endpoints_refuse_method(request, r, "GET, HEAD, POST");
-    if (r->method_number == M_POST && !akc_logout_is_wanted(request, r, 0))
+    if (r->method_number == M_POST && !akc_logout_is_wanted(request, r))
         return akc_logout_refuse(request, r);
     rc = r->method_number == M_POST ? read_form(r, &query, &err)
                                     : kc_url_query_parse(r->args, r->pool, &query, &err);
@@ -388,7 +396,8 @@ int akc_account_operate(request_rec *r)
     if (!r->handler || strcmp(r->handler, operator_handler) != 0)
         return DECLINED;
     request = akc_request_get(r);
-    if (!request)
+    /* a .htaccess, whose author is no operator, is read later than names are translated */
+    if (!request || !akc_endpoints_is_taken(r))
         return HTTP_NOT_FOUND;
     if (is_guarded(r))
         return operate(request, r);

@@ -86,6 +86,19 @@ int akc_check_authn_deny(akc_request_t *request, request_rec *r, kc_session_stat
     return akc_respond_error(request, r, &err);
 }
 
+/* A page is not told why it is sent to the sign-in, but the log is. What could not be renewed is
+ * there already. */
+void akc_check_authn_log(akc_request_t *request, request_rec *r, kc_session_state_t state)
+{
+    kc_err_t err;
+
+    if (state != KC_SESSION_WEAK && request->err.reason == KC_ERR_REFRESH_REFUSED)
+        return;
+    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->err.reason), "%.200s",
+                  explain(request, r, state));
+    akc_respond_log(request, r, &err);
+}
+
 static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t state,
                   const kc_demand_t *demand)
 {
@@ -93,6 +106,7 @@ static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t sta
                                  .demand = *demand,
                                  .is_step_up = state == KC_SESSION_WEAK};
 
+    akc_check_authn_log(request, r, state);
     return akc_respond_login(request, r, &wanted);
 }
 

@@ -53,10 +53,14 @@ int akc_endpoints_translate(request_rec *r)
     return OK;
 }
 
+int akc_endpoints_is_taken(const request_rec *r)
+{
+    return r->filename && strncmp(r->filename, file_prefix, strlen(file_prefix)) == 0;
+}
+
 int akc_endpoints_map(request_rec *r)
 {
-    return r->filename && strncmp(r->filename, file_prefix, strlen(file_prefix)) == 0 ? OK
-                                                                                      : DECLINED;
+    return akc_endpoints_is_taken(r) ? OK : DECLINED;
 }
 
 int akc_endpoints_refuse_method(akc_request_t *request, request_rec *r, const char *allowed)

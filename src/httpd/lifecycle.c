@@ -430,7 +430,7 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     env->context = config->server;
     env->gate = gate;
     (void)ap_mpm_query(AP_MPMQ_GENERATION, &env->generation);
-    rc = akc_lifecycle_http(config, gate, akc_streams_stop(), pool, &env->http, err);
+    rc = akc_lifecycle_http(config, gate, akc_streams_given_up(), pool, &env->http, err);
     if (rc == KC_OK)
         rc = open_store(config, pool, err);
     if (rc == KC_OK)

@@ -29,15 +29,18 @@ static int leave(request_rec *r, const kc_login_answer_t *answer)
     return akc_respond_json(r, HTTP_CREATED, json);
 }
 
-/* A page may ask the person whether this was their wish; of a script's request another site may be
- * the author only if a browser said nothing about it, which none does any more. */
-int akc_logout_is_wanted(akc_request_t *request, request_rec *r, int is_page)
+/* Of what says nothing of where it comes from a browser may be the author only if it is an old one,
+ * and then not by POST. */
+static int is_wanted(akc_request_t *request, request_rec *r, const apr_array_header_t *hosts)
 {
-    kc_flow_source_t source = akc_request_source(request, r);
+    kc_flow_source_t source = akc_request_source(request, r, hosts);
 
-    if (source == KC_FLOW_UNTOLD)
-        return !is_page || r->method_number == M_POST;
-    return source == KC_FLOW_OWN;
+    return source == KC_FLOW_OWN || (source == KC_FLOW_UNTOLD && r->method_number == M_POST);
+}
+
+int akc_logout_is_wanted(akc_request_t *request, request_rec *r)
+{
+    return is_wanted(request, r, NULL);
 }
 
 static int ask_person(akc_request_t *request, request_rec *r)
@@ -91,7 +94,7 @@ int akc_logout_here(akc_request_t *request, request_rec *r)
         return akc_respond_error(request, r, &err);
     switch (kc_flow_decide(akc_request_session(request, r), KC_FLOW_LOGOUT)) {
     case KC_FLOW_END:
-        if (akc_logout_is_wanted(request, r, is_page))
+        if (is_wanted(request, r, request->server->conf->return_hosts))
             return akc_logout_end(request, r, &request->session, page);
         return is_page ? ask_person(request, r) : akc_logout_refuse(request, r);
     case KC_FLOW_LEAVE:
@@ -105,15 +108,9 @@ int akc_logout_here(akc_request_t *request, request_rec *r)
 
 static void log_ended(request_rec *r, const kc_logout_token_t *token)
 {
-    const char *sub = token->sub ? ap_escape_logitem(r->pool, token->sub) : "somebody";
-
-    if (token->sid)
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      "signed out by the provider: session %s of sub %s",
-                      ap_escape_logitem(r->pool, token->sid), sub);
-    else
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      "signed out by the provider: all sessions of sub %s", sub);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out by the provider: %s of sub %s",
+                  token->sid ? "a session" : "all sessions",
+                  token->sub ? ap_escape_logitem(r->pool, token->sub) : "somebody");
 }
 
 int akc_logout_backchannel(akc_request_t *request, request_rec *r)

@@ -105,7 +105,7 @@ void akc_streams_register(apr_pool_t *pool);
  * ends it with pchild. KC_FAULT: it cannot be started. */
 kc_rc_t akc_streams_child(apr_pool_t *pchild, kc_err_t *err);
 /* Not 0 once this child has waited in vain for the thread: its exchanges have to be given up. */
-const apr_uint32_t *akc_streams_stop(void);
+const apr_uint32_t *akc_streams_given_up(void);
 /* A request goes on with its session, which nobody may change from now on. Once for each request of
  * the client's; cheap: every request with a session comes by. */
 void akc_streams_enter(akc_request_t *request);
@@ -130,8 +130,10 @@ kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_dema
 int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r);
 /* 1 for an API call, 0 for a page (kc_flow_kind), as if it had this method. */
 int akc_request_is_api(request_rec *r, const char *method);
-/* Who has made the browser send it (kc_flow_source); a prefetch is nobody's wish. */
-kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r);
+/* Who has made the browser send it (kc_flow_source, hosts as there); a prefetch is nobody's wish.
+ */
+kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r,
+                                    const apr_array_header_t *hosts);
 /* The body of a POST that is a form (application/x-www-form-urlencoded), up to KC_URL_FORM_MAX
  * bytes, with a NUL that is not counted. KC_REFUSED with KC_ERR_FORM. */
 kc_rc_t akc_request_form(request_rec *r, const char **form, size_t *len, kc_err_t *err);
@@ -150,12 +152,16 @@ int akc_check_authn_user(request_rec *r);
 int akc_check_authn_note(request_rec *r, const char *auth_type);
 /* 401 with the reason why there is no live session in this state. */
 int akc_check_authn_deny(akc_request_t *request, request_rec *r, kc_session_state_t state);
+/* The log line of it, for a page that goes to the sign-in instead. */
+void akc_check_authn_log(akc_request_t *request, request_rec *r, kc_session_state_t state);
 
 /* endpoints.c: what lives under KeycloakPrefix */
 int akc_endpoints_is_ours(const akc_server_t *server, const request_rec *r);
 int akc_endpoints_is_callback(const akc_server_t *server, const char *path);
 int akc_endpoints_translate(request_rec *r);
 int akc_endpoints_map(request_rec *r);
+/* 1 when akc_endpoints_translate has taken it, by the server's own settings alone. */
+int akc_endpoints_is_taken(const request_rec *r);
 int akc_endpoints_handle(request_rec *r);
 /* 405; allowed: the methods that it names in Allow. */
 int akc_endpoints_refuse_method(akc_request_t *request, request_rec *r, const char *allowed);
@@ -176,8 +182,8 @@ int akc_account_operate(request_rec *r);
 
 /* logout.c */
 
-/* 1 when what the request is to change is the person's wish; is_page: a page could ask them. */
-int akc_logout_is_wanted(akc_request_t *request, request_rec *r, int is_page);
+/* 1 when what the request is to change is the wish of a person at a page of this site. */
+int akc_logout_is_wanted(akc_request_t *request, request_rec *r);
 /* 403: another site's page has sent it. */
 int akc_logout_refuse(akc_request_t *request, request_rec *r);
 /* Signs out and answers; session: the request's, or NULL. return_url as of kc_logout_begin. */
@@ -195,6 +201,8 @@ int akc_require_asks_claims(void);
 /* respond.c: redirects, pages and JSON. Each writes the whole response and returns DONE. */
 int akc_respond_redirect(request_rec *r, int status, const kc_login_answer_t *answer);
 int akc_respond_error(akc_request_t *request, request_rec *r, const kc_err_t *err);
+/* The log line of it alone. */
+void akc_respond_log(akc_request_t *request, request_rec *r, const kc_err_t *err);
 int akc_respond_json(request_rec *r, int status, const kc_json_t *json);
 /* A page of ours. title and html: HTML, escaped already; forms in it may be sent anywhere. */
 int akc_respond_page(request_rec *r, int status, const char *title, const char *html);

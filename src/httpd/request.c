@@ -235,7 +235,7 @@ kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_dema
     const kc_rp_t *rp = request->server->rp;
     const kc_session_t *session = &request->session;
 
-    if (request->state != KC_SESSION_LIVE || kc_demand_is_any(demand) ||
+    if (request->state != KC_SESSION_LIVE || kc_demand_is_empty(demand) ||
         kc_demand_is_met(demand, session->acr, session->auth_time, rp->env->now(rp->env->context),
                          rp->conf->clock_skew))
         return request->state;
@@ -261,7 +261,8 @@ int akc_request_is_api(request_rec *r, const char *method)
     return kc_flow_kind(&signs) == KC_FLOW_API;
 }
 
-kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r)
+kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r,
+                                    const apr_array_header_t *hosts)
 {
     const char *purpose = apr_table_get(r->headers_in, "Sec-Purpose");
     const kc_flow_traces_t traces = {apr_table_get(r->headers_in, "Sec-Fetch-Site"),
@@ -270,8 +271,7 @@ kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r)
 
     if (purpose && ap_strcasestr(purpose, "prefetch"))
         return KC_FLOW_FOREIGN;
-    return kc_flow_source(&traces, akc_request_client(request, r)->public_url,
-                          request->server->conf->return_hosts, r->pool);
+    return kc_flow_source(&traces, akc_request_client(request, r)->public_url, hosts, r->pool);
 }
 
 /* --- its body --- */

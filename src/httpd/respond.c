@@ -18,13 +18,16 @@ static const char page_top[] =
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<style>\n"
     "body{margin:0;min-height:100vh;display:flex;align-items:center;justify-content:center;"
     "background:#f4f6f8;color:#1c2733;font:16px/1.5 system-ui,sans-serif}\n"
-    "main{max-width:34rem;margin:1rem;padding:2rem 2.5rem;background:#fff;border-radius:12px;"
+    "main{min-width:0;max-width:34rem;overflow-wrap:anywhere;margin:1rem;padding:2rem "
+    "2.5rem;background:#fff;border-radius:12px;"
     "border-top:6px solid #2b6cb0;box-shadow:0 2px 16px rgba(0,0,0,.08)}\n"
     "h1{margin:0 0 .75rem;font-size:1.35rem}\np{margin:.5rem 0}\n"
     "a,button{display:inline-block;margin:1rem .5rem 0 0;padding:.55rem 1.1rem;border-radius:8px;"
     "background:#2b6cb0;color:#fff;text-decoration:none;border:0;font:inherit;cursor:pointer}\n"
-    "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.4rem .6rem .4rem 0}\n"
-    "small{display:block;margin-top:1.5rem;color:#5b6b7b}\n"
+    "table{border-collapse:collapse;width:100%}tr{border-top:1px solid rgba(128,144,160,.35)}"
+    "td{padding:.75rem 0}td+td{padding-left:1rem;text-align:right;vertical-align:top}"
+    "td a,td button{margin:0;white-space:nowrap}\n"
+    "small{display:block;margin-top:1.5rem;color:#5b6b7b}td small{margin-top:.15rem}\n"
     "code{font:.85rem ui-monospace,monospace}\n"
     "@media(prefers-color-scheme:dark){body{background:#12181f;color:#e6edf3}"
     "main{background:#1b232c}small{color:#93a1b0}}\n"
@@ -96,7 +99,7 @@ static const char *login_url(akc_request_t *request, request_rec *r)
     kc_demand_t demand = kc_demand_of(akc_config_dir(r));
     const char *sealed;
 
-    if (kc_demand_is_any(&demand) ||
+    if (kc_demand_is_empty(&demand) ||
         kc_demand_seal(request->server->rp, &demand, r->pool, &sealed, NULL) != KC_OK)
         return url;
     return apr_pstrcat(r->pool, url, "&" KC_LOGIN_PARAMETERS_DEMAND "=", sealed, NULL);
@@ -149,6 +152,16 @@ int akc_respond_page(request_rec *r, int status, const char *title, const char *
     return send_body(r, status, "text/html; charset=utf-8", page_of(r, title, html, ""));
 }
 
+/* The address that signs in and comes back to this page. */
+static const char *back_here(const akc_request_t *request, request_rec *r)
+{
+    int is_page = r->method_number == M_GET && !akc_endpoints_is_ours(request->server, r);
+
+    return apr_pstrcat(r->pool, request->server->conf->prefix,
+                       "login?return=", kc_url_escape(is_page ? r->unparsed_uri : "/", r->pool),
+                       NULL);
+}
+
 static const char *render_page(akc_request_t *request, request_rec *r, const kc_err_row_t *row,
                                const kc_err_t *err)
 {
@@ -163,11 +176,21 @@ static const char *render_page(akc_request_t *request, request_rec *r, const kc_
     if (err->reason == KC_ERR_PROVIDER_ERROR)
         says = apr_pstrcat(r->pool, "<p>It says: <code>", ap_escape_html(r->pool, err->detail),
                            "</code></p>\n", NULL);
+    if (row->status == HTTP_UNAUTHORIZED)
+        says =
+            apr_pstrcat(r->pool, says, "<a href=\"", ap_escape_html(r->pool, back_here(request, r)),
+                        "\">Sign in</a>\n", NULL);
     return page_of(r, row->sentence, apr_pstrcat(r->pool, "<p>", row->advice, "</p>\n", says, NULL),
                    apr_pstrcat(r->pool, "<a href=\"/\">Start page</a>\n<small>Tag <code>", row->tag,
                                "</code> &middot; request <code>",
                                ap_escape_html(r->pool, akc_request_id(request, r)),
                                "</code></small>\n", NULL));
+}
+
+/* At our own addresses a form's POST comes from a page, and a person reads the answer. */
+static int wants_json(const akc_request_t *request, request_rec *r)
+{
+    return akc_request_is_api(r, akc_endpoints_is_ours(request->server, r) ? "GET" : r->method);
 }
 
 /* Sets the headers that belong to an error, and gives its body and type. */
@@ -181,7 +204,7 @@ static const char *render(akc_request_t *request, request_rec *r, const kc_err_t
         apr_table_setn(r->headers_out, "WWW-Authenticate", challenge(r, err->reason));
     if (row->status == HTTP_SERVICE_UNAVAILABLE)
         apr_table_setn(r->headers_out, "Retry-After", retry_seconds);
-    if (akc_request_is_api(r, r->method)) {
+    if (wants_json(request, r)) {
         *type = "application/json";
         return render_json(request, r, row);
     }
@@ -204,7 +227,7 @@ static int log_level(kc_reason_t reason, int status)
     return status >= HTTP_INTERNAL_SERVER_ERROR ? APLOG_ERR : APLOG_WARNING;
 }
 
-static void log_error(akc_request_t *request, request_rec *r, const kc_err_t *err)
+void akc_respond_log(akc_request_t *request, request_rec *r, const kc_err_t *err)
 {
     const kc_err_row_t *row = kc_err_row(err->reason);
 
@@ -217,7 +240,7 @@ int akc_respond_error(akc_request_t *request, request_rec *r, const kc_err_t *er
 {
     const char *type, *body;
 
-    log_error(request, r, err);
+    akc_respond_log(request, r, err);
     body = render(request, r, err, &type);
     return send_body(r, kc_err_row(err->reason)->status, type, body);
 }
@@ -228,7 +251,7 @@ int akc_respond_refusal(akc_request_t *request, request_rec *r, const kc_err_t *
     kc_json_t *json = kc_json_new_object(r->pool);
     const char *code = "invalid_request";
 
-    log_error(request, r, err);
+    akc_respond_log(request, r, err);
     if (row->status == HTTP_SERVICE_UNAVAILABLE) {
         code = "temporarily_unavailable";
         apr_table_setn(r->headers_out, "Retry-After", retry_seconds);
@@ -283,7 +306,7 @@ static apr_status_t send_forbidden(ap_filter_t *f)
     kc_err_t err;
 
     (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_FORBIDDEN, "%.200s does not meet Require", r->user);
-    log_error(request, r, &err);
+    akc_respond_log(request, r, &err);
     body = render(request, r, &err, &type);
     r->status = HTTP_FORBIDDEN;
     r->status_line = NULL;

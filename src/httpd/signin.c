@@ -84,8 +84,9 @@ int akc_signin_callback(akc_request_t *request, request_rec *r)
     rc = kc_login_finish(request->server->rp, akc_request_client(request, r), request->query,
                          r->pool, &answer, &err);
     if (rc == KC_OK) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed in: %s",
-                      ap_escape_logitem(r->pool, answer.user));
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed in: %s, sub %s",
+                      ap_escape_logitem(r->pool, answer.user),
+                      ap_escape_logitem(r->pool, answer.sub));
         if (answer.dropped)
             ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                           "%d groups or claims of %s cannot be header values and were left out",
@@ -103,7 +104,7 @@ int akc_signin_callback(akc_request_t *request, request_rec *r)
 static int lead_on(akc_request_t *request, request_rec *r)
 {
     const akc_server_t *server = request->server;
-    kc_login_answer_t answer = {NULL, NULL, NULL, 0};
+    kc_login_answer_t answer = {.location = NULL};
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
     kc_login_request_t wanted;
     const char *form;
@@ -125,7 +126,7 @@ static int lead_on(akc_request_t *request, request_rec *r)
 
 int akc_signin_login(akc_request_t *request, request_rec *r)
 {
-    kc_login_answer_t answer = {NULL, NULL, NULL, 0};
+    kc_login_answer_t answer = {.location = NULL};
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
     kc_login_request_t wanted;
     kc_session_state_t state;
@@ -146,7 +147,7 @@ int akc_signin_login(akc_request_t *request, request_rec *r)
         return return_to(request, r, wanted.return_url, &answer);
     case KC_FLOW_LOGIN:
         /* what is demanded of the whole site need not be asked for in a second sign-in */
-        if (kc_demand_is_any(&wanted.demand) && !wanted.is_silent)
+        if (kc_demand_is_empty(&wanted.demand) && !wanted.is_silent)
             wanted.demand = kc_demand_of(akc_config_dir(r));
         return akc_respond_login(request, r, &wanted);
     default:

@@ -28,9 +28,9 @@ enum {
     TICK_MS = 1000,
     RENEWALS_MS = 1000, /* after so long in one round, whatever else is due has to wait */
     STOP_POLL_MS = 10,
-    STOP_MAX_MS = 3000, /* for what is under way, which may be new tokens */
-    CUT_MAX_MS = 2000,  /* more, once exchanges with the provider are given up */
-    KEPT_MAX = 1 << 20  /* bytes of memory that the thread keeps from one look to the next */
+    STOP_MAX_MS = 3000,    /* for what is under way, which may be new tokens */
+    GIVE_UP_MAX_MS = 2000, /* more, once exchanges with the provider are given up */
+    KEPT_MAX = 1 << 20     /* bytes of memory that the thread keeps from one look to the next */
 };
 
 /* Of this child. */
@@ -40,7 +40,7 @@ static apr_uint64_t newest; /* serial number */
 
 static apr_uint32_t is_stopping;
 static apr_uint32_t is_running;
-static apr_uint32_t is_cutting;
+static apr_uint32_t is_giving_up;
 static int alarm_pipe[2] = {-1, -1}; /* a byte in it wakes the thread */
 static apr_thread_t *thread;
 
@@ -67,14 +67,29 @@ static void unlink_stream(akc_stream_t *stream)
 }
 
 /* prefork ends a child in a signal handler, maybe of a thread that has the lock: by then the other
- * one is gone, and nobody needs it. */
+ * one is gone, and nobody needs it. Should it still be at work, it is done with the ring before
+ * long.
+ */
+static int lock_at_the_end(void)
+{
+    int left = STOP_MAX_MS / STOP_POLL_MS;
+
+    while (apr_atomic_read32(&is_running) && left-- > 0) {
+        if (pthread_mutex_trylock(&lock) == 0)
+            return 1;
+        apr_sleep(apr_time_from_msec(STOP_POLL_MS));
+    }
+    return 0;
+}
+
 static apr_status_t leave(void *data)
 {
     akc_stream_t *stream = data;
 
-    if (apr_atomic_read32(&is_stopping))
+    if (!apr_atomic_read32(&is_stopping))
+        (void)pthread_mutex_lock(&lock);
+    else if (!lock_at_the_end())
         return APR_SUCCESS;
-    (void)pthread_mutex_lock(&lock);
     if (stream->next)
         unlink_stream(stream);
     (void)pthread_mutex_unlock(&lock);
@@ -334,17 +349,17 @@ static apr_status_t stop(void *data)
     written = write(alarm_pipe[1], "", 1);
     (void)written; /* without it the thread wakes in time all the same */
     if (!wait_for_end(STOP_MAX_MS)) {
-        (void)apr_atomic_xchg32(&is_cutting, 1);
-        if (!wait_for_end(CUT_MAX_MS))
+        (void)apr_atomic_xchg32(&is_giving_up, 1);
+        if (!wait_for_end(GIVE_UP_MAX_MS))
             return APR_SUCCESS;
     }
     (void)apr_thread_join(&status, thread);
     return APR_SUCCESS;
 }
 
-const apr_uint32_t *akc_streams_stop(void)
+const apr_uint32_t *akc_streams_given_up(void)
 {
-    return &is_cutting;
+    return &is_giving_up;
 }
 
 /* A pool that no other thread uses. */

@@ -150,7 +150,7 @@ def test_a_session_ended_in_the_console_is_refused_on_both_nodes(nodes, realm, r
     elsewhere.must_be_in()
     bob.must_be_in()
     assert relay.answers[before:] == [200]
-    assert "signed out by the provider: session " in nodes[0].httpd.log_text()
+    assert "signed out by the provider: a session of sub " in nodes[0].httpd.log_text()
 
 
 def test_a_user_signed_out_in_the_console_is_refused_everywhere(nodes, realm, relay):

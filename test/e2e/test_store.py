@@ -23,6 +23,16 @@ def own_site(new_site, realm, request):
     return new_site(realm, mpm=request.param, settings="KeycloakCacheTTL 0")
 
 
+def sealed_in(site, at_least=100):
+    """What is sealed: sessions and entries of rosters; marks and one-use markers hold nothing."""
+    return {key: value for key, value in site.memcached.dump().items()
+            if value[0] == 1 and len(value) > at_least}
+
+
+def sessions_in(site):
+    return sealed_in(site, 640)
+
+
 def test_memcached_holds_nothing_in_the_clear(site):
     browser = site.signed_in("alice")
     session = browser.cookie("keycloak_session").value
@@ -43,24 +53,24 @@ def test_memcached_holds_nothing_in_the_clear(site):
             if len(word) < 5:
                 continue
             assert word not in key and word not in value, word
-    sessions = [value for value in items.values() if len(value) > 200]
-    assert sessions
-    for value in sessions:
+    sealed = sealed_in(site).values()
+    assert len(sealed) >= 2
+    for value in sealed:
         # Sealed bytes do not compress and use the whole range.
         assert len(set(value)) > 100
 
 
 def test_same_session_sealed_twice_differs(site):
     one, two = site.signed_in("alice"), site.signed_in("alice")
-    values = [value for value in site.memcached.dump().values() if len(value) > 200]
+    values = list(sealed_in(site).values())
     assert len({value[-200:] for value in values}) == len(values) >= 2
     assert site.identity(one) == site.identity(two) == ["alice@example.com"]
 
 
 def test_logout_leaves_no_session_behind(own_site):
     browser = own_site.signed_in("alice")
-    before = {key for key, value in own_site.memcached.dump().items() if len(value) > 200}
-    assert len(before) == 1
+    before = set(sealed_in(own_site))
+    assert len(sessions_in(own_site)) == 1 and len(before) == 2, "the session, and where it is listed"
     browser.get(own_site.url + "/authservice/logout")
     assert not before & set(own_site.memcached.keys())
 
@@ -95,10 +105,9 @@ def test_old_value_put_back_after_logout_is_no_session(own_site):
 
 def test_values_swapped_between_people_are_no_session(own_site):
     alice = own_site.signed_in("alice")
-    hers = {key: value for key, value in own_site.memcached.dump().items() if len(value) > 200}
+    hers = sessions_in(own_site)
     bob = own_site.signed_in("bob")
-    his = {key: value for key, value in own_site.memcached.dump().items()
-           if len(value) > 200 and key not in hers}
+    his = {key: value for key, value in sessions_in(own_site).items() if key not in hers}
     assert len(hers) == len(his) == 1
     (her_key, her_value), (his_key, his_value) = *hers.items(), *his.items()
     own_site.memcached.put(her_key, his_value)

@@ -61,7 +61,7 @@ static void check_again(kc_fake_site_t *site, const char *query)
     const char *url = again.return_url;
 
     need(url && url[0] == '/' && url[1] != '/' && url[1] != '\\');
-    need(kc_demand_is_any(&again.demand));
+    need(kc_demand_is_empty(&again.demand));
     if (rc == KC_OK)
         need(again.round.number >= 1 && again.round.number <= KC_LOGIN_ROUNDS_MAX);
 }
@@ -77,7 +77,7 @@ static void check_parameters(kc_fake_site_t *site, const char *query)
     need(rc == KC_OK || (rc == KC_REFUSED && err.reason == KC_ERR_FORM));
     if (rc != KC_OK)
         return;
-    need(kc_demand_is_any(&request.demand));
+    need(kc_demand_is_empty(&request.demand));
     need(request.parameters->nelts <= site->conf->login_parameters->nelts);
     need(kc_login_begin(site->rp, &site->client, &request, site->pool, &answer, &err) == KC_OK ||
          err.reason == KC_ERR_LOGIN_LOOP);

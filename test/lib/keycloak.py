@@ -57,8 +57,6 @@ class Realm:
         """Lets one more public URL be signed in at and returned to after logout."""
         def change(client):
             client["redirectUris"].append(public_url + "/authservice/oidc/callback")
-            after = client["attributes"].get("post.logout.redirect.uris", "")
-            client["attributes"]["post.logout.redirect.uris"] = after + "##" + public_url + "/*"
         self.change_client(change)
 
     def send_logouts_to(self, url):

@@ -127,6 +127,21 @@ subtest 'scripts' => sub {
     }
 };
 
+subtest 'a picture of another site, of which an old browser says nothing' => sub {
+    my $browser = in();
+    is $browser->request('GET', OUT, headers => [Accept => 'image/*'])->status, 403, '403';
+    ok $browser->seen, 'still signed in';
+};
+
+subtest 'a page of a partner' => sub {
+    my @partner = (Origin => 'https://partner.example.com', 'Sec-Fetch-Site' => 'cross-site');
+    my $browser = signed_in('return-hosts') || BAIL_OUT('nobody can sign in');
+    my $form = 'application/x-www-form-urlencoded';
+    is $browser->post('/authservice/sessions', 'end=all', Accept => 'application/json', 'Content-Type' => $form, @partner)->status, 403,
+        'may not end all sessions';
+    is $browser->request('POST', OUT, headers => [Accept => 'application/json', @partner])->status, 201, 'but sign out';
+};
+
 subtest 'HEAD and other methods' => sub {
     my $browser = in();
     is $browser->request($_, OUT)->status, 405, "$_ is no way out" for qw(HEAD PUT DELETE OPTIONS);

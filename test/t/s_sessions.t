@@ -167,6 +167,36 @@ subtest 'an operator' => sub {
     like browser(SITE)->get('/operator')->header('Location') // '', qr{/protocol/openid-connect/auth\?}, 'nobody: to the sign-in';
 };
 
+# ATTACKS P 189: the author of a .htaccess is no operator.
+subtest 'a .htaccess makes no operator' => sub {
+    my $folder = "$ENV{KC_ROOM}/t/htdocs/local/mallory";
+    my $person = sub {
+        my $sub = shift;
+        realm('htaccess')->reset->set(user => { sub => $sub, email => "$sub\@example.com", email_verified => JSON::PP::true });
+        return signed_in('htaccess') || BAIL_OUT('nobody can sign in');
+    };
+    my ($victim, $mallory) = map { $person->($_) } qw(victim mallory);
+    mkdir $folder or die "$folder: $!\n";
+    open my $page, '>', "$folder/x.html" or die "x.html: $!\n";
+    print $page 'a page';
+    close $page;
+    for my $lines ("SetHandler keycloak-sessions\nRequire valid-user\n", "AddHandler keycloak-sessions .html\nRequire valid-user\n",
+        "RewriteEngine On\nRewriteRule ^ - [H=keycloak-sessions]\nRequire valid-user\n") {
+        open my $file, '>', "$folder/.htaccess" or die ".htaccess: $!\n";
+        print $file $lines;
+        close $file;
+        my ($name) = $lines =~ /^(\w+)/;
+        unlike $mallory->api('/local/mallory/x.html?user=mallory%40example.com')->text, qr/"sessions"/, "$name: no list";
+        my $answer = $mallory->post('/local/mallory/x.html', 'sub=victim', Accept => 'application/json', 'Content-Type' => FORM, Origin => $mallory->origin);
+        unlike $answer->text, qr/"ended"/, "$name: nobody is ended";
+    }
+    sleep 1.2;
+    ok $victim->seen, 'the victim goes on';
+    unlink "$folder/.htaccess", "$folder/x.html";
+    rmdir $folder;
+    realm('htaccess')->reset;
+};
+
 # ---- reasons
 
 sub reason {
@@ -174,7 +204,8 @@ sub reason {
     return $answer->status . ' ' . (eval { $answer->json->{tag} } // $answer->tag // 'none');
 }
 
-subtest 'paths that are no use of a session' => sub {
+subtest 'paths that are no use of a session, though its tokens are renewed' => sub {
+    realm('idle')->set(lifetime => 1);
     my ($idle, $busy) = map { signed_in('idle') || BAIL_OUT('nobody can sign in') } 1 .. 2;
     my $end = time + 4.5;
     while (time < $end) {

@@ -33,6 +33,7 @@ static const expected_t expected[] = {
     {KC_ERR_CROSS_SITE, "KC0110", "cross-site", 403},
     {KC_ERR_SIGN_IN_AGAIN, "KC0111", "sign-in-again", 401},
     {KC_ERR_FORM, "KC0112", "form", 400},
+    {KC_ERR_SIGNED_OUT_NOW, "KC0113", "signed-out-now", 503},
     {KC_ERR_PROVIDER_DOWN, "KC0201", "provider-down", 503},
     {KC_ERR_PROVIDER_BUSY, "KC0202", "provider-busy", 503},
     {KC_ERR_DISCOVERY, "KC0203", "discovery", 503},

@@ -784,9 +784,9 @@ static const kc_store_vtable_t flaky_vtable = {"flaky",   flaky_get,   flaky_put
                                                flaky_add, flaky_touch, flaky_drop};
 
 /* Calls of a sign-in, in their order. */
-enum { MARKER, LOOK_UP, MARK, DELETION, SLOT, SESSION_ITSELF, ROSTER };
+enum { MARKER, LOOK_UP, MARK, DELETION, MARKS, SLOT, SESSION_ITSELF, ROSTER };
 
-static const int needed_calls[] = {MARKER, LOOK_UP, MARK, DELETION, SESSION_ITSELF};
+static const int needed_calls[] = {MARKER, LOOK_UP, MARK, DELETION, MARKS, SESSION_ITSELF};
 
 START_TEST(a_single_call_of_the_store_that_fails_makes_no_session)
 {
@@ -1209,7 +1209,7 @@ static void add_callback(TCase *tests)
 static void add_outages(TCase *tests)
 {
     tcase_add_loop_test(tests, a_store_that_is_down_at_any_step_makes_no_session, 0, 7);
-    tcase_add_loop_test(tests, a_single_call_of_the_store_that_fails_makes_no_session, 0, 5);
+    tcase_add_loop_test(tests, a_single_call_of_the_store_that_fails_makes_no_session, 0, 6);
     tcase_add_loop_test(tests, a_session_that_cannot_be_entered_in_the_roster_is_made_all_the_same,
                         0, 2);
     tcase_add_test(tests, a_provider_that_is_down_at_the_callback_is_asked_no_token);

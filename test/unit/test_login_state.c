@@ -214,6 +214,8 @@ START_TEST(a_state_is_spent_once)
     kc_login_state_t state = begin("/"), other = begin("/");
 
     ck_assert_int_eq(kc_login_state_spend(site->rp, &state, &last), KC_OK);
+    /* not among the marks, which are small */
+    ck_assert_uint_eq(kc_fake_store_nth(&fake->sessions, 0)->len, KC_LOGIN_STATE_MARKER);
     ck_assert_int_eq(kc_login_state_spend(site->rp, &state, &last), KC_MISS);
     ck_assert_int_eq(last.reason, KC_ERR_STATE_SPENT);
     ck_assert_int_eq(kc_login_state_spend(site->rp, &other, &last), KC_OK);

@@ -1,6 +1,7 @@
 /* Tests of logout_token.h: which tokens are taken, once, and what they end.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "logout_token.h"
+#include "marks.h"
 
 #include <apr_strings.h>
 #include <check.h>
@@ -87,26 +88,41 @@ static void assert_variant_refused(const char *name, const char *value, const ch
 
 /* ---------------------------------------------------------------- sessions */
 
-static const char *put_at(int64_t created, const char *sub, const char *sid)
+static kc_session_t describe(const char *sub, const char *sid)
 {
-    char *id = apr_palloc(testlib_pool, KC_SESSION_ID_TEXT + 1);
     kc_session_t fresh;
 
     memset(&fresh, 0, sizeof(fresh));
-    fresh.created = created;
-    fresh.expires = created + site->conf->session_max;
+    fresh.created = fake->now;
+    fresh.expires = fake->now + site->conf->session_max;
     fresh.token_expires = fresh.expires;
     fresh.sub = sub;
     fresh.sid = sid;
     fresh.user = fresh.email = "somebody@example.com";
     fresh.acr = fresh.groups = "";
-    ck_assert_int_eq(kc_session_create(site->rp, &fresh, testlib_pool, id, NULL), KC_OK);
+    return fresh;
+}
+
+static const char *create(kc_session_t *fresh)
+{
+    char *id = apr_palloc(testlib_pool, KC_SESSION_ID_TEXT + 1);
+
+    ck_assert_int_eq(kc_session_create(site->rp, fresh, testlib_pool, id, NULL), KC_OK);
     return id;
 }
 
+static kc_rc_t begin(kc_session_t *fresh, int64_t begun)
+{
+    return kc_marks_begin(site->rp, fresh, begun * 1000, testlib_pool, &last);
+}
+
+/* As a sign-in does that begins now. */
 static const char *put(const char *sub, const char *sid)
 {
-    return put_at(fake->now, sub, sid);
+    kc_session_t fresh = describe(sub, sid);
+
+    ck_assert_int_eq(begin(&fresh, fake->now), KC_OK);
+    return create(&fresh);
 }
 
 static kc_session_state_t state_of(const char *id)
@@ -545,26 +561,6 @@ START_TEST(a_replay_to_a_node_with_other_keys_is_refused)
 }
 END_TEST
 
-/* Two nodes whose newest keys differ add the markers in the same order, so that of two that are at
- * it at once one wins. */
-START_TEST(markers_are_added_in_one_order_everywhere)
-{
-    const char *claims = claims_of(ALICE, "sid-a"), *first;
-
-    use_keys(OLD_KEY, NEW_KEY);
-    fake->sessions.down_after = 1;
-    ck_assert_int_eq(take_claims(claims), KC_DOWN);
-    first = apr_pstrdup(testlib_pool, kc_fake_store_nth(&fake->sessions, 0)->key);
-    fake->sessions.is_down = 0;
-    fake->sessions.down_after = KC_FAKE_NEVER;
-    ck_assert_int_eq(kc_store_drop(fake->env.sessions, first, NULL), KC_OK);
-    use_keys(NEW_KEY, OLD_KEY);
-    fake->sessions.down_after = 1;
-    ck_assert_int_eq(take_claims(claims), KC_DOWN);
-    ck_assert_str_eq(kc_fake_store_nth(&fake->sessions, 0)->key, first);
-}
-END_TEST
-
 /* ---------------------------------------------------------------- store down */
 
 START_TEST(a_store_that_is_down_leaves_everything_as_it_was)
@@ -618,6 +614,20 @@ START_TEST(a_mark_that_cannot_be_left_makes_the_token_good_again)
 }
 END_TEST
 
+/* Whatever fails behind the mark, the logout is not lost. */
+START_TEST(a_marker_that_cannot_be_left_does_not_take_the_logout_back)
+{
+    const char *compact = sign(claims_of(ALICE, "sid-a")), *id = put(ALICE, "sid-a");
+
+    fake->sessions.down_after = 2; /* the look for a marker, the mark */
+    ck_assert_int_eq(take(compact), KC_DOWN);
+    fake->sessions.is_down = 0;
+    fake->sessions.down_after = KC_FAKE_NEVER;
+    ck_assert_int_eq(state_of(id), KC_SESSION_ENDED);
+    ck_assert_int_eq(take(compact), KC_OK); /* Keycloak's next try */
+}
+END_TEST
+
 /* ---------------------------------------------------------------- what ends */
 
 START_TEST(a_sid_ends_its_sessions_alone)
@@ -660,17 +670,133 @@ START_TEST(a_sub_ends_all_sessions_of_the_user_so_far)
 }
 END_TEST
 
+/* What a mark has ended goes, and leaves a mark of its own: nobody who pushes marks out of the
+ * store revives it. */
+START_TEST(a_session_that_met_a_mark_is_gone_for_good)
+{
+    const char *id = put(ALICE, "sid-a");
+    kc_fake_entry_t copy = *kc_fake_store_nth(&fake->sessions, 0);
+    const kc_bytes_t value = {copy.data, copy.len};
+    int i;
+
+    ck_assert_int_eq(take_claims(claims_of(ALICE, "sid-a")), KC_OK);
+    for (i = 0; i < 3; i++)
+        ck_assert_int_eq(state_of(id), KC_SESSION_ENDED);
+    ck_assert_ptr_null(kc_fake_store_entry(&fake->sessions, copy.key));
+    kc_fake_store_nth(&fake->sessions, 1)->key[0] = '\0'; /* the sid's mark is pushed out */
+    ck_assert_int_eq(kc_store_put(&fake->sessions.store, copy.key, value, copy.expires_at, NULL),
+                     KC_OK);
+    ck_assert_int_eq(state_of(id), KC_SESSION_ENDED);
+}
+END_TEST
+
+/* Marks stay for KeycloakSessionMax, and so must no session of before longer. */
+START_TEST(sessions_of_before_a_shorter_maximum_do_not_outlive_their_marks)
+{
+    const char *id = put(ALICE, "sid-a");
+
+    site->conf->session_max = 1800;
+    kc_fake_site_renew(site);
+    ck_assert_int_eq(state_of(id), KC_SESSION_LIVE);
+    fake->now += 1800;
+    ck_assert_int_eq(state_of(id), KC_SESSION_ENDED);
+}
+END_TEST
+
+START_TEST(a_sid_that_comes_with_a_renewal_counts)
+{
+    const char *id = put(ALICE, "");
+    kc_session_t found, fresh;
+
+    ck_assert_int_eq(kc_session_find(site->rp, kc_buf_text(id), testlib_pool, &found, NULL),
+                     KC_SESSION_LIVE);
+    fresh = found;
+    fresh.sid = "sid-a";
+    ck_assert_int_eq(kc_session_replace(&found, &fresh, testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(take_claims(claims_of(BOB, "sid-b")), KC_OK);
+    ck_assert_int_eq(state_of(id), KC_SESSION_LIVE);
+    ck_assert_int_eq(take_claims(claims_of(ALICE, "sid-a")), KC_OK);
+    ck_assert_int_eq(state_of(id), KC_SESSION_ENDED);
+}
+END_TEST
+
+/* Of an unknown kid anybody can speak: the minute's fetch for one that a sign-in brings is not
+ * theirs.
+ */
+START_TEST(a_strangers_token_does_not_keep_sign_ins_from_new_keys)
+{
+    static const char strange[] = "{\"alg\":\"RS256\",\"typ\":\"logout+jwt\",\"kid\":\"zzz\"}";
+    const kc_keyring_snapshot_t *snapshot;
+    const kc_jose_key_t *key;
+    int asked;
+
+    ck_assert_int_eq(take_claims(claims_of(BOB, "other")), KC_OK);
+    fake->now += 120;
+    ck_assert_int_eq(take(testlib_sign(TESTLIB_RSA_OTHER, "RS256", strange, claims_of(ALICE, "x"))),
+                     KC_REFUSED);
+    asked = kc_fake_request_count(fake, KC_FAKE_JWKS);
+    ck_assert_int_eq(take(testlib_sign(TESTLIB_RSA_OTHER, "RS256", strange, claims_of(ALICE, "x"))),
+                     KC_REFUSED);
+    ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_JWKS), asked); /* once a minute */
+    fake->now += 5;
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""),
+                         apr_pstrcat(testlib_pool, "{\"keys\":[",
+                                     testlib_jwk(TESTLIB_RSA, ",\"kid\":\"new\""), "]}", NULL));
+    ck_assert_int_eq(kc_keyring_get(site->rp->keyring, testlib_pool, &snapshot, NULL), KC_OK);
+    ck_assert_int_eq(
+        kc_keyring_select(site->rp->keyring, "RS256", "new", testlib_pool, &snapshot, &key, NULL),
+        KC_OK);
+}
+END_TEST
+
+/* Another virtual host of the same client, which names people otherwise, has sessions of its own,
+ * and Keycloak calls only one of them. */
+START_TEST(a_logout_counts_for_every_site_of_the_client)
+{
+    const char *id = put(ALICE, "sid-a"), *compact = sign(claims_of(ALICE, "sid-a"));
+    kc_rp_t *here = site->rp;
+
+    site->conf->groups_claim = "other_groups";
+    kc_fake_site_renew(site);
+    ck_assert_mem_ne(site->rp->id, here->id, KC_RP_ID_SIZE);
+    ck_assert_int_eq(take(compact), KC_OK);
+    ck_assert_int_eq(take(compact), KC_REFUSED);
+    site->rp = here;
+    ck_assert_int_eq(take(compact), KC_REFUSED); /* nor can it be replayed there */
+    ck_assert_int_eq(state_of(id), KC_SESSION_ENDED);
+}
+END_TEST
+
 /* ATTACKS L 167 */
 START_TEST(a_session_that_is_written_too_late_has_ended)
 {
-    const char *by_sid, *by_sub;
+    kc_session_t by_sid = describe(ALICE, "sid-a"), by_sub = describe(BOB, "sid-b");
 
+    ck_assert_int_eq(begin(&by_sid, fake->now), KC_OK);
+    ck_assert_int_eq(begin(&by_sub, fake->now), KC_OK);
     ck_assert_int_eq(take_claims(claims_of(ALICE, "sid-a")), KC_OK);
-    by_sid = put_at(fake->now + 5, ALICE, "sid-a");
-    ck_assert_int_eq(state_of(by_sid), KC_SESSION_ENDED);
     ck_assert_int_eq(take_claims(claims_of(BOB, NULL)), KC_OK);
-    by_sub = put(BOB, "sid-b");
-    ck_assert_int_eq(state_of(by_sub), KC_SESSION_ENDED);
+    ck_assert_int_eq(state_of(create(&by_sid)), KC_SESSION_ENDED);
+    ck_assert_int_eq(state_of(create(&by_sub)), KC_SESSION_ENDED);
+}
+END_TEST
+
+/* The logout came while the tokens were on their way. */
+START_TEST(a_sign_in_that_was_under_way_makes_no_session)
+{
+    kc_session_t by_sid = describe(ALICE, "sid-a"), by_sub = describe(BOB, "sid-b");
+    int64_t begun = fake->now;
+
+    fake->now += 2;
+    ck_assert_int_eq(take_claims(claims_of(ALICE, "sid-a")), KC_OK);
+    ck_assert_int_eq(take_claims(claims_of(BOB, NULL)), KC_OK);
+    fake->now += 1;
+    ck_assert_int_eq(begin(&by_sid, begun), KC_MISS);
+    ck_assert_int_eq(last.reason, KC_ERR_SIGNED_OUT_NOW);
+    ck_assert_int_eq(begin(&by_sub, begun), KC_MISS);
+    ck_assert_int_eq(last.reason, KC_ERR_SIGNED_OUT_NOW);
+    ck_assert_int_eq(begin(&by_sub, fake->now), KC_OK);
+    ck_assert_int_eq(state_of(create(&by_sub)), KC_SESSION_LIVE);
 }
 END_TEST
 
@@ -706,13 +832,19 @@ static void add_acting(TCase *acting)
     tcase_add_test(acting, a_token_is_taken_once);
     tcase_add_test(acting, a_token_is_remembered_while_it_is_good);
     tcase_add_test(acting, a_replay_to_a_node_with_other_keys_is_refused);
-    tcase_add_test(acting, markers_are_added_in_one_order_everywhere);
     tcase_add_test(acting, a_store_that_is_down_leaves_everything_as_it_was);
     tcase_add_test(acting, a_mark_that_cannot_be_left_makes_the_token_good_again);
+    tcase_add_test(acting, a_marker_that_cannot_be_left_does_not_take_the_logout_back);
     tcase_add_test(acting, a_sid_ends_its_sessions_alone);
     tcase_add_test(acting, sub_and_sid_together_end_the_sids_sessions_alone);
     tcase_add_test(acting, a_sub_ends_all_sessions_of_the_user_so_far);
+    tcase_add_test(acting, a_logout_counts_for_every_site_of_the_client);
+    tcase_add_test(acting, a_session_that_met_a_mark_is_gone_for_good);
+    tcase_add_test(acting, sessions_of_before_a_shorter_maximum_do_not_outlive_their_marks);
+    tcase_add_test(acting, a_sid_that_comes_with_a_renewal_counts);
+    tcase_add_test(acting, a_strangers_token_does_not_keep_sign_ins_from_new_keys);
     tcase_add_test(acting, a_session_that_is_written_too_late_has_ended);
+    tcase_add_test(acting, a_sign_in_that_was_under_way_makes_no_session);
 }
 
 Suite *kc_test_logout_token(void)

@@ -188,32 +188,80 @@ START_TEST(a_sids_mark_ends_its_sessions_whenever_made)
 }
 END_TEST
 
-START_TEST(a_subs_mark_ends_its_sessions_up_to_its_moment)
+/* A session that begins now, as a sign-in makes it. */
+static kc_session_t begin(const char *sub)
 {
-    kc_session_t before = session_of("alice", "sid-a", fake->now - 1);
-    kc_session_t at = session_of("alice", "", fake->now);
-    kc_session_t after = session_of("alice", "sid-b", fake->now + 1);
-    kc_session_t other = session_of("bob", "sid-c", fake->now - 1);
+    kc_session_t session = session_of(sub, "", fake->now);
+
+    ck_assert_int_eq(
+        kc_marks_begin(site->rp, &session, fake->now * 1000 + fake->millis, testlib_pool, NULL),
+        KC_OK);
+    return session;
+}
+
+static kc_rc_t begin_at(int64_t begun_ms)
+{
+    kc_session_t session = session_of("alice", "", fake->now);
+
+    return kc_marks_begin(site->rp, &session, begun_ms, testlib_pool, NULL);
+}
+
+START_TEST(a_subs_mark_ends_the_sessions_that_were_begun_before_it)
+{
+    kc_session_t before = begin("alice"), other = begin("bob"), after;
 
     leave(KC_MARKS_SUB, "alice");
     ck_assert(is_ended(&before));
-    ck_assert(is_ended(&at));
-    ck_assert(!is_ended(&after));
     ck_assert(!is_ended(&other));
-    fake->now += 1;
+    fake->millis += 1; /* in the same second */
+    after = begin("alice");
+    ck_assert(!is_ended(&after));
+    fake->millis += 1;
     leave(KC_MARKS_SUB, "alice");
     ck_assert(is_ended(&after));
+    ck_assert(is_ended(&before));
+}
+END_TEST
+
+/* Another node's clock, or this one's after it was set: no session lives again, none goes on. */
+START_TEST(clocks_that_differ_revive_nobody)
+{
+    kc_session_t before, between;
+
+    before = begin("alice");
+    leave(KC_MARKS_SUB, "alice");
+    fake->now += 20;
+    between = begin("alice");
+    fake->now -= 40;
+    leave(KC_MARKS_SUB, "alice");
+    ck_assert(is_ended(&before));
+    ck_assert(is_ended(&between));
+}
+END_TEST
+
+START_TEST(who_is_signed_out_while_signing_in_has_to_wait_for_the_clocks_alone)
+{
+    int64_t now_ms = fake->now * 1000;
+
+    leave(KC_MARKS_SUB, "alice");
+    ck_assert_int_eq(begin_at(now_ms - 1), KC_MISS);
+    ck_assert_int_eq(begin_at(now_ms), KC_MISS);
+    ck_assert_int_eq(begin_at(now_ms + 1), KC_OK);
+    fake->now -= site->conf->clock_skew; /* left by a node whose clock is ahead */
+    ck_assert_int_eq(begin_at(fake->now * 1000), KC_MISS);
+    fake->now -= 1; /* by so much only one that was set back */
+    ck_assert_int_eq(begin_at(fake->now * 1000), KC_OK);
 }
 END_TEST
 
 /* Nobody else writes there: in doubt, the session has ended. */
 START_TEST(a_mark_that_cannot_be_read_ends_the_session)
 {
-    kc_session_t session = session_of("alice", "", fake->now + 100);
+    kc_session_t session = begin("alice");
     kc_fake_entry_t *entry;
 
-    leave(KC_MARKS_SUB, "alice");
     ck_assert(!is_ended(&session));
+    leave(KC_MARKS_SUB, "alice");
     entry = kc_fake_store_nth(&fake->sessions, 0);
     ck_assert_uint_eq(entry->len, 8);
     entry->len = 7;
@@ -236,7 +284,9 @@ Suite *kc_test_marks(void)
     tcase_add_test(tests, a_mark_is_left_under_every_key);
     tcase_add_test(tests, one_that_cannot_be_left_is_told);
     tcase_add_test(tests, a_sids_mark_ends_its_sessions_whenever_made);
-    tcase_add_test(tests, a_subs_mark_ends_its_sessions_up_to_its_moment);
+    tcase_add_test(tests, a_subs_mark_ends_the_sessions_that_were_begun_before_it);
+    tcase_add_test(tests, clocks_that_differ_revive_nobody);
+    tcase_add_test(tests, who_is_signed_out_while_signing_in_has_to_wait_for_the_clocks_alone);
     tcase_add_test(tests, a_mark_that_cannot_be_read_ends_the_session);
     suite_add_tcase(suite, tests);
     return suite;

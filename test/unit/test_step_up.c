@@ -61,16 +61,16 @@ START_TEST(the_settings_demand_nothing_unless_they_are_set)
     kc_conf_dir_t *conf = kc_conf_dir_create(testlib_pool);
     kc_demand_t demand = kc_demand_of(conf);
 
-    ck_assert(kc_demand_is_any(&demand));
+    ck_assert(kc_demand_is_empty(&demand));
     ck_assert_int_eq(
         kc_conf_set(conf, KC_CONF_ROW_require_acr, 1, &none, "f", 1, testlib_pool, NULL), KC_OK);
     demand = kc_demand_of(conf);
-    ck_assert(kc_demand_is_any(&demand));
+    ck_assert(kc_demand_is_empty(&demand));
     conf = kc_conf_dir_create(testlib_pool);
     ck_assert_int_eq(kc_conf_set(conf, KC_CONF_ROW_max_age, 1, &age, "f", 1, testlib_pool, NULL),
                      KC_OK);
     demand = kc_demand_of(conf);
-    ck_assert(!kc_demand_is_any(&demand));
+    ck_assert(!kc_demand_is_empty(&demand));
     ck_assert_int_eq(demand.max_age, 900);
     ck_assert_int_eq(
         kc_conf_set(conf, KC_CONF_ROW_require_acr, 1, &gold, "f", 2, testlib_pool, NULL), KC_OK);
@@ -155,14 +155,14 @@ START_TEST(a_demand_that_was_given_away_comes_back_whole_or_not_at_all)
 
         changed[i] = changed[i] == 'A' ? 'B' : 'A';
         ck_assert_int_eq(unseal(changed, &back), KC_REFUSED);
-        ck_assert(kc_demand_is_any(&back));
+        ck_assert(kc_demand_is_empty(&back));
         changed[i] = '\0';
         ck_assert_int_eq(unseal(changed, &back), KC_REFUSED);
-        ck_assert(kc_demand_is_any(&back));
+        ck_assert(kc_demand_is_empty(&back));
     }
     fake->now += KC_DEMAND_TTL;
     ck_assert_int_eq(unseal(text, &back), KC_MISS);
-    ck_assert(kc_demand_is_any(&back));
+    ck_assert(kc_demand_is_empty(&back));
     fake->is_random_broken = 1;
     ck_assert_int_eq(kc_demand_seal(site->rp, &demand, testlib_pool, &text, &last), KC_FAULT);
 }
@@ -495,7 +495,7 @@ START_TEST(who_begins_again_still_has_to_bring_it)
     ck_assert_int_eq(request.demand.max_age, 60);
     site->client.cookies = NULL; /* the state alone does not tell */
     ck_assert_int_eq(again(sent.callback, &request), KC_OK);
-    ck_assert(kc_demand_is_any(&request.demand) && request.is_step_up);
+    ck_assert(kc_demand_is_empty(&request.demand) && request.is_step_up);
     ck_assert_int_eq(again("code=x", &request), KC_REFUSED);
     ck_assert_str_eq(request.return_url, "/");
 }
@@ -702,7 +702,7 @@ START_TEST(a_link_asks_for_what_it_may)
     ck_assert_msg(rc == KC_OK, "%s", last.detail);
     ck_assert_str_eq(request.return_url, links[_i].page);
     ck_assert_int_eq(request.is_silent, links[_i].is_silent);
-    ck_assert(kc_demand_is_any(&request.demand));
+    ck_assert(kc_demand_is_empty(&request.demand));
     ck_assert_str_eq(listed(request.parameters), links[_i].parameters);
 }
 END_TEST

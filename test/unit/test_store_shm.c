@@ -276,6 +276,24 @@ START_TEST(overwriting_pushes_nobody_out)
 }
 END_TEST
 
+/* One-use markers of sign-ins, which strangers can have written, must push out neither the marks of
+ * logouts nor sessions: they lie elsewhere. */
+START_TEST(what_strangers_can_have_written_pushes_out_neither_marks_nor_sessions)
+{
+    enum { KEPT = 20, FLOOD = 20000, MARK_SIZE = 8, SESSION_SIZE = 1300, MARKER_SIZE = 320 };
+    unsigned int i;
+
+    for (i = 0; i < KEPT; i++) {
+        ck_assert_int_eq(values_put(store, i, 0, MARK_SIZE, now + 36000), KC_OK);
+        ck_assert_int_eq(values_put(store, KEPT + i, 0, SESSION_SIZE, now + 3600), KC_OK);
+    }
+    for (i = 0; i < FLOOD; i++)
+        ck_assert_int_eq(values_put(store, 1000 + i, 0, MARKER_SIZE, now + 600), KC_OK);
+    for (i = 0; i < 2 * KEPT; i++)
+        ck_assert_msg(get_one(i).value.data != NULL, "%u", i);
+}
+END_TEST
+
 START_TEST(memory_outlives_its_handle)
 {
     void *memory = kc_store_shm_memory(store);
@@ -433,6 +451,7 @@ Suite *kc_test_store_shm(void)
     tcase_add_test(one, what_was_touched_is_not_the_oldest);
     tcase_add_test(one, overwriting_pushes_nobody_out);
     tcase_add_test(one, memory_outlives_its_handle);
+    tcase_add_test(one, what_strangers_can_have_written_pushes_out_neither_marks_nor_sessions);
     tcase_add_test(one, refuses_too_little_memory);
     tcase_add_test(one, every_size_has_a_layout);
     tcase_add_test(one, threads_see_whole_values); /* 1 MiB has one lock: all meet there */

@@ -62,6 +62,7 @@ static const char *put(const char *sub, const char *sid, int is_renewable)
     fresh.user = fresh.email = "alice@example.com";
     fresh.acr = fresh.groups = "";
     ck_assert_int_eq(kc_pack_close(&contents, testlib_pool, &fresh.packed, NULL), KC_OK);
+    ck_assert_int_eq(kc_marks_begin(site->rp, &fresh, INT64_MAX, testlib_pool, NULL), KC_OK);
     ck_assert_int_eq(kc_session_create(site->rp, &fresh, testlib_pool, id, NULL), KC_OK);
     return id;
 }
@@ -207,6 +208,20 @@ START_TEST(a_mark_ends_it)
     assert_live();
     ck_assert_int_eq(kc_marks_leave(site->rp, (kc_marks_kind_t)_i, texts[_i], &err), KC_OK);
     assert_ended(KC_ERR_SIGNED_OUT);
+}
+END_TEST
+
+/* New tokens are no use of it. */
+START_TEST(a_stream_does_not_keep_its_session_from_idling_out)
+{
+    int64_t before = kc_fake_store_entry(&fake->sessions, alice->session.key)->expires_at;
+
+    fake->now += LIFETIME - EARLY;
+    kc_watch_look(watch);
+    kc_watch_renew(alice, testlib_pool);
+    ck_assert_int_eq(alice->state, KC_SESSION_LIVE);
+    ck_assert_int_gt(alice->session.refresh_at, fake->now);
+    ck_assert_int_eq(kc_fake_store_entry(&fake->sessions, alice->session.key)->expires_at, before);
 }
 END_TEST
 
@@ -480,6 +495,7 @@ Suite *kc_test_watch(void)
     tcase_add_test(tests, signed_out_it_has_ended);
     tcase_add_loop_test(tests, a_mark_ends_it, 0, KC_MARKS_KINDS);
     tcase_add_test(tests, a_mark_of_the_user_spares_later_sessions);
+    tcase_add_test(tests, a_stream_does_not_keep_its_session_from_idling_out);
     tcase_add_test(tests, past_its_end_it_has_ended_whatever_the_store_says);
     tcase_add_test(tests, tokens_that_can_be_renewed_do_not_end_it);
     tcase_add_test(tests, tokens_that_cannot_do);
