@@ -9,8 +9,6 @@
 
 APLOG_USE_MODULE(auth_keycloak);
 
-static const char operator_handler[] = "keycloak-sessions";
-
 enum { NAME_LEN = 16 /* characters of a session's name here */ };
 
 /* ---------------------------------------------------------------- who am I */
@@ -364,16 +362,6 @@ static int operate(akc_request_t *request, request_rec *r)
                        : akc_respond_error(request, r, &err);
 }
 
-const char *akc_account_handler(request_rec *r)
-{
-    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
-    const char *name = NULL, *error = NULL;
-
-    if (core && core->expr_handler)
-        name = ap_expr_str_exec(r, core->expr_handler, &error);
-    return name && !error && strcmp(name, operator_handler) == 0 ? operator_handler : NULL;
-}
-
 /* 1 when nobody comes here without a name. httpd tells that of a request that has none yet. */
 static int is_guarded(request_rec *r)
 {
@@ -393,7 +381,7 @@ int akc_account_operate(request_rec *r)
     akc_request_t *request;
     kc_err_t err;
 
-    if (!r->handler || strcmp(r->handler, operator_handler) != 0)
+    if (!r->handler || strcmp(r->handler, AKC_ENDPOINTS_SESSIONS) != 0)
         return DECLINED;
     request = akc_request_get(r);
     /* a .htaccess, whose author is no operator, is read later than names are translated */
@@ -404,6 +392,6 @@ int akc_account_operate(request_rec *r)
     (void)KC_FAIL(
         &err, KC_REFUSED, KC_ERR_CONFIG,
         "SetHandler %s at a place that asks nobody who they are: add AuthType and Require",
-        operator_handler);
+        AKC_ENDPOINTS_SESSIONS);
     return akc_respond_error(request, r, &err);
 }

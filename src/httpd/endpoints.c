@@ -28,6 +28,24 @@ int akc_endpoints_is_ours(const akc_server_t *server, const request_rec *r)
     return r->uri && (below_prefix(server, r->uri) || akc_endpoints_is_callback(server, r->uri));
 }
 
+/* What SetHandler says for the place, as far as it is one of ours; NULL: nothing. Known before
+ * names are translated, it is of the server's settings alone. */
+const char *akc_endpoints_configured(request_rec *r)
+{
+    static const char *const ours[] = {AKC_ENDPOINTS_SESSIONS, AKC_ENDPOINTS_JUDGE};
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const char *name = NULL, *error = NULL;
+    size_t i;
+
+    if (core && core->expr_handler)
+        name = ap_expr_str_exec(r, core->expr_handler, &error);
+    for (i = 0; name && !error && i < sizeof(ours) / sizeof(ours[0]); i++) {
+        if (strcmp(name, ours[i]) == 0)
+            return ours[i];
+    }
+    return NULL;
+}
+
 /* The handler of ours that is to answer; NULL: none. */
 static const char *handler_of(request_rec *r)
 {
@@ -37,7 +55,7 @@ static const char *handler_of(request_rec *r)
         return NULL;
     if (akc_endpoints_is_ours(request->server, r))
         return handler_name;
-    return akc_account_handler(r);
+    return akc_endpoints_configured(r);
 }
 
 /* No file and no backend stands behind our addresses, whatever ProxyPass says; the handler's name
@@ -60,6 +78,8 @@ int akc_endpoints_is_taken(const request_rec *r)
 
 int akc_endpoints_map(request_rec *r)
 {
+    if (akc_judge_is_asked_for_star(r))
+        return HTTP_BAD_REQUEST;
     return akc_endpoints_is_taken(r) ? OK : DECLINED;
 }
 
@@ -75,15 +95,16 @@ int akc_endpoints_refuse_method(akc_request_t *request, request_rec *r, const ch
 typedef struct endpoint_t {
     const char *name; /* behind KeycloakPrefix */
     int (*handle)(akc_request_t *request, request_rec *r);
+    int takes_body; /* by POST */
 } endpoint_t;
 
 static const endpoint_t endpoints[] = {
-    {"login", akc_signin_login},
-    {"logout", akc_logout_here},
-    {"sessions", akc_account_sessions},
-    {"whoami", akc_account_whoami},
-    {"backchannel-logout", akc_logout_backchannel},
-    {"frontchannel-logout", akc_logout_frontchannel},
+    {"login", akc_signin_login, 0},
+    {"logout", akc_logout_here, 0},
+    {"sessions", akc_account_sessions, 1},
+    {"whoami", akc_account_whoami, 0},
+    {"backchannel-logout", akc_logout_backchannel, 1},
+    {"frontchannel-logout", akc_logout_frontchannel, 0},
 };
 
 int akc_endpoints_handle(request_rec *r)
@@ -101,8 +122,11 @@ int akc_endpoints_handle(request_rec *r)
         return akc_signin_callback(request, r);
     name = below_prefix(request->server, r->uri);
     for (i = 0; name && i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
-        if (strcmp(name, endpoints[i].name) == 0)
-            return endpoints[i].handle(request, r);
+        if (strcmp(name, endpoints[i].name) != 0)
+            continue;
+        if (endpoints[i].takes_body && akc_judge_passes(request, r))
+            return DONE;
+        return endpoints[i].handle(request, r);
     }
     (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_NOT_FOUND, "no such address under %s",
                   request->server->conf->prefix);

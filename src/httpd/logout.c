@@ -16,12 +16,19 @@ static const char framed_page[] =
 
 /* ---------------------------------------------------------------- begun here */
 
+/* A form's POST is a page as well. Kubeflow's dashboards send an Authorization header, maybe an
+ * empty one, which is all that some gateways hand on to tell a script by. */
+static int is_page(request_rec *r)
+{
+    return !akc_request_is_api(r, "GET") && !apr_table_get(r->headers_in, "Authorization");
+}
+
 /* Scripts get the address as JSON and go there themselves. */
 static int leave(request_rec *r, const kc_login_answer_t *answer)
 {
     kc_json_t *json;
 
-    if (!akc_request_is_api(r, "GET")) /* a form's POST is a page as well */
+    if (is_page(r))
         return akc_respond_redirect(r, HTTP_SEE_OTHER, answer);
     akc_respond_cookies(r, answer->cookies);
     json = kc_json_new_object(r->pool);
@@ -82,7 +89,6 @@ int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *s
 
 int akc_logout_here(akc_request_t *request, request_rec *r)
 {
-    int is_page = !akc_request_is_api(r, "GET");
     const kc_url_query_t *query;
     const char *page = NULL;
     kc_err_t err;
@@ -96,7 +102,7 @@ int akc_logout_here(akc_request_t *request, request_rec *r)
     case KC_FLOW_END:
         if (is_wanted(request, r, request->server->conf->return_hosts))
             return akc_logout_end(request, r, &request->session, page);
-        return is_page ? ask_person(request, r) : akc_logout_refuse(request, r);
+        return is_page(r) ? ask_person(request, r) : akc_logout_refuse(request, r);
     case KC_FLOW_LEAVE:
         return akc_logout_end(request, r, NULL, page);
     default:

@@ -28,6 +28,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_insert_error_filter(akc_respond_forbid, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(akc_endpoints_handle, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(akc_account_operate, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(akc_judge_handle, NULL, NULL, APR_HOOK_MIDDLE);
     akc_require_register(pool);
     akc_respond_register(pool);
     akc_streams_register(pool);

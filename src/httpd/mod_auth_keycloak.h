@@ -160,9 +160,28 @@ int akc_endpoints_is_ours(const akc_server_t *server, const request_rec *r);
 int akc_endpoints_is_callback(const akc_server_t *server, const char *path);
 int akc_endpoints_translate(request_rec *r);
 int akc_endpoints_map(request_rec *r);
+/* What SetHandler says for the place, as far as it is one of ours; NULL: nothing. */
+const char *akc_endpoints_configured(request_rec *r);
 /* 1 when akc_endpoints_translate has taken it, by the server's own settings alone. */
 int akc_endpoints_is_taken(const request_rec *r);
 int akc_endpoints_handle(request_rec *r);
+
+/* Handlers that SetHandler may name. */
+#define AKC_ENDPOINTS_SESSIONS "keycloak-sessions"
+#define AKC_ENDPOINTS_JUDGE "keycloak-judge"
+
+/* judge.c: SetHandler keycloak-judge, for a gateway that asks about each of its requests (Envoy's
+ * ext_authz) */
+
+/* 1 where that is configured, also at our own addresses there. */
+int akc_judge_is_place(request_rec *r);
+int akc_judge_handle(request_rec *r);
+/* 1 for "OPTIONS *" where a judge would answer for "/": httpd itself would say 200 to it, which
+ * lies in no place. */
+int akc_judge_is_asked_for_star(request_rec *r);
+/* 1 when an address of ours has been answered: what needs a body, which a gateway does not send
+ * along, has to go on to where it is handled. */
+int akc_judge_passes(akc_request_t *request, request_rec *r);
 /* 405; allowed: the methods that it names in Allow. */
 int akc_endpoints_refuse_method(akc_request_t *request, request_rec *r, const char *allowed);
 
@@ -175,9 +194,7 @@ int akc_signin_login(akc_request_t *request, request_rec *r);
 /* account.c: what a signed-in person may know and do about their sessions */
 int akc_account_whoami(akc_request_t *request, request_rec *r);
 int akc_account_sessions(akc_request_t *request, request_rec *r);
-/* SetHandler keycloak-sessions: the same for an operator, about anybody's. The handler's name where
- * that is configured, else NULL. */
-const char *akc_account_handler(request_rec *r);
+/* SetHandler keycloak-sessions: the same for an operator, about anybody's. */
 int akc_account_operate(request_rec *r);
 
 /* logout.c */

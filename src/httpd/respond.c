@@ -48,9 +48,15 @@ static void guard(request_rec *r)
     apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
 }
 
+/* To a gateway that asks, 200 would mean that the request may go on. */
+static int status_of(request_rec *r, int status)
+{
+    return status == HTTP_OK && akc_judge_is_place(r) ? HTTP_NON_AUTHORITATIVE : status;
+}
+
 static int send_body(request_rec *r, int status, const char *type, const char *body)
 {
-    r->status = status;
+    r->status = status_of(r, status);
     ap_set_content_type(r, type);
     ap_set_content_length(r, (apr_off_t)strlen(body));
     if (!r->header_only)
@@ -80,7 +86,7 @@ int akc_respond_plain(request_rec *r, const char *type, const char *body)
     guard(r);
     if (type)
         return send_body(r, HTTP_OK, type, body);
-    r->status = HTTP_OK;
+    r->status = status_of(r, HTTP_OK);
     ap_set_content_length(r, 0);
     return DONE;
 }

@@ -24,17 +24,21 @@ KeycloakClientSecret {SECRET}
 """
 
 
-def reverse_proxy(folder, **values):
+def example(folder, name, **values):
     """The example, unchanged, with what it wants defined."""
     names = {"CLIENT_SECRET_FILE": private_file(folder / "secret", values.pop("secret", SECRET)),
              "CRYPTO_KEY_FILE": private_file(folder / "key", SECRET), **values}
     return "".join(f'Define KC_{name} "{value}"\n' for name, value in names.items()) \
-        + f'Include "{CONF / "reverse-proxy.conf"}"\n'
+        + f'Include "{CONF / name}"\n'
 
 
-def test_httpd_accepts_the_reverse_proxy(new_site, tmp_path):
-    httpd = Httpd(tmp_path / "httpd", new_site.module, free_port(), reverse_proxy(tmp_path),
-                  modules=LOADED)
+def reverse_proxy(folder, **values):
+    return example(folder, "reverse-proxy.conf", **values)
+
+
+@pytest.mark.parametrize("name", ["reverse-proxy.conf", "judge.conf"])
+def test_httpd_accepts_the_example(new_site, tmp_path, name):
+    httpd = Httpd(tmp_path / "httpd", new_site.module, free_port(), example(tmp_path, name), modules=LOADED)
     status, output = httpd.check()
     assert status == 0 and "Syntax OK" in output, output
 

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+# The judge as a gateway asks it: ATTACKS H 111-122, I 124-131 with nothing but method, path and headers.
+use strict;
+use warnings;
+use Test::More;
+use Keycloak::Expect;
+use Keycloak::World;
+
+use constant { SITE => 'judge', HTML => 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8' };
+
+my $browser = signed_in(SITE) || BAIL_OUT('nobody can sign in');
+my @own = (Cookie => $browser->cookie_header);
+
+# All values of a header in an answer.
+sub values_of { my ($answer, $name) = @_; return [$answer->all($name)] }
+
+sub allowed_ok {
+    my ($name, $answer, $user) = @_;
+    subtest $name => sub {
+        is $answer->status, 200, 'allowed';
+        is_deeply values_of($answer, 'kubeflow-userid'), [$user], 'the user, once';
+        is scalar @{ values_of($answer, 'kubeflow-groups') }, 1, 'the groups, once';
+        is scalar @{ values_of($answer, 'X-Name') }, 1, 'a further header, once';
+        is $answer->body, '', 'no body';
+        is $answer->header('Cache-Control'), 'no-store', 'that nobody keeps';
+    };
+    return;
+}
+
+subtest 'a sign-in by way of the gateway' => sub {
+    my $visitor = browser(SITE);
+    my $start = $visitor->get('/pipeline/?a=b');
+    is $start->status, 302, 'a page leads to the realm';
+    my $back = $visitor->authorize($start->header('Location'));
+    my $answer = $visitor->get($back);
+    is $answer->status, 303, 'and back';
+    is $answer->led_to, '/pipeline/?a=b', 'to the page';
+    allowed_ok 'then', $visitor->get('/pipeline/?a=b'), 'alice@example.com';
+    is $visitor->api('/x', Cookie => undef)->status, 401, 'a script without a session: 401';
+};
+
+for my $method (qw(GET HEAD POST PUT PATCH DELETE OPTIONS PROPFIND MKCOL REPORT QUERY)) {
+    my $answer = $browser->request($method, '/kfam/v1', headers => [@own, 'Content-Length' => 0]);
+    allowed_ok "$method is judged like any other", $answer, 'alice@example.com';
+    is browser(SITE)->request($method, '/kfam/v1', headers => [Accept => 'application/json'])->status, 401, "$method without a session";
+}
+
+subtest 'I 127 what httpd would answer itself' => sub {
+    for my $line ('TRACE / HTTP/1.1', 'OPTIONS * HTTP/1.1', 'CONNECT x:1 HTTP/1.1', 'GET x HTTP/1.1', 'TRACE /x HTTP/1.1', 'GET /server-status HTTP/1.1') {
+        my $answer = browser(SITE)->raw("$line\r\nHost: judge.test\r\nAccept: application/json\r\nkubeflow-userid: evil\@example.com\r\nConnection: close\r\n\r\n");
+        isnt $answer->status, 200, "$line: no 200";
+        unlike join(' ', $answer->all('kubeflow-userid')), qr/evil/, 'nor a forged name';
+    }
+};
+
+my @forged = (
+    ['H 111 the header itself',  'kubeflow-userid' => 'evil@example.com'],
+    ['H 111 in other case',      'KUBEFLOW-UserID' => 'evil@example.com', 'Kubeflow-Userid' => 'eve@example.com'],
+    ['H 112 other separators',   'kubeflow_userid' => 'evil@example.com', 'kubeflow.userid' => 'evil@example.com'],
+    ['H 114 Connection',         'Connection'      => 'kubeflow-userid, close'],
+    ['H 122 X-Forwarded-*',      'X-Forwarded-Uri' => '/public/x', 'X-Original-URL' => '/public/x', 'x-envoy-original-path' => '/public/x'],
+);
+for my $case (@forged) {
+    my ($name, @headers) = @$case;
+    allowed_ok "$name: overwritten", $browser->get('/x', @own, @headers), 'alice@example.com';
+    allowed_ok "$name: empty on a public path", browser(SITE)->get('/public/x', @headers), '';
+    my $answer = browser(SITE)->api('/x', @headers);
+    is $answer->status, 401, "$name: refused without a session";
+    is_deeply values_of($answer, 'kubeflow-userid'), [], 'and nobody is named';
+}
+
+subtest 'I public paths' => sub {
+    for my $path ('/public/..;/x', '/public/%2e%2e/x', '/public/%252e%252e/x', '/public%2fx', '/public/..%2fx', '/public\\x', '//public/x', '/public//x', '/public/x;y',
+        '/PUBLIC/x', '/publicX', '/x?/public/', '/public/%00', '/public/a%23b') {
+        isnt browser(SITE)->get($path)->status, 200, "$path stays protected";
+    }
+    allowed_ok 'the plain spelling', browser(SITE)->get('/public/x'), '';
+    allowed_ok 'also of who is signed in', $browser->get('/public/x', @own), '';
+};
+
+subtest 'a path is judged as the backend will read it, or refused' => sub {
+    for my $path ('/admin/../x', '/admin/%2e%2e/x', '/admin/%2E%2E/x', '/x/./y', '/x//y', '//x', '/x/..', '/x/.', '/x\\y', '/x%5cy', '/x/..;/y') {
+        isnt $browser->get($path, @own)->status, 200, "$path is not allowed";
+    }
+    allowed_ok 'dots and escapes that mean nothing', $browser->get('/x/.well-known/a..b/c%20d/e%2ff?g=//../h', @own), 'alice@example.com';
+    for my $path ('/x/../authservice/backchannel-logout', '//authservice/sessions', '/authservice//sessions', '/authservice/%73essions', '/x/%2e%2e/authservice/sessions') {
+        isnt browser(SITE)->request('POST', $path, headers => [Accept => 'application/json', 'Content-Length' => 0])->status, 200, "POST $path";
+    }
+};
+
+subtest 'roles guard parts' => sub {
+    is $browser->get('/admin/x', @own)->status, 403, 'not met: 403';
+    allowed_ok 'met', $browser->get('/user/x', @own), 'alice@example.com';
+};
+
+subtest 'an ErrorDocument on a public path turns no refusal into a permission' => sub {
+    my $refused = $browser->get('/nobody/x', @own);
+    is $refused->status, 403, 'Require all denied';
+    is_deeply values_of($refused, 'kubeflow-userid'), [], 'and nobody is named';
+    is browser(SITE)->get('/nobody/x')->status, 403, 'also without a session';
+    is $browser->raw("GET /%zz HTTP/1.1\r\nHost: judge.test\r\nConnection: close\r\n\r\n")->status, 400, 'a malformed request';
+};
+
+subtest 'cookies' => sub {
+    my $mine = $browser->get('/x', Cookie => $browser->cookie_header . '; XSRF-TOKEN=abc');
+    is_deeply values_of($mine, 'Cookie'), ['XSRF-TOKEN=abc'], 'the backend keeps its own';
+    unlike $mine->header('x-envoy-auth-headers-to-remove') // '', qr/cookie/, 'and the header stays';
+    is_deeply values_of($browser->get('/public/x', Cookie => 'a=b; c=d'), 'Cookie'), [], 'what is none of ours is not touched';
+    my $ours = $browser->get('/x', @own);
+    is_deeply values_of($ours, 'Cookie'), [], 'none but ours';
+    is $ours->header('x-envoy-auth-headers-to-remove'), 'kubeflow_userid,kubeflow_groups,X_Name,cookie', 'is removed whole';
+    is $browser->get('/public/x', Cookie => undef)->header('x-envoy-auth-headers-to-remove'), 'kubeflow_userid,kubeflow_groups,X_Name',
+        'there was none; the spellings that some backends take for ours go always';
+};
+
+subtest 'our own pages are no permission' => sub {
+    for my $path (qw(/authservice/whoami /authservice/sessions /authservice/logout)) {
+        my @cross = $path =~ /logout/ ? ('Sec-Fetch-Site' => 'cross-site') : ();
+        my $answer = $browser->get($path, @own, Accept => HTML, @cross);
+        is $answer->status, 203, "$path is shown with a status that is not 200";
+        isnt $answer->body, '', 'and its page';
+    }
+    for my $path (qw(/authservice/ /authservice/nothing /authservice/oidc/callback)) {
+        isnt browser(SITE)->get($path)->status, 200, "$path";
+    }
+    is browser(SITE)->get('/authservice/frontchannel-logout')->status, 400, 'front channel without its parameters';
+    for my $path (qw(backchannel-logout sessions)) {
+        my $answer = browser(SITE)->request('POST', "/authservice/$path", headers => [Accept => 'application/json', 'Content-Length' => 0]);
+        allowed_ok "POST $path goes on to where its body is read", $answer, '';
+    }
+};
+
+subtest 'logout as the dashboards call it' => sub {
+    my $visitor = signed_in(SITE);
+    my $answer = $visitor->request('POST', '/authservice/logout',
+        headers => [Cookie => $visitor->cookie_header, Accept => '*/*', Authorization => 'Bearer ', Origin => $visitor->origin, 'Content-Length' => 0]);
+    is $answer->status, 201, '201';
+    like eval { $answer->json->{afterLogoutURL} } // '', qr{/logout\?}, 'with the address';
+    my $left = $visitor->get('/x');
+    is $left->status, 302, 'and nobody is signed in';
+    $visitor = signed_in(SITE);
+    $answer = $visitor->request('POST', '/authservice/logout',
+        headers => [Cookie => $visitor->cookie_header, Accept => undef, Authorization => 'Bearer ', 'Content-Length' => 0]);
+    is $answer->status, 201, '201 also where a gateway hands on nothing but cookie and Authorization';
+};
+
+
+subtest 'a peer that nobody trusts does not name the host' => sub {
+    my $answer = $browser->raw("GET /x HTTP/1.1\r\nHost: judge.test\r\nAccept: application/json\r\nX-Forwarded-Host: evil.example.com\r\nConnection: close\r\n\r\n");
+    is $answer->status, 401, 'refused';
+    unlike $answer->json->{login_url} // '', qr/evil/, 'by its own name';
+};
+
+done_testing;
