@@ -31,14 +31,26 @@ static void put_headers(kc_buf_t *buf, const apr_array_header_t *pairs)
     }
 }
 
+/* KC_RP_ID_SIZE bytes that stand for what is in buf. */
+static kc_rc_t fingerprint(kc_buf_t *buf, unsigned char *out, kc_err_t *err)
+{
+    unsigned char digest[KC_CRYPTO_SHA256_SIZE];
+    kc_bytes_t text;
+    kc_rc_t rc;
+
+    if (kc_buf_bytes(buf, &text) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "the settings are too long");
+    rc = kc_crypto_sha256(text, digest, err);
+    if (rc == KC_OK)
+        memcpy(out, digest, KC_RP_ID_SIZE);
+    return rc;
+}
+
 /* All that gives a session its meaning: with another realm, client or way of naming people, a
  * session of before must not open. */
 static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *id, kc_err_t *err)
 {
-    unsigned char digest[KC_CRYPTO_SHA256_SIZE];
-    kc_bytes_t text;
     kc_buf_t buf;
-    kc_rc_t rc;
 
     kc_buf_init(&buf, KC_SEAL_MAX, pool);
     put_field(&buf, conf->issuer);
@@ -50,31 +62,19 @@ static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *i
     put_field(&buf, conf->groups_claim);
     kc_buf_put_u8(&buf, (uint8_t)(conf->verified_email != 0));
     put_headers(&buf, conf->headers);
-    if (kc_buf_bytes(&buf, &text) != KC_OK)
-        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "the settings are too long");
-    rc = kc_crypto_sha256(text, digest, err);
-    if (rc == KC_OK)
-        memcpy(id, digest, KC_RP_ID_SIZE);
-    return rc;
+    return fingerprint(&buf, id, err);
 }
 
+/* Issuer and client: whom a logout is for. */
 static kc_rc_t make_realm(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *realm,
                           kc_err_t *err)
 {
-    unsigned char digest[KC_CRYPTO_SHA256_SIZE];
-    kc_bytes_t text;
     kc_buf_t buf;
-    kc_rc_t rc;
 
     kc_buf_init(&buf, KC_SEAL_MAX, pool);
     put_field(&buf, conf->issuer);
     put_field(&buf, conf->client_id);
-    if (kc_buf_bytes(&buf, &text) != KC_OK)
-        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "the settings are too long");
-    rc = kc_crypto_sha256(text, digest, err);
-    if (rc == KC_OK)
-        memcpy(realm, digest, KC_RP_ID_SIZE);
-    return rc;
+    return fingerprint(&buf, realm, err);
 }
 
 /* A view is of a session under some key; with other keys all views are made anew, so that taking a
