@@ -277,7 +277,19 @@ static const unsigned char sextets[256] = {['A'] = 1, 2,  3,          4,        
                                            55,        56, 57,         58,        59,         60,
                                            61,        62, ['-'] = 63, ['_'] = 64};
 
-/* Up to four letters as one number of 24 bits, zeros where letters are missing; -1 when one is
+/* Four letters as one number of 24 bits; -1 when one is outside the alphabet. Each session's cookie
+ * comes by here. */
+static int32_t read_four(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    uint32_t a = sextets[at[0]], b = sextets[at[1]], c = sextets[at[2]], d = sextets[at[3]];
+
+    if (!a || !b || !c || !d)
+        return -1;
+    return (int32_t)((a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1));
+}
+
+/* Less than four letters as one number of 24 bits, zeros where letters are missing; -1 when one is
  * outside the alphabet. */
 static int32_t read_letters(const char *text, size_t count)
 {
@@ -315,7 +327,7 @@ kc_rc_t kc_buf_unbase64url(const char *text, size_t len, apr_pool_t *pool, kc_by
         return KC_REFUSED;
     place = data = apr_palloc(pool, len / 4 * 3 + 3);
     for (; text < end; text += 4, place += 3) {
-        bits = read_letters(text, 4);
+        bits = read_four(text);
         if (bits < 0)
             return KC_REFUSED;
         write_bytes((uint32_t)bits, place);

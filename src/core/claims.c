@@ -8,6 +8,7 @@
 
 #include "buf.h"
 #include "crypto.h"
+#include "transform.h"
 
 /* The last second of the year 9999: later times are no times, and sums of them could overflow. */
 #define TIME_MAX INT64_C(253402300799)
@@ -283,6 +284,17 @@ kc_rc_t kc_claims_verify_origin(const kc_jose_token_t *token, const kc_claims_ex
                      err);
 }
 
+static const check_t bearer_checks[] = {
+    check_issuer, check_time, check_not_before, check_subject, check_session,
+};
+
+kc_rc_t kc_claims_verify_bearer(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                                kc_err_t *err)
+{
+    return check_all(bearer_checks, sizeof(bearer_checks) / sizeof(bearer_checks[0]), token, expect,
+                     err);
+}
+
 static const check_t checks[] = {
     check_type,  kc_claims_verify_origin, check_subject,
     check_nonce, check_access_hash,       check_session,
@@ -348,8 +360,8 @@ static kc_rc_t make_user(const maker_t *maker, const char **out, kc_err_t *err)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_USER_MISSING, "claim %.100s is absent",
                        conf->user_claim);
     user = user_text(value, maker->pool);
-    if (user && conf->user_transform)
-        user = kc_conf_transform(conf->user_transform, user, maker->pool);
+    if (user)
+        user = kc_transform_apply(conf->user_transforms, user, maker->pool);
     if (user && !*user)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_USER_MISSING, "claim %.100s is empty",
                        conf->user_claim);
@@ -556,42 +568,4 @@ kc_rc_t kc_claims_identity(const kc_conf_t *conf, const kc_json_t *claims, const
     out->header_list = make_headers(&maker);
     *dropped = maker.dropped;
     return KC_OK;
-}
-
-/* ---- merging ---- */
-
-typedef struct {
-    kc_json_t *object;
-    const char *skipped;
-} merge_t;
-
-static void put_member(void *context, const char *name, const kc_json_t *value)
-{
-    merge_t *merge = context;
-
-    if (!merge->skipped || strcmp(name, merge->skipped) != 0)
-        kc_json_set_value(merge->object, name, value);
-}
-
-/* 1 when both name an e-mail address, and not the same. */
-static int is_email_another(const kc_json_t *id_token, const kc_json_t *userinfo)
-{
-    const char *ours = kc_json_member_string(id_token, "email");
-    const char *theirs = kc_json_member_string(userinfo, "email");
-
-    return ours && theirs && strcmp(ours, theirs) != 0;
-}
-
-const kc_json_t *kc_claims_merge(const kc_json_t *id_token, const kc_json_t *userinfo,
-                                 apr_pool_t *pool)
-{
-    merge_t merge;
-
-    merge.object = kc_json_new_object(pool);
-    /* That one address has been verified says nothing of another. */
-    merge.skipped = is_email_another(id_token, userinfo) ? "email_verified" : NULL;
-    kc_json_each(userinfo, put_member, &merge);
-    merge.skipped = NULL;
-    kc_json_each(id_token, put_member, &merge);
-    return merge.object;
 }

@@ -43,6 +43,10 @@ kc_rc_t kc_claims_verify(const kc_jose_token_t *token, const kc_claims_expect_t 
  * there), exp, iat and nbf as above; of expect issuer, client_id, now and skew count. */
 kc_rc_t kc_claims_verify_origin(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
                                 kc_err_t *err);
+/* What every bearer token must agree with, but for its type and audience: issuer, times, sub, sid
+ * and auth_time as above; of expect issuer, now and skew count. */
+kc_rc_t kc_claims_verify_bearer(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+                                kc_err_t *err);
 /* 1 for text that may be a sub or sid: as above. NULL is none. Thread safe. */
 int kc_claims_is_id_text(const char *text);
 
@@ -75,10 +79,5 @@ int kc_claims_is_incomplete(const kc_conf_t *conf, const kc_json_t *claims);
  * of scalars (joined by commas, elements with a comma left out). */
 kc_rc_t kc_claims_identity(const kc_conf_t *conf, const kc_json_t *claims, const kc_json_t *access,
                            apr_pool_t *pool, kc_identity_t *out, int *dropped, kc_err_t *err);
-
-/* A fresh object: the members of userinfo put under those of id_token, whose members win.
- * userinfo's email_verified is left out when it is about another address than id_token's. */
-const kc_json_t *kc_claims_merge(const kc_json_t *id_token, const kc_json_t *userinfo,
-                                 apr_pool_t *pool);
 
 #endif

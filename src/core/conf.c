@@ -1,8 +1,7 @@
-/* The directive table at work: create, set, merge, dump, and the change of user names.
+/* The directive table at work: create, set, merge and dump.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conf.h"
 
-#include <regex.h>
 #include <string.h>
 
 #include <apr_lib.h>
@@ -155,69 +154,6 @@ const char *kc_conf_dump(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_
     if (rows[index].is_directory)
         return "(for each directory)";
     return kc_conf_parse_dump(index, (const char *)conf + rows[index].offset, pool);
-}
-
-/* ---------------------------------------------------------------- the user's name */
-
-enum { GROUPS = 10 /* \0 to \9 */ };
-
-static const char *lower(const char *text, apr_pool_t *pool)
-{
-    char *copy = apr_pstrdup(pool, text);
-
-    /* ASCII alone: the result must not depend on the locale of the server's start. */
-    for (char *c = copy; *c; c++) {
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c - 'A' + 'a');
-    }
-    return copy;
-}
-
-/* Writes the replacement with its groups filled in to out, or only counts when out is NULL. */
-static size_t expand(const char *replacement, const char *text, const regmatch_t *groups, char *out)
-{
-    size_t len = 0;
-
-    for (const char *c = replacement; *c; c++) {
-        const char *from = c;
-        size_t count = 1;
-
-        if (*c == '\\' && c[1] >= '0' && c[1] <= '9') {
-            const regmatch_t *group = &groups[*++c - '0'];
-
-            from = group->rm_so < 0 ? text : text + group->rm_so;
-            count = group->rm_so < 0 ? 0 : (size_t)(group->rm_eo - group->rm_so);
-        } else if (*c == '\\' && c[1]) {
-            from = ++c;
-        }
-        if (out)
-            memcpy(out + len, from, count);
-        len += count;
-    }
-    return len;
-}
-
-const char *kc_conf_transform(const kc_conf_transform_t *transform, const char *text,
-                              apr_pool_t *pool)
-{
-    regmatch_t groups[GROUPS];
-    size_t before, middle, after;
-    char *out;
-
-    if (!transform)
-        return text;
-    if (!transform->pattern)
-        return lower(text, pool);
-    if (regexec(transform->regex, text, GROUPS, groups, 0) != 0)
-        return text;
-    before = (size_t)groups[0].rm_so;
-    middle = expand(transform->replacement, text, groups, NULL);
-    after = strlen(text + groups[0].rm_eo);
-    out = apr_palloc(pool, before + middle + after + 1);
-    memcpy(out, text, before);
-    expand(transform->replacement, text, groups, out + before);
-    memcpy(out + before + middle, text + groups[0].rm_eo, after + 1);
-    return out;
 }
 
 const char *kc_conf_fold(const char *name, apr_pool_t *pool)

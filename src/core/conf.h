@@ -33,20 +33,13 @@ typedef enum {
     KC_CONF_KEYFILES, /* file:PATH …; each resolved when set, never dumped */
     KC_CONF_CHOICE,   /* one of the words of the row's arguments */
     KC_CONF_PAIRS,    /* two words, appended on repetition */
-    KC_CONF_TRANSFORM /* lower, or regular expression and replacement */
+    KC_CONF_TRANSFORM /* lower, or expression and replacement; appended on repetition */
 } kc_conf_type_t;
 
 typedef struct kc_conf_pair_t {
     const char *name;
     const char *value;
 } kc_conf_pair_t;
-
-/* A change of the user's name. */
-typedef struct kc_conf_transform_t {
-    const char *pattern;     /* POSIX extended; NULL: to lower case */
-    const char *replacement; /* \0 to \9 stand for the groups */
-    void *regex;             /* compiled, regex_t */
-} kc_conf_transform_t;
 
 /* The C type of each kind of member. */
 #define KC_CONF_CTYPE_TEXT const char *
@@ -63,8 +56,8 @@ typedef struct kc_conf_transform_t {
 #define KC_CONF_CTYPE_KEYFILES \
     const apr_array_header_t *   /* of const char *: the secrets themselves */
 #define KC_CONF_CTYPE_CHOICE int /* index of the word in the row's arguments */
-#define KC_CONF_CTYPE_PAIRS const apr_array_header_t * /* of kc_conf_pair_t */
-#define KC_CONF_CTYPE_TRANSFORM const kc_conf_transform_t *
+#define KC_CONF_CTYPE_PAIRS const apr_array_header_t *     /* of kc_conf_pair_t */
+#define KC_CONF_CTYPE_TRANSFORM const apr_array_header_t * /* of kc_transform_t; NULL: none */
 
 /* The rows' numbers: KC_CONF_ROW_issuer … */
 typedef enum {
@@ -118,8 +111,10 @@ enum {
     KC_AUTH_TLS,
     KC_AUTH_NONE
 };
+enum { KC_BEARER_OFF, KC_BEARER_ON, KC_BEARER_ACCESS, KC_BEARER_ID };
 enum { KC_USER_INFO_AUTO, KC_USER_INFO_ON, KC_USER_INFO_OFF };
 enum { KC_SAME_SITE_LAX, KC_SAME_SITE_STRICT, KC_SAME_SITE_NONE };
+enum { KC_JUDGE_ENVOY, KC_JUDGE_NGINX, KC_JUDGE_FORWARDED };
 enum { KC_UNAUTH_AUTO, KC_UNAUTH_LOGIN, KC_UNAUTH_401, KC_UNAUTH_PASS };
 
 /* What the glue needs to register a directive. Static. */
@@ -139,13 +134,13 @@ const kc_conf_row_t *kc_conf_row(kc_conf_index_t index);
 /* New settings with every default. At start only, like everything below but lookups. */
 kc_conf_t *kc_conf_create(apr_pool_t *pool);
 kc_conf_dir_t *kc_conf_dir_create(apr_pool_t *pool);
-/* Sets one member. conf is a kc_conf_t, or a kc_conf_dir_t when the row is a directory's. WORDS and
- * PAIRS append when they were set before in the same conf; all others overwrite. KC_REFUSED with
- * KC_ERR_CONFIG and a detail that an administrator can act on, such as "takes a duration such as
- * 30s, 5m or 10h, not '12 parsecs'" (the directive's name is added by the glue); never a secret in
- * it. On failure the member stays as it was. Files must have absolute paths ("file:" may stand
- * before any of them). KeycloakPublicURL and KeycloakBackchannelURL are kept as kc_url_origin gives
- * them: no slash at the end. file: "-" is kept when it is NULL. */
+/* Sets one member. conf is a kc_conf_t, or a kc_conf_dir_t when the row is a directory's. WORDS,
+ * PAIRS and TRANSFORM append when they were set before in the same conf; all others overwrite.
+ * KC_REFUSED with KC_ERR_CONFIG and a detail that an administrator can act on, such as "takes a
+ * duration such as 30s, 5m or 10h, not '12 parsecs'" (the directive's name is added by the glue);
+ * never a secret in it. On failure the member stays as it was. Files must have absolute paths
+ * ("file:" may stand before any of them). KeycloakPublicURL and KeycloakBackchannelURL are kept as
+ * kc_url_origin gives them: no slash at the end. file: "-" is kept when it is NULL. */
 kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *const *argv,
                     const char *file, int line, apr_pool_t *pool, kc_err_t *err);
 /* A member set in add wins over base; defaults never do. */
@@ -170,11 +165,6 @@ kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, 
 /* The setting as text for a dump; secrets as "(set)", what is neither set nor has a default as
  * "(not set)". */
 const char *kc_conf_dump(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool);
-/* Applies the transform to a name: the result in pool, or text itself when nothing matched or
- * transform is NULL. The first match is replaced, what is around it stays. lower changes ASCII
- * letters alone. Thread safe. */
-const char *kc_conf_transform(const kc_conf_transform_t *transform, const char *text,
-                              apr_pool_t *pool);
 /* A header's name as CGI and many backends know it: letters and digits alone, in lower case. */
 const char *kc_conf_fold(const char *name, apr_pool_t *pool);
 

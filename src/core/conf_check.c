@@ -134,6 +134,16 @@ static kc_rc_t check_trusted_proxies(const kc_conf_t *conf, apr_pool_t *pool, kc
     return KC_OK;
 }
 
+static kc_rc_t check_judge_for(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)pool;
+    if (conf->judge_for == KC_JUDGE_ENVOY || conf->trusted_proxies)
+        return KC_OK;
+    return KC_CONF_REFUSE(err,
+                          "needs KeycloakTrustedProxy: name the gateway, whose word on what it "
+                          "asks about is believed");
+}
+
 /* ---------------------------------------------------------------- the client */
 
 static kc_rc_t check_client_id(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
@@ -336,37 +346,9 @@ static kc_rc_t check_cookie_domain(const kc_conf_t *conf, apr_pool_t *pool, kc_e
 
 /* ---------------------------------------------------------------- headers */
 
-/* Headers that httpd or the way to the backend depend on. */
-static int is_critical(const char *folded)
-{
-    static const char *const names[] = {
-        "host",
-        "cookie",
-        "authorization",
-        "contentlength",
-        "connection",
-        "proxyconnection",
-        "proxyauthorization",
-        "transferencoding",
-        "upgrade",
-        "te",
-        "trailer",
-        "keepalive",
-        "expect",
-        "setcookie",
-        "",
-    };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (!strcmp(names[i], folded))
-            return 1;
-    }
-    return 0;
-}
-
 static kc_rc_t check_header_name(const char *name, apr_pool_t *pool, kc_err_t *err)
 {
-    if (!is_critical(kc_conf_fold(name, pool)))
+    if (!kc_conf_header_is_critical(kc_conf_fold(name, pool)))
         return KC_OK;
     return KC_CONF_REFUSE(err, "cannot use the header %.80s: requests depend on it", name);
 }
@@ -386,6 +368,22 @@ static kc_rc_t check_groups_header(const kc_conf_t *conf, apr_pool_t *pool, kc_e
     return check_header_name(conf->groups_header, pool, err);
 }
 
+/* Authorization may be had, for that is where backends look for a token. */
+static kc_rc_t check_token_header(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    const char *name = conf->id_token_header;
+
+    if (!name || strcasecmp(name, "Authorization") == 0)
+        return KC_OK;
+    if (!strcmp(kc_conf_fold(conf->user_header, pool), kc_conf_fold(name, pool)) ||
+        !strcmp(kc_conf_fold(conf->groups_header, pool), kc_conf_fold(name, pool)))
+        return KC_CONF_REFUSE(err,
+                              "%.60s is the header of the user or the groups already (letters and "
+                              "digits alone tell headers apart)",
+                              name);
+    return check_header_name(name, pool, err);
+}
+
 static kc_rc_t check_headers(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     apr_hash_t *taken = apr_hash_make(pool);
@@ -393,6 +391,8 @@ static kc_rc_t check_headers(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *
 
     apr_hash_set(taken, kc_conf_fold(conf->user_header, pool), APR_HASH_KEY_STRING, conf);
     apr_hash_set(taken, kc_conf_fold(conf->groups_header, pool), APR_HASH_KEY_STRING, conf);
+    if (conf->id_token_header)
+        apr_hash_set(taken, kc_conf_fold(conf->id_token_header, pool), APR_HASH_KEY_STRING, conf);
     for (int i = 0; list && i < list->nelts; i++) {
         const char *name = APR_ARRAY_IDX(list, i, kc_conf_pair_t).name;
         kc_rc_t rc = check_header_name(name, pool, err);
@@ -508,6 +508,17 @@ static kc_rc_t check_idle_ignore(const kc_conf_t *conf, apr_pool_t *pool, kc_err
     return KC_OK;
 }
 
+/* Keycloak puts "account" into nearly every access token, whomever it is meant for. */
+static kc_rc_t check_audience(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)pool;
+    for (int i = 0; conf->audience && i < conf->audience->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(conf->audience, i, const char *), "account"))
+            return KC_CONF_REFUSE(err, "cannot be account, which is in the tokens of every client");
+    }
+    return KC_OK;
+}
+
 static kc_rc_t check_login_parameters(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     (void)pool;
@@ -533,6 +544,7 @@ static const struct {
     {KC_CONF_ROW_backchannel_url, check_backchannel},
     {KC_CONF_ROW_endpoint_origins, check_origins},
     {KC_CONF_ROW_trusted_proxies, check_trusted_proxies},
+    {KC_CONF_ROW_judge_for, check_judge_for},
     {KC_CONF_ROW_ca_file, check_ca_file},
     {KC_CONF_ROW_memcached, check_memcached},
     {KC_CONF_ROW_memcached_user, check_memcached_user},
@@ -542,7 +554,9 @@ static const struct {
     {KC_CONF_ROW_cookie_domain, check_cookie_domain},
     {KC_CONF_ROW_user_header, check_user_header},
     {KC_CONF_ROW_groups_header, check_groups_header},
+    {KC_CONF_ROW_id_token_header, check_token_header},
     {KC_CONF_ROW_headers, check_headers},
+    {KC_CONF_ROW_audience, check_audience},
     {KC_CONF_ROW_idle_ignore, check_idle_ignore},
     {KC_CONF_ROW_public_paths, check_public_paths},
     {KC_CONF_ROW_return_hosts, check_return_hosts},

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conf_parse.h"
 
-#include <regex.h>
 #include <string.h>
 #include <strings.h>
 
@@ -10,6 +9,7 @@
 #include <apr_strings.h>
 
 #include "crypto.h"
+#include "transform.h"
 #include "url.h"
 
 enum { KEY_LEN_MIN = 32 /* characters of a KeycloakCryptoKey */, DIGITS_MAX = 12 };
@@ -378,51 +378,19 @@ static kc_rc_t parse_choice(const kc_conf_input_t *input, void *member, kc_err_t
     return KC_CONF_REFUSE(err, "takes one of %.150s, not '%.60s'", arguments, text);
 }
 
-static apr_status_t free_regex(void *data)
-{
-    regfree(data);
-    return APR_SUCCESS;
-}
-
-/* A group that the expression lacks would silently cut names to nothing. */
-static kc_rc_t check_replacement(const char *text, size_t groups, kc_err_t *err)
-{
-    for (const char *c = text; *c; c++) {
-        if (*c != '\\')
-            continue;
-        c++;
-        if (*c == '\0' || (*c != '\\' && !apr_isdigit(*c)))
-            return KC_CONF_REFUSE(err, "the replacement has a backslash that is followed by "
-                                       "neither a digit nor a backslash");
-        if (apr_isdigit(*c) && (size_t)(*c - '0') > groups)
-            return KC_CONF_REFUSE(err, "the replacement names group \\%c, the expression has %d",
-                                  *c, (int)groups);
-    }
-    return KC_OK;
-}
-
+/* What stands behind a line that every name matches would never be applied. */
 static kc_rc_t parse_transform(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
-    kc_conf_transform_t *transform = apr_pcalloc(input->pool, sizeof(*transform));
-    regex_t *regex = apr_pcalloc(input->pool, sizeof(*regex));
-    char why[100];
-    int status;
+    const apr_array_header_t **list = member;
+    apr_array_header_t *fresh = apr_array_make(input->pool, 1, (int)sizeof(kc_transform_t));
+    kc_rc_t rc;
 
-    *(const kc_conf_transform_t **)member = transform;
-    if (input->argc == 1 && !strcasecmp(input->argv[0], "lower"))
-        return KC_OK;
-    if (input->argc == 1)
-        return KC_CONF_REFUSE(err, "takes lower, or an expression and its replacement");
-    status = regcomp(regex, input->argv[0], REG_EXTENDED);
-    if (status != 0) {
-        (void)regerror(status, regex, why, sizeof(why));
-        return KC_CONF_REFUSE(err, "the expression '%.100s' is not valid: %s", input->argv[0], why);
-    }
-    apr_pool_cleanup_register(input->pool, regex, free_regex, apr_pool_cleanup_null);
-    transform->regex = regex;
-    transform->pattern = apr_pstrdup(input->pool, input->argv[0]);
-    transform->replacement = apr_pstrdup(input->pool, input->argv[1]);
-    return check_replacement(input->argv[1], regex->re_nsub, err);
+    if (input->is_again && kc_transform_is_complete(*list))
+        return KC_CONF_REFUSE(err, "stands behind \"lower\", which every name matches: make that "
+                                   "the last line");
+    rc = kc_transform_make(input->argc, input->argv, input->pool, apr_array_push(fresh), err);
+    store_list(input, fresh, member);
+    return rc;
 }
 
 /* ---------------------------------------------------------------- the table of types */
@@ -520,15 +488,6 @@ static const char *dump_choice(const kc_conf_row_t *row, int value, apr_pool_t *
     return word ? apr_pstrmemdup(pool, word, len) : NULL;
 }
 
-static const char *dump_transform(const kc_conf_transform_t *transform, apr_pool_t *pool)
-{
-    if (!transform)
-        return NULL;
-    if (!transform->pattern)
-        return "lower";
-    return apr_pstrcat(pool, transform->pattern, " ", transform->replacement, NULL);
-}
-
 static const char *dump_any(const kc_conf_row_t *row, const void *member, apr_pool_t *pool)
 {
     switch (row->type) {
@@ -547,7 +506,7 @@ static const char *dump_any(const kc_conf_row_t *row, const void *member, apr_po
     case KC_CONF_CHOICE:
         return dump_choice(row, *(const int *)member, pool);
     case KC_CONF_TRANSFORM:
-        return dump_transform(*(const kc_conf_transform_t *const *)member, pool);
+        return kc_transform_dump(*(const apr_array_header_t *const *)member, pool);
     case KC_CONF_SECRET:
     case KC_CONF_KEYFILES:
         return *(const void *const *)member ? "(set)" : NULL;

@@ -12,7 +12,7 @@ typedef struct kc_conf_input_t {
     kc_conf_index_t index;
     int argc;
     const char *const *argv;
-    int is_again; /* the same conf had it already: WORDS and PAIRS append */
+    int is_again; /* the same conf had it already: WORDS, PAIRS and TRANSFORM append */
     apr_pool_t *pool;
 } kc_conf_input_t;
 
@@ -42,5 +42,9 @@ kc_rc_t kc_conf_secret_contents(const char *path, int is_private, apr_pool_t *po
 /* The table of checks behind kc_conf_check. */
 kc_rc_t kc_conf_check_rows(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
                            kc_err_t *err);
+
+/* conf_header.c: 1 when requests, or answers of a judge, depend on the header of this name, as
+ * kc_conf_fold makes it. Thread safe, pure. */
+int kc_conf_header_is_critical(const char *folded);
 
 #endif

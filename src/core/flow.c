@@ -13,13 +13,13 @@ enum { PATH_MAX_MATCHED = 8192 /* bytes */ };
 
 /* clang-format off */
 static const kc_flow_action_t table[KC_FLOW_KINDS][KC_SESSION_STATES] = {
-    /*                       no session           live         stale                ended                store down           weak */
-    [KC_FLOW_NAVIGATION] = { KC_FLOW_LOGIN,       KC_FLOW_GO,  KC_FLOW_LOGIN,       KC_FLOW_LOGIN,       KC_FLOW_UNAVAILABLE, KC_FLOW_LOGIN },
-    [KC_FLOW_API]        = { KC_FLOW_DENY,        KC_FLOW_GO,  KC_FLOW_DENY,        KC_FLOW_DENY,        KC_FLOW_UNAVAILABLE, KC_FLOW_DENY },
-    [KC_FLOW_OPEN]       = { KC_FLOW_GO_NAMELESS, KC_FLOW_GO,  KC_FLOW_GO_NAMELESS, KC_FLOW_GO_NAMELESS, KC_FLOW_UNAVAILABLE, KC_FLOW_GO_NAMELESS },
-    [KC_FLOW_CALLBACK]   = { KC_FLOW_LOGIN,       KC_FLOW_RETURN, KC_FLOW_LOGIN,    KC_FLOW_LOGIN,       KC_FLOW_UNAVAILABLE, KC_FLOW_LOGIN },
-    [KC_FLOW_LOGOUT]     = { KC_FLOW_LEAVE,       KC_FLOW_END, KC_FLOW_END,         KC_FLOW_LEAVE,       KC_FLOW_UNAVAILABLE, KC_FLOW_END },
-    [KC_FLOW_SUBREQUEST] = { KC_FLOW_DENY,        KC_FLOW_GO,  KC_FLOW_DENY,        KC_FLOW_DENY,        KC_FLOW_UNAVAILABLE, KC_FLOW_DENY },
+    /*                       no session           live         stale                ended                store down           weak                 refused */
+    [KC_FLOW_NAVIGATION] = { KC_FLOW_LOGIN,       KC_FLOW_GO,  KC_FLOW_LOGIN,       KC_FLOW_LOGIN,       KC_FLOW_UNAVAILABLE, KC_FLOW_LOGIN,       KC_FLOW_DENY },
+    [KC_FLOW_API]        = { KC_FLOW_DENY,        KC_FLOW_GO,  KC_FLOW_DENY,        KC_FLOW_DENY,        KC_FLOW_UNAVAILABLE, KC_FLOW_DENY,        KC_FLOW_DENY },
+    [KC_FLOW_OPEN]       = { KC_FLOW_GO_NAMELESS, KC_FLOW_GO,  KC_FLOW_GO_NAMELESS, KC_FLOW_GO_NAMELESS, KC_FLOW_UNAVAILABLE, KC_FLOW_GO_NAMELESS, KC_FLOW_DENY },
+    [KC_FLOW_CALLBACK]   = { KC_FLOW_LOGIN,       KC_FLOW_RETURN, KC_FLOW_LOGIN,    KC_FLOW_LOGIN,       KC_FLOW_UNAVAILABLE, KC_FLOW_LOGIN,       KC_FLOW_DENY },
+    [KC_FLOW_LOGOUT]     = { KC_FLOW_LEAVE,       KC_FLOW_END, KC_FLOW_END,         KC_FLOW_LEAVE,       KC_FLOW_UNAVAILABLE, KC_FLOW_END,         KC_FLOW_DENY },
+    [KC_FLOW_SUBREQUEST] = { KC_FLOW_DENY,        KC_FLOW_GO,  KC_FLOW_DENY,        KC_FLOW_DENY,        KC_FLOW_UNAVAILABLE, KC_FLOW_DENY,        KC_FLOW_DENY },
 };
 /* clang-format on */
 

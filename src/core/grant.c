@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "claims_merge.h"
+
 enum {
     EARLY_SHARE = 4, /* tokens are renewed when this part of their time is left */
     EARLY_MAX = 60,  /* seconds: but not earlier than this */
@@ -70,7 +72,7 @@ static kc_rc_t add_userinfo(kc_grant_t *grant, kc_err_t *err)
                            kc_json_member_string(grant->id_token.claims, "sub"), grant->pool,
                            &userinfo, err);
     if (rc == KC_OK)
-        grant->claims = kc_claims_merge(grant->id_token.claims, userinfo, grant->pool);
+        grant->claims = kc_claims_merge_userinfo(grant->id_token.claims, userinfo, grant->pool);
     return rc;
 }
 
@@ -123,8 +125,7 @@ kc_rc_t kc_grant_save(const kc_grant_t *grant, const kc_pack_t *before, kc_sessi
     return kc_pack_close(&contents, grant->pool, &session->packed, err);
 }
 
-static void describe_identity(const kc_identity_t *identity, apr_pool_t *pool,
-                              kc_session_t *session)
+void kc_grant_name(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session)
 {
     session->sub = identity->sub;
     session->sid = identity->sid;
@@ -148,7 +149,7 @@ kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *er
                                 &identity, &grant->dropped, err);
     if (rc != KC_OK)
         return rc;
-    describe_identity(&identity, grant->pool, session);
+    kc_grant_name(&identity, grant->pool, session);
     session->auth_time = integer(grant->id_token.claims, "auth_time");
     session->acr = kc_json_member_string(grant->id_token.claims, "acr");
     if (!session->acr)

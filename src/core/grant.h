@@ -34,6 +34,8 @@ kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err);
  * configured. KC_REFUSED: no identity can be made of the claims; KC_DOWN: userinfo does not answer.
  */
 kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *err);
+/* Puts who somebody is into a session; texts are the identity's, lists in pool. */
+void kc_grant_name(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session);
 /* Of a refresh without an ID token, which providers may give: keeps the ID token and claims of
  * before, for as long as the new access token lasts (300 s when that is not told). */
 kc_rc_t kc_grant_extend(const kc_grant_t *grant, const kc_pack_t *before, kc_session_t *session,

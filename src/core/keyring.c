@@ -9,12 +9,13 @@
 #include <string.h>
 
 #include "crypto.h"
+#include "keyring_fetch.h"
 #include "keyring_shared.h"
 
 enum {
-    RETRY_SECONDS = 1,
-    RETRY_STALE_SECONDS = KC_KEYRING_SHARED_FAILURE_SECONDS,
-    RETRY_BACKGROUND_SECONDS = 10, /* less: requests need not try while the background does */
+    RETRY_MS = 500,
+    RETRY_STALE_MS = KC_KEYRING_SHARED_FAILURE_SECONDS * 1000,
+    RETRY_BACKGROUND_MS = 10000, /* less: requests need not try while the background does */
     EARLY = 5, /* the background fetches when less than a fifth of the age is left */
     POLL_MS = 25,
     LINE_SIZE = 2 * KC_ERR_DETAIL_SIZE
@@ -44,8 +45,8 @@ struct kc_keyring_t {
     holder_t *current;
     int is_fetching;
     unsigned int rounds; /* of fetching */
-    int64_t failed_at;
-    kc_err_t failure; /* of the last try; none when it went well */
+    int64_t failed_at;   /* milliseconds since 1970 */
+    kc_err_t failure;    /* of the last try; none when it went well */
     int is_failure_own;
 };
 
@@ -53,14 +54,14 @@ struct kc_keyring_t {
 typedef struct attempt_t {
     kc_http_t *http;
     int64_t young;  /* seconds: others' documents below this age will do */
-    int64_t retry;  /* seconds: nobody tries so soon after a failure */
+    int64_t retry;  /* milliseconds: nobody tries so soon after a failure */
     int is_patient; /* worth waiting for the child that is at it */
 } attempt_t;
 
 typedef struct outcome_t {
-    holder_t *fresh; /* may be there also after a failure: old ones for a child without any */
-    int64_t failed_at;
-    int is_own; /* tried by this child */
+    holder_t *fresh;   /* may be there also after a failure: old ones for a child without any */
+    int64_t failed_at; /* milliseconds since 1970 */
+    int is_own;        /* tried by this child */
     kc_err_t err;
 } outcome_t;
 
@@ -93,6 +94,11 @@ static void hold(holder_t *holder, apr_pool_t *pool, const kc_keyring_snapshot_t
 static int64_t now(const kc_keyring_t *keyring)
 {
     return keyring->env->now(keyring->env->context);
+}
+
+static int64_t now_ms(const kc_keyring_t *keyring)
+{
+    return keyring->env->now_ms(keyring->env->context);
 }
 
 /* How old a snapshot may be when nothing younger is to be had. */
@@ -136,45 +142,6 @@ static kc_rc_t make_holder(const kc_keyring_t *keyring, const kc_keyring_documen
     return KC_OK;
 }
 
-static kc_rc_t fetch_document(kc_http_t *http, const char *url, apr_pool_t *pool, kc_bytes_t *out,
-                              kc_err_t *err)
-{
-    kc_http_request_t request = {url, NULL, NULL};
-    kc_http_response_t response;
-    kc_rc_t rc = http->perform(http, &request, pool, &response, err);
-
-    if (rc != KC_OK)
-        return rc;
-    if (response.status != 200)
-        return KC_FAIL(err, KC_DOWN,
-                       response.status == 404 ? KC_ERR_DISCOVERY : KC_ERR_PROVIDER_DOWN,
-                       "%.160s answered with status %d%s", url, response.status,
-                       response.status == 404 ? ": check KeycloakIssuer" : "");
-    out->data = (const unsigned char *)response.body;
-    out->len = response.body_len;
-    return KC_OK;
-}
-
-static kc_rc_t fetch_documents(const kc_keyring_t *keyring, kc_http_t *http, apr_pool_t *pool,
-                               kc_keyring_documents_t *out, kc_err_t *err)
-{
-    kc_provider_t *provider;
-    const char *url;
-    kc_rc_t rc = kc_provider_discovery_url(keyring->conf, pool, &url, err);
-
-    if (rc == KC_OK)
-        rc = fetch_document(http, url, pool, &out->metadata, err);
-    if (rc == KC_OK)
-        rc = kc_provider_parse(keyring->conf, (const char *)out->metadata.data, out->metadata.len,
-                               pool, &provider, err);
-    if (rc == KC_OK) {
-        kc_keyring_shared_prolong_lease(&keyring->shared);
-        rc = fetch_document(http, provider->jwks_uri, pool, &out->keys, err);
-    }
-    out->fetched = now(keyring);
-    return rc;
-}
-
 /* --- one try, for all children of this host --- */
 
 /* That too many wait here, or that this child ends, is no failure of the provider's. */
@@ -183,7 +150,7 @@ static kc_rc_t fetch(const kc_keyring_t *keyring, kc_http_t *http, apr_pool_t *p
 {
     const kc_keyring_shared_t *shared = &keyring->shared;
     kc_keyring_documents_t documents;
-    kc_rc_t rc = fetch_documents(keyring, http, pool, &documents, &outcome->err);
+    kc_rc_t rc = kc_keyring_fetch_documents(shared, http, pool, &documents, &outcome->err);
 
     if (rc == KC_OK)
         rc = make_holder(keyring, &documents, &outcome->fresh, &outcome->err);
@@ -193,7 +160,7 @@ static kc_rc_t fetch(const kc_keyring_t *keyring, kc_http_t *http, apr_pool_t *p
     } else if (outcome->err.reason != KC_ERR_PROVIDER_BUSY) {
         kc_keyring_shared_put_failure(shared, &outcome->err, pool);
     }
-    outcome->failed_at = now(keyring);
+    outcome->failed_at = now_ms(keyring);
     outcome->is_own = 1;
     return rc;
 }
@@ -239,7 +206,7 @@ static kc_rc_t look(const kc_keyring_t *keyring, const attempt_t *attempt,
 {
     const kc_keyring_shared_t *shared = &keyring->shared;
     int is_ours = kc_keyring_shared_take_lease(shared, pool);
-    int64_t retry = is_ours ? attempt->retry : KC_KEYRING_SHARED_FAILURE_SECONDS;
+    int64_t retry = is_ours ? attempt->retry : RETRY_STALE_MS;
     kc_rc_t rc = KC_MISS;
 
     if (adopt(keyring, known, attempt->young, pool, &outcome->fresh))
@@ -304,7 +271,7 @@ static kc_rc_t renew_unlocked(kc_keyring_t *keyring, const attempt_t *attempt, o
     kc_rc_t rc;
 
     memset(outcome, 0, sizeof(*outcome));
-    outcome->failed_at = now(keyring);
+    outcome->failed_at = now_ms(keyring);
     keyring->is_fetching = 1;
     apr_thread_mutex_unlock(keyring->mutex);
     rc = renew(keyring, attempt, old ? &old->snapshot : NULL, outcome);
@@ -345,10 +312,10 @@ static int has_failed(const kc_keyring_t *keyring)
     return keyring->failure.reason != KC_ERR_NONE;
 }
 
-static int has_failed_within(const kc_keyring_t *keyring, int64_t seconds)
+static int has_failed_within(const kc_keyring_t *keyring, int64_t milliseconds)
 {
     return has_failed(keyring) &&
-           kc_keyring_shared_is_within(keyring->env, keyring->failed_at, seconds);
+           kc_keyring_shared_is_within_ms(keyring->env, keyring->failed_at, milliseconds);
 }
 
 /* Waits until the thread that fetches is done; not when too many wait already: a provider that
@@ -392,7 +359,7 @@ static void freshen(kc_keyring_t *keyring)
 {
     int is_ready = is_usable(keyring);
     attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl,
-                         is_ready ? RETRY_STALE_SECONDS : RETRY_SECONDS, !is_ready};
+                         is_ready ? RETRY_STALE_MS : RETRY_MS, !is_ready};
     outcome_t outcome;
 
     if (is_young(keyring, attempt.young))
@@ -433,12 +400,30 @@ kc_rc_t kc_keyring_get(kc_keyring_t *keyring, apr_pool_t *pool, const kc_keyring
     return rc;
 }
 
+kc_rc_t kc_keyring_probe(kc_keyring_t *keyring, kc_http_t *http, kc_err_t *err)
+{
+    attempt_t attempt = {http, keyring->conf->metadata_ttl, RETRY_MS, 0};
+    outcome_t outcome;
+    kc_rc_t rc = KC_OK;
+
+    apr_thread_mutex_lock(keyring->mutex);
+    if (!is_usable(keyring))
+        take_over(keyring);
+    if (!is_usable(keyring) && http && !keyring->is_fetching &&
+        !has_failed_within(keyring, attempt.retry))
+        (void)renew_unlocked(keyring, &attempt, &outcome);
+    if (!is_usable(keyring))
+        rc = fail(keyring, err);
+    apr_thread_mutex_unlock(keyring->mutex);
+    return rc;
+}
+
 /* One fetch for an unknown kid. What another child has fetched since costs no call, so it is looked
  * for first and does not count against the limit. */
 static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *known, int is_foreign,
                           apr_pool_t *pool)
 {
-    attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl, RETRY_SECONDS, 1};
+    attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl, RETRY_MS, 1};
     outcome_t outcome;
     kc_keyring_documents_t shared;
 
@@ -549,12 +534,14 @@ static void report(kc_keyring_t *keyring, const report_t *fresh, const char *det
 void kc_keyring_refresh(kc_keyring_t *keyring, kc_http_t *http)
 {
     int64_t ttl = keyring->conf->metadata_ttl;
-    attempt_t attempt = {http, ttl - ttl / EARLY, RETRY_BACKGROUND_SECONDS, 0};
+    attempt_t attempt = {http, ttl - ttl / EARLY, RETRY_MS, 0};
     outcome_t outcome;
     report_t fresh;
     kc_err_t failure;
 
     apr_thread_mutex_lock(keyring->mutex);
+    if (is_usable(keyring))
+        attempt.retry = RETRY_BACKGROUND_MS;
     if (!keyring->is_fetching && !is_young(keyring, attempt.young) &&
         !has_failed_within(keyring, attempt.retry))
         (void)renew_unlocked(keyring, &attempt, &outcome);

@@ -33,18 +33,24 @@ kc_rc_t kc_keyring_create(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t
  * older than KeycloakMetadataTTL; keeps the old one up to KeycloakMetadataStale while fetching
  * fails. At most one thread of all children of the host fetches: the others go on with the old
  * snapshot or, without one, wait for the fetch (with a deadline, and each at a place of env's
- * gate). After a failed fetch nobody tries for a second, or for 15 when there are old ones to go on
- * with, and nobody waits for another's next try. KC_DOWN with the reason (KC_ERR_PROVIDER_DOWN,
- * DISCOVERY…, KEYS) when there is nothing to give, and with KC_ERR_PROVIDER_BUSY at once when the
- * gate is full. Thread safe; holds no lock across I/O. */
+ * gate). After a failed fetch nobody tries for half a second, or for 15 when there are old ones to
+ * go on with, and nobody waits for another's next try. KC_DOWN with the reason
+ * (KC_ERR_PROVIDER_DOWN, DISCOVERY…, KEYS) when there is nothing to give, and with
+ * KC_ERR_PROVIDER_BUSY at once when the gate is full. Thread safe; holds no lock across I/O. */
 kc_rc_t kc_keyring_get(kc_keyring_t *keyring, apr_pool_t *pool, const kc_keyring_snapshot_t **out,
                        kc_err_t *err);
 
-/* What keeps the snapshot young, so that no request has to: called about each second by one thread
- * of a child, it fetches over http (with a gate of its own: requests and it must not keep each
- * other from theirs) when four fifths of KeycloakMetadataTTL are over, and 10 seconds after a
- * failure; takes over what another child fetched; waits for nobody else. Logs over env when
- * fetching begins or ceases to fail. */
+/* For a probe: KC_OK when there is a snapshot that kc_keyring_get would go on with, however old;
+ * else the reason. Without one it takes over what another child has fetched, or fetches over http
+ * (NULL: does not), as rarely as get; it waits for nobody else who fetches, and is then KC_DOWN
+ * with KC_ERR_PROVIDER_BUSY or why the fetch before failed. */
+kc_rc_t kc_keyring_probe(kc_keyring_t *keyring, kc_http_t *http, kc_err_t *err);
+
+/* What keeps the snapshot young, so that no request has to: called several times a second by one
+ * thread of a child, it fetches over http (with a gate of its own: requests and it must not keep
+ * each other from theirs) when four fifths of KeycloakMetadataTTL are over, and 10 seconds after a
+ * failure, or half a second when nothing is left to go on with; takes over what another child
+ * fetched; waits for nobody else. Logs over env when fetching begins or ceases to fail. */
 void kc_keyring_refresh(kc_keyring_t *keyring, kc_http_t *http);
 
 /* The key for a token's alg and kid. An unknown kid leads to one fetch, at most once a minute for

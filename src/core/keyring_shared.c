@@ -60,6 +60,18 @@ int kc_keyring_shared_is_within(const kc_env_t *env, int64_t since, int64_t seco
     return passed >= -CLOCK_SLACK_SECONDS && passed < seconds;
 }
 
+static int64_t now_ms(const kc_env_t *env)
+{
+    return env->now_ms(env->context);
+}
+
+int kc_keyring_shared_is_within_ms(const kc_env_t *env, int64_t since_ms, int64_t milliseconds)
+{
+    int64_t passed = now_ms(env) - since_ms;
+
+    return passed >= -CLOCK_SLACK_SECONDS * 1000 && passed < milliseconds;
+}
+
 /* --- documents --- */
 
 void kc_keyring_shared_put(const kc_keyring_shared_t *shared,
@@ -107,17 +119,16 @@ int kc_keyring_shared_get(const kc_keyring_shared_t *shared, apr_pool_t *pool,
 void kc_keyring_shared_put_failure(const kc_keyring_shared_t *shared, const kc_err_t *failure,
                                    apr_pool_t *pool)
 {
-    int64_t failed_at = now(shared->env);
+    int64_t expires_at = now(shared->env) + KC_KEYRING_SHARED_FAILURE_SECONDS;
     kc_bytes_t value;
     kc_buf_t buf;
 
     kc_buf_init(&buf, KC_STORE_VALUE_MAX, pool);
-    kc_buf_put_u64(&buf, (uint64_t)failed_at);
+    kc_buf_put_u64(&buf, (uint64_t)now_ms(shared->env));
     kc_buf_put_u32(&buf, (uint32_t)failure->reason);
     kc_buf_put(&buf, failure->detail, strlen(failure->detail));
     if (kc_buf_bytes(&buf, &value) == KC_OK)
-        (void)kc_store_put(shared->env->host, shared->failure, value,
-                           failed_at + KC_KEYRING_SHARED_FAILURE_SECONDS, NULL);
+        (void)kc_store_put(shared->env->host, shared->failure, value, expires_at, NULL);
 }
 
 void kc_keyring_shared_drop_failure(const kc_keyring_shared_t *shared)
@@ -125,7 +136,7 @@ void kc_keyring_shared_drop_failure(const kc_keyring_shared_t *shared)
     (void)kc_store_drop(shared->env->host, shared->failure, NULL);
 }
 
-int kc_keyring_shared_get_failure(const kc_keyring_shared_t *shared, int64_t seconds,
+int kc_keyring_shared_get_failure(const kc_keyring_shared_t *shared, int64_t milliseconds,
                                   apr_pool_t *pool, int64_t *failed_at, kc_err_t *failure)
 {
     kc_reader_t reader;
@@ -136,7 +147,7 @@ int kc_keyring_shared_get_failure(const kc_keyring_shared_t *shared, int64_t sec
     *failed_at = (int64_t)kc_buf_read_u64(&reader);
     reason = kc_buf_read_u32(&reader);
     if (reader.is_short || !reason || reason >= KC_ERR_COUNT ||
-        !kc_keyring_shared_is_within(shared->env, *failed_at, seconds))
+        !kc_keyring_shared_is_within_ms(shared->env, *failed_at, milliseconds))
         return 0;
     (void)KC_FAIL(failure, KC_DOWN, (kc_reason_t)reason, "%.*s", (int)reader.rest.len,
                   (const char *)reader.rest.data);

@@ -43,6 +43,7 @@ kc_rc_t kc_keyring_shared_init(const kc_conf_t *conf, const kc_env_t *env, apr_p
 /* 1 when since (seconds since 1970) is less than so many seconds ago. What lies in the future is
  * not: the clock was set back, and nothing may last longer for that. */
 int kc_keyring_shared_is_within(const kc_env_t *env, int64_t since, int64_t seconds);
+int kc_keyring_shared_is_within_ms(const kc_env_t *env, int64_t since_ms, int64_t milliseconds);
 
 /* Shares documents until expires_at. Too large to share: each child fetches its own. */
 void kc_keyring_shared_put(const kc_keyring_shared_t *shared,
@@ -56,8 +57,9 @@ int kc_keyring_shared_get(const kc_keyring_shared_t *shared, apr_pool_t *pool,
 void kc_keyring_shared_put_failure(const kc_keyring_shared_t *shared, const kc_err_t *failure,
                                    apr_pool_t *pool);
 void kc_keyring_shared_drop_failure(const kc_keyring_shared_t *shared);
-/* 1 when the last fetch failed less than so many seconds ago: when and why. */
-int kc_keyring_shared_get_failure(const kc_keyring_shared_t *shared, int64_t seconds,
+/* 1 when the last fetch failed less than so many milliseconds ago: when (also in milliseconds) and
+ * why. */
+int kc_keyring_shared_get_failure(const kc_keyring_shared_t *shared, int64_t milliseconds,
                                   apr_pool_t *pool, int64_t *failed_at, kc_err_t *failure);
 
 /* The right to fetch, for one child at a time: it ends by itself a little after one exchange's

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "transform.h"
 #include "url.h"
 
 static const char login_name[] = "keycloak_login_";
@@ -29,6 +30,26 @@ static void put_headers(kc_buf_t *buf, const apr_array_header_t *pairs)
         put_field(buf, APR_ARRAY_IDX(pairs, i, kc_conf_pair_t).name);
         put_field(buf, APR_ARRAY_IDX(pairs, i, kc_conf_pair_t).value);
     }
+}
+
+static void put_transform(kc_buf_t *buf, const apr_array_header_t *list, int place)
+{
+    const kc_transform_t *transform =
+        list && place < list->nelts ? &APR_ARRAY_IDX(list, place, kc_transform_t) : NULL;
+
+    put_field(buf, transform ? transform->pattern : "none");
+    put_field(buf, transform ? transform->replacement : "none");
+}
+
+/* Behind the headers, whose names are never empty. */
+static void put_further_transforms(kc_buf_t *buf, const apr_array_header_t *list)
+{
+    int i;
+
+    if (list && list->nelts > 1)
+        put_field(buf, "");
+    for (i = 1; list && i < list->nelts; i++)
+        put_transform(buf, list, i);
 }
 
 /* KC_RP_ID_SIZE bytes that stand for what is in buf. */
@@ -57,11 +78,11 @@ static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *i
     put_field(&buf, conf->client_id);
     put_field(&buf, conf->user_claim);
     put_field(&buf, conf->user_prefix);
-    put_field(&buf, conf->user_transform ? conf->user_transform->pattern : "none");
-    put_field(&buf, conf->user_transform ? conf->user_transform->replacement : "none");
+    put_transform(&buf, conf->user_transforms, 0);
     put_field(&buf, conf->groups_claim);
     kc_buf_put_u8(&buf, (uint8_t)(conf->verified_email != 0));
     put_headers(&buf, conf->headers);
+    put_further_transforms(&buf, conf->user_transforms);
     return fingerprint(&buf, id, err);
 }
 
@@ -94,6 +115,26 @@ static kc_rc_t make_scope(kc_rp_t *rp, kc_err_t *err)
     if (rc == KC_OK)
         memcpy(rp->scope, bytes, sizeof(rp->scope));
     return rc;
+}
+
+/* Which bearer tokens are taken is part of what a view of one means. */
+static kc_rc_t make_bearer_scope(kc_rp_t *rp, apr_pool_t *pool, kc_err_t *err)
+{
+    const apr_array_header_t *lists[] = {rp->conf->audience, rp->conf->algorithms};
+    kc_buf_t buf;
+    size_t i;
+    int k;
+
+    kc_buf_init(&buf, KC_SEAL_MAX, pool);
+    put_field(&buf, "bearer");
+    kc_buf_put(&buf, rp->scope, sizeof(rp->scope));
+    kc_buf_put_u8(&buf, (uint8_t)rp->conf->bearer);
+    for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        kc_buf_put_u32(&buf, lists[i] ? (uint32_t)lists[i]->nelts : 0);
+        for (k = 0; lists[i] && k < lists[i]->nelts; k++)
+            put_field(&buf, APR_ARRAY_IDX(lists[i], k, const char *));
+    }
+    return fingerprint(&buf, rp->bearer_scope, err);
 }
 
 static void make_names(const kc_conf_t *conf, int is_https, apr_pool_t *pool, kc_rp_names_t *names)
@@ -144,6 +185,8 @@ kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool
         rc = make_realm(conf, pool, rp->realm, err);
     if (rc == KC_OK)
         rc = make_scope(rp, err);
+    if (rc == KC_OK)
+        rc = make_bearer_scope(rp, pool, err);
     if (rc == KC_OK)
         rc = kc_rp_store_key(rp, rp->keys->key[0], "refresh pause", kc_buf_text("all"), rp->pause,
                              err);

@@ -426,18 +426,13 @@ static kc_session_state_t from_view(visit_t *visit, kc_session_t *session, kc_er
 static void put_view(const visit_t *visit, const kc_session_t *session, const kc_store_item_t *item,
                      int64_t idle_end)
 {
-    const kc_bytes_t nothing = {NULL, 0};
     kc_cache_t *cache = visit->rp->env->cache;
     kc_cache_view_t view = {{NULL, 0}, visit->now_ms, idle_end, "", ""};
     kc_session_t bare = *session;
-    kc_pack_t contents;
 
     if (!cache)
         return;
-    if (visit->rp->keeps_claims &&
-        kc_session_contents_get(session, visit->pool, &contents, NULL) == KC_OK)
-        bare.claims = kc_session_contents_text(&contents, visit->pool);
-    bare.packed = nothing;
+    kc_session_contents_view(visit->rp, session, visit->pool, &bare);
     memcpy(view.key, visit->key, KC_CACHE_KEY_SIZE);
     kc_cache_stamp(cache, item->value, view.stamp);
     if (kc_session_form_write(&bare, visit->pool, &view.bytes, NULL) == KC_OK)

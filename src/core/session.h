@@ -22,6 +22,7 @@ typedef enum {
     KC_SESSION_UNKNOWN, /* the store does not answer */
     KC_SESSION_WEAK,    /* live, but not signed in as strongly or lately as the place asks; the glue
                            finds that out */
+    KC_SESSION_REFUSED, /* a bearer token that does not do, whatever session there is besides */
     KC_SESSION_STATES
 } kc_session_state_t;
 

@@ -22,7 +22,7 @@ kc_rc_t kc_session_contents_get(const kc_session_t *session, apr_pool_t *pool, k
 {
     kc_bytes_t packed = session->packed;
 
-    if (!packed.len && session->rp) {
+    if (!packed.len && session->rp && !session->is_bearer) {
         kc_rc_t rc = fetch_packed(session, pool, &packed, err);
 
         if (rc != KC_OK)
@@ -37,8 +37,27 @@ const char *kc_session_contents_id_token(const kc_session_t *session, apr_pool_t
 {
     kc_pack_t contents;
 
+    if (session->id_token)
+        return session->id_token;
     return kc_session_contents_get(session, pool, &contents, NULL) == KC_OK ? contents.id_token
                                                                             : NULL;
+}
+
+void kc_session_contents_view(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
+                              kc_session_t *view)
+{
+    const kc_bytes_t nothing = {NULL, 0};
+    kc_pack_t contents;
+
+    view->packed = view->claims = nothing;
+    view->id_token = NULL;
+    if ((!rp->keeps_claims && !rp->conf->id_token_header) ||
+        kc_session_contents_get(session, pool, &contents, NULL) != KC_OK)
+        return;
+    if (rp->keeps_claims)
+        view->claims = kc_session_contents_text(&contents, pool);
+    if (rp->conf->id_token_header)
+        view->id_token = contents.id_token;
 }
 
 kc_bytes_t kc_session_contents_text(const kc_pack_t *contents, apr_pool_t *pool)

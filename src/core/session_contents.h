@@ -15,7 +15,11 @@
  * KC_REFUSED: they cannot be read. */
 kc_rc_t kc_session_contents_get(const kc_session_t *session, apr_pool_t *pool, kc_pack_t *contents,
                                 kc_err_t *err);
-/* The ID token in compact form, for id_token_hint, in pool; NULL when it cannot be had. */
+/* Gives a view of the session what its relying party wants one to have of these: the claims, the ID
+ * token, or nothing; in pool. */
+void kc_session_contents_view(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
+                              kc_session_t *view);
+/* The ID token in compact form, in pool or where a view has it; NULL when it cannot be had. */
 const char *kc_session_contents_id_token(const kc_session_t *session, apr_pool_t *pool);
 /* The session's claims as JSON, parsed anew at each call; NULL when they cannot be had. */
 const kc_json_t *kc_session_contents_claims(const kc_session_t *session, apr_pool_t *pool);

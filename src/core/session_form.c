@@ -10,7 +10,8 @@
  * Big endian: version (1), kind of the tail (1), slot (1), created, expires, token_expires,
  * auth_time, refresh_at (4 each), ten lengths (2 each) and the tail's (4), sub_seen (8),
  * sub_mark, sid_mark (32 each), the texts sub, sid, user, email, acr, groups, the lists headers,
- * group_list, realm_roles, client_roles, and the tail. Each length counts a closing NUL (a list: of
+ * group_list, realm_roles, client_roles, and the tail, which may be an ID token with its NUL, and
+ * claims. Each length counts a closing NUL (a list: of
  * each of its texts), so that a request uses the texts where they lie.
  */
 
@@ -27,7 +28,7 @@ enum {
 };
 
 /* What stands behind the texts. */
-typedef enum { TAIL_NOTHING, TAIL_PACKED, TAIL_CLAIMS, TAIL_KINDS } tail_t;
+typedef enum { TAIL_NOTHING, TAIL_PACKED, TAIL_CLAIMS, TAIL_ID_TOKEN, TAIL_KINDS } tail_t;
 
 /* ---------------------------------------------------------------- writing */
 
@@ -57,6 +58,15 @@ static kc_bytes_t list_part(const kc_session_list_t *list)
     return part;
 }
 
+static tail_t tail_kind(const kc_session_t *session)
+{
+    if (session->packed.len)
+        return TAIL_PACKED;
+    if (session->id_token)
+        return TAIL_ID_TOKEN;
+    return session->claims.len ? TAIL_CLAIMS : TAIL_NOTHING;
+}
+
 kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *out,
                               kc_err_t *err)
 {
@@ -66,8 +76,10 @@ kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_
         text_part(session->acr),          text_part(session->groups),
         list_part(&session->headers),     list_part(&session->group_list),
         list_part(&session->realm_roles), list_part(&session->client_roles)};
-    const kc_bytes_t *tail = session->packed.len ? &session->packed : &session->claims;
-    tail_t kind = session->packed.len ? TAIL_PACKED : tail->len ? TAIL_CLAIMS : TAIL_NOTHING;
+    tail_t kind = tail_kind(session);
+    const kc_bytes_t nothing = {NULL, 0};
+    kc_bytes_t token = kind == TAIL_ID_TOKEN ? text_part(session->id_token) : nothing;
+    const kc_bytes_t *tail = kind == TAIL_PACKED ? &session->packed : &session->claims;
     kc_buf_t buf;
     size_t i;
 
@@ -87,12 +99,13 @@ kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_
     put_time(&buf, session->refresh_at);
     for (i = 0; i < TEXTS + LISTS; i++)
         kc_buf_put_u16(&buf, (uint16_t)parts[i].len);
-    kc_buf_put_u32(&buf, (uint32_t)tail->len);
+    kc_buf_put_u32(&buf, (uint32_t)(token.len + tail->len));
     kc_buf_put_u64(&buf, (uint64_t)session->sub_seen);
     put_name(&buf, session->sub_mark);
     put_name(&buf, session->sid_mark);
     for (i = 0; i < TEXTS + LISTS; i++)
         kc_buf_put(&buf, parts[i].data, parts[i].len);
+    kc_buf_put(&buf, token.data, token.len);
     kc_buf_put(&buf, tail->data, tail->len);
     if (kc_buf_bytes(&buf, out) != KC_OK)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_STORE_VALUE, "the session is over %d bytes",
@@ -151,10 +164,29 @@ static int read_parts(const unsigned char *lengths, kc_bytes_t *rest, kc_session
     return 1;
 }
 
+/* 0 when it is of a kind that it cannot be. */
+static int read_tail(int kind, kc_bytes_t tail, kc_session_t *out)
+{
+    const kc_bytes_t nothing = {NULL, 0};
+    const unsigned char *end;
+
+    out->packed = kind == TAIL_PACKED ? tail : nothing;
+    out->claims = kind == TAIL_CLAIMS ? tail : nothing;
+    out->id_token = NULL;
+    if (kind != TAIL_ID_TOKEN)
+        return kind < TAIL_KINDS && (kind == TAIL_NOTHING) == (tail.len == 0);
+    end = tail.len ? memchr(tail.data, 0, tail.len) : NULL;
+    if (!end || end == tail.data)
+        return 0;
+    out->id_token = (const char *)tail.data;
+    out->claims.data = end + 1;
+    out->claims.len = tail.len - (size_t)(end + 1 - tail.data);
+    return 1;
+}
+
 kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *err)
 {
     const unsigned char *head = compact.data;
-    const kc_bytes_t nothing = {NULL, 0};
     kc_bytes_t tail;
 
     if (compact.len < HEAD_SIZE || head[0] != KC_SESSION_FORM_VERSION)
@@ -172,12 +204,10 @@ kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *er
     out->sid_mark = head + MARKS_AT + KC_SESSION_NAME_SIZE;
     tail.data = head + HEAD_SIZE;
     tail.len = compact.len - HEAD_SIZE;
-    if (!read_parts(head + LENGTHS_AT, &tail, out) || head[1] >= TAIL_KINDS ||
-        (int64_t)tail.len != u32_at(head + TAIL_LENGTH_AT) ||
-        (head[1] == TAIL_NOTHING) != (tail.len == 0))
+    if (!read_parts(head + LENGTHS_AT, &tail, out) ||
+        (int64_t)tail.len != u32_at(head + TAIL_LENGTH_AT) || !read_tail(head[1], tail, out))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_FORMAT, "session of a wrong length");
-    out->packed = head[1] == TAIL_PACKED ? tail : nothing;
-    out->claims = head[1] == TAIL_CLAIMS ? tail : nothing;
+    out->is_bearer = 0;
     out->rp = NULL;
     out->id = NULL;
     out->key[0] = '\0';

@@ -43,13 +43,15 @@ typedef struct kc_session_t {
     kc_session_list_t group_list;
     kc_session_list_t realm_roles;
     kc_session_list_t client_roles;
-    kc_bytes_t packed; /* tokens and claims as pack.h has them: what the store keeps */
-    kc_bytes_t claims; /* JSON text of the claims: what a view has in their place, if anything */
+    kc_bytes_t packed;    /* tokens and claims as pack.h has them: what the store keeps */
+    kc_bytes_t claims;    /* JSON text of the claims: what a view has in their place, if anything */
+    const char *id_token; /* in compact form, of a view that is to have it; NULL: none */
     /* Where it was found, and the rest of one that a view was made of; not part of the form. */
     const kc_rp_t *rp;
     const unsigned char *id;        /* KC_SESSION_ID_SIZE bytes */
     char key[KC_STORE_KEY_LEN + 1]; /* in the store */
     int64_t idle_end;               /* when it ends unless it is used; 0: not known */
+    int is_bearer; /* made of a bearer token (bearer.h): it is in no store, and ends with that */
 } kc_session_t;
 
 /* Writes the compact form; KC_REFUSED with KC_ERR_STORE_VALUE when a text, a list or the whole is

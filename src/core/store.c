@@ -99,3 +99,11 @@ kc_rc_t kc_store_drop(kc_store_t *store, const char *key, kc_err_t *err)
 
     return rc == KC_OK ? store->vtable->drop(store, key, err) : rc;
 }
+
+kc_rc_t kc_store_probe(kc_store_t *store, apr_pool_t *pool, kc_err_t *err)
+{
+    static const char nobodys[] = /* no digest of anything that is known */
+        "0000000000000000000000000000000000000000000000000000000000000000";
+
+    return store->vtable->probe ? store->vtable->probe(store, nobodys, pool, err) : KC_OK;
+}

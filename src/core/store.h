@@ -49,6 +49,8 @@ typedef struct kc_store_vtable_t {
     kc_rc_t (*touch)(kc_store_t *store, const char *key, int64_t expires_at, kc_err_t *err);
     /* Deletes: KC_OK also when it was absent. */
     kc_rc_t (*drop)(kc_store_t *store, const char *key, kc_err_t *err);
+    /* Whether it answers, see kc_store_probe. NULL: it always does. */
+    kc_rc_t (*probe)(kc_store_t *store, const char *key, apr_pool_t *pool, kc_err_t *err);
 } kc_store_vtable_t;
 
 struct kc_store_t {
@@ -64,6 +66,9 @@ kc_rc_t kc_store_add(kc_store_t *store, const char *key, kc_bytes_t value, int64
                      kc_err_t *err);
 kc_rc_t kc_store_touch(kc_store_t *store, const char *key, int64_t expires_at, kc_err_t *err);
 kc_rc_t kc_store_drop(kc_store_t *store, const char *key, kc_err_t *err);
+/* KC_OK when somebody answers, asked for a key that nobody has: of several servers one is enough.
+ * KC_DOWN when all fail, or are passed by. */
+kc_rc_t kc_store_probe(kc_store_t *store, apr_pool_t *pool, kc_err_t *err);
 
 /* Shared memory, made before fork and inherited by the children; a child killed at any instruction
  * leaves it usable; full: expired entries of a bucket, then the oldest (written or touched), make

@@ -242,8 +242,15 @@ static kc_rc_t combined_drop(kc_store_t *store, const char *key, kc_err_t *err)
     return of(store)->inner->vtable->drop(of(store)->inner, key, err);
 }
 
-static const kc_store_vtable_t vtable = {"combined",   combined_get,   combined_put,
-                                         combined_add, combined_touch, combined_drop};
+static kc_rc_t combined_probe(kc_store_t *store, const char *key, apr_pool_t *pool, kc_err_t *err)
+{
+    kc_store_t *inner = of(store)->inner;
+
+    return inner->vtable->probe ? inner->vtable->probe(inner, key, pool, err) : KC_OK;
+}
+
+static const kc_store_vtable_t vtable = {"combined",     combined_get,  combined_put,  combined_add,
+                                         combined_touch, combined_drop, combined_probe};
 
 static apr_status_t destroy(void *data)
 {

@@ -395,6 +395,35 @@ static kc_rc_t replicas_get(kc_store_t *store, const char *const *keys, size_t c
     return KC_OK;
 }
 
+/* All are asked at once, wherever the key would be: that one of several does not answer costs a
+ * part of the keys their copies, or nothing; that none does, everything. */
+static kc_rc_t replicas_probe(kc_store_t *store, const char *key, apr_pool_t *pool, kc_err_t *err)
+{
+    replicas_t *replicas = (replicas_t *)(void *)store;
+    reading_t reading = {.replicas = replicas, .keys = &key, .count = 1, .pool = pool};
+    kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
+    size_t i;
+
+    for (i = 0; i < replicas->count; i++) {
+        asked_t *asked = asked_for(&reading, &replicas->nodes[i]);
+
+        if (!asked)
+            continue;
+        asked->get.keys[0] = key;
+        asked->get.count = 1;
+    }
+    run(&reading, &why);
+    for (i = 0; i < reading.asked_count; i++) {
+        if (reading.asked[i]->rc == KC_OK)
+            return KC_OK;
+    }
+    if (!reading.asked_count)
+        return nobody(replicas, key, err);
+    if (err)
+        *err = why;
+    return KC_DOWN;
+}
+
 /* ---------------------------------------------------------------- writing */
 
 /* To as many servers of the key's order as there are copies; a value is dropped wherever it may
@@ -470,8 +499,8 @@ static kc_rc_t replicas_drop(kc_store_t *store, const char *key, kc_err_t *err)
     return write_copies(store, &command, err);
 }
 
-static const kc_store_vtable_t vtable = {"memcached",  replicas_get,   replicas_put,
-                                         replicas_add, replicas_touch, replicas_drop};
+static const kc_store_vtable_t vtable = {"memcached",    replicas_get,  replicas_put,  replicas_add,
+                                         replicas_touch, replicas_drop, replicas_probe};
 
 /* ---------------------------------------------------------------- making */
 

@@ -486,7 +486,8 @@ static kc_rc_t shm_drop(kc_store_t *store, const char *text, kc_err_t *err)
     return KC_OK;
 }
 
-static const kc_store_vtable_t vtable = {"shm", shm_get, shm_put, shm_add, shm_touch, shm_drop};
+static const kc_store_vtable_t vtable = {"shm",     shm_get,  shm_put, shm_add,
+                                         shm_touch, shm_drop, NULL};
 
 /* ---------------------------------------------------------------- making */
 

@@ -53,6 +53,7 @@ static void copy(const kc_session_t *from, apr_pool_t *pool, kc_session_t *out)
     out->rp = from->rp;
     out->id = apr_pmemdup(pool, from->id, KC_SESSION_ID_SIZE);
     memcpy(out->key, from->key, sizeof(out->key));
+    out->is_bearer = from->is_bearer;
     out->sub_seen = from->sub_seen;
     out->sub_mark = apr_pmemdup(pool, from->sub_mark, KC_SESSION_NAME_SIZE);
     out->sid_mark = apr_pmemdup(pool, from->sid_mark, KC_SESSION_NAME_SIZE);
@@ -115,7 +116,7 @@ static void judge(kc_watched_t *watched, const names_t *names, const kc_store_it
 {
     if (items[1].value.data || kc_marks_is_ended(&watched->session, &names->marks, items + 2))
         end(watched, KC_ERR_SIGNED_OUT, "the session was signed out");
-    else if (!items[0].value.data)
+    else if (!items[0].value.data && !watched->session.is_bearer)
         end(watched, KC_ERR_SESSION_IDLE, "no session of that id is stored");
     else
         watched->state = KC_SESSION_LIVE;

@@ -30,9 +30,13 @@ int akc_check_authn_access(request_rec *r)
     return DECLINED;
 }
 
-static kc_flow_kind_t request_kind(request_rec *r)
+static kc_flow_kind_t request_kind(const akc_request_t *request, request_rec *r)
 {
-    switch (akc_config_dir(r)->unauth) {
+    int unauth = akc_config_dir(r)->unauth;
+
+    if (akc_request_is_bearer(request) && unauth != KC_UNAUTH_PASS)
+        unauth = KC_UNAUTH_401;
+    switch (unauth) {
     case KC_UNAUTH_PASS:
         return KC_FLOW_OPEN;
     case KC_UNAUTH_LOGIN:
@@ -56,6 +60,7 @@ static kc_reason_t public_reason(kc_session_state_t state, kc_reason_t reason)
     case KC_ERR_SESSION_MAX:
     case KC_ERR_SIGNED_OUT:
     case KC_ERR_REFRESH_REFUSED:
+    case KC_ERR_INVALID_TOKEN:
         return reason;
     default:
         return state == KC_SESSION_NONE ? KC_ERR_LOGIN_REQUIRED : KC_ERR_SESSION_ENDED;
@@ -106,6 +111,10 @@ static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t sta
                                  .demand = *demand,
                                  .is_step_up = state == KC_SESSION_WEAK};
 
+    if (akc_forward_is_nginx(request)) {
+        akc_forward_point_to_login(request, r, demand);
+        return akc_check_authn_deny(request, r, state);
+    }
     akc_check_authn_log(request, r, state);
     return akc_respond_login(request, r, &wanted);
 }
@@ -128,7 +137,7 @@ static int act(akc_request_t *request, request_rec *r)
 
     (void)akc_request_renewed_session(request, r);
     state = akc_request_judge(request, &demand);
-    kind = kc_flow_is_settled(state) ? KC_FLOW_NAVIGATION : request_kind(r);
+    kind = kc_flow_is_settled(state) ? KC_FLOW_NAVIGATION : request_kind(request, r);
     switch (kc_flow_decide(state, kind)) {
     case KC_FLOW_GO:
         akc_export_identity(request, r);

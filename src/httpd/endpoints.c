@@ -10,12 +10,15 @@ APLOG_USE_MODULE(auth_keycloak);
 static const char handler_name[] = "keycloak-endpoint";
 static const char file_prefix[] = "keycloak:"; /* of what is no file */
 
-/* The part of a path behind KeycloakPrefix; NULL when it is elsewhere. */
+/* The part of a path behind KeycloakPrefix; NULL when it is elsewhere, or below site/, where an
+ * administrator's own pages about signing in and out are. */
 static const char *below_prefix(const akc_server_t *server, const char *path)
 {
     size_t len = strlen(server->conf->prefix);
 
-    return strncmp(path, server->conf->prefix, len) == 0 ? path + len : NULL;
+    if (strncmp(path, server->conf->prefix, len) != 0 || strncmp(path + len, "site/", 5) == 0)
+        return NULL;
+    return path + len;
 }
 
 int akc_endpoints_is_callback(const akc_server_t *server, const char *path)
@@ -32,7 +35,8 @@ int akc_endpoints_is_ours(const akc_server_t *server, const request_rec *r)
  * names are translated, it is of the server's settings alone. */
 const char *akc_endpoints_configured(request_rec *r)
 {
-    static const char *const ours[] = {AKC_ENDPOINTS_SESSIONS, AKC_ENDPOINTS_JUDGE};
+    static const char *const ours[] = {AKC_ENDPOINTS_SESSIONS, AKC_ENDPOINTS_JUDGE,
+                                       AKC_ENDPOINTS_HEALTH};
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     const char *name = NULL, *error = NULL;
     size_t i;
@@ -50,12 +54,15 @@ const char *akc_endpoints_configured(request_rec *r)
 static const char *handler_of(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
+    const char *configured;
 
-    if (!request)
-        return NULL;
-    if (akc_endpoints_is_ours(request->server, r))
+    if (request && akc_endpoints_is_ours(request->server, r))
         return handler_name;
-    return akc_endpoints_configured(r);
+    configured = akc_endpoints_configured(r);
+    /* the health of all servers may be asked for at one where the module is off */
+    if (!request && configured && strcmp(configured, AKC_ENDPOINTS_HEALTH) != 0)
+        return NULL;
+    return configured;
 }
 
 /* No file and no backend stands behind our addresses, whatever ProxyPass says; the handler's name
@@ -80,6 +87,8 @@ int akc_endpoints_map(request_rec *r)
 {
     if (akc_judge_is_asked_for_star(r))
         return HTTP_BAD_REQUEST;
+    if (akc_forward_refuses(r))
+        return HTTP_FORBIDDEN;
     return akc_endpoints_is_taken(r) ? OK : DECLINED;
 }
 
@@ -95,17 +104,40 @@ int akc_endpoints_refuse_method(akc_request_t *request, request_rec *r, const ch
 typedef struct endpoint_t {
     const char *name; /* behind KeycloakPrefix */
     int (*handle)(akc_request_t *request, request_rec *r);
-    int takes_body; /* by POST */
+    int takes_body;   /* by POST */
+    int is_by_cookie; /* no bearer token counts */
+    int is_tree;      /* all below it as well */
 } endpoint_t;
 
 static const endpoint_t endpoints[] = {
-    {"login", akc_signin_login, 0},
-    {"logout", akc_logout_here, 0},
-    {"sessions", akc_account_sessions, 1},
-    {"whoami", akc_account_whoami, 0},
-    {"backchannel-logout", akc_logout_backchannel, 1},
-    {"frontchannel-logout", akc_logout_frontchannel, 0},
+    {"login", akc_signin_login, 0, 1, 0},
+    {"logout", akc_logout_here, 0, 1, 0},
+    {"sessions", akc_account_sessions, 1, 1, 0},
+    {"whoami", akc_account_whoami, 0, 0, 0},
+    {"backchannel-logout", akc_logout_backchannel, 1, 1, 0},
+    {"frontchannel-logout", akc_logout_frontchannel, 0, 1, 0},
+    {"verify", akc_verify_here, 0, 0, 1},
 };
+
+static int is_named(const endpoint_t *endpoint, const char *name)
+{
+    size_t len = strlen(endpoint->name);
+
+    return strncmp(name, endpoint->name, len) == 0 &&
+           (!name[len] || (endpoint->is_tree && name[len] == '/'));
+}
+
+int akc_endpoints_is_by_cookie(const akc_server_t *server, const char *path)
+{
+    const char *name = below_prefix(server, path);
+    size_t i;
+
+    for (i = 0; name && i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
+        if (is_named(&endpoints[i], name))
+            return endpoints[i].is_by_cookie;
+    }
+    return akc_endpoints_is_callback(server, path);
+}
 
 int akc_endpoints_handle(request_rec *r)
 {
@@ -122,7 +154,7 @@ int akc_endpoints_handle(request_rec *r)
         return akc_signin_callback(request, r);
     name = below_prefix(request->server, r->uri);
     for (i = 0; name && i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
-        if (strcmp(name, endpoints[i].name) != 0)
+        if (!is_named(&endpoints[i], name))
             continue;
         if (endpoints[i].takes_body && akc_judge_passes(request, r))
             return DONE;

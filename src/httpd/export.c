@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/cookie.h"
+#include "core/session_contents.h"
 #include "mod_auth_keycloak.h"
 
 /* A letter in lower case, a digit, or 0. Each header of each request comes by here. */
@@ -18,10 +19,11 @@ static char fold(char c)
 }
 
 /* Backends differ in what they take for the same name (CGI folds `-` and `_` together), so
- * spellings that differ in anything but letters and digits are one name here. */
+ * spellings that differ in anything but letters and digits are one name here. end: NULL for a name
+ * that ends with the text. */
 static int is_same_folded(const char *name, const char *end, const char *folded)
 {
-    for (; name < end; name++) {
+    for (; name != end && *name; name++) {
         char c = fold(*name);
 
         if (c && c != *folded++)
@@ -45,14 +47,14 @@ static int is_guarded(const akc_server_t *server, const char *name, const char *
  * is looked at again after each removal because removal moves the rest. */
 static void remove_guarded(const akc_server_t *server, apr_table_t *headers)
 {
+    const apr_array_header_t *entries = apr_table_elts(headers);
     int i = 0;
 
-    while (i < apr_table_elts(headers)->nelts) {
-        const apr_table_entry_t *entry =
-            &APR_ARRAY_IDX(apr_table_elts(headers), i, apr_table_entry_t);
+    while (i < entries->nelts) {
+        const char *name = APR_ARRAY_IDX(entries, i, apr_table_entry_t).key;
 
-        if (is_guarded(server, entry->key, entry->key + strlen(entry->key)))
-            apr_table_unset(headers, entry->key);
+        if (is_guarded(server, name, NULL))
+            apr_table_unset(headers, name);
         else
             i++;
     }
@@ -132,15 +134,38 @@ static void hide_query(akc_request_t *request, request_rec *r)
 int akc_export_scrub(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
+    int refused = OK;
 
     if (!request)
         return DECLINED;
+    akc_forward_watch(r);
+    if (ap_is_initial_req(r) && akc_forward_is_on(request))
+        refused = akc_forward_take(request, r);
     if (ap_is_initial_req(r))
         hide_query(request, r);
     remove_guarded(request->server, r->headers_in);
     clean_connection(request->server, r);
     strip_cookies(request->server, r);
-    return DECLINED;
+    return refused == OK ? DECLINED : refused;
+}
+
+/* A request that came with a token goes on with that one. Where the session's cannot be had, what
+ * the backend gets is none. */
+static void put_token(akc_request_t *request, request_rec *r)
+{
+    const char *name = request->server->conf->id_token_header;
+    const char *token;
+
+    if (!name)
+        return;
+    if (akc_request_is_bearer(request))
+        token = apr_pstrmemdup(r->pool, (const char *)request->bearer.data, request->bearer.len);
+    else
+        token = kc_session_contents_id_token(&request->session, r->pool);
+    if (token && strcasecmp(name, "Authorization") == 0)
+        token = apr_pstrcat(r->pool, "Bearer ", token, NULL);
+    if (token)
+        apr_table_setn(r->headers_in, name, token);
 }
 
 /* Values are views into the session, whose memory is the first request's: it outlives this one. */
@@ -163,6 +188,7 @@ void akc_export_identity(akc_request_t *request, request_rec *r)
             apr_table_setn(r->headers_in, APR_ARRAY_IDX(conf->headers, i, kc_conf_pair_t).name,
                            value);
     }
+    put_token(request, r);
     apr_table_setn(env, "KEYCLOAK_ISS", conf->issuer);
     apr_table_setn(env, "KEYCLOAK_SUB", session->sub);
     if (*session->sid)

@@ -1,5 +1,6 @@
 /* The judge: answers a gateway that asks whether a request may go on, and as whose.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <string.h>
 
@@ -36,74 +37,161 @@ int akc_judge_is_asked_for_star(request_rec *r)
     return is_judge;
 }
 
+static void put_one(request_rec *r, const char *name)
+{
+    const char *value = apr_table_get(r->headers_in, name);
+
+    apr_table_setn(r->headers_out, name, value ? value : "");
+}
+
 /* All names each time, and each once: one that is left out, a client could forge. */
 static void put_identity(const akc_request_t *request, request_rec *r)
 {
     const kc_conf_t *conf = request->server->conf;
-    const char *names[] = {conf->user_header, conf->groups_header};
-    const char *value;
-    size_t i;
     int k;
 
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        value = apr_table_get(r->headers_in, names[i]);
-        apr_table_set(r->headers_out, names[i], value ? value : "");
-    }
-    for (k = 0; conf->headers && k < conf->headers->nelts; k++) {
-        const char *name = APR_ARRAY_IDX(conf->headers, k, kc_conf_pair_t).name;
-
-        value = apr_table_get(r->headers_in, name);
-        apr_table_set(r->headers_out, name, value ? value : "");
-    }
+    put_one(r, conf->user_header);
+    put_one(r, conf->groups_header);
+    if (conf->id_token_header)
+        put_one(r, conf->id_token_header);
+    for (k = 0; conf->headers && k < conf->headers->nelts; k++)
+        put_one(r, APR_ARRAY_IDX(conf->headers, k, kc_conf_pair_t).name);
 }
 
-/* The gateway knows headers by their names alone, and some backends take an underscore for a
- * hyphen: such ones the client alone can have sent. */
-static const char *add_spelling(request_rec *r, const char *list, const char *name)
+static const char *add_name(const char *list, const char *name, apr_pool_t *pool)
 {
-    char *other = apr_pstrdup(r->pool, name), *at;
+    return apr_pstrcat(pool, list, *list ? "," : "", name, NULL);
+}
 
-    for (at = other; *at; at++)
-        *at = *at == '-' ? '_' : *at;
-    if (strcmp(other, name) == 0)
-        return list;
-    return apr_pstrcat(r->pool, list, *list ? "," : "", other, NULL);
+enum { JOINTS_MAX = 6 /* between a name's words, that are told apart: 64 spellings */ };
+
+/* The name with one of two separators between its words, the second where a joint's bit is set;
+ * from the last bit on they share one. */
+static const char *spell(const char *name, unsigned int bits, const char separators[2],
+                         apr_pool_t *pool)
+{
+    char *other = apr_pstrdup(pool, name), *at;
+    unsigned int joint = 0;
+
+    for (at = other; *at; at++) {
+        if (apr_isalnum(*at))
+            continue;
+        *at = separators[(bits >> joint) & 1];
+        if (joint < JOINTS_MAX - 1)
+            joint++;
+    }
+    return other;
+}
+
+static const char *add_spelling(const char *list, const char *name, const char *other,
+                                apr_pool_t *pool)
+{
+    return strcmp(other, name) == 0 ? list : add_name(list, other, pool);
+}
+
+/* The gateway knows headers by their names alone, and to some backends an underscore, or whatever
+ * else a name may have between its words (RFC 9110 section 5.6.2), is a hyphen: such spellings the
+ * client alone can have sent. Hyphens and underscores are tried in every order. */
+static const char *add_spellings(const char *list, const char *name, apr_pool_t *pool)
+{
+    unsigned int joints = 0, bits;
+    const char *at;
+
+    for (at = name; *at && joints < JOINTS_MAX; at++)
+        joints += !apr_isalnum(*at);
+    for (bits = 0; bits < 1U << joints; bits++)
+        list = add_spelling(list, name, spell(name, bits, "-_", pool), pool);
+    for (at = ".!#$%&'*+^`|~"; *at; at++) {
+        const char both[2] = {*at, *at};
+
+        list = add_spelling(list, name, spell(name, 0, both, pool), pool);
+    }
+    return list;
+}
+
+void akc_judge_prepare(akc_server_t *server, apr_pool_t *pool)
+{
+    const kc_conf_t *conf = server->conf;
+    const char *list = add_spellings("", conf->user_header, pool);
+    int k;
+
+    list = add_spellings(list, conf->groups_header, pool);
+    if (conf->id_token_header)
+        list = add_spellings(list, conf->id_token_header, pool);
+    for (k = 0; conf->headers && k < conf->headers->nelts; k++)
+        list = add_spellings(list, APR_ARRAY_IDX(conf->headers, k, kc_conf_pair_t).name, pool);
+    server->removals = list;
+    server->removals_and_cookie = add_name(list, "cookie", pool);
+}
+
+/* The cookies that the backend may see, in place of what the client has sent: always, for such
+ * gateways cannot be told to leave one out. */
+static void put_cookies(request_rec *r)
+{
+    const char *left = apr_table_get(r->headers_in, "Cookie");
+
+    apr_table_set(r->headers_out, "Cookie", left ? left : "");
 }
 
 /* What the gateway takes out of the request. Our cookies are gone from what we have of it; when no
  * other is left, the header goes as a whole, else it is told what is left. */
 static void put_removals(const akc_request_t *request, request_rec *r)
 {
-    const kc_conf_t *conf = request->server->conf;
     const char *left = apr_table_get(r->headers_in, "Cookie");
-    const char *list = add_spelling(r, "", conf->user_header);
-    int k;
+    const char *list = request->server->removals;
+    const char *token = request->server->conf->id_token_header;
 
-    list = add_spelling(r, list, conf->groups_header);
-    for (k = 0; conf->headers && k < conf->headers->nelts; k++)
-        list = add_spelling(r, list, APR_ARRAY_IDX(conf->headers, k, kc_conf_pair_t).name);
     if (!left && request->cookies)
-        list = apr_pstrcat(r->pool, list, *list ? "," : "", "cookie", NULL);
+        list = request->server->removals_and_cookie;
     else if (left && strcmp(left, request->cookies) != 0)
-        apr_table_set(r->headers_out, "Cookie", left);
+        apr_table_setn(r->headers_out, "Cookie", left);
+    /* backends may stumble over an empty Authorization */
+    if (token && !apr_table_get(r->headers_in, token))
+        list = add_name(list, token, r->pool);
     if (*list)
         apr_table_setn(r->headers_out, removal_header, list);
 }
 
+/* How many characters spell a slash here, to some backends: 0, 1 or 3. */
+static size_t slash_at(const char *at)
+{
+    if (*at == '/')
+        return 1;
+    return at[0] == '%' && at[1] == '2' && (at[2] | 0x20) == 'f' ? 3 : 0;
+}
+
+/* A dot, a backslash or a NUL, spelled to be overlooked. */
+static int is_disguised(const char *at)
+{
+    int last = at[0] == '%' && at[1] ? at[2] | 0x20 : '\0';
+
+    return (last == 'e' && at[1] == '2') || (last == 'c' && at[1] == '5') ||
+           (last == '0' && at[1] == '0' && at[2] == '0');
+}
+
+/* What begins behind a slash: one more slash, or one or two dots, with parameters or without. */
+static int is_odd_segment(const char *at, const char *end)
+{
+    if (slash_at(at))
+        return 1;
+    if (*at != '.')
+        return 0;
+    at += at[1] == '.' ? 2 : 1;
+    return at == end || *at == ';' || slash_at(at);
+}
+
 /* A proxy hands on the path that it has judged; a gateway hands on what the client wrote, and
  * backends may read that otherwise. What httpd has had to put right is refused. */
-static int is_plain(const request_rec *r)
+int akc_judge_is_plain(const char *uri)
 {
-    static const char *const odd[] = {"//", "/./", "/../", "/.;", "/..;",
-                                      "\\", "%2e", "%5c",  "%00"};
-    const char *path = apr_pstrmemdup(r->pool, r->unparsed_uri, strcspn(r->unparsed_uri, "?#"));
-    size_t len = strlen(path), i;
+    const char *end = uri + strcspn(uri, "?#"), *at;
+    size_t slash;
 
-    if (path[0] != '/' || (len >= 2 && strcmp(path + len - 2, "/.") == 0) ||
-        (len >= 3 && strcmp(path + len - 3, "/..") == 0))
+    if (uri[0] != '/')
         return 0;
-    for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-        if (ap_strcasestr(path, odd[i]))
+    for (at = uri; at < end; at++) {
+        slash = slash_at(at);
+        if (slash ? is_odd_segment(at + slash, end) : *at == '\\' || is_disguised(at))
             return 0;
     }
     return 1;
@@ -113,7 +201,11 @@ static int allow(akc_request_t *request, request_rec *r)
 {
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     put_identity(request, r);
-    put_removals(request, r);
+    if (akc_forward_is_on(request))
+        put_cookies(r);
+    else
+        put_removals(request, r);
+    request->is_allowed = 1;
     ap_set_content_length(r, 0);
     return DONE;
 }
@@ -126,6 +218,9 @@ int akc_judge_passes(akc_request_t *request, request_rec *r)
     if (r->method_number != M_POST || !akc_judge_is_place(r) || strlen(r->uri) != len ||
         strncmp(r->uri, r->unparsed_uri, len) != 0)
         return 0;
+    /* the session's cookie goes on as well: whoever answers there needs it */
+    if (request->cookies)
+        apr_table_setn(r->headers_in, "Cookie", request->cookies);
     (void)allow(request, r);
     return 1;
 }
@@ -143,7 +238,7 @@ int akc_judge_handle(request_rec *r)
     /* where an ErrorDocument leads, a refusal would become a permission */
     if (!ap_is_initial_req(r))
         return HTTP_FORBIDDEN;
-    if (!is_plain(r))
+    if (!akc_judge_is_plain(r->unparsed_uri))
         return HTTP_BAD_REQUEST;
     return allow(request, r);
 }

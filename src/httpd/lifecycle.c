@@ -209,6 +209,8 @@ static void prepare_guarded(akc_server_t *config, apr_pool_t *pool)
     config->guarded = apr_array_make(pool, 4, sizeof(const char *));
     add_guarded(config, conf->user_header, pool);
     add_guarded(config, conf->groups_header, pool);
+    if (conf->id_token_header)
+        add_guarded(config, conf->id_token_header, pool);
     for (i = 0; conf->headers && i < conf->headers->nelts; i++)
         add_guarded(config, APR_ARRAY_IDX(conf->headers, i, kc_conf_pair_t).name, pool);
 }
@@ -307,6 +309,7 @@ static kc_rc_t start_server(akc_server_t *config, kept_t *kept, const shared_t *
     kc_rc_t rc;
 
     prepare_guarded(config, pool);
+    akc_judge_prepare(config, pool);
     prepare_trusted(config, pool);
     rc = kc_conf_load(config->conf, &index, pool, err);
     if (rc == KC_OK)
@@ -350,6 +353,8 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         if (start_server(config, kept, &shared, pconf, &err) != KC_OK)
             return fail(server, &err);
     }
+    if (shared.store && akc_health_start(pconf, &err) != KC_OK)
+        return fail(main, &err);
     if (shared.store)
         akc_watchdog_start(pconf, main);
     return OK;
@@ -369,13 +374,15 @@ static kc_http_gate_t *make_gate(uint32_t part, apr_pool_t *pool)
     return gate;
 }
 
-kc_rc_t akc_lifecycle_http(const akc_server_t *config, kc_http_gate_t *gate,
-                           const apr_uint32_t *stop, apr_pool_t *pool, kc_http_t **out,
-                           kc_err_t *err)
+kc_rc_t akc_lifecycle_http(const akc_server_t *config, const kc_http_curl_options_t *limits,
+                           apr_pool_t *pool, kc_http_t **out, kc_err_t *err)
 {
     const kc_conf_t *conf = config->conf;
-    kc_http_curl_options_t options = {conf->ca_pem, NULL, NULL, conf->http_timeout, gate, stop};
+    kc_http_curl_options_t options = *limits;
 
+    options.ca_pem = conf->ca_pem;
+    if (!options.timeout_ms)
+        options.timeout_ms = conf->http_timeout;
     if (conf->client_auth == KC_AUTH_TLS) {
         options.client_cert_pem = conf->client_cert_pem;
         options.client_key_pem = conf->client_key_text;
@@ -420,6 +427,7 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
                            kc_err_t *err)
 {
     const kc_conf_t *conf = config->conf;
+    const kc_http_curl_options_t limits = {.gate = gate, .stop = akc_streams_given_up()};
     kc_env_t *env = &config->env;
     kc_rc_t rc;
 
@@ -430,7 +438,7 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     env->context = config->server;
     env->gate = gate;
     (void)ap_mpm_query(AP_MPMQ_GENERATION, &env->generation);
-    rc = akc_lifecycle_http(config, gate, akc_streams_given_up(), pool, &env->http, err);
+    rc = akc_lifecycle_http(config, &limits, pool, &env->http, err);
     if (rc == KC_OK)
         rc = open_store(config, pool, err);
     if (rc == KC_OK)
@@ -454,6 +462,7 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
     server_rec *server;
     kc_err_t err;
 
+    akc_request_child();
     for (server = main; server; server = server->next) {
         akc_server_t *config = akc_config_server(server);
 
@@ -461,7 +470,8 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
             continue;
         config->env.waiters = waiters;
         if (start_child(config, gate, pchild, &err) != KC_OK ||
-            akc_watchdog_child(config, pchild, &err) != KC_OK)
+            akc_watchdog_child(config, pchild, &err) != KC_OK ||
+            akc_health_child(config, pchild, &err) != KC_OK)
             give_up_child(server, &err);
         closes_streams |= config->conf->close_streams;
     }

@@ -18,17 +18,18 @@ static const char framed_page[] =
 
 /* A form's POST is a page as well. Kubeflow's dashboards send an Authorization header, maybe an
  * empty one, which is all that some gateways hand on to tell a script by. */
-static int is_page(request_rec *r)
+static int is_page(const akc_request_t *request, request_rec *r)
 {
-    return !akc_request_is_api(r, "GET") && !apr_table_get(r->headers_in, "Authorization");
+    return !akc_request_is_api(r, "GET") && !request->authorization &&
+           !apr_table_get(r->headers_in, "Authorization");
 }
 
 /* Scripts get the address as JSON and go there themselves. */
-static int leave(request_rec *r, const kc_login_answer_t *answer)
+static int leave(const akc_request_t *request, request_rec *r, const kc_login_answer_t *answer)
 {
     kc_json_t *json;
 
-    if (is_page(r))
+    if (is_page(request, r))
         return akc_respond_redirect(r, HTTP_SEE_OTHER, answer);
     akc_respond_cookies(r, answer->cookies);
     json = kc_json_new_object(r->pool);
@@ -84,7 +85,7 @@ int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *s
     if (session)
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out: %s",
                       ap_escape_logitem(r->pool, session->user));
-    return leave(r, &answer);
+    return leave(request, r, &answer);
 }
 
 int akc_logout_here(akc_request_t *request, request_rec *r)
@@ -102,7 +103,7 @@ int akc_logout_here(akc_request_t *request, request_rec *r)
     case KC_FLOW_END:
         if (is_wanted(request, r, request->server->conf->return_hosts))
             return akc_logout_end(request, r, &request->session, page);
-        return is_page(r) ? ask_person(request, r) : akc_logout_refuse(request, r);
+        return is_page(request, r) ? ask_person(request, r) : akc_logout_refuse(request, r);
     case KC_FLOW_LEAVE:
         return akc_logout_end(request, r, NULL, page);
     default:

@@ -9,6 +9,7 @@ static void register_hooks(apr_pool_t *pool)
     static const char *const watchdog[] = {"mod_watchdog.c", NULL};
 
     ap_hook_check_config(akc_lifecycle_check, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(akc_neighbours_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(akc_lifecycle_start, NULL, NULL, APR_HOOK_MIDDLE);
     /* before mod_watchdog starts the thread that uses what is made here */
     ap_hook_child_init(akc_lifecycle_child, NULL, watchdog, APR_HOOK_MIDDLE);
@@ -26,11 +27,14 @@ static void register_hooks(apr_pool_t *pool)
                         AP_AUTH_INTERNAL_PER_URI);
     ap_hook_note_auth_failure(akc_check_authn_note, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_insert_error_filter(akc_respond_forbid, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_insert_error_filter(akc_forward_watch, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(akc_endpoints_handle, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(akc_account_operate, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(akc_judge_handle, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(akc_health_handle, NULL, NULL, APR_HOOK_MIDDLE);
     akc_require_register(pool);
     akc_respond_register(pool);
+    akc_forward_register(pool);
     akc_streams_register(pool);
 }
 

@@ -34,9 +34,12 @@ typedef struct akc_server_t {
     const char *public_url;      /* origin that browsers use; NULL: derive it from the request */
     apr_array_header_t *guarded; /* const char *, folded names of identity headers */
     apr_array_header_t *trusted; /* apr_ipsubnet_t *, peers whose X-Forwarded-* count */
-    kc_breaker_t *breakers;      /* shared by the children, one for each memcached server */
+    const char *removals;        /* headers that a gateway is told to take out (judge.c) */
+    const char *removals_and_cookie;
+    kc_breaker_t *breakers; /* shared by the children, one for each memcached server */
     kc_env_t env;
     kc_http_t *background; /* the watchdog's own way to Keycloak, the child's */
+    kc_http_t *probing;    /* the probes' own, with a shorter deadline */
 } akc_server_t;
 
 /* Where a request stands among those that end with their session (streams.c). All zeros at first;
@@ -57,17 +60,22 @@ typedef struct akc_stream_t {
  * the one of the request that the client made. */
 typedef struct akc_request_t {
     akc_server_t *server;
-    request_rec *first;       /* the request that the client made */
-    const char *cookies;      /* the Cookie header as the client sent it */
-    const char *query;        /* of a callback; taken out of the request so that no log shows it */
-    const char *id;           /* for the log and the error page; NULL until asked for */
-    kc_login_client_t client; /* public_url is NULL until it was asked for */
+    request_rec *first;        /* the request that the client made */
+    const char *cookies;       /* the Cookie header as the client sent it */
+    const char *authorization; /* the same of Authorization, where that matters; else NULL */
+    const char *query;         /* of a callback; taken out of the request so that no log shows it */
+    const char *id;            /* for the log and the error page; NULL until asked for */
+    kc_login_client_t client;  /* public_url is NULL until it was asked for */
     kc_session_state_t state;
     kc_session_t session;
-    kc_err_t err;    /* why there is no session */
-    int is_no_use;   /* the session is looked at without being used; set it before that */
-    int has_looked;  /* state, session and err are filled */
-    int has_renewed; /* and it was seen to that its tokens are new enough */
+    kc_err_t err;      /* why there is no session */
+    kc_bytes_t bearer; /* the token that it is judged by, maybe a bad one; NULL data: none */
+    int is_allowed;    /* the judge has said yes */
+    int is_no_use;     /* the session is looked at without being used; set it before that */
+    int wants_json;    /* it has a script's answers, whatever it looks like */
+    int has_looked;    /* state, session and err are filled */
+    int has_renewed;   /* and it was seen to that its tokens are new enough */
+    int has_read;      /* its body, to the end */
     akc_stream_t stream;
 } akc_request_t;
 
@@ -84,10 +92,10 @@ const kc_conf_dir_t *akc_config_dir(const request_rec *r);
 int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main);
-/* A back channel by the server's settings; as kc_http_curl_create. */
-kc_rc_t akc_lifecycle_http(const akc_server_t *config, kc_http_gate_t *gate,
-                           const apr_uint32_t *stop, apr_pool_t *pool, kc_http_t **out,
-                           kc_err_t *err);
+/* A back channel by the server's settings; as kc_http_curl_create. Of the limits gate, stop and
+ * timeout_ms count (0: KeycloakHTTPTimeout). */
+kc_rc_t akc_lifecycle_http(const akc_server_t *config, const kc_http_curl_options_t *limits,
+                           apr_pool_t *pool, kc_http_t **out, kc_err_t *err);
 
 /* watchdog.c: what is done in the background of each child, in a thread of mod_watchdog's */
 
@@ -95,6 +103,14 @@ kc_rc_t akc_lifecycle_http(const akc_server_t *config, kc_http_gate_t *gate,
 void akc_watchdog_start(apr_pool_t *pconf, server_rec *main);
 /* In a child, before mod_watchdog's threads are there, for each server. */
 kc_rc_t akc_watchdog_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *err);
+
+/* health.c: SetHandler keycloak-health, for probes of readiness */
+
+/* At start, once there is a server with KeycloakIssuer. KC_FAULT: no shared memory. */
+kc_rc_t akc_health_start(apr_pool_t *pconf, kc_err_t *err);
+/* In a child, for each server. */
+kc_rc_t akc_health_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *err);
+int akc_health_handle(request_rec *r);
 
 /* streams.c: what was opened with a session is closed when it ends */
 
@@ -112,13 +128,18 @@ void akc_streams_enter(akc_request_t *request);
 
 /* request.c: what is known of a request */
 
+/* Once in each child. */
+void akc_request_child(void);
 /* NULL when the module is off for the request's server. */
 akc_request_t *akc_request_get(request_rec *r);
 /* 1 when the browser uses https. Cheap: every request asks. */
 int akc_request_is_https(const akc_request_t *request, request_rec *r);
+/* 1 when the peer is one of KeycloakTrustedProxy. */
+int akc_request_is_trusted(const akc_request_t *request, const request_rec *r);
 /* The browser and the address it uses. */
 const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec *r);
-/* The session, looked up once. */
+/* The session, looked up once: that of its bearer token where it has one and KeycloakBearer takes
+ * it, good or bad; else that of its cookie. */
 kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r);
 /* The same, its tokens renewed if it is time. */
 kc_session_state_t akc_request_renewed_session(akc_request_t *request, request_rec *r);
@@ -126,6 +147,8 @@ kc_session_state_t akc_request_renewed_session(akc_request_t *request, request_r
  * weak.
  */
 kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_demand_t *demand);
+/* 1 when it is judged by a bearer token: such a client never is sent to a sign-in. */
+int akc_request_is_bearer(const akc_request_t *request);
 /* 1 when a live session was found, and it does for the place that r is for. */
 int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r);
 /* 1 for an API call, 0 for a page (kc_flow_kind), as if it had this method. */
@@ -134,8 +157,11 @@ int akc_request_is_api(request_rec *r, const char *method);
  */
 kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r,
                                     const apr_array_header_t *hosts);
+/* 1 when the client has announced a body. */
+int akc_request_has_body(const request_rec *r);
 /* The body of a POST that is a form (application/x-www-form-urlencoded), up to KC_URL_FORM_MAX
- * bytes, with a NUL that is not counted. KC_REFUSED with KC_ERR_FORM. */
+ * bytes, with a NUL that is not counted. KC_REFUSED with KC_ERR_FORM; KC_DOWN when too many are
+ * being read. */
 kc_rc_t akc_request_form(request_rec *r, const char **form, size_t *len, kc_err_t *err);
 /* An id to find the request in the log by. */
 const char *akc_request_id(akc_request_t *request, request_rec *r);
@@ -157,6 +183,8 @@ void akc_check_authn_log(akc_request_t *request, request_rec *r, kc_session_stat
 
 /* endpoints.c: what lives under KeycloakPrefix */
 int akc_endpoints_is_ours(const akc_server_t *server, const request_rec *r);
+/* 1 where a session's cookie alone counts: what changes or begins sessions. */
+int akc_endpoints_is_by_cookie(const akc_server_t *server, const char *path);
 int akc_endpoints_is_callback(const akc_server_t *server, const char *path);
 int akc_endpoints_translate(request_rec *r);
 int akc_endpoints_map(request_rec *r);
@@ -169,19 +197,45 @@ int akc_endpoints_handle(request_rec *r);
 /* Handlers that SetHandler may name. */
 #define AKC_ENDPOINTS_SESSIONS "keycloak-sessions"
 #define AKC_ENDPOINTS_JUDGE "keycloak-judge"
+#define AKC_ENDPOINTS_HEALTH "keycloak-health"
 
 /* judge.c: SetHandler keycloak-judge, for a gateway that asks about each of its requests (Envoy's
  * ext_authz) */
 
 /* 1 where that is configured, also at our own addresses there. */
 int akc_judge_is_place(request_rec *r);
+/* At start: makes what depends on the configuration alone, from pool. */
+void akc_judge_prepare(akc_server_t *server, apr_pool_t *pool);
 int akc_judge_handle(request_rec *r);
+/* 1 when path and query, as a client wrote them, can be read in one way only: a proxy hands on the
+ * path that it has judged, a gateway what the client wrote. */
+int akc_judge_is_plain(const char *uri);
 /* 1 for "OPTIONS *" where a judge would answer for "/": httpd itself would say 200 to it, which
  * lies in no place. */
 int akc_judge_is_asked_for_star(request_rec *r);
 /* 1 when an address of ours has been answered: what needs a body, which a gateway does not send
  * along, has to go on to where it is handled. */
 int akc_judge_passes(akc_request_t *request, request_rec *r);
+
+/* forward.c: KeycloakJudgeFor nginx and forwarded, where headers say what is judged */
+
+/* 1 when the request's server has one of them; the second one: nginx. */
+int akc_forward_is_on(const akc_request_t *request);
+int akc_forward_is_nginx(const akc_request_t *request);
+/* Puts the judged request in the place of the gateway's own, before anybody has looked at it. OK,
+ * or the status to refuse it with: it is not of a trusted peer, or not to be understood. */
+int akc_forward_take(akc_request_t *request, request_rec *r);
+/* 1 when the place of r has no judge, but its server is for questions alone. */
+int akc_forward_refuses(request_rec *r);
+/* Tells the gateway where a page's person signs in. */
+void akc_forward_point_to_login(akc_request_t *request, request_rec *r, const kc_demand_t *demand);
+/* Sees to it that nothing but the judge's yes leaves as one. Also the hook for error pages. */
+void akc_forward_watch(request_rec *r);
+void akc_forward_register(apr_pool_t *pool);
+
+/* neighbours.c: at start, what else is where a judge answers */
+int akc_neighbours_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
+
 /* 405; allowed: the methods that it names in Allow. */
 int akc_endpoints_refuse_method(akc_request_t *request, request_rec *r, const char *allowed);
 
@@ -196,6 +250,9 @@ int akc_account_whoami(akc_request_t *request, request_rec *r);
 int akc_account_sessions(akc_request_t *request, request_rec *r);
 /* SetHandler keycloak-sessions: the same for an operator, about anybody's. */
 int akc_account_operate(request_rec *r);
+
+/* verify.c: whether a request for the path behind <prefix>verify would be let in */
+int akc_verify_here(akc_request_t *request, request_rec *r);
 
 /* logout.c */
 
@@ -223,6 +280,9 @@ void akc_respond_log(akc_request_t *request, request_rec *r, const kc_err_t *err
 int akc_respond_json(request_rec *r, int status, const kc_json_t *json);
 /* A page of ours. title and html: HTML, escaped already; forms in it may be sent anywhere. */
 int akc_respond_page(request_rec *r, int status, const char *title, const char *html);
+/* The whole address that signs in and goes on to page. */
+const char *akc_respond_login_url(akc_request_t *request, request_rec *r, const char *page,
+                                  const kc_demand_t *demand);
 /* 200 with this body; type NULL: with none. */
 int akc_respond_plain(request_rec *r, const char *type, const char *body);
 /* What the provider itself is told (OpenID Connect Back-Channel Logout 1.0 section 2.8): always

@@ -1,9 +1,11 @@
 /* A request: the browser's address, its session, and what kind of request it is.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <ap_mpm.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <string.h>
 
+#include "core/bearer.h"
 #include "core/buf.h"
 #include "core/crypto.h"
 #include "core/flow.h"
@@ -12,7 +14,10 @@
 
 APLOG_USE_MODULE(auth_keycloak);
 
-enum { ID_SIZE = 9 /* bytes; 12 characters */ };
+enum {
+    ID_SIZE = 9,     /* bytes; 12 characters */
+    READING_PART = 4 /* of a child's threads may read forms at once */
+};
 
 /* The request that the client made, behind all subrequests and internal redirects. */
 static request_rec *origin(request_rec *r)
@@ -36,6 +41,8 @@ akc_request_t *akc_request_get(request_rec *r)
         request->server = server;
         request->first = first;
         request->cookies = apr_table_get(first->headers_in, "Cookie");
+        if (server->conf->bearer || server->conf->id_token_header)
+            request->authorization = apr_table_get(first->headers_in, "Authorization");
         ap_set_module_config(first->request_config, &auth_keycloak_module, request);
     }
     return request;
@@ -156,6 +163,11 @@ static const char *derive_origin(const akc_server_t *server, request_rec *r)
     return kc_url_origin(&url, r->pool);
 }
 
+int akc_request_is_trusted(const akc_request_t *request, const request_rec *r)
+{
+    return is_trusted_peer(request->server, r);
+}
+
 int akc_request_is_https(const akc_request_t *request, request_rec *r)
 {
     const akc_server_t *server = request->server;
@@ -188,20 +200,51 @@ static int is_use(const akc_request_t *request, const request_rec *first)
     return !request->is_no_use && (!ignored || !kc_flow_is_matched(first->uri, ignored));
 }
 
-kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r)
+static void find_by_cookie(akc_request_t *request, request_rec *r)
 {
     const kc_rp_t *rp = request->server->rp;
+    int is_https = akc_request_is_https(request, r);
+    kc_bytes_t cookie = kc_session_cookie(rp, is_https, request->cookies);
 
+    request->state = (is_use(request, origin(r)) ? kc_session_find : kc_session_peek)(
+        rp, cookie, origin(r)->pool, &request->session, &request->err);
+}
+
+/* Whoever sends a token means it, so that a good cookie helps no bad one. 0: there is none. */
+static int find_by_bearer(akc_request_t *request)
+{
+    const request_rec *first = request->first;
+
+    if (!request->server->conf->bearer || !request->authorization ||
+        akc_endpoints_is_by_cookie(request->server, first->uri))
+        return 0;
+    switch (kc_bearer_read(request->authorization, &request->bearer, &request->err)) {
+    case KC_OK:
+        request->state = kc_bearer_find(request->server->rp, request->bearer, first->pool,
+                                        &request->session, &request->err);
+        return 1;
+    case KC_MISS:
+        return 0;
+    default:
+        request->bearer = kc_buf_text("");
+        request->state = KC_SESSION_REFUSED;
+        return 1;
+    }
+}
+
+kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r)
+{
     if (!request->has_looked) {
-        int is_https = akc_request_is_https(request, r);
-
-        kc_bytes_t cookie = kc_session_cookie(rp, is_https, request->cookies);
-
-        request->state = (is_use(request, origin(r)) ? kc_session_find : kc_session_peek)(
-            rp, cookie, origin(r)->pool, &request->session, &request->err);
+        if (!find_by_bearer(request))
+            find_by_cookie(request, r);
         request->has_looked = 1;
     }
     return request->state;
+}
+
+int akc_request_is_bearer(const akc_request_t *request)
+{
+    return request->bearer.data != NULL;
 }
 
 static void log_renewal(const akc_request_t *request, request_rec *r)
@@ -276,6 +319,14 @@ kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r,
 
 /* --- its body --- */
 
+int akc_request_has_body(const request_rec *r)
+{
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
+
+    return apr_table_get(r->headers_in, "Transfer-Encoding") ||
+           (length && strcmp(length, "0") != 0);
+}
+
 static int is_form(request_rec *r)
 {
     static const char wanted[] = "application/x-www-form-urlencoded";
@@ -318,13 +369,32 @@ static kc_rc_t read_body(request_rec *r, const char **body, size_t *len, kc_err_
     return KC_OK;
 }
 
+/* Whoever is slow with a form holds a thread: so few may that others are served on. */
+static kc_http_gate_t reading = {1, 0};
+
+void akc_request_child(void)
+{
+    int threads = 1;
+
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) == APR_SUCCESS && threads >= 2 * READING_PART)
+        reading.limit = (uint32_t)threads / READING_PART;
+}
+
 kc_rc_t akc_request_form(request_rec *r, const char **form, size_t *len, kc_err_t *err)
 {
+    kc_rc_t rc;
+
     if (r->method_number != M_POST)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "a form comes by POST, not %.20s", r->method);
     if (!is_form(r))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the body is no form");
-    return read_body(r, form, len, err);
+    if (!kc_http_gate_enter(&reading))
+        return KC_FAIL(err, KC_DOWN, KC_ERR_FORM_BUSY, "%d forms are being read by this child",
+                       (int)reading.limit);
+    rc = read_body(r, form, len, err);
+    kc_http_gate_leave(&reading);
+    akc_request_get(r)->has_read = rc == KC_OK;
+    return rc;
 }
 
 const char *akc_request_id(akc_request_t *request, request_rec *r)

@@ -41,8 +41,19 @@ void akc_respond_cookies(request_rec *r, const apr_array_header_t *cookies)
         apr_table_addn(r->err_headers_out, "Set-Cookie", APR_ARRAY_IDX(cookies, i, const char *));
 }
 
+/* An answer of ours needs no body. httpd would read it to its end before anything is sent, to keep
+ * the connection, and a client that is in no hurry would hold a thread by that. */
+static void leave_body(request_rec *r)
+{
+    const akc_request_t *request = akc_request_get(r);
+
+    if (akc_request_has_body(r) && !(request && request->has_read))
+        r->connection->keepalive = AP_CONN_CLOSE;
+}
+
 static void guard(request_rec *r)
 {
+    leave_body(r);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->headers_out, "Referrer-Policy", "no-referrer");
     apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
@@ -93,22 +104,29 @@ int akc_respond_plain(request_rec *r, const char *type, const char *body)
 
 /* --- errors --- */
 
+const char *akc_respond_login_url(akc_request_t *request, request_rec *r, const char *page,
+                                  const kc_demand_t *demand)
+{
+    const char *url = apr_pstrcat(r->pool, akc_request_client(request, r)->public_url,
+                                  request->server->conf->prefix,
+                                  "login?return=", kc_url_escape(page, r->pool), NULL);
+    const char *sealed;
+
+    if (kc_demand_is_empty(demand) ||
+        kc_demand_seal(request->server->rp, demand, r->pool, &sealed, NULL) != KC_OK)
+        return url;
+    return apr_pstrcat(r->pool, url, "&" KC_LOGIN_PARAMETERS_DEMAND "=", sealed, NULL);
+}
+
 /* Where a script sends its person to sign in, so that they come back to the page they are on. That
  * page may demand less than what the script has asked for: so the address says what. */
 static const char *login_url(akc_request_t *request, request_rec *r)
 {
-    const kc_login_client_t *client = akc_request_client(request, r);
-    const char *page =
-        kc_url_return(apr_table_get(r->headers_in, "Referer"), client->public_url, NULL, r->pool);
-    const char *url = apr_pstrcat(r->pool, client->public_url, request->server->conf->prefix,
-                                  "login?return=", kc_url_escape(page, r->pool), NULL);
+    const char *page = kc_url_return(apr_table_get(r->headers_in, "Referer"),
+                                     akc_request_client(request, r)->public_url, NULL, r->pool);
     kc_demand_t demand = kc_demand_of(akc_config_dir(r));
-    const char *sealed;
 
-    if (kc_demand_is_empty(&demand) ||
-        kc_demand_seal(request->server->rp, &demand, r->pool, &sealed, NULL) != KC_OK)
-        return url;
-    return apr_pstrcat(r->pool, url, "&" KC_LOGIN_PARAMETERS_DEMAND "=", sealed, NULL);
+    return akc_respond_login_url(request, r, page, &demand);
 }
 
 /* RFC 6750 section 3; where one is signed in, but not well enough, RFC 9470 section 3. */
@@ -117,6 +135,9 @@ static const char *challenge(request_rec *r, kc_reason_t reason)
     static const char ordinary[] = "Bearer realm=\"" AKC_AUTH_TYPE "\"";
     kc_demand_t demand = kc_demand_of(akc_config_dir(r));
 
+    if (reason == KC_ERR_INVALID_TOKEN)
+        return apr_pstrcat(r->pool, ordinary, ", error=\"invalid_token\", error_description=\"",
+                           kc_err_row(reason)->sentence, "\"", NULL);
     if (reason != KC_ERR_SIGN_IN_AGAIN)
         return ordinary;
     return apr_pstrcat(r->pool, ordinary, kc_demand_challenge(&demand, r->pool), NULL);
@@ -196,7 +217,8 @@ static const char *render_page(akc_request_t *request, request_rec *r, const kc_
 /* At our own addresses a form's POST comes from a page, and a person reads the answer. */
 static int wants_json(const akc_request_t *request, request_rec *r)
 {
-    return akc_request_is_api(r, akc_endpoints_is_ours(request->server, r) ? "GET" : r->method);
+    return request->wants_json || akc_request_is_bearer(request) ||
+           akc_request_is_api(r, akc_endpoints_is_ours(request->server, r) ? "GET" : r->method);
 }
 
 /* Sets the headers that belong to an error, and gives its body and type. */
@@ -228,7 +250,7 @@ static int log_level(kc_reason_t reason, int status)
     if (reason == KC_ERR_SESSION_ENDED || reason == KC_ERR_SESSION_IDLE ||
         reason == KC_ERR_SESSION_MAX || reason == KC_ERR_SIGNED_OUT ||
         reason == KC_ERR_REFRESH_REFUSED || reason == KC_ERR_SIGN_IN_AGAIN ||
-        reason == KC_ERR_SILENT)
+        reason == KC_ERR_SILENT || reason == KC_ERR_INVALID_TOKEN)
         return APLOG_INFO;
     return status >= HTTP_INTERNAL_SERVER_ERROR ? APLOG_ERR : APLOG_WARNING;
 }
@@ -294,6 +316,8 @@ void akc_respond_forbid(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
 
+    if (request)
+        leave_body(r);
     if (!request || !akc_request_is_signed_in(request, r))
         return;
     if ((r->status != HTTP_UNAUTHORIZED && r->status != HTTP_FORBIDDEN) || !r->user ||

@@ -14,6 +14,7 @@ APLOG_USE_MODULE(auth_keycloak);
  */
 
 enum {
+    TICK_MS = 200, /* who comes before the provider does is ready soon after it */
     STOP_POLL_MS = 10,
     STOP_MAX_MS = 5000 /* to wait for the thread when a child ends */
 };
@@ -76,7 +77,7 @@ void akc_watchdog_start(apr_pool_t *pconf, server_rec *main)
                      "mod_watchdog is not loaded: requests have to wait when metadata and keys are "
                      "fetched; LoadModule watchdog_module lets that happen in the background");
     else if (get_instance(&watchdog, "_auth_keycloak_", 0, 0, pconf) != APR_SUCCESS ||
-             register_callback(watchdog, AP_WD_TM_INTERVAL, main, tick) != APR_SUCCESS)
+             register_callback(watchdog, apr_time_from_msec(TICK_MS), main, tick) != APR_SUCCESS)
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main,
                      "mod_watchdog refuses: requests have to wait when metadata and keys are "
                      "fetched");
@@ -84,7 +85,8 @@ void akc_watchdog_start(apr_pool_t *pconf, server_rec *main)
 
 kc_rc_t akc_watchdog_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *err)
 {
-    kc_rc_t rc = akc_lifecycle_http(config, &gate, &is_stopping, pchild, &config->background, err);
+    const kc_http_curl_options_t limits = {.gate = &gate, .stop = &is_stopping};
+    kc_rc_t rc = akc_lifecycle_http(config, &limits, pchild, &config->background, err);
 
     apr_pool_pre_cleanup_register(pchild, config, stop);
     return rc;

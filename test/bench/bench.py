@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import callgrind
+import judge
 import machine
 import measure
 import plot
@@ -27,7 +28,7 @@ from variants import AGAIN, PEER_MEMCACHE, PEER_SHARED, PLAIN, Catalogue
 from memcached import Memcached
 from process import Failure
 
-PARTS = ("headline", "connections", "children", "sessions", "refresh", "instructions", "bytes", "sign-in")
+PARTS = ("headline", "connections", "children", "sessions", "refresh", "instructions", "bytes", "sign-in", "judge")
 CONNECTIONS, CHILDREN = (1, 8, 32, 256), (1, 2, 4)
 # Connections fall to the children unevenly, and a child whose threads are all busy closes some.
 THREADS = max(CONNECTIONS)
@@ -147,12 +148,14 @@ class Bench:
         if self.options.quick:  # the peer's take longer than all others
             variants = [variant for variant in variants if variant.key not in (PEER_MEMCACHE, PEER_SHARED)]
         for variant in variants:
-            counts[variant.key], reports = callgrind.instructions(variant, self.room, self.backend, self.keep)
+            counts[variant.key], reports = callgrind.instructions(
+                lambda processes, threads, variant=variant.under_valgrind(): Proxy(self.room, variant, self.backend,
+                                                                                    processes, threads), self.keep)
             say(f"{variant.label}: {counts[variant.key]:,} instructions/request")
             base = base or reports
             if reports is not base:
                 texts.append(callgrind.profile(variant.label, base, reports))
-        self.profile = "\n".join(texts)
+        self.profile = "\n".join(filter(None, [self.profile, *texts]))
         return {key: {"all": count, "added": count - counts[PLAIN]} for key, count in counts.items()}
 
     def measure_bytes(self):
@@ -163,6 +166,9 @@ class Bench:
     def measure_sign_in(self):
         variants = [self.catalogue.each(self.memcached()), self.catalogue.peer_memcache(self.memcached())]
         return {variant.key: measure.sign_ins(self.proxy(variant), SIGN_INS) for variant in variants}
+
+    def measure_judge(self):
+        return judge.take_part(self, HEADLINE_CHILDREN, THREADS, HEADLINE_CONNECTIONS, say)
 
 
 def like(base):
@@ -237,6 +243,8 @@ def main():
         say(("ok: " if good else "MISSED: ") + text)
     say(f"result.md, result.json, result.svg{' and profile.txt' if profile else ''} are in build/bench; "
         f"{time.time() - started:.0f} s")
+    if parts.get("judge", {}).get("missing"):
+        return 3
     return 1 if options.strict and not all(good for good, _ in judged) else 0
 
 

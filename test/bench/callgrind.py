@@ -6,7 +6,7 @@ import http.client
 import re
 import subprocess
 
-from servers import HEADERS, Proxy  # puts test/lib on the path
+from servers import HEADERS  # puts test/lib on the path
 
 from process import Failure, tail, wait_for
 
@@ -14,9 +14,10 @@ SHORT, LONG = 200, 1200  # requests of the two runs
 PROFILE_LINES = 40
 
 
-def instructions(variant, room, backend, keep):
-    """Instructions per request, and the two reports that tell where they go."""
-    proxies = [keep(Proxy(room, variant.under_valgrind(), backend, 1, 8)) for _ in range(2)]
+def instructions(make, keep):
+    """Instructions per request, and the two reports that tell where they go; make: a server, with how many children and
+    threads in each."""
+    proxies = [keep(make(1, 8)) for _ in range(2)]
     # Counts do not depend on what else the machine does, so both run at once.
     with concurrent.futures.ThreadPoolExecutor(2) as threads:
         short, long = threads.map(_count, proxies, (SHORT, LONG))

@@ -44,11 +44,12 @@ class Case:
 
 
 def load(case, backend, seconds):
-    """Puts a server under load; every request must be answered, and reach the backend."""
+    """Puts a server under load; every request must be answered, and reach the backend; where there is none (None), the
+    case's figures are what tells that the answers were the right ones."""
     proxy = case.proxy
     case.check()
     case.begin()
-    before, spent = backend.requests(), proxy.processor_seconds()
+    before, spent = backend.requests() if backend else 0, proxy.processor_seconds()
     try:
         done = subprocess.run(case.argv(seconds), capture_output=True, text=True, timeout=seconds + 60, check=False)
     except subprocess.TimeoutExpired as late:
@@ -60,7 +61,7 @@ def load(case, backend, seconds):
     answered = int(re.search(r"(\d+) requests in", text).group(1))
     # wrk takes a redirect to the sign-in for success: what counts is what reached the backend.
     spent = proxy.processor_seconds() - spent
-    reached = backend.requests() - before - 1
+    reached = backend.requests() - before - 1 if backend else answered
     if reached < answered:
         raise Failure(f"{proxy.name}: {answered} answers, but only {reached} requests reached the backend")
     found = case.figures(text)

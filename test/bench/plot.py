@@ -3,7 +3,8 @@
 
 import machine
 from report import split_sessions
-from variants import EACH, FIRST, LABELS, PEER_MEMCACHE, PEER_SHARED, PLAIN, SHARED
+from variants import (EACH, FIRST, JUDGE_FIRST, JUDGE_LOOKS, JUDGE_OK, JUDGE_SHARED, LABELS, PEER_MEMCACHE,
+                      PEER_SHARED, PLAIN, SHARED)
 
 COLOURS = {PLAIN: "#8d99a6", FIRST: "#1f6fb4", EACH: "#5ba3d9", SHARED: "#2a9d7c", PEER_MEMCACHE: "#d9822b",
            PEER_SHARED: "#e8b26a"}
@@ -171,10 +172,21 @@ def bytes_held(found, _):
         for key, label, colour in names])
 
 
+SHORT = {JUDGE_LOOKS: "the same, looking for a file"}
+
+
+def judge(found, _):
+    rows = [(SHORT.get(key, LABELS[key]).removeprefix("judge, "), COLOURS[FIRST] if key in (JUDGE_FIRST, JUDGE_SHARED) else
+             COLOURS[PLAIN] if key in (JUDGE_OK, JUDGE_LOOKS) else COLOURS[PEER_MEMCACHE], row["ratio"],
+             *row["ratio_spread"], f"{row['ratio']:.2f}") for key, row in found["direct"]["rows"].items()]
+    return Bars("The judge", "answers per second, as a share of those of a handler that says 200 at once; dashed: 0.9",
+                rows, 0.9)
+
+
 PANELS = {"headline": headline, "instructions": instructions,
           "connections": over("Connections", "requests per second, 2 children"),
           "children": over("Children of httpd", "requests per second, 32 connections"),
-          "sessions": sessions, "refresh": renewal, "bytes": bytes_held}
+          "sessions": sessions, "refresh": renewal, "bytes": bytes_held, "judge": judge}
 
 
 def legend(y):

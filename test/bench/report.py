@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was found, as tables, and what it says of the targets."""
 
+import judge_report
 import machine
 import refresh
+from form import COUNTED, ROUNDS, cell, exactly, least, most, rate, ratio, spread, table
 from variants import EACH, FIRST, LABELS, PEER_MEMCACHE, PLAIN, SHARED
 
 LEAST_FIRST, LEAST_EACH, LEAST_PEER, LEAST_SESSIONS = 0.95, 0.70, 2, 0.95
@@ -10,27 +12,6 @@ MOST_FIRST, MOST_EACH = 10_000, 40_000  # instructions added to a request
 MOST_BYTES, MOST_BYTES_BARE = 1600, 400  # of a session
 MOST_REFRESH = 1.10  # p99 while tokens are renewed, as a multiple
 HELD_BY_EACH = 1  # requests that wait for a renewal
-ROUNDS = ("Medians of {rounds} rounds, in brackets the least and the most. Each turn of a server stands between two of the one "
-          "that it is compared with; the ratio is to the mean of these.")
-COUNTED = ("Instructions: callgrind, 1,200 requests less 200, on one connection; views of the first tier live 60 s there, "
-           "because valgrind is some fifty times slower.")
-
-
-def spread(value, bounds, form):
-    return f"{form.format(value)} ({form.format(bounds[0])} – {form.format(bounds[1])})"
-
-
-def table(head, rows):
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
-
-
-def rate(row):
-    return spread(row["rate"], row["rate_spread"], "{:,.0f}")
-
-
-def ratio(row):
-    return spread(row["ratio"], row["ratio_spread"], "{:.3f}")
 
 
 def headline(found, parts):
@@ -96,10 +77,6 @@ REFRESH_LABELS = {refresh.KEPT: "live long", refresh.RENEWED: "renewed each seco
                   refresh.LATE: f"renewed each second, answered after {1000 * refresh.LATE_SECONDS:.0f} ms"}
 
 
-def cell(row, name, form):
-    return spread(row[name], row[name + "_spread"], form)
-
-
 def renewal(found, _):
     rows, held = [], refresh.HELD_US // 1000
     for key, row in found["rows"].items():
@@ -150,6 +127,7 @@ def sign_in(found, _):
 
 WRITERS = {"headline": headline, "connections": connections, "children": children, "sessions": sessions,
            "refresh": renewal, "instructions": instructions, "bytes": bytes_held, "sign-in": sign_in}
+BLOCKS = {"judge": judge_report.blocks}  # parts with tables of their own titles
 
 
 def tables(parts, about):
@@ -157,6 +135,9 @@ def tables(parts, about):
     blocks = [f"{machine.hardware(about)}, shared by httpd, wrk, nginx and memcached; {machine.versions(about)}."
               + (f" **Noise:** {busy}." if busy else "")]
     for part, found in parts.items():
+        if part in BLOCKS:
+            blocks += BLOCKS[part](found)
+            continue
         title, *rest = list(WRITERS[part](found, parts)) or [None]
         blocks += [f"### {title}", *rest] if title else []
     return "\n\n".join(blocks)
@@ -164,23 +145,11 @@ def tables(parts, about):
 
 # ---- the targets
 
-def least(what, value, bound):
-    return value >= bound, f"{what}: {value:.3f}, at least {bound}"
-
-
-def most(what, value, bound):
-    return value <= bound, f"{what}: {value:,}, at most {bound:,}"
-
-
-def exactly(what, value, wanted):
-    return value == wanted, f"{what}: {value:g}, exactly {wanted}"
-
-
 def verdict(parts):
     """(good, text) for each target that was measured."""
     return [*_verdict_headline(parts.get("headline")), *_verdict_sessions(parts.get("sessions")),
             *_verdict_refresh(parts.get("refresh")), *_verdict_counts(parts.get("instructions")),
-            *_verdict_bytes(parts.get("bytes"))]
+            *_verdict_bytes(parts.get("bytes")), *judge_report.verdict(parts.get("judge"))]
 
 
 def _verdict_headline(found):

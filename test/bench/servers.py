@@ -21,7 +21,7 @@ from process import Child, Failure, free_port, port_taken, tail, unprivileged_us
 USER_HEADER = "kubeflow-userid"
 USER = "alice@example.com"
 SECRET = "bench-client-secret"
-MODULES = ("authn_core authz_core authz_user unixd log_config watchdog headers setenvif proxy proxy_http").split()
+CORE_MODULES = "authn_core authz_core authz_user unixd log_config watchdog".split()
 
 # What a browser says with each request, whichever server it talks to.
 HEADERS = [
@@ -49,7 +49,7 @@ http {{
     scgi_temp_path {folder}/t5;
     server {{
         listen 127.0.0.1:{port};
-        location / {{ return 200 "you are $http_kubeflow_userid\\n"; }}
+        location / {{ return 200 "you are $http_kubeflow_userid$http_x_auth_request_email\\n"; }}
         location = /status {{ stub_status; }}
     }}
 }}
@@ -76,22 +76,27 @@ KeepAlive On
 MaxKeepAliveRequests 0
 KeepAliveTimeout 60
 {auth}
-ProxyPass / http://127.0.0.1:{backend}/
+{more}
 """
+
 
 class Room:
     """A folder of its own, all of whose servers run as an ordinary user."""
 
     def __init__(self, folder, build):
         self.folder, self.user = Path(folder), unprivileged_user()
-        self.seed = build / "obj/bench/seed"
-        for path in (build / "mod_auth_keycloak.so", self.seed):
-            if not path.is_file():
-                raise Failure(f"there is no {path.name} in the build dir: run make bench there")
-        self.module = shutil.copy(build / "mod_auth_keycloak.so", self.folder)
+        self.build = build
+        self.seed = self.built("obj/bench/seed")
+        self.module = shutil.copy(self.built("mod_auth_keycloak.so"), self.folder)
         self.private("client-secret", SECRET)
         self.private("crypto-key", secrets.token_urlsafe(40))
         self.own(self.folder)
+
+    def built(self, name):
+        path = self.build / name
+        if not path.is_file():
+            raise Failure(f"there is no {path.name} in the build dir: run make bench there")
+        return path
 
     def own(self, path):
         if self.user:
@@ -131,6 +136,16 @@ class Server:
             self.child.stop(30)
             self.child = None
 
+    def processor_seconds(self):
+        """What the server and its children have used so far: other programs hardly change it."""
+        ticks = 0
+        with open(f"/proc/{self.child.pid}/task/{self.child.pid}/children", encoding="ascii") as children:
+            for pid in [self.child.pid, *children.read().split()]:
+                with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+                    fields = stat.read().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
 
 class Backend(Server):
     """nginx, which answers every request with the identity that it was given."""
@@ -150,14 +165,14 @@ class Backend(Server):
 
 
 class Provider(Server):
-    """The fake provider, with sessions that outlive the benchmark."""
+    """The fake provider, with sessions that outlive the benchmark, and without insisting on PKCE: a peer has none."""
 
     name = "the fake provider"
 
     def __init__(self, room):
         self.port, folder = free_port(), room.make("provider")
         presets = folder / "presets.json"
-        presets.write_text('{"bench": {"realm": {"lifetime": 86400, "client": {"secret": "%s"}}}}' % SECRET,
+        presets.write_text('{"bench": {"realm": {"lifetime": 86400, "client": {"secret": "%s", "pkce": false}}}}' % SECRET,
                            encoding="ascii")
         self.issuer = f"http://127.0.0.1:{self.port}/realms/bench"
         self.listen(room, ["/usr/bin/python3", ROOT / "test/provider/provider.py", "--port", self.port,
@@ -185,10 +200,12 @@ class Provider(Server):
         return sum(["grant_type", "refresh_token"] in entry["params"] for entry in self.control("GET", "/log"))
 
 
-class Proxy(Server):
-    """httpd as reverse proxy, in the variant given."""
+class Httpd(Server):
+    """httpd in the variant given."""
 
-    def __init__(self, room, variant, backend, processes, threads):
+    modules = CORE_MODULES
+
+    def __init__(self, room, variant, processes, threads, more="", public_url=None):
         self.name, self.room, self.port = f"httpd ({variant.label})", room, free_port()
         self.variant, self.folder = variant, room.make(f"httpd-{self.port}")
         self.url = f"http://127.0.0.1:{self.port}/"
@@ -196,13 +213,14 @@ class Proxy(Server):
         self.program, self.libexec = find_httpd()
         (self.folder / "httpd.conf").write_text(HTTPD.format(
             folder=self.folder, load=self.load_lines(), port=self.port, processes=processes,
-            threads=threads, workers=processes * threads, backend=backend.port,
-            auth=variant.auth.format(port=self.port, libexec=self.libexec)), encoding="utf-8")
+            threads=threads, workers=processes * threads, more=more,
+            auth=variant.auth.format(port=self.port, libexec=self.libexec, public_url=public_url or self.url[:-1])),
+            encoding="utf-8")
 
     def load_lines(self):
         built_in = subprocess.run([self.program, "-l"], check=True, capture_output=True, text=True).stdout
         return "\n".join(f'LoadModule {name}_module "{self.libexec}/mod_{name}.so"'
-                         for name in ["mpm_event", *MODULES] if f"mod_{name}.c" not in built_in)
+                         for name in ["mpm_event", *self.modules] if f"mod_{name}.c" not in built_in)
 
     def start(self, before=(), options=("-DFOREGROUND",), seconds=30):
         self.listen(self.room, [*before, self.program, "-d", self.folder, "-f", self.folder / "httpd.conf",
@@ -226,6 +244,15 @@ class Proxy(Server):
                           f"{tail(self.folder / 'error.log')}")
         return f"{cookie.name}={cookie.value}"
 
+
+class Proxy(Httpd):
+    """httpd as reverse proxy, in the variant given."""
+
+    modules = [*CORE_MODULES, "headers", "setenvif", "proxy", "proxy_http"]
+
+    def __init__(self, room, variant, backend, processes, threads):
+        super().__init__(room, variant, processes, threads, f"ProxyPass / http://127.0.0.1:{backend.port}/")
+
     def check(self, cookie=None):
         """One request: the backend must be reached and see the identity, or none without a module."""
         page = Browser().get(self.url, [*HEADERS, ("Cookie", cookie or self.cookie)], follow=False)
@@ -233,13 +260,3 @@ class Proxy(Server):
         if page.status != 200 or page.text != seen:
             raise Failure(f"{self.name}: {page} where the backend should have said {seen!r}\n"
                           f"and of its error log:\n{tail(self.folder / 'error.log')}")
-
-    def processor_seconds(self):
-        """What the server and its children have used so far: other programs hardly change it."""
-        ticks = 0
-        with open(f"/proc/{self.child.pid}/task/{self.child.pid}/children", encoding="ascii") as children:
-            for pid in [self.child.pid, *children.read().split()]:
-                with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-                    fields = stat.read().rpartition(")")[2].split()
-                ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")

@@ -2,16 +2,33 @@
 """What is compared: httpd without a module, with this one in four ways, and with mod_auth_openidc in two."""
 
 import dataclasses
+import shutil
 
 from servers import SECRET
 
 PLAIN, FIRST, EACH, SHARED = "plain", "first", "each", "shared"
 PEER_MEMCACHE, PEER_SHARED, AGAIN = "peer-memcache", "peer-shared", "again"
+JUDGE_OK, JUDGE_LOOKS, JUDGE_FIRST, JUDGE_SHARED = "judge-ok", "judge-looks", "judge-first", "judge-shared"
+OAUTH2_PROXY, OAUTH2_PROXY_REDIS, AUTHSERVICE = "oauth2-proxy", "oauth2-proxy-redis", "oidc-authservice"
+JUDGE_PEERS = (OAUTH2_PROXY, OAUTH2_PROXY_REDIS, AUTHSERVICE)
 LABELS = {PLAIN: "no module", FIRST: "memcached, default settings", EACH: "memcached, asked on each request",
           SHARED: "shared memory", PEER_MEMCACHE: "mod_auth_openidc, memcache", PEER_SHARED: "mod_auth_openidc, shm",
-          AGAIN: "no module, the same again"}
+          AGAIN: "no module, the same again", JUDGE_OK: "a handler that says 200 at once",
+          JUDGE_LOOKS: "the same, where httpd looks for a file as it does by itself",
+          JUDGE_FIRST: "judge, memcached, default settings", JUDGE_SHARED: "judge, shared memory",
+          OAUTH2_PROXY: "oauth2-proxy, cookie", OAUTH2_PROXY_REDIS: "oauth2-proxy, Redis",
+          AUTHSERVICE: "oidc-authservice, BoltDB"}
 
 PLAIN_TEXT = "<Location />\n    Require all granted\n</Location>\n"
+# What conf/judge.conf says of the judge's virtual host, for the handler that it is compared with as well.
+JUDGE_HOST = "TraceEnable off\nAllowEncodedSlashes NoDecode\nLimitRequestFieldSize 32768\n"
+JUDGE_OK_TEXT = JUDGE_HOST + """\
+LoadModule bench_ok_module "{module}"
+<Location />
+    Require all granted
+    SetHandler bench-ok
+</Location>
+"""
 OURS = """\
 LoadModule auth_keycloak_module "{module}"
 KeycloakIssuer {issuer}
@@ -22,6 +39,7 @@ KeycloakCryptoKey file:{room}/crypto-key
 <Location />
     AuthType Keycloak
     Require valid-user
+    {handler}
 </Location>
 """
 # The peer at its best: it gives the backend the one header that ours gives, and none of the claims.
@@ -66,7 +84,7 @@ class Variant:
 
     @property
     def protected(self):
-        return self.auth != PLAIN_TEXT
+        return self.key not in (PLAIN, AGAIN, JUDGE_OK, JUDGE_LOOKS)
 
     def under_valgrind(self):
         return dataclasses.replace(self, auth=self.slow_auth or self.auth)
@@ -81,10 +99,10 @@ class Catalogue:
     def plain(self, key=PLAIN):
         return Variant(key, PLAIN_TEXT)
 
-    def _ours(self, key, lines, slow_lines, store=None):
+    def _ours(self, key, lines, slow_lines, store=None, handler=""):
         def auth(*store_lines):
             return OURS.format(module=self.room.module, issuer=self.issuer, room=self.room.folder,
-                               store="\n".join(store_lines))
+                               store="\n".join(store_lines), handler=handler)
         return Variant(key, auth(*lines), auth(*slow_lines, SLOW), store=store)
 
     def first(self, store):
@@ -98,6 +116,23 @@ class Catalogue:
 
     def shared(self):
         return self._ours(SHARED, [], [SLOW_TTL])
+
+    def judge_ok(self):
+        module = shutil.copy(self.room.built("obj/bench/mod_bench_ok.so"), self.room.folder)
+        return Variant(JUDGE_OK, JUDGE_OK_TEXT.format(module=module))
+
+    def judge_looks(self):
+        return Variant(JUDGE_LOOKS, "Define BENCH_OK_LOOKS\n" + self.judge_ok().auth)
+
+    def _judge(self, key, *lines, store=None):
+        lines = [JUDGE_HOST + "KeycloakPublicURL {public_url}", *lines]
+        return self._ours(key, lines, [*lines, SLOW_TTL], store, "SetHandler keycloak-judge")
+
+    def judge_first(self, store):
+        return self._judge(JUDGE_FIRST, f"KeycloakMemcached {store.address}", store=store)
+
+    def judge_shared(self):
+        return self._judge(JUDGE_SHARED)
 
     def _peer(self, key, store_lines, store=None):
         auth = PEER.format(issuer=self.issuer, secret=SECRET, store=store_lines)

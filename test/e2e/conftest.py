@@ -2,7 +2,6 @@
 """One Keycloak for the whole run, a realm for each test file, and sites that sign in there."""
 
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -11,33 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "test" / "lib"), str(ROOT / "docker" / "demo"), str(ROOT / "test" / "e2e")]
 
-from authority import make_authority  # noqa: E402
-from keycloak import Keycloak  # noqa: E402
+from one_keycloak import authority, keycloak  # noqa: E402,F401  # pylint: disable=unused-import
 from site_under_test import Site  # noqa: E402
-
-
-def _terminated(_number, _frame):
-    raise KeyboardInterrupt
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory):
-    """Folder of a CA and of its certificate for localhost."""
-    return make_authority(tmp_path_factory.mktemp("ca"))
-
-
-@pytest.fixture(scope="session")
-def keycloak(tmp_path_factory, authority):
-    """The one Keycloak of this run; by https it answers under the authority's certificate."""
-    signal.signal(signal.SIGTERM, _terminated)
-    server = Keycloak(tmp_path_factory.mktemp("keycloak"),
-                      tls=(authority / "localhost.pem", authority / "localhost.key"))
-    try:
-        server.start()
-        server.ready()
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="module")

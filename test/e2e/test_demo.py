@@ -36,8 +36,9 @@ def test_taken_port_is_said(port_is_free):
 
 
 def test_unknown_option_is_said():
-    done = run_demo("--twice")
-    assert done.returncode == 2 and "--twice" in done.stderr
+    for words in (["--twice"], ["kubeflow", "--twice"]):
+        done = run_demo(*words)
+        assert done.returncode == 2 and "--twice" in done.stderr
 
 
 def descendants(pid):
@@ -64,12 +65,13 @@ def command(pid):
         return ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_signal_half_way_leaves_nothing(port_is_free, new_site, tmp_path, number):
+@pytest.mark.parametrize("program, number", [
+    ("demo", signal.SIGTERM), ("demo", signal.SIGINT), ("demo", signal.SIGKILL), ("kubeflow", signal.SIGTERM)])
+def test_signal_half_way_leaves_nothing(port_is_free, new_site, tmp_path, program, number):
     """Sent while Keycloak starts; SIGKILL stands for a demo that dies without its clean-up."""
     with open(tmp_path / "out", "wb") as out:
         demo = subprocess.Popen(
-            [sys.executable, str(ROOT / "docker" / "demo" / "demo.py"), "--module", str(new_site.module)],
+            [sys.executable, str(ROOT / "docker" / "demo" / f"{program}.py"), "--module", str(new_site.module)],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
     try:
         wait_for(lambda: any("QuarkusEntryPoint" in command(pid) for pid in descendants(demo.pid))

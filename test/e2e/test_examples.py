@@ -13,7 +13,7 @@ from process import free_port
 from site_under_test import Backend, asks_to_sign_in, private_file
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-LOADED = MODULES + ["ssl", "http2", "auth_keycloak"]
+LOADED = MODULES + ["ssl", "http2", "alias", "auth_keycloak"]
 SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef"
 # Directives that httpd accepts only together.
 TOGETHER = {"KeycloakMemcachedUser": "KeycloakMemcachedPassword", "KeycloakMemcachedPassword": "KeycloakMemcachedUser"}
@@ -36,9 +36,11 @@ def reverse_proxy(folder, **values):
     return example(folder, "reverse-proxy.conf", **values)
 
 
-@pytest.mark.parametrize("name", ["reverse-proxy.conf", "judge.conf"])
-def test_httpd_accepts_the_example(new_site, tmp_path, name):
-    httpd = Httpd(tmp_path / "httpd", new_site.module, free_port(), example(tmp_path, name), modules=LOADED)
+# All but the reference, which is tried line by line.
+@pytest.mark.parametrize("name, values", [(file.name, {}) for file in sorted(CONF.glob("*.conf")) if file.name != "reference.conf"]
+                         + [("forward-auth.conf", {"JUDGE_FOR": "forwarded", "PROXY": "10.0.0.0/8"})])
+def test_httpd_accepts_the_example(new_site, tmp_path, name, values):
+    httpd = Httpd(tmp_path / "httpd", new_site.module, free_port(), example(tmp_path, name, **values), modules=LOADED)
     status, output = httpd.check()
     assert status == 0 and "Syntax OK" in output, output
 

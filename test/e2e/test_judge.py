@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The judge behind a real Envoy: sign-in, identity, refusals, logout and WebSockets by way of ext_authz."""
 
+import itertools
+
 import pytest
 
 from backend import Backend, values
@@ -78,10 +80,11 @@ def test_signs_in_and_names_the_user_once(gateway):
 
 def test_other_spellings_of_the_name_do_not_arrive(gateway):
     browser = gateway.signed_in()
-    for path in ("/x", "/public/x"):
-        answer = browser.get(gateway.url + path, [("kubeflow_userid", "evil@example.com"), ("kubeflow_groups", "admins")])
+    for path, separator in itertools.product(("/x", "/public/x"), "_.!#$%&'*+^`|~"):
+        user, groups = f"kubeflow{separator}userid", f"kubeflow{separator}groups"
+        answer = browser.get(gateway.url + path, [(user, "evil@example.com"), (groups, "admins")])
         assert answer.status == 200, answer
-        assert gateway.seen("kubeflow_userid") == [] and gateway.seen("kubeflow_groups") == []
+        assert gateway.seen(user) == [] and gateway.seen(groups) == []
 
 
 def test_session_cookie_stays_here(gateway):

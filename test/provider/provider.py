@@ -11,6 +11,7 @@ Nobody signs in here: the authorization endpoint sends the browser back at once.
     DELETE /control/NAME         settings back to the defaults
     POST   /control/NAME/rotate  a new key beside the old; /retire: a new key in place of the old ones
     POST   /control/NAME/logout  {"member": value, ...}   a logout token, changed as ID_TOKEN_CHANGES in realm.py says
+    POST   /control/NAME/bearer  {"member": value, ...}   an access token, changed as ID_TOKEN_CHANGES says
     GET    /control/NAME/log     every request so far; DELETE empties it
     GET    /control/NAME/keys    names of the keys
 
@@ -205,6 +206,7 @@ CONTROL = {
     ("POST", "rotate"): lambda realm, text: realm.rotate(),
     ("POST", "retire"): lambda realm, text: realm.retire(),
     ("POST", "logout"): lambda realm, text: {"logout_token": realm.logout_token(json.loads(text))},
+    ("POST", "bearer"): lambda realm, text: {"token": realm.bearer_token(json.loads(text))},
     ("GET", "log"): lambda realm, text: realm.log,
     ("DELETE", "log"): lambda realm, text: realm.log.clear(),
     ("GET", "keys"): lambda realm, text: {"signing": realm.signing["kid"],

@@ -101,9 +101,53 @@ subtest '188 http with consent: one warning when httpd starts' => sub {
     like $warnings[0] // '', qr/\[auth_keycloak:warn\]/, 'a warning';
 };
 
+# ---- a judge's neighbours
+
+my @judge = ('<Location />', 'AuthType Keycloak', 'Require valid-user', 'SetHandler keycloak-judge', '</Location>');
+my @list = ('<Location /operate>', 'AuthType Keycloak', 'Require valid-user', 'SetHandler "keycloak-sessions"', '</Location>');
+sub host { my ($address, @lines) = @_; return ("<VirtualHost $address>", @lines, '</VirtualHost>') }
+
+my %beside = (
+    'both in one virtual host'              => [@minimal, host('*:1', @judge, '<IfModule core.c>', @list, '</IfModule>')],
+    'both in the main server'               => [@minimal, @judge, @list],
+    "a judge in the main server, which virtual hosts have as well" => [@minimal, @judge, host('*:1', @list)],
+    "a list in the main server, which virtual hosts have as well"  => [@minimal, @list, host('*:1', @judge)],
+);
+for my $name (sort keys %beside) {
+    my ($accepted, $said) = check(@{ $beside{$name} });
+    ok !$accepted, "refused: keycloak-sessions beside keycloak-judge, $name";
+    like $said, qr/KC0003: SetHandler keycloak-sessions \(line \d+ of .*config-\d+\.conf\) and SetHandler keycloak-judge \(line/, 'and says which' or diag $said;
+}
+
+my $shares = qr/\[auth_keycloak:warn\].*the judge of judge\.test .* shares its address with the virtual host page\.test \(line/;
+my %shared = (
+    'the same address'     => ['*:1', '*:1', 1],
+    'one of all addresses' => ['*:1', '127.0.0.1:1', 1],
+    'all ports'            => ['127.0.0.1:*', '127.0.0.1:1', 1],
+    'another port'         => ['*:1', '*:2', 0],
+    'another address'      => ['127.0.0.1:1', '127.0.0.2:1', 0],
+);
+for my $name (sort keys %shared) {
+    my ($mine, $its, $is_warned) = @{ $shared{$name} };
+    my ($accepted, $said) = check(@minimal, host($mine, 'ServerName judge.test', @judge), host($its, 'ServerName page.test', @list));
+    ok $accepted, "a judge and another virtual host: $name" or diag $said;
+    is scalar(() = $said =~ /$shares/g), $is_warned, $is_warned ? 'a warning' : 'no warning' or diag $said;
+}
+{
+    my ($accepted, $said) = check(@minimal, host('*:1', 'ServerName judge.test', @judge), host('*:1', 'ServerName page.test', @judge));
+    ok $accepted, 'two judges at one address';
+    unlike $said, $shares, 'no warning';
+}
+
 # ---- refused: name, directive that the message names, lines; the last line is at fault unless told
 
 my @bad = (
+    ['a judge for nginx without its address', 'KeycloakJudgeFor', [@minimal, 'KeycloakJudgeFor nginx']],
+    ['a judge for Traefik without its address', 'KeycloakJudgeFor', [@minimal, host('*:1', 'KeycloakJudgeFor forwarded')], 'any'],
+    ['a judge for somebody else', 'KeycloakJudgeFor', [@minimal, 'KeycloakJudgeFor traefik']],
+    ['a place of its own for KeycloakJudgeFor', 'KeycloakJudgeFor', [@minimal, 'KeycloakTrustedProxy ::1', '<Location />', 'KeycloakJudgeFor nginx'], 0],
+    ['an answer by an identity header', 'KeycloakUserHeader', [@minimal, 'KeycloakUserHeader Location']],
+    ["a word of the gateway's by an identity header", 'KeycloakHeader', [@minimal, 'KeycloakHeader x-envoy-auth-headers-to-remove groups']],
     ['188 the secret is missing',       'KeycloakClientSecret', \@realm, 'any'],
     ['188 the client id is missing',    'KeycloakClientID', ['KeycloakIssuer http://127.0.0.1:1/realms/x', "KeycloakClientSecret $secret"], 'any'],
     ['188 http to a remote issuer',     'KeycloakIssuer', ['KeycloakClientID app', "KeycloakClientSecret $secret",

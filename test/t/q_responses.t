@@ -86,4 +86,22 @@ subtest '190 no request id twice' => sub {
     is scalar(keys %ids), 5, 'five requests, five ids';
 };
 
+subtest 'a body that nobody wants is not waited for' => sub {
+    my $in = signed_in('access') or return fail 'signing in';
+    my @own = ('access', 'Cookie: ' . $in->cookie_header . "\r\n");
+    for my $case ([401, 'POST /x', $SITE], [302, 'GET /x', $SITE], [405, 'PUT /authservice/logout', $SITE], [404, 'PUT /authservice/nothing', $SITE],
+        [403, 'POST /role-other', @own], [403, 'POST /open/denied', 'access'], [201, 'POST /authservice/logout', @own])
+    {
+        my ($status, $line, $site, $more) = @$case;
+        for my $framing ('Content-Length: 1000', 'Transfer-Encoding: chunked') {
+            my $accept = $status == 302 ? 'text/html' : 'application/json';
+            my $answer = browser($site)->raw("$line HTTP/1.1\r\nHost: $site.test\r\nAccept: $accept\r\n" . ($more // '') . "$framing\r\n\r\n5");
+            is $answer->status, $status, "$line, $framing";
+        }
+    }
+    my $next = "POST /x HTTP/1.1\r\nHost: $SITE.test\r\nContent-Length: 0\r\n";
+    my @kept = browser($SITE)->raw("$next\r\n${next}Connection: close\r\n\r\n")->text =~ m{HTTP/1\.1 (\d+)}g;
+    is_deeply \@kept, [401, 401], 'without one the connection is kept';
+};
+
 done_testing;

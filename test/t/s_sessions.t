@@ -209,7 +209,7 @@ subtest 'paths that are no use of a session, though its tokens are renewed' => s
     my ($idle, $busy) = map { signed_in('idle') || BAIL_OUT('nobody can sign in') } 1 .. 2;
     my $end = time + 4.5;
     while (time < $end) {
-        $idle->api($_) for qw(/poll /poll/deeper /notebook/ns/name/api/kernels /authservice/whoami);
+        $idle->api($_) for qw(/poll /poll/deeper /notebook/ns/name/api/kernels /authservice/whoami /authservice/verify/page);
         $busy->api('/notebook/ns/name/tree');
         sleep 0.25;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "claims.h"
+#include "claims_merge.h"
 #include "testlib.h"
 #include "variant.h"
 
@@ -314,14 +315,14 @@ END_TEST
 START_TEST(id_token_wins_over_userinfo)
 {
     const kc_json_t *merged =
-        kc_claims_merge(variant_json("{\"sub\":\"a\",\"x\":1}"),
-                        variant_json("{\"sub\":\"b\",\"y\":[2]}"), testlib_pool);
+        kc_claims_merge_userinfo(variant_json("{\"sub\":\"a\",\"x\":1}"),
+                                 variant_json("{\"sub\":\"b\",\"y\":[2]}"), testlib_pool);
 
     ck_assert_str_eq(kc_json_member_string(merged, "sub"), "a");
     ck_assert_uint_eq(kc_json_size(merged), 3);
     ck_assert_uint_eq(kc_json_size(kc_json_member(merged, "y")), 1);
-    ck_assert_uint_eq(kc_json_size(kc_claims_merge(variant_json("{\"a\":1}"), NULL, testlib_pool)),
-                      1);
+    ck_assert_uint_eq(
+        kc_json_size(kc_claims_merge_userinfo(variant_json("{\"a\":1}"), NULL, testlib_pool)), 1);
 }
 END_TEST
 
@@ -331,14 +332,14 @@ START_TEST(verification_of_another_address_does_not_count)
     const kc_json_t *theirs = variant_json("{\"email\":\"b@example.com\",\"email_verified\":true}");
 
     ck_assert_ptr_null(
-        kc_json_member(kc_claims_merge(ours, theirs, testlib_pool), "email_verified"));
+        kc_json_member(kc_claims_merge_userinfo(ours, theirs, testlib_pool), "email_verified"));
     theirs = variant_json("{\"email\":\"a@example.com\",\"email_verified\":true}");
-    ck_assert_int_eq(kc_json_is_true(kc_json_member(kc_claims_merge(ours, theirs, testlib_pool),
-                                                    "email_verified")),
+    ck_assert_int_eq(kc_json_is_true(kc_json_member(
+                         kc_claims_merge_userinfo(ours, theirs, testlib_pool), "email_verified")),
                      1);
     ck_assert_int_eq(
-        kc_json_is_true(kc_json_member(kc_claims_merge(variant_json("{}"), theirs, testlib_pool),
-                                       "email_verified")),
+        kc_json_is_true(kc_json_member(
+            kc_claims_merge_userinfo(variant_json("{}"), theirs, testlib_pool), "email_verified")),
         1);
 }
 END_TEST

@@ -12,6 +12,7 @@
 
 #include "conf.h"
 #include "conf_parse.h"
+#include "transform.h"
 
 /* Two keys of 32 and more characters, given through the environment. */
 #define KEY_A "first-key-of-thirty-two-characters-or-more"
@@ -162,6 +163,7 @@ static const sample_t samples[] = {
     {KC_CONF_ROW_endpoint_origins, UNSET, SAME("https://a.example https://b.example"),
      SAME("https://c.example")},
     {KC_CONF_ROW_trusted_proxies, UNSET, SAME("10.0.0.0/8 ::1"), SAME("192.0.2.7")},
+    {KC_CONF_ROW_judge_for, "envoy", "NGINX", "nginx", SAME("envoy")},
     {KC_CONF_ROW_allow_http, "off", "On", "on", SAME("off")},
     {KC_CONF_ROW_ca_file, UNSET, SAME("/k/ca.pem"), SAME("/k/ca2.pem")},
     {KC_CONF_ROW_http_timeout, "5s", "1500ms", "1500ms", "5", "5s"},
@@ -189,8 +191,12 @@ static const sample_t samples[] = {
     {KC_CONF_ROW_cookie_domain, UNSET, SAME("example.com"), SAME("example.org")},
     {KC_CONF_ROW_user_claim, "email", SAME("preferred_username"), SAME("email")},
     {KC_CONF_ROW_user_prefix, UNSET, SAME("corp:"), SAME("x-")},
-    {KC_CONF_ROW_user_transform, UNSET, SAME("lower"), "'^(.*)@.*$' '\\\\1'", "^(.*)@.*$ \\1"},
+    {KC_CONF_ROW_user_transforms, UNSET, SAME("lower"), "'^(.*)@.*$' '\\\\1'", "^(.*)@.*$ \\1"},
     {KC_CONF_ROW_user_header, "kubeflow-userid", SAME("X-User"), SAME("kubeflow-userid")},
+    {KC_CONF_ROW_id_token_header, UNSET, SAME("Authorization"), SAME("X-Id-Token")},
+    {KC_CONF_ROW_bearer, "off", "On", "on", SAME("id")},
+    {KC_CONF_ROW_bearer, "off", SAME("access"), SAME("off")},
+    {KC_CONF_ROW_audience, UNSET, SAME("app api"), SAME("app")},
     {KC_CONF_ROW_groups_header, "kubeflow-groups", SAME("X-Groups"), SAME("kubeflow-groups")},
     {KC_CONF_ROW_groups_claim, "groups", SAME("realm_access.roles"), SAME("groups")},
     {KC_CONF_ROW_headers, UNSET, SAME("X-Name name"), SAME("X-Mail email")},
@@ -364,8 +370,8 @@ START_TEST(a_refused_line_changes_nothing)
 {
     kc_conf_t *conf = conf_of("KeycloakUserTransform lower");
 
-    ck_assert_int_eq(set_text(conf, KC_CONF_ROW_user_transform, "a '\\\\2'", NULL), KC_REFUSED);
-    ck_assert_str_eq(kc_conf_dump(conf, KC_CONF_ROW_user_transform, pool), "lower");
+    ck_assert_int_eq(set_text(conf, KC_CONF_ROW_user_transforms, "a '\\\\2'", NULL), KC_REFUSED);
+    ck_assert_str_eq(kc_conf_dump(conf, KC_CONF_ROW_user_transforms, pool), "lower");
     ck_assert_int_eq(set_text(conf, KC_CONF_ROW_session_max, "x", NULL), KC_REFUSED);
     ck_assert_int_eq((int)conf->session_max, 36000);
     ck_assert(!kc_conf_is_set(conf, KC_CONF_ROW_session_max));
@@ -482,7 +488,7 @@ static const refusal_t refusals[] = {
     {KC_CONF_ROW_max_age, "3651d", "must lie between 0 and 3650d"},
     {KC_CONF_ROW_max_age, "never", "a duration such as"},
     {KC_CONF_ROW_headers, "X-Name", "not 1 arguments"},
-    {KC_CONF_ROW_user_transform, "upper", "takes lower"},
+    {KC_CONF_ROW_user_transforms, "upper", "takes lower"},
     {KC_CONF_ROW_crypto_key, KEY_A, "takes file:PATH"},
     {KC_CONF_ROW_crypto_key, "exec:/bin/true", "takes file:PATH"},
     {KC_CONF_ROW_crypto_key, "env:KC_TEST_NOT_SET", "is not set"},
@@ -553,10 +559,10 @@ START_TEST(wrong_pairs_are_refused)
     assert_two_refused(KC_CONF_ROW_issuer, "https://a.example", "https://b.example", "2 arguments");
     assert_two_refused(KC_CONF_ROW_headers, "X Name", "name", "header's name");
     assert_two_refused(KC_CONF_ROW_headers, "X-Name", "", "path of a claim");
-    assert_two_refused(KC_CONF_ROW_user_transform, "(", "x", "'(' is not valid");
-    assert_two_refused(KC_CONF_ROW_user_transform, "a", "\\1", "group \\1, the expression has 0");
-    assert_two_refused(KC_CONF_ROW_user_transform, "a", "x\\", "backslash");
-    assert_two_refused(KC_CONF_ROW_user_transform, "a", "\\n", "backslash");
+    assert_two_refused(KC_CONF_ROW_user_transforms, "(", "x", "'(' is not valid");
+    assert_two_refused(KC_CONF_ROW_user_transforms, "a", "\\1", "group \\1, the expression has 0");
+    assert_two_refused(KC_CONF_ROW_user_transforms, "a", "x\\", "backslash");
+    assert_two_refused(KC_CONF_ROW_user_transforms, "a", "\\n", "backslash");
     assert_two_refused(KC_CONF_ROW_crypto_key, "env:KC_TEST_KEY_A", "env:KC_TEST_NOT_SET",
                        "not set");
 }
@@ -747,17 +753,17 @@ static const char *transformed(const char *pattern, const char *replacement, con
     const char *arguments[] = {pattern, replacement};
     kc_conf_t *conf = kc_conf_create(pool);
 
-    ck_assert_int_eq(kc_conf_set(conf, KC_CONF_ROW_user_transform, replacement ? 2 : 1, arguments,
+    ck_assert_int_eq(kc_conf_set(conf, KC_CONF_ROW_user_transforms, replacement ? 2 : 1, arguments,
                                  "test.conf", 7, pool, NULL),
                      KC_OK);
-    return kc_conf_transform(conf->user_transform, name, pool);
+    return kc_transform_apply(conf->user_transforms, name, pool);
 }
 
 START_TEST(names_are_transformed)
 {
     const char *name = "Alice@Example.COM";
 
-    ck_assert_ptr_eq(kc_conf_transform(NULL, name, pool), name);
+    ck_assert_ptr_eq(kc_transform_apply(NULL, name, pool), name);
     ck_assert_str_eq(transformed("lower", NULL, name), "alice@example.com");
     ck_assert_str_eq(transformed("Lower", NULL, "\xc3\x84Z"), "\xc3\x84z");
     ck_assert_str_eq(transformed("@.*$", "", name), "Alice");
@@ -768,6 +774,45 @@ START_TEST(names_are_transformed)
     ck_assert_ptr_eq(transformed("zzz", "y", name), name);
     ck_assert_str_eq(transformed(".*", "", name), "");
     ck_assert_str_eq(transformed("^", "x", ""), "x");
+}
+END_TEST
+
+static const char *transformed_by(const char *text, const char *name)
+{
+    return kc_transform_apply(conf_of(text)->user_transforms, name, pool);
+}
+
+START_TEST(of_several_transforms_the_first_that_matches_counts)
+{
+    static const char three[] = "KeycloakUserTransform ^root@example\\\\.com$ admin@corp\n"
+                                "KeycloakUserTransform ^(.*)@example\\\\.com$ '\\\\1'\n"
+                                "KeycloakUserTransform lower";
+
+    ck_assert_str_eq(transformed_by(three, "root@example.com"), "admin@corp");
+    ck_assert_str_eq(transformed_by(three, "Alice@example.com"), "Alice");
+    ck_assert_str_eq(transformed_by(three, "Alice@Corp"), "alice@corp");
+    /* what the first has made is not changed again */
+    ck_assert_str_eq(transformed_by("KeycloakUserTransform a b\nKeycloakUserTransform b c", "a"),
+                     "b");
+    ck_assert_str_eq(transformed_by("KeycloakUserTransform x b\nKeycloakUserTransform y c", "A"),
+                     "A");
+}
+END_TEST
+
+START_TEST(nothing_stands_behind_lower)
+{
+    kc_conf_t *conf = conf_of("KeycloakUserTransform a b\nKeycloakUserTransform lower");
+    kc_conf_t *add = conf_of("KeycloakUserTransform c d");
+
+    ck_assert_int_eq(set_text(conf, KC_CONF_ROW_user_transforms, "lower", NULL), KC_REFUSED);
+    assert_two_refused_in(conf, KC_CONF_ROW_user_transforms, "c", "d", "behind \"lower\"");
+    ck_assert_str_eq(kc_conf_dump(conf, KC_CONF_ROW_user_transforms, pool), "a b, lower");
+    /* a virtual host that has any has its own alone */
+    ck_assert_str_eq(
+        kc_conf_dump(kc_conf_merge(conf, add, pool), KC_CONF_ROW_user_transforms, pool), "c d");
+    ck_assert_str_eq(kc_conf_dump(kc_conf_merge(conf, kc_conf_create(pool), pool),
+                                  KC_CONF_ROW_user_transforms, pool),
+                     "a b, lower");
 }
 END_TEST
 
@@ -872,6 +917,10 @@ static const check_t checks[] = {
     {SECRET "KeycloakTrustedProxy 10.0.0.0/33", KC_CONF_ROW_trusted_proxies, "takes addresses"},
     {SECRET "KeycloakTrustedProxy proxy.example", KC_CONF_ROW_trusted_proxies, "takes addresses"},
     {SECRET "KeycloakTrustedProxy 10.0.0.0/8 ::1 fd00::/8 192.0.2.1", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakJudgeFor nginx", KC_CONF_ROW_judge_for, "needs KeycloakTrustedProxy"},
+    {SECRET "KeycloakJudgeFor forwarded", KC_CONF_ROW_judge_for, "needs KeycloakTrustedProxy"},
+    {SECRET "KeycloakJudgeFor nginx\nKeycloakTrustedProxy ::1", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakJudgeFor envoy", KC_CONF_ROWS, ""},
     {SECRET "KeycloakCAFile @/none", KC_CONF_ROW_ca_file, "cannot read file"},
     {SECRET "KeycloakCAFile /", KC_CONF_ROW_ca_file, "not a regular file"},
     {SECRET "KeycloakCAFile @/other", KC_CONF_ROWS, ""},
@@ -915,6 +964,20 @@ static const check_t checks[] = {
     {SECRET "KeycloakUserHeader Cookie", KC_CONF_ROW_user_header, "requests depend on it"},
     {SECRET "KeycloakUserHeader kubeflow_groups", KC_CONF_ROW_groups_header,
      "KeycloakUserHeader already"},
+    {SECRET "KeycloakIDTokenHeader Authorization", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakIDTokenHeader X-Id-Token", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakIDTokenHeader Authori_zation", KC_CONF_ROW_id_token_header,
+     "requests depend on it"},
+    {SECRET "KeycloakIDTokenHeader Cookie", KC_CONF_ROW_id_token_header, "requests depend on it"},
+    {SECRET "KeycloakIDTokenHeader kubeflow_groups", KC_CONF_ROW_id_token_header,
+     "is the header of the user or the groups"},
+    {SECRET "KeycloakIDTokenHeader Kubeflow-UserID", KC_CONF_ROW_id_token_header,
+     "is the header of the user or the groups"},
+    {SECRET "KeycloakIDTokenHeader X-Token\nKeycloakHeader X_Token sub", KC_CONF_ROW_headers,
+     "set already"},
+    {SECRET "KeycloakBearer on\nKeycloakAudience app account", KC_CONF_ROW_audience,
+     "cannot be account"},
+    {SECRET "KeycloakBearer on\nKeycloakAudience app accounts", KC_CONF_ROWS, ""},
     {SECRET "KeycloakGroupsHeader Content_Length", KC_CONF_ROW_groups_header,
      "requests depend on it"},
     {SECRET "KeycloakHeader KUBEFLOW_userid sub", KC_CONF_ROW_headers, "set already"},
@@ -931,6 +994,28 @@ static const check_t checks[] = {
     {SECRET "KeycloakHeader Trailer a", KC_CONF_ROW_headers, "requests depend on it"},
     {SECRET "KeycloakHeader --- a", KC_CONF_ROW_headers, "requests depend on it"},
     {SECRET "KeycloakHeader X-Name name\nKeycloakHeader X-Mail email", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakHeader X-Forwarded-User email\nKeycloakHeader X-Forwarded-Groups groups\n"
+            "KeycloakHeader X-Auth-Request-Email email",
+     KC_CONF_ROWS, ""},
+    {SECRET "KeycloakUserHeader Location", KC_CONF_ROW_user_header, "requests depend on it"},
+    {SECRET "KeycloakGroupsHeader WWW-Authenticate", KC_CONF_ROW_groups_header,
+     "requests depend on it"},
+    {SECRET "KeycloakHeader Date a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader Content-Type a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader Content-Encoding a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader Set-Cookie a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader Status a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader Server a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader Trailers a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader Cache-Control a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader X_Envoy.Auth-Headers-To-Remove a", KC_CONF_ROW_headers,
+     "requests depend on it"},
+    {SECRET "KeycloakHeader x-envoy-original-path a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader X-Keycloak-Login a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader Sec-Fetch-Site a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader X-Forwarded-Proto a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader X-Forwarded_Uri a", KC_CONF_ROW_headers, "requests depend on it"},
+    {SECRET "KeycloakHeader X-Original-URI a", KC_CONF_ROW_headers, "requests depend on it"},
     {SECRET "KeycloakIdleIgnore poll", KC_CONF_ROW_idle_ignore, "below /"},
     {SECRET "KeycloakIdleIgnore /a /b?c", KC_CONF_ROW_idle_ignore, "no wildcard but *"},
     {SECRET "KeycloakIdleIgnore /[a-z]", KC_CONF_ROW_idle_ignore, "no wildcard but *"},
@@ -1137,6 +1222,8 @@ Suite *kc_test_conf(void)
     tcase_add_test(lines, the_environment_can_hold_a_secret);
     tcase_add_test(lines, keys_have_32_characters);
     tcase_add_test(lines, names_are_transformed);
+    tcase_add_test(lines, of_several_transforms_the_first_that_matches_counts);
+    tcase_add_test(lines, nothing_stands_behind_lower);
     tcase_add_loop_test(lines, no_link_sets_what_the_sign_in_depends_on, 0,
                         (int)(sizeof(reserved) / sizeof(reserved[0])));
     tcase_add_loop_test(lines, settings_are_checked_together, 0,

@@ -140,14 +140,17 @@ START_TEST(user_is_transformed_and_then_prefixed)
     const char *claims = variant_of(id_token, "email", "\"Alice@Example.com\"");
 
     conf->user_prefix = "KC:";
-    set(KC_CONF_ROW_user_transform, 1, "lower", NULL);
+    set(KC_CONF_ROW_user_transforms, 1, "lower", NULL);
     ck_assert_int_eq(make(claims, NULL), KC_OK);
     ck_assert_str_eq(identity.user, "KC:alice@example.com");
     ck_assert_str_eq(identity.email, "Alice@Example.com");
-    set(KC_CONF_ROW_user_transform, 2, "^([^@]*)@Example\\.com$", "\\1");
+    conf = kc_conf_merge(conf, kc_conf_create(testlib_pool), testlib_pool);
+    conf->place[KC_CONF_ROW_user_transforms].file = NULL; /* as in a virtual host of its own */
+    set(KC_CONF_ROW_user_transforms, 2, "^([^@]*)@Example\\.com$", "\\1");
     ck_assert_int_eq(make(claims, NULL), KC_OK);
     ck_assert_str_eq(identity.user, "KC:Alice");
-    set(KC_CONF_ROW_user_transform, 2, ".*", "");
+    conf->place[KC_CONF_ROW_user_transforms].file = NULL;
+    set(KC_CONF_ROW_user_transforms, 2, ".*", "");
     ck_assert_int_eq(make(claims, NULL), KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_USER_MISSING);
 }

@@ -367,7 +367,7 @@ START_TEST(a_damaged_failure_of_others_is_passed_over)
         int64_t failed_at;
 
         entry->len = len;
-        ck_assert(!kc_keyring_shared_get_failure(&shared, 10, testlib_pool, &failed_at, &last));
+        ck_assert(!kc_keyring_shared_get_failure(&shared, 10000, testlib_pool, &failed_at, &last));
     }
     entry->len = whole;
     entry->data[11] = 0xff; /* a reason that is none */
@@ -428,6 +428,106 @@ START_TEST(after_a_failure_the_background_tries_each_ten_seconds)
     tick();
     ck_assert_int_eq(get(0), KC_OK);
     ck_assert_int_eq(got->fetched, fake->now);
+}
+END_TEST
+
+/* httpd was started before the provider: what nobody can go on without is looked for often, but by
+ * one child alone. */
+START_TEST(with_nothing_to_go_on_with_the_background_tries_each_half_second)
+{
+    int i;
+
+    fake->http.is_down = 1;
+    for (i = 0; i < 50; i++) { /* five seconds */
+        tick();
+        fake->millis += 100;
+    }
+    ck_assert_int_eq(requests(), 10);
+    fake->http.is_down = 0;
+    tick();
+    ck_assert_int_eq(requests(), 12);
+    for (i = 0; i < CHILDREN; i++)
+        ck_assert_int_eq(get(i), KC_OK);
+    ck_assert_int_eq(requests(), 12);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- a probe of readiness */
+
+static kc_rc_t probe(int index)
+{
+    memset(&last, 0, sizeof(last));
+    return kc_keyring_probe(child[index], fake->env.http, &last);
+}
+
+START_TEST(a_probe_is_content_with_what_is_known_however_old)
+{
+    ck_assert_int_eq(probe(0), KC_OK);
+    ck_assert_int_eq(requests(), 2);
+    ck_assert_int_eq(probe(0), KC_OK);
+    ck_assert_int_eq(probe(1), KC_OK); /* what the other child has fetched */
+    fake->http.is_down = 1;
+    fake->now += site->conf->metadata_stale - 1;
+    ck_assert_int_eq(probe(0), KC_OK);
+    ck_assert_int_eq(probe(1), KC_OK);
+    ck_assert_int_eq(requests(), 2);
+    fake->now += 1;
+    ck_assert_int_eq(probe(0), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_DOWN);
+    ck_assert_int_eq(requests(), 3);
+}
+END_TEST
+
+START_TEST(probes_fetch_at_most_each_half_second)
+{
+    int i;
+
+    fake->http.is_down = 1;
+    for (i = 0; i < 100; i++) {
+        ck_assert_int_eq(probe(i % CHILDREN), KC_DOWN);
+        ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_DOWN);
+    }
+    ck_assert_int_eq(requests(), 1);
+    fake->http.is_down = 0;
+    fake->millis += 499;
+    ck_assert_int_eq(probe(0), KC_DOWN);
+    ck_assert_int_eq(probe(1), KC_DOWN);
+    ck_assert_int_eq(requests(), 1);
+    fake->millis += 1;
+    ck_assert_int_eq(probe(0), KC_OK);
+    ck_assert_int_eq(requests(), 3);
+}
+END_TEST
+
+START_TEST(a_probe_that_may_not_fetch_looks_alone)
+{
+    ck_assert_int_eq(kc_keyring_probe(child[0], NULL, &last), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_BUSY);
+    ck_assert_int_eq(requests(), 0);
+    ck_assert_int_eq(get(1), KC_OK);
+    ck_assert_int_eq(kc_keyring_probe(child[0], NULL, &last), KC_OK);
+    ck_assert_int_eq(requests(), 2);
+}
+END_TEST
+
+static void probe_meanwhile(void)
+{
+    ck_assert_int_eq(probe(0), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_BUSY);
+    ck_assert_int_eq(probe(1), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_BUSY);
+}
+
+/* With a minute's patience this would not end in time. */
+START_TEST(a_probe_waits_for_nobody_who_fetches)
+{
+    site->conf->http_timeout = 60000;
+    be_busy(probe_meanwhile);
+    kc_keyring_refresh(child[0], &busy.http);
+    ck_assert_uint_eq(busy.discoveries, 1);
+    ck_assert_uint_eq(busy.key_sets, 1);
+    ck_assert_int_eq(probe(0), KC_OK);
+    ck_assert_int_eq(probe(1), KC_OK);
 }
 END_TEST
 
@@ -646,6 +746,14 @@ static void add_lease(TCase *tests)
     tcase_add_test(tests, who_has_old_ones_does_not_wait_for_the_owner);
 }
 
+static void add_probes(TCase *tests)
+{
+    tcase_add_test(tests, a_probe_is_content_with_what_is_known_however_old);
+    tcase_add_test(tests, probes_fetch_at_most_each_half_second);
+    tcase_add_test(tests, a_probe_that_may_not_fetch_looks_alone);
+    tcase_add_test(tests, a_probe_waits_for_nobody_who_fetches);
+}
+
 static void add_failures(TCase *tests)
 {
     tcase_add_test(tests, a_failure_counts_for_all_children);
@@ -660,6 +768,7 @@ static void add_background(TCase *tests)
 {
     tcase_add_test(tests, the_background_keeps_all_children_fresh_and_no_request_fetches);
     tcase_add_test(tests, after_a_failure_the_background_tries_each_ten_seconds);
+    tcase_add_test(tests, with_nothing_to_go_on_with_the_background_tries_each_half_second);
     tcase_add_test(tests, requests_go_on_while_the_background_hangs);
     tcase_add_test(tests, sign_ins_are_told_at_once_while_the_background_tries_again);
     tcase_add_test(tests, changes_are_logged_once);
@@ -683,6 +792,7 @@ Suite *kc_test_keyring_host(void)
 
     add_lease(add(suite, "lease"));
     add_failures(add(suite, "failures"));
+    add_probes(add(suite, "probes"));
     add_background(add(suite, "background"));
     add_clocks(add(suite, "clocks"));
     return suite;

@@ -6,6 +6,7 @@
 
 #include "fake_site.h"
 #include "testlib.h"
+#include "transform.h"
 
 Suite *kc_test_rp(void);
 
@@ -84,11 +85,21 @@ static void add_header(const char *name, const char *claim)
     site->conf->headers = pairs;
 }
 
+/* Behind those that are there. */
+static void add_transform(const char *pattern, const char *replacement)
+{
+    const apr_array_header_t *before = site->conf->user_transforms;
+    apr_array_header_t *list = before
+                                   ? apr_array_copy(testlib_pool, before)
+                                   : apr_array_make(testlib_pool, 1, (int)sizeof(kc_transform_t));
+    kc_transform_t transform = {pattern, replacement, NULL};
+
+    APR_ARRAY_PUSH(list, kc_transform_t) = transform;
+    site->conf->user_transforms = list;
+}
+
 static void change(int which)
 {
-    static const kc_conf_transform_t lower = {NULL, "", NULL};
-    static const kc_conf_transform_t pattern = {"@.*", "", NULL};
-
     switch (which) {
     case 0:
         break;
@@ -105,10 +116,10 @@ static void change(int which)
         site->conf->user_prefix = "x:";
         break;
     case 5:
-        site->conf->user_transform = &lower;
+        add_transform(NULL, "");
         break;
     case 6:
-        site->conf->user_transform = &pattern;
+        add_transform("@.*", "");
         break;
     case 7:
         site->conf->groups_claim = "roles";
@@ -126,12 +137,32 @@ static void change(int which)
         site->conf->issuer = KC_FAKE_ISSUER "k";
         site->conf->client_id = "ubeflow-oidc-authservice";
         break;
+    case 12:
+        add_transform("@.*", "");
+        add_transform(NULL, "");
+        break;
+    case 13:
+        add_transform("^x", "y");
+        add_transform("@.*", "");
+        break;
+    case 14: /* the same two, the other way round */
+        add_transform("@.*", "");
+        add_transform("^x", "y");
+        break;
+    case 15: /* a header that looks like a further transform, and the transform */
+        add_transform("@.*", "");
+        add_header("X-Name", "name");
+        break;
+    case 16:
+        add_transform("@.*", "");
+        add_transform("X-Name", "name");
+        break;
     default:
         break;
     }
 }
 
-enum { CHANGES = 12 };
+enum { CHANGES = 17 };
 
 START_TEST(each_setting_that_gives_a_session_its_meaning_changes_the_fingerprint)
 {

@@ -11,6 +11,7 @@
 #include "session.h"
 #include "session_contents.h"
 #include "testlib.h"
+#include "transform.h"
 
 Suite *kc_test_session(void);
 
@@ -148,6 +149,34 @@ START_TEST(an_empty_session_is_written_and_read)
     ck_assert_int_eq(kc_session_form_read(encoded(&in), &out, NULL), KC_OK);
     ck_assert_str_eq(out.user, "");
     ck_assert_ptr_null(kc_session_contents_claims(&out, testlib_pool));
+}
+END_TEST
+
+/* As a view may have them. */
+START_TEST(an_id_token_is_written_and_read_beside_claims)
+{
+    static const char *const claims[] = {"", "{\"sub\":\"f7f3\"}"};
+    const kc_bytes_t nothing = {NULL, 0};
+    kc_session_t in = sample(), out;
+    kc_bytes_t compact;
+    unsigned char *bytes;
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        in.packed = nothing;
+        in.claims = kc_buf_text(claims[i]);
+        in.id_token = "a.b.c";
+        compact = encoded(&in);
+        ck_assert_int_eq(kc_session_form_read(compact, &out, NULL), KC_OK);
+        ck_assert_str_eq(out.id_token, "a.b.c");
+        ck_assert_uint_eq(out.claims.len, strlen(claims[i]));
+        ck_assert_mem_eq(out.claims.data, claims[i], out.claims.len);
+        ck_assert_uint_eq(out.packed.len, 0);
+        bytes = apr_pmemdup(testlib_pool, compact.data, compact.len);
+        bytes[compact.len - strlen(claims[i]) - 6] = 0; /* an empty token */
+        compact.data = bytes;
+        ck_assert_int_eq(kc_session_form_read(compact, &out, NULL), KC_REFUSED);
+    }
 }
 END_TEST
 
@@ -738,11 +767,12 @@ END_TEST
 
 START_TEST(another_configuration_opens_no_session_of_this_one)
 {
-    static const kc_conf_transform_t lower = {NULL, "", NULL};
+    apr_array_header_t *lower = apr_array_make(testlib_pool, 1, (int)sizeof(kc_transform_t));
     const char *id = create();
     kc_conf_t before = *site->conf;
     int change;
 
+    memset(apr_array_push(lower), 0, sizeof(kc_transform_t));
     for (change = 0; change < 7; change++) {
         *site->conf = before;
         switch (change) {
@@ -759,7 +789,7 @@ START_TEST(another_configuration_opens_no_session_of_this_one)
             site->conf->user_prefix = "x";
             break;
         case 4:
-            site->conf->user_transform = &lower;
+            site->conf->user_transforms = lower;
             break;
         case 5:
             site->conf->groups_claim = "roles";
@@ -880,6 +910,7 @@ static void add_form(Suite *suite)
     tcase_add_checked_fixture(form, setup, teardown);
     tcase_add_test(form, what_is_written_is_read);
     tcase_add_test(form, an_empty_session_is_written_and_read);
+    tcase_add_test(form, an_id_token_is_written_and_read_beside_claims);
     tcase_add_test(form, every_truncation_is_refused);
     tcase_add_test(form, what_follows_the_end_is_refused);
     tcase_add_test(form, every_other_format_is_refused);

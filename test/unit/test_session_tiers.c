@@ -573,6 +573,37 @@ START_TEST(claims_are_in_the_view_where_they_are_asked_for)
 }
 END_TEST
 
+/* With KeycloakIDTokenHeader: without a question, and nothing but the ID token. */
+START_TEST(a_view_keeps_an_id_token_that_is_handed_on)
+{
+    const kc_pack_t renewed = {"a.new.one", NULL, "refresh", {NULL, 0}};
+    const char *id = create();
+    kc_session_t session, fresh = sample();
+    int gets;
+
+    (void)find(id);
+    ck_assert_int_eq(find_as(id, &session), KC_SESSION_LIVE);
+    ck_assert_ptr_null(session.id_token);
+    site->conf->id_token_header = "Authorization";
+    site->rp->keeps_claims = 1;
+    id = create();
+    (void)find(id);
+    gets = fake->sessions.gets;
+    ck_assert_int_eq(find_as(id, &session), KC_SESSION_LIVE);
+    ck_assert_str_eq(kc_session_contents_id_token(&session, testlib_pool), ID_TOKEN);
+    ck_assert_str_eq(
+        kc_json_member_string(kc_session_contents_claims(&session, testlib_pool), "sub"), "f7f3");
+    ck_assert_int_eq(fake->sessions.gets, gets);
+    ck_assert_uint_eq(session.packed.len, 0);
+    ck_assert_int_eq(kc_pack_close(&renewed, testlib_pool, &fresh.packed, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_replace(&session, &fresh, testlib_pool, NULL), KC_OK);
+    for (gets = 0; gets < 2; gets++) {
+        ck_assert_int_eq(find_as(id, &session), KC_SESSION_LIVE);
+        ck_assert_str_eq(kc_session_contents_id_token(&session, testlib_pool), "a.new.one");
+    }
+}
+END_TEST
+
 /* Code of another version may share the memory over a graceful restart. */
 START_TEST(a_view_of_another_version_is_as_good_as_none)
 {
@@ -641,6 +672,7 @@ Suite *kc_test_session_tiers(void)
     tests = new_case(suite, "view");
     tcase_add_test(tests, tokens_are_not_in_the_view_and_come_from_the_store);
     tcase_add_test(tests, claims_are_in_the_view_where_they_are_asked_for);
+    tcase_add_test(tests, a_view_keeps_an_id_token_that_is_handed_on);
     tcase_add_test(tests, a_view_of_another_version_is_as_good_as_none);
     return suite;
 }

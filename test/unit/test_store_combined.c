@@ -29,6 +29,7 @@ typedef struct {
     int questions;    /* so far */
     size_t most;      /* keys of one question */
     int writes;
+    kc_rc_t probe; /* what it says then */
     kc_rc_t rc;
 } inner_t;
 
@@ -108,10 +109,17 @@ static void key_make(unsigned int number, char *out)
     (void)snprintf(out, KC_STORE_KEY_LEN + 1, "%064x", number);
 }
 
+static kc_rc_t inner_probe(kc_store_t *handle, const char *key, apr_pool_t *pool, kc_err_t *why)
+{
+    (void)handle, (void)key, (void)pool;
+    return inner.probe == KC_OK ? KC_OK
+                                : KC_FAIL(why, inner.probe, KC_ERR_STORE_DOWN, "nobody is there");
+}
+
 static void setup(void)
 {
-    static const kc_store_vtable_t vtable = {"inner",     inner_get,   inner_write,
-                                             inner_write, inner_touch, inner_drop};
+    static const kc_store_vtable_t vtable = {"inner",     inner_get,  inner_write, inner_write,
+                                             inner_touch, inner_drop, inner_probe};
     unsigned int i;
 
     testlib_setup();
@@ -134,6 +142,16 @@ static int is_key_in(const kc_store_item_t *item, const char *key)
     return item->value.data && item->value.len > KC_STORE_KEY_LEN &&
            memcmp(item->value.data, key, KC_STORE_KEY_LEN) == 0;
 }
+
+START_TEST(a_probe_asks_what_is_behind_it)
+{
+    ck_assert_int_eq(kc_store_probe(store, testlib_pool, &err), KC_OK);
+    inner.probe = KC_DOWN;
+    ck_assert_int_eq(kc_store_probe(store, testlib_pool, &err), KC_DOWN);
+    ck_assert_str_eq(err.detail, "nobody is there");
+    ck_assert_int_eq(inner.writes, 0);
+}
+END_TEST
 
 static void *call(void *data)
 {
@@ -412,6 +430,7 @@ Suite *kc_test_store_combined(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, who_is_alone_asks_at_once);
+    tcase_add_test(tests, a_probe_asks_what_is_behind_it);
     tcase_add_test(tests, who_comes_meanwhile_shares_the_next_question);
     tcase_add_test(tests, more_than_one_question_takes_are_asked_in_several);
     tcase_add_test(tests, the_same_key_is_asked_for_once);

@@ -380,6 +380,38 @@ START_TEST(with_all_servers_gone_everything_is_down)
 }
 END_TEST
 
+static kc_rc_t probe(void)
+{
+    memset(&err, 0, sizeof(err));
+    return kc_store_probe(store, testlib_pool, &err);
+}
+
+START_TEST(a_probe_is_content_with_one_server_that_answers)
+{
+    int tries = 0;
+    size_t i;
+
+    ck_assert_int_eq(probe(), KC_OK);
+    for (i = 1; i < SERVERS; i++) {
+        memcached_server_end(&servers[i]);
+        ck_assert_int_eq(probe(), KC_OK);
+    }
+    memcached_server_end(&servers[0]);
+    ck_assert_int_eq(probe(), KC_DOWN);
+    ck_assert_int_eq(err.reason, KC_ERR_STORE_DOWN);
+    ck_assert_ptr_nonnull(strstr(err.detail, "127.0.0.1:"));
+    ck_assert_int_eq(probe(), KC_DOWN);
+    ck_assert_ptr_nonnull(strstr(err.detail, "has failed a moment ago"));
+    ck_assert_int_eq(went, SERVERS);
+    memcached_server_start(&servers[1], servers[1].port);
+    while (probe() != KC_OK) {
+        ck_assert_int_lt(tries++, TRIES_MAX);
+        nap();
+    }
+    ck_assert_int_eq(came, 1);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- servers that hang */
 
 static int64_t milliseconds(void)
@@ -573,6 +605,7 @@ Suite *kc_test_store_replicas(void)
     tcase_add_test(tests, a_miss_takes_a_home_that_says_so);
     tcase_add_test(tests, a_stranger_knows_of_no_miss);
     tcase_add_test(tests, with_all_servers_gone_everything_is_down);
+    tcase_add_test(tests, a_probe_is_content_with_one_server_that_answers);
     tcase_add_test(tests, who_shares_breakers_learns_from_others);
     tcase_add_test(tests, a_hung_server_is_waited_for_once);
     tcase_add_test(tests, an_old_copy_gives_way_to_the_new_one);

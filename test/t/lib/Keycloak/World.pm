@@ -79,6 +79,7 @@ sub reset  { my $self = shift; $self->_call('DELETE', ''); return $self }
 sub rotate { my $self = shift; $self->_call('POST', '/rotate'); return $self }
 sub retire { my $self = shift; $self->_call('POST', '/retire'); return $self }
 sub logout_token { my ($self, %change) = @_; return $self->_call('POST', '/logout', encode_json(\%change))->{logout_token} }
+sub bearer_token { my ($self, %change) = @_; return $self->_call('POST', '/bearer', encode_json(\%change))->{token} }
 sub forget { my $self = shift; $self->_call('DELETE', '/log'); return $self }
 
 # Requests so far; of one endpoint when named.

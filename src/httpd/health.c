@@ -1,0 +1,242 @@
+/* Health: whether this httpd can serve whoever comes, for the probes of a cluster or balancer.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_atomic.h>
+#include <apr_shm.h>
+#include <apr_strings.h>
+#include <http_main.h>
+#include <string.h>
+
+#include "core/keyring.h"
+#include "mod_auth_keycloak.h"
+
+APLOG_USE_MODULE(auth_keycloak);
+
+/*
+ * A probe looks, and fetches metadata and keys where none are known yet: by two exchanges, each of
+ * which gets a quarter of KeycloakHTTPTimeout, and none begins after half of it. So it is over
+ * within that time, however many servers there are.
+ */
+
+enum { PART_OF_EXCHANGE = 4, PART_FOR_FETCHING = 2 };
+
+/* What was logged last. */
+enum { UNKNOWN, READY, NOT_READY, MISPLACED };
+
+static apr_uint32_t *logged; /* shared by the children */
+static kc_http_gate_t gate = {1, 0};
+
+kc_rc_t akc_health_start(apr_pool_t *pconf, kc_err_t *err)
+{
+    apr_shm_t *mapping;
+
+    if (apr_shm_create(&mapping, sizeof(*logged), NULL, pconf) != APR_SUCCESS)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "no shared memory for the state of health");
+    logged = apr_shm_baseaddr_get(mapping);
+    *logged = UNKNOWN;
+    return KC_OK;
+}
+
+kc_rc_t akc_health_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *err)
+{
+    kc_http_curl_options_t limits = {.gate = &gate, .stop = akc_streams_given_up()};
+
+    limits.timeout_ms = config->conf->http_timeout / PART_OF_EXCHANGE;
+    if (!limits.timeout_ms)
+        limits.timeout_ms = 1;
+    return akc_lifecycle_http(config, &limits, pchild, &config->probing, err);
+}
+
+/* 1 when this is another state than the one that was logged last, by any child. */
+static int is_news(apr_uint32_t state)
+{
+    return !logged || apr_atomic_xchg32(logged, state) != state;
+}
+
+/* ---------------------------------------------------------------- where it must not be */
+
+static int names_judge(request_rec *r, ap_conf_vector_t *section)
+{
+    const core_dir_config *core = ap_get_core_module_config(section);
+    const char *error = NULL, *name;
+    int i;
+
+    if (core && core->expr_handler) {
+        name = ap_expr_str_exec(r, core->expr_handler, &error);
+        if (error || !name || strcmp(name, AKC_ENDPOINTS_JUDGE) == 0)
+            return 1;
+    }
+    for (i = 0; core && core->sec_if && i < core->sec_if->nelts; i++) {
+        if (names_judge(r, APR_ARRAY_IDX(core->sec_if, i, ap_conf_vector_t *)))
+            return 1;
+    }
+    return 0;
+}
+
+static int has_judge(request_rec *r, const server_rec *server)
+{
+    const core_server_config *core = ap_get_core_module_config(server->module_config);
+    int i;
+
+    for (i = 0; i < core->sec_url->nelts; i++) {
+        if (names_judge(r, APR_ARRAY_IDX(core->sec_url, i, ap_conf_vector_t *)))
+            return 1;
+    }
+    return names_judge(r, server->lookup_defaults);
+}
+
+static int is_at_port(const server_rec *server, apr_port_t port)
+{
+    const server_addr_rec *address;
+
+    for (address = server->addrs; address; address = address->next) {
+        if (!address->host_port || address->host_port == port)
+            return 1;
+    }
+    return 0;
+}
+
+/* To a gateway our 200 is the judge's yes. It calls a port, and a client's Host header chooses
+ * among the virtual hosts there. */
+static int is_misplaced(request_rec *r)
+{
+    apr_port_t port = r->connection->local_addr->port;
+    const server_rec *server;
+
+    for (server = ap_server_conf; server; server = server->next) {
+        if ((server == r->server || is_at_port(server, port)) && has_judge(r, server))
+            return 1;
+    }
+    return 0;
+}
+
+static int refuse_place(request_rec *r)
+{
+    if (is_news(MISPLACED))
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "%s: SetHandler " AKC_ENDPOINTS_HEALTH " is not served where the port or the "
+                      "virtual host has a " AKC_ENDPOINTS_JUDGE
+                      ", whose yes its 200 would be: give "
+                      "each a port and a virtual host of its own",
+                      kc_err_row(KC_ERR_CONFIG)->tag);
+    return HTTP_NOT_FOUND;
+}
+
+/* ---------------------------------------------------------------- what is not ready */
+
+static void add(apr_array_header_t *problems, const char *text)
+{
+    int i;
+
+    for (i = 0; i < problems->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(problems, i, const char *), text) == 0)
+            return;
+    }
+    APR_ARRAY_PUSH(problems, const char *) = text;
+}
+
+static void check_provider(akc_server_t *config, apr_time_t start, apr_array_header_t *problems)
+{
+    const kc_conf_t *conf = config->conf;
+    apr_time_t limit = apr_time_from_msec(conf->http_timeout) / PART_FOR_FETCHING;
+    kc_http_t *http = apr_time_now() - start < limit ? config->probing : NULL;
+    kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
+
+    if (kc_keyring_probe(config->rp->keyring, http, &err) != KC_OK)
+        add(problems, apr_psprintf(problems->pool, "metadata and keys of %s cannot be had: %s",
+                                   conf->issuer, err.detail));
+}
+
+/* Virtual hosts that say nothing of us have the settings of the main server themselves; those that
+ * say something else have inherited its store. */
+static int is_checked(const server_rec *server, int is_store)
+{
+    const akc_server_t *config = akc_config_server((server_rec *)server);
+    const server_rec *at;
+
+    for (at = ap_server_conf; at != server; at = at->next) {
+        const akc_server_t *other = akc_config_server((server_rec *)at);
+
+        if (other == config ||
+            (is_store && other->rp && other->conf->memcached == config->conf->memcached &&
+             other->conf->memcached_user == config->conf->memcached_user))
+            return 1;
+    }
+    return 0;
+}
+
+static void check_store(const akc_server_t *config, apr_array_header_t *problems)
+{
+    kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
+
+    if (kc_store_probe(config->env.sessions, problems->pool, &err) != KC_OK)
+        add(problems, apr_psprintf(problems->pool, "no session store answers: %s", err.detail));
+}
+
+static apr_array_header_t *find_problems(apr_pool_t *pool)
+{
+    apr_array_header_t *problems = apr_array_make(pool, 2, sizeof(const char *));
+    apr_time_t start = apr_time_now();
+    server_rec *server;
+    int count = 0;
+
+    for (server = ap_server_conf; server; server = server->next) {
+        akc_server_t *config = akc_config_server(server);
+
+        if (!config->rp)
+            continue;
+        count++;
+        if (is_checked(server, 0))
+            continue;
+        if (!is_checked(server, 1))
+            check_store(config, problems);
+        check_provider(config, start, problems);
+    }
+    if (!count)
+        add(problems, "no server has KeycloakIssuer");
+    return problems;
+}
+
+/* ---------------------------------------------------------------- the answer */
+
+static void log_change(request_rec *r, const apr_array_header_t *problems)
+{
+    if (!is_news(problems->nelts ? NOT_READY : READY))
+        return;
+    if (problems->nelts)
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, AKC_ENDPOINTS_HEALTH ": not ready: %s",
+                      ap_escape_logitem(r->pool, apr_array_pstrcat(r->pool, problems, ';')));
+    else
+        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, AKC_ENDPOINTS_HEALTH ": ready");
+}
+
+static int answer(request_rec *r, const apr_array_header_t *problems)
+{
+    kc_json_t *json = kc_json_new_object(r->pool), *list;
+    int i;
+
+    kc_json_set_boolean(json, "ready", !problems->nelts);
+    list = kc_json_set_array(json, "problems");
+    for (i = 0; i < problems->nelts; i++)
+        kc_json_add_string(list, APR_ARRAY_IDX(problems, i, const char *));
+    return akc_respond_json(r, problems->nelts ? HTTP_SERVICE_UNAVAILABLE : HTTP_OK, json);
+}
+
+int akc_health_handle(request_rec *r)
+{
+    const apr_array_header_t *problems;
+
+    if (!r->handler || strcmp(r->handler, AKC_ENDPOINTS_HEALTH) != 0)
+        return DECLINED;
+    /* neither by a .htaccess nor where an ErrorDocument leads */
+    if (!akc_endpoints_is_taken(r) || !ap_is_initial_req(r))
+        return HTTP_NOT_FOUND;
+    if (is_misplaced(r))
+        return refuse_place(r);
+    if (r->method_number != M_GET) {
+        ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
+        return HTTP_METHOD_NOT_ALLOWED;
+    }
+    problems = find_problems(r->pool);
+    log_change(r, problems);
+    return answer(r, problems);
+}

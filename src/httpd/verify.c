@@ -1,0 +1,117 @@
+/* Verify: whether a request for the path behind <prefix>verify would be let in, without making it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "core/flow.h"
+#include "mod_auth_keycloak.h"
+
+APLOG_USE_MODULE(auth_keycloak);
+
+/*
+ * 204: there is a session, and AuthType and Require of that path let it in; or the path is public.
+ * 401: there is none that would do. 403: there is one, and it is not let in. As oidc-authservice
+ * answers at its VERIFY_AUTH_URL; the answer names the user and groups likewise.
+ */
+
+static const char name[] = "verify";
+
+/* The path and query behind our own, as the client wrote them; NULL: it wrote ours in a way of its
+ * own. */
+static const char *judged_target(const akc_request_t *request, const request_rec *r)
+{
+    const char *prefix = request->server->conf->prefix, *rest = r->unparsed_uri;
+
+    if (strncmp(rest, prefix, strlen(prefix)) != 0)
+        return NULL;
+    rest += strlen(prefix);
+    if (strncmp(rest, name, strlen(name)) != 0)
+        return NULL;
+    rest += strlen(name);
+    if (!*rest || *rest == '?')
+        return "/";
+    return rest[0] == '/' && rest[1] != '/' ? rest : NULL;
+}
+
+/* 1 when httpd has read the target as it has read it in our address, so that what is judged is what
+ * was asked about. */
+static int is_same(const akc_request_t *request, const request_rec *r, const request_rec *sub)
+{
+    const char *path = r->uri + strlen(request->server->conf->prefix) + strlen(name);
+
+    return sub->uri && strcmp(sub->uri, *path ? path : "/") == 0;
+}
+
+static int is_public(const akc_request_t *request, const request_rec *sub)
+{
+    const char *type = ap_auth_type((request_rec *)sub);
+
+    return type && strcasecmp(type, AKC_AUTH_TYPE) == 0 &&
+           kc_flow_is_public(sub->uri, sub->unparsed_uri, request->server->conf->public_paths);
+}
+
+static int refuse(akc_request_t *request, request_rec *r, kc_reason_t reason, const char *why)
+{
+    kc_err_t err;
+
+    (void)KC_FAIL(&err, KC_REFUSED, reason, "%s", why);
+    return akc_respond_error(request, r, &err);
+}
+
+static int let_in(request_rec *r)
+{
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    r->status = HTTP_NO_CONTENT;
+    return DONE;
+}
+
+static int let_in_as(const akc_request_t *request, request_rec *r)
+{
+    const kc_conf_t *conf = request->server->conf;
+
+    apr_table_set(r->headers_out, conf->user_header, request->session.user);
+    apr_table_set(r->headers_out, conf->groups_header, request->session.groups);
+    return let_in(r);
+}
+
+static int decide(akc_request_t *request, request_rec *r, request_rec *sub)
+{
+    kc_demand_t demand = kc_demand_of(akc_config_dir(sub));
+    int is_open = sub->status < HTTP_BAD_REQUEST;
+    kc_session_state_t state;
+
+    if (!is_same(request, r, sub) || sub->status == HTTP_BAD_REQUEST)
+        return refuse(request, r, KC_ERR_FORBIDDEN, "the path behind it is not what it says");
+    if (is_open && is_public(request, sub))
+        return let_in(r);
+    (void)akc_request_renewed_session(request, r);
+    state = akc_request_judge(request, &demand);
+    switch (kc_flow_decide(state, KC_FLOW_API)) {
+    case KC_FLOW_GO:
+        if (is_open)
+            return let_in_as(request, r);
+        return refuse(request, r, KC_ERR_FORBIDDEN, "the path behind it is not open to them");
+    case KC_FLOW_DENY:
+        return akc_check_authn_deny(request, r, state);
+    default:
+        return akc_respond_error(request, r, &request->err);
+    }
+}
+
+int akc_verify_here(akc_request_t *request, request_rec *r)
+{
+    const char *target;
+    request_rec *sub;
+    int status;
+
+    request->wants_json = 1;
+    request->is_no_use = 1;
+    if (r->method_number != M_GET)
+        return akc_endpoints_refuse_method(request, r, "GET, HEAD");
+    target = akc_judge_is_plain(r->unparsed_uri) ? judged_target(request, r) : NULL;
+    if (!target)
+        return refuse(request, r, KC_ERR_FORBIDDEN, "the path behind it is not written plainly");
+    sub = ap_sub_req_method_uri("GET", target, r, NULL);
+    status = decide(request, r, sub);
+    ap_destroy_sub_req(sub);
+    return status;
+}

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The judge behind a real nginx and a real Caddy, both sides configured by conf/forward-auth.conf."""
+
+import http.client
+from pathlib import Path
+
+import pytest
+
+from backend import Backend, values
+from browser import SCRIPT, Browser
+from forward_proxy import Caddy, CarefulCaddy, Nginx
+from httpd import MODULES, Httpd
+from memcached import Memcached
+from process import free_port
+from site_under_test import asks_to_sign_in, private_file
+from streams import StreamBackend, WebSocket
+
+CONF = Path(__file__).resolve().parents[2] / "conf" / "forward-auth.conf"
+SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef"
+# What the example has as comments, and a little more.
+PLACES = """\
+<Location /admin>
+    Require keycloak-role kubeflow-admin
+</Location>
+<Location /status>
+    SetHandler server-status
+    Require all granted
+</Location>
+KeycloakPublicPath /public
+"""
+
+
+class Gateway:
+    """A proxy before a backend, and httpd as its judge."""
+
+    def __init__(self, kind, realm, folder, module, backend):
+        port, judge, pages = free_port(), free_port(), free_port()
+        self.realm, self.backend, self.url, self.judge_port = realm, backend, f"http://localhost:{port}", judge
+        self.pages_url = f"http://localhost:{pages}"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.memcached = Memcached(folder)
+        names = {"ISSUER": realm.issuer, "CLIENT_SECRET_FILE": private_file(folder / "secret", realm.secret),
+                 "CRYPTO_KEY_FILE": private_file(folder / "key", SECRET), "PUBLIC_URL": self.url, "JUDGE_FOR": kind.mode,
+                 "MEMCACHED": self.memcached.address, "JUDGE_LISTEN": f"127.0.0.1:{judge}", "JUDGE_HOST": f"*:{judge}",
+                 "PAGES_LISTEN": f"127.0.0.1:{pages}", "PAGES_HOST": f"*:{pages}"}
+        text = CONF.read_text(encoding="utf-8")
+        assert text.count("\n    # Parts of the site") == 1
+        (folder / "example.conf").write_text(text.replace("\n    # Parts of the site", f"\n{PLACES}\n    # Parts of the site"))
+        self.httpd = Httpd(folder / "httpd", module, free_port(), "KeycloakStoreTimeout 1s\n"
+                           + "".join(f'Define KC_{name} "{value}"\n' for name, value in names.items())
+                           + f'Include "{folder}/example.conf"\n', modules=MODULES + ["status", "auth_keycloak"])
+        self.proxy = kind(folder / "proxy", port, judge, pages, backend.port)
+        realm.allow_site(self.url)
+        self.httpd.start()
+        self.proxy.start()
+
+    def stop(self):
+        self.proxy.stop()
+        self.httpd.stop()
+        self.memcached.stop()
+
+    def log(self):
+        return "\n".join(self.httpd.log_text().splitlines()[-25:])
+
+    def signed_in(self, name="alice", path="/api/start"):
+        browser = Browser()
+        answer = browser.sign_in(self.url + path, name, self.realm.passwords[name])
+        assert answer.status == 200 and answer.header("X-Backend"), f"{answer}\n{self.log()}"
+        return browser
+
+    def seen(self, name="kubeflow-userid"):
+        """What the backend was told; a name without a value is none."""
+        return [value for value in values(self.backend.requests[-1]["headers"], name) if value]
+
+    def asks_to_sign_in(self, browser, answer):
+        """nginx leads there by way of the login address."""
+        where = answer.header("Location") or ""
+        if isinstance(self.proxy, Nginx):
+            if answer.status != 302 or not where.startswith(self.url + "/authservice/login?return="):
+                return False
+            answer = browser.get(where, follow=False)
+        return asks_to_sign_in(answer, self.realm)
+
+
+@pytest.fixture(scope="module")
+def backend():
+    server = Backend()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module", params=[Nginx, Caddy, CarefulCaddy], ids=["nginx", "Caddy", "Caddy 2.10"])
+def gateway(new_site, realm, backend, tmp_path_factory, request):
+    made = Gateway(request.param, realm, tmp_path_factory.mktemp("gateway"), new_site.module, backend)
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize("path", ["/pipeline/?a=b", "/x?q=%26%3D%3F%2B+%23%25&r=%C3%A4", "/a%20b/%C3%A4;c,d'(e)!$&*=:@~", "/n?x=%22%3C%3E|{}"])
+def test_signs_in_and_comes_back_to_the_page(gateway, path):
+    browser = gateway.signed_in(path=path)
+    assert gateway.backend.requests[-1]["path"] == path, gateway.backend.requests[-1]
+    assert gateway.seen() == ["alice@example.com"]
+    assert browser.get(gateway.url + path).status == 200
+
+
+def test_forged_names_do_not_arrive(gateway):
+    browser = gateway.signed_in()
+    forged = [("kubeflow-userid", "evil@example.com"), ("Kubeflow-Groups", "forged"), ("kubeflow_userid", "evil@example.com"),
+              ("kubeflow_groups", "forged")]
+    for who, path, user in ((browser, "/x", ["alice@example.com"]), (Browser(), "/public/x", []), (browser, "/public/x", [])):
+        answer = who.get(gateway.url + path, forged)
+        assert answer.status == 200 and answer.header("X-Backend"), answer
+        assert gateway.seen() == user
+        assert not any("forged" in value for value in gateway.seen("kubeflow-groups"))
+        assert gateway.seen("kubeflow_userid") == [] and gateway.seen("kubeflow_groups") == []
+
+
+@pytest.mark.parametrize("name", ["X-Original-URI", "X-Original-Method", "X-Forwarded-Uri", "X-Forwarded-Method", "X-Original-URL",
+                                  "X-Forwarded-For", "Connection"])
+def test_forged_question_is_not_believed(gateway, name):
+    """The client's own are replaced."""
+    count = len(gateway.backend.requests)
+    value = {"X-Forwarded-For": "127.0.0.1", "Connection": "X-Forwarded-Uri, X-Original-URI, X-Forwarded-Method"}.get(
+        name, "GET" if "Method" in name else "/public/x")
+    for headers in ([(name, value)], [(name, value), (name, "/x")], [(name.replace("-", "_"), value)]):
+        answer = Browser().get(gateway.url + "/x", headers, follow=False, kind=SCRIPT)
+        assert answer.status == 401, answer
+    assert len(gateway.backend.requests) == count
+
+
+def test_cookies_reach_the_backend_without_ours(gateway):
+    browser = gateway.signed_in()
+    browser.get(gateway.url + "/x")
+    assert not any("keycloak" in value for value in gateway.seen("cookie")), gateway.seen("cookie")
+    cookie = browser.cookie_header("localhost", "/") + "; XSRF-TOKEN=abc"
+    answer = Browser().get(gateway.url + "/x", [("Cookie", cookie)])
+    assert answer.status == 200 and "XSRF-TOKEN=abc" in gateway.seen("cookie")[0], gateway.seen("cookie")
+    assert "keycloak" not in gateway.seen("cookie")[0]
+
+
+@pytest.mark.parametrize("path", ["/admin/../x", "/x/%2e%2e/admin", "//x", "/x//y", "/x/..%2fadmin", "/public/%2e%2e/x", "/public/..;/x", "/x%00",
+                                  "/public/..%5cx"])
+def test_path_that_could_be_read_otherwise_is_refused(gateway, path):
+    browser = gateway.signed_in()
+    count = len(gateway.backend.requests)
+    answer = browser.send("GET", gateway.url + path, [])
+    assert answer.status == (400 if isinstance(gateway.proxy, Caddy) or path == "/x%00" else 403), answer
+    assert len(gateway.backend.requests) == count
+
+
+def test_page_without_a_session_is_sent_to_sign_in(gateway):
+    count = len(gateway.backend.requests)
+    browser = Browser()
+    answer = browser.get(gateway.url + "/x?a=b&c=d", [("kubeflow-userid", "evil@example.com")], follow=False)
+    assert gateway.asks_to_sign_in(browser, answer), answer
+    assert len(gateway.backend.requests) == count
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"])
+def test_call_without_a_session_is_refused(gateway, method):
+    count = len(gateway.backend.requests)
+    for body in (b"", b"x" * 100000):
+        answer = Browser().send(method, gateway.url + "/x", [("Content-Type", "application/octet-stream")], body)
+        assert answer.status == 401 and not answer.header("Location"), answer
+    assert len(gateway.backend.requests) == count
+
+
+def test_script_without_a_session_gets_401(gateway):
+    answer = Browser().get(gateway.url + "/x", follow=False, kind=SCRIPT)
+    assert answer.status == 401 and not answer.header("Location"), answer
+    assert answer.header("WWW-Authenticate"), answer
+
+
+def test_body_reaches_the_backend(gateway):
+    browser = gateway.signed_in()
+    for method in ("POST", "PUT"):
+        answer = browser.send(method, gateway.url + "/upload", [("Content-Type", "application/octet-stream"), ("Range", "bytes=0-5")],
+                              b"x" * 200000)
+        assert answer.status == 200 and answer.header("X-Backend"), f"{answer}\n{gateway.log()}"
+        assert gateway.seen() == ["alice@example.com"] and gateway.backend.requests[-1]["method"] == method
+
+
+def test_long_cookies_have_room(gateway):
+    browser = gateway.signed_in()
+    cookie = browser.cookie_header("localhost", "/") + "; long=" + "y" * 7000
+    answer = Browser().get(gateway.url + "/x", [("Cookie", cookie)])
+    assert answer.status == 200 and any("yyyy" in value for value in gateway.seen("cookie")), answer
+
+
+def test_roles_guard_parts(gateway):
+    assert gateway.signed_in("alice").get(gateway.url + "/admin/x").status == 200
+    assert gateway.signed_in("bob").get(gateway.url + "/admin/x").status == 403
+
+
+def test_pages_of_ours_and_of_httpd_are_no_yes(gateway):
+    """The first are routed elsewhere; the others are refused although httpd would answer them."""
+    browser = gateway.signed_in()
+    count = len(gateway.backend.requests)
+    assert browser.get(gateway.url + "/authservice/whoami").json()["user"] == "alice@example.com"
+    for path in ("/status", "/status?auto"):
+        assert browser.get(gateway.url + path, follow=False).status == 403
+        assert Browser().get(gateway.url + path, follow=False).status == 403
+    assert len(gateway.backend.requests) == count
+
+
+def test_verify_tells_who_is_signed_in(gateway):
+    """It is not asked at the judge's port, but judges alike."""
+    browser = gateway.signed_in()
+    answer = browser.get(gateway.url + "/authservice/verify/x", kind=SCRIPT)
+    assert answer.status == 204 and answer.header("kubeflow-userid") == "alice@example.com", f"{answer}\n{gateway.log()}"
+    assert Browser().get(gateway.url + "/authservice/verify/x", kind=SCRIPT).status == 401
+
+
+def test_nothing_else_is_at_the_port_for_pages(gateway):
+    for who in (Browser(), gateway.signed_in()):
+        cookie = who.cookie_header("localhost", "/")
+        answer = Browser().get(gateway.pages_url + "/", [("Cookie", cookie)] if cookie else [], follow=False)
+        assert answer.status == 403, answer
+
+
+def test_logout_ends_it(gateway):
+    browser = gateway.signed_in()
+    answer = browser.send("POST", gateway.url + "/authservice/logout", [
+        ("Accept", "*/*"), ("Authorization", "Bearer "), ("Origin", gateway.url)], b"")
+    assert answer.status == 201 and "/logout?" in answer.json()["afterLogoutURL"], answer
+    again = browser.get(gateway.url + "/x", follow=False)
+    assert gateway.asks_to_sign_in(browser, again), again
+    assert browser.get(gateway.url + "/x", follow=False, kind=SCRIPT).status == 401
+
+
+def ask_judge(gateway, headers, source="127.0.0.1"):
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.judge_port, timeout=20, source_address=(source, 0))
+    connection.request("GET", "/public/x", headers=headers)
+    answer = connection.getresponse()
+    status = answer.status
+    answer.read()
+    connection.close()
+    return status, answer.getheader("kubeflow-userid")
+
+
+def test_judge_believes_the_proxy_alone(gateway):
+    """Every address of 127.0.0.0/8 is the loopback's; the example trusts 127.0.0.1."""
+    question = {"X-Original-URI": "/public/x", "X-Original-Method": "GET", "X-Forwarded-Uri": "/public/x", "X-Forwarded-Method": "GET"}
+    assert ask_judge(gateway, question) == (200, "")
+    assert ask_judge(gateway, question, "127.0.0.2") == (403, None)
+    assert ask_judge(gateway, {}, "127.0.0.2") == (403, None)
+    status, name = ask_judge(gateway, {})
+    assert status == (403 if isinstance(gateway.proxy, Nginx) else 400) and name is None
+
+
+def test_what_httpd_refuses_by_itself_is_understood(gateway):
+    """Too long a header is 400 of httpd's own, of which nginx would make 500."""
+    status, name = ask_judge(gateway, {"X-Original-URI": "/public/x", "X-Original-Method": "GET", "Cookie": "a=" + "x" * 40000})
+    assert status == (403 if isinstance(gateway.proxy, Nginx) else 400) and name is None
+
+
+def test_store_that_is_down_is_no_refusal(gateway):
+    browser = gateway.signed_in()
+    count = len(gateway.backend.requests)
+    gateway.memcached.stop()
+    try:
+        value = browser.cookie("keycloak_session").value
+        other = "keycloak_session=" + value[:10] + ("A" if value[10] != "A" else "B") + value[11:]
+        answer = Browser().get(gateway.url + "/x", [("Cookie", other)], follow=False, kind=SCRIPT)
+        assert answer.status == (500 if isinstance(gateway.proxy, Nginx) else 503), f"{answer}\n{gateway.log()}"
+        assert len(gateway.backend.requests) == count
+    finally:
+        gateway.memcached.start()
+
+
+@pytest.mark.parametrize("kind", [Nginx, Caddy])
+def test_judge_that_is_down_lets_nobody_in(new_site, realm, backend, tmp_path, kind):
+    made = Gateway(kind, realm, tmp_path, new_site.module, backend)
+    try:
+        browser = made.signed_in()
+        count = len(backend.requests)
+        made.httpd.stop()
+        for path in ("/x", "/public/x"):
+            answer = browser.get(made.url + path, follow=False)
+            assert answer.status in (500, 502, 503), answer
+        assert len(backend.requests) == count
+    finally:
+        made.stop()
+
+
+@pytest.mark.parametrize("kind", [Nginx, Caddy])
+def test_web_socket_goes_through(new_site, realm, tmp_path, kind):
+    backend, pages = StreamBackend(), Backend()
+    made = Gateway(kind, realm, tmp_path, new_site.module, pages)
+    try:
+        browser = made.signed_in()
+        made.proxy.stop()
+        made.proxy.backend = backend.port
+        made.proxy.start()
+        refused = WebSocket(made.proxy.port, "/ws", [])
+        assert refused.status == 401, refused.status
+        client = WebSocket(made.proxy.port, "/ws", [("Cookie", browser.cookie_header("localhost", "/"))])
+        assert client.status == 101 and client.echo("hello") == "hello", made.log()
+        client.close()
+    finally:
+        made.stop()
+        backend.stop()
+        pages.stop()

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+# SetHandler keycloak-health: when a probe is told that this httpd is ready, how soon, at what cost, and where never.
+use strict;
+use warnings;
+use Test::More;
+use IO::Socket::INET;
+use Time::HiRes qw(sleep time);
+use Keycloak::Expect;
+use Keycloak::Server;
+use Keycloak::World;
+
+use constant JSON_TYPE => qr{^application/json};
+
+sub free_port {
+    my $held = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1) or die "no port: $!\n";
+    return $held->sockport;
+}
+
+# A server of a test's own, and a port of its own for probes: a virtual host that has no settings but inherits.
+sub server_with_probes {
+    my ($name, @lines) = @_;
+    my $port = free_port();
+    my $server = Keycloak::Server->new($name, lines => [
+        "Listen 127.0.0.1:$port", @lines, "<VirtualHost *:$port>", '<Location />', 'Require all granted',
+        'SetHandler keycloak-health', '</Location>', '<Location /denied>', 'Require all denied', '</Location>',
+        'ErrorDocument 403 /', '</VirtualHost>',
+    ]);
+    return ($server, $port);
+}
+
+sub ask {
+    my ($port, $method, $path, @headers) = @_;
+    local $ENV{KC_PORT} = $port;
+    return browser('probe')->request($method || 'GET', $path || '/', headers => \@headers);
+}
+
+sub ready_ok {
+    my ($port, $name) = @_;
+    my $answer = wait_until(sub { my $got = ask($port); $got->status == 200 && $got }, 20);
+    return ok $answer, $name;
+}
+
+sub not_ready_ok {
+    my ($answer, $problem, $name) = @_;
+    return subtest $name => sub {
+        is $answer->status, 503, 'unavailable';
+        my $json = $answer->json || {};
+        ok exists $json->{ready} && !$json->{ready}, 'not ready';
+        is scalar @{ $json->{problems} || [] }, 1, 'for one reason';
+        like $json->{problems}[0] // '', $problem, 'which is named';
+        unlike $answer->text, qr/canary/, 'without secrets';
+        like $answer->header('Cache-Control') // '', qr/no-store/, 'not to be kept';
+    };
+}
+
+subtest 'ready' => sub {
+    my ($server, $port) = server_with_probes('health');
+    my $start = time;
+    ready_ok $port, 'soon';
+    cmp_ok time - $start, '<', 5, 'at once, in fact';
+    my $answer = ask($port);
+    is_deeply $answer->json, { ready => JSON::PP::true(), problems => [] }, 'nothing is wrong';
+    like $answer->header('Content-Type') // '', JSON_TYPE, 'JSON';
+    like $answer->header('Cache-Control') // '', qr/no-store/, 'not to be kept';
+    is_deeply [$answer->all('Set-Cookie')], [], 'no session';
+    my $head = ask($port, 'HEAD');
+    is $head->status, 200, 'HEAD';
+    is $head->body, '', 'without a body';
+    for my $method (qw(POST PUT DELETE PATCH OPTIONS PROPFIND)) {
+        my $refused = ask($port, $method, '/', 'Content-Length' => 0);
+        is $refused->status, 405, "$method: 405";
+        is join(',', grep { $_ ne 'TRACE' } sort split /,\s*/, $refused->header('Allow') // ''), 'GET,HEAD', 'what is allowed is named';
+    }
+    is ask($port)->status, 200, "probe $_" for 1 .. 20;
+    is fetched('health', 'discovery'), 1, 'all of which led to one fetch';
+    my @lines = $server->log =~ /(keycloak-health: .*)/g;
+    is scalar(grep { /: ready/ } @lines), 1, 'and to one line in the log';
+    is ask($port, 'GET', '/denied')->status, 403, 'an ErrorDocument does not make a refusal good';
+};
+
+subtest 'before the realm answers' => sub {
+    realm('health-late')->set(faults => { discovery => { kind => 'drop' } });
+    my ($server, $port) = server_with_probes('health-late', 'KeycloakHTTPTimeout 2s');
+    ok wait_until(sub { fetched('health-late', 'discovery') }), 'somebody has tried';
+    not_ready_ok ask($port), qr{realms/health-late cannot be had: }, 'not ready';
+    my ($before, $start, $longest) = (fetched('health-late', 'discovery'), time, 0);
+    while (time - $start < 3) {
+        my $begun = time;
+        is(ask($port)->status, 503, 'still not') if ask($port)->status != 503;
+        my $took = time - $begun;
+        $longest = $took if $took > $longest;
+        sleep 0.02;
+    }
+    cmp_ok $longest, '<', 1, 'no probe waits long';
+    cmp_ok fetched('health-late', 'discovery') - $before, '<=', 8, 'the realm is asked twice a second, however many probes there are';
+    cmp_ok fetched('health-late', 'discovery') - $before, '>=', 3, 'but it is asked';
+    realm('health-late')->reset;
+    $start = time;
+    sleep 0.02 while ask($port)->status != 200 && time - $start < 10;
+    cmp_ok time - $start, '<', 1, 'ready within a second after it answers';
+    my @lines = $server->log =~ /(keycloak-health: .*)/g;
+    is scalar(@lines), 2, 'two changes, two lines' or diag "@lines";
+};
+
+subtest 'without a single probe the background finds it as soon' => sub {
+    realm('health-alone')->set(faults => { discovery => { kind => 'drop' } });
+    my ($server, $port) = server_with_probes('health-alone');
+    ok wait_until(sub { fetched('health-alone', 'discovery') >= 2 }), 'it tries again and again';
+    realm('health-alone')->reset;
+    my $start = time;
+    ok wait_until(sub { fetched('health-alone', 'certs') }), 'and fetches the keys';
+    cmp_ok time - $start, '<', 2, 'as soon as it can';
+    sleep 0.5;
+    is ask($port)->status, 200, 'the first probe is told that all is well';
+    is fetched('health-alone', 'certs'), 1, 'and has nothing to fetch';
+};
+
+subtest 'a realm that hangs' => sub {
+    realm('health-hangs')->set(faults => { discovery => { kind => 'hang' } });
+    my ($server, $port) = server_with_probes('health-hangs', 'KeycloakHTTPTimeout 2s');
+    my $start = time;
+    my $answer = ask($port);
+    cmp_ok time - $start, '<', 2, 'holds a first probe for less than KeycloakHTTPTimeout';
+    not_ready_ok $answer, qr/realms\/health-hangs/, 'which is told so';
+    $start = time;
+    ask($port) for 1 .. 10;
+    cmp_ok time - $start, '<', 6, 'and the next ones as little';
+};
+
+subtest 'a realm that was there goes' => sub {
+    my ($server, $port) = server_with_probes('health-stale', 'KeycloakMetadataTTL 1s', 'KeycloakMetadataStale 4s');
+    ready_ok $port, 'ready';
+    realm('health-stale')->set(faults => { discovery => { kind => 'drop' } });
+    my $start = time;
+    sleep 0.1 while time - $start < 2.5 && ask($port)->status == 200;
+    cmp_ok time - $start, '>=', 2.5, 'what is known does for as long as KeycloakMetadataStale says';
+    ok wait_until(sub { ask($port)->status == 503 }), 'and no longer';
+};
+
+subtest 'memcached' => sub {
+    my ($down, $down_port) = server_with_probes('health-no-store', "KeycloakMemcached 127.0.0.1:$ENV{KC_CLOSED_PORT}");
+    ok wait_until(sub { fetched('health-no-store', 'certs') }), 'the realm is there';
+    ok wait_until(sub { @{ (ask($down_port)->json || {})->{problems} || [] } == 1 }), 'and known';
+    not_ready_ok ask($down_port), qr/no session store answers: memcached 127\.0\.0\.1:$ENV{KC_CLOSED_PORT}/, 'nobody answers' for 1 .. 3;
+    my ($half, $half_port) = server_with_probes('health-half-store',
+        "KeycloakMemcached 127.0.0.1:$ENV{KC_CLOSED_PORT} 127.0.0.1:$ENV{KC_MEMCACHED_PORT}", 'KeycloakStoreTimeout 1s');
+    ready_ok $half_port, 'one of two is enough';
+    is ask($half_port)->status, 200, 'each time' for 1 .. 10;
+};
+
+subtest 'one site whose realm is down keeps all from being ready' => sub {
+    my $site = free_port();
+    realm('health-other')->set(faults => { discovery => { kind => 'drop' } });
+    my ($server, $port) = server_with_probes('health-one', "<VirtualHost *:$site>", "KeycloakIssuer $ENV{KC_PROVIDER}/realms/health-other",
+        '</VirtualHost>');
+    ok wait_until(sub { @{ (ask($port)->json || {})->{problems} || [] } == 1 }), 'one realm is there';
+    not_ready_ok ask($port), qr{realms/health-other}, 'the other is not';
+    realm('health-other')->reset;
+    ready_ok $port, 'until it is';
+};
+
+subtest 'never where a gateway could take it for the judge' => sub {
+    my $mark = log_mark();
+    my $in = signed_in('judge') or return fail 'signing in';
+    isnt $in->get('/ready')->status, 200, 'not beside a judge in its virtual host';
+    isnt browser('judge')->get('/ready')->status, 200, 'neither for strangers';
+    is browser('beside-judge')->get('/')->status, 404, 'nor in another virtual host of its port';
+    is browser('beside-judge')->get('/x?y')->status, 404, 'each time';
+    my @lines = log_since($mark) =~ /(SetHandler keycloak-health is not served)/g;
+    is scalar @lines, 1, 'which is logged once';
+};
+
+done_testing;
