@@ -1,0 +1,68 @@
+# shellcheck shell=sh
+# Runs httpd, passes signals on, and ends with it. SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154  # shared with the entrypoint
+
+# What only httpd and the module can judge; their lines name the directive.
+try_configuration() {
+    exec 3>&-
+    if ! "$httpd" -t -f "$conf/httpd.conf" >"$run/tried" 2>&1; then
+        sed 's/^/keycloak-image: httpd refuses: /' "$run/tried" >&2
+        clean_up
+        exit 64
+    fi
+    rm -f "$run/tried"
+}
+
+# The first time: go on for a while, until gateways know, then finish what is under way. The second
+# time: end.
+on_term() {
+    if [ -n "$ending" ]; then
+        ending=now
+        kill -TERM "$child" 2>/dev/null
+        # httpd itself would wait up to ten seconds for what is under way.
+        (
+            sleep 1
+            kill -s KILL -- "-$child" 2>/dev/null
+        ) &
+        return
+    fi
+    ending=yes
+}
+
+on_hup() {
+    kill -USR1 "$child" 2>/dev/null
+}
+
+# wait returns early for each signal; what has ended is waited for no more.
+await() {
+    while kill -0 "$1" 2>/dev/null; do
+        wait "$1"
+        status=$?
+        [ -z "$ending" ] || [ -n "$drained" ] || return 0
+    done
+}
+
+serve() {
+    drained=
+    status=0
+    trap on_term TERM INT
+    trap on_hup HUP
+    # In a session of its own, so that a terminal's resizing (SIGWINCH) does not end it.
+    setsid "$httpd" -DFOREGROUND -f "$conf/httpd.conf" &
+    child=$!
+    await "$child"
+    if [ -n "$ending" ] && kill -0 "$child" 2>/dev/null; then
+        say "ending: serving for $drain s more, then finishing what is under way"
+        sleep "$drain" &
+        sleeper=$!
+        wait "$sleeper"
+        kill "$sleeper" 2>/dev/null
+        drained=yes
+        # After a second SIGTERM it would make httpd graceful again.
+        [ "$ending" = now ] || kill -WINCH "$child" 2>/dev/null
+        await "$child"
+        status=0
+    fi
+    clean_up
+    exit "$status"
+}

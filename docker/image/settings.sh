@@ -1,0 +1,367 @@
+# shellcheck shell=sh
+# Checks settings and hands them to httpd; those that all modes share.
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2034,SC2154  # shared with the entrypoint
+
+# ---------------- To httpd
+
+# A folder of our own for what httpd and we write; nobody else can read it.
+make_run() {
+    if ! run=$(mktemp -d "$scratch/keycloak-image.XXXXXX" 2>/dev/null); then
+        run=
+        wrong KC_RUN "($(shown "$scratch")) cannot be written: mount an emptyDir at /tmp"
+        end_of_faults
+    fi
+    exec 3>"$run/settings.conf"
+}
+
+# put DIRECTIVE VALUE...: a line of configuration that names variables, and the variables. httpd puts
+# the values in before it takes the line apart, so that they are quoted.
+put() {
+    directive=$1
+    line=$1
+    shift
+    for value; do
+        count=$((count + 1))
+        quoted "$value"
+        export "KCI_${directive}_$count=$quoted"
+        line="$line \"\${KCI_${directive}_$count}\""
+    done
+    # httpd drops an empty last argument, but not one that is followed by another.
+    [ "$directive" != KeycloakUserTransform ] || line="$line \"\""
+    printf '%s\n' "$line" >&3
+}
+
+quoted() {
+    case $1 in
+        *[\\\"]*) quoted=$(printf '%s' "$1" | sed 's/[\\"]/\\&/g') ;;
+        *) quoted=$1 ;;
+    esac
+}
+
+# turn_on NAME: what <IfDefine NAME> in the conf files asks for.
+turn_on() {
+    printf 'Define %s\n' "$1" >&3
+}
+
+# ---------------- Questions
+
+# A value from a file or a pipe often ends with a newline. Sets `trimmed`.
+trim() {
+    trimmed=$1
+    while :; do
+        case $trimmed in
+            [[:space:]]*) trimmed=${trimmed#?} ;;
+            *[[:space:]]) trimmed=${trimmed%?} ;;
+            *) break ;;
+        esac
+    done
+}
+
+has_control() {
+    case $1 in
+        *[[:cntrl:]]*) return 0 ;;
+    esac
+    return 1
+}
+
+# Of letters, digits and those marks that an address may have.
+is_url() {
+    case $1 in
+        *[!A-Za-z0-9:/?\&=%._~+,\;!\$\'\(\)*\[\]-]*) return 1 ;;
+        http://[!/?:]* | https://[!/?:]*) return 0 ;;
+    esac
+    return 1
+}
+
+is_path() {
+    case $1 in
+        *[!A-Za-z0-9:/?\&=%._~+,\;!\$\'\(\)*@-]* | //* | *..*) return 1 ;;
+        /*) return 0 ;;
+    esac
+    return 1
+}
+
+is_header() {
+    case $1 in
+        '' | *[!A-Za-z0-9_-]*) return 1 ;;
+    esac
+    return 0
+}
+
+is_number() {
+    case $1 in
+        '' | *[!0-9]* | ??????????*) return 1 ;;
+    esac
+    return 0
+}
+
+is_loopback() {
+    case $1 in
+        http*://localhost | http*://localhost[:/]* | http*://127.* | http*://\[::1\]*) return 0 ;;
+    esac
+    return 1
+}
+
+# origin_of URL: sets `origin`, scheme://host[:port].
+origin_of() {
+    origin=${1#*://}
+    origin=${1%%://*}://${origin%%[/?]*}
+}
+
+quotes_hint() {
+    case $1 in
+        \"*\" | \'*\') printf '%s' '; the quotes are part of the value: kustomize keeps those of .env files' ;;
+    esac
+}
+
+# ---------------- One setting: NAME DEFAULT. Each leaves the value in `value`; 1 when it is wrong.
+
+# Set but empty counts as not set.
+setting() {
+    eval "value=\${$1:-}"
+    trim "$value"
+    value=${trimmed:-$2}
+}
+
+setting_text() {
+    setting "$1" "$2"
+    has_control "$value" || return 0
+    wrong "$1" "has a newline or another control character"
+    return 1
+}
+
+setting_url() {
+    setting "$1" "$2"
+    [ -z "$value" ] || is_url "$value" && return 0
+    wrong "$1" "must be a whole URL such as https://host.example.com, not '$(shown "$value")'$(quotes_hint "$value")"
+    return 1
+}
+
+setting_location() {
+    setting "$1" "$2"
+    [ -z "$value" ] || is_url "$value" || is_path "$value" && return 0
+    wrong "$1" "must be a URL or a path that begins with one slash, not '$(shown "$value")'$(quotes_hint "$value")"
+    return 1
+}
+
+setting_header() {
+    setting "$1" "$2"
+    [ -z "$value" ] || is_header "$value" && return 0
+    wrong "$1" "must be a header's name (letters, digits, hyphens), not '$(shown "$value")'$(quotes_hint "$value")"
+    return 1
+}
+
+# setting_number NAME DEFAULT MIN MAX
+setting_number() {
+    setting "$1" "$2"
+    is_number "$value" && [ "$value" -ge "$3" ] && [ "$value" -le "$4" ] && return 0
+    wrong "$1" "must be a number from $3 to $4, not '$(shown "$value")'$(quotes_hint "$value")"
+    return 1
+}
+
+# Go's spellings; `value` becomes on or off.
+setting_flag() {
+    setting "$1" "$2"
+    case $value in
+        1 | t | T | TRUE | true | True | on) value=on ;;
+        0 | f | F | FALSE | false | False | off) value=off ;;
+        *)
+            wrong "$1" "must be true or false, not '$(shown "$value")'$(quotes_hint "$value")"
+            return 1
+            ;;
+    esac
+    return 0
+}
+
+# put_words DIRECTIVE VALUE SEPARATORS: the words of a list as one line.
+put_words() {
+    words_directive=$1
+    words=$2
+    saved=$IFS
+    IFS=$3
+    # shellcheck disable=SC2086  # to be split; names of files do not come in, by set -f
+    set -- $words
+    IFS=$saved
+    [ $# -eq 0 ] || put "$words_directive" "$@"
+}
+
+lists='
+	 ,'
+
+# ---------------- Secrets
+
+# secret NAME DIRECTIVE: from NAME or NAME_FILE; says nothing of what is in it.
+secret() {
+    eval "value=\${$1:-} file=\${$1_FILE:-}"
+    if [ -n "$value" ] && [ -n "$file" ]; then
+        wrong "$1" "and $1_FILE are both set: leave one out"
+    elif [ -n "$file" ]; then
+        if private_file "$1_FILE" "$file"; then
+            put "$2" "file:$file"
+        fi
+    elif [ -n "$value" ]; then
+        trim "$value"
+        if has_control "$trimmed"; then
+            wrong "$1" "has a newline or another control character inside"
+        else
+            export "$1=$trimmed"
+            put "$2" "env:$1"
+        fi
+    else
+        return 1
+    fi
+    return 0
+}
+
+# private_file NAME PATH: can be read by us, and not by others.
+private_file() {
+    case $2 in
+        /*) ;;
+        *)
+            wrong "$1" "must be an absolute path, not '$(shown "$2")'"
+            return 1
+            ;;
+    esac
+    if ! [ -f "$2" ] || ! [ -r "$2" ]; then
+        wrong "$1" "($(shown "$2")) is no file that uid $(id -u) can read"
+        return 1
+    fi
+    case $(stat -L -c %A "$2") in
+        *---) return 0 ;;
+    esac
+    wrong "$1" "($(shown "$2")) can be read or written by others: mount it with defaultMode: 0440 and set fsGroup"
+    return 1
+}
+
+# ---------------- What all modes have
+
+# The key that seals sessions.
+settings_key() {
+    key=${CRYPTO_KEY:-}
+    files=${CRYPTO_KEY_FILE:-}
+    if [ -n "$key" ] && [ -n "$files" ]; then
+        wrong CRYPTO_KEY "and CRYPTO_KEY_FILE are both set: leave one out"
+    elif [ -n "$files" ]; then
+        saved=$IFS
+        IFS=$lists
+        # shellcheck disable=SC2086  # several files, newest first
+        set -- $files
+        IFS=$saved
+        words=
+        for file; do
+            private_file CRYPTO_KEY_FILE "$file" && words="$words file:$file"
+        done
+        put_words KeycloakCryptoKey "$words" ' '
+    elif [ -n "$key" ]; then
+        trim "$key"
+        if has_control "$trimmed" || [ ${#trimmed} -lt 32 ]; then
+            wrong CRYPTO_KEY "must be one line of 32 characters or more (openssl rand -base64 48)"
+        else
+            printf '%s\n' "$trimmed" >"$run/crypto-key"
+            put KeycloakCryptoKey "file:$run/crypto-key"
+        fi
+        # httpd and what it starts need it no more.
+        unset CRYPTO_KEY
+    else
+        return 1
+    fi
+    return 0
+}
+
+settings_store() {
+    has_key=no
+    settings_key && has_key=yes
+    setting_text MEMCACHED_SERVERS '' || return 0
+    if [ -z "$value" ]; then
+        warn "MEMCACHED_SERVERS is not set: sessions are kept in this container's memory, so that there can be one replica alone, and a restart signs everybody out"
+        return 0
+    fi
+    case $value in
+        *[!A-Za-z0-9.:_,\ \[\]-]*)
+            wrong MEMCACHED_SERVERS "must be HOST:PORT, separated by spaces or commas, not '$(shown "$value")'"
+            return 0
+            ;;
+    esac
+    put_words KeycloakMemcached "$value" "$lists"
+    [ $has_key = yes ] ||
+        wrong CRYPTO_KEY_FILE "is missing: with MEMCACHED_SERVERS every replica needs the same key (CRYPTO_KEY_FILE or CRYPTO_KEY)"
+    if secret MEMCACHED_PASSWORD KeycloakMemcachedPassword; then
+        setting_text MEMCACHED_USER '' && [ -n "$value" ] && put KeycloakMemcachedUser "$value"
+    fi
+    return 0
+}
+
+# listen NAME DEFAULT: a port, as ${KCI_NAME} in the conf files.
+listen() {
+    setting_number "$1" "$2" 1 65535 || return 0
+    export "KCI_$1=$value"
+    case " $ports " in
+        *" $value "*) wrong "$1" "($value) is the port of something else here" ;;
+    esac
+    ports="$ports $value"
+}
+
+settings_log() {
+    setting LOG_LEVEL INFO
+    case $value in
+        FATAL) level='crit' ;;
+        ERROR) level='error' ;;
+        WARN) level='warn' ;;
+        INFO) level='notice auth_keycloak:info' ;;
+        DEBUG) level='info auth_keycloak:debug' ;;
+        *)
+            wrong LOG_LEVEL "must be FATAL, ERROR, WARN, INFO or DEBUG, not '$(shown "$value")'$(quotes_hint "$value")"
+            return 0
+            ;;
+    esac
+    # Our own words, no value.
+    printf 'LogLevel %s\n' "$level" >&3
+    setting_flag ACCESS_LOG false && [ "$value" = on ] && turn_on KCI_ACCESS_LOG
+    return 0
+}
+
+settings_addresses() {
+    setting SERVER_HOSTNAME ''
+    case $value in
+        '') export KCI_ADDRESS='' ;;
+        *[!A-Za-z0-9.:\[\]-]*) wrong SERVER_HOSTNAME "must be an address to listen at, not '$(shown "$value")'" ;;
+        *) export "KCI_ADDRESS=$value:" ;;
+    esac
+    setting_number DRAIN_SECONDS 5 0 300 && drain=$value
+    setting_url BACKCHANNEL_URL '' && [ -n "$value" ] && put KeycloakBackchannelURL "$value"
+    setting_text ENDPOINT_ORIGINS '' && put_words KeycloakEndpointOrigins "$value" "$lists"
+    setting_text TRUSTED_PROXIES '' && put_words KeycloakTrustedProxy "$value" "$lists"
+    setting CACHE_SIZE 16M
+    case $value in
+        *[!0-9KMG]*) wrong CACHE_SIZE "must be a size such as 64M, not '$(shown "$value")'" ;;
+        *) put KeycloakCacheSize "$value" ;;
+    esac
+    setting CA_BUNDLE ''
+    case $value in
+        '') ;;
+        /*)
+            if [ -f "$value" ] && [ -r "$value" ] && ! has_control "$value"; then
+                put KeycloakCAFile "$value"
+            else
+                wrong CA_BUNDLE "($(shown "$value")) is no file that uid $(id -u) can read"
+            fi
+            ;;
+        *) wrong CA_BUNDLE "must be an absolute path, not '$(shown "$value")'" ;;
+    esac
+}
+
+settings_common() {
+    ports=
+    export KC_IMAGE_CONF="$conf" KCI_MODULE="$module" KCI_RUN="$run"
+    export KCI_MODULES="${KC_HTTPD_MODULES:-/usr/lib/apache2/modules}"
+    [ -r "$module" ] || wrong KC_MODULE "($(shown "$module")) cannot be read"
+    [ -x "$httpd" ] || wrong KC_HTTPD "($(shown "$httpd")) is no program"
+    if [ "$(id -u)" = 0 ]; then
+        warn "this runs as root: set runAsNonRoot; httpd's children change to www-data"
+        turn_on KCI_ROOT
+    fi
+    settings_log
+    settings_addresses
+    settings_store
+}

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the entrypoint makes of the options that Kubeflow gives oauth2-proxy."""
+
+import pytest
+
+# The file of Kubeflow's ConfigMap, with Keycloak in Dex's place.
+CFG = """\
+provider = "oidc"
+oidc_issuer_url = "https://keycloak.example.com/realms/kubeflow"
+scope = "profile email groups openid"
+email_domains = [ "*" ]
+# a remark
+upstreams = [ "static://200" ]
+skip_auth_routes = [
+  "^/dex/",  # another one
+  "^/x.*y$",
+]
+api_routes = [
+  # Generic
+  "/api/",
+]
+skip_oidc_discovery = true
+skip_provider_button = false
+prompt = "none"
+set_authorization_header = true
+set_xauthrequest = true
+cookie_name = "oauth2_proxy_kubeflow"
+cookie_expire = "24h30m"
+cookie_refresh = 0
+redirect_url = "/oauth2/callback"
+relative_redirect_url = true
+"""
+ENVIRONMENT = {
+    "MODE": "oauth2-proxy", "OAUTH2_PROXY_CLIENT_ID": "kubeflow-oidc-authservice", "OAUTH2_PROXY_CLIENT_SECRET": "canary-of-client",
+    "OAUTH2_PROXY_COOKIE_SECRET": "canary-of-cookie", "OAUTH2_PROXY_COOKIE_SECURE": "false",
+    "OAUTH2_PROXY_SSL_INSECURE_SKIP_VERIFY": "true", "OAUTH2_PROXY_SKIP_JWT_BEARER_TOKENS": "true",
+    "OAUTH2_PROXY_EXTRA_JWT_ISSUERS": "", "PUBLIC_URL": "http://localhost:8080",
+}
+
+
+@pytest.fixture
+def proxy(enter, tmp_path):
+    def run(cfg=CFG, **settings):
+        file = tmp_path / "oauth2_proxy.cfg"
+        file.write_text(cfg)
+        return enter({"OAUTH2_PROXY_CONFIG": file, **settings}, base=ENVIRONMENT, arguments=["--http-address=0.0.0.0:4180"])
+    return run
+
+
+def test_kubeflow_deployment(proxy):
+    found = proxy()
+    assert found.values("KeycloakIssuer") == ["https://keycloak.example.com/realms/kubeflow"]
+    assert found.values("KeycloakPrefix") == ["/oauth2/"]
+    assert found.values("KeycloakRedirectURI") == ["http://localhost:8080/oauth2/callback"]
+    assert found.values("KeycloakPublicPath") == ["/oauth2/site", "/dex/"]
+    assert found.values("KeycloakSessionMax") == ["88200"]
+    assert found.values("KeycloakCookie") == ["oauth2_proxy_kubeflow"]
+    assert found.values("KeycloakVerifiedEmail") == ["on"]
+    assert found.values("KeycloakIDTokenHeader") == ["Authorization"] and found.values("KeycloakBearer") == ["on"]
+    assert found.values("KeycloakHeader") == ["X-Auth-Request-User sub", "X-Auth-Request-Email email", "X-Auth-Request-Groups groups",
+                                              "X-Auth-Request-Preferred-Username preferred_username"]
+    assert found.environment["KCI_SERVER_PORT"] == "4180"
+    for name in ("PROMPT", "API_ROUTES", "UPSTREAMS", "SKIP_OIDC_DISCOVERY", "OAUTH2_PROXY_SSL_INSECURE_SKIP_VERIFY"):
+        assert found.warns(name), found.said
+    assert any("^/x.*y$" in line for line in found.warnings), "a route that is no plain path stays closed, and is named"
+
+
+def test_secrets_stay_out(proxy):
+    found = proxy()
+    assert len(found.file("crypto-key").strip()) == 64, "16 characters are too few for a key as they are"
+    assert "canary" not in found.file("settings.conf") + found.said + found.file("arguments")
+    assert [name for name, value in found.environment.items() if "canary" in value] == ["CLIENT_SECRET"]
+
+
+@pytest.mark.parametrize("settings, directive, values", [
+    ({"OAUTH2_PROXY_SCOPE": "openid"}, "KeycloakScope", ["openid"]),
+    ({"OAUTH2_PROXY_PROXY_PREFIX": "/auth"}, "KeycloakPrefix", ["/auth/"]),
+    ({"OAUTH2_PROXY_SKIP_AUTH_ROUTES": "^/a/.*,^/b$,^/c(/|$)"}, "KeycloakPublicPath", ["/oauth2/site", "/a/", "/c"]),
+    ({"OAUTH2_PROXY_WHITELIST_DOMAINS": "a.example.com:8443,.example.com"}, "KeycloakReturnHosts", ["a.example.com:8443"]),
+    ({"OAUTH2_PROXY_COOKIE_SAMESITE": "strict"}, "KeycloakCookieSameSite", ["Strict"]),
+    ({"OAUTH2_PROXY_INSECURE_OIDC_ALLOW_UNVERIFIED_EMAIL": "true"}, "KeycloakVerifiedEmail", ["off"]),
+    ({"OAUTH2_PROXY_SKIP_JWT_BEARER_TOKENS": "false"}, "KeycloakBearer", ["off"]),
+    ({"OAUTH2_PROXY_OIDC_EXTRA_AUDIENCES": "a,b"}, "KeycloakAudience", ["kubeflow-oidc-authservice", "a b"]),
+    ({"OAUTH2_PROXY_OIDC_EMAIL_CLAIM": "upn"}, "KeycloakUserClaim", ["upn"]),
+    ({"OAUTH2_PROXY_SET_XAUTHREQUEST": "false"}, "KeycloakHeader", []),
+])
+def test_honoured(proxy, settings, directive, values):
+    assert proxy(**settings).values(directive) == values
+
+
+def test_domains_of_addresses(proxy):
+    found = proxy(OAUTH2_PROXY_EMAIL_DOMAINS="Example.com,.example.org")
+    assert found.status == 0, found.said
+    assert sorted(found.read(line) for line in found.file("domains.conf").splitlines()) == \
+        ["Require keycloak-claim email matches @.*[.]example[.]org$", "Require keycloak-claim email matches @example[.]com$"]
+    assert "Define KCI_DOMAINS" not in proxy().lines
+
+
+def test_domains_are_those_of_the_claim_that_names_people(proxy):
+    """Whoever may choose their own claim email must not come in by that."""
+    found = proxy(OAUTH2_PROXY_EMAIL_DOMAINS="example.com", OAUTH2_PROXY_OIDC_EMAIL_CLAIM="upn")
+    assert found.values("KeycloakUserClaim") == ["upn"]
+    assert [found.read(line) for line in found.file("domains.conf").splitlines()] == ["Require keycloak-claim upn matches @example[.]com$"]
+
+
+@pytest.mark.parametrize("name, value, words", [
+    ("OAUTH2_PROXY_CLIENT_ID", "", "OAUTH2_PROXY_CLIENT_ID is missing"),
+    ("OAUTH2_PROXY_CLIENT_SECRET", "", "OAUTH2_PROXY_CLIENT_SECRET is missing"),
+    ("OAUTH2_PROXY_COOKIE_SECRET", "", "OAUTH2_PROXY_COOKIE_SECRET is missing"),
+    ("OAUTH2_PROXY_COOKIE_SECRET", "short", "OAUTH2_PROXY_COOKIE_SECRET is too short"),
+    ("OAUTH2_PROXY_PROVIDER", "google", "OAUTH2_PROXY_PROVIDER must be"),
+    ("OAUTH2_PROXY_COOKIE_SECURE", "true", "OAUTH2_PROXY_COOKIE_SECURE is true"),
+    ("OAUTH2_PROXY_COOKIE_EXPIRE", "soon", "OAUTH2_PROXY_COOKIE_EXPIRE must be"),
+    ("OAUTH2_PROXY_HTTP_ADDRESS", "x", "OAUTH2_PROXY_HTTP_ADDRESS must be"),
+    ("OAUTH2_PROXY_EMAIL_DOMAINS", "a b", "OAUTH2_PROXY_EMAIL_DOMAINS must be"),
+    ("OAUTH2_PROXY_AUTHENTICATED_EMAILS_FILE", "/x", "OAUTH2_PROXY_AUTHENTICATED_EMAILS_FILE restricts access"),
+    ("OAUTH2_PROXY_ALLOWED_GROUPS", "a, *", "OAUTH2_PROXY_ALLOWED_GROUPS cannot have *"),
+    ("OAUTH2_PROXY_ALLOWED_ROLES", "admin", "OAUTH2_PROXY_ALLOWED_ROLES restricts access"),
+    ("PUBLIC_URL", "", "OAUTH2_PROXY_REDIRECT_URL is the path"),
+])
+def test_wrong(enter, tmp_path, name, value, words):
+    file = tmp_path / "oauth2_proxy.cfg"
+    file.write_text(CFG)
+    found = enter({"OAUTH2_PROXY_CONFIG": file, name: value}, base=ENVIRONMENT)
+    assert found.status == 64 and words in found.said, found.said
+
+
+def test_domains_must_be_named(proxy):
+    assert "OAUTH2_PROXY_EMAIL_DOMAINS is missing" in proxy(cfg=CFG.replace("email_domains", "#email_domains")).said
+
+
+@pytest.mark.parametrize("line", ["x", 'x = "', "x = [ 1", "x = 1 2", 'x = "a\tb"', 'X = "a"', 'scope = "again"', 'x = $(id)'])
+def test_file_that_is_none(proxy, line):
+    found = proxy(cfg=CFG + line + "\n")
+    assert found.status == 64 and "has in line" in found.said, found.said
