@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Stands for Kubeflow's central dashboard: shows the identity and the headers that reached it."""
+"""Stands for a web application of Kubeflow's: shows the identity and the headers that reached it."""
 
 import argparse
 import html
@@ -16,7 +16,7 @@ PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Dashboard</title>
+<title>{name}</title>
 <style>
   :root {{ color-scheme: light dark; --ink: #1f2937; --soft: #6b7280; --paper: #fff; --line: #e5e7eb;
            --ground: #f3f6fb; --blue: #1967d2; --chip: #e8f0fe; }}
@@ -50,7 +50,7 @@ PAGE = """<!doctype html>
 </style>
 </head>
 <body>
-<header><div><strong>Dashboard</strong>
+<header><div><strong>{name}</strong>{links}
   <a class="button" href="/authservice/logout" id="logout">Log out</a></div></header>
 <main>
 <section class="card who">
@@ -63,6 +63,7 @@ PAGE = """<!doctype html>
   <p>The same as JSON: <a href="/api/identity">/api/identity</a></p>
 </section>
 </main>
+<script>{script}</script>
 </body>
 </html>
 """
@@ -125,42 +126,29 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/api/"):
             content, kind = json.dumps(seen, indent=2).encode() + b"\n", "application/json"
         else:
-            content, kind = self.page(seen).encode(), "text/html; charset=utf-8"
+            content, kind = self.server.backend.page(seen).encode(), "text/html; charset=utf-8"
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Cache-Control", "no-store")
-        self.send_header("X-Backend", "dashboard")
+        self.send_header("X-Backend", self.server.backend.name)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 
-    @staticmethod
-    def page(seen):
-        user = seen["user"] or "nobody"
-        rows = "".join(
-            "<tr{}><td>{}</td><td>{}</td></tr>".format(
-                ' class="identity"' if name.lower() in (USER_HEADER, GROUPS_HEADER) else "",
-                html.escape(name), html.escape(value)) for name, value in seen["headers"])
-        return PAGE.format(
-            initial=html.escape(user[:1].upper()), user=html.escape(user),
-            remark=f"from the header {USER_HEADER}" if seen["user"] else
-            f"no header {USER_HEADER} came: nothing authenticates this request",
-            groups="".join(f'<span class="chip">{html.escape(group)}</span>'
-                           for group in seen["groups"]),
-            request=html.escape(f"{seen['method']} {seen['path']}"), rows=rows)
-
     def log_message(self, *arguments):
         pass
 
 
 class Backend:
-    """The server in a thread; `requests` holds what reached it, oldest first."""
+    """The server in a thread; `requests` holds what reached it, oldest first.
 
-    def __init__(self, port=0):
-        self.requests = []
+    `links`: address and text of each, for the top of its pages; `script`: JavaScript for them."""
+
+    def __init__(self, port=0, name="dashboard", links=(), script=""):
+        self.requests, self.name, self.links, self.script = [], name, links, script
         self.server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
         self.server.daemon_threads = True
         self.server.backend = self
@@ -168,6 +156,22 @@ class Backend:
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={
             "poll_interval": 0.1}, daemon=True)
         self.thread.start()
+
+    def page(self, seen):
+        user = seen["user"] or "nobody"
+        rows = "".join(
+            "<tr{}><td>{}</td><td>{}</td></tr>".format(
+                ' class="identity"' if name.lower() in (USER_HEADER, GROUPS_HEADER) else "",
+                html.escape(name), html.escape(value)) for name, value in seen["headers"])
+        return PAGE.format(
+            name=html.escape(self.name.capitalize()), script=self.script,
+            links="".join(f'<a href="{html.escape(url)}">{html.escape(text)}</a>' for url, text in self.links),
+            initial=html.escape(user[:1].upper()), user=html.escape(user),
+            remark=f"from the header {USER_HEADER}" if seen["user"] else
+            f"no header {USER_HEADER} came: nothing authenticates this request",
+            groups="".join(f'<span class="chip">{html.escape(group)}</span>'
+                           for group in seen["groups"]),
+            request=html.escape(f"{seen['method']} {seen['path']}"), rows=rows)
 
     def stop(self):
         self.server.shutdown()

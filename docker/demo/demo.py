@@ -61,9 +61,10 @@ def on_signal(number, _frame):
 
 
 class Demo:
+    folder = ROOT / "build" / "demo"
+
     def __init__(self, module):
         self.module = module
-        self.folder = ROOT / "build" / "demo"
         self.keycloak = self.backend = self.memcached = self.httpd = None
         self.users = []
         self.lock = None
@@ -71,7 +72,7 @@ class Demo:
     def claim(self):
         """One demo at a time: its port and its folder are fixed."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.lock = open(self.folder.parent / "demo.lock", "a", encoding="utf-8")
+        self.lock = open(ROOT / "build" / "demo.lock", "a", encoding="utf-8")
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -90,11 +91,15 @@ class Demo:
             file.write(value + "\n")
         return value
 
-    def start(self):
+    def start_keycloak(self):
+        """ready() of it says when it answers."""
         port = free_port() if port_taken(8080) else 8080
         self.keycloak = Keycloak(self.folder, port)
         say(f"starting Keycloak at {self.keycloak.url} (a quarter of a minute or so)")
         self.keycloak.start()
+
+    def start(self):
+        self.start_keycloak()
         say("starting memcached and the backend")
         self.memcached = Memcached(self.folder)
         self.backend = Backend()
@@ -120,8 +125,13 @@ class Demo:
               f"{self.keycloak.admin_password}")
         print(f"\n    Configuration {self.httpd.file}\n    Error log     {self.httpd.error_log}"
               "\n\n    Ctrl-C ends everything.\n", flush=True)
+        self.watch(self.keycloak.child, self.memcached.child, self.httpd.child)
+
+    @staticmethod
+    def watch(*children):
+        """Until a signal comes, or one of them ends."""
         while True:
-            for child in (self.keycloak.child, self.memcached.child, self.httpd.child):
+            for child in children:
                 child.must_live("the demo stopped by itself")
             time.sleep(0.5)
 
@@ -158,11 +168,13 @@ class Demo:
         self.expect(not left, "Keycloak's own session outlived the logout")
         say("signed out: the session is gone, here and at Keycloak")
 
+    def log_text(self):
+        return self.httpd.log_text()
+
     def expect(self, condition, otherwise):
         if not condition:
             raise Failure(f"{otherwise}\nThe last lines of httpd's error log:\n"
-                          + "\n".join("    " + line
-                                      for line in self.httpd.log_text().splitlines()[-15:]))
+                          + "\n".join("    " + line for line in self.log_text().splitlines()[-15:]))
 
     def stop(self):
         for part in (self.httpd, self.memcached, self.backend, self.keycloak):
@@ -170,7 +182,7 @@ class Demo:
                 part.stop()
 
 
-def main():
+def main(kind=Demo):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--module", required=True, help="mod_auth_keycloak.so")
     parser.add_argument("--once", action="store_true")
@@ -178,7 +190,7 @@ def main():
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in signals:
         signal.signal(number, on_signal)
-    demo = Demo(arguments.module)
+    demo = kind(arguments.module)
     status, served = 1, False
     try:
         demo.claim()
