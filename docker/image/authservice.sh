@@ -80,7 +80,7 @@ settings_prefix() {
     esac
     case $value in
         / | [!/]* | *//* | *[!A-Za-z0-9._~/-]* | */./* | */../*)
-            wrong AUTHSERVICE_URL_PREFIX "must be a path such as /authservice/ of letters, digits and - . _ ~, not '$(shown "$value")'$(quotes_hint "$value")"
+            must_be AUTHSERVICE_URL_PREFIX "a path such as /authservice/ of letters, digits and - . _ ~"
             return 0
             ;;
     esac
@@ -259,7 +259,7 @@ settings_session() {
                 *) wrong SESSION_SAME_SITE "None needs https, and REDIRECT_URL or PUBLIC_URL that says so: browsers refuse such a cookie over http" ;;
             esac
             ;;
-        *) wrong SESSION_SAME_SITE "must be Lax, Strict or None, not '$(shown "$value")'$(quotes_hint "$value")" ;;
+        *) must_be SESSION_SAME_SITE "Lax, Strict or None" ;;
     esac
     setting_text SESSION_DOMAIN '' && [ -n "$value" ] && put KeycloakCookieDomain "$value"
     setting_flag STRICT_SESSION_VALIDATION false && [ "$value" = on ] && put KeycloakCacheTTL 0

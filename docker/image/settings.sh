@@ -117,6 +117,12 @@ quotes_hint() {
 
 # ---------------- One setting: NAME DEFAULT. Each leaves the value in `value`; 1 when it is wrong.
 
+# must_be NAME WHAT: `value` is none.
+must_be() {
+    wrong "$1" "must be $2, not '$(shown "$value")'$(quotes_hint "$value")"
+    return 1
+}
+
 # Set but empty counts as not set.
 setting() {
     eval "value=\${$1:-}"
@@ -133,31 +139,24 @@ setting_text() {
 
 setting_url() {
     setting "$1" "$2"
-    [ -z "$value" ] || is_url "$value" && return 0
-    wrong "$1" "must be a whole URL such as https://host.example.com, not '$(shown "$value")'$(quotes_hint "$value")"
-    return 1
+    [ -z "$value" ] || is_url "$value" || must_be "$1" "a whole URL such as https://host.example.com"
 }
 
 setting_location() {
     setting "$1" "$2"
-    [ -z "$value" ] || is_url "$value" || is_path "$value" && return 0
-    wrong "$1" "must be a URL or a path that begins with one slash, not '$(shown "$value")'$(quotes_hint "$value")"
-    return 1
+    [ -z "$value" ] || is_url "$value" || is_path "$value" || must_be "$1" "a URL or a path that begins with one slash"
 }
 
 setting_header() {
     setting "$1" "$2"
-    [ -z "$value" ] || is_header "$value" && return 0
-    wrong "$1" "must be a header's name (letters, digits, hyphens), not '$(shown "$value")'$(quotes_hint "$value")"
-    return 1
+    [ -z "$value" ] || is_header "$value" || must_be "$1" "a header's name (letters, digits, hyphens)"
 }
 
 # setting_number NAME DEFAULT MIN MAX
 setting_number() {
     setting "$1" "$2"
     is_number "$value" && [ "$value" -ge "$3" ] && [ "$value" -le "$4" ] && return 0
-    wrong "$1" "must be a number from $3 to $4, not '$(shown "$value")'$(quotes_hint "$value")"
-    return 1
+    must_be "$1" "a number from $3 to $4"
 }
 
 # Go's spellings; `value` becomes on or off.
@@ -167,7 +166,7 @@ setting_flag() {
         1 | t | T | TRUE | true | True | on) value=on ;;
         0 | f | F | FALSE | false | False | off) value=off ;;
         *)
-            wrong "$1" "must be true or false, not '$(shown "$value")'$(quotes_hint "$value")"
+            must_be "$1" "true or false"
             return 1
             ;;
     esac
@@ -311,7 +310,7 @@ settings_log() {
         INFO) level='notice auth_keycloak:info' ;;
         DEBUG) level='info auth_keycloak:debug' ;;
         *)
-            wrong LOG_LEVEL "must be FATAL, ERROR, WARN, INFO or DEBUG, not '$(shown "$value")'$(quotes_hint "$value")"
+            must_be LOG_LEVEL "FATAL, ERROR, WARN, INFO or DEBUG"
             return 0
             ;;
     esac

@@ -25,6 +25,22 @@ KeycloakClientSecret  file:{folder}/client-secret
 ProxyPass / http://127.0.0.1:{backend}/
 """
 
+JUDGE = """\
+KeycloakIssuer        {issuer}
+KeycloakClientID      {client}
+KeycloakClientSecret  file:{folder}/client-secret
+{store}
+{settings}
+TraceEnable off
+AllowEncodedSlashes NoDecode
+<Location />
+    AuthType Keycloak
+    Require valid-user
+    SetHandler keycloak-judge
+</Location>
+{blocks}
+"""
+
 
 def private_file(path, text):
     """A file that only its owner can read."""

@@ -13,6 +13,7 @@ from backend import Backend, values
 from browser import SCRIPT, Browser
 from envoy import FILTER_OF_OURS, Envoy
 from process import free_port, wait_for
+from site_under_test import JUDGE
 from streams import StreamBackend, WebSocket
 
 PROGRAM = "kfp-cli"  # a public client, for programs of people
@@ -23,18 +24,6 @@ BLOCKS = """\
 ProxyPass /ws http://127.0.0.1:{port}/ws upgrade=websocket
 <Location /admin>
     Require keycloak-role kubeflow-admin
-</Location>
-"""
-JUDGE = """\
-KeycloakIssuer        {issuer}
-KeycloakClientID      {client}
-KeycloakClientSecret  file:{folder}/client-secret
-{store}
-{settings}
-<Location />
-    AuthType Keycloak
-    Require valid-user
-    SetHandler keycloak-judge
 </Location>
 """
 

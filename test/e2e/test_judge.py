@@ -9,22 +9,10 @@ from backend import Backend, values
 from browser import Browser
 from envoy import FILTER_OF_2023, FILTER_OF_OURS, Envoy
 from process import free_port
-from site_under_test import asks_to_sign_in
+from site_under_test import JUDGE, asks_to_sign_in
 from streams import StreamBackend, WebSocket
 
-CONFIG = """\
-KeycloakIssuer        {issuer}
-KeycloakClientID      {client}
-KeycloakClientSecret  file:{folder}/client-secret
-{store}
-{settings}
-TraceEnable off
-AllowEncodedSlashes NoDecode
-<Location />
-    AuthType Keycloak
-    Require valid-user
-    SetHandler keycloak-judge
-</Location>
+BLOCKS = """\
 <Location /admin>
     Require keycloak-role kubeflow-admin
 </Location>
@@ -37,7 +25,7 @@ class Gateway:
     def __init__(self, new_site, realm, folder, backend, settings):
         port = free_port()
         self.realm, self.backend = realm, backend
-        self.judge = new_site(realm, config=CONFIG, settings=(
+        self.judge = new_site(realm, config=JUDGE, blocks=BLOCKS, settings=(
             f"KeycloakPublicURL http://localhost:{port}\nKeycloakPublicPath /public\n"))
         self.envoy = Envoy(folder, self.judge.port, backend.port, settings)
         self.envoy.port, self.envoy.url = port, f"http://localhost:{port}"
