@@ -267,7 +267,7 @@ static kc_rc_t renew(const kc_keyring_t *keyring, const attempt_t *attempt,
 /* Called with the mutex held and nobody fetching; lets go of it meanwhile. */
 static kc_rc_t renew_unlocked(kc_keyring_t *keyring, const attempt_t *attempt, outcome_t *outcome)
 {
-    holder_t *old = keyring->current;
+    holder_t *old = keyring->current, *replaced;
     kc_rc_t rc;
 
     memset(outcome, 0, sizeof(*outcome));
@@ -278,6 +278,7 @@ static kc_rc_t renew_unlocked(kc_keyring_t *keyring, const attempt_t *attempt, o
     apr_thread_mutex_lock(keyring->mutex);
     keyring->is_fetching = 0;
     keyring->rounds++;
+    replaced = keyring->current; /* not what it was, where it was none: see take_over */
     if (outcome->fresh)
         keyring->current = outcome->fresh;
     if (rc == KC_OK) /* err may tell of a key that was left out */
@@ -288,8 +289,8 @@ static kc_rc_t renew_unlocked(kc_keyring_t *keyring, const attempt_t *attempt, o
         keyring->is_failure_own = outcome->is_own;
     }
     apr_thread_cond_broadcast(keyring->fetched);
-    if (outcome->fresh && old)
-        (void)release(old);
+    if (outcome->fresh && replaced)
+        (void)release(replaced);
     return rc;
 }
 
@@ -342,7 +343,9 @@ static void take_over(kc_keyring_t *keyring)
     holder_t *old = keyring->current, *fresh;
     apr_pool_t *pool;
 
-    if (keyring->is_fetching || apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
+    /* what was there at its begin is looked at by the thread that fetches */
+    if ((keyring->is_fetching && old) ||
+        apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         return;
     if (adopt(keyring, old ? &old->snapshot : NULL, age_max(keyring->conf), pool, &fresh)) {
         keyring->current = fresh;
@@ -371,7 +374,9 @@ static void freshen(kc_keyring_t *keyring)
     }
     if (!keyring->is_fetching)
         (void)renew_unlocked(keyring, &attempt, &outcome);
-    else if (!is_ready && !has_failed(keyring))
+    else if (!is_ready && has_failed(keyring))
+        take_over(keyring);
+    else if (!is_ready)
         wait_for_fetch(keyring);
 }
 

@@ -575,6 +575,27 @@ START_TEST(sign_ins_are_told_at_once_while_the_background_tries_again)
 }
 END_TEST
 
+static void ask_for_what_another_has_put(void)
+{
+    const kc_keyring_documents_t documents = {kc_buf_text(busy.metadata), kc_buf_text(busy.keys),
+                                              fake->env.now(fake->env.context)};
+
+    kc_keyring_shared_put(&shared, &documents, documents.fetched + HOUR, testlib_pool);
+    ck_assert_int_eq(get(0), KC_OK);
+}
+
+START_TEST(what_another_child_has_is_taken_while_this_one_tries_again)
+{
+    fake->http.is_down = 1;
+    tick();
+    fake->now += 10;
+    be_busy(ask_for_what_another_has_put);
+    kc_keyring_refresh(child[0], &busy.http);
+    ck_assert_uint_eq(busy.key_sets, 1);
+    ck_assert_int_eq(get(0), KC_OK);
+}
+END_TEST
+
 static void assert_logged(int index, kc_log_level_t level, const char *tag, const char *text)
 {
     const kc_fake_log_t *lines = (const void *)fake->log->elts;
@@ -771,6 +792,7 @@ static void add_background(TCase *tests)
     tcase_add_test(tests, with_nothing_to_go_on_with_the_background_tries_each_half_second);
     tcase_add_test(tests, requests_go_on_while_the_background_hangs);
     tcase_add_test(tests, sign_ins_are_told_at_once_while_the_background_tries_again);
+    tcase_add_test(tests, what_another_child_has_is_taken_while_this_one_tries_again);
     tcase_add_test(tests, changes_are_logged_once);
     tcase_add_test(tests, a_key_that_is_left_out_is_no_failure);
     tcase_add_test(tests, a_busy_child_is_not_worth_a_line);
