@@ -1,44 +1,16 @@
 /* What else answers where a judge does, and must not: looked for when httpd starts.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <apr_strings.h>
 #include <string.h>
 
 #include "mod_auth_keycloak.h"
+#include "places.h"
 
 APLOG_USE_MODULE(auth_keycloak);
 
-/* Handlers that SetHandler names in a server, at any depth; the first place of each. */
+/* Handlers that a server names, or the main server for it. */
 typedef struct found_t {
     const ap_directive_t *judge, *sessions;
 } found_t;
-
-static int is_opening(const ap_directive_t *node, const char *name)
-{
-    return strcasecmp(node->directive, name) == 0;
-}
-
-static void note(found_t *found, const ap_directive_t *node, apr_pool_t *pool)
-{
-    const char *arguments = node->args;
-    const char *name = ap_getword_conf(pool, &arguments);
-
-    if (strcmp(name, AKC_ENDPOINTS_JUDGE) == 0 && !found->judge)
-        found->judge = node;
-    if (strcmp(name, AKC_ENDPOINTS_SESSIONS) == 0 && !found->sessions)
-        found->sessions = node;
-}
-
-/* All below a node and beside it, except for what belongs to virtual hosts. */
-static void search(found_t *found, const ap_directive_t *node, apr_pool_t *pool)
-{
-    for (; node; node = node->next) {
-        if (is_opening(node, "<VirtualHost"))
-            continue;
-        if (is_opening(node, "SetHandler"))
-            note(found, node, pool);
-        search(found, node->first_child, pool);
-    }
-}
 
 /* A virtual host has the main server's places as well as its own. */
 static int check(const found_t *found, server_rec *main)
@@ -85,31 +57,35 @@ static int shares_address(const server_rec *one, const server_rec *other)
     return 0;
 }
 
-static const ap_directive_t *judge_of(const server_rec *server, const apr_array_header_t *hosts,
-                                      const found_t *founds)
+/* What virtual hosts have of the main server counts as well. */
+static found_t find(const apr_array_header_t *all, const akc_places_t *places)
 {
-    int i;
+    const akc_places_t *global = &APR_ARRAY_IDX(all, 0, akc_places_t);
+    found_t found = {akc_places_handler(global, AKC_ENDPOINTS_JUDGE),
+                     akc_places_handler(global, AKC_ENDPOINTS_SESSIONS)};
 
-    for (i = 0; i < hosts->nelts; i++) {
-        const ap_directive_t *node = APR_ARRAY_IDX(hosts, i, const ap_directive_t *);
+    if (!found.judge)
+        found.judge = akc_places_handler(places, AKC_ENDPOINTS_JUDGE);
+    if (!found.sessions)
+        found.sessions = akc_places_handler(places, AKC_ENDPOINTS_SESSIONS);
+    return found;
+}
 
-        if (server->defn_name && strcmp(server->defn_name, node->filename) == 0 &&
-            server->defn_line_number == (unsigned)node->line_num)
-            return founds[i].judge;
-    }
-    return NULL;
+static int is_judge(const apr_array_header_t *all, const server_rec *server)
+{
+    return find(all, akc_places_of(all, server)).judge != NULL;
 }
 
 /* Clients choose among them by their Host header, and the gateway takes any 200 for a yes. */
-static void warn(server_rec *main, const apr_array_header_t *hosts, const found_t *founds)
+static void warn(server_rec *main, const apr_array_header_t *all)
 {
     server_rec *judge, *other;
 
     for (judge = main->next; judge; judge = judge->next) {
-        if (!judge_of(judge, hosts, founds))
+        if (!is_judge(all, judge))
             continue;
         for (other = main->next; other; other = other->next) {
-            if (judge_of(other, hosts, founds) || !shares_address(judge, other))
+            if (is_judge(all, other) || !shares_address(judge, other))
                 continue;
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, judge,
                          "the judge of %s (line %u of %s) shares its address with the virtual host "
@@ -123,35 +99,19 @@ static void warn(server_rec *main, const apr_array_header_t *hosts, const found_
     }
 }
 
-static void gather(apr_array_header_t *hosts, const ap_directive_t *node)
-{
-    for (; node; node = node->next) {
-        if (is_opening(node, "<VirtualHost"))
-            APR_ARRAY_PUSH(hosts, const ap_directive_t *) = node;
-        else
-            gather(hosts, node->first_child);
-    }
-}
-
 int akc_neighbours_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
-    apr_array_header_t *hosts = apr_array_make(ptemp, 8, sizeof(const ap_directive_t *));
-    found_t *founds, global = {NULL, NULL};
+    apr_array_header_t *all = akc_places_read(ptemp);
+    found_t found;
     int i;
 
     (void)pconf;
     (void)plog;
-    search(&global, ap_conftree, ptemp);
-    if (check(&global, main) != OK)
-        return HTTP_INTERNAL_SERVER_ERROR;
-    gather(hosts, ap_conftree);
-    founds = apr_pcalloc(ptemp, ((size_t)hosts->nelts + 1) * sizeof(*founds));
-    for (i = 0; i < hosts->nelts; i++) {
-        founds[i] = global;
-        search(&founds[i], APR_ARRAY_IDX(hosts, i, const ap_directive_t *)->first_child, ptemp);
-        if (check(&founds[i], main) != OK)
+    for (i = 0; i < all->nelts; i++) {
+        found = find(all, &APR_ARRAY_IDX(all, i, akc_places_t));
+        if (check(&found, main) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
-    warn(main, hosts, founds);
+    warn(main, all);
     return OK;
 }

@@ -1,0 +1,172 @@
+/* What the sections of each server say, read at start from the tree of its configuration.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <string.h>
+
+#include "places.h"
+
+static const char *first_word(const ap_directive_t *node, apr_pool_t *pool)
+{
+    const char *arguments = node->args;
+    char *word = ap_getword_conf(pool, &arguments);
+    size_t len = strlen(word);
+
+    if (node->directive[0] == '<' && len && word[len - 1] == '>')
+        word[len - 1] = '\0';
+    return word;
+}
+
+int akc_places_is(const ap_directive_t *node, const char *name)
+{
+    return strcasecmp(node->directive, name) == 0;
+}
+
+/* The path of a <Location>, which covers all below it; NULL for any other section, of which nobody
+ * knows at start what it covers. */
+static const char *path_of(const ap_directive_t *section, apr_pool_t *pool)
+{
+    const char *path;
+
+    if (!section || !akc_places_is(section, "<Location"))
+        return NULL;
+    path = first_word(section, pool);
+    return path[0] == '/' && !strpbrk(path, "*?[") ? path : NULL;
+}
+
+/* Providers that let somebody in, or keep them out, whoever they are. */
+static int is_asking(const ap_directive_t *node, apr_pool_t *pool)
+{
+    static const char *const others[] = {"all",         "ip",     "host", "local",
+                                         "forward-dns", "method", "env"};
+    const char *arguments = node->args;
+    const char *word = ap_getword_conf(pool, &arguments);
+    size_t i;
+
+    if (strcasecmp(word, "not") == 0)
+        word = ap_getword_conf(pool, &arguments);
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (strcasecmp(word, others[i]) == 0)
+            return 0;
+    }
+    return 1;
+}
+
+/* AuthType may be an expression, which may be ours. */
+static int is_our_type(const char *word)
+{
+    return strcasecmp(word, AKC_AUTH_TYPE) == 0 || strchr(word, '%');
+}
+
+static akc_place_kind_t kind_of(const ap_directive_t *node, apr_pool_t *pool)
+{
+    if (akc_places_is(node, "AuthType"))
+        return is_our_type(first_word(node, pool)) ? AKC_PLACE_TYPE : AKC_PLACE_NOTHING;
+    if (akc_places_is(node, "Require"))
+        return is_asking(node, pool) ? AKC_PLACE_ASKING : AKC_PLACE_REQUIRE;
+    return akc_places_is(node, "SetHandler") ? AKC_PLACE_HANDLER : AKC_PLACE_NOTHING;
+}
+
+/* Sections that stand for a part of the addresses, in place of those that only group lines. */
+static int is_section(const ap_directive_t *node)
+{
+    static const char *const names[] = {
+        "<Location", "<LocationMatch", "<Directory", "<DirectoryMatch", "<Files", "<FilesMatch",
+        "<Proxy",    "<ProxyMatch",    "<If",        "<ElseIf",         "<Else"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (akc_places_is(node, names[i]))
+            return 1;
+    }
+    return 0;
+}
+
+static void note(akc_places_t *places, const ap_directive_t *node, const ap_directive_t *section,
+                 apr_pool_t *pool)
+{
+    akc_place_t place = {kind_of(node, pool), node, section, path_of(section, pool), NULL};
+
+    if (place.kind == AKC_PLACE_NOTHING)
+        return;
+    place.word = first_word(node, pool);
+    APR_ARRAY_PUSH(places->list, akc_place_t) = place;
+}
+
+/* All from a node on, except for what belongs to virtual hosts. */
+static void read_all(akc_places_t *places, const ap_directive_t *node,
+                     const ap_directive_t *section, apr_pool_t *pool)
+{
+    for (; node; node = node->next) {
+        if (akc_places_is(node, "<VirtualHost"))
+            continue;
+        note(places, node, section, pool);
+        read_all(places, node->first_child, is_section(node) ? node : section, pool);
+    }
+}
+
+static void add(apr_array_header_t *all, const ap_directive_t *host, const ap_directive_t *first,
+                apr_pool_t *pool)
+{
+    akc_places_t *places = apr_array_push(all);
+
+    places->host = host;
+    places->list = apr_array_make(pool, 8, sizeof(akc_place_t));
+    read_all(places, first, NULL, pool);
+}
+
+static void add_hosts(apr_array_header_t *all, const ap_directive_t *node, apr_pool_t *pool)
+{
+    for (; node; node = node->next) {
+        if (akc_places_is(node, "<VirtualHost"))
+            add(all, node, node->first_child, pool);
+        else
+            add_hosts(all, node->first_child, pool);
+    }
+}
+
+apr_array_header_t *akc_places_read(apr_pool_t *pool)
+{
+    apr_array_header_t *all = apr_array_make(pool, 8, sizeof(akc_places_t));
+
+    add(all, NULL, ap_conftree, pool);
+    add_hosts(all, ap_conftree, pool);
+    return all;
+}
+
+const akc_places_t *akc_places_of(const apr_array_header_t *all, const server_rec *server)
+{
+    int i;
+
+    for (i = 1; server->is_virtual && i < all->nelts; i++) {
+        const akc_places_t *places = &APR_ARRAY_IDX(all, i, akc_places_t);
+
+        if (server->defn_name && strcmp(server->defn_name, places->host->filename) == 0 &&
+            server->defn_line_number == (unsigned)places->host->line_num)
+            return places;
+    }
+    return &APR_ARRAY_IDX(all, 0, akc_places_t);
+}
+
+const ap_directive_t *akc_places_handler(const akc_places_t *places, const char *name)
+{
+    int i;
+
+    for (i = 0; i < places->list->nelts; i++) {
+        const akc_place_t *place = &APR_ARRAY_IDX(places->list, i, akc_place_t);
+
+        if (place->kind == AKC_PLACE_HANDLER && strcmp(place->word, name) == 0)
+            return place->node;
+    }
+    return NULL;
+}
+
+int akc_places_may_cover(const akc_place_t *above, const akc_place_t *below)
+{
+    size_t len;
+
+    if (above->section == below->section || !above->path || !below->path)
+        return 1;
+    len = strlen(above->path);
+    return strncmp(above->path, below->path, len) == 0 &&
+           (above->path[len - 1] == '/' || !below->path[len] || below->path[len] == '/');
+}

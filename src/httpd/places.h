@@ -1,0 +1,43 @@
+/* What the sections of each server say: read once at start.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef AKC_PLACES_H
+#define AKC_PLACES_H
+
+#include "mod_auth_keycloak.h"
+
+typedef enum {
+    AKC_PLACE_NOTHING,
+    AKC_PLACE_TYPE,    /* AuthType Keycloak */
+    AKC_PLACE_ASKING,  /* a Require that depends on who somebody is */
+    AKC_PLACE_REQUIRE, /* any other Require */
+    AKC_PLACE_HANDLER  /* SetHandler, of whatever name */
+} akc_place_kind_t;
+
+/* A directive and the section that it is for. */
+typedef struct akc_place_t {
+    akc_place_kind_t kind;
+    const ap_directive_t *node;
+    const ap_directive_t *section; /* the innermost one; NULL: none */
+    const char *path;              /* of a <Location>; NULL: of another section, or of none */
+    const char *word;              /* the directive's first */
+} akc_place_t;
+
+/* What a server says itself. */
+typedef struct akc_places_t {
+    const ap_directive_t *host; /* its <VirtualHost>; NULL: the main server */
+    apr_array_header_t *list;   /* akc_place_t, at any depth, in their order */
+} akc_places_t;
+
+/* At start, as all here: of all servers, the main server first (array of akc_places_t, in pool). */
+apr_array_header_t *akc_places_read(apr_pool_t *pool);
+/* A server's own. */
+const akc_places_t *akc_places_of(const apr_array_header_t *all, const server_rec *server);
+/* The first SetHandler with this name; NULL: there is none. */
+const ap_directive_t *akc_places_handler(const akc_places_t *places, const char *name);
+/* 1 when what stands at one place may hold for all of the other: in the same section, in a
+ * <Location> around it, or where one of them is in a section of which that is not known. */
+int akc_places_may_cover(const akc_place_t *above, const akc_place_t *below);
+/* 1 when the directive has this name. */
+int akc_places_is(const ap_directive_t *node, const char *name);
+
+#endif
