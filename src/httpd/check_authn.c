@@ -15,6 +15,12 @@ static int is_our_type(request_rec *r)
     return type && strcasecmp(type, AKC_AUTH_TYPE) == 0;
 }
 
+static int is_public(const akc_request_t *request, request_rec *r)
+{
+    return is_our_type(r) &&
+           kc_flow_is_public(r->uri, r->unparsed_uri, request->server->conf->public_paths);
+}
+
 /* Our own addresses and public paths need no user; mod_authz_core has found that only one is
  * missing when this is asked. */
 int akc_check_authn_access(request_rec *r)
@@ -23,11 +29,12 @@ int akc_check_authn_access(request_rec *r)
 
     if (!request)
         return DECLINED;
-    if (akc_endpoints_is_ours(request->server, r) ||
-        (is_our_type(r) &&
-         kc_flow_is_public(r->uri, r->unparsed_uri, request->server->conf->public_paths)))
-        return OK;
-    return DECLINED;
+    return akc_endpoints_is_ours(request->server, r) || is_public(request, r) ? OK : DECLINED;
+}
+
+int akc_check_authn_has_decided(const akc_request_t *request, request_rec *r)
+{
+    return request->is_decided || is_public(request, r);
 }
 
 static kc_flow_kind_t request_kind(const akc_request_t *request, request_rec *r)
@@ -119,6 +126,13 @@ static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t sta
     return akc_respond_login(request, r, &wanted);
 }
 
+/* A subrequest or an error document is another place than the one that the client has asked for. */
+static int let_in(akc_request_t *request, const request_rec *r)
+{
+    request->is_decided |= r == request->first;
+    return OK;
+}
+
 /* Goes on without a name. httpd insists on a user once an authentication hook has spoken. A
  * subrequest has its headers of one that may have a name where this one must not. */
 static int pass(akc_request_t *request, request_rec *r, kc_session_state_t state)
@@ -126,7 +140,7 @@ static int pass(akc_request_t *request, request_rec *r, kc_session_state_t state
     if (state == KC_SESSION_WEAK)
         akc_export_withdraw(request, r);
     r->user = "";
-    return OK;
+    return let_in(request, r);
 }
 
 static int act(akc_request_t *request, request_rec *r)
@@ -142,7 +156,7 @@ static int act(akc_request_t *request, request_rec *r)
     case KC_FLOW_GO:
         akc_export_identity(request, r);
         akc_streams_enter(request);
-        return OK;
+        return let_in(request, r);
     case KC_FLOW_GO_NAMELESS:
         return pass(request, r, state);
     case KC_FLOW_LOGIN:

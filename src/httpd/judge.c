@@ -225,6 +225,21 @@ int akc_judge_passes(akc_request_t *request, request_rec *r)
     return 1;
 }
 
+/* A yes for everybody is nobody's intention: where all may go, KeycloakPublicPath says so, or
+ * KeycloakUnauth pass. */
+static int refuse_unguarded(akc_request_t *request, request_rec *r)
+{
+    kc_err_t err;
+
+    (void)KC_FAIL(
+        &err, KC_REFUSED, KC_ERR_CONFIG,
+        "SetHandler %s at a place where httpd lets everybody in: add AuthType " AKC_AUTH_TYPE
+        " and a Require that asks who they are, or KeycloakPublicPath or KeycloakUnauth "
+        "pass for what all may see",
+        AKC_ENDPOINTS_JUDGE);
+    return akc_respond_error(request, r, &err);
+}
+
 int akc_judge_handle(request_rec *r)
 {
     akc_request_t *request;
@@ -240,5 +255,7 @@ int akc_judge_handle(request_rec *r)
         return HTTP_FORBIDDEN;
     if (!akc_judge_is_plain(r->unparsed_uri))
         return HTTP_BAD_REQUEST;
+    if (!akc_check_authn_has_decided(request, r))
+        return refuse_unguarded(request, r);
     return allow(request, r);
 }

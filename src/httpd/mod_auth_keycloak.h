@@ -70,6 +70,7 @@ typedef struct akc_request_t {
     kc_session_t session;
     kc_err_t err;      /* why there is no session */
     kc_bytes_t bearer; /* the token that it is judged by, maybe a bad one; NULL data: none */
+    int is_decided;    /* our check has let this request itself in, with a name or without */
     int is_allowed;    /* the judge has said yes */
     int is_no_use;     /* the session is looked at without being used; set it before that */
     int wants_json;    /* it has a script's answers, whatever it looks like */
@@ -175,6 +176,9 @@ void akc_export_withdraw(akc_request_t *request, request_rec *r);
 /* check_authn.c */
 int akc_check_authn_access(request_rec *r);
 int akc_check_authn_user(request_rec *r);
+/* 1 when this request is let in by our check, which was asked who it is of: with a session, by
+ * KeycloakPublicPath or by KeycloakUnauth pass. 0 where httpd has let it in without asking. */
+int akc_check_authn_has_decided(const akc_request_t *request, request_rec *r);
 int akc_check_authn_note(request_rec *r, const char *auth_type);
 /* 401 with the reason why there is no live session in this state. */
 int akc_check_authn_deny(akc_request_t *request, request_rec *r, kc_session_state_t state);
@@ -235,6 +239,9 @@ void akc_forward_register(apr_pool_t *pool);
 
 /* neighbours.c: at start, what else is where a judge answers */
 int akc_neighbours_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
+
+/* guards.c: at start, what is open although it looks closed */
+int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 
 /* 405; allowed: the methods that it names in Allow. */
 int akc_endpoints_refuse_method(akc_request_t *request, request_rec *r, const char *allowed);

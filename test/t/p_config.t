@@ -139,6 +139,69 @@ for my $name (sort keys %shared) {
     unlike $said, $shares, 'no warning';
 }
 
+# ---- 203: guards of which half the lines are missing
+
+sub location { my ($path, @lines) = @_; return ("<Location $path>", @lines, '</Location>') }
+my @guard = ('AuthType Keycloak', 'Require valid-user');
+my $handler = sub { my $name = shift; return qr/\[auth_keycloak:error\].*KC0003: SetHandler $name \(line \d+ of .*\) at a place that asks nobody who they are/ };
+my $untyped = qr/\[auth_keycloak:warn\].*KC0003: KeycloakIssuer \(line \d+ of .*\), but no place has AuthType Keycloak/;
+my $unasked = qr/\[auth_keycloak:warn\].*KC0003: AuthType Keycloak \(line \d+ of .*\) without a Require that asks who somebody is/;
+my $all_public = qr/\[auth_keycloak:warn\].*KC0003: KeycloakPublicPath \/ \(line \d+ of .*\): every path is public/;
+my $judge = 'SetHandler keycloak-judge';
+my @missing = (    # name, what is said (none: nothing of all), lines
+    ['a judge without AuthType and Require', $handler->('keycloak-judge'), location('/', $judge)],
+    ['a judge without Require', $handler->('keycloak-judge'), location('/', $judge, 'AuthType Keycloak')],
+    ['a judge without AuthType', $handler->('keycloak-judge'), location('/', $judge, 'Require valid-user')],
+    ['a judge of another AuthType', $handler->('keycloak-judge'), location('/', $judge, 'AuthType Basic', 'Require valid-user')],
+    ['a judge that is open to all', $handler->('keycloak-judge'), location('/', $judge, 'AuthType Keycloak', 'Require all granted')],
+    ['a judge that is open by method', $handler->('keycloak-judge'), location('/', $judge, 'AuthType Keycloak', 'Require method GET')],
+    ['a judge with a guard elsewhere', $handler->('keycloak-judge'), location('/a', $judge), location('/ab', @guard)],
+    ['a judge with a guard below', $handler->('keycloak-judge'), location('/', $judge), location('/a', @guard)],
+    ["a judge with another host's guard", $handler->('keycloak-judge'), host('*:1', location('/', $judge)), host('*:2', location('/', @guard))],
+    ['a judge of all hosts, which none guards', $handler->('keycloak-judge'), location('/', $judge), host('*:1', location('/x', @guard))],
+    ['a judge without a place', $handler->('keycloak-judge'), $judge],
+    ['a list of sessions without a guard', $handler->('keycloak-sessions'), location('/s', 'SetHandler keycloak-sessions')],
+    ['a judge with its guard', undef, location('/', $judge, @guard)],
+    ['a judge with a guard around it', undef, location('/', @guard), location('/a/b', $judge)],
+    ['a judge with its guard in another section', undef, location('/', $judge), location('/', @guard)],
+    ["a judge with the main server's guard", undef, location('/', @guard), host('*:1', location('/', $judge))],
+    ["a judge of all hosts with a guard of each", undef, location('/', $judge), host('*:1', location('/', @guard))],
+    ['a judge with a guard by a pattern', undef, location('/', $judge), '<LocationMatch "^/">', @guard, '</LocationMatch>'],
+    ['a judge whose Require is nested', undef, location('/', $judge, 'AuthType Keycloak', '<RequireAny>', 'Require all denied', 'Require keycloak-role x', '</RequireAny>')],
+    ['a probe without a guard', undef, location('/', @guard), location('/h', 'Require all granted', 'SetHandler keycloak-health')],
+    ['no place at all', $untyped],
+    ['no place of this kind', $untyped, location('/', 'AuthType Basic', 'Require valid-user')],
+    ['a place in the wrong host', $untyped, host('*:1', 'KeycloakIssuer http://127.0.0.1:1/realms/y'), host('*:2', location('/', @guard))],
+    ['a place in any host', undef, host('*:1', location('/', @guard)), host('*:2')],
+    ['a place in an <If>', undef, '<If "true">', @guard, '</If>'],
+    ['AuthType alone', $unasked, location('/', 'AuthType Keycloak')],
+    ['AuthType and an open door', $unasked, location('/', 'AuthType Keycloak', 'Require all granted')],
+    ['AuthType alone beside another place', $unasked, location('/a', @guard), location('/b', 'AuthType Keycloak')],
+    ['AuthType once, Require where it counts', undef, location('/', 'AuthType Keycloak'), location('/b', 'Require valid-user')],
+    ['Require around it', undef, location('/', 'Require valid-user'), location('/b', 'AuthType Keycloak')],
+    ['all is public', $all_public, 'KeycloakPublicPath /a /', location('/', @guard)],
+    ["all of one host is public", $all_public, location('/', @guard), host('*:1', 'KeycloakPublicPath /')],
+    ['some is public', undef, 'KeycloakPublicPath /a', location('/', @guard)],
+);
+for my $row (@missing) {
+    my ($name, $wanted, @lines) = @$row;
+    my ($accepted, $said) = check(@minimal, @lines);
+    subtest "203 at start: $name" => sub {
+        ok $accepted, 'httpd would start' or diag $said;
+        my @said = grep { /KC0003/ } split /\n/, $said;
+        if ($wanted) {
+            is scalar(grep { /$wanted/ } @said), 1, 'it is said, once' or diag $said;
+        } else {
+            is join("\n", @said), '', 'nothing is said';
+        }
+    };
+}
+for my $name (qw(keycloak-jugde Keycloak-Judge keycloak-session keycloak_judge)) {
+    my ($accepted, $said) = check(@minimal, location('/', @guard, "SetHandler $name"));
+    ok !$accepted, "refused: SetHandler $name, which nobody answers for" or diag $said;
+    like $said, qr/KC0003: SetHandler $name \(line \d+ of .*config-\d+\.conf\): this module has no such handler/, 'and says why' or diag $said;
+}
+
 # ---- refused: name, directive that the message names, lines; the last line is at fault unless told
 
 my @bad = (

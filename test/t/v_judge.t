@@ -102,6 +102,27 @@ subtest 'roles guard parts' => sub {
     allowed_ok 'met', $browser->get('/user/x', @own), 'alice@example.com';
 };
 
+subtest '203 a judge that nobody guards never says 200' => sub {
+    my %spare = (Accept => 'application/json');
+    for my $case (['/free/x', 'GET'], ['/free', 'OPTIONS'], ['/untyped/x', 'GET'], ['/by-address/x', 'GET'], ['/either/x', 'GET'], ['/either/x', 'OPTIONS'],
+        ['/limited/x', 'GET'], ['/limited/x', 'OPTIONS'], ['/satisfied/x', 'GET'], ['/if/x?open', 'GET'], ['/looked/x', 'GET'])
+    {
+        my ($path, $method) = @$case;
+        for my $visitor (['a stranger', Cookie => undef], ['alice', @own]) {
+            my ($who, @cookie) = @$visitor;
+            my $mark = log_mark();
+            my $answer = $browser->request($method, $path, headers => [@cookie, %spare]);
+            is $answer->status, 500, "$method $path: 500 to $who" or diag $answer->text;
+            is_deeply values_of($answer, 'kubeflow-userid'), [], 'nobody is named';
+            like log_since($mark), qr/KC0003: configuration: SetHandler keycloak-judge at a place where httpd lets everybody in/, 'and the log says why';
+        }
+    }
+    isnt $browser->get('/if/x', Cookie => undef)->status, 500, 'what is asked beside it is judged';
+    allowed_ok 'by KeycloakUnauth pass: a stranger', $browser->get('/pass/x', Cookie => undef), '';
+    allowed_ok 'by KeycloakUnauth pass: alice', $browser->get('/pass/x', @own), 'alice@example.com';
+    allowed_ok 'a public path that httpd leaves open as well', $browser->get('/public/free', Cookie => undef), '';
+};
+
 subtest 'an ErrorDocument on a public path turns no refusal into a permission' => sub {
     my $refused = $browser->get('/nobody/x', @own);
     is $refused->status, 403, 'Require all denied';

@@ -177,6 +177,14 @@ for my $mode (sort keys %modes) {
         refused_as 'who says to be another', ask("$mode-stranger", 'GET', '/public/x', @own, 'X-Forwarded-For' => '192.0.2.1'), 403;
     };
 
+    subtest "$mode: 203 a judge that nobody guards never says yes" => sub {
+        for my $path (qw(/free/x /untyped/x /by-address/x /either/x /limited/x /satisfied/x /if/x?open)) {
+            refused_as "GET $path", ask($mode, 'GET', $path, @own), 500;
+            refused_as "OPTIONS $path of a stranger", ask($mode, 'OPTIONS', $path), 500;
+        }
+        is ask($mode, 'GET', '/pass/x')->status, 200, 'but by KeycloakUnauth pass';
+    };
+
     subtest "$mode: nothing else in the virtual host is a yes" => sub {
         for my $path (qw(/authservice/whoami /authservice/sessions /authservice/login /authservice/logout /authservice/oidc/callback /authservice/ /authservice/nothing
             /authservice/backchannel-logout /authservice/frontchannel-logout /local/ /local/nothing /local/empty))

@@ -1,0 +1,226 @@
+/* Guards of which half the lines are missing: looked for when httpd starts, so that nothing is open
+ * that looks closed. SPDX-License-Identifier: Apache-2.0 */
+#include <ap_mpm.h>
+#include <apr_strings.h>
+#include <string.h>
+
+#include "mod_auth_keycloak.h"
+#include "places.h"
+
+APLOG_USE_MODULE(auth_keycloak);
+
+/* The places of one server, with those of the others. */
+typedef struct scope_t {
+    const apr_array_header_t *all; /* akc_places_t of every server */
+    const akc_places_t *own;
+    server_rec *main;
+    int is_quiet; /* no warnings */
+} scope_t;
+
+static const char *tag(void)
+{
+    return kc_err_row(KC_ERR_CONFIG)->tag;
+}
+
+typedef int (*relation_fn)(const akc_place_t *each, const akc_place_t *place);
+
+static int is_anywhere(const akc_place_t *each, const akc_place_t *place)
+{
+    (void)each;
+    (void)place;
+    return 1;
+}
+
+static int is_around(const akc_place_t *each, const akc_place_t *place)
+{
+    return akc_places_may_cover(each, place);
+}
+
+static int is_inside(const akc_place_t *each, const akc_place_t *place)
+{
+    return akc_places_may_cover(place, each);
+}
+
+static int has_own(const akc_places_t *places, akc_place_kind_t kind, relation_fn relation,
+                   const akc_place_t *place)
+{
+    int i;
+
+    for (i = 0; i < places->list->nelts; i++) {
+        const akc_place_t *each = &APR_ARRAY_IDX(places->list, i, akc_place_t);
+
+        if (each->kind == kind && relation(each, place))
+            return 1;
+    }
+    return 0;
+}
+
+/* What stands outside of virtual hosts holds in each of them, and may be completed by any. */
+static int has(const scope_t *scope, akc_place_kind_t kind, relation_fn relation,
+               const akc_place_t *place)
+{
+    int i;
+
+    for (i = 0; i < scope->all->nelts; i++) {
+        const akc_places_t *places = &APR_ARRAY_IDX(scope->all, i, akc_places_t);
+
+        if ((!places->host || !scope->own->host || places == scope->own) &&
+            has_own(places, kind, relation, place))
+            return 1;
+    }
+    return 0;
+}
+
+/* --- handlers of ours --- */
+
+/* A handler that nobody has is left to the next one, which serves files: 200 to everybody. */
+static int check_name(const scope_t *scope, const akc_place_t *place)
+{
+    static const char *const ours[] = {AKC_ENDPOINTS_JUDGE, AKC_ENDPOINTS_SESSIONS,
+                                       AKC_ENDPOINTS_HEALTH};
+    static const char prefix[] = "keycloak";
+    size_t i;
+
+    if (strncasecmp(place->word, prefix, sizeof(prefix) - 1) != 0)
+        return OK;
+    for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+        if (strcmp(place->word, ours[i]) == 0)
+            return OK;
+    }
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, scope->main,
+                 "%s: SetHandler %s (line %d of %s): this module has no such handler; it "
+                 "has " AKC_ENDPOINTS_JUDGE ", " AKC_ENDPOINTS_SESSIONS
+                 " and " AKC_ENDPOINTS_HEALTH,
+                 tag(), place->word, place->node->line_num, place->node->filename);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static int is_guarded(const scope_t *scope, const akc_place_t *place)
+{
+    return has(scope, AKC_PLACE_TYPE, is_around, place) &&
+           has(scope, AKC_PLACE_ASKING, is_around, place);
+}
+
+/* Each request is refused there; nobody has to find that out. */
+static void complain_of_handler(const scope_t *scope, const akc_place_t *place)
+{
+    if (scope->is_quiet || is_guarded(scope, place) ||
+        (strcmp(place->word, AKC_ENDPOINTS_JUDGE) != 0 &&
+         strcmp(place->word, AKC_ENDPOINTS_SESSIONS) != 0))
+        return;
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, scope->main,
+                 "%s: SetHandler %s (line %d of %s) at a place that asks nobody who they are "
+                 "answers with 500: add AuthType " AKC_AUTH_TYPE
+                 " and a Require such as valid-user",
+                 tag(), place->word, place->node->line_num, place->node->filename);
+}
+
+/* --- places that look protected --- */
+
+/* httpd lets everybody in where nothing is required. Who says once which type there is, and asks at
+ * some places below, means it. */
+static void warn_of_type(const scope_t *scope, const akc_place_t *place)
+{
+    if (scope->is_quiet || has(scope, AKC_PLACE_ASKING, is_around, place) ||
+        has(scope, AKC_PLACE_ASKING, is_inside, place))
+        return;
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, scope->main,
+                 "%s: AuthType " AKC_AUTH_TYPE
+                 " (line %d of %s) without a Require that asks who somebody is: everybody is let "
+                 "in there. Add Require valid-user, or leave AuthType out",
+                 tag(), place->node->line_num, place->node->filename);
+}
+
+static int check_places(const scope_t *scope)
+{
+    int i;
+
+    for (i = 0; i < scope->own->list->nelts; i++) {
+        const akc_place_t *place = &APR_ARRAY_IDX(scope->own->list, i, akc_place_t);
+
+        if (place->kind == AKC_PLACE_HANDLER) {
+            if (check_name(scope, place) != OK)
+                return HTTP_INTERNAL_SERVER_ERROR;
+            complain_of_handler(scope, place);
+        }
+        if (place->kind == AKC_PLACE_TYPE)
+            warn_of_type(scope, place);
+    }
+    return OK;
+}
+
+/* --- servers --- */
+
+/* 1 when the directive was written for this server, not taken over from the main one. */
+static int is_own(const akc_server_t *config, const server_rec *main, kc_conf_index_t index)
+{
+    const kc_conf_place_t *place = &config->conf->place[index];
+    const kc_conf_place_t *global = &akc_config_server((server_rec *)main)->conf->place[index];
+
+    if (!place->file || config->server == main)
+        return place->file != NULL;
+    return !global->file || global->line != place->line || strcmp(global->file, place->file) != 0;
+}
+
+static void warn_of_issuer(const scope_t *scope, const akc_server_t *config)
+{
+    const kc_conf_place_t *place = &config->conf->place[KC_CONF_ROW_issuer];
+
+    if (!is_own(config, scope->main, KC_CONF_ROW_issuer) ||
+        has(scope, AKC_PLACE_TYPE, is_anywhere, NULL))
+        return;
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
+                 "%s: KeycloakIssuer (line %d of %s), but no place has AuthType " AKC_AUTH_TYPE
+                 ": nobody is asked to sign in, unless a .htaccess does",
+                 tag(), place->line, place->file);
+}
+
+static void warn_of_public_path(const scope_t *scope, const akc_server_t *config)
+{
+    const kc_conf_place_t *place = &config->conf->place[KC_CONF_ROW_public_paths];
+    const apr_array_header_t *paths = config->conf->public_paths;
+    int i;
+
+    if (!is_own(config, scope->main, KC_CONF_ROW_public_paths))
+        return;
+    for (i = 0; i < paths->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(paths, i, const char *), "/") == 0)
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
+                         "%s: KeycloakPublicPath / (line %d of %s): every path is public, so that "
+                         "nobody is asked to sign in",
+                         tag(), place->line, place->file);
+    }
+}
+
+/* httpd reads its configuration twice when it starts; once is enough to be told. */
+static int is_trial(void)
+{
+    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG &&
+           ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST;
+}
+
+int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+{
+    scope_t scope = {akc_places_read(ptemp), NULL, main, is_trial()};
+    server_rec *server;
+    int i;
+
+    (void)pconf;
+    (void)plog;
+    for (i = 0; i < scope.all->nelts; i++) {
+        scope.own = &APR_ARRAY_IDX(scope.all, i, akc_places_t);
+        if (check_places(&scope) != OK)
+            return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    for (server = main; server && !scope.is_quiet; server = server->next) {
+        const akc_server_t *config = akc_config_server(server);
+
+        scope.own = akc_places_of(scope.all, server);
+        /* a virtual host that says nothing of us has the main server's settings themselves */
+        if (config->conf->issuer && config->server == server) {
+            warn_of_issuer(&scope, config);
+            warn_of_public_path(&scope, config);
+        }
+    }
+    return OK;
+}
