@@ -119,16 +119,28 @@ static void strip_cookies(const akc_server_t *server, request_rec *r)
 
 /* The query of a callback holds the code and the state: no log line of any module gets to see it.
  */
-static void hide_query(akc_request_t *request, request_rec *r)
+static void hide_query(akc_request_t *request)
 {
-    if (!r->parsed_uri.path || !akc_endpoints_is_callback(request->server, r->parsed_uri.path))
+    request_rec *first = request->first;
+
+    if (!first->args || !akc_endpoints_is_callback(request->server, akc_request_path(request)))
         return;
-    request->query = r->args;
-    r->args = NULL;
-    r->parsed_uri.query = NULL;
-    r->unparsed_uri = r->parsed_uri.path;
-    r->the_request =
-        apr_pstrcat(r->pool, r->method, " ", r->parsed_uri.path, " ", r->protocol, NULL);
+    request->query = first->args;
+    first->args = NULL;
+    first->parsed_uri.query = NULL;
+    first->unparsed_uri = first->uri;
+    first->the_request =
+        apr_pstrcat(first->pool, first->method, " ", first->uri, " ", first->protocol, NULL);
+}
+
+/* httpd may give a request up before akc_export_scrub has seen it, as for a field of its header
+ * that is too long. */
+void akc_export_hide(request_rec *r)
+{
+    akc_request_t *request = akc_request_get(r);
+
+    if (request)
+        hide_query(request);
 }
 
 int akc_export_scrub(request_rec *r)
@@ -141,8 +153,7 @@ int akc_export_scrub(request_rec *r)
     akc_forward_watch(r);
     if (ap_is_initial_req(r) && akc_forward_is_on(request))
         refused = akc_forward_take(request, r);
-    if (ap_is_initial_req(r))
-        hide_query(request, r);
+    hide_query(request);
     remove_guarded(request->server, r->headers_in);
     clean_connection(request->server, r);
     strip_cookies(request->server, r);

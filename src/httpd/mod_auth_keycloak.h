@@ -133,6 +133,9 @@ void akc_streams_enter(akc_request_t *request);
 void akc_request_child(void);
 /* NULL when the module is off for the request's server. */
 akc_request_t *akc_request_get(request_rec *r);
+/* The path of the request that the client made, as httpd has it now; "" when httpd could not read
+ * its request line. Never NULL. */
+const char *akc_request_path(const akc_request_t *request);
 /* 1 when the browser uses https. Cheap: every request asks. */
 int akc_request_is_https(const akc_request_t *request, request_rec *r);
 /* 1 when the peer is one of KeycloakTrustedProxy. */
@@ -169,6 +172,10 @@ const char *akc_request_id(akc_request_t *request, request_rec *r);
 
 /* export.c: what the client may not say, and what the backend is told */
 int akc_export_scrub(request_rec *r);
+/* The hook for error pages: what no log is to show is taken out of a request that was refused
+ * early.
+ */
+void akc_export_hide(request_rec *r);
 void akc_export_identity(akc_request_t *request, request_rec *r);
 /* Takes back what r has of it from the request that it was made for. */
 void akc_export_withdraw(akc_request_t *request, request_rec *r);

@@ -27,6 +27,15 @@ static request_rec *origin(request_rec *r)
     return r;
 }
 
+/* httpd gives up a request whose line it cannot read before it has a path, a method or a hostname,
+ * and may go on with an ErrorDocument: hooks see that by an internal redirect, whose fields are all
+ * there. Of the first request a hook may use what httpd makes with it (its pool, connection and
+ * tables), and for the rest asks here. */
+const char *akc_request_path(const akc_request_t *request)
+{
+    return request->first->uri ? request->first->uri : "";
+}
+
 akc_request_t *akc_request_get(request_rec *r)
 {
     akc_server_t *server = akc_config_server(r->server);
@@ -193,11 +202,12 @@ const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec 
 
 /* --- its session --- */
 
-static int is_use(const akc_request_t *request, const request_rec *first)
+static int is_use(const akc_request_t *request)
 {
     const apr_array_header_t *ignored = request->server->conf->idle_ignore;
 
-    return !request->is_no_use && (!ignored || !kc_flow_is_matched(first->uri, ignored));
+    return !request->is_no_use &&
+           (!ignored || !kc_flow_is_matched(akc_request_path(request), ignored));
 }
 
 static void find_by_cookie(akc_request_t *request, request_rec *r)
@@ -206,7 +216,7 @@ static void find_by_cookie(akc_request_t *request, request_rec *r)
     int is_https = akc_request_is_https(request, r);
     kc_bytes_t cookie = kc_session_cookie(rp, is_https, request->cookies);
 
-    request->state = (is_use(request, origin(r)) ? kc_session_find : kc_session_peek)(
+    request->state = (is_use(request) ? kc_session_find : kc_session_peek)(
         rp, cookie, origin(r)->pool, &request->session, &request->err);
 }
 
@@ -216,7 +226,7 @@ static int find_by_bearer(akc_request_t *request)
     const request_rec *first = request->first;
 
     if (!request->server->conf->bearer || !request->authorization ||
-        akc_endpoints_is_by_cookie(request->server, first->uri))
+        akc_endpoints_is_by_cookie(request->server, akc_request_path(request)))
         return 0;
     switch (kc_bearer_read(request->authorization, &request->bearer, &request->err)) {
     case KC_OK:

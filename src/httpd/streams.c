@@ -127,7 +127,7 @@ void akc_streams_enter(akc_request_t *request)
         return;
     stream->session = &request->session;
     stream->server = request->server->server;
-    stream->uri = first->uri;
+    stream->uri = akc_request_path(request);
     if (first->connection->master)
         add_filters(stream, first);
     else

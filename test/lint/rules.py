@@ -255,6 +255,21 @@ def no_banned_function(tree):
             yield "%s:%d: %s" % (name, text.count("\n", 0, match.start()) + 1, match.group(1))
 
 
+@rule("no hook reads a field of the client's request that is not there before its line is read")
+def line_not_assumed(tree):
+    """akc_request_path is the one place that may; what follows from the path being there may, too."""
+    fields = r"uri|unparsed_uri|method|method_number|the_request|protocol|hostname|filename|handler"
+    pattern = re.compile(r"\b(?:first|origin\(r\))->(?:%s)\b" % fields)
+    sound = {"src/httpd/request.c": "akc_request_path", "src/httpd/export.c": "hide_query"}
+    for name in tree.below("src/httpd/", ".c"):
+        text = rows.without_comments(tree.text(name), strings=False)
+        for match in pattern.finditer(text):
+            opened = text.rfind("\n{\n", 0, match.start())
+            head = text[text.rfind("\n", 0, opened) + 1:opened]
+            if name not in sound or "%s(" % sound[name] not in head:
+                yield "%s:%d: %s" % (name, text.count("\n", 0, match.start()) + 1, match.group(0))
+
+
 @rule("each source file names its licence")
 def licence_named(tree):
     for name in tree.written():

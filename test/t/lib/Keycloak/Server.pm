@@ -63,6 +63,13 @@ sub children {
     return split ' ', <$file> // '';
 }
 
+# Waits until all its children are there.
+sub until_all {
+    my $self = shift;
+    $self->_until(sub { $self->children >= CHILDREN }, 'does not have all children');
+    return;
+}
+
 # Kills each child, one after the other, and waits for those that come in their place.
 sub replace_children {
     my $self = shift;
@@ -84,9 +91,14 @@ sub restart {
     return;
 }
 
-sub log {
-    my $self = shift;
-    open my $file, '<', "$self->{room}/error_log" or return '';
+sub log { return shift->_text('error_log') }
+
+# What a CustomLog of the test's has in its room.
+sub access_log { return shift->_text('access_log') }
+
+sub _text {
+    my ($self, $name) = @_;
+    open my $file, '<', "$self->{room}/$name" or return '';
     local $/;
     return <$file> // '';
 }
