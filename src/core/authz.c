@@ -328,12 +328,13 @@ static int is_claim_met(const kc_authz_rule_t *rule, const kc_session_t *session
     return is_scalar_met(rule, value, pool);
 }
 
-static int is_wanted(const kc_authz_rule_t *rule, const char *name)
+static int is_wanted(const kc_authz_rule_t *rule, kc_bytes_t name)
 {
     int i;
 
     for (i = 0; i < rule->count; i++) {
-        if (!strcmp(name, rule->words[i]))
+        if (!strncmp(rule->words[i], (const char *)name.data, name.len) &&
+            !rule->words[i][name.len])
             return 1;
     }
     return 0;
@@ -341,9 +342,9 @@ static int is_wanted(const kc_authz_rule_t *rule, const char *name)
 
 static int is_listed(const kc_authz_rule_t *rule, const kc_session_list_t *list)
 {
-    const char *at = NULL;
+    kc_bytes_t at = {NULL, 0};
 
-    while ((at = kc_session_list_next(list, at))) {
+    while (kc_session_list_walk(list, &at)) {
         if (is_wanted(rule, at))
             return 1;
     }

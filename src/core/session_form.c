@@ -7,19 +7,24 @@
 #include "seal.h"
 
 /*
- * Big endian: version (1), kind of the tail (1), slot (1), created, expires, token_expires,
- * auth_time, refresh_at (4 each), ten lengths (2 each) and the tail's (4), sub_seen (8),
- * sub_mark, sid_mark (32 each), the texts sub, sid, user, email, acr, groups, the lists headers,
- * group_list, realm_roles, client_roles, and the tail, which may be an ID token with its NUL, and
- * claims. Each length counts a closing NUL (a list: of
- * each of its texts), so that a request uses the texts where they lie.
+ * Big endian: version (1), kind of the tail (1), slot (1), flags (1), created, expires,
+ * token_expires, auth_time, refresh_at (4 each), ten lengths (2 each) and the tail's (4), sub_seen
+ * (8), sub_mark, sid_mark (32 each), the texts sub, sid, user, email, acr, groups, the lists
+ * headers, group_list, realm_roles, client_roles, and the tail, which may be an ID token with its
+ * NUL, and claims. Each length counts a closing NUL (a list: of each of its texts), so that a
+ * request uses the texts where they lie. With FLAG_GROUPS_ONCE group_list has no bytes: it is the
+ * text groups, with commas. Version 4 had no flags.
  */
 
 enum {
     TEXTS = 6,
     LISTS = 4,
     TIMES = 5,
-    TIMES_AT = 3,
+    VERSION_BEFORE = 4,
+    FLAGS_AT = 3,
+    FLAG_GROUPS_ONCE = 1,
+    FLAGS_ALL = FLAG_GROUPS_ONCE,
+    TIMES_AT = 0, /* from here on behind the flags, which version 4 did not have */
     LENGTHS_AT = TIMES_AT + 4 * TIMES,
     TAIL_LENGTH_AT = LENGTHS_AT + 2 * (TEXTS + LISTS),
     SEEN_AT = TAIL_LENGTH_AT + 4,
@@ -58,6 +63,36 @@ static kc_bytes_t list_part(const kc_session_list_t *list)
     return part;
 }
 
+/* 1 when the header value has every text of the list and nothing else. */
+static int is_header_of(const char *header, const kc_session_list_t *list)
+{
+    const char *at = header;
+    kc_bytes_t text = {NULL, 0};
+
+    if (list->separator && list->text == header)
+        return 1; /* as it was read */
+    while (kc_session_list_walk(list, &text)) {
+        if (at != header && *at++ != ',')
+            return 0;
+        if (!text.len || memchr(text.data, ',', text.len) ||
+            strncmp(at, (const char *)text.data, text.len) != 0)
+            return 0;
+        at += text.len;
+    }
+    return !*at;
+}
+
+/* The groups are kept once when that is all there is to them. */
+static kc_bytes_t group_part(const kc_session_t *session, uint8_t *flags)
+{
+    const kc_bytes_t nothing = {NULL, 0};
+
+    if (!is_header_of(session->groups, &session->group_list))
+        return list_part(&session->group_list);
+    *flags |= FLAG_GROUPS_ONCE;
+    return nothing;
+}
+
 static tail_t tail_kind(const kc_session_t *session)
 {
     if (session->packed.len)
@@ -70,11 +105,12 @@ static tail_t tail_kind(const kc_session_t *session)
 kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *out,
                               kc_err_t *err)
 {
+    uint8_t flags = 0;
     const kc_bytes_t parts[TEXTS + LISTS] = {
         text_part(session->sub),          text_part(session->sid),
         text_part(session->user),         text_part(session->email),
         text_part(session->acr),          text_part(session->groups),
-        list_part(&session->headers),     list_part(&session->group_list),
+        list_part(&session->headers),     group_part(session, &flags),
         list_part(&session->realm_roles), list_part(&session->client_roles)};
     tail_t kind = tail_kind(session);
     const kc_bytes_t nothing = {NULL, 0};
@@ -92,6 +128,7 @@ kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_
     kc_buf_put_u8(&buf, KC_SESSION_FORM_VERSION);
     kc_buf_put_u8(&buf, (uint8_t)kind);
     kc_buf_put_u8(&buf, (uint8_t)session->slot);
+    kc_buf_put_u8(&buf, flags);
     put_time(&buf, session->created);
     put_time(&buf, session->expires);
     put_time(&buf, session->token_expires);
@@ -157,10 +194,25 @@ static int read_parts(const unsigned char *lengths, kc_bytes_t *rest, kc_session
         } else {
             lists[i - TEXTS]->text = (const char *)rest->data;
             lists[i - TEXTS]->size = len;
+            lists[i - TEXTS]->separator = '\0';
         }
         rest->data += len;
         rest->len -= len;
     }
+    return 1;
+}
+
+/* The list that lies in the header value. 0 when there is another one as well, or one that could
+ * have been kept once was not: a session has one form. */
+static int read_groups(int version, uint8_t flags, kc_session_t *out)
+{
+    if (!(flags & FLAG_GROUPS_ONCE))
+        return version == VERSION_BEFORE || !is_header_of(out->groups, &out->group_list);
+    if (out->group_list.size)
+        return 0;
+    out->group_list.text = out->groups;
+    out->group_list.size = *out->groups ? strlen(out->groups) + 1 : 0;
+    out->group_list.separator = ',';
     return 1;
 }
 
@@ -184,15 +236,29 @@ static int read_tail(int kind, kc_bytes_t tail, kc_session_t *out)
     return 1;
 }
 
+/* Where the head behind the flags begins; 0 when it is too short or of a form that nobody reads. */
+static size_t read_flags(kc_bytes_t compact, uint8_t *flags)
+{
+    *flags = 0;
+    if (compact.len < FLAGS_AT + 1 + HEAD_SIZE)
+        return 0;
+    if (compact.data[0] == VERSION_BEFORE)
+        return FLAGS_AT;
+    *flags = compact.data[FLAGS_AT];
+    return compact.data[0] == KC_SESSION_FORM_VERSION && !(*flags & ~FLAGS_ALL) ? FLAGS_AT + 1 : 0;
+}
+
 kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *err)
 {
-    const unsigned char *head = compact.data;
+    uint8_t flags;
+    size_t head_at = read_flags(compact, &flags);
+    const unsigned char *head = compact.data + head_at;
     kc_bytes_t tail;
 
-    if (compact.len < HEAD_SIZE || head[0] != KC_SESSION_FORM_VERSION)
+    if (!head_at)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_FORMAT, "session of format %d",
-                       compact.len ? head[0] : -1);
-    out->slot = head[2];
+                       compact.len ? compact.data[0] : -1);
+    out->slot = compact.data[2];
     out->created = u32_at(head + TIMES_AT);
     out->expires = u32_at(head + TIMES_AT + 4);
     out->token_expires = u32_at(head + TIMES_AT + 8);
@@ -203,9 +269,10 @@ kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *er
     out->sub_mark = head + MARKS_AT;
     out->sid_mark = head + MARKS_AT + KC_SESSION_NAME_SIZE;
     tail.data = head + HEAD_SIZE;
-    tail.len = compact.len - HEAD_SIZE;
+    tail.len = compact.len - head_at - HEAD_SIZE;
     if (!read_parts(head + LENGTHS_AT, &tail, out) ||
-        (int64_t)tail.len != u32_at(head + TAIL_LENGTH_AT) || !read_tail(head[1], tail, out))
+        (int64_t)tail.len != u32_at(head + TAIL_LENGTH_AT) ||
+        !read_tail(compact.data[1], tail, out) || !read_groups(compact.data[0], flags, out))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_FORMAT, "session of a wrong length");
     out->is_bearer = 0;
     out->rp = NULL;

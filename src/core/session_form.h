@@ -12,7 +12,8 @@
 #include "session_list.h"
 
 enum {
-    KC_SESSION_FORM_VERSION = 4,       /* first byte of the compact form */
+    KC_SESSION_FORM_VERSION =
+        5, /* first byte of the compact form; the one before is read as well */
     KC_SESSION_FORM_TEXT_MAX = 0xffff, /* bytes of each text and list, their NULs included */
     KC_SESSION_ID_SIZE = 32,           /* bytes */
     KC_SESSION_NAME_SIZE = 32,         /* bytes: half of a store key's characters */
@@ -37,10 +38,10 @@ typedef struct kc_session_t {
     const char *sid;
     const char *user;
     const char *email;
-    const char *acr;           /* how it was signed in, in the provider's words */
-    const char *groups;        /* header value */
-    kc_session_list_t headers; /* values of conf->headers in their order */
-    kc_session_list_t group_list;
+    const char *acr;              /* how it was signed in, in the provider's words */
+    const char *groups;           /* header value */
+    kc_session_list_t headers;    /* values of conf->headers in their order */
+    kc_session_list_t group_list; /* as read: often the header value itself, with its commas */
     kc_session_list_t realm_roles;
     kc_session_list_t client_roles;
     kc_bytes_t packed;    /* tokens and claims as pack.h has them: what the store keeps */

@@ -4,6 +4,22 @@
 
 #include <string.h>
 
+int kc_session_list_walk(const kc_session_list_t *list, kc_bytes_t *at)
+{
+    const unsigned char *begin = (const unsigned char *)list->text, *next, *end;
+    size_t before = at->data ? (size_t)(at->data - begin) + at->len + 1 : 0;
+
+    if (before >= list->size)
+        return 0;
+    next = begin + before;
+    end = memchr(next, list->separator, list->size - before);
+    if (!end) /* the last of those with commas between them */
+        end = begin + list->size - 1;
+    at->data = next;
+    at->len = (size_t)(end - next);
+    return 1;
+}
+
 const char *kc_session_list_next(const kc_session_list_t *list, const char *at)
 {
     const char *next = at ? at + strlen(at) + 1 : list->text;
@@ -13,7 +29,7 @@ const char *kc_session_list_next(const kc_session_list_t *list, const char *at)
 
 kc_session_list_t kc_session_list_make(const apr_array_header_t *texts, apr_pool_t *pool)
 {
-    kc_session_list_t list = {"", 0};
+    kc_session_list_t list = {"", 0, '\0'};
     char *text;
     int i;
 

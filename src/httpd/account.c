@@ -13,13 +13,14 @@ enum { NAME_LEN = 16 /* characters of a session's name here */ };
 
 /* ---------------------------------------------------------------- who am I */
 
-static void add_list(kc_json_t *json, const char *name, const kc_session_list_t *list)
+static void add_list(kc_json_t *json, const char *name, const kc_session_list_t *list,
+                     apr_pool_t *pool)
 {
     kc_json_t *array = kc_json_set_array(json, name);
-    const char *at = NULL;
+    kc_bytes_t at = {NULL, 0};
 
-    while ((at = kc_session_list_next(list, at)))
-        kc_json_add_string(array, at);
+    while (kc_session_list_walk(list, &at))
+        kc_json_add_string(array, kc_buf_dup_text(at, pool));
 }
 
 static const char *or_nothing(const char *text)
@@ -35,9 +36,9 @@ static kc_json_t *describe(const akc_request_t *request, request_rec *r)
     kc_json_set_string(json, "user", session->user);
     kc_json_set_string(json, "sub", session->sub);
     kc_json_set_string(json, "email", or_nothing(session->email));
-    add_list(json, "groups", &session->group_list);
-    add_list(json, "realm_roles", &session->realm_roles);
-    add_list(json, "client_roles", &session->client_roles);
+    add_list(json, "groups", &session->group_list, r->pool);
+    add_list(json, "realm_roles", &session->realm_roles, r->pool);
+    add_list(json, "client_roles", &session->client_roles, r->pool);
     kc_json_set_string(json, "acr", or_nothing(session->acr));
     if (session->auth_time)
         kc_json_set_integer(json, "auth_time", session->auth_time);

@@ -28,11 +28,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 /* Walking gives every byte of the list once and ends where the list does. */
 static void walk(const kc_session_list_t *list)
 {
-    const char *at = NULL;
+    kc_bytes_t at = {NULL, 0};
     size_t seen = 0;
 
-    while ((at = kc_session_list_next(list, at)))
-        seen += strlen(at) + 1;
+    while (kc_session_list_walk(list, &at))
+        seen += at.len + 1;
     need(seen == list->size);
 }
 
@@ -48,7 +48,8 @@ static void use(const kc_session_t *session, kc_bytes_t compact, apr_pool_t *poo
     walk(&session->realm_roles);
     walk(&session->client_roles);
     need(kc_session_form_write(session, pool, &again, NULL) == KC_OK);
-    need(again.len == compact.len && memcmp(again.data, compact.data, again.len) == 0);
+    need(compact.data[0] != KC_SESSION_FORM_VERSION ||
+         (again.len == compact.len && memcmp(again.data, compact.data, again.len) == 0));
     (void)kc_session_contents_id_token(session, pool);
     (void)kc_session_contents_claims(session, pool);
 }

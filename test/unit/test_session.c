@@ -92,14 +92,13 @@ static kc_bytes_t encoded(kc_session_t *session)
 
 static void assert_list(const kc_session_list_t *list, const char *const *texts)
 {
-    const char *at = NULL;
+    kc_bytes_t at = {NULL, 0};
 
     for (; *texts; texts++) {
-        at = kc_session_list_next(list, at);
-        ck_assert_ptr_nonnull(at);
-        ck_assert_str_eq(at, *texts);
+        ck_assert_int_eq(kc_session_list_walk(list, &at), 1);
+        ck_assert_str_eq(kc_buf_dup_text(at, testlib_pool), *texts);
     }
-    ck_assert_ptr_null(kc_session_list_next(list, at));
+    ck_assert_int_eq(kc_session_list_walk(list, &at), 0);
 }
 
 /* ---------------------------------------------------------------- the compact form */
@@ -260,11 +259,11 @@ START_TEST(no_changed_byte_leads_outside)
                 ck_assert_uint_eq(again.len, copy.len);
                 ck_assert_mem_eq(again.data, copy.data, copy.len);
                 for (l = 0; l < 4; l++) {
-                    const char *at = NULL;
+                    kc_bytes_t at = {NULL, 0};
                     size_t seen = 0;
 
-                    while ((at = kc_session_list_next(lists[l], at)))
-                        seen += strlen(at) + 1;
+                    while (kc_session_list_walk(lists[l], &at))
+                        seen += at.len + 1;
                     ck_assert_uint_eq(seen, lists[l]->size);
                 }
             }
@@ -272,6 +271,82 @@ START_TEST(no_changed_byte_leads_outside)
         }
     }
     free(bytes);
+}
+END_TEST
+
+/* A session with many groups is not much larger than they are. */
+START_TEST(groups_are_kept_once)
+{
+    enum { MANY = 60, ROOM = 800 };
+    apr_array_header_t *names = apr_array_make(testlib_pool, MANY, sizeof(const char *));
+    kc_session_t session = sample(), out;
+    kc_bytes_t compact, at = {NULL, 0};
+    int i;
+
+    for (i = 0; i < MANY; i++)
+        APR_ARRAY_PUSH(names, const char *) =
+            apr_psprintf(testlib_pool, "department-%d/team-%d", i * 7919 % 100, i * 104729 % 1000);
+    session.group_list = kc_session_list_make(names, testlib_pool);
+    session.groups = apr_array_pstrcat(testlib_pool, names, ',');
+    compact = encoded(&session);
+    ck_assert_uint_lt(compact.len, session.group_list.size + ROOM);
+    ck_assert_int_eq(kc_session_form_read(compact, &out, NULL), KC_OK);
+    ck_assert_str_eq(out.groups, session.groups);
+    for (i = 0; i < MANY; i++) {
+        ck_assert_int_eq(kc_session_list_walk(&out.group_list, &at), 1);
+        ck_assert_str_eq(kc_buf_dup_text(at, testlib_pool), APR_ARRAY_IDX(names, i, const char *));
+    }
+    ck_assert_int_eq(kc_session_list_walk(&out.group_list, &at), 0);
+}
+END_TEST
+
+/* A list and a header value that are not the same text: none, other ones, too long for a header. */
+START_TEST(groups_that_differ_from_their_header_value_come_back)
+{
+    static const struct {
+        const char *header;
+        const char *list[4];
+    } cases[] = {{"", {NULL}},           {"a", {NULL}},
+                 {"", {"a", "b", NULL}}, {"a", {"a", "b", NULL}},
+                 {"a,b", {"a", NULL}},   {"a,b", {"b", "a", NULL}},
+                 {"a,b", {"a,b", NULL}}, {"", {"", NULL}},
+                 {",", {"", "", NULL}},  {"a,", {"a", "", NULL}}};
+    kc_session_t session = sample(), out;
+    size_t i;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        session.groups = cases[i].header;
+        session.group_list = list_of(cases[i].list);
+        ck_assert_int_eq(kc_session_form_read(encoded(&session), &out, NULL), KC_OK);
+        ck_assert_str_eq(out.groups, cases[i].header);
+        assert_list(&out.group_list, cases[i].list);
+    }
+}
+END_TEST
+
+/* One that was written before an update. */
+START_TEST(the_form_of_before_is_read)
+{
+    static const char before[] =
+        "040007000000010000000200000003000000040000000500020003000200020002000400"
+        "020004000200000000000000000000000000090101010101010101010101010101010101"
+        "010101010101010101010101010101020202020202020202020202020202020202020202"
+        "02020202020202020202027300733300750065006100672c68007800670068007200";
+    static const char *const groups[] = {"g", "h", NULL};
+    static const char *const headers[] = {"x", NULL};
+    kc_session_t out;
+
+    ck_assert_int_eq(kc_session_form_read(testlib_unhex(before), &out, NULL), KC_OK);
+    ck_assert_uint_eq(out.slot, 7);
+    ck_assert(out.created == 1 && out.expires == 2 && out.token_expires == 3);
+    ck_assert(out.auth_time == 4 && out.refresh_at == 5 && out.sub_seen == 9);
+    ck_assert_str_eq(out.sid, "s3");
+    ck_assert_str_eq(out.groups, "g,h");
+    assert_list(&out.group_list, groups);
+    assert_list(&out.headers, headers);
+    ck_assert_int_eq(kc_session_form_read(encoded(&out), &out, NULL), KC_OK);
+    assert_list(&out.group_list, groups);
+    ck_assert_str_eq(out.groups, "g,h");
 }
 END_TEST
 
@@ -915,6 +990,9 @@ static void add_form(Suite *suite)
     tcase_add_test(form, what_follows_the_end_is_refused);
     tcase_add_test(form, every_other_format_is_refused);
     tcase_add_test(form, no_changed_byte_leads_outside);
+    tcase_add_test(form, groups_are_kept_once);
+    tcase_add_test(form, groups_that_differ_from_their_header_value_come_back);
+    tcase_add_test(form, the_form_of_before_is_read);
     tcase_add_test(form, a_session_that_is_too_large_is_refused);
     tcase_add_test(form, the_id_token_comes_back_to_the_letter);
     tcase_add_test(form, merged_claims_win_over_the_tokens);
