@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "claims_merge.h"
+#include "session_contents.h"
 
 enum {
     EARLY_SHARE = 4, /* tokens are renewed when this part of their time is left */
@@ -86,7 +87,7 @@ static int64_t integer(const kc_json_t *claims, const char *name)
 
 /* Keeps the ID token, which signing out needs, the refresh token, if it will be used, and the
  * claims, if there are more than the ID token has. */
-static kc_rc_t pack_contents(const kc_grant_t *grant, kc_bytes_t *packed, kc_err_t *err)
+static kc_rc_t pack_contents(const kc_grant_t *grant, kc_session_t *session, kc_err_t *err)
 {
     kc_pack_t contents = {grant->tokens.id_token, NULL, NULL, {NULL, 0}};
 
@@ -94,7 +95,7 @@ static kc_rc_t pack_contents(const kc_grant_t *grant, kc_bytes_t *packed, kc_err
         contents.refresh_token = grant->tokens.refresh_token;
     if (grant->claims != grant->id_token.claims)
         contents.claims = kc_buf_text(kc_json_dump(grant->claims, grant->pool));
-    return kc_pack_close(&contents, grant->pool, packed, err);
+    return kc_session_contents_pack(&contents, grant->pool, session, err);
 }
 
 /* Early enough that requests which come meanwhile can go on with what there is. */
@@ -122,7 +123,7 @@ kc_rc_t kc_grant_save(const kc_grant_t *grant, const kc_pack_t *before, kc_sessi
     kc_pack_t contents = *before;
 
     contents.refresh_token = grant->tokens.refresh_token;
-    return kc_pack_close(&contents, grant->pool, &session->packed, err);
+    return kc_session_contents_pack(&contents, grant->pool, session, err);
 }
 
 void kc_grant_name(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session)
@@ -156,5 +157,5 @@ kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *er
         session->acr = "";
     session->token_expires = integer(grant->id_token.claims, "exp");
     session->refresh_at = refresh_time(grant, session->token_expires);
-    return pack_contents(grant, &session->packed, err);
+    return pack_contents(grant, session, err);
 }

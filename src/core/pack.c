@@ -12,13 +12,18 @@
  * signed token the length of its header (2), the header, the length of its payload (4), the
  * payload; of an opaque one its length (4) and itself; then the claims. Signatures are random
  * bytes, which deflating would make longer.
+ *
+ * Version 2 was packed beside other text, which stands before the dictionary: it has a checksum
+ * (Adler-32, 4) of that behind its version, so that it is never unpacked beside another one.
  */
 
 enum {
-    VERSION = 1,
+    VERSION_ALONE = 1,
+    VERSION_BESIDE = 2,
     TOKENS = 3,
     HEAD_SIZE = 1 + TOKENS * 3 + 4,
     WINDOW_BITS = 13, /* 8 KiB: a window for dictionary and common sessions, and a small state */
+    WIDE_BITS = 15,   /* 32 KiB: for the text beside as well */
     MEMORY_LEVEL = 7,
     SIGNATURE_MAX = 0xffff,
     HEADER_MAX = 0xffff
@@ -78,11 +83,31 @@ static void stream_init(z_stream *stream, kc_bytes_t in, unsigned char *out, siz
     stream->avail_out = (uInt)size;
 }
 
-/* The bytes of the dictionary without its closing NUL. */
-static const Bytef *dictionary_bytes(uInt *len)
+/* The dictionary without its closing NUL, behind the text that is known. */
+static kc_bytes_t make_dictionary(kc_bytes_t known, apr_pool_t *pool)
 {
-    *len = sizeof(dictionary) - 1;
-    return (const Bytef *)dictionary;
+    size_t len = sizeof(dictionary) - 1;
+    kc_bytes_t all = {(const unsigned char *)dictionary, len};
+    unsigned char *room;
+
+    if (!known.len)
+        return all;
+    room = apr_palloc(pool, known.len + len);
+    memcpy(room, known.data, known.len);
+    memcpy(room + known.len, dictionary, len);
+    all.data = room;
+    all.len += known.len;
+    return all;
+}
+
+static int window_bits(kc_bytes_t known)
+{
+    return known.len ? WIDE_BITS : WINDOW_BITS;
+}
+
+static uint32_t checksum(kc_bytes_t known)
+{
+    return (uint32_t)adler32(adler32(0, NULL, 0), known.data, (uInt)known.len);
 }
 
 /* ---------------------------------------------------------------- closing */
@@ -127,18 +152,18 @@ static void put_plain(kc_buf_t *buf, const token_t *token)
     }
 }
 
-static kc_rc_t deflate_all(kc_bytes_t plain, apr_pool_t *pool, kc_bytes_t *out, kc_err_t *err)
+static kc_rc_t deflate_all(kc_bytes_t plain, kc_bytes_t known, apr_pool_t *pool, kc_bytes_t *out,
+                           kc_err_t *err)
 {
     unsigned char *room;
     z_stream stream;
-    uInt dictionary_len;
-    const Bytef *bytes = dictionary_bytes(&dictionary_len);
+    kc_bytes_t words = make_dictionary(known, pool);
     uLong size;
 
     stream_init(&stream, plain, NULL, 0, pool);
-    if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, -WINDOW_BITS, MEMORY_LEVEL,
+    if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, -window_bits(known), MEMORY_LEVEL,
                      Z_DEFAULT_STRATEGY) != Z_OK ||
-        deflateSetDictionary(&stream, bytes, dictionary_len) != Z_OK)
+        deflateSetDictionary(&stream, words.data, (uInt)words.len) != Z_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "zlib cannot be used");
     size = deflateBound(&stream, (uLong)plain.len);
     room = apr_palloc(pool, size);
@@ -152,8 +177,15 @@ static kc_rc_t deflate_all(kc_bytes_t plain, apr_pool_t *pool, kc_bytes_t *out, 
     return KC_OK;
 }
 
-kc_rc_t kc_pack_close(const kc_pack_t *contents, apr_pool_t *pool, kc_bytes_t *packed,
-                      kc_err_t *err)
+static void put_head(kc_buf_t *out, kc_bytes_t known)
+{
+    kc_buf_put_u8(out, known.len ? VERSION_BESIDE : VERSION_ALONE);
+    if (known.len)
+        kc_buf_put_u32(out, checksum(known));
+}
+
+kc_rc_t kc_pack_close_beside(const kc_pack_t *contents, kc_bytes_t known, apr_pool_t *pool,
+                             kc_bytes_t *packed, kc_err_t *err)
 {
     const char *texts[TOKENS] = {contents->id_token, contents->access_token,
                                  contents->refresh_token};
@@ -168,7 +200,7 @@ kc_rc_t kc_pack_close(const kc_pack_t *contents, apr_pool_t *pool, kc_bytes_t *p
         return KC_OK;
     kc_buf_init(&buf, KC_PACK_MAX, pool);
     kc_buf_init(&out, 2 * KC_PACK_MAX, pool);
-    kc_buf_put_u8(&out, VERSION);
+    put_head(&out, known);
     for (i = 0; i < TOKENS; i++) {
         take_apart(texts[i], pool, &tokens[i]);
         put_plain(&buf, &tokens[i]);
@@ -182,10 +214,18 @@ kc_rc_t kc_pack_close(const kc_pack_t *contents, apr_pool_t *pool, kc_bytes_t *p
     kc_buf_put_u32(&out, (uint32_t)plain.len);
     for (i = 0; i < TOKENS; i++)
         kc_buf_put(&out, tokens[i].signature.data, tokens[i].signature.len);
-    if (deflate_all(plain, pool, &body, err) != KC_OK)
+    if (deflate_all(plain, known, pool, &body, err) != KC_OK)
         return KC_FAULT;
     kc_buf_put(&out, body.data, body.len);
     return kc_buf_bytes(&out, packed);
+}
+
+kc_rc_t kc_pack_close(const kc_pack_t *contents, apr_pool_t *pool, kc_bytes_t *packed,
+                      kc_err_t *err)
+{
+    const kc_bytes_t nothing = {NULL, 0};
+
+    return kc_pack_close_beside(contents, nothing, pool, packed, err);
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -196,18 +236,18 @@ static kc_rc_t refuse(kc_err_t *err)
 }
 
 /* 1 when body inflates to exactly len bytes. */
-static int inflate_all(kc_bytes_t body, size_t len, apr_pool_t *pool, kc_bytes_t *plain)
+static int inflate_all(kc_bytes_t body, kc_bytes_t known, size_t len, apr_pool_t *pool,
+                       kc_bytes_t *plain)
 {
     unsigned char *room = apr_palloc(pool, len + 1);
-    uInt dictionary_len;
-    const Bytef *bytes = dictionary_bytes(&dictionary_len);
+    kc_bytes_t words = make_dictionary(known, pool);
     z_stream stream;
     int is_whole;
 
     stream_init(&stream, body, room, len, pool);
-    if (inflateInit2(&stream, -WINDOW_BITS) != Z_OK)
+    if (inflateInit2(&stream, -window_bits(known)) != Z_OK)
         return 0;
-    is_whole = inflateSetDictionary(&stream, bytes, dictionary_len) == Z_OK &&
+    is_whole = inflateSetDictionary(&stream, words.data, (uInt)words.len) == Z_OK &&
                inflate(&stream, Z_FINISH) == Z_STREAM_END && !stream.avail_in && !stream.avail_out;
     (void)inflateEnd(&stream);
     plain->data = room;
@@ -234,13 +274,26 @@ static const char *read_token(kc_reader_t *plain, token_t *token, apr_pool_t *po
     return signed_text(token, pool);
 }
 
+/* 0 for one that was not packed beside what is known now; *known becomes what it was packed beside,
+ * which is nothing in the first version. */
+static int read_version(kc_reader_t *reader, kc_bytes_t *known)
+{
+    switch (kc_buf_read_u8(reader)) {
+    case VERSION_ALONE:
+        known->len = 0;
+        return 1;
+    case VERSION_BESIDE:
+        return kc_buf_read_u32(reader) == checksum(*known) && known->len;
+    default:
+        return 0;
+    }
+}
+
 /* Kinds and signatures; *len: of the plain text. */
 static int read_head(kc_reader_t *reader, token_t *tokens, size_t *len)
 {
     size_t i;
 
-    if (kc_buf_read_u8(reader) != VERSION)
-        return 0;
     for (i = 0; i < TOKENS; i++) {
         uint8_t kind = kc_buf_read_u8(reader);
 
@@ -257,7 +310,8 @@ static int read_head(kc_reader_t *reader, token_t *tokens, size_t *len)
     return !reader->is_short && *len <= KC_PACK_MAX;
 }
 
-kc_rc_t kc_pack_open(kc_bytes_t packed, apr_pool_t *pool, kc_pack_t *contents, kc_err_t *err)
+kc_rc_t kc_pack_open_beside(kc_bytes_t packed, kc_bytes_t known, apr_pool_t *pool,
+                            kc_pack_t *contents, kc_err_t *err)
 {
     const char **texts[TOKENS] = {&contents->id_token, &contents->access_token,
                                   &contents->refresh_token};
@@ -271,7 +325,8 @@ kc_rc_t kc_pack_open(kc_bytes_t packed, apr_pool_t *pool, kc_pack_t *contents, k
         return KC_OK;
     memset(tokens, 0, sizeof(tokens));
     kc_buf_reader_init(&reader, packed);
-    if (!read_head(&reader, tokens, &len) || !inflate_all(reader.rest, len, pool, &plain))
+    if (!read_version(&reader, &known) || !read_head(&reader, tokens, &len) ||
+        !inflate_all(reader.rest, known, len, pool, &plain))
         return refuse(err);
     kc_buf_reader_init(&reader, plain);
     for (i = 0; i < TOKENS; i++) {
@@ -283,4 +338,11 @@ kc_rc_t kc_pack_open(kc_bytes_t packed, apr_pool_t *pool, kc_pack_t *contents, k
     }
     contents->claims = reader.rest;
     return KC_OK;
+}
+
+kc_rc_t kc_pack_open(kc_bytes_t packed, apr_pool_t *pool, kc_pack_t *contents, kc_err_t *err)
+{
+    const kc_bytes_t nothing = {NULL, 0};
+
+    return kc_pack_open_beside(packed, nothing, pool, contents, err);
 }

@@ -6,31 +6,55 @@
 
 #include "session.h"
 
-static kc_rc_t fetch_packed(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *packed,
-                            kc_err_t *err)
-{
-    kc_session_t stored;
-    kc_rc_t rc = kc_session_reload(session, pool, &stored, err);
+enum { KNOWN_MAX = 256 * 1024 /* bytes; what is over that is packed once more */ };
 
-    if (rc == KC_OK)
-        *packed = stored.packed;
-    return rc;
+/* As JSON has a list, each text with this before it. */
+static void put_list(kc_buf_t *buf, const kc_session_list_t *list, const char *before)
+{
+    kc_bytes_t text = {NULL, 0};
+
+    while (kc_session_list_walk(list, &text)) {
+        kc_buf_put_text(buf, before);
+        kc_buf_put(buf, text.data, text.len);
+    }
+}
+
+/* The lists of a session, as its ID token may have them too: groups with a slash or without.
+ * Nothing that a renewal may still change behind this. */
+static kc_bytes_t known_text(const kc_session_t *session, apr_pool_t *pool)
+{
+    const kc_bytes_t nothing = {NULL, 0};
+    kc_bytes_t known;
+    kc_buf_t buf;
+
+    kc_buf_init(&buf, KNOWN_MAX, pool);
+    put_list(&buf, &session->realm_roles, "\",\"");
+    put_list(&buf, &session->group_list, "\",\"");
+    put_list(&buf, &session->group_list, "\",\"/");
+    return kc_buf_bytes(&buf, &known) == KC_OK ? known : nothing;
+}
+
+kc_rc_t kc_session_contents_pack(const kc_pack_t *contents, apr_pool_t *pool, kc_session_t *session,
+                                 kc_err_t *err)
+{
+    return kc_pack_close_beside(contents, known_text(session, pool), pool, &session->packed, err);
 }
 
 kc_rc_t kc_session_contents_get(const kc_session_t *session, apr_pool_t *pool, kc_pack_t *contents,
                                 kc_err_t *err)
 {
-    kc_bytes_t packed = session->packed;
+    kc_session_t stored;
 
-    if (!packed.len && session->rp && !session->is_bearer) {
-        kc_rc_t rc = fetch_packed(session, pool, &packed, err);
+    if (!session->packed.len && session->rp && !session->is_bearer) {
+        kc_rc_t rc = kc_session_reload(session, pool, &stored, err);
 
         if (rc != KC_OK)
             return rc;
+        session = &stored;
     }
-    if (!packed.len)
+    if (!session->packed.len)
         return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "no tokens are kept");
-    return kc_pack_open(packed, pool, contents, err);
+    return kc_pack_open_beside(session->packed, known_text(session, pool), pool, contents, err);
 }
 
 const char *kc_session_contents_id_token(const kc_session_t *session, apr_pool_t *pool)

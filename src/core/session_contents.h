@@ -15,6 +15,11 @@
  * KC_REFUSED: they cannot be read. */
 kc_rc_t kc_session_contents_get(const kc_session_t *session, apr_pool_t *pool, kc_pack_t *contents,
                                 kc_err_t *err);
+/* Packs contents for the session beside which they will be kept: of what it says elsewhere (its
+ * groups and roles) they take next to no room. Those two lists must stay what they are now, or the
+ * contents cannot be unpacked. Failures as of kc_pack_close. */
+kc_rc_t kc_session_contents_pack(const kc_pack_t *contents, apr_pool_t *pool, kc_session_t *session,
+                                 kc_err_t *err);
 /* Gives a view of the session what its relying party wants one to have of these: the claims, the ID
  * token, or nothing; in pool. */
 void kc_session_contents_view(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,

@@ -168,6 +168,54 @@ START_TEST(packs_of_before_can_be_opened)
 }
 END_TEST
 
+/* What stands beside a pack is not in it once more, and nothing else opens it. */
+START_TEST(a_pack_beside_other_text_is_smaller)
+{
+    enum { MANY = 60 };
+    kc_pack_t contents = realistic(), back;
+    kc_bytes_t known, other, alone, beside;
+    const char *text = "\"groups\":[";
+    int i;
+
+    for (i = 0; i < MANY; i++)
+        text = apr_psprintf(testlib_pool, "%s\"/department-%d/team-%d\",", text, i * 7919 % 100,
+                            i * 104729 % 1000);
+    contents.claims = kc_buf_text(apr_pstrcat(testlib_pool, text, "\"\"]", NULL));
+    known = contents.claims;
+    other = kc_buf_text("something else");
+    alone = close_all(&contents);
+    ck_assert_int_eq(kc_pack_close_beside(&contents, known, testlib_pool, &beside, NULL), KC_OK);
+    ck_assert_uint_lt(beside.len + 250, alone.len);
+    ck_assert_int_eq(kc_pack_open_beside(beside, known, testlib_pool, &back, NULL), KC_OK);
+    assert_same(back.id_token, contents.id_token);
+    assert_same(back.access_token, contents.access_token);
+    assert_same(back.refresh_token, contents.refresh_token);
+    ck_assert_uint_eq(back.claims.len, contents.claims.len);
+    ck_assert_mem_eq(back.claims.data, contents.claims.data, back.claims.len);
+    ck_assert_int_eq(kc_pack_open_beside(beside, other, testlib_pool, &back, NULL), KC_REFUSED);
+    ck_assert_int_eq(kc_pack_open(beside, testlib_pool, &back, NULL), KC_REFUSED);
+    ck_assert_int_eq(kc_pack_open_beside(alone, other, testlib_pool, &back, NULL), KC_OK);
+    assert_same(back.id_token, contents.id_token);
+}
+END_TEST
+
+/* More than a window of it, whose beginning is of no use. */
+START_TEST(much_text_beside_a_pack_does_no_harm)
+{
+    enum { LEN = 100000 };
+    kc_pack_t contents = realistic(), back;
+    unsigned char *text = apr_palloc(testlib_pool, LEN);
+    kc_bytes_t known = {text, LEN}, beside;
+    size_t i;
+
+    for (i = 0; i < LEN; i++)
+        text[i] = (unsigned char)(i * i >> 7);
+    ck_assert_int_eq(kc_pack_close_beside(&contents, known, testlib_pool, &beside, NULL), KC_OK);
+    ck_assert_int_eq(kc_pack_open_beside(beside, known, testlib_pool, &back, NULL), KC_OK);
+    assert_same(back.refresh_token, contents.refresh_token);
+}
+END_TEST
+
 START_TEST(what_is_too_large_is_refused)
 {
     char *text = apr_palloc(testlib_pool, KC_PACK_MAX + 1);
@@ -267,6 +315,8 @@ Suite *kc_test_pack(void)
     tcase_add_test(tests, nothing_is_packed_into_nothing);
     tcase_add_test(tests, three_tokens_of_keycloak_are_small);
     tcase_add_test(tests, packs_of_before_can_be_opened);
+    tcase_add_test(tests, a_pack_beside_other_text_is_smaller);
+    tcase_add_test(tests, much_text_beside_a_pack_does_no_harm);
     tcase_add_test(tests, what_is_too_large_is_refused);
     tcase_add_test(tests, every_truncation_and_every_addition_is_refused);
     tcase_add_test(tests, no_changed_bit_leads_outside);
