@@ -2,14 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "flow.h"
 
-#include <apr_fnmatch.h>
 #include <apr_strings.h>
 #include <string.h>
 #include <strings.h>
 
 #include "url.h"
-
-enum { PATH_MAX_MATCHED = 8192 /* bytes */ };
 
 /* clang-format off */
 static const kc_flow_action_t table[KC_FLOW_KINDS][KC_SESSION_STATES] = {
@@ -103,30 +100,61 @@ int kc_flow_is_public(const char *path, const char *raw, const apr_array_header_
     return 0;
 }
 
-/* The pattern may end where any segment of the path does. */
-static int is_pattern_met(const char *path, const char *pattern, char *copy)
+/* A segment: of the text, up to its slash or end. */
+static const char *segment_end(const char *from)
 {
-    const char *end = path;
+    return from + strcspn(from, "/");
+}
 
-    do {
-        end = strchr(end + 1, '/');
-        (void)apr_cpystrn(copy, path, (end ? (size_t)(end - path) : strlen(path)) + 1);
-        if (apr_fnmatch(pattern, copy, APR_FNM_PATHNAME) == APR_SUCCESS)
+/* Whether a star matches more is decided by what comes next: only the last star is ever returned
+ * to, so that each character is looked at once for each of the pattern's at most. */
+static int is_segment_met(const char *at, const char *end, const char *pattern,
+                          const char *pattern_end)
+{
+    const char *star = NULL, *retry = NULL;
+
+    while (at < end || pattern < pattern_end) {
+        if (pattern < pattern_end && *pattern == '*') {
+            star = ++pattern;
+            retry = at;
+        } else if (at < end && pattern < pattern_end && *at == *pattern) {
+            at++;
+            pattern++;
+        } else if (star && retry < end) {
+            at = ++retry;
+            pattern = star;
+        } else {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* The pattern may end where any segment of the path does. What lies behind is not looked at. */
+static int is_pattern_met(const char *path, const char *pattern)
+{
+    for (;;) {
+        const char *end = segment_end(path), *pattern_end = segment_end(pattern);
+
+        if (!is_segment_met(path, end, pattern, pattern_end))
+            return 0;
+        if (!*pattern_end)
             return 1;
-    } while (end);
-    return 0;
+        if (!*end)
+            return 0;
+        path = end + 1;
+        pattern = pattern_end + 1;
+    }
 }
 
 int kc_flow_is_matched(const char *path, const apr_array_header_t *patterns)
 {
-    char copy[PATH_MAX_MATCHED];
     int i;
 
-    for (i = 0; i < patterns->nelts && strlen(path) < sizeof(copy); i++) {
+    for (i = 0; i < patterns->nelts; i++) {
         const char *pattern = APR_ARRAY_IDX(patterns, i, const char *);
 
-        if (is_below(path, pattern) ||
-            (apr_fnmatch_test(pattern) && path[0] && is_pattern_met(path, pattern, copy)))
+        if (is_below(path, pattern) || (strchr(pattern, '*') && is_pattern_met(path, pattern)))
             return 1;
     }
     return 0;

@@ -74,7 +74,8 @@ kc_flow_source_t kc_flow_source(const kc_flow_traces_t *traces, const char *publ
                                 const apr_array_header_t *hosts, apr_pool_t *pool);
 
 /* 1 when path (decoded and normalised) lies at or below one of patterns (array of const char *), in
- * which * stands for any characters but a slash. */
+ * which * stands for any characters but a slash, which begin with one, and have no other wildcard.
+ * Costs at most a step for each character of the path and each of the patterns'. */
 int kc_flow_is_matched(const char *path, const apr_array_header_t *patterns);
 
 #endif

@@ -43,20 +43,33 @@ static int is_guarded(const akc_server_t *server, const char *name, const char *
     return 0;
 }
 
-/* A table of headers without the guarded ones. Unsetting by name covers every repetition; a name
- * is looked at again after each removal because removal moves the rest. */
-static void remove_guarded(const akc_server_t *server, apr_table_t *headers)
+static int has_guarded(const akc_server_t *server, const apr_array_header_t *entries)
+{
+    int i;
+
+    for (i = 0; i < entries->nelts; i++) {
+        if (is_guarded(server, APR_ARRAY_IDX(entries, i, apr_table_entry_t).key, NULL))
+            return 1;
+    }
+    return 0;
+}
+
+/* Takes the guarded ones out of a table of headers, each time that they are there. The table is
+ * written anew once, since each removal by name would look through all of it. */
+static void remove_guarded(const akc_server_t *server, apr_table_t *headers, apr_pool_t *pool)
 {
     const apr_array_header_t *entries = apr_table_elts(headers);
-    int i = 0;
+    int i;
 
-    while (i < entries->nelts) {
-        const char *name = APR_ARRAY_IDX(entries, i, apr_table_entry_t).key;
+    if (!has_guarded(server, entries))
+        return;
+    entries = apr_array_copy(pool, entries);
+    apr_table_clear(headers);
+    for (i = 0; i < entries->nelts; i++) {
+        const apr_table_entry_t *entry = &APR_ARRAY_IDX(entries, i, apr_table_entry_t);
 
-        if (is_guarded(server, name, NULL))
-            apr_table_unset(headers, name);
-        else
-            i++;
+        if (!is_guarded(server, entry->key, NULL))
+            apr_table_addn(headers, entry->key, entry->val);
     }
 }
 
@@ -154,7 +167,7 @@ int akc_export_scrub(request_rec *r)
     if (ap_is_initial_req(r) && akc_forward_is_on(request))
         refused = akc_forward_take(request, r);
     hide_query(request);
-    remove_guarded(request->server, r->headers_in);
+    remove_guarded(request->server, r->headers_in, r->pool);
     clean_connection(request->server, r);
     strip_cookies(request->server, r);
     return refused == OK ? DECLINED : refused;
@@ -214,7 +227,7 @@ void akc_export_withdraw(akc_request_t *request, request_rec *r)
                                         "KEYCLOAK_EMAIL"};
     size_t i;
 
-    remove_guarded(request->server, r->headers_in);
+    remove_guarded(request->server, r->headers_in, r->pool);
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         apr_table_unset(r->subprocess_env, names[i]);
 }

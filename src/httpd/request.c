@@ -202,11 +202,13 @@ const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec 
 
 /* --- its session --- */
 
-static int is_use(const akc_request_t *request)
+/* Only of a session is it asked whether it is used: what cannot be the name of one is looked up
+ * without asking. */
+static int is_use(const akc_request_t *request, kc_bytes_t cookie)
 {
     const apr_array_header_t *ignored = request->server->conf->idle_ignore;
 
-    return !request->is_no_use &&
+    return cookie.len == KC_SESSION_ID_TEXT && !request->is_no_use &&
            (!ignored || !kc_flow_is_matched(akc_request_path(request), ignored));
 }
 
@@ -216,7 +218,7 @@ static void find_by_cookie(akc_request_t *request, request_rec *r)
     int is_https = akc_request_is_https(request, r);
     kc_bytes_t cookie = kc_session_cookie(rp, is_https, request->cookies);
 
-    request->state = (is_use(request) ? kc_session_find : kc_session_peek)(
+    request->state = (is_use(request, cookie) ? kc_session_find : kc_session_peek)(
         rp, cookie, origin(r)->pool, &request->session, &request->err);
 }
 

@@ -1,7 +1,10 @@
 /* Tests of flow.h: every cell of the decision table, and the telling of pages from API calls.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_fnmatch.h>
 #include <apr_general.h>
+#include <apr_strings.h>
 #include <check.h>
+#include <string.h>
 
 #include "flow.h"
 
@@ -252,6 +255,67 @@ START_TEST(a_pattern_covers_what_is_below_it)
 }
 END_TEST
 
+/* The same said otherwise: one of the ends of the path's segments is an end of what the pattern of
+ * a file's name stands for, or the pattern lies above it. */
+static int is_below_or_globbed(const char *path, const char *pattern)
+{
+    size_t len = strlen(pattern);
+    const char *end = path;
+    char copy[64];
+
+    if (!strncmp(path, pattern, len) && (!path[len] || path[len] == '/' || pattern[len - 1] == '/'))
+        return 1;
+    while (path[0] && strchr(pattern, '*') && end) {
+        end = strchr(end + 1, '/');
+        (void)apr_cpystrn(copy, path, (end ? (size_t)(end - path) : strlen(path)) + 1);
+        if (apr_fnmatch(pattern, copy, APR_FNM_PATHNAME) == APR_SUCCESS)
+            return 1;
+    }
+    return 0;
+}
+
+static void make_text(unsigned int *seed, const char *letters, size_t count, char *out)
+{
+    size_t len, i;
+
+    *seed = *seed * 1103515245U + 12345U;
+    len = 1 + (*seed >> 16) % 14;
+    for (i = 0; i < len; i++) {
+        *seed = *seed * 1103515245U + 12345U;
+        out[i] = letters[(*seed >> 16) % count];
+    }
+    out[len] = '\0';
+}
+
+START_TEST(a_star_stands_for_what_it_does_in_names_of_files)
+{
+    unsigned int seed = 1, count = 0, i;
+    apr_array_header_t *list;
+    apr_pool_t *pool;
+    char path[16], pattern[17];
+    int is_met;
+
+    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
+    list = apr_array_make(pool, 1, sizeof(const char *));
+    APR_ARRAY_PUSH(list, const char *) = pattern;
+    pattern[0] = '/';
+    for (i = 0; i < 200000; i++) {
+        make_text(&seed, "aab//", 5, path);
+        make_text(&seed, "aab**//", 7, pattern + 1);
+        if (path[0] != '/' && i % 8)
+            path[0] = '/';
+        if (strstr(pattern, "//")) /* which cannot be configured */
+            continue;
+        is_met = is_below_or_globbed(path, pattern);
+        ck_assert_msg(kc_flow_is_matched(path, list) == is_met, "%s %s %s", path,
+                      is_met ? "is not met by" : "is met by", pattern);
+        count += (unsigned int)is_met;
+    }
+    ck_assert_uint_gt(count, 1000);
+    apr_pool_destroy(pool);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- who has asked */
 
 #define PUBLIC "https://kubeflow.example.com"
@@ -327,6 +391,7 @@ Suite *kc_test_flow(void)
                         (int)(sizeof(paths) / sizeof(paths[0])));
     tcase_add_loop_test(path, a_pattern_covers_what_is_below_it, 0,
                         (int)(sizeof(matches) / sizeof(matches[0])));
+    tcase_add_test(path, a_star_stands_for_what_it_does_in_names_of_files);
     tcase_add_loop_test(path, pages_of_other_sites_are_told_from_ours, 0,
                         (int)(sizeof(sources) / sizeof(sources[0])));
     suite_add_tcase(suite, path);

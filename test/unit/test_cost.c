@@ -1,0 +1,253 @@
+/* What strangers send costs no more than its length: each reader of what comes before anybody is
+ * known, with an input and one that is 32 times as long.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <check.h>
+#include <string.h>
+#include <time.h>
+
+#include "bearer.h"
+#include "cookie.h"
+#include "flow.h"
+#include "testlib.h"
+#include "url.h"
+
+Suite *kc_test_cost(void);
+
+/*
+ * The time of this thread's processor alone counts, the least of some runs, and one reader's for
+ * one input is compared with its own for another: neither a slow nor a busy machine matters. What
+ * grows as it should takes 32 times as long, what grows with the square 1,024 times.
+ */
+enum { SHORT = 255 /* bytes */, TIMES = 32, TIMES_MAX = 160, RUNS = 7, ROUNDS = 8 };
+
+typedef struct {
+    const char *text;
+    apr_array_header_t *list;
+    apr_pool_t *pool;
+} input_t;
+
+/* ---------------------------------------------------------------- the readers */
+
+static void match(void *context)
+{
+    const input_t *input = context;
+
+    (void)kc_flow_is_matched(input->text, input->list);
+}
+
+static void judge_public(void *context)
+{
+    const input_t *input = context;
+
+    (void)kc_flow_is_public(input->text, input->text, input->list);
+}
+
+static void tell_kind(void *context)
+{
+    const input_t *input = context;
+    const kc_flow_signs_t signs = {"GET", input->text, NULL, NULL, NULL};
+
+    (void)kc_flow_kind(&signs);
+}
+
+static void tell_source(void *context)
+{
+    const input_t *input = context;
+    const kc_flow_traces_t traces = {NULL, NULL, input->text};
+
+    (void)kc_flow_source(&traces, "https://kubeflow.example.com", input->list, input->pool);
+}
+
+static void find_cookie(void *context)
+{
+    const input_t *input = context;
+    kc_bytes_t value;
+
+    (void)kc_cookie_find(input->text, "keycloak_session", 16, &value);
+}
+
+static void list_cookies(void *context)
+{
+    const input_t *input = context;
+    kc_cookie_item_t items[KC_COOKIE_LIST_MAX];
+
+    (void)kc_cookie_list(input->text, "keycloak_login_", items, KC_COOKIE_LIST_MAX);
+}
+
+static void strip_cookies(void *context)
+{
+    static const char *const ours[] = {"keycloak_session", "keycloak_login_*", "a"};
+    const input_t *input = context;
+
+    (void)kc_cookie_strip(input->text, ours, 3, input->pool);
+}
+
+static void read_query(void *context)
+{
+    const input_t *input = context;
+    const kc_url_query_t *query;
+    const char *value;
+
+    if (kc_url_query_parse(input->text, input->pool, &query, NULL) == KC_OK)
+        (void)kc_url_query_single(query, "state", &value, NULL);
+}
+
+static void read_form(void *context)
+{
+    const input_t *input = context;
+    const kc_url_query_t *form;
+
+    (void)kc_url_form_parse(input->text, strlen(input->text), input->pool, &form, NULL);
+}
+
+static void judge_return(void *context)
+{
+    const input_t *input = context;
+
+    (void)kc_url_return(input->text, "https://kubeflow.example.com", input->list, input->pool);
+}
+
+static void read_bearer(void *context)
+{
+    const input_t *input = context;
+    kc_bytes_t token;
+
+    (void)kc_bearer_read(input->text, &token, NULL);
+}
+
+/* ---------------------------------------------------------------- what is sent */
+
+static const struct {
+    void (*read)(void *context);
+    const char *front;
+    const char *piece; /* again and again */
+} sendings[] = {
+    {match, "", "/a"},
+    {match, "", "/"},
+    {match, "", "/notebook"},
+    {match, "/", "x"},
+    {match, "/stars/", "a"},
+    {match, "/stars/", "ab"},
+    {match, "/stars/", "/ab"},
+    {match, "/notebook/", "x"},
+    {match, "/notebook/ns/name/", "api"},
+    {judge_public, "", "/a"},
+    {judge_public, "/", "."},
+    {judge_public, "", "/..."},
+    {judge_public, "/a", "a"},
+    {tell_kind, "", "t"},
+    {tell_kind, "", "text/htm"},
+    {tell_kind, "", ", a/b"},
+    {tell_source, "https://", "a"},
+    {tell_source, "https://a/", "/"},
+    {tell_source, "", "://"},
+    {find_cookie, "", "a=b; "},
+    {find_cookie, "", ";"},
+    {find_cookie, "", "="},
+    {find_cookie, "", "keycloak_session; "},
+    {find_cookie, "", " \t"},
+    {list_cookies, "", "keycloak_login_a=b; "},
+    {list_cookies, "", ";;="},
+    {strip_cookies, "", "a=b; "},
+    {strip_cookies, "", ", "},
+    {strip_cookies, "", ",a"},
+    {strip_cookies, "", "b=,; "},
+    {strip_cookies, "a;", "b, a, "},
+    {strip_cookies, "", "keycloak_login_x=y, c=d; "},
+    {strip_cookies, "a=", " "},
+    {read_query, "", "a=b&"},
+    {read_query, "", "&"},
+    {read_query, "", "%41"},
+    {read_query, "state=", "a"},
+    {read_query, "", "\xc3\xa4"},
+    {read_form, "", "a&"},
+    {read_form, "", "logout_token=x&"},
+    {read_form, "", "&&"},
+    {judge_return, "/", "a"},
+    {judge_return, "", "/a"},
+    {judge_return, "/", "%2e"},
+    {judge_return, "https://kubeflow.example.com/", "/.a"},
+    {judge_return, "https://", "a."},
+    {judge_return, "https://", "@"},
+    {judge_return, "/", "#"},
+    {read_bearer, "Bearer ", "a"},
+    {read_bearer, "Bearer ", " "},
+    {read_bearer, "", ","},
+    {read_bearer, "", "Bearer a, "},
+};
+
+static const char *repeat(size_t place, size_t size)
+{
+    size_t front = strlen(sendings[place].front), piece = strlen(sendings[place].piece), at;
+    char *text = apr_palloc(testlib_pool, size + 1);
+
+    memcpy(text, sendings[place].front, front);
+    for (at = front; at < size; at++)
+        text[at] = sendings[place].piece[(at - front) % piece];
+    text[size] = '\0';
+    return text;
+}
+
+static apr_array_header_t *patterns(void)
+{
+    static const char *const texts[] = {"/api/metrics", "/notebook/*/*/api/kernels", "/*/*/*/*/x",
+                                        "/stars/*a*a*a*b*c", "/stars/*ab*ab*ac"};
+    apr_array_header_t *list = apr_array_make(testlib_pool, 5, sizeof(const char *));
+    size_t i;
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        APR_ARRAY_PUSH(list, const char *) = texts[i];
+    return list;
+}
+
+static double spent(size_t place, const input_t *input, int rounds)
+{
+    struct timespec from, to;
+    input_t copy = *input;
+
+    ck_assert_int_eq(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from), 0);
+    while (rounds-- > 0)
+        sendings[place].read(&copy);
+    ck_assert_int_eq(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to), 0);
+    return (double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec);
+}
+
+/* Nanoseconds for ROUNDS readings. */
+static double cost(size_t place, size_t size)
+{
+    input_t input = {repeat(place, size), patterns(), NULL};
+    double least = 0;
+    int run;
+
+    for (run = 0; run < RUNS; run++) {
+        double time;
+
+        ck_assert_int_eq(apr_pool_create(&input.pool, testlib_pool), APR_SUCCESS);
+        time = spent(place, &input, ROUNDS);
+        apr_pool_destroy(input.pool);
+        least = !run || time < least ? time : least;
+    }
+    return least;
+}
+
+START_TEST(the_length_alone_counts)
+{
+    double once = cost((size_t)_i, SHORT), often = cost((size_t)_i, TIMES * (size_t)SHORT);
+
+    ck_assert_msg(often <= TIMES_MAX * once, "'%s%s...': %.0f ns for %d bytes, %.0f ns for %d",
+                  sendings[_i].front, sendings[_i].piece, once, SHORT, often, TIMES * SHORT);
+}
+END_TEST
+
+Suite *kc_test_cost(void)
+{
+    Suite *suite = suite_create("cost");
+    TCase *tcase = tcase_create("long and longer");
+
+    tcase_add_checked_fixture(tcase, testlib_setup, testlib_teardown);
+    tcase_add_loop_test(tcase, the_length_alone_counts, 0,
+                        (int)(sizeof(sendings) / sizeof(sendings[0])));
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
