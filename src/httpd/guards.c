@@ -95,18 +95,24 @@ static int check_name(const scope_t *scope, const akc_place_t *place)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
+static int is_handler(const akc_place_t *place, const char *name)
+{
+    return strcmp(place->word, name) == 0;
+}
+
+/* The judge needs our own check; a list of sessions takes whoever has a name. */
 static int is_guarded(const scope_t *scope, const akc_place_t *place)
 {
-    return has(scope, AKC_PLACE_TYPE, is_around, place) &&
-           has(scope, AKC_PLACE_ASKING, is_around, place);
+    return has(scope, AKC_PLACE_ASKING, is_around, place) &&
+           (!is_handler(place, AKC_ENDPOINTS_JUDGE) ||
+            has(scope, AKC_PLACE_TYPE, is_around, place));
 }
 
 /* Each request is refused there; nobody has to find that out. */
 static void complain_of_handler(const scope_t *scope, const akc_place_t *place)
 {
     if (scope->is_quiet || is_guarded(scope, place) ||
-        (strcmp(place->word, AKC_ENDPOINTS_JUDGE) != 0 &&
-         strcmp(place->word, AKC_ENDPOINTS_SESSIONS) != 0))
+        (!is_handler(place, AKC_ENDPOINTS_JUDGE) && !is_handler(place, AKC_ENDPOINTS_SESSIONS)))
         return;
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, scope->main,
                  "%s: SetHandler %s (line %d of %s) at a place that asks nobody who they are "

@@ -51,16 +51,22 @@ int akc_logout_is_wanted(akc_request_t *request, request_rec *r)
     return is_wanted(request, r, NULL);
 }
 
-static int ask_person(akc_request_t *request, request_rec *r)
+static const char *who_is_signed_in(const akc_request_t *request, request_rec *r)
+{
+    if (request->state == KC_SESSION_NONE)
+        return "<p>A page of another site has asked for it.</p>\n";
+    return apr_pstrcat(r->pool, "<p>You are signed in as <code>",
+                       ap_escape_html(r->pool, request->session.user), "</code>.</p>\n", NULL);
+}
+
+static int ask_person(const akc_request_t *request, request_rec *r)
 {
     const char *action =
         apr_pstrcat(r->pool, r->uri, r->args ? "?" : "", r->args ? r->args : "", NULL);
 
     return akc_respond_page(
         r, HTTP_OK, "Do you want to sign out?",
-        apr_pstrcat(r->pool, "<p>You are signed in as <code>",
-                    ap_escape_html(r->pool, request->session.user),
-                    "</code>.</p>\n<form method=\"post\" action=\"",
+        apr_pstrcat(r->pool, who_is_signed_in(request, r), "<form method=\"post\" action=\"",
                     ap_escape_html(r->pool, action),
                     "\"><button>Sign out</button><a href=\"/\">Stay signed in</a></form>\n", NULL));
 }
@@ -88,6 +94,38 @@ int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *s
     return leave(request, r, &answer);
 }
 
+static int ask_or_refuse(akc_request_t *request, request_rec *r)
+{
+    return is_page(request, r) ? ask_person(request, r) : akc_logout_refuse(request, r);
+}
+
+static int has_cookie(akc_request_t *request, request_rec *r)
+{
+    const kc_login_client_t *client = akc_request_client(request, r);
+
+    return kc_session_cookie(request->server->rp, client->is_https, client->cookies).data != NULL;
+}
+
+/* Nobody is known to be signed in. But a browser keeps a cookie to itself when another site's page
+ * sends it here, by a POST or, with SameSite=Strict, at all; an answer that deletes the cookie
+ * would sign out whoever is there. */
+static int leave_nobody(akc_request_t *request, request_rec *r, const char *page)
+{
+    const kc_conf_t *conf = request->server->conf;
+    kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
+    kc_login_answer_t answer;
+
+    if (is_wanted(request, r, conf->return_hosts) || has_cookie(request, r))
+        return akc_logout_end(request, r, NULL, page);
+    if (r->method_number == M_POST || conf->cookie_same_site == KC_SAME_SITE_STRICT)
+        return ask_or_refuse(request, r);
+    if (kc_logout_begin(request->server->rp, akc_request_client(request, r), NULL, page, r->pool,
+                        &answer, &err) != KC_OK)
+        return akc_respond_error(request, r, &err);
+    answer.cookies = NULL;
+    return leave(request, r, &answer);
+}
+
 int akc_logout_here(akc_request_t *request, request_rec *r)
 {
     const kc_url_query_t *query;
@@ -103,9 +141,9 @@ int akc_logout_here(akc_request_t *request, request_rec *r)
     case KC_FLOW_END:
         if (is_wanted(request, r, request->server->conf->return_hosts))
             return akc_logout_end(request, r, &request->session, page);
-        return is_page(request, r) ? ask_person(request, r) : akc_logout_refuse(request, r);
+        return ask_or_refuse(request, r);
     case KC_FLOW_LEAVE:
-        return akc_logout_end(request, r, NULL, page);
+        return leave_nobody(request, r, page);
     default:
         return akc_respond_error(request, r, &request->err);
     }

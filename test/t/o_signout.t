@@ -105,6 +105,72 @@ subtest 'the form of that page' => sub {
     ok $browser->seen, 'still signed in';
 };
 
+# A browser keeps the session's cookie to itself when another site's page POSTs (SameSite=Lax), or leads here at all (Strict).
+my @hidden = (Cookie => undef);
+my @posts = (
+    ['a form elsewhere',        'Sec-Fetch-Site' => 'cross-site', Origin => EVIL],
+    ['a form of a sister site', 'Sec-Fetch-Site' => 'same-site', Origin => 'http://sister.test'],
+    ['a form in a sandbox',     'Sec-Fetch-Site' => 'cross-site', Origin => 'null'],
+    ['an old browser',          Origin => EVIL],
+    ['an older browser',        Referer => EVIL . '/'],
+    ['with a Referer of ours',  'Sec-Fetch-Site' => 'cross-site', Referer => "$OWN/"],
+);
+for my $case (@posts) {
+    my ($name, @headers) = @$case;
+    subtest "204 another site's POST, without the cookie: $name" => sub {
+        my $browser = in();
+        my $answer = $browser->request('POST', OUT . '?return=%2Fbye', headers => [Accept => HTML, @hidden, @headers]);
+        is $answer->status, 200, 'the person is asked';
+        is_deeply [$answer->all('Set-Cookie')], [], 'the cookie is left alone';
+        like $answer->text, qr{<form method="post" action="/authservice/logout\?return=%2Fbye">}, 'by a form';
+        like $answer->text, qr{another site}, 'that says who wants it';
+        my $script = $browser->request('POST', OUT, headers => [Accept => 'application/json', @hidden, @headers]);
+        is $script->status, 403, 'a script: 403';
+        is_deeply [$script->all('Set-Cookie')], [], 'and no cookie either';
+        ok $browser->seen, 'still signed in';
+        is $browser->request('POST', OUT, headers => [Accept => HTML, Cookie => $browser->cookie_header, Origin => $OWN])->status, 303, 'the form leaves';
+        ok is_out($browser), 'signed out';
+    };
+}
+subtest "204 another site's link, without a cookie: nobody is here" => sub {
+    for my $site (SITE, 'strict') {
+        my $browser = signed_in($site) || BAIL_OUT('nobody can sign in');
+        my $answer = $browser->get(OUT, Accept => HTML, @hidden, 'Sec-Fetch-Site' => 'cross-site', Referer => EVIL . '/');
+        is $answer->status, $site eq 'strict' ? 200 : 303, $site eq 'strict' ? 'asked, where a link shows no cookie' : 'on to the page';
+        is_deeply [$answer->all('Set-Cookie')], [], 'the cookie is left alone';
+        is $browser->get(OUT, Accept => HTML, @hidden)->status, $site eq 'strict' ? 200 : 303, 'the same where nothing is said';
+        is $browser->get('/x')->status, 200, 'still signed in';
+    }
+};
+subtest 'what is wanted here deletes a cookie that is of no use' => sub {
+    for my $case (['nobody', @hidden, 'Sec-Fetch-Site' => 'none'], ['nobody of no browser', 'POST', @hidden],
+        ['a session that has ended, of another site', 'POST', Cookie => 'keycloak_session=' . 'A' x 43, Origin => EVIL])
+    {
+        my ($name, @headers) = @$case;
+        my $method = @headers % 2 ? shift @headers : 'GET';
+        my $answer = browser(SITE)->request($method, OUT, headers => [Accept => HTML, @headers]);
+        is $answer->status, 303, "$name: leaves";
+        is scalar(grep { /^keycloak_session=;/ } $answer->all('Set-Cookie')), 1, 'the cookie goes';
+    }
+};
+subtest '204 no address of ours takes the cookie away at the wish of another site' => sub {
+    my @cross = ('Sec-Fetch-Site' => 'cross-site', Origin => EVIL, Referer => EVIL . '/', Accept => HTML);
+    my $form = 'application/x-www-form-urlencoded';
+    my @bodies = ('', 'end=all', 'logout_token=x', 'iss=x&sid=y');
+    for my $path (map({ "/authservice/$_" } qw(login logout sessions whoami backchannel-logout verify/x nothing oidc/callback),
+        'frontchannel-logout?iss=x&sid=y', 'login?prompt=none', 'login?prompt=login', 'oidc/callback?state=x&code=y', 'oidc/callback?error=access_denied&state=x',
+        'oidc/callback?state=logout.x', 'logout?return=%2F'), '/', '/x')
+    {
+        for my $method (qw(GET HEAD POST OPTIONS)) {
+            for my $body ($method eq 'POST' ? @bodies : '') {
+                my @type = $body ne '' ? ('Content-Type' => $form) : ();
+                my $answer = browser(SITE)->request($method, $path, body => $body, headers => [@cross, @type]);
+                is scalar(grep { /keycloak_(?:session|rounds)=;/ } $answer->all('Set-Cookie')), 0, "$method $path $body";
+            }
+        }
+    }
+};
+
 subtest 'scripts' => sub {
     my @script = (Accept => 'application/json', Authorization => 'Bearer ');
     for my $case (['of ours', Origin => $OWN], ['of ours, by the browser', 'Sec-Fetch-Site' => 'same-origin', Origin => $OWN], ['of no browser']) {

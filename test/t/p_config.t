@@ -161,6 +161,8 @@ my @missing = (    # name, what is said (none: nothing of all), lines
     ['a judge of all hosts, which none guards', $handler->('keycloak-judge'), location('/', $judge), host('*:1', location('/x', @guard))],
     ['a judge without a place', $handler->('keycloak-judge'), $judge],
     ['a list of sessions without a guard', $handler->('keycloak-sessions'), location('/s', 'SetHandler keycloak-sessions')],
+    ['a list of sessions with a guard of another kind', undef, location('/', @guard), host('*:1', location('/s', 'AuthType Basic', 'Require valid-user',
+        'SetHandler keycloak-sessions'))],
     ['a judge with its guard', undef, location('/', $judge, @guard)],
     ['a judge with a guard around it', undef, location('/', @guard), location('/a/b', $judge)],
     ['a judge with its guard in another section', undef, location('/', $judge), location('/', @guard)],
