@@ -180,7 +180,7 @@ static kc_rc_t visit_begin(visit_t *visit, kc_err_t *err)
     kc_cache_stamp(cache, visit->token, visit->id);
     if (kc_cache_find(cache, rp->bearer_scope, visit->id, visit->now, visit->pool, &visit->ticket,
                       &visit->view))
-        visit->has_view = visit->now < visit->view.idle_end &&
+        visit->has_view = visit->now < visit->view.moment &&
                           kc_session_form_read(visit->view.bytes, &visit->seen, NULL) == KC_OK;
     return KC_OK;
 }

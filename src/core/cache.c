@@ -52,7 +52,7 @@ typedef struct {
     uint64_t sequence;
     uint64_t name[2];
     int64_t checked_ms;
-    int64_t idle_end;
+    int64_t moment;
     int64_t asked_ms; /* when somebody last went to ask the store */
     int64_t used;     /* seconds */
     uint64_t key[KC_CACHE_KEY_SIZE / sizeof(uint64_t)];
@@ -224,7 +224,7 @@ static int read_slot(const slot_t *slot, size_t slot_size, const uint64_t name[2
     if (view->bytes.len > slot_size - sizeof(slot_t))
         return 0; /* a writer has come in between */
     view->checked_ms = load_time(&slot->checked_ms);
-    view->idle_end = load_time(&slot->idle_end);
+    view->moment = load_time(&slot->moment);
     read_words(slot->key, sizeof(slot->key), view->key);
     read_words(slot->stamp, sizeof(slot->stamp), view->stamp);
     view->bytes.data = copy_words(slot, view->bytes.len, pool);
@@ -320,11 +320,11 @@ void kc_cache_vouch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view
     (void)swap_time(&slot->checked_ms, view->checked_ms, now_ms);
 }
 
-int kc_cache_touch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view, int64_t idle_end)
+int kc_cache_touch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view, int64_t moment)
 {
     slot_t *slot = ticket->slot;
 
-    return swap_time(&slot->idle_end, view->idle_end, idle_end);
+    return swap_time(&slot->moment, view->moment, moment);
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -374,7 +374,7 @@ static void fill(slot_t *slot, const uint64_t name[2], const kc_cache_view_t *vi
     store(&slot->name[0], name[0]);
     store(&slot->name[1], name[1]);
     store_time(&slot->checked_ms, view->checked_ms);
-    store_time(&slot->idle_end, view->idle_end);
+    store_time(&slot->moment, view->moment);
     store_time(&slot->asked_ms, 0);
     store_time(&slot->used, now);
     write_words(slot->key, view->key, sizeof(slot->key));

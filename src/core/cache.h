@@ -30,7 +30,8 @@ typedef struct kc_cache_t kc_cache_t;
 typedef struct kc_cache_view_t {
     kc_bytes_t bytes;   /* a copy in the pool */
     int64_t checked_ms; /* when the store last vouched for it, in milliseconds since 1970 */
-    int64_t idle_end;   /* when it ends unless it is used, in seconds since 1970 */
+    int64_t moment;     /* in seconds since 1970: of a session its last use, of a bearer token until
+                           when it is believed */
     char key[KC_CACHE_KEY_SIZE];              /* under which the store has it; no NUL follows */
     unsigned char stamp[KC_CACHE_STAMP_SIZE]; /* of the stored value that it was made of */
 } kc_cache_view_t;
@@ -71,8 +72,8 @@ void kc_cache_stamp(const kc_cache_t *cache, kc_bytes_t value,
 int kc_cache_claim(const kc_cache_ticket_t *ticket, int64_t now_ms, int64_t span_ms);
 /* The store has said that the view found is still right. */
 void kc_cache_vouch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view, int64_t now_ms);
-/* Moves the idle end of the view found: 1 for the one caller who is to tell the store. */
-int kc_cache_touch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view, int64_t idle_end);
+/* Moves the moment of the view found: 1 for the one caller who is to tell the store. */
+int kc_cache_touch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view, int64_t moment);
 /* The session has ended: forgets its view, and whatever a look-up of before might still put. Waits
  * for a lock up to 200 ms; a view that it cannot reach ends by its age. */
 void kc_cache_drop(kc_cache_t *cache, const kc_cache_ticket_t *ticket);

@@ -9,6 +9,7 @@
 #include "marks.h"
 #include "roster.h"
 #include "session_contents.h"
+#include "session_idle.h"
 
 static const char key_purpose[] = "sid"; /* short: the derivation takes one block of SHA-256 */
 static const char seal_purpose[] = "session";
@@ -28,7 +29,14 @@ typedef struct visit_t {
     int has_own_mark;               /* it has been ended by itself */
     char key[KC_STORE_KEY_LEN + 1]; /* in the store; "" until it is known */
     char mark[KC_STORE_KEY_LEN + 1];
+    char used[KC_STORE_KEY_LEN + 1]; /* where its last use is noted */
 } visit_t;
+
+/* What the store has of a session. */
+typedef struct found_t {
+    kc_store_item_t session;
+    kc_bytes_t used; /* the record of its last use (session_idle.h) */
+} found_t;
 
 /* ---------------------------------------------------------------- names and seals */
 
@@ -42,11 +50,17 @@ kc_bytes_t kc_session_cookie(const kc_rp_t *rp, int is_https, const char *header
     return value;
 }
 
+static void name_others(visit_t *visit)
+{
+    kc_marks_own(visit->key, visit->mark);
+    kc_session_idle_name(visit->key, visit->used);
+}
+
 static kc_rc_t name_in_store(visit_t *visit, const kc_crypto_key_t *key, kc_err_t *err)
 {
     kc_rc_t rc = kc_rp_store_key(visit->rp, key, key_purpose, visit->id, visit->key, err);
 
-    kc_marks_own(visit->key, visit->mark);
+    name_others(visit);
     return rc;
 }
 
@@ -55,7 +69,7 @@ static void name_of_view(visit_t *visit)
 {
     memcpy(visit->key, visit->view.key, KC_STORE_KEY_LEN);
     visit->key[KC_STORE_KEY_LEN] = '\0';
-    kc_marks_own(visit->key, visit->mark);
+    name_others(visit);
 }
 
 static kc_seal_use_t seal_use(const kc_rp_t *rp, kc_bytes_t id)
@@ -102,15 +116,14 @@ static kc_rc_t visit_begin(visit_t *visit, const kc_rp_t *rp, kc_bytes_t cookie,
     return KC_OK;
 }
 
-enum { OWN_KEYS = 2 /* the session's and its own mark's */ };
+enum { OWN_KEYS = 3 /* the session's, its own mark's, its last use's */ };
 
-/* Looks the session up under the name that the visit has, with its marks: the own one, and, when
- * the session is known from before, those of its user and sid. KC_MISS: there is none; KC_REFUSED:
- * ended by a mark. */
-static kc_rc_t ask_by_name(visit_t *visit, const kc_session_t *known, kc_store_item_t *found,
-                           kc_err_t *err)
+/* Looks the session up under the name that the visit has, with its last use and its marks: the own
+ * one, and, when the session is known from before, those of its user and sid. KC_MISS: there is
+ * none; KC_REFUSED: ended by a mark. */
+static kc_rc_t ask_by_name(visit_t *visit, const kc_session_t *known, found_t *found, kc_err_t *err)
 {
-    const char *keys[OWN_KEYS + KC_MARKS_KINDS] = {visit->key, visit->mark};
+    const char *keys[OWN_KEYS + KC_MARKS_KINDS] = {visit->key, visit->mark, visit->used};
     kc_store_item_t items[OWN_KEYS + KC_MARKS_KINDS];
     kc_marks_keys_t marks = {.count = 0};
     kc_rc_t rc;
@@ -129,13 +142,14 @@ static kc_rc_t ask_by_name(visit_t *visit, const kc_session_t *known, kc_store_i
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SIGNED_OUT, "the session was signed out");
     if (!items[0].value.data)
         return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_IDLE, "no session of that id is stored");
-    *found = items[0];
+    found->session = items[0];
+    found->used = items[2].value;
     return KC_OK;
 }
 
 /* The same where its view says, for a session never moves; else under each key in turn, newest
  * first. */
-static kc_rc_t ask_store(visit_t *visit, kc_store_item_t *found, kc_err_t *err)
+static kc_rc_t ask_store(visit_t *visit, found_t *found, kc_err_t *err)
 {
     const kc_seal_keys_t *keys = visit->rp->keys;
     kc_rc_t rc = KC_MISS;
@@ -151,6 +165,11 @@ static kc_rc_t ask_store(visit_t *visit, kc_store_item_t *found, kc_err_t *err)
             rc = ask_by_name(visit, NULL, found, err);
     }
     return rc;
+}
+
+static kc_rc_t idle(kc_err_t *err)
+{
+    return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_IDLE, "not used for KeycloakSessionIdle");
 }
 
 /* KC_REFUSED: it cannot be read; KC_MISS: it is past its end. */
@@ -182,32 +201,31 @@ static void visit_again(visit_t *visit, const kc_session_t *session, apr_pool_t 
 
     visit_init(visit, session->rp, id, pool);
     memcpy(visit->key, session->key, sizeof(visit->key));
-    kc_marks_own(visit->key, visit->mark);
+    name_others(visit);
 }
 
 kc_rc_t kc_session_reload(const kc_session_t *session, apr_pool_t *pool, kc_session_t *out,
                           kc_err_t *err)
 {
-    kc_store_item_t item;
+    found_t found;
     visit_t visit;
     kc_rc_t rc;
 
     visit_again(&visit, session, pool);
-    rc = ask_by_name(&visit, session, &item, err);
+    rc = ask_by_name(&visit, session, &found, err);
     if (rc == KC_OK)
-        rc = open_item(&visit, &item, out, err);
+        rc = open_item(&visit, &found.session, out, err);
     if (rc != KC_OK)
         return rc == KC_REFUSED ? KC_MISS : rc;
     set_place(&visit, visit.key, out);
-    out->idle_end = item.expires_at;
-    return KC_OK;
+    out->idle_end = kc_session_idle_end(out, kc_session_idle_read(out, found.used, pool));
+    return visit.now < out->idle_end ? KC_OK : idle(err);
 }
 
 /* ---------------------------------------------------------------- beginning */
 
 /* Seals the session and puts it under the name that the visit has. */
-static kc_rc_t put_session(const visit_t *visit, const kc_session_t *session, int64_t idle_end,
-                           kc_err_t *err)
+static kc_rc_t put_session(const visit_t *visit, const kc_session_t *session, kc_err_t *err)
 {
     const kc_rp_t *rp = visit->rp;
     const kc_env_t *env = rp->env;
@@ -222,8 +240,8 @@ static kc_rc_t put_session(const visit_t *visit, const kc_session_t *session, in
         rc =
             kc_seal_close(rp->keys, &use, session->expires, iv, compact, visit->pool, &sealed, err);
     if (rc == KC_OK)
-        rc = kc_store_put(env->sessions, visit->key, sealed, min_time(idle_end, session->expires),
-                          err);
+        rc =
+            kc_store_put(env->sessions, visit->key, sealed, kc_session_idle_keep(session, rp), err);
     return rc;
 }
 
@@ -244,23 +262,11 @@ kc_rc_t kc_session_create(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *
     if (rc == KC_OK && !session->sub_mark)
         rc = kc_marks_prepare(rp, session, pool, err);
     if (rc == KC_OK)
-        rc = put_session(&visit, session, visit.now + rp->conf->session_idle, err);
+        rc = put_session(&visit, session, err);
     if (rc == KC_OK)
         kc_buf_base64url_to(raw, sizeof(raw), id_text);
     kc_crypto_cleanse(raw, sizeof(raw));
     return rc;
-}
-
-/* New tokens are no use of a session: its idle end stays where it is. A store that cannot tell that
- * has the roster, where each use is noted. */
-static int64_t kept_idle_end(const visit_t *visit, const kc_session_t *stored)
-{
-    int64_t used;
-
-    if (stored->idle_end)
-        return stored->idle_end;
-    used = kc_roster_used(stored, visit->pool);
-    return (used ? used : visit->now) + stored->rp->conf->session_idle;
 }
 
 /* A provider may tell the sid only later. */
@@ -285,19 +291,19 @@ kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_
     kc_cache_t *cache = stored->rp->env->cache;
     kc_cache_ticket_t ticket;
     kc_cache_view_t view;
-    kc_store_item_t item;
+    found_t found;
     visit_t visit;
     kc_rc_t rc;
 
     visit_again(&visit, stored, pool);
     set_place(&visit, visit.key, fresh);
     fresh->slot = stored->slot;
-    fresh->idle_end = kept_idle_end(&visit, stored);
+    fresh->idle_end = stored->idle_end; /* new tokens are no use of a session */
     rc = keep_marks(&visit, stored, fresh, err);
     if (rc == KC_OK)
-        rc = put_session(&visit, fresh, fresh->idle_end, err);
+        rc = put_session(&visit, fresh, err);
     /* a mark that was left meanwhile would end it as well, but may be evicted before it */
-    if (rc == KC_OK && ask_by_name(&visit, fresh, &item, err) == KC_REFUSED) {
+    if (rc == KC_OK && ask_by_name(&visit, fresh, &found, err) == KC_REFUSED) {
         (void)kc_store_drop(stored->rp->env->sessions, visit.key, NULL);
         rc = KC_MISS;
     }
@@ -310,47 +316,21 @@ kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_
 
 /* ---------------------------------------------------------------- idle time */
 
-/* Under which key the session is stored is known only to whoever has just found it there. */
-static void touch_store(visit_t *visit, int64_t end)
+/* Notes a use, at most each tenth of the window, and gives the last one: used, which is known, or
+ * now. Whoever finds a view decides by that. Failing costs a session nothing now, so it is not an
+ * error. */
+static int64_t touch(visit_t *visit, int64_t used, const kc_session_t *session)
 {
-    const kc_rp_t *rp = visit->rp;
-    size_t i;
+    int64_t before = kc_session_idle_end(session, used);
+    int64_t end = kc_session_idle_end(session, visit->now);
 
-    if (visit->key[0]) {
-        (void)kc_store_touch(rp->env->sessions, visit->key, end, NULL);
-        return;
-    }
-    for (i = 0; i < rp->keys->count; i++) {
-        if (name_in_store(visit, rp->keys->key[i], NULL) != KC_OK ||
-            kc_store_touch(rp->env->sessions, visit->key, end, NULL) != KC_MISS)
-            return;
-    }
-}
-
-/* Moves the idle end, at most each tenth of the window, and gives what is known of it: known_end (0
- * when the store that has just been asked cannot tell) or the new one. Whoever finds a view decides
- * by that; else a marker in this host's shared memory does. Failing costs a session nothing now, so
- * it is not an error. */
-static int64_t touch(visit_t *visit, int64_t known_end, const kc_session_t *session)
-{
-    static const kc_bytes_t marker = {(const unsigned char *)"1", 1};
-    const kc_rp_t *rp = visit->rp;
-    int64_t tenth = rp->conf->session_idle / 10;
-    int64_t end = min_time(visit->now + rp->conf->session_idle, session->expires);
-
-    /* later than any request could have moved it: the clock has been set back since */
-    int is_known = known_end && known_end <= visit->now + rp->conf->session_idle;
-
-    if (!visit->is_use || (is_known && (end - known_end < tenth || end <= known_end)))
-        return known_end;
-    if (visit->has_view && !kc_cache_touch(&visit->ticket, &visit->view, end))
-        return end; /* somebody else just has */
-    if (!known_end && kc_store_add(rp->env->host, visit->key, marker,
-                                   visit->now + (tenth > 0 ? tenth : 1), NULL) != KC_OK)
-        return end - tenth; /* at least: it was moved within the last tenth */
-    touch_store(visit, end);
+    if (!visit->is_use || end - before < visit->rp->conf->session_idle / 10 || end <= before)
+        return used;
+    if (visit->has_view && !kc_cache_touch(&visit->ticket, &visit->view, visit->now))
+        return visit->now; /* somebody else just has */
+    kc_session_idle_use(session);
     kc_roster_use(session, visit->now, end, visit->pool);
-    return end;
+    return visit->now;
 }
 
 /* ---------------------------------------------------------------- finding */
@@ -383,13 +363,22 @@ static int64_t view_age(const visit_t *visit)
     return visit->now_ms - visit->view.checked_ms;
 }
 
-/* A view from the future, after the clock was set back, is as good as old. */
+/* By what the view knows the session is not over. One from the future, after the clock was set
+ * back, knows nothing. */
+static int is_in_use(const visit_t *visit)
+{
+    int64_t used = visit->view.moment;
+
+    return visit->has_view && visit->now >= used &&
+           visit->now < used + visit->rp->conf->session_idle;
+}
+
 static int is_fresh(const visit_t *visit)
 {
     int64_t ttl = visit->rp->conf->cache_ttl;
     int64_t age;
 
-    if (!visit->has_view || visit->now >= visit->view.idle_end)
+    if (!is_in_use(visit))
         return 0;
     age = view_age(visit);
     if (age < 0 || age >= ttl)
@@ -404,7 +393,7 @@ static int is_within_grace(const visit_t *visit)
     const kc_conf_t *conf = visit->rp->conf;
     int64_t age;
 
-    if (!conf->cache_ttl || !visit->has_view || visit->now >= visit->view.idle_end)
+    if (!conf->cache_ttl || !is_in_use(visit))
         return 0;
     age = view_age(visit);
     return age >= 0 && age < conf->cache_ttl + conf->store_grace * 1000;
@@ -418,16 +407,16 @@ static kc_session_state_t from_view(visit_t *visit, kc_session_t *session, kc_er
     set_place(visit, visit->view.key, session);
     state = judge(visit, session, err);
     if (state != KC_SESSION_ENDED)
-        session->idle_end = touch(visit, visit->view.idle_end, session);
+        session->idle_end = kc_session_idle_end(session, touch(visit, visit->view.moment, session));
     return state;
 }
 
 /* The view of a session: all but the tokens. */
 static void put_view(const visit_t *visit, const kc_session_t *session, const kc_store_item_t *item,
-                     int64_t idle_end)
+                     int64_t used)
 {
     kc_cache_t *cache = visit->rp->env->cache;
-    kc_cache_view_t view = {{NULL, 0}, visit->now_ms, idle_end, "", ""};
+    kc_cache_view_t view = {{NULL, 0}, visit->now_ms, used, "", ""};
     kc_session_t bare = *session;
 
     if (!cache)
@@ -466,18 +455,34 @@ static void bury(const visit_t *visit)
         (void)kc_marks_bury(visit->rp, visit->key, NULL);
 }
 
-static kc_session_state_t from_store(visit_t *visit, const kc_store_item_t *item,
-                                     kc_session_t *session, kc_err_t *err)
+/* The last use: what the store says, unless this host knows of a later one, which it could not
+ * tell the store. */
+static int64_t last_use(const visit_t *visit, const kc_session_t *session, kc_bytes_t record)
 {
-    int64_t known_end = item->expires_at;
+    int64_t used = kc_session_idle_read(session, record, visit->pool);
+
+    return visit->has_view && visit->view.moment <= visit->now && visit->view.moment > used
+               ? visit->view.moment
+               : used;
+}
+
+/* The value that the view was made of: it is not opened again. */
+static kc_session_state_t from_vouched(visit_t *visit, kc_session_t *session, kc_err_t *err)
+{
+    kc_cache_vouch(&visit->ticket, &visit->view, visit->now_ms);
+    return from_view(visit, session, err);
+}
+
+static kc_session_state_t from_store(visit_t *visit, const found_t *found, kc_session_t *session,
+                                     kc_err_t *err)
+{
     kc_session_state_t state;
+    int64_t used;
     kc_rc_t rc;
 
-    if (is_unchanged(visit, item) && visit->now < visit->view.idle_end) {
-        kc_cache_vouch(&visit->ticket, &visit->view, visit->now_ms);
-        return from_view(visit, session, err);
-    }
-    rc = open_item(visit, item, session, err);
+    if (is_unchanged(visit, &found->session) && is_in_use(visit))
+        return from_vouched(visit, session, err);
+    rc = open_item(visit, &found->session, session, err);
     if (rc == KC_MISS) {
         (void)KC_FAIL(err, rc, KC_ERR_SESSION_MAX, "the session is past its end");
         return KC_SESSION_ENDED;
@@ -494,22 +499,27 @@ static kc_session_state_t from_store(visit_t *visit, const kc_store_item_t *item
     state = judge(visit, session, err);
     if (state == KC_SESSION_ENDED)
         return state;
-    if (!known_end && visit->has_view)
-        known_end = visit->view.idle_end;
-    session->idle_end = touch(visit, known_end, session);
-    put_view(visit, session, item, session->idle_end);
+    used = last_use(visit, session, found->used);
+    if (visit->now >= kc_session_idle_end(session, used)) {
+        drop_view(visit);
+        (void)idle(err);
+        return KC_SESSION_NONE;
+    }
+    used = touch(visit, used, session);
+    session->idle_end = kc_session_idle_end(session, used);
+    put_view(visit, session, &found->session, used);
     return state;
 }
 
 static kc_session_state_t find(visit_t *visit, kc_session_t *session, kc_err_t *err)
 {
-    kc_store_item_t item;
+    found_t found;
 
     if (is_fresh(visit))
         return from_view(visit, session, err);
-    switch (ask_store(visit, &item, err)) {
+    switch (ask_store(visit, &found, err)) {
     case KC_OK:
-        return from_store(visit, &item, session, err);
+        return from_store(visit, &found, session, err);
     case KC_MISS:
         drop_view(visit);
         return KC_SESSION_NONE;
@@ -548,8 +558,8 @@ kc_session_state_t kc_session_peek(const kc_rp_t *rp, kc_bytes_t cookie, apr_poo
 
 static kc_rc_t end_in_store(visit_t *visit, kc_err_t *err)
 {
-    kc_store_item_t item;
-    kc_rc_t rc = ask_store(visit, &item, err);
+    found_t found;
+    kc_rc_t rc = ask_store(visit, &found, err);
 
     if (rc == KC_REFUSED || (rc == KC_MISS && !visit->has_view))
         return KC_OK;

@@ -43,7 +43,8 @@ void kc_siphash_init(kc_siphash_t *hash, const kc_siphash_key_t *key)
     hash->len = 0;
 }
 
-/* Words are taken as they lie in memory: results never leave the machine. */
+/* Words are taken as they lie in memory: a result is the same on machines of one byte order alone,
+ * unless the parts are words already. */
 void kc_siphash_put(kc_siphash_t *hash, const unsigned char *data, size_t len)
 {
     hash->len += len;

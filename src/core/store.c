@@ -59,7 +59,7 @@ kc_rc_t kc_store_get(kc_store_t *store, const char *const *keys, size_t count,
     size_t i;
 
     if (count < 1 || count > KC_STORE_GET_MAX)
-        return refuse(err, "a get asks for 1 to 32 keys");
+        return refuse(err, "a get asks for 1 to 40 keys");
     memset(items, 0, count * sizeof(*items));
     for (i = 0; i < count; i++) {
         if (!is_key(keys[i]))

@@ -14,7 +14,7 @@
 enum {
     KC_STORE_KEY_LEN = 64,              /* lower-case hex; client bytes never become a key */
     KC_STORE_VALUE_MAX = 256 * 1024,    /* bytes */
-    KC_STORE_GET_MAX = 32,              /* keys in one get */
+    KC_STORE_GET_MAX = 40,              /* keys in one get */
     KC_STORE_SERVERS_MAX = 64,          /* memcached servers */
     KC_STORE_SHM_SIZE_MIN = 1024 * 1024 /* bytes */
 };
@@ -105,8 +105,8 @@ typedef struct kc_store_memcached_options_t {
 int kc_store_memcached_can_sign_in(void);
 
 /* Made after fork. Each key has an order of all servers (rendezvous hashing: a server that comes or
- * goes moves no other's keys), of which the first `copies` are its homes. A key and the same key
- * read backwards have the same order.
+ * goes moves no other's keys), of which the first `copies` are its homes. Keys with the same first
+ * and last eight characters have the same order, and so have a key and the same key read backwards.
  *
  * Values are written to the first servers of the order that work, as many as there are copies, and
  * read from them all at once; the copy written last counts, and a server that lacks it is given it.

@@ -8,9 +8,11 @@
 
 #include "marks.h"
 #include "refresh.h"
+#include "session_idle.h"
 
-/* The session, its own mark, and those of its user and sid. */
-enum { KEYS_EACH = 2 + KC_MARKS_KINDS, BATCH_MAX = KC_STORE_GET_MAX / KEYS_EACH };
+/* The session, its own mark, its last use; the marks of its user and sid. */
+enum { OWN_KEYS = 3, KEYS_EACH = OWN_KEYS + KC_MARKS_KINDS };
+enum { BATCH_MAX = KC_STORE_GET_MAX / KEYS_EACH };
 
 struct kc_watch_t {
     apr_pool_t *pool;
@@ -28,6 +30,7 @@ typedef struct {
 /* What a question needs of one session. */
 typedef struct {
     char mark[KC_STORE_KEY_LEN + 1];
+    char used[KC_STORE_KEY_LEN + 1];
     kc_marks_keys_t marks;
 } names_t;
 
@@ -54,6 +57,7 @@ static void copy(const kc_session_t *from, apr_pool_t *pool, kc_session_t *out)
     out->id = apr_pmemdup(pool, from->id, KC_SESSION_ID_SIZE);
     memcpy(out->key, from->key, sizeof(out->key));
     out->is_bearer = from->is_bearer;
+    out->slot = from->slot;
     out->sub_seen = from->sub_seen;
     out->sub_mark = apr_pmemdup(pool, from->sub_mark, KC_SESSION_NAME_SIZE);
     out->sid_mark = apr_pmemdup(pool, from->sid_mark, KC_SESSION_NAME_SIZE);
@@ -112,12 +116,24 @@ static int is_over(kc_watched_t *watched)
     return watched->state == KC_SESSION_ENDED;
 }
 
-static void judge(kc_watched_t *watched, const names_t *names, const kc_store_item_t *items)
+static int is_idle(const kc_session_t *session, kc_bytes_t record, apr_pool_t *pool)
 {
-    if (items[1].value.data || kc_marks_is_ended(&watched->session, &names->marks, items + 2))
+    int64_t used = kc_session_idle_read(session, record, pool);
+
+    return now(session->rp) >= kc_session_idle_end(session, used);
+}
+
+static void judge(kc_watched_t *watched, const names_t *names, const kc_store_item_t *items,
+                  apr_pool_t *pool)
+{
+    const kc_session_t *session = &watched->session;
+
+    if (items[1].value.data || kc_marks_is_ended(session, &names->marks, items + OWN_KEYS))
         end(watched, KC_ERR_SIGNED_OUT, "the session was signed out");
-    else if (!items[0].value.data && !watched->session.is_bearer)
+    else if (!items[0].value.data && !session->is_bearer)
         end(watched, KC_ERR_SESSION_IDLE, "no session of that id is stored");
+    else if (!session->is_bearer && is_idle(session, items[2].value, pool))
+        end(watched, KC_ERR_SESSION_IDLE, "not used for KeycloakSessionIdle");
     else
         watched->state = KC_SESSION_LIVE;
 }
@@ -135,16 +151,18 @@ static kc_rc_t ask(const batch_t *batch, apr_pool_t *pool)
         const kc_session_t *session = &batch->watched[i]->session;
 
         kc_marks_own(session->key, names[i].mark);
+        kc_session_idle_name(session->key, names[i].used);
         kc_marks_of(session, &names[i].marks);
         keys[count++] = session->key;
         keys[count++] = names[i].mark;
+        keys[count++] = names[i].used;
         for (k = 0; k < names[i].marks.count; k++)
             keys[count++] = names[i].marks.text[k];
     }
     rc = kc_store_get(store, keys, count, items, pool, NULL);
     for (i = count = 0; rc == KC_OK && i < batch->count; i++) {
-        judge(batch->watched[i], &names[i], items + count);
-        count += 2 + names[i].marks.count;
+        judge(batch->watched[i], &names[i], items + count, pool);
+        count += OWN_KEYS + names[i].marks.count;
     }
     return rc;
 }

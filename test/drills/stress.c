@@ -146,7 +146,7 @@ static int visit_view(uint32_t number, uint32_t choice, apr_pool_t *pool)
     if (is_found && choice % 5 == 0)
         kc_cache_vouch(&ticket, &view, view.checked_ms + 1);
     if (is_found && choice % 7 == 0)
-        (void)kc_cache_touch(&ticket, &view, view.idle_end + 1);
+        (void)kc_cache_touch(&ticket, &view, view.moment + 1);
     if (is_found && choice % 11 == 0)
         (void)kc_cache_claim(&ticket, choice, 10);
     if (choice % 13 == 0)

@@ -100,7 +100,7 @@ static kc_rc_t fake_get(kc_store_t *handle, const char *const *keys, size_t coun
             continue;
         items[i].value.data = apr_pmemdup(pool, entry->data, entry->len + !entry->len);
         items[i].value.len = entry->len;
-        items[i].expires_at = entry->expires_at;
+        items[i].expires_at = store->is_silent ? 0 : entry->expires_at;
     }
     return KC_OK;
 }

@@ -85,7 +85,7 @@ static void assert_found(uint32_t number, size_t len)
     ck_assert_mem_eq(view.key, expected.key, KC_CACHE_KEY_SIZE);
     ck_assert_mem_eq(view.stamp, expected.stamp, KC_CACHE_STAMP_SIZE);
     ck_assert_int_eq(view.checked_ms, expected.checked_ms);
-    ck_assert_int_eq(view.idle_end, expected.idle_end);
+    ck_assert_int_eq(view.moment, expected.moment);
 }
 
 static void assert_missing(uint32_t number)
@@ -297,7 +297,7 @@ START_TEST(one_of_all_users_tells_the_store)
     ck_assert_int_eq(kc_cache_touch(&ticket, &view, NOW + 4000), 1);
     ck_assert_int_eq(kc_cache_touch(&ticket, &view, NOW + 4000), 0);
     (void)find(1, &ticket, &view);
-    ck_assert_int_eq(view.idle_end, NOW + 4000);
+    ck_assert_int_eq(view.moment, NOW + 4000);
 }
 END_TEST
 

@@ -13,7 +13,7 @@
 
 Suite *kc_test_store_combined(void);
 
-enum { CALLERS = 20, ROUNDS_MAX = 200, PATIENT_MS = 30000 };
+enum { CALLERS = 24, ROUNDS_MAX = 200, PATIENT_MS = 30000 };
 
 /* A store that answers a key with the key itself and an edition, and that can be held up: then it
  * has made up its answer, and gives it when it is let go. */

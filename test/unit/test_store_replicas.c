@@ -9,6 +9,7 @@
 
 #include "listener.h"
 #include "memcached_server.h"
+#include "session_idle.h"
 #include "store.h"
 #include "testlib.h"
 
@@ -240,6 +241,22 @@ START_TEST(a_key_read_backwards_is_at_the_same_servers)
         ck_assert_int_eq(put(store, key_of(i), "x"), KC_OK);
         ck_assert_int_eq(put(store, reversed(key_of(i)), "y"), KC_OK);
         ck_assert_uint_eq(holder(key_of(i)), holder(reversed(key_of(i))));
+    }
+}
+END_TEST
+
+/* The record of a session's last use is lost with the session or not at all. */
+START_TEST(a_sessions_last_use_is_at_the_same_servers)
+{
+    unsigned int i;
+    key_text_t used;
+
+    store = make(0, SERVERS, 1, TIMEOUT_MS);
+    for (i = 0; i < KEYS; i++) {
+        kc_session_idle_name(key_of(i).text, used.text);
+        ck_assert_int_eq(put(store, key_of(i), "x"), KC_OK);
+        ck_assert_int_eq(put(store, used, "y"), KC_OK);
+        ck_assert_uint_eq(holder(key_of(i)), holder(used));
     }
 }
 END_TEST
@@ -597,6 +614,7 @@ Suite *kc_test_store_replicas(void)
     tcase_add_test(tests, each_value_has_as_many_copies_as_configured);
     tcase_add_test(tests, all_servers_have_their_share);
     tcase_add_test(tests, a_key_read_backwards_is_at_the_same_servers);
+    tcase_add_test(tests, a_sessions_last_use_is_at_the_same_servers);
     tcase_add_test(tests, a_new_server_takes_its_share_and_moves_nothing_else);
     tcase_add_test(tests, a_lost_server_loses_nothing);
     tcase_add_test(tests, a_server_that_comes_back_empty_is_given_its_copies);
