@@ -18,6 +18,8 @@ typedef struct kc_env_t {
     int64_t (*now)(void *context);
     /* The same clock in milliseconds. */
     int64_t (*now_ms)(void *context);
+    /* Milliseconds of a clock that nobody sets; it has no date. */
+    int64_t (*elapsed_ms)(void *context);
     /* Fills out with len bytes fit for keys; anything but KC_OK means that nothing may be used. */
     kc_rc_t (*random)(void *context, unsigned char *out, size_t len);
     /* One line without secrets, with its tag; foreign text in it is escaped by the callback. */

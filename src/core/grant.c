@@ -69,7 +69,7 @@ static kc_rc_t add_userinfo(kc_grant_t *grant, kc_err_t *err)
         (conf->user_info == KC_USER_INFO_AUTO &&
          !kc_claims_is_incomplete(conf, grant->id_token.claims)))
         return KC_OK;
-    rc = kc_token_userinfo(grant->rp->env, provider, grant->tokens.access_token,
+    rc = kc_token_userinfo(grant->rp->conf, grant->rp->env, provider, grant->tokens.access_token,
                            kc_json_member_string(grant->id_token.claims, "sub"), grant->pool,
                            &userinfo, err);
     if (rc == KC_OK)

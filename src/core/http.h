@@ -15,6 +15,8 @@ typedef struct kc_http_request_t {
     const char *url;  /* absolute, http or https */
     const char *form; /* application/x-www-form-urlencoded body: makes it a POST; NULL: a GET */
     const char *authorization; /* value of Authorization, or NULL */
+    int64_t timeout_ms; /* for the whole exchange, where that is less than the implementation's;
+                           0: that one */
 } kc_http_request_t;
 
 typedef struct kc_http_response_t {

@@ -249,10 +249,14 @@ static CURLcode protocols_set(CURL *curl)
 }
 
 /* The environment of httpd must not decide where tokens go: no proxy, no .netrc. */
-static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options)
+static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options,
+                           const kc_http_request_t *request)
 {
+    long timeout = (long)options->timeout_ms;
     CURLcode code = protocols_set(curl);
 
+    if (request->timeout_ms > 0 && request->timeout_ms < timeout)
+        timeout = (long)request->timeout_ms;
 #define SET(name, value)  \
     if (code == CURLE_OK) \
     code = curl_easy_setopt(curl, CURLOPT_##name, value)
@@ -262,8 +266,8 @@ static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options)
     SET(NETRC, (long)CURL_NETRC_IGNORED);
     SET(DISALLOW_USERNAME_IN_URL, 1L);
     SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(TIMEOUT_MS, (long)options->timeout_ms);
-    SET(CONNECTTIMEOUT_MS, (long)options->timeout_ms);
+    SET(TIMEOUT_MS, timeout);
+    SET(CONNECTTIMEOUT_MS, timeout);
     SET(MAXFILESIZE, (long)KC_HTTP_BODY_MAX);
     SET(USERAGENT, "mod_auth_keycloak/" KC_VERSION);
     if (options->stop) {
@@ -368,7 +372,7 @@ static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_resp
     if (!headers_add(exchange))
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: the request's headers cannot be made",
                        exchange->host);
-    code = limits_set(exchange->curl, &client->options);
+    code = limits_set(exchange->curl, &client->options, exchange->request);
     if (code == CURLE_OK)
         code = tls_set(exchange->curl, &client->options);
     if (code == CURLE_OK)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "crypto.h"
+#include "deadline.h"
 #include "keyring_fetch.h"
 #include "keyring_shared.h"
 
@@ -53,9 +54,10 @@ struct kc_keyring_t {
 /* One try to get something newer. */
 typedef struct attempt_t {
     kc_http_t *http;
-    int64_t young;  /* seconds: others' documents below this age will do */
-    int64_t retry;  /* milliseconds: nobody tries so soon after a failure */
-    int is_patient; /* worth waiting for the child that is at it */
+    int64_t young;       /* seconds: others' documents below this age will do */
+    int64_t retry;       /* milliseconds: nobody tries so soon after a failure */
+    int is_patient;      /* worth waiting for the child that is at it */
+    apr_pool_t *request; /* of whose time it is a part (deadline.h); NULL: nobody's */
 } attempt_t;
 
 typedef struct outcome_t {
@@ -145,12 +147,13 @@ static kc_rc_t make_holder(const kc_keyring_t *keyring, const kc_keyring_documen
 /* --- one try, for all children of this host --- */
 
 /* That too many wait here, or that this child ends, is no failure of the provider's. */
-static kc_rc_t fetch(const kc_keyring_t *keyring, kc_http_t *http, apr_pool_t *pool,
+static kc_rc_t fetch(const kc_keyring_t *keyring, const attempt_t *attempt, apr_pool_t *pool,
                      outcome_t *outcome)
 {
     const kc_keyring_shared_t *shared = &keyring->shared;
     kc_keyring_documents_t documents;
-    kc_rc_t rc = kc_keyring_fetch_documents(shared, http, pool, &documents, &outcome->err);
+    kc_rc_t rc = kc_keyring_fetch_documents(shared, attempt->http, attempt->request, pool,
+                                            &documents, &outcome->err);
 
     if (rc == KC_OK)
         rc = make_holder(keyring, &documents, &outcome->fresh, &outcome->err);
@@ -214,16 +217,19 @@ static kc_rc_t look(const kc_keyring_t *keyring, const attempt_t *attempt,
     else if (kc_keyring_shared_get_failure(shared, retry, pool, &outcome->failed_at, &outcome->err))
         rc = KC_DOWN;
     else if (is_ours)
-        rc = fetch(keyring, attempt->http, pool, outcome);
+        rc = fetch(keyring, attempt, pool, outcome);
     if (is_ours)
         kc_keyring_shared_give_lease(shared);
     return rc;
 }
 
-/* As long as a fetch may take, in milliseconds. */
-static int64_t patience(const kc_keyring_t *keyring)
+/* As long as a fetch may take, and as the request may wait, in milliseconds. */
+static int64_t patience(const kc_keyring_t *keyring, apr_pool_t *request)
 {
-    return 2 * keyring->conf->http_timeout + 1000;
+    int64_t whole = 2 * keyring->conf->http_timeout + 1000;
+    int64_t left = kc_deadline_left(keyring->env, request, keyring->conf->http_timeout);
+
+    return left < whole ? left : whole;
 }
 
 /* Looks until the child that is at it is done. The rounds are counted: no clock that is moved makes
@@ -232,7 +238,7 @@ static kc_rc_t look_again(const kc_keyring_t *keyring, const attempt_t *attempt,
                           const kc_keyring_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
     kc_http_gate_t *gate = keyring->env->gate;
-    int64_t left = patience(keyring) / POLL_MS;
+    int64_t left = patience(keyring, attempt->request) / POLL_MS;
     kc_rc_t rc = KC_MISS;
 
     while (rc == KC_MISS && left-- > 0) {
@@ -321,9 +327,9 @@ static int has_failed_within(const kc_keyring_t *keyring, int64_t milliseconds)
 
 /* Waits until the thread that fetches is done; not when too many wait already: a provider that
  * hangs must leave threads for everybody else. */
-static void wait_for_fetch(kc_keyring_t *keyring)
+static void wait_for_fetch(kc_keyring_t *keyring, apr_pool_t *request)
 {
-    apr_interval_time_t deadline = apr_time_from_msec(patience(keyring));
+    apr_interval_time_t deadline = apr_time_from_msec(patience(keyring, request));
     kc_http_gate_t *gate = keyring->env->gate;
     unsigned int round = keyring->rounds;
     apr_status_t status = APR_SUCCESS;
@@ -358,11 +364,11 @@ static void take_over(kc_keyring_t *keyring)
 /* With the mutex held: brings about a current snapshot that is young, or as good as can be had.
  * With something to fall back on there is no hurry, and each try costs one person a wait. A
  * provider that failed when it was last asked is waited for by nobody but who asks. */
-static void freshen(kc_keyring_t *keyring)
+static void freshen(kc_keyring_t *keyring, apr_pool_t *request)
 {
     int is_ready = is_usable(keyring);
     attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl,
-                         is_ready ? RETRY_STALE_MS : RETRY_MS, !is_ready};
+                         is_ready ? RETRY_STALE_MS : RETRY_MS, !is_ready, request};
     outcome_t outcome;
 
     if (is_young(keyring, attempt.young))
@@ -377,7 +383,7 @@ static void freshen(kc_keyring_t *keyring)
     else if (!is_ready && has_failed(keyring))
         take_over(keyring);
     else if (!is_ready)
-        wait_for_fetch(keyring);
+        wait_for_fetch(keyring, request);
 }
 
 static kc_rc_t fail(const kc_keyring_t *keyring, kc_err_t *err)
@@ -396,7 +402,7 @@ kc_rc_t kc_keyring_get(kc_keyring_t *keyring, apr_pool_t *pool, const kc_keyring
     kc_rc_t rc = KC_OK;
 
     apr_thread_mutex_lock(keyring->mutex);
-    freshen(keyring);
+    freshen(keyring, pool);
     if (is_usable(keyring))
         hold(keyring->current, pool, out);
     else
@@ -407,7 +413,7 @@ kc_rc_t kc_keyring_get(kc_keyring_t *keyring, apr_pool_t *pool, const kc_keyring
 
 kc_rc_t kc_keyring_probe(kc_keyring_t *keyring, kc_http_t *http, kc_err_t *err)
 {
-    attempt_t attempt = {http, keyring->conf->metadata_ttl, RETRY_MS, 0};
+    attempt_t attempt = {http, keyring->conf->metadata_ttl, RETRY_MS, 0, NULL};
     outcome_t outcome;
     kc_rc_t rc = KC_OK;
 
@@ -428,13 +434,13 @@ kc_rc_t kc_keyring_probe(kc_keyring_t *keyring, kc_http_t *http, kc_err_t *err)
 static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *known, int is_foreign,
                           apr_pool_t *pool)
 {
-    attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl, RETRY_MS, 1};
+    attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl, RETRY_MS, 1, pool};
     outcome_t outcome;
     kc_keyring_documents_t shared;
 
     apr_thread_mutex_lock(keyring->mutex);
     if (keyring->is_fetching)
-        wait_for_fetch(keyring);
+        wait_for_fetch(keyring, pool);
     else if (&keyring->current->snapshot == known &&
              (find_shared(keyring, known, attempt.young, pool, &shared) ||
               kc_keyring_shared_take_minute(&keyring->shared, is_foreign, pool)))
@@ -539,7 +545,7 @@ static void report(kc_keyring_t *keyring, const report_t *fresh, const char *det
 void kc_keyring_refresh(kc_keyring_t *keyring, kc_http_t *http)
 {
     int64_t ttl = keyring->conf->metadata_ttl;
-    attempt_t attempt = {http, ttl - ttl / EARLY, RETRY_MS, 0};
+    attempt_t attempt = {http, ttl - ttl / EARLY, RETRY_MS, 0, NULL};
     outcome_t outcome;
     report_t fresh;
     kc_err_t failure;

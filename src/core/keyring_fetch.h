@@ -6,10 +6,12 @@
 #include "http.h"
 #include "keyring_shared.h"
 
-/* Both documents in pool, by two exchanges over http; the lease is prolonged before the second.
+/* Both documents in pool, by two exchanges over http, within what is left to the
+ * request of that pool (deadline.h; NULL: nobody's); the lease is prolonged before the second.
  * Fails as http does, with KC_DOWN when the provider answers with another status than 200, and as
  * kc_provider_parse. */
 kc_rc_t kc_keyring_fetch_documents(const kc_keyring_shared_t *shared, kc_http_t *http,
-                                   apr_pool_t *pool, kc_keyring_documents_t *out, kc_err_t *err);
+                                   apr_pool_t *request, apr_pool_t *pool,
+                                   kc_keyring_documents_t *out, kc_err_t *err);
 
 #endif

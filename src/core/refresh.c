@@ -5,12 +5,13 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "deadline.h"
 #include "grant.h"
 #include "keyring.h"
+#include "pause.h"
 #include "session_contents.h"
 
 enum {
-    PAUSE_SECONDS = 15, /* after Keycloak has not answered */
     POLL_MS = 25,
     TRIES = 4, /* to store new tokens, of which nobody else has a copy */
     TRY_MS = 150,
@@ -23,7 +24,8 @@ typedef struct {
     apr_pool_t *pool;
     char lease[KC_STORE_KEY_LEN + 1];
     unsigned char owner[OWNER_SIZE];
-    kc_token_fate_t fate; /* of the token request */
+    kc_token_fate_t fate;   /* of the token request */
+    kc_pause_state_t pause; /* of all sessions of this host */
 } refresh_t;
 
 static int64_t now(const kc_rp_t *rp)
@@ -31,11 +33,10 @@ static int64_t now(const kc_rp_t *rp)
     return rp->env->now(rp->env->context);
 }
 
-/* Longer than all that a leader may wait for: metadata and keys (2 calls), tokens, an unknown key
- * (2), userinfo. */
+/* Longer than a leader may wait for the provider, and for the store afterwards. */
 static int64_t lease_seconds(const kc_conf_t *conf)
 {
-    return 6 * conf->http_timeout / 1000 + 3;
+    return conf->http_timeout / 1000 + 4;
 }
 
 /* ---------------------------------------------------------------- whose turn it is */
@@ -60,31 +61,57 @@ static kc_rc_t begin(refresh_t *refresh, const kc_session_t *session, apr_pool_t
     return KC_OK;
 }
 
-/* Asked by every request of each session that is due while Keycloak does not answer. */
-static int is_paused(const kc_rp_t *rp, apr_pool_t *pool)
-{
-    const char *key = rp->pause;
-    kc_store_item_t item;
-
-    return kc_store_get(rp->env->host, &key, 1, &item, pool, NULL) == KC_OK && item.value.data;
-}
-
-static void pause_all(const kc_rp_t *rp)
-{
-    static const kc_bytes_t sign = {(const unsigned char *)"1", 1};
-
-    (void)kc_store_put(rp->env->host, rp->pause, sign, now(rp) + PAUSE_SECONDS, NULL);
-}
-
 /* A lease that ran out may be another's by now. */
-static void drop_own(const refresh_t *refresh, kc_store_t *store)
+static int is_own(const refresh_t *refresh, kc_store_t *store)
 {
     const char *key = refresh->lease;
     kc_store_item_t item;
 
-    if (kc_store_get(store, &key, 1, &item, refresh->pool, NULL) == KC_OK &&
-        item.value.len == OWNER_SIZE && memcmp(item.value.data, refresh->owner, OWNER_SIZE) == 0)
-        (void)kc_store_drop(store, key, NULL);
+    return kc_store_get(store, &key, 1, &item, refresh->pool, NULL) == KC_OK &&
+           item.value.len == OWNER_SIZE && memcmp(item.value.data, refresh->owner, OWNER_SIZE) == 0;
+}
+
+static void drop_own(const refresh_t *refresh, kc_store_t *store)
+{
+    if (is_own(refresh, store))
+        (void)kc_store_drop(store, refresh->lease, NULL);
+}
+
+/* In the place of a lease that has failed stands its pause: no owner's name, but a sign. */
+static void pause_own(const refresh_t *refresh, kc_store_t *store, int64_t seconds)
+{
+    static const kc_bytes_t sign = {(const unsigned char *)"-", 1};
+
+    if (is_own(refresh, store))
+        (void)kc_store_put(store, refresh->lease, sign, now(refresh->rp) + seconds, NULL);
+}
+
+static void pause_session(const refresh_t *refresh)
+{
+    const kc_env_t *env = refresh->rp->env;
+    int64_t seconds = kc_pause_count(env, refresh->lease, refresh->pool);
+
+    if (env->sessions != env->host)
+        pause_own(refresh, env->sessions, seconds);
+    pause_own(refresh, env->host, seconds);
+}
+
+static int has_sign(const refresh_t *refresh, kc_store_t *store, apr_pool_t *pool)
+{
+    const char *key = refresh->lease;
+    kc_store_item_t item;
+
+    return kc_store_get(store, &key, 1, &item, pool, NULL) == KC_OK && item.value.data &&
+           item.value.len != OWNER_SIZE;
+}
+
+/* Nobody is at it, and nobody is to be for a while. */
+static int is_paused(const refresh_t *refresh, apr_pool_t *pool)
+{
+    const kc_env_t *env = refresh->rp->env;
+
+    return kc_pause_is_on(env, refresh->rp->pause, pool) || has_sign(refresh, env->host, pool) ||
+           (env->sessions != env->host && has_sign(refresh, env->sessions, pool));
 }
 
 static void give_lease(const refresh_t *refresh)
@@ -280,22 +307,27 @@ static kc_session_state_t end_session(const refresh_t *refresh)
     return KC_SESSION_ENDED;
 }
 
-/* Not renewed. A lease that is kept is a pause for this session; when the provider did not answer,
- * no session of this host tries for a while. */
+/* Not renewed. What was not sent can be sent at once. Else this session pauses, and when the
+ * provider did not answer, so do all of this host. */
 static void give_up(const refresh_t *refresh)
 {
+    if (refresh->fate == KC_TOKEN_UNANSWERED)
+        kc_pause_begin(refresh->rp->env, refresh->rp->pause, refresh->pool);
     if (refresh->fate == KC_TOKEN_NOT_SENT)
         give_lease(refresh);
-    else if (refresh->fate == KC_TOKEN_UNANSWERED)
-        pause_all(refresh->rp);
+    else
+        pause_session(refresh);
 }
 
 static kc_session_state_t lead(refresh_t *refresh, kc_session_state_t state, kc_session_t *session,
                                kc_err_t *err)
 {
     kc_session_t fresh;
+    kc_rc_t rc = renew(refresh, &fresh, err);
 
-    switch (renew(refresh, &fresh, err)) {
+    if (refresh->pause == KC_PAUSE_TURN && refresh->fate == KC_TOKEN_ANSWERED)
+        kc_pause_end(refresh->rp->env, refresh->rp->pause);
+    switch (rc) {
     case KC_OK:
         memset(err, 0, sizeof(*err)); /* what was made up for is no failure */
         *session = fresh;
@@ -331,22 +363,26 @@ static kc_session_state_t look(const refresh_t *refresh, apr_pool_t *scratch, kc
     return rc == KC_OK ? KC_SESSION_LIVE : rc == KC_MISS ? KC_SESSION_ENDED : KC_SESSION_UNKNOWN;
 }
 
-/* Tokens are over: without new ones nobody goes on. The rounds are counted: no clock that is moved
- * makes them more. */
+static int64_t time_left(const refresh_t *refresh)
+{
+    return kc_deadline_left(refresh->rp->env, refresh->pool, refresh->rp->conf->http_timeout);
+}
+
+/* Tokens are over: without new ones nobody goes on. */
 static kc_session_state_t get_or_wait(refresh_t *refresh, apr_pool_t *scratch,
                                       kc_session_t *session, kc_err_t *err)
 {
     kc_session_state_t state = KC_SESSION_STALE;
-    int64_t left = lease_seconds(refresh->rp->conf) * 1000 / POLL_MS;
+    int64_t rounds = refresh->rp->conf->http_timeout / POLL_MS;
 
-    while (state == KC_SESSION_STALE && left-- > 0) {
+    while (state == KC_SESSION_STALE && rounds-- > 0 && time_left(refresh)) {
         kc_rc_t rc = take_lease(refresh, err);
 
         if (rc == KC_OK)
             return lead(refresh, state, session, err);
         if (rc != KC_EXISTS)
             return KC_SESSION_UNKNOWN;
-        if (is_paused(refresh->rp, scratch))
+        if (is_paused(refresh, scratch))
             return state;
         apr_sleep(apr_time_from_msec(POLL_MS));
         state = look(refresh, scratch, session, err);
@@ -398,11 +434,17 @@ kc_session_state_t kc_refresh_session(kc_session_state_t state, kc_session_t *se
         return state;
     found = *session;
     memset(err, 0, sizeof(*err));
-    if (is_paused(session->rp, pool))
+    refresh.pause =
+        kc_pause_look(found.rp->env, found.rp->pause, lease_seconds(found.rp->conf), pool);
+    if (refresh.pause == KC_PAUSE_ON)
         return state;
-    if (begin(&refresh, &found, pool, err) != KC_OK)
-        return state;
-    if (state == KC_SESSION_STALE)
-        return enter_and_wait(&refresh, session, err);
-    return take_lease(&refresh, NULL) == KC_OK ? lead(&refresh, state, session, err) : state;
+    if (begin(&refresh, &found, pool, err) == KC_OK) {
+        if (state == KC_SESSION_STALE)
+            state = enter_and_wait(&refresh, session, err);
+        else if (take_lease(&refresh, NULL) == KC_OK)
+            state = lead(&refresh, state, session, err);
+    }
+    if (refresh.pause == KC_PAUSE_TURN)
+        kc_pause_give_turn(found.rp->env, found.rp->pause);
+    return state;
 }

@@ -8,6 +8,7 @@
 
 #include "buf.h"
 #include "crypto.h"
+#include "deadline.h"
 #include "jose.h"
 #include "url.h"
 
@@ -172,7 +173,8 @@ static kc_rc_t perform(call_t *call, kc_http_response_t *response, kc_err_t *err
     request.url = call->endpoint;
     request.form = (const char *)form.data;
     request.authorization = call->authorization;
-    rc = call->env->http->perform(call->env->http, &request, call->pool, response, err);
+    rc = kc_deadline_perform(call->env, call->conf->http_timeout, &request, call->pool, response,
+                             err);
     kc_crypto_cleanse(call->form.data, call->form.len);
     wipe(call->authorization);
     return rc;
@@ -374,7 +376,7 @@ static kc_rc_t check_userinfo(const kc_json_t *body, const char *sub, kc_err_t *
     return KC_OK;
 }
 
-kc_rc_t kc_token_userinfo(const kc_env_t *env, const kc_provider_t *provider,
+kc_rc_t kc_token_userinfo(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
                           const char *access_token, const char *sub, apr_pool_t *pool,
                           const kc_json_t **out, kc_err_t *err)
 {
@@ -387,7 +389,7 @@ kc_rc_t kc_token_userinfo(const kc_env_t *env, const kc_provider_t *provider,
                        provider->userinfo_endpoint ? "access token" : "userinfo endpoint");
     request.url = provider->userinfo_endpoint;
     request.authorization = apr_pstrcat(pool, "Bearer ", access_token, NULL);
-    rc = env->http->perform(env->http, &request, pool, &response, err);
+    rc = kc_deadline_perform(env, conf->http_timeout, &request, pool, &response, err);
     if (rc == KC_OK)
         rc = check_status("userinfo", &response, err);
     if (rc == KC_OK && response.status != 200)

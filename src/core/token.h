@@ -53,7 +53,7 @@ kc_rc_t kc_token_revoke(const kc_conf_t *conf, const kc_env_t *env, const kc_pro
 
 /* OpenID Connect Core 1.0 section 5.3. The answer's sub must equal sub, else KC_REFUSED with
  * KC_ERR_USERINFO. */
-kc_rc_t kc_token_userinfo(const kc_env_t *env, const kc_provider_t *provider,
+kc_rc_t kc_token_userinfo(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
                           const char *access_token, const char *sub, apr_pool_t *pool,
                           const kc_json_t **out, kc_err_t *err);
 

@@ -211,7 +211,7 @@ void kc_watch_look(kc_watch_t *watch)
 
 /* ---------------------------------------------------------------- renewing */
 
-void kc_watch_renew(kc_watched_t *watched, apr_pool_t *pool)
+static void renew(kc_watched_t *watched, apr_pool_t *pool)
 {
     kc_session_t *session = &watched->session, stored;
     const kc_rp_t *rp = session->rp;
@@ -229,4 +229,15 @@ void kc_watch_renew(kc_watched_t *watched, apr_pool_t *pool)
     watched->state = kc_refresh_session(KC_SESSION_LIVE, &stored, pool, &watched->err);
     session->refresh_at = stored.refresh_at;
     session->token_expires = stored.token_expires;
+}
+
+/* In a pool of its own: each has the whole time of a request (deadline.h). */
+void kc_watch_renew(kc_watched_t *watched, apr_pool_t *pool)
+{
+    apr_pool_t *scratch;
+
+    if (apr_pool_create(&scratch, pool) != APR_SUCCESS)
+        return;
+    renew(watched, scratch);
+    apr_pool_destroy(scratch);
 }

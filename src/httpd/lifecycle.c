@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/buf.h"
 #include "core/crypto.h"
@@ -51,6 +52,15 @@ static int64_t clock_now_ms(void *context)
 {
     (void)context;
     return apr_time_as_msec(apr_time_now());
+}
+
+static int64_t clock_elapsed_ms(void *context)
+{
+    struct timespec time = {0, 0};
+
+    (void)context;
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
 static kc_rc_t random_bytes(void *context, unsigned char *out, size_t len)
@@ -433,6 +443,7 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
 
     env->now = clock_now;
     env->now_ms = clock_now_ms;
+    env->elapsed_ms = clock_elapsed_ms;
     env->random = random_bytes;
     env->log = log_line;
     env->context = config->server;

@@ -29,6 +29,11 @@ static int64_t fake_now_ms(void *context)
     return fake->now * 1000 + fake->millis;
 }
 
+static int64_t fake_elapsed_ms(void *context)
+{
+    return ((const kc_fake_t *)context)->elapsed;
+}
+
 /* splitmix64: a fixed sequence, so that a failing test fails again in the same way. */
 static unsigned char random_byte(kc_fake_t *fake)
 {
@@ -103,6 +108,7 @@ static void request_record(kc_fake_http_t *http, const kc_http_request_t *reques
     record->url = apr_pstrdup(pool, request->url);
     record->form = apr_pstrdup(pool, request->form);
     record->authorization = apr_pstrdup(pool, request->authorization);
+    record->timeout_ms = request->timeout_ms;
 }
 
 static kc_rc_t fake_perform(kc_http_t *handle, const kc_http_request_t *request, apr_pool_t *pool,
@@ -113,6 +119,11 @@ static kc_rc_t fake_perform(kc_http_t *handle, const kc_http_request_t *request,
 
     memset(response, 0, sizeof(*response));
     request_record(http, request);
+    if (request->timeout_ms && http->takes_ms > request->timeout_ms) {
+        http->fake->elapsed += request->timeout_ms;
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "fake: the time is over");
+    }
+    http->fake->elapsed += http->takes_ms;
     if (http->is_down)
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "fake: told to be down");
     answer = answer_find(http, request->url);
@@ -142,6 +153,7 @@ kc_fake_t *kc_fake_make(apr_pool_t *pool)
     fake->http.requests = apr_array_make(pool, 16, sizeof(kc_fake_request_t));
     fake->env.now = fake_now;
     fake->env.now_ms = fake_now_ms;
+    fake->env.elapsed_ms = fake_elapsed_ms;
     fake->env.random = fake_random;
     fake->env.log = fake_log;
     fake->env.context = fake;

@@ -38,6 +38,7 @@ typedef struct kc_fake_request_t {
     const char *url;
     const char *form;
     const char *authorization;
+    int64_t timeout_ms;
 } kc_fake_request_t;
 
 /* Answers from a table. Not thread safe. */
@@ -47,6 +48,7 @@ typedef struct kc_fake_http_t {
     apr_array_header_t *answers;  /* private */
     apr_array_header_t *requests; /* of kc_fake_request_t, in order */
     int is_down;                  /* every request answers KC_DOWN with KC_ERR_PROVIDER_DOWN */
+    int64_t takes_ms; /* so long each request takes by elapsed, or until its time is over */
 } kc_fake_http_t;
 
 typedef struct kc_fake_log_t {
@@ -59,6 +61,7 @@ typedef struct kc_fake_t {
     apr_pool_t *pool;
     int64_t now;              /* set it at will */
     int64_t millis;           /* what now_ms adds to it */
+    int64_t elapsed;          /* what elapsed_ms says */
     int is_random_broken;     /* random then answers KC_FAULT */
     kc_bytes_t random_script; /* given out first; then a fixed sequence that never repeats */
     uint64_t random_state;

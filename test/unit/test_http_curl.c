@@ -82,7 +82,7 @@ static const char *url_of(const char *rest)
 
 static kc_rc_t fetch(const char *form, const char *authorization)
 {
-    kc_http_request_t request = {url_of("/path?query=canary"), form, authorization};
+    kc_http_request_t request = {url_of("/path?query=canary"), form, authorization, 0};
 
     return http->perform(http, &request, testlib_pool, &response, &err);
 }
@@ -389,7 +389,7 @@ END_TEST
 
 START_TEST(nobody_there)
 {
-    kc_http_request_t request = {NULL, NULL, NULL};
+    kc_http_request_t request = {.url = NULL};
 
     request.url = apr_psprintf(testlib_pool, "http://127.0.0.1:%d/?canary", listener_free_port());
     assert_down(http->perform(http, &request, testlib_pool, &response, &err));
@@ -402,7 +402,7 @@ static const char *const bad_urls[] = {
 
 START_TEST(speaks_http_alone)
 {
-    kc_http_request_t request = {bad_urls[_i], NULL, NULL};
+    kc_http_request_t request = {.url = bad_urls[_i]};
 
     ck_assert_int_eq(http->perform(http, &request, testlib_pool, &response, &err), KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_DISCOVERY_ENDPOINT);
@@ -411,7 +411,7 @@ END_TEST
 
 START_TEST(names_the_host_without_the_user)
 {
-    kc_http_request_t request = {"http://user:canary@127.0.0.1:1/canary?canary#canary", NULL, NULL};
+    kc_http_request_t request = {.url = "http://user:canary@127.0.0.1:1/canary?canary#canary"};
 
     assert_down(http->perform(http, &request, testlib_pool, &response, &err));
 }
@@ -419,7 +419,7 @@ END_TEST
 
 START_TEST(asks_for_tls_where_the_url_does)
 {
-    kc_http_request_t request = {NULL, NULL, NULL};
+    kc_http_request_t request = {.url = NULL};
     static int blocks;
 
     listener = listener_start(serve_for_ever, &blocks);
@@ -435,7 +435,7 @@ static void *fetch_silence(void *context)
 {
     apr_pool_t *pool;
     kc_http_response_t mine;
-    kc_http_request_t request = {context, NULL, NULL};
+    kc_http_request_t request = {.url = context};
 
     if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
         return NULL;

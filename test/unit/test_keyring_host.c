@@ -241,6 +241,7 @@ static int64_t hasty_now(void *context)
 
 START_TEST(who_waits_takes_over_when_the_lease_ends)
 {
+    site->conf->http_timeout = 5000; /* and no request waits longer than that */
     ck_assert(take_lease());
     fake->env.now = hasty_now;
     ck_assert_int_eq(get(0), KC_OK);

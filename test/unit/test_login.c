@@ -1176,6 +1176,26 @@ static TCase *add(Suite *suite, const char *name)
     return tests;
 }
 
+/* Metadata, keys, tokens, and the keys again for one that is unknown: no wait is longer than one
+ * call's may be. */
+START_TEST(all_that_a_callback_waits_for_shares_the_time_of_one_call)
+{
+    int64_t total = site->conf->http_timeout;
+    sent_t sent = leave_for("/page");
+    int before = kc_fake_request_count(fake, NULL);
+
+    site->conf->metadata_ttl = site->conf->metadata_stale = 1;
+    fake->now += 2;
+    issue(testlib_sign(TESTLIB_RSA_OTHER, "RS256", "{\"alg\":\"RS256\",\"kid\":\"new\"}",
+                       claims_of(ALICE, sent.nonce, profile_of("alice"))),
+          "opaque");
+    fake->http.takes_ms = total / 4 + (_i ? 1 : -1);
+    ck_assert_int_ne(finish(callback_of(&sent)), KC_OK);
+    ck_assert_int_le(fake->elapsed, total);
+    ck_assert_int_ge(kc_fake_request_count(fake, NULL) - before, 4);
+}
+END_TEST
+
 static void add_way(TCase *tests)
 {
     tcase_add_test(tests, the_authorization_request_says_what_it_must);
@@ -1208,6 +1228,7 @@ static void add_callback(TCase *tests)
 
 static void add_outages(TCase *tests)
 {
+    tcase_add_loop_test(tests, all_that_a_callback_waits_for_shares_the_time_of_one_call, 0, 2);
     tcase_add_loop_test(tests, a_store_that_is_down_at_any_step_makes_no_session, 0, 7);
     tcase_add_loop_test(tests, a_single_call_of_the_store_that_fails_makes_no_session, 0, 6);
     tcase_add_loop_test(tests, a_session_that_cannot_be_entered_in_the_roster_is_made_all_the_same,

@@ -4,7 +4,9 @@
 #include <check.h>
 #include <string.h>
 
+#include "deadline.h"
 #include "fake_site.h"
+#include "pause.h"
 #include "refresh.h"
 #include "session_contents.h"
 #include "testlib.h"
@@ -15,7 +17,7 @@ Suite *kc_test_refresh(void);
 #define HEADER "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"k\"}"
 #define AUTH_TIME (KC_FAKE_NOW - 10)
 
-enum { LIFETIME = 300, EARLY = 60, LEASE = 33 /* of the fake site's deadlines */ };
+enum { LIFETIME = 300, EARLY = 60, LEASE = 9 /* of the fake site's deadlines */ };
 
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
@@ -168,7 +170,8 @@ static const char *lease_name(void)
 /* Somebody else has the lease: on this host, or elsewhere. */
 static void lease(kc_store_t *store, int64_t seconds)
 {
-    ck_assert_int_eq(kc_store_add(store, lease_name(), kc_buf_text("1"), fake->now + seconds, NULL),
+    ck_assert_int_eq(kc_store_add(store, lease_name(), kc_buf_text("somebody else's."),
+                                  fake->now + seconds, NULL),
                      KC_OK);
 }
 
@@ -630,6 +633,138 @@ START_TEST(the_first_nonce_may_come_again)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- pauses */
+
+/* Past its grace, and what the token endpoint says is no end of it: nobody waits, neither who asks
+ * nor who comes during the pause, of which one is a second long at first. */
+START_TEST(a_stale_session_that_is_not_renewed_waits_for_nobody)
+{
+    int i;
+
+    make_stale();
+    refuse(outages[_i].status, outages[_i].body);
+    for (i = 0; i < 5; i++)
+        ck_assert_int_eq(visit(), KC_SESSION_STALE);
+    ck_assert_int_eq(token_requests(), 1);
+    fake->now += 1;
+    grant_to(ALICE, ",\"groups\":[\"/after\"]");
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    assert_renewed();
+    ck_assert_int_eq(token_requests(), 2);
+}
+END_TEST
+
+/* On another host of the cluster too. */
+START_TEST(nor_do_other_hosts)
+{
+    int i;
+
+    make_stale();
+    refuse(503, "{}");
+    ck_assert_int_eq(visit(), KC_SESSION_STALE);
+    for (i = 0; kc_fake_store_nth(&fake->host, i); i++)
+        kc_fake_store_nth(&fake->host, i)->expires_at = 1;
+    for (i = 0; i < 5; i++)
+        ck_assert_int_eq(visit(), KC_SESSION_STALE);
+    ck_assert_int_eq(token_requests(), 1);
+}
+END_TEST
+
+START_TEST(each_pause_is_longer_up_to_a_quarter_of_a_minute)
+{
+    static const int lengths[] = {1, 2, 4, 8, 15, 15, 15};
+    size_t i;
+
+    make_stale();
+    if (_i)
+        kc_fake_answer_down(fake, KC_FAKE_TOKEN, KC_ERR_PROVIDER_DOWN);
+    else
+        refuse(401, "{\"error\":\"invalid_client\"}");
+    for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        ck_assert_int_eq(visit(), KC_SESSION_STALE);
+        ck_assert_int_eq(token_requests(), (int)i + 1);
+        fake->now += lengths[i] - 1;
+        ck_assert_int_eq(visit(), KC_SESSION_STALE);
+        ck_assert_int_eq(token_requests(), (int)i + 1);
+        fake->now += 1;
+    }
+    fake->now += KC_PAUSE_MEMORY + KC_PAUSE_MAX; /* forgotten */
+    ck_assert_int_eq(visit(), KC_SESSION_STALE);
+    fake->now += 1;
+    grant_to(ALICE, ",\"groups\":[\"/after\"]");
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+}
+END_TEST
+
+/* A provider that hangs, asked again: by one request for all sessions of this host. */
+START_TEST(after_a_pause_one_tries_for_all)
+{
+    const char *other = put();
+
+    make_due();
+    kc_fake_answer_down(fake, KC_FAKE_TOKEN, KC_ERR_PROVIDER_DOWN);
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    fake->now += 1;
+    ck_assert_int_eq(kc_pause_look(&fake->env, site->rp->pause, 9, testlib_pool), KC_PAUSE_TURN);
+    ck_assert_int_eq(find_and_renew(other), KC_SESSION_LIVE); /* as if the first were trying */
+    ck_assert_int_eq(token_requests(), 1);
+    kc_pause_give_turn(&fake->env, site->rp->pause);
+    grant_to(ALICE, ",\"groups\":[\"/after\"]");
+    ck_assert_int_eq(find_and_renew(other), KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 2);
+    assert_renewed();
+    ck_assert_int_eq(kc_pause_look(&fake->env, site->rp->pause, 9, testlib_pool), KC_PAUSE_NONE);
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 3);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- the time of a request */
+
+START_TEST(all_calls_of_a_renewal_share_the_time_of_one)
+{
+    int64_t total = site->conf->http_timeout;
+    const kc_fake_request_t *requests;
+    int64_t left = total;
+    int i;
+
+    make_stale();
+    site->conf->metadata_ttl = site->conf->metadata_stale = 1; /* these are to be fetched as well */
+    grant_to(ALICE, "");                                       /* and userinfo, for the groups */
+    fake->http.takes_ms = total / 4 + 1;
+    i = fake->http.requests->nelts;
+    (void)kc_refresh_session(KC_SESSION_STALE, &session, testlib_pool, &last);
+    ck_assert_int_le(fake->elapsed, total);
+    ck_assert_int_eq(fake->http.requests->nelts - i, 4);
+    requests = (const kc_fake_request_t *)(void *)fake->http.requests->elts;
+    for (; i < fake->http.requests->nelts; i++, left -= fake->http.takes_ms)
+        ck_assert_int_eq(requests[i].timeout_ms, left);
+}
+END_TEST
+
+START_TEST(where_no_time_is_left_nothing_is_sent)
+{
+    make_due();
+    ck_assert_int_eq(kc_deadline_left(&fake->env, testlib_pool, 100), 100);
+    fake->elapsed += 100;
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_BUSY);
+    ck_assert_int_eq(token_requests(), 0);
+    ck_assert_ptr_null(kc_fake_store_entry(&fake->host, lease_name())); /* and nobody is kept off */
+}
+END_TEST
+
+START_TEST(nobody_waits_longer_for_another_than_that)
+{
+    make_stale();
+    lease(fake->env.host, 1000);
+    ck_assert_int_eq(kc_deadline_left(&fake->env, testlib_pool, 100), 100);
+    fake->elapsed += 100;
+    ck_assert_int_eq(visit(), KC_SESSION_UNKNOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_BUSY);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- races and the store */
 
 /* ATTACKS N 177: signed out while Keycloak is being asked. */
@@ -751,6 +886,16 @@ Suite *kc_test_refresh(void)
     tcase_add_test(tests, tokens_of_another_issuer_end_it);
     tcase_add_test(tests, a_later_auth_time_is_no_other_person);
     tcase_add_test(tests, the_first_nonce_may_come_again);
+    tests = tcase_make(suite, "pauses");
+    tcase_add_loop_test(tests, a_stale_session_that_is_not_renewed_waits_for_nobody, 0,
+                        sizeof(outages) / sizeof(outages[0]));
+    tcase_add_test(tests, nor_do_other_hosts);
+    tcase_add_loop_test(tests, each_pause_is_longer_up_to_a_quarter_of_a_minute, 0, 2);
+    tcase_add_test(tests, after_a_pause_one_tries_for_all);
+    tests = tcase_make(suite, "time");
+    tcase_add_test(tests, all_calls_of_a_renewal_share_the_time_of_one);
+    tcase_add_test(tests, where_no_time_is_left_nothing_is_sent);
+    tcase_add_test(tests, nobody_waits_longer_for_another_than_that);
     tests = tcase_make(suite, "races");
     tcase_add_test(tests, signed_out_meanwhile_it_stays_out);
     tcase_add_test(tests, signed_out_before_nobody_asks);

@@ -581,7 +581,8 @@ static const kc_json_t *info;
 static kc_rc_t ask(const char *access_token)
 {
     info = NULL;
-    return kc_token_userinfo(&fake->env, &provider, access_token, "u-1", testlib_pool, &info, &err);
+    return kc_token_userinfo(conf, &fake->env, &provider, access_token, "u-1", testlib_pool, &info,
+                             &err);
 }
 
 START_TEST(userinfo_is_asked_with_the_token)
