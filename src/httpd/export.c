@@ -32,10 +32,28 @@ static int is_same_folded(const char *name, const char *end, const char *folded)
     return *folded == '\0';
 }
 
+/* A letter's or digit's bit among initials; letters and digits share some. */
+static apr_uint32_t initial(char folded)
+{
+    return (apr_uint32_t)1 << (folded & 31);
+}
+
+void akc_export_guard(akc_server_t *server, const char *name, apr_pool_t *pool)
+{
+    const char *folded = kc_conf_fold(name, pool);
+
+    APR_ARRAY_PUSH(server->guarded, const char *) = folded;
+    server->initials |= initial(*folded);
+}
+
+/* Most names are told by their first character to be none of the guarded ones. */
 static int is_guarded(const akc_server_t *server, const char *name, const char *end)
 {
+    char first = name == end ? '\0' : fold(*name);
     int i;
 
+    if (first && !(server->initials & initial(first)))
+        return 0;
     for (i = 0; i < server->guarded->nelts; i++) {
         if (is_same_folded(name, end, APR_ARRAY_IDX(server->guarded, i, const char *)))
             return 1;

@@ -206,23 +206,18 @@ static kc_rc_t make_keys(kept_t *kept, const kc_conf_t *conf, apr_pool_t *pool,
     return kc_rp_keys_make(secrets, pool, out, err);
 }
 
-static void add_guarded(akc_server_t *config, const char *name, apr_pool_t *pool)
-{
-    APR_ARRAY_PUSH(config->guarded, const char *) = kc_conf_fold(name, pool);
-}
-
 static void prepare_guarded(akc_server_t *config, apr_pool_t *pool)
 {
     const kc_conf_t *conf = config->conf;
     int i;
 
     config->guarded = apr_array_make(pool, 4, sizeof(const char *));
-    add_guarded(config, conf->user_header, pool);
-    add_guarded(config, conf->groups_header, pool);
+    akc_export_guard(config, conf->user_header, pool);
+    akc_export_guard(config, conf->groups_header, pool);
     if (conf->id_token_header)
-        add_guarded(config, conf->id_token_header, pool);
+        akc_export_guard(config, conf->id_token_header, pool);
     for (i = 0; conf->headers && i < conf->headers->nelts; i++)
-        add_guarded(config, APR_ARRAY_IDX(conf->headers, i, kc_conf_pair_t).name, pool);
+        akc_export_guard(config, APR_ARRAY_IDX(conf->headers, i, kc_conf_pair_t).name, pool);
 }
 
 /* ADDRESS or ADDRESS/BITS, checked by kc_conf_check already */

@@ -33,6 +33,7 @@ typedef struct akc_server_t {
     kc_rp_t *rp;                 /* NULL: no KeycloakIssuer, the module is off here */
     const char *public_url;      /* origin that browsers use; NULL: derive it from the request */
     apr_array_header_t *guarded; /* const char *, folded names of identity headers */
+    apr_uint32_t initials;       /* theirs, a bit each (export.c) */
     apr_array_header_t *trusted; /* apr_ipsubnet_t *, peers whose X-Forwarded-* count */
     const char *removals;        /* headers that a gateway is told to take out (judge.c) */
     const char *removals_and_cookie;
@@ -171,6 +172,10 @@ kc_rc_t akc_request_form(request_rec *r, const char **form, size_t *len, kc_err_
 const char *akc_request_id(akc_request_t *request, request_rec *r);
 
 /* export.c: what the client may not say, and what the backend is told */
+
+/* At start: clients may not send this header to the server, however it is spelled. guarded is
+ * there. */
+void akc_export_guard(akc_server_t *server, const char *name, apr_pool_t *pool);
 int akc_export_scrub(request_rec *r);
 /* The hook for error pages: what no log is to show is taken out of a request that was refused
  * early.

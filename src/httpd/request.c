@@ -38,12 +38,16 @@ const char *akc_request_path(const akc_request_t *request)
 
 akc_request_t *akc_request_get(request_rec *r)
 {
-    akc_server_t *server = akc_config_server(r->server);
-    request_rec *first = origin(r);
-    akc_request_t *request;
+    akc_request_t *request = ap_get_module_config(r->request_config, &auth_keycloak_module);
+    akc_server_t *server;
+    request_rec *first;
 
+    if (request) /* most often: each request comes by here a dozen times */
+        return request;
+    server = akc_config_server(r->server);
     if (!server->rp)
         return NULL;
+    first = origin(r);
     request = ap_get_module_config(first->request_config, &auth_keycloak_module);
     if (!request) {
         request = apr_pcalloc(first->pool, sizeof(*request));
