@@ -137,6 +137,7 @@ static int let_in(akc_request_t *request, const request_rec *r)
  * subrequest has its headers of one that may have a name where this one must not. */
 static int pass(akc_request_t *request, request_rec *r, kc_session_state_t state)
 {
+    akc_answers_are_for_one(request, r); /* others, with a session, get another answer */
     if (state == KC_SESSION_WEAK)
         akc_export_withdraw(request, r);
     r->user = "";
@@ -154,6 +155,7 @@ static int act(akc_request_t *request, request_rec *r)
     kind = kc_flow_is_settled(state) ? KC_FLOW_NAVIGATION : request_kind(request, r);
     switch (kc_flow_decide(state, kind)) {
     case KC_FLOW_GO:
+        akc_answers_are_for_one(request, r);
         akc_export_identity(request, r);
         akc_streams_enter(request);
         return let_in(request, r);

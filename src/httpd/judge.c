@@ -199,6 +199,7 @@ int akc_judge_is_plain(const char *uri)
 
 static int allow(akc_request_t *request, request_rec *r)
 {
+    akc_answers_are_for_nobody(request, r);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     put_identity(request, r);
     if (akc_forward_is_on(request))

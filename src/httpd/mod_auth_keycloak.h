@@ -11,6 +11,7 @@
 #include <http_protocol.h>
 #include <http_request.h>
 
+#include "core/cache_control.h"
 #include "core/conf.h"
 #include "core/demand.h"
 #include "core/env.h"
@@ -78,6 +79,7 @@ typedef struct akc_request_t {
     int has_looked;    /* state, session and err are filled */
     int has_renewed;   /* and it was seen to that its tokens are new enough */
     int has_read;      /* its body, to the end */
+    kc_cache_control_audience_t audience; /* of what is answered to it (answers.c) */
     akc_stream_t stream;
 } akc_request_t;
 
@@ -184,6 +186,23 @@ void akc_export_hide(request_rec *r);
 void akc_export_identity(akc_request_t *request, request_rec *r);
 /* Takes back what r has of it from the request that it was made for. */
 void akc_export_withdraw(akc_request_t *request, request_rec *r);
+
+/* answers.c: what is for one person stays out of shared caches */
+
+/* At start, when all modules are there. */
+void akc_answers_start(void);
+/* From now on what is answered to the request is for whoever has sent it: shared caches are told
+ * not to keep it, unless the answer itself says "public". Cheap: every request with a session comes
+ * by. */
+void akc_answers_are_for_one(akc_request_t *request, request_rec *r);
+/* No cache keeps what is answered to the request. */
+void akc_answers_are_for_nobody(akc_request_t *request, request_rec *r);
+/* Hooks: has the headers of an answer looked at; hide the request from mod_cache's quick handler,
+ * and show it again. */
+void akc_answers_watch(request_rec *r);
+int akc_answers_veil(request_rec *r, int lookup);
+int akc_answers_unveil(request_rec *r, int lookup);
+void akc_answers_register(apr_pool_t *pool);
 
 /* check_authn.c */
 int akc_check_authn_access(request_rec *r);

@@ -53,7 +53,11 @@ static void leave_body(request_rec *r)
 
 static void guard(request_rec *r)
 {
+    akc_request_t *request = akc_request_get(r);
+
     leave_body(r);
+    if (request)
+        akc_answers_are_for_nobody(request, r);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->headers_out, "Referrer-Policy", "no-referrer");
     apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");

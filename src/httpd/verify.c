@@ -57,20 +57,21 @@ static int refuse(akc_request_t *request, request_rec *r, kc_reason_t reason, co
     return akc_respond_error(request, r, &err);
 }
 
-static int let_in(request_rec *r)
+static int let_in(akc_request_t *request, request_rec *r)
 {
+    akc_answers_are_for_nobody(request, r);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     r->status = HTTP_NO_CONTENT;
     return DONE;
 }
 
-static int let_in_as(const akc_request_t *request, request_rec *r)
+static int let_in_as(akc_request_t *request, request_rec *r)
 {
     const kc_conf_t *conf = request->server->conf;
 
     apr_table_set(r->headers_out, conf->user_header, request->session.user);
     apr_table_set(r->headers_out, conf->groups_header, request->session.groups);
-    return let_in(r);
+    return let_in(request, r);
 }
 
 static int decide(akc_request_t *request, request_rec *r, request_rec *sub)
@@ -82,7 +83,7 @@ static int decide(akc_request_t *request, request_rec *r, request_rec *sub)
     if (!is_same(request, r, sub) || sub->status == HTTP_BAD_REQUEST)
         return refuse(request, r, KC_ERR_FORBIDDEN, "the path behind it is not what it says");
     if (is_open && is_public(request, sub))
-        return let_in(r);
+        return let_in(request, r);
     (void)akc_request_renewed_session(request, r);
     state = akc_request_judge(request, &demand);
     switch (kc_flow_decide(state, KC_FLOW_API)) {

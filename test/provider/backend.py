@@ -11,6 +11,7 @@ import argparse
 import json
 import socketserver
 import threading
+import urllib.parse
 
 LONGEST_LINE = 64 << 10
 LARGEST_BODY = 8 << 20
@@ -96,12 +97,15 @@ class Handler(socketserver.StreamRequestHandler):
 
     def answer(self, text, method, target=""):
         body = text.encode()
-        # /status/NNN answers with that status, so that error documents can be tried.
+        # /status/NNN answers with that status, so that error documents can be tried; a query
+        # h=NAME:+VALUE&h=... brings these header lines.
         status = target.split("/status/")[1][:3] if "/status/" in target else "200"
+        lines = urllib.parse.parse_qs(target.partition("?")[2]).get("h", [])
+        more = "".join(line.replace("\r", "").replace("\n", "") + "\r\n" for line in lines)
         self.wfile.write((f"HTTP/1.1 {status} Backend\r\nContent-Type: application/json\r\n"
                           f"X-Backend: yes\r\nSet-Cookie: backend=seen; Path=/\r\n"
-                          f"Content-Length: {len(body)}\r\n\r\n").encode())
-        if method != "HEAD":
+                          f"Content-Length: {len(body)}\r\n{more}\r\n").encode("latin-1"))
+        if method != "HEAD" and status not in ("204", "304"):
             self.wfile.write(body)
         self.wfile.flush()
 

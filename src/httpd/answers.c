@@ -1,0 +1,228 @@
+/* Answers: what is for one person stays out of shared caches, and nobody but this module sets its
+ * cookies. SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <string.h>
+#include <util_filter.h>
+
+#include "core/cache_control.h"
+#include "core/cookie.h"
+#include "core/flow.h"
+#include "mod_auth_keycloak.h"
+
+/*
+ * A filter looks at the headers once they are complete: behind mod_headers and mod_expires, before
+ * mod_cache stores anything (AP_FTYPE_CONTENT_SET + 1). Where an administrator's CACHE filter lets
+ * mod_cache store earlier, the variable that keeps it from that is there already: it is set when
+ * the request is let in, and taken back by the filter.
+ */
+
+static const char filter_name[] = "AKC_ANSWER";
+static const char cache_module[] = "mod_cache.c";
+
+/* mod_cache stores nothing for a request that has this variable, whatever CacheStorePrivate says.
+ */
+static const char no_cache_name[] = "no-cache";
+static const char no_cache[] = "1";
+
+static ap_filter_rec_t *filter_handle;
+static int has_cache; /* mod_cache is there */
+
+void akc_answers_start(void)
+{
+    has_cache = ap_find_linked_module(cache_module) != NULL;
+}
+
+/* A part of a page makes the whole what it is itself. */
+static void keep_out_of_cache(request_rec *r)
+{
+    for (; has_cache && r; r = r->main)
+        apr_table_setn(r->subprocess_env, no_cache_name, no_cache);
+}
+
+void akc_answers_are_for_one(akc_request_t *request, request_rec *r)
+{
+    if (request->audience == KC_CACHE_CONTROL_ANYBODY)
+        request->audience = KC_CACHE_CONTROL_ONE;
+    keep_out_of_cache(r);
+}
+
+void akc_answers_are_for_nobody(akc_request_t *request, request_rec *r)
+{
+    request->audience = KC_CACHE_CONTROL_NOBODY;
+    keep_out_of_cache(r);
+}
+
+/* ---------------------------------------------------------------- the filter */
+
+/* Headers that the filter looks for. */
+typedef enum { CACHE_CONTROL, CDN_CONTROL, SURROGATE_CONTROL, FIELDS } field_t;
+
+static const char *const field_names[FIELDS] = {
+    "Cache-Control", /* for all caches */
+    /* for those of a delivery network alone (RFC 9213), in place of the first */
+    "CDN-Cache-Control", "Surrogate-Control"};
+
+static field_t field_of(const char *name)
+{
+    int i;
+
+    if ((name[0] | 0x20) == 's' ? (name[1] | 0x20) != 'u' : (name[0] | 0x20) != 'c')
+        return FIELDS;
+    if ((name[1] | 0x20) == 'o') /* Content-Type, Content-Length, Connection */
+        return FIELDS;
+    for (i = 0; i < FIELDS; i++) {
+        if (strcasecmp(name, field_names[i]) == 0)
+            return (field_t)i;
+    }
+    return FIELDS;
+}
+
+/* One of the two tables that become the answer's headers, and which of the fields it has, as bits.
+ * Each request with a session comes by here: one look at each name. */
+typedef struct {
+    apr_table_t *headers;
+    unsigned int found;
+} table_t;
+
+static table_t look_at(apr_table_t *headers)
+{
+    const apr_array_header_t *entries = apr_table_elts(headers);
+    table_t table = {headers, 0};
+    int i;
+
+    for (i = 0; i < entries->nelts; i++)
+        table.found |= 1U << field_of(APR_ARRAY_IDX(entries, i, apr_table_entry_t).key);
+    return table;
+}
+
+/* All lines of a field as one; NULL: there is none. */
+static const char *line_of(request_rec *r, const table_t *table, field_t field)
+{
+    if (!(table->found & 1U << field))
+        return NULL;
+    return apr_table_getm(r->pool, table->headers, field_names[field]);
+}
+
+static void limit_line(request_rec *r, const table_t *table, field_t field, const char *line,
+                       const kc_cache_control_t *said)
+{
+    const akc_request_t *request = akc_request_get(r);
+    const char *limited = kc_cache_control_limit(line, said, request->audience, r->pool);
+
+    if (!line)
+        apr_table_addn(table->headers, field_names[field], limited);
+    else if (limited != line)
+        apr_table_setn(table->headers, field_names[field], limited);
+}
+
+static void limit_targeted(request_rec *r, const table_t *table, field_t field)
+{
+    const char *line = line_of(r, table, field);
+    kc_cache_control_t said = {0, 0, 0};
+
+    if (!line)
+        return;
+    kc_cache_control_read(line, &said);
+    limit_line(r, table, field, line, &said);
+}
+
+static void limit(request_rec *r, kc_cache_control_audience_t audience)
+{
+    const table_t usual = look_at(r->headers_out), always = look_at(r->err_headers_out);
+    const char *line, *other;
+    kc_cache_control_t said = {0, 0, 0};
+    int field;
+
+    /* what is not modified is what its first answer has said */
+    if (!((usual.found | always.found) & 1U << CACHE_CONTROL) && r->status == HTTP_NOT_MODIFIED)
+        return;
+    if (!((usual.found | always.found) & ~(1U << FIELDS))) {
+        limit_line(r, &usual, CACHE_CONTROL, NULL, &said);
+        return;
+    }
+    line = line_of(r, &usual, CACHE_CONTROL);
+    other = line_of(r, &always, CACHE_CONTROL);
+    kc_cache_control_read(line, &said);
+    kc_cache_control_read(other, &said);
+    if (audience == KC_CACHE_CONTROL_ONE && kc_cache_control_is_shared(&said)) {
+        if (has_cache && apr_table_get(r->subprocess_env, no_cache_name) == no_cache)
+            apr_table_unset(r->subprocess_env, no_cache_name);
+        return;
+    }
+    for (field = CDN_CONTROL; field < FIELDS; field++) {
+        limit_targeted(r, &usual, (field_t)field);
+        limit_targeted(r, &always, (field_t)field);
+    }
+    if (other && !line)
+        limit_line(r, &always, CACHE_CONTROL, other, &said);
+    else
+        limit_line(r, &usual, CACHE_CONTROL, line, &said);
+}
+
+static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
+{
+    const akc_request_t *request = f->ctx;
+
+    ap_remove_output_filter(f);
+    if (request->audience != KC_CACHE_CONTROL_ANYBODY)
+        limit(f->r, request->audience);
+    return ap_pass_brigade(f->next, brigade);
+}
+
+void akc_answers_watch(request_rec *r)
+{
+    akc_request_t *request = akc_request_get(r);
+
+    if (request && !r->main)
+        (void)ap_add_output_filter_handle(filter_handle, request, r, r->connection);
+}
+
+/* ---------------------------------------------------------------- before the check */
+
+/*
+ * With CacheQuickHandler on, which is the default, mod_cache answers before anybody has looked at
+ * the request. To one with Authorization it does not, nor does it store what is answered to it: so
+ * it is shown one, except for public paths, whose answers are anybody's.
+ */
+
+static const char veil[] = "none";
+
+static int is_public(const akc_server_t *server, const request_rec *r)
+{
+    return r->uri && r->unparsed_uri &&
+           kc_flow_is_public(r->uri, r->unparsed_uri, server->conf->public_paths);
+}
+
+int akc_answers_veil(request_rec *r, int lookup)
+{
+    const akc_server_t *server;
+
+    (void)lookup;
+    if (!has_cache)
+        return DECLINED;
+    server = akc_config_server(r->server);
+    if (server->rp && !apr_table_get(r->headers_in, "Authorization") && !is_public(server, r))
+        apr_table_setn(r->headers_in, "Authorization", veil);
+    return DECLINED;
+}
+
+int akc_answers_unveil(request_rec *r, int lookup)
+{
+    (void)lookup;
+    if (has_cache && apr_table_get(r->headers_in, "Authorization") == veil)
+        apr_table_unset(r->headers_in, "Authorization");
+    return DECLINED;
+}
+
+void akc_answers_register(apr_pool_t *pool)
+{
+    static const char *const cache[] = {cache_module, NULL};
+
+    (void)pool;
+    filter_handle = ap_register_output_filter(filter_name, filter, NULL, AP_FTYPE_CONTENT_SET);
+    /* behind mod_headers, which is at APR_HOOK_LAST */
+    ap_hook_insert_filter(akc_answers_watch, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_insert_error_filter(akc_answers_watch, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_quick_handler(akc_answers_veil, NULL, cache, APR_HOOK_REALLY_FIRST);
+    ap_hook_quick_handler(akc_answers_unveil, cache, NULL, APR_HOOK_FIRST);
+}
