@@ -14,8 +14,11 @@ PACKAGES_BUILD=(
     gcc libc6-dev make autoconf 'pkgconf|pkg-config' apache2-dev libapr1-dev libaprutil1-dev libssl-dev
     'libcurl4-openssl-dev|libcurl4-gnutls-dev' libjansson-dev libcjose-dev zlib1g-dev libmemcached-dev
 )
+# to fetch and compile Debian's source of APR (apr_debug.sh)
+PACKAGES_APR_DEBUG=(apt dpkg-dev gcc libc6-dev make 'pkgconf|pkg-config' libapr1-dev uuid-dev patch xz-utils bzip2 util-linux
+    diffutils)
 PACKAGES_LINT=(clang-14 clang-format-14 binutils git python3 shellcheck apache2)
-PACKAGES_UNIT=(check)
+PACKAGES_UNIT=(check "${PACKAGES_APR_DEBUG[@]}")
 PACKAGES_FUZZ=(clang-14 libclang-rt-14-dev)
 PACKAGES_T=(apache2 libapache2-mod-perl2 libwww-perl python3 python3-jwcrypto curl
     memcached openssl)

@@ -1,0 +1,119 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds an APR whose pools take each piece of memory from malloc, of the very source that Debian's
+# libapr1 is made of, so that ASan and valgrind see the bounds of what lies in a pool.
+#
+# To be sourced by bash:
+#   apr_debug_make                sets and exports APR_DEBUG, the folder to put into LD_LIBRARY_PATH
+#   apr_debug_prove PROGRAM       true when the overflow that PROGRAM (test/lib/pool_overflow.c) makes is caught
+
+apr_debug_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+apr_debug_fail() {
+    printf 'apr_debug: %s\n' "$@" >&2
+    return 1
+}
+
+# Of the package that programs are compiled with: its source's version.
+apr_debug_version() {
+    dpkg-query -W -f '${source:Version}' libapr1-dev 2>/dev/null
+}
+
+# apr_debug_sources VERSION: rows of a list of sources, of the archives that the installed package is from.
+apr_debug_sources() {
+    local version="$1" uri suite component signed row
+    apt-cache madison libapr1-dev | awk -F ' *[|] *' -v version="$version" '$2 == version { print $3 }' |
+        while read -r uri row _; do
+            suite=${row%%/*}
+            component=${row#*/}
+            signed=$(grep -lsF "${uri%/}" /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
+            if [ -n "$signed" ]; then
+                signed=$(sed -n 's/^Signed-By: *\(\/.*\)/\1/p' "$signed" | head -n 1)
+            else
+                signed=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | grep -F "${uri%/}" |
+                    sed -n 's/.*signed-by=\([^] ]*\).*/\1/p' | head -n 1)
+            fi
+            printf 'deb-src %s%s %s %s\n' "${signed:+[signed-by=$signed] }" "${uri%/}" "$suite" "$component"
+        done | sort -u
+}
+
+# apr_debug_fetch VERSION FOLDER: the sources, as apt has verified them, unpacked into FOLDER/src.
+apr_debug_fetch() {
+    local version="$1" folder="$2"
+    local -a options
+    mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial" "$folder/parts" || return 1
+    apr_debug_sources "$version" >"$folder/sources.list"
+    [ -s "$folder/sources.list" ] || apr_debug_fail \
+        "no list of apt's has libapr1-dev $version, which is installed: its source is not to be had" \
+        "    apt-get update && apt-get install libapr1-dev" || return 1
+    options=(-q -o "Dir::Etc::SourceList=$folder/sources.list" -o "Dir::Etc::SourceParts=$folder/parts"
+        -o "Dir::State::Lists=$folder/lists" -o "Dir::Cache=$folder/cache" -o "APT::Sandbox::User=")
+    (cd "$folder" && apt-get "${options[@]}" update && apt-get "${options[@]}" source --download-only "apr=$version" &&
+        dpkg-source --no-copy -x apr_*.dsc src) >"$folder/fetch.log" 2>&1 </dev/null || {
+        tail -n 20 "$folder/fetch.log" >&2
+        apr_debug_fail "the source package apr $version cannot be fetched by apt (its last lines are above)"
+    }
+}
+
+# apr_debug_compile FOLDER PREFIX: the library, with the layout that the installed header describes.
+apr_debug_compile() {
+    local folder="$1" prefix="$2" header
+    header=$(pkg-config --variable=includedir apr-1)/apr.h
+    mkdir -p "$folder/build" || return 1
+    (cd "$folder/build" && ../src/configure --prefix="$prefix" --enable-pool-debug=yes --enable-nonportable-atomics \
+        --enable-allocator-uses-mmap --disable-static CFLAGS='-O1 -g -fno-omit-frame-pointer' &&
+        make -j"$(nproc)") >"$folder/build.log" 2>&1 </dev/null || {
+        tail -n 30 "$folder/build.log" >&2
+        apr_debug_fail "APR does not compile (its last lines are above)" || return 1
+    }
+    cmp -s "$folder/build/include/apr.h" "$header" || {
+        diff "$folder/build/include/apr.h" "$header" >&2
+        apr_debug_fail "what was compiled has another binary interface than $header (the difference is above)" || return 1
+    }
+    (cd "$folder/build" && make install) >>"$folder/build.log" 2>&1 </dev/null ||
+        apr_debug_fail "APR cannot be installed: $folder/build.log"
+}
+
+apr_debug_build() {
+    local version="$1" target="$2" folder status
+    . "$apr_debug_root/test/lib/packages.sh"
+    packages_need "an APR with checked pools" "${PACKAGES_APR_DEBUG[@]}"
+    folder=$(mktemp -d "${TMPDIR:-/tmp}/apr-debug.XXXXXX") || return 1
+    echo "apr_debug: building APR $version with checked pools, once" >&2
+    apr_debug_fetch "$version" "$folder" && apr_debug_compile "$folder" "$target.new" &&
+        rm -rf "$target" && mv "$target.new" "$target"
+    status=$?
+    rm -rf "$folder" "$target.new"
+    return "$status"
+}
+
+apr_debug_make() {
+    local version target status=0
+    version=$(apr_debug_version)
+    [ -n "$version" ] || apr_debug_fail "libapr1-dev is not installed: apt-get install libapr1-dev" || return 1
+    target=$apr_debug_root/.cache/apr-debug-$version
+    mkdir -p "$apr_debug_root/.cache" || return 1
+    if [ ! -e "$target/lib/libapr-1.so.0" ]; then
+        # parts of check may run at the same time
+        exec 8>"$apr_debug_root/.cache/apr-debug.lock" || return 1
+        flock 8 || return 1
+        [ -e "$target/lib/libapr-1.so.0" ] || apr_debug_build "$version" "$target" 8>&- || status=1
+        exec 8>&-
+        [ "$status" -eq 0 ] || return 1
+    fi
+    export APR_DEBUG=$target/lib
+}
+
+apr_debug_prove() {
+    local said
+    said=$(LD_LIBRARY_PATH=$APR_DEBUG "$1" 2>&1) && {
+        echo "not ok a write behind a pool's memory is not seen: $said"
+        return 1
+    }
+    [[ $said == *heap-buffer-overflow* ]] || {
+        echo "not ok the program that writes behind a pool's memory ended otherwise:"
+        printf '%s\n' "$said" | sed 's/^/    /'
+        return 1
+    }
+    echo "ok a write behind a pool's memory is seen"
+}
