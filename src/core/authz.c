@@ -315,17 +315,42 @@ static int is_array_met(const kc_authz_rule_t *rule, const kc_json_t *array, apr
     return is_each;
 }
 
-static int is_claim_met(const kc_authz_rule_t *rule, const kc_session_t *session, apr_pool_t *pool)
+/* 1 when the path leads to or into the claim. */
+static int is_path_into(const char *path, const char *claim)
 {
-    const kc_json_t *value = kc_json_path(find_claims(session, pool), rule->words[0]);
+    size_t len = strlen(claim);
 
+    return !strncmp(path, claim, len) && (!path[len] || path[len] == '.');
+}
+
+/* What is absent is not there, unless it would be elsewhere. */
+static kc_authz_answer_t judge_absence(const kc_authz_rule_t *rule, const kc_session_t *session)
+{
+    const char *path = rule->words[0];
+    const char *groups = session->rp ? session->rp->conf->groups_claim : NULL;
+
+    if (is_path_into(path, "realm_access") || is_path_into(path, "resource_access") ||
+        (groups && (session->unknown & KC_UNKNOWN_GROUPS) && is_path_into(path, groups)))
+        return KC_AUTHZ_UNKNOWN;
+    return KC_AUTHZ_UNMET;
+}
+
+static kc_authz_answer_t ask_claim(const kc_authz_rule_t *rule, const kc_session_t *session,
+                                   apr_pool_t *pool)
+{
+    const kc_json_t *claims = find_claims(session, pool);
+    const kc_json_t *value = kc_json_path(claims, rule->words[0]);
+    int is_met;
+
+    if (!claims)
+        return KC_AUTHZ_UNKNOWN;
     if (!value || kc_json_type(value) == KC_JSON_NULL)
-        return 0;
+        return judge_absence(rule, session);
     if (rule->relation == RELATION_EXISTS)
-        return 1;
-    if (kc_json_type(value) == KC_JSON_ARRAY)
-        return is_array_met(rule, value, pool);
-    return is_scalar_met(rule, value, pool);
+        return KC_AUTHZ_MET;
+    is_met = kc_json_type(value) == KC_JSON_ARRAY ? is_array_met(rule, value, pool)
+                                                  : is_scalar_met(rule, value, pool);
+    return is_met ? KC_AUTHZ_MET : KC_AUTHZ_UNMET;
 }
 
 static int is_wanted(const kc_authz_rule_t *rule, kc_bytes_t name)
@@ -351,18 +376,32 @@ static int is_listed(const kc_authz_rule_t *rule, const kc_session_list_t *list)
     return 0;
 }
 
-int kc_authz_is_met(const kc_authz_rule_t *rule, const kc_session_t *session, apr_pool_t *pool)
+static kc_authz_answer_t ask_list(const kc_authz_rule_t *rule, const kc_session_list_t *list,
+                                  unsigned int unknown)
+{
+    if (is_listed(rule, list))
+        return KC_AUTHZ_MET;
+    return unknown ? KC_AUTHZ_UNKNOWN : KC_AUTHZ_UNMET;
+}
+
+kc_authz_answer_t kc_authz_ask(const kc_authz_rule_t *rule, const kc_session_t *session,
+                               apr_pool_t *pool)
 {
     switch (rule->kind) {
     case KC_AUTHZ_REALM_ROLE:
-        return is_listed(rule, &session->realm_roles);
+        return ask_list(rule, &session->realm_roles, session->unknown & KC_UNKNOWN_REALM_ROLES);
     case KC_AUTHZ_CLIENT_ROLE:
-        return is_listed(rule, &session->client_roles);
+        return ask_list(rule, &session->client_roles, session->unknown & KC_UNKNOWN_CLIENT_ROLES);
     case KC_AUTHZ_GROUP:
-        return is_listed(rule, &session->group_list);
+        return ask_list(rule, &session->group_list, session->unknown & KC_UNKNOWN_GROUPS);
     case KC_AUTHZ_CLAIM:
-        return is_claim_met(rule, session, pool);
+        return ask_claim(rule, session, pool);
     default:
-        return 0;
+        return KC_AUTHZ_UNKNOWN;
     }
+}
+
+int kc_authz_is_met(const kc_authz_rule_t *rule, const kc_session_t *session, apr_pool_t *pool)
+{
+    return kc_authz_ask(rule, session, pool) == KC_AUTHZ_MET;
 }

@@ -250,6 +250,14 @@ static int64_t integer(const kc_json_t *claims, const char *name)
     return number;
 }
 
+/* Roles are an access token's; an ID token tells of those alone that it has. */
+static const kc_json_t *access_claims(const kc_jose_token_t *token)
+{
+    const char *typ = kc_json_member_string(token->claims, "typ");
+
+    return typ && !strcmp(typ, "ID") ? NULL : token->claims;
+}
+
 /* A mark lies in the store for KeycloakSessionMax; no token may outlive one that has ended it. */
 static kc_rc_t describe(const visit_t *visit, const kc_jose_token_t *token, kc_session_t *session,
                         kc_err_t *err)
@@ -258,13 +266,16 @@ static kc_rc_t describe(const visit_t *visit, const kc_jose_token_t *token, kc_s
     kc_identity_t identity;
     const char *acr = kc_json_member_string(token->claims, "acr");
     int dropped = 0;
-    kc_rc_t rc =
-        kc_claims_identity(conf, token->claims, NULL, visit->pool, &identity, &dropped, err);
+    kc_rc_t rc = kc_claims_identity(conf, token->claims, access_claims(token), visit->pool,
+                                    &identity, &dropped, err);
 
     memset(session, 0, sizeof(*session));
     if (rc != KC_OK)
         return rc;
     kc_grant_name(&identity, visit->pool, session);
+    kc_unknown_report(visit->rp, identity.sub, identity.unknown,
+                      "the bearer token does not tell them, or too many, or some that are no names",
+                      visit->pool);
     session->acr = acr ? acr : "";
     session->auth_time = integer(token->claims, "auth_time");
     session->created = integer(token->claims, "iat");

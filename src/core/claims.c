@@ -341,6 +341,7 @@ typedef struct {
     const kc_json_t *claims;
     apr_pool_t *pool;
     int dropped;
+    unsigned int unknown;
 } maker_t;
 
 static const char *user_text(const kc_json_t *value, apr_pool_t *pool)
@@ -401,6 +402,13 @@ static const char *own_text(maker_t *maker, const char *name, int is_for_header)
     return "";
 }
 
+/* A list has lost something. */
+static void cut(maker_t *maker, unsigned int list)
+{
+    maker->dropped++;
+    maker->unknown |= list;
+}
+
 static const char *group_name(const char *text)
 {
     return text && *text == '/' ? text + 1 : text;
@@ -412,7 +420,7 @@ static void push_group(maker_t *maker, const kc_json_t *value, apr_array_header_
 
     if (!name || !*name || strchr(name, ',') || !is_header_text(name) ||
         list->nelts >= KC_CLAIMS_LIST_MAX) {
-        maker->dropped++;
+        cut(maker, KC_UNKNOWN_GROUPS);
         return;
     }
     APR_ARRAY_PUSH(list, const char *) = apr_pstrdup(maker->pool, name);
@@ -424,6 +432,8 @@ static apr_array_header_t *make_groups(maker_t *maker)
     const kc_json_t *value = find_claim(maker->claims, maker->conf->groups_claim);
     size_t i;
 
+    if (!value)
+        maker->unknown |= KC_UNKNOWN_GROUPS;
     if (value && kc_json_type(value) != KC_JSON_ARRAY)
         push_group(maker, value, list);
     else
@@ -444,20 +454,28 @@ static const char *join(maker_t *maker, const apr_array_header_t *list)
     return "";
 }
 
-/* Puts the roles of an object such as realm_access at the end of list, each behind prefix. */
-static void push_roles(maker_t *maker, const kc_json_t *access, const char *prefix,
-                       apr_array_header_t *list)
+typedef struct {
+    maker_t *maker;
+    unsigned int bit; /* of unknown.h */
+    apr_array_header_t *list;
+} roles_t;
+
+/* Puts the roles of an object such as realm_access at the end of the list, each behind prefix. */
+static void push_roles(const roles_t *to, const kc_json_t *access, const char *prefix)
 {
     const kc_json_t *roles = kc_json_member(access, "roles");
     size_t i;
 
+    if (kc_json_type(roles) != KC_JSON_ARRAY)
+        to->maker->unknown |= to->bit;
     for (i = 0; kc_json_type(roles) == KC_JSON_ARRAY && i < kc_json_size(roles); i++) {
         const char *role = kc_json_string(kc_json_at(roles, i));
 
-        if (!role || !*role || has_control(role) || list->nelts >= KC_CLAIMS_LIST_MAX)
-            maker->dropped++;
+        if (!role || !*role || has_control(role) || to->list->nelts >= KC_CLAIMS_LIST_MAX)
+            cut(to->maker, to->bit);
         else
-            APR_ARRAY_PUSH(list, const char *) = apr_pstrcat(maker->pool, prefix, role, NULL);
+            APR_ARRAY_PUSH(to->list, const char *) =
+                apr_pstrcat(to->maker->pool, prefix, role, NULL);
     }
 }
 
@@ -469,34 +487,39 @@ static const kc_json_t *role_source(const maker_t *maker, const kc_json_t *acces
     return value ? value : kc_json_member(maker->claims, name);
 }
 
-typedef struct {
-    maker_t *maker;
-    apr_array_header_t *list;
-} client_roles_t;
-
 static void push_client_roles(void *context, const char *client, const kc_json_t *value)
 {
-    client_roles_t *roles = context;
-    const char *prefix = apr_pstrcat(roles->maker->pool, client, ":", NULL);
+    const roles_t *to = context;
 
     if (!*client || has_control(client))
-        roles->maker->dropped++;
+        cut(to->maker, to->bit);
     else
-        push_roles(roles->maker, value, prefix, roles->list);
+        push_roles(to, value, apr_pstrcat(to->maker->pool, client, ":", NULL));
+}
+
+/* A token that tells of roles of one kind has all of them; who has none of the other, has none. */
+static int tells_roles(const kc_json_t *access)
+{
+    return kc_json_member(access, "realm_access") || kc_json_member(access, "resource_access");
 }
 
 static void make_roles(maker_t *maker, const kc_json_t *access, kc_identity_t *out)
 {
+    const kc_json_t *realm = role_source(maker, access, "realm_access");
     const kc_json_t *clients = role_source(maker, access, "resource_access");
-    client_roles_t roles;
+    roles_t of_realm = {maker, KC_UNKNOWN_REALM_ROLES, NULL};
+    roles_t of_clients = {maker, KC_UNKNOWN_CLIENT_ROLES, NULL};
 
-    out->realm_role_list = apr_array_make(maker->pool, 8, sizeof(const char *));
-    out->client_role_list = apr_array_make(maker->pool, 8, sizeof(const char *));
-    push_roles(maker, role_source(maker, access, "realm_access"), "", out->realm_role_list);
-    roles.maker = maker;
-    roles.list = out->client_role_list;
+    of_realm.list = out->realm_role_list = apr_array_make(maker->pool, 8, sizeof(const char *));
+    of_clients.list = out->client_role_list = apr_array_make(maker->pool, 8, sizeof(const char *));
+    if (realm)
+        push_roles(&of_realm, realm, "");
+    else if (!tells_roles(access))
+        maker->unknown |= KC_UNKNOWN_REALM_ROLES;
     if (kc_json_type(clients) == KC_JSON_OBJECT)
-        kc_json_each(clients, push_client_roles, &roles);
+        kc_json_each(clients, push_client_roles, &of_clients);
+    else if (clients || !tells_roles(access))
+        maker->unknown |= KC_UNKNOWN_CLIENT_ROLES;
 }
 
 /* An array's elements for a header; those that would look like several, or like others, are left
@@ -549,7 +572,7 @@ static apr_array_header_t *make_headers(maker_t *maker)
 kc_rc_t kc_claims_identity(const kc_conf_t *conf, const kc_json_t *claims, const kc_json_t *access,
                            apr_pool_t *pool, kc_identity_t *out, int *dropped, kc_err_t *err)
 {
-    maker_t maker = {conf, claims, pool, 0};
+    maker_t maker = {conf, claims, pool, 0, 0};
     kc_rc_t rc;
 
     memset(out, 0, sizeof(*out));
@@ -566,6 +589,7 @@ kc_rc_t kc_claims_identity(const kc_conf_t *conf, const kc_json_t *claims, const
     out->groups = join(&maker, out->group_list);
     make_roles(&maker, access, out);
     out->header_list = make_headers(&maker);
+    out->unknown = maker.unknown;
     *dropped = maker.dropped;
     return KC_OK;
 }

@@ -11,6 +11,7 @@
 #include "err.h"
 #include "jose.h"
 #include "json.h"
+#include "unknown.h"
 
 enum {
     KC_CLAIMS_TEXT_MAX = 255 /* bytes of sub, sid and the user's name */,
@@ -62,7 +63,8 @@ typedef struct kc_identity_t {
     apr_array_header_t
         *client_role_list; /* const char *, "client:role" (resource_access.CLIENT.roles) */
     apr_array_header_t
-        *header_list; /* const char *, one for each of conf->headers, "" when absent */
+        *header_list;     /* const char *, one for each of conf->headers, "" when absent */
+    unsigned int unknown; /* lists that are cut, or that no token tells (unknown.h) */
 } kc_identity_t;
 
 /* 1 when a claim that conf wants (user, groups unless an empty list is there, headers,
@@ -75,7 +77,9 @@ int kc_claims_is_incomplete(const kc_conf_t *conf, const kc_json_t *claims);
  * KC_ERR_EMAIL_UNVERIFIED (user_claim is email, verified_email on, email_verified not true). Groups
  * with a comma or control character, header claims with control characters, or headers over
  * KC_CLAIMS_HEADER_MAX are left out; so are texts with a space at an end, which recipients would
- * trim; *dropped counts them (for one log line). The claim of a header may be a scalar or an array
+ * trim; *dropped counts them (for one log line). A list of which something was left out is unknown,
+ * as are groups without their claim, and roles of which neither claims nor access tell: one that
+ * has realm roles or client roles tells of both. The claim of a header may be a scalar or an array
  * of scalars (joined by commas, elements with a comma left out). */
 kc_rc_t kc_claims_identity(const kc_conf_t *conf, const kc_json_t *claims, const kc_json_t *access,
                            apr_pool_t *pool, kc_identity_t *out, int *dropped, kc_err_t *err);

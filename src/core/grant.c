@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "grant.h"
 
+#include <apr_strings.h>
 #include <string.h>
 
 #include "claims_merge.h"
@@ -35,27 +36,51 @@ kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err)
     return rc;
 }
 
-/* The access token's claims, for the roles that Keycloak puts only there; NULL when it is opaque or
- * does not verify as a token of this issuer and person. */
-static const kc_json_t *access_claims(const kc_grant_t *grant)
+/* 1 when it is of this issuer and person. */
+static int is_theirs(const kc_grant_t *grant, const kc_json_t *claims)
+{
+    const char *issuer = kc_json_member_string(claims, "iss");
+    const char *owner = kc_json_member_string(claims, "sub");
+    const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
+
+    return issuer && !strcmp(issuer, grant->rp->conf->issuer) && owner && !strcmp(owner, sub);
+}
+
+/* The access token's claims, for the roles that Keycloak puts only there; NULL, and why, when it is
+ * opaque or does not verify as a token of this issuer and person. */
+static const kc_json_t *access_claims(const kc_grant_t *grant, kc_err_t *why)
 {
     const char *compact = grant->tokens.access_token;
-    const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
-    const char *issuer, *owner;
     const kc_jose_key_t *key;
     kc_jose_token_t token;
 
-    if (kc_jose_parse(compact, strlen(compact), grant->pool, &token, NULL) != KC_OK ||
-        !kc_conf_is_allowed(grant->rp->conf, token.alg) ||
-        kc_jwks_select(grant->snapshot->keys, token.alg, token.kid, &key, NULL) != KC_OK ||
-        kc_jose_verify(&token, key, NULL) != KC_OK)
+    if (kc_jose_parse(compact, strlen(compact), grant->pool, &token, why) != KC_OK)
         return NULL;
-    issuer = kc_json_member_string(token.claims, "iss");
-    owner = kc_json_member_string(token.claims, "sub");
-    if (!issuer || strcmp(issuer, grant->rp->conf->issuer) != 0 || !owner ||
-        strcmp(owner, sub) != 0)
+    if (!kc_conf_is_allowed(grant->rp->conf, token.alg)) {
+        (void)KC_FAIL(why, KC_REFUSED, KC_ERR_TOKEN_ALG, "alg '%.20s' is not allowed", token.alg);
         return NULL;
-    return token.claims;
+    }
+    if (kc_jwks_select(grant->snapshot->keys, token.alg, token.kid, &key, why) != KC_OK ||
+        kc_jose_verify(&token, key, why) != KC_OK)
+        return NULL;
+    if (is_theirs(grant, token.claims))
+        return token.claims;
+    (void)KC_FAIL(why, KC_REFUSED, KC_ERR_TOKEN_SUBJECT,
+                  "its iss or sub is absent or another one (a lightweight token?)");
+    return NULL;
+}
+
+/* What the log is told of the lists that are not all known. */
+static const char *explain(const kc_grant_t *grant, unsigned int unknown, const kc_err_t *why)
+{
+    if (unknown == KC_UNKNOWN_GROUPS)
+        return apr_psprintf(grant->pool,
+                            "the claim %.100s is absent, or some of it cannot be a header value",
+                            grant->rp->conf->groups_claim);
+    if (why->reason == KC_ERR_NONE)
+        return "the access token does not tell them (a lightweight token?), or too many, or some "
+               "that are no names";
+    return apr_psprintf(grant->pool, "the access token cannot be used: %s", why->detail);
 }
 
 static kc_rc_t add_userinfo(kc_grant_t *grant, kc_err_t *err)
@@ -137,19 +162,35 @@ void kc_grant_name(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t
     session->group_list = kc_session_list_make(identity->group_list, pool);
     session->realm_roles = kc_session_list_make(identity->realm_role_list, pool);
     session->client_roles = kc_session_list_make(identity->client_role_list, pool);
+    session->unknown = identity->unknown;
+}
+
+/* Who was asked for all claims, and does not have it, has none; and userinfo was asked where they
+ * have been merged. */
+static void settle_groups(const kc_grant_t *grant, kc_identity_t *identity)
+{
+    const kc_json_t *groups = kc_json_path(grant->claims, grant->rp->conf->groups_claim);
+
+    if (grant->claims != grant->id_token.claims &&
+        (!groups || kc_json_type(groups) == KC_JSON_NULL))
+        identity->unknown &= ~(unsigned int)KC_UNKNOWN_GROUPS;
 }
 
 kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *err)
 {
     kc_identity_t identity;
+    kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
     kc_rc_t rc = add_userinfo(grant, err);
 
     memset(session, 0, sizeof(*session));
     if (rc == KC_OK)
-        rc = kc_claims_identity(grant->rp->conf, grant->claims, access_claims(grant), grant->pool,
-                                &identity, &grant->dropped, err);
+        rc = kc_claims_identity(grant->rp->conf, grant->claims, access_claims(grant, &why),
+                                grant->pool, &identity, &grant->dropped, err);
     if (rc != KC_OK)
         return rc;
+    settle_groups(grant, &identity);
+    kc_unknown_report(grant->rp, identity.sub, identity.unknown,
+                      explain(grant, identity.unknown, &why), grant->pool);
     kc_grant_name(&identity, grant->pool, session);
     session->auth_time = integer(grant->id_token.claims, "auth_time");
     session->acr = kc_json_member_string(grant->id_token.claims, "acr");

@@ -33,6 +33,7 @@ typedef struct kc_rp_t {
     unsigned char bearer_scope[KC_CACHE_SCOPE_SIZE]; /* of bearer tokens there */
     char pause[KC_STORE_KEY_LEN + 1]; /* in the host's store: no session is renewed for now */
     int keeps_claims;                 /* some Require keycloak-claim may ask for them */
+    int asks_negated;                 /* some Require excludes by roles, groups or claims */
     kc_rp_names_t names[2];           /* [0] http, [1] https */
     const char *callback_path;        /* path of the redirect URI */
     kc_env_t *env;

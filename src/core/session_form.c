@@ -13,7 +13,8 @@
  * headers, group_list, realm_roles, client_roles, and the tail, which may be an ID token with its
  * NUL, and claims. Each length counts a closing NUL (a list: of each of its texts), so that a
  * request uses the texts where they lie. With FLAG_GROUPS_ONCE group_list has no bytes: it is the
- * text groups, with commas. Version 4 had no flags.
+ * text groups, with commas. Behind that flag stand those of unknown.h. Version 4 had no flags: it
+ * does not tell what is unknown.
  */
 
 enum {
@@ -23,7 +24,8 @@ enum {
     VERSION_BEFORE = 4,
     FLAGS_AT = 3,
     FLAG_GROUPS_ONCE = 1,
-    FLAGS_ALL = FLAG_GROUPS_ONCE,
+    UNKNOWN_SHIFT = 1,
+    FLAGS_ALL = FLAG_GROUPS_ONCE | KC_UNKNOWN_ALL << UNKNOWN_SHIFT,
     TIMES_AT = 0, /* from here on behind the flags, which version 4 did not have */
     LENGTHS_AT = TIMES_AT + 4 * TIMES,
     TAIL_LENGTH_AT = LENGTHS_AT + 2 * (TEXTS + LISTS),
@@ -105,7 +107,7 @@ static tail_t tail_kind(const kc_session_t *session)
 kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *out,
                               kc_err_t *err)
 {
-    uint8_t flags = 0;
+    uint8_t flags = (uint8_t)((session->unknown & KC_UNKNOWN_ALL) << UNKNOWN_SHIFT);
     const kc_bytes_t parts[TEXTS + LISTS] = {
         text_part(session->sub),          text_part(session->sid),
         text_part(session->user),         text_part(session->email),
@@ -239,7 +241,7 @@ static int read_tail(int kind, kc_bytes_t tail, kc_session_t *out)
 /* Where the head behind the flags begins; 0 when it is too short or of a form that nobody reads. */
 static size_t read_flags(kc_bytes_t compact, uint8_t *flags)
 {
-    *flags = 0;
+    *flags = KC_UNKNOWN_ALL << UNKNOWN_SHIFT;
     if (compact.len < FLAGS_AT + 1 + HEAD_SIZE)
         return 0;
     if (compact.data[0] == VERSION_BEFORE)
@@ -259,6 +261,7 @@ kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *er
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_FORMAT, "session of format %d",
                        compact.len ? compact.data[0] : -1);
     out->slot = compact.data[2];
+    out->unknown = (unsigned int)flags >> UNKNOWN_SHIFT;
     out->created = u32_at(head + TIMES_AT);
     out->expires = u32_at(head + TIMES_AT + 4);
     out->token_expires = u32_at(head + TIMES_AT + 8);

@@ -10,6 +10,7 @@
 #include "err.h"
 #include "rp.h"
 #include "session_list.h"
+#include "unknown.h"
 
 enum {
     KC_SESSION_FORM_VERSION =
@@ -46,6 +47,7 @@ typedef struct kc_session_t {
     kc_session_list_t client_roles;
     kc_bytes_t packed;    /* tokens and claims as pack.h has them: what the store keeps */
     kc_bytes_t claims;    /* JSON text of the claims: what a view has in their place, if anything */
+    unsigned int unknown; /* lists that are not all there (unknown.h) */
     const char *id_token; /* in compact form, of a view that is to have it; NULL: none */
     /* Where it was found, and the rest of one that a view was made of; not part of the form. */
     const kc_rp_t *rp;

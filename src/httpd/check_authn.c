@@ -21,6 +21,11 @@ static int is_public(const akc_request_t *request, request_rec *r)
            kc_flow_is_public(r->uri, r->unparsed_uri, request->server->conf->public_paths);
 }
 
+int akc_check_authn_is_open(const akc_request_t *request, request_rec *r)
+{
+    return akc_endpoints_is_ours(request->server, r) || is_public(request, r);
+}
+
 /* Our own addresses and public paths need no user; mod_authz_core has found that only one is
  * missing when this is asked. */
 int akc_check_authn_access(request_rec *r)
@@ -29,7 +34,7 @@ int akc_check_authn_access(request_rec *r)
 
     if (!request)
         return DECLINED;
-    return akc_endpoints_is_ours(request->server, r) || is_public(request, r) ? OK : DECLINED;
+    return akc_check_authn_is_open(request, r) ? OK : DECLINED;
 }
 
 int akc_check_authn_has_decided(const akc_request_t *request, request_rec *r)

@@ -327,6 +327,8 @@ static kc_rc_t start_server(akc_server_t *config, kept_t *kept, const shared_t *
         rc = kc_rp_create(config->conf, keys, pool, &config->rp, err);
     if (rc == KC_OK)
         config->rp->keeps_claims = akc_require_asks_claims();
+    if (rc == KC_OK)
+        config->rp->asks_negated = akc_require_asks_negated();
     config->env.host = shared->store;
     config->env.sessions = shared->store;
     config->env.cache = shared->cache;

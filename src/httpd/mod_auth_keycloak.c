@@ -24,6 +24,7 @@ static void register_hooks(apr_pool_t *pool)
      * path needs a sign-in depends on the path, so httpd must ask again after each redirect. */
     ap_hook_check_access_ex(akc_check_authn_access, NULL, NULL, APR_HOOK_REALLY_LAST,
                             AP_AUTH_INTERNAL_PER_URI);
+    ap_hook_force_authn(akc_require_force, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_authn(akc_check_authn_user, NULL, NULL, APR_HOOK_MIDDLE,
                         AP_AUTH_INTERNAL_PER_URI);
     ap_hook_note_auth_failure(akc_check_authn_note, NULL, NULL, APR_HOOK_FIRST);

@@ -62,12 +62,14 @@ typedef struct akc_stream_t {
  * the one of the request that the client made. */
 typedef struct akc_request_t {
     akc_server_t *server;
-    request_rec *first;        /* the request that the client made */
-    const char *cookies;       /* the Cookie header as the client sent it */
-    const char *authorization; /* the same of Authorization, where that matters; else NULL */
-    const char *query;         /* of a callback; taken out of the request so that no log shows it */
-    const char *id;            /* for the log and the error page; NULL until asked for */
-    kc_login_client_t client;  /* public_url is NULL until it was asked for */
+    request_rec *first;         /* the request that the client made */
+    const request_rec *unasked; /* a Require that excludes was met by nobody so far */
+    const request_rec *doubted; /* one excludes by what is not known of this person */
+    const char *cookies;        /* the Cookie header as the client sent it */
+    const char *authorization;  /* the same of Authorization, where that matters; else NULL */
+    const char *query;        /* of a callback; taken out of the request so that no log shows it */
+    const char *id;           /* for the log and the error page; NULL until asked for */
+    kc_login_client_t client; /* public_url is NULL until it was asked for */
     kc_session_state_t state;
     kc_session_t session;
     kc_err_t err;      /* why there is no session */
@@ -207,6 +209,8 @@ void akc_answers_register(apr_pool_t *pool);
 /* check_authn.c */
 int akc_check_authn_access(request_rec *r);
 int akc_check_authn_user(request_rec *r);
+/* 1 where nobody is asked: our own addresses and public paths. */
+int akc_check_authn_is_open(const akc_request_t *request, request_rec *r);
 /* 1 when this request is let in by our check, which was asked who it is of: with a session, by
  * KeycloakPublicPath or by KeycloakUnauth pass. 0 where httpd has let it in without asking. */
 int akc_check_authn_has_decided(const akc_request_t *request, request_rec *r);
@@ -309,6 +313,10 @@ int akc_logout_frontchannel(akc_request_t *request, request_rec *r);
 void akc_require_register(apr_pool_t *pool);
 /* 1 when the configuration has a Require keycloak-claim. */
 int akc_require_asks_claims(void);
+/* 1 when it has one that excludes, by Require not or in <RequireNone>. */
+int akc_require_asks_negated(void);
+/* The hook that has somebody asked where only lines that exclude depend on who it is. */
+int akc_require_force(request_rec *r);
 
 /* respond.c: redirects, pages and JSON. Each writes the whole response and returns DONE. */
 int akc_respond_redirect(request_rec *r, int status, const kc_login_answer_t *answer);

@@ -2,9 +2,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <mod_auth.h>
+#include <string.h>
 
 #include "core/authz.h"
 #include "mod_auth_keycloak.h"
+
+APLOG_USE_MODULE(auth_keycloak);
 
 static const char *name_of(kc_authz_kind_t kind)
 {
@@ -14,31 +17,126 @@ static const char *name_of(kc_authz_kind_t kind)
     return names[kind];
 }
 
+/* What becomes of an answer that nobody knows. */
+typedef enum {
+    TAKEN_FOR_NO,  /* it would let somebody in */
+    TAKEN_FOR_YES, /* it would keep somebody out */
+    TAKEN_FOR_NEITHER
+} doubt_t;
+
+typedef struct line_t {
+    const kc_authz_rule_t *rule;
+    doubt_t doubt;
+} line_t;
+
+/* Set while the configuration is read. A .htaccess may ask later; then the store has the claims. */
+static int has_claim_rule, has_negated_rule;
+
+int akc_require_asks_claims(void)
+{
+    return has_claim_rule;
+}
+
+int akc_require_asks_negated(void)
+{
+    return has_negated_rule;
+}
+
+static int is_not(cmd_parms *cmd)
+{
+    const char *arguments = cmd->directive->args;
+
+    return strcasecmp(cmd->directive->directive, "Require") == 0 &&
+           strcasecmp(ap_getword_conf(cmd->temp_pool, &arguments), "not") == 0;
+}
+
+/* httpd negates what a provider says, and so turns "not known" into "not so". How often a line is
+ * negated tells which answer is the careful one: by Require not, and by each <RequireNone> around
+ * it. An alias may be used either way. */
+static doubt_t doubt_of(cmd_parms *cmd)
+{
+    const ap_directive_t *node;
+    int negations = is_not(cmd);
+
+    for (node = cmd->directive; node; node = node->parent) {
+        if (strcasecmp(node->directive, "<AuthzProviderAlias") == 0)
+            return TAKEN_FOR_NEITHER;
+        negations += strcasecmp(node->directive, "<RequireNone") == 0;
+    }
+    return negations % 2 ? TAKEN_FOR_YES : TAKEN_FOR_NO;
+}
+
 static const char *parse(kc_authz_kind_t kind, cmd_parms *cmd, const char *line, const void **rule)
 {
     const char **words = apr_pcalloc(cmd->temp_pool, (strlen(line) / 2 + 2) * sizeof(*words));
-    const kc_authz_rule_t *parsed;
+    line_t *parsed = apr_pcalloc(cmd->pool, sizeof(*parsed));
     kc_err_t err;
     int count = 0;
 
     while (*line)
         words[count++] = ap_getword_conf(cmd->pool, &line);
-    if (kc_authz_parse(kind, count, words, cmd->pool, &parsed, &err) != KC_OK)
+    if (kc_authz_parse(kind, count, words, cmd->pool, &parsed->rule, &err) != KC_OK)
         return apr_pstrcat(cmd->pool, "Require ", name_of(kind), " ", err.detail, NULL);
+    parsed->doubt = doubt_of(cmd);
+    has_negated_rule |= parsed->doubt != TAKEN_FOR_NO;
     *rule = parsed;
     return NULL;
 }
 
-static authz_status check(request_rec *r, const char *line, const void *rule)
+/* A name that is none of ours, and has no roles here; nobody at all has none either. */
+static kc_authz_answer_t ask_stranger(const request_rec *r)
+{
+    return *r->user ? KC_AUTHZ_UNKNOWN : KC_AUTHZ_UNMET;
+}
+
+static authz_status settle(request_rec *r, akc_request_t *request, const line_t *line)
+{
+    if (line->doubt == TAKEN_FOR_NO)
+        return AUTHZ_DENIED;
+    if (request)
+        request->doubted = r;
+    if (line->doubt == TAKEN_FOR_YES)
+        return AUTHZ_GRANTED;
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                  "%s: an alias of a Require keycloak-... asks about what is not known of %s; "
+                  "write it without <AuthzProviderAlias>",
+                  kc_err_row(KC_ERR_ROLES_UNKNOWN)->tag, ap_escape_logitem(r->pool, r->user));
+    return AUTHZ_GENERAL_ERROR;
+}
+
+/* Nobody has been asked yet. Negated, that nobody is there would be a yes to everybody, and httpd
+ * may find nothing else that asks: see akc_require_force. */
+static authz_status wait_for_user(request_rec *r, akc_request_t *request, const line_t *line)
+{
+    if (request && line->doubt != TAKEN_FOR_NO)
+        request->unasked = r;
+    return AUTHZ_DENIED_NO_USER;
+}
+
+static authz_status check(request_rec *r, const char *text, const void *parsed)
 {
     akc_request_t *request = akc_request_get(r);
+    const line_t *line = parsed;
+    kc_authz_answer_t answer;
 
-    (void)line;
+    (void)text;
     if (!r->user)
-        return AUTHZ_DENIED_NO_USER;
+        return wait_for_user(r, request, line);
     if (!request || !akc_request_is_signed_in(request, r))
-        return AUTHZ_DENIED;
-    return kc_authz_is_met(rule, &request->session, r->pool) ? AUTHZ_GRANTED : AUTHZ_DENIED;
+        answer = ask_stranger(r);
+    else
+        answer = kc_authz_ask(line->rule, &request->session, r->pool);
+    if (answer == KC_AUTHZ_UNKNOWN)
+        return settle(r, request, line);
+    return answer == KC_AUTHZ_MET ? AUTHZ_GRANTED : AUTHZ_DENIED;
+}
+
+/* Called where httpd would let a request in without asking who it is. */
+int akc_require_force(request_rec *r)
+{
+    const akc_request_t *request = akc_request_get(r);
+
+    return request && request->unasked == r && !akc_check_authn_is_open(request, r) ? OK : DECLINED;
 }
 
 static const char *parse_realm_role(cmd_parms *cmd, const char *line, const void **rule)
@@ -54,14 +152,6 @@ static const char *parse_client_role(cmd_parms *cmd, const char *line, const voi
 static const char *parse_group(cmd_parms *cmd, const char *line, const void **rule)
 {
     return parse(KC_AUTHZ_GROUP, cmd, line, rule);
-}
-
-/* Set while the configuration is read. A .htaccess may ask later; then the store has them. */
-static int has_claim_rule;
-
-int akc_require_asks_claims(void)
-{
-    return has_claim_rule;
 }
 
 static const char *parse_claim(cmd_parms *cmd, const char *line, const void **rule)

@@ -198,7 +198,7 @@ static const char *render_page(akc_request_t *request, request_rec *r, const kc_
 {
     const char *says = "";
 
-    if (err->reason == KC_ERR_FORBIDDEN)
+    if (err->reason == KC_ERR_FORBIDDEN || err->reason == KC_ERR_ROLES_UNKNOWN)
         says =
             apr_pstrcat(r->pool, "<p>You are signed in as <code>",
                         ap_escape_html(r->pool, request->session.user), "</code>.</p>\n<a href=\"",
@@ -339,7 +339,11 @@ static apr_status_t send_forbidden(ap_filter_t *f)
     const char *type, *body;
     kc_err_t err;
 
-    (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_FORBIDDEN, "%.200s does not meet Require", r->user);
+    if (request->doubted == r)
+        (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_ROLES_UNKNOWN,
+                      "a Require excludes by what is not known of %.150s", r->user);
+    else
+        (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_FORBIDDEN, "%.200s does not meet Require", r->user);
     akc_respond_log(request, r, &err);
     body = render(request, r, &err, &type);
     r->status = HTTP_FORBIDDEN;

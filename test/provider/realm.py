@@ -31,6 +31,7 @@ DEFAULTS = {
     "lifetime": 300,
     "key_type": "RSA",
     "id_token": {},          # changes to each ID token, see ID_TOKEN_CHANGES
+    "access_token": {},      # the same changes to each access token
     "token_response": {},    # {"set": {}, "delete": []} on the token endpoint's answer
     "userinfo": {},          # the same on the userinfo answer
     "discovery": {},         # the same on the discovery document, or {"shape": name}
@@ -545,7 +546,7 @@ class Realm:
         if nonce is not None:
             claims["nonce"] = nonce
         claims.update(user)
-        access = id_token(self, dict(claims, typ="Bearer", aud="account"), {})
+        access = id_token(self, dict(claims, typ="Bearer", aud="account"), self.settings["access_token"])
         refresh = b64u(os.urandom(32))
         self.access[access] = user
         self.refresh[refresh] = {"nonce": nonce, "session": session, "since": since, "acr": acr}

@@ -305,6 +305,58 @@ START_TEST(long_lists_are_walked_to_their_end)
 }
 END_TEST
 
+/* ATTACKS R 206, 215: what is listed is there, of what is not nobody knows. */
+static const struct {
+    unsigned int unknown;
+    row_t row;
+    kc_authz_answer_t answer;
+} doubts[] = {
+    {0, {R, {"root"}, 0}, KC_AUTHZ_UNMET},
+    {KC_UNKNOWN_REALM_ROLES, {R, {"root"}, 0}, KC_AUTHZ_UNKNOWN},
+    {KC_UNKNOWN_REALM_ROLES, {R, {"root", "user"}, 0}, KC_AUTHZ_MET},
+    {KC_UNKNOWN_CLIENT_ROLES | KC_UNKNOWN_GROUPS, {R, {"root"}, 0}, KC_AUTHZ_UNMET},
+    {KC_UNKNOWN_CLIENT_ROLES, {C, {"x:y"}, 0}, KC_AUTHZ_UNKNOWN},
+    {KC_UNKNOWN_CLIENT_ROLES, {C, {"kubeflow:edit"}, 0}, KC_AUTHZ_MET},
+    {KC_UNKNOWN_REALM_ROLES | KC_UNKNOWN_GROUPS, {C, {"x:y"}, 0}, KC_AUTHZ_UNMET},
+    {KC_UNKNOWN_GROUPS, {G, {"x"}, 0}, KC_AUTHZ_UNKNOWN},
+    {KC_UNKNOWN_GROUPS, {G, {"/staff"}, 0}, KC_AUTHZ_MET},
+    {KC_UNKNOWN_REALM_ROLES | KC_UNKNOWN_CLIENT_ROLES, {G, {"x"}, 0}, KC_AUTHZ_UNMET},
+    {KC_UNKNOWN_ALL, {M, {"department", "=", "x"}, 0}, KC_AUTHZ_UNMET},
+    {KC_UNKNOWN_ALL, {M, {"absent", "=", "x"}, 0}, KC_AUTHZ_UNMET},
+    {0, {M, {"realm_access.roles", "contains", "x"}, 0}, KC_AUTHZ_UNKNOWN},
+    {0, {M, {"realm_access", "exists"}, 0}, KC_AUTHZ_UNKNOWN},
+    {0, {M, {"resource_access.c.roles", "=", "x"}, 0}, KC_AUTHZ_UNKNOWN},
+    {0, {M, {"realm_accessory", "exists"}, 0}, KC_AUTHZ_UNMET},
+    {0, {M, {"groups", "contains", "x"}, 0}, KC_AUTHZ_UNMET},
+};
+
+START_TEST(what_is_not_known_is_not_unmet)
+{
+    const kc_authz_rule_t *rule = NULL;
+
+    session.unknown = doubts[_i].unknown;
+    ck_assert_int_eq(parse(&doubts[_i].row, &rule), KC_OK);
+    ck_assert_int_eq(kc_authz_ask(rule, &session, testlib_pool), doubts[_i].answer);
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool),
+                     doubts[_i].answer == KC_AUTHZ_MET);
+}
+END_TEST
+
+START_TEST(claims_that_cannot_be_had_are_unknown)
+{
+    static const row_t lines[] = {{M, {"department", "=", "research"}, 0},
+                                  {M, {"absent", "exists"}, 0},
+                                  {M, {"department", "!=", "x"}, 0}};
+    static const char *const texts[] = {"", "no json", "[1]"};
+    const kc_authz_rule_t *rule = NULL;
+
+    session.claims = kc_buf_text(texts[_i / 3]);
+    ck_assert_int_eq(parse(&lines[_i % 3], &rule), KC_OK);
+    ck_assert_int_eq(kc_authz_ask(rule, &session, testlib_pool),
+                     _i / 3 == 2 ? KC_AUTHZ_UNMET : KC_AUTHZ_UNKNOWN);
+}
+END_TEST
+
 Suite *kc_test_authz(void)
 {
     Suite *suite = suite_create("authz");
@@ -317,6 +369,8 @@ Suite *kc_test_authz(void)
     tcase_add_test(tests, sessions_are_kept_apart);
     tcase_add_test(tests, rule_keeps_its_own_words);
     tcase_add_test(tests, long_lists_are_walked_to_their_end);
+    tcase_add_loop_test(tests, what_is_not_known_is_not_unmet, 0, ROWS(doubts));
+    tcase_add_loop_test(tests, claims_that_cannot_be_had_are_unknown, 0, 6);
     suite_add_tcase(suite, tests);
     return suite;
 }

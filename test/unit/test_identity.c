@@ -274,6 +274,78 @@ START_TEST(roles_come_from_the_id_token_otherwise)
 }
 END_TEST
 
+#define REALM KC_UNKNOWN_REALM_ROLES
+#define CLIENTS KC_UNKNOWN_CLIENT_ROLES
+
+/* What a token tells of roles, and what is unknown then. */
+static const struct {
+    const char *claims; /* members more of the ID token; NULL: none */
+    const char *access; /* NULL: there is no access token that counts */
+    unsigned int unknown;
+} told[] = {
+    {NULL, NULL, REALM | CLIENTS},
+    {NULL, "{}", REALM | CLIENTS},
+    {NULL, "{\"sub\":\"x\"}", REALM | CLIENTS},
+    {NULL, "{\"realm_access\":{\"roles\":[\"a\"]}}", 0},
+    {NULL, "{\"realm_access\":{\"roles\":[]}}", 0},
+    {NULL, "{\"resource_access\":{\"c\":{\"roles\":[\"a\"]}}}", 0},
+    {NULL, "{\"resource_access\":{}}", 0},
+    {NULL, "{\"realm_access\":{}}", REALM},
+    {NULL, "{\"realm_access\":\"a\"}", REALM},
+    {NULL, "{\"realm_access\":{\"roles\":\"a\"}}", REALM},
+    {NULL, "{\"realm_access\":{\"roles\":[\"a\",1]}}", REALM},
+    {NULL, "{\"realm_access\":{\"roles\":[\"a\",\"\"]}}", REALM},
+    {NULL, "{\"resource_access\":7}", CLIENTS},
+    {NULL, "{\"resource_access\":{\"c\":{\"roles\":[1]}}}", CLIENTS},
+    {NULL, "{\"resource_access\":{\"\":{\"roles\":[\"a\"]}}}", CLIENTS},
+    {NULL, "{\"resource_access\":{\"c\":{}}}", CLIENTS},
+    {"realm_access", NULL, CLIENTS},
+    {"resource_access", NULL, REALM},
+    {"realm_access", "{}", CLIENTS},
+};
+
+START_TEST(roles_that_no_token_tells_are_unknown)
+{
+    const char *claims = variant_of(id_token, "groups", "[]");
+
+    if (told[_i].claims && !strcmp(told[_i].claims, "realm_access"))
+        claims = variant_of(claims, "realm_access", "{\"roles\":[\"a\"]}");
+    else if (told[_i].claims)
+        claims = variant_of(claims, "resource_access", "{\"c\":{\"roles\":[\"a\"]}}");
+    ck_assert_int_eq(make(claims, told[_i].access), KC_OK);
+    ck_assert_uint_eq(identity.unknown, told[_i].unknown);
+}
+END_TEST
+
+START_TEST(lists_that_are_cut_are_unknown)
+{
+    static const char access[] = "{\"realm_access\":{\"roles\":[]}}";
+    const char *many = long_array(1001, 3);
+
+    ck_assert_int_eq(make(variant_of(id_token, "groups", many), access), KC_OK);
+    ck_assert_uint_eq(identity.unknown, KC_UNKNOWN_GROUPS);
+    ck_assert_int_eq(make(variant_of(id_token, "groups", long_array(1000, 3)), access), KC_OK);
+    ck_assert_uint_eq(identity.unknown, 0);
+    ck_assert_int_eq(make(variant_of(id_token, "groups", "[\"a,b\"]"), access), KC_OK);
+    ck_assert_uint_eq(identity.unknown, KC_UNKNOWN_GROUPS);
+    ck_assert_int_eq(make(id_token, access), KC_OK);
+    ck_assert_uint_eq(identity.unknown, KC_UNKNOWN_GROUPS);
+    /* too long for a header, but all there */
+    ck_assert_int_eq(make(variant_of(id_token, "groups", long_array(1, 8001)), access), KC_OK);
+    ck_assert_uint_eq(identity.unknown, 0);
+    ck_assert_int_eq(
+        make(variant_of(id_token, "groups", "[]"),
+             apr_pstrcat(testlib_pool, "{\"realm_access\":{\"roles\":", many, "}}", NULL)),
+        KC_OK);
+    ck_assert_uint_eq(identity.unknown, KC_UNKNOWN_REALM_ROLES);
+    ck_assert_int_eq(make(variant_of(id_token, "groups", "[]"),
+                          apr_pstrcat(testlib_pool, "{\"resource_access\":{\"c\":{\"roles\":", many,
+                                      "}}}", NULL)),
+                     KC_OK);
+    ck_assert_uint_eq(identity.unknown, KC_UNKNOWN_CLIENT_ROLES);
+}
+END_TEST
+
 static const struct {
     const char *value;
     const char *header;
@@ -355,6 +427,8 @@ static TCase *identity_tests(void)
     tcase_add_test(tests, groups_have_bounds);
     tcase_add_test(tests, roles_come_from_the_access_token);
     tcase_add_test(tests, roles_come_from_the_id_token_otherwise);
+    tcase_add_loop_test(tests, roles_that_no_token_tells_are_unknown, 0, ROWS(told));
+    tcase_add_test(tests, lists_that_are_cut_are_unknown);
     tcase_add_loop_test(tests, claims_become_headers, 0, ROWS(headers));
     tcase_add_test(tests, headers_have_a_size);
     tcase_add_test(tests, unusable_email_is_left_out);

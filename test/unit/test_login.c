@@ -1080,6 +1080,71 @@ START_TEST(roles_of_an_access_token_count_only_when_it_verifies)
 }
 END_TEST
 
+/* Of alice, with these groups; NULL: without the claim. */
+static const char *profile_with(const char *groups)
+{
+    const char *own = ",\"groups\":[\"/staff\",\"users\"]";
+
+    return replace(profile_of("alice"), own,
+                   groups ? apr_pstrcat(testlib_pool, ",\"groups\":", groups, NULL) : "");
+}
+
+/* ATTACKS R 206, 215 */
+START_TEST(roles_that_are_not_known_are_told_to_the_log_once)
+{
+    access_case_t which = (access_case_t)(_i / 2);
+    unsigned int roles = KC_UNKNOWN_REALM_ROLES | KC_UNKNOWN_CLIENT_ROLES;
+    unsigned int unknown =
+        (which == ACCESS_GOOD ? 0 : roles) | (_i % 2 ? 0 : (unsigned int)KC_UNKNOWN_GROUPS);
+    kc_session_t session;
+    int round;
+
+    for (round = 0; round < 3; round++) {
+        sent_t sent = leave_for("/");
+        const char *profile = profile_with(_i % 2 ? "[\"staff\"]" : "[\"a,b\"]");
+        int lines = fake->log->nelts;
+
+        site->rp->asks_negated = round > 0;
+        issue(signed_by(TESTLIB_RSA, claims_of(ALICE, sent.nonce, profile)),
+              access_token_of(which));
+        ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+        ck_assert_int_eq(state_of(kc_fake_site_cookie(site, SESSION), &session), KC_SESSION_LIVE);
+        ck_assert_uint_eq(session.unknown, unknown);
+        ck_assert_int_eq(fake->log->nelts, lines + (unknown && round == 1));
+        ck_assert(!fake->log->nelts || kc_fake_log_has(fake, "KC0419: roles-unknown: "));
+    }
+}
+END_TEST
+
+START_TEST(groups_of_which_nobody_was_asked_are_unknown)
+{
+    sent_t sent = leave_for("/");
+    kc_session_t session;
+
+    site->conf->user_info = KC_USER_INFO_OFF;
+    issue(signed_by(TESTLIB_RSA, claims_of(ALICE, sent.nonce, profile_with(NULL))),
+          access_token_of(ACCESS_GOOD));
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+    ck_assert_int_eq(state_of(kc_fake_site_cookie(site, SESSION), &session), KC_SESSION_LIVE);
+    ck_assert_uint_eq(session.unknown, KC_UNKNOWN_GROUPS);
+}
+END_TEST
+
+START_TEST(groups_of_which_userinfo_knows_none_are_none)
+{
+    sent_t sent = leave_for("/");
+    kc_session_t session;
+
+    issue(signed_by(TESTLIB_RSA, claims_of(ALICE, sent.nonce, "")), access_token_of(ACCESS_GOOD));
+    kc_fake_answer(fake, KC_FAKE_USERINFO, 200, "application/json",
+                   "{\"sub\":\"" ALICE
+                   "\",\"email\":\"alice@example.com\",\"email_verified\":true}");
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+    ck_assert_int_eq(state_of(kc_fake_site_cookie(site, SESSION), &session), KC_SESSION_LIVE);
+    ck_assert_uint_eq(session.unknown, 0);
+}
+END_TEST
+
 static void answer_userinfo(const char *sub)
 {
     kc_fake_answer(fake, KC_FAKE_USERINFO, 200, "application/json",
@@ -1244,6 +1309,10 @@ static void add_tokens(TCase *tests)
     tcase_add_test(tests, a_key_that_is_new_at_the_callback_is_fetched);
     tcase_add_loop_test(tests, roles_of_an_access_token_count_only_when_it_verifies, 0,
                         ACCESS_CASES);
+    tcase_add_loop_test(tests, roles_that_are_not_known_are_told_to_the_log_once, 0,
+                        2 * ACCESS_CASES);
+    tcase_add_test(tests, groups_of_which_nobody_was_asked_are_unknown);
+    tcase_add_test(tests, groups_of_which_userinfo_knows_none_are_none);
     tcase_add_test(tests, claims_that_are_missing_come_from_userinfo);
     tcase_add_test(tests, userinfo_of_somebody_else_is_refused);
     tcase_add_test(tests, userinfo_that_fails_makes_no_session);

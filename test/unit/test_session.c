@@ -111,6 +111,7 @@ START_TEST(what_is_written_is_read)
     kc_bytes_t again, compact;
 
     in.slot = 7;
+    in.unknown = KC_UNKNOWN_GROUPS | KC_UNKNOWN_REALM_ROLES;
     compact = encoded(&in);
 
     ck_assert_int_eq(kc_session_form_read(compact, &out, NULL), KC_OK);
@@ -124,6 +125,7 @@ START_TEST(what_is_written_is_read)
     ck_assert_mem_eq(out.sub_mark, in.sub_mark, KC_SESSION_NAME_SIZE);
     ck_assert_mem_eq(out.sid_mark, in.sid_mark, KC_SESSION_NAME_SIZE);
     ck_assert_uint_eq(out.slot, 7);
+    ck_assert_uint_eq(out.unknown, in.unknown);
     ck_assert_str_eq(out.groups, in.groups);
     assert_list(&out.headers, headers);
     assert_list(&out.group_list, groups);
@@ -340,6 +342,7 @@ START_TEST(the_form_of_before_is_read)
     ck_assert_uint_eq(out.slot, 7);
     ck_assert(out.created == 1 && out.expires == 2 && out.token_expires == 3);
     ck_assert(out.auth_time == 4 && out.refresh_at == 5 && out.sub_seen == 9);
+    ck_assert_uint_eq(out.unknown, KC_UNKNOWN_ALL); /* it does not say */
     ck_assert_str_eq(out.sid, "s3");
     ck_assert_str_eq(out.groups, "g,h");
     assert_list(&out.group_list, groups);
