@@ -84,12 +84,12 @@ void *kc_store_shm_memory(const kc_store_t *store);
 kc_rc_t kc_store_shm_attach(void *memory, size_t size, int64_t (*now)(void *context), void *context,
                             apr_pool_t *pool, kc_store_t **out, kc_err_t *err);
 
-/* memcached servers, over libmemcached. */
+/* memcached servers. */
 typedef struct kc_store_memcached_options_t {
     const char *const *servers; /* host:port, or host (port 11211), or [v6]:port */
     size_t count;
     size_t copies;      /* of each value; as many as there are servers when that is less */
-    int64_t timeout_ms; /* of connecting, and of each answer */
+    int64_t timeout_ms; /* a server is late after it, and given up after three times as long */
     const char *user;   /* for SASL (PLAIN); NULL: none */
     const char *password;
     /* One for each server, zeros at first, in memory that outlives the store: processes that share
@@ -100,9 +100,6 @@ typedef struct kc_store_memcached_options_t {
     void (*report)(void *context, const char *server, int is_up, const char *why);
     void *context;
 } kc_store_memcached_options_t;
-
-/* 1 when libmemcached has SASL. */
-int kc_store_memcached_can_sign_in(void);
 
 /* Made after fork. Each key has an order of all servers (rendezvous hashing: a server that comes or
  * goes moves no other's keys), of which the first `copies` are its homes. Keys with the same first

@@ -1,411 +1,302 @@
-/* One memcached server, over libmemcached.
+/* One memcached server: its idle connections, and how what it says becomes a store's answer.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store_memcached.h"
 
 #include <apr_strings.h>
 #include <ctype.h>
-#include <libmemcached/memcached.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "memcached.h"
+
 /*
- * libmemcached (1.1.4) tells outages from misses only if it is held right. Asked for several keys
- * it passes over servers that it cannot reach and says success; told to fetch from several servers,
- * a time-out of all is a plain "not found", as is an answer that it could not read; its replicas
- * are not read when a server has lost them. So it does the talking, and the rest is here and in
- * store_replicas.c: a handle has one server, is leased by one thread at a time, is new when it is
- * asked (no error of its past is mixed in), and is destroyed after any error, so that a late answer
- * meets nobody. A miss is believed only if the connection has been in order to the end.
- *
- * MEMCACHED_BEHAVIOR_VERIFY_KEY exists for the text protocol alone; store.c checks the keys.
+ * A connection is leased by one thread at a time and closed after any error, so that a late answer
+ * meets nobody. A miss is believed only if the whole answer was in order.
  */
 
 enum {
     DEFAULT_PORT = 11211,
-    IDLE_MAX = 128, /* handles for each server: about one for each thread of a child */
-    HOST_MAX = 255,
-    LATE_MS = 1,
-    DISCONNECTED = 255 /* the major version of a server that is not connected */
+    IDLE_MAX = 128, /* connections for each server: about one for each thread of a child */
+    HOST_MAX = 255
 };
 
 struct kc_store_memcached_t {
     char host[HOST_MAX + 1];
     in_port_t port;
     const char *text; /* as it was configured, for details */
-    int64_t timeout_ms;
     const char *user;
     const char *password;
-    pthread_mutex_t lock;
-    memcached_st *idle[IDLE_MAX];
+    pthread_mutex_t lock; /* guards what follows; never held across I/O */
+    kc_wire_t *idle[IDLE_MAX];
     size_t idle_count;
+    size_t first; /* the address that was reached last */
 };
 
 typedef kc_store_memcached_t server_t;
+typedef kc_store_memcached_get_t get_t;
+typedef kc_store_memcached_command_t command_t;
 
-/* The server's handle while a thread has it. */
+/* A connection while a thread has it. */
 typedef struct {
     server_t *server;
-    memcached_st *handle;
+    kc_wire_t *wire;
     int is_reused;
 } lease_t;
 
-/* ---------------------------------------------------------------- handles */
+/* ---------------------------------------------------------------- failures */
 
-static int behaviors_set(memcached_st *handle, int64_t timeout_ms)
+static const char *reason_of(kc_memcached_end_t end)
 {
-    const uint64_t ms = (uint64_t)timeout_ms;
-    const struct {
-        memcached_behavior_t name;
-        uint64_t value;
-    } rows[] = {{MEMCACHED_BEHAVIOR_BINARY_PROTOCOL, 1},     {MEMCACHED_BEHAVIOR_NO_BLOCK, 1},
-                {MEMCACHED_BEHAVIOR_TCP_NODELAY, 1},         {MEMCACHED_BEHAVIOR_TCP_KEEPALIVE, 1},
-                {MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, ms},    {MEMCACHED_BEHAVIOR_POLL_TIMEOUT, ms},
-                {MEMCACHED_BEHAVIOR_SND_TIMEOUT, ms * 1000}, /* microseconds */
-                {MEMCACHED_BEHAVIOR_RCV_TIMEOUT, ms * 1000}};
-    size_t i;
-
-    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (memcached_failed(memcached_behavior_set(handle, rows[i].name, rows[i].value)))
-            return 0;
+    switch (end) {
+    case KC_MEMCACHED_LATE:
+        return "no answer in time (KeycloakStoreTimeout)";
+    case KC_MEMCACHED_CUT:
+        return "the connection was cut";
+    case KC_MEMCACHED_SIGN_IN:
+        return "it does not take the name and password (KeycloakMemcachedUser), or wants one";
+    case KC_MEMCACHED_FAILED:
+        return "it says that it cannot do it";
+    default:
+        return "the answer makes no sense";
     }
-    return 1;
 }
 
-#if defined(LIBMEMCACHED_WITH_SASL_SUPPORT) && LIBMEMCACHED_WITH_SASL_SUPPORT
-enum { HAS_SASL = 1 };
-
-static int sign_in(memcached_st *handle, const server_t *server)
+static kc_rc_t fail(const server_t *server, kc_memcached_end_t end, kc_breaker_fault_t *fault,
+                    kc_err_t *err)
 {
-    return !server->user ||
-           !memcached_failed(memcached_set_sasl_auth_data(handle, server->user, server->password));
-}
-#else
-enum { HAS_SASL = 0 };
-
-static int sign_in(memcached_st *handle, const server_t *server)
-{
-    (void)handle;
-    return !server->user;
-}
-#endif
-
-static memcached_st *handle_make(const server_t *server)
-{
-    memcached_st *handle = memcached_create(NULL);
-
-    if (!handle)
-        return NULL;
-    if (!behaviors_set(handle, server->timeout_ms) || !sign_in(handle, server) ||
-        memcached_failed(memcached_server_add(handle, server->host, server->port))) {
-        memcached_free(handle);
-        return NULL;
-    }
-    return handle;
+    *fault = end == KC_MEMCACHED_LATE ? KC_BREAKER_LATE : KC_BREAKER_WRONG;
+    return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s", server->text,
+                   reason_of(end));
 }
 
-static memcached_st *idle_pop(server_t *server)
+static kc_rc_t fail_connecting(const server_t *server, kc_wire_end_t end, kc_breaker_fault_t *fault,
+                               kc_err_t *err)
 {
-    memcached_st *handle = NULL;
+    if (end == KC_WIRE_LATE)
+        return fail(server, KC_MEMCACHED_LATE, fault, err);
+    *fault = end == KC_WIRE_REFUSED ? KC_BREAKER_REFUSED : KC_BREAKER_WRONG;
+    return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: it cannot be reached",
+                   server->text);
+}
+
+/* ---------------------------------------------------------------- connections */
+
+static kc_wire_t *idle_pop(server_t *server)
+{
+    kc_wire_t *wire = NULL;
 
     (void)pthread_mutex_lock(&server->lock);
     if (server->idle_count)
-        handle = server->idle[--server->idle_count];
+        wire = server->idle[--server->idle_count];
     (void)pthread_mutex_unlock(&server->lock);
-    return handle;
+    return wire;
 }
 
 static void idle_close(server_t *server)
 {
-    memcached_st *handle;
+    kc_wire_t *wire;
 
-    while ((handle = idle_pop(server)))
-        memcached_free(handle);
+    while ((wire = idle_pop(server)))
+        kc_wire_close(wire);
 }
 
-static void lease_destroy(lease_t *lease)
+static size_t addresses_of(const server_t *server, kc_wire_address_t *out)
 {
-    if (lease->handle)
-        memcached_free(lease->handle);
-    lease->handle = NULL;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found, *one;
+    size_t count = 0;
+    char port[8];
+
+    (void)apr_snprintf(port, sizeof(port), "%u", (unsigned int)server->port);
+    if (getaddrinfo(server->host, port, &hints, &found))
+        return 0;
+    for (one = found; one && count < KC_WIRE_ADDRESSES_MAX; one = one->ai_next, count++) {
+        memcpy(&out[count].socket, one->ai_addr, one->ai_addrlen);
+        out[count].len = one->ai_addrlen;
+    }
+    freeaddrinfo(found);
+    return count;
 }
 
-/* What libmemcached's word for a failure means. */
-static const char *reason_of(const memcached_st *handle, memcached_return_t cause)
+static kc_rc_t connect_to(server_t *server, const kc_wire_time_t *time, kc_wire_t **out,
+                          kc_breaker_fault_t *fault, kc_err_t *err)
 {
-    if (cause == MEMCACHED_SOME_ERRORS || cause == MEMCACHED_CONNECTION_FAILURE)
-        return "it cannot be reached";
-    if (cause == MEMCACHED_HOST_LOOKUP_FAILURE)
-        return "there is no host of this name";
-    if (cause == MEMCACHED_TIMEOUT)
-        return "no answer in time (KeycloakStoreTimeout)";
-    if (memcached_failed(cause) && cause != MEMCACHED_NOTFOUND)
-        return memcached_strerror(handle, cause);
-    return "the answer makes no sense";
-}
+    kc_wire_address_t addresses[KC_WIRE_ADDRESSES_MAX];
+    size_t count = addresses_of(server, addresses);
+    size_t first = __atomic_load_n(&server->first, __ATOMIC_RELAXED);
+    kc_wire_end_t end = KC_WIRE_REFUSED;
+    kc_memcached_end_t welcome;
 
-/* A new handle connects and asks for the server's version, which is_in_order looks at later. */
-static kc_rc_t lease_take(server_t *server, lease_t *lease, kc_err_t *err)
-{
-    memcached_return_t status;
-
-    lease->server = server;
-    lease->handle = idle_pop(server);
-    lease->is_reused = lease->handle != NULL;
-    if (!lease->handle)
-        lease->handle = handle_make(server);
-    if (!lease->handle)
-        return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: no handle can be made",
-                       server->text);
-    status = lease->is_reused ? MEMCACHED_SUCCESS : memcached_version(lease->handle);
-    if (status == MEMCACHED_SUCCESS)
+    *out = NULL;
+    if (count)
+        end = kc_wire_connect(addresses, count, &first, time, out);
+    if (end != KC_WIRE_OK)
+        return fail_connecting(server, end, fault, err);
+    __atomic_store_n(&server->first, first, __ATOMIC_RELAXED);
+    if (!server->user)
         return KC_OK;
-    if (memcached_last_error(lease->handle) != MEMCACHED_SUCCESS)
-        status = memcached_last_error(lease->handle);
-    (void)KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s", server->text,
-                  reason_of(lease->handle, status));
-    lease_destroy(lease);
-    return KC_DOWN;
+    welcome = kc_memcached_sign_in(*out, server->user, server->password, time);
+    if (welcome == KC_MEMCACHED_OK)
+        return KC_OK;
+    kc_wire_close(*out);
+    *out = NULL;
+    return fail(server, welcome, fault, err);
+}
+
+static kc_rc_t lease_take(server_t *server, const kc_wire_time_t *time, lease_t *lease,
+                          kc_breaker_fault_t *fault, kc_err_t *err)
+{
+    lease->server = server;
+    lease->wire = idle_pop(server);
+    lease->is_reused = lease->wire != NULL;
+    return lease->wire ? KC_OK : connect_to(server, time, &lease->wire, fault, err);
 }
 
 static void lease_give(lease_t *lease)
 {
     server_t *server = lease->server;
-    memcached_st *handle = lease->handle;
+    kc_wire_t *wire = lease->wire;
 
-    lease->handle = NULL;
+    lease->wire = NULL;
     (void)pthread_mutex_lock(&server->lock);
     if (server->idle_count < IDLE_MAX) {
-        server->idle[server->idle_count++] = handle;
-        handle = NULL;
+        server->idle[server->idle_count++] = wire;
+        wire = NULL;
     }
     (void)pthread_mutex_unlock(&server->lock);
-    if (handle)
-        memcached_free(handle);
+    kc_wire_close(wire);
 }
 
-/* The handle goes, and when it was an old one the other idle ones with it: if the server has been
- * started anew they are dead as well. *is_stale: the connection had ended before we used it, so
- * that a new one may do. */
-static kc_rc_t lease_fail(lease_t *lease, memcached_return_t status, int *is_stale, kc_err_t *err)
+static void lease_destroy(lease_t *lease)
 {
-    memcached_return_t cause = memcached_last_error(lease->handle);
+    kc_wire_close(lease->wire);
+    lease->wire = NULL;
+}
 
-    if (cause == MEMCACHED_SUCCESS)
-        cause = status;
-    *is_stale = lease->is_reused && cause != MEMCACHED_TIMEOUT;
-    (void)KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s", lease->server->text,
-                  reason_of(lease->handle, cause));
+/* The connection goes, and when it was an old one the other idle ones with it: if the server has
+ * been started anew they are dead as well. *is_stale: the connection had ended before we used it,
+ * so that a new one may do. */
+static kc_rc_t lease_fail(lease_t *lease, kc_memcached_end_t end, int *is_stale,
+                          kc_breaker_fault_t *fault, kc_err_t *err)
+{
+    *is_stale = lease->is_reused && end != KC_MEMCACHED_LATE;
     lease_destroy(lease);
     if (*is_stale)
         idle_close(lease->server);
-    return KC_DOWN;
-}
-
-/* libmemcached forgets some errors on the way up; a connection that it has closed remembers. */
-static int is_in_order(const memcached_st *handle)
-{
-    const memcached_instance_st *instance = memcached_server_instance_by_position(handle, 0);
-
-    return instance && memcached_last_error(handle) == MEMCACHED_SUCCESS &&
-           memcached_server_major_version(instance) != DISCONNECTED;
+    return fail(lease->server, end, fault, err);
 }
 
 /* ---------------------------------------------------------------- get */
 
-static kc_rc_t send_once(kc_store_memcached_get_t *get, int *is_stale, kc_err_t *err)
+static kc_rc_t send_once(get_t *get, const kc_wire_time_t *time, int *is_stale, kc_err_t *err)
 {
-    size_t lens[KC_STORE_GET_MAX], i;
-    memcached_return_t status;
+    kc_memcached_end_t end;
     lease_t lease;
 
-    get->handle = NULL;
-    if (lease_take(get->server, &lease, err) != KC_OK)
+    get->wire = NULL;
+    if (lease_take(get->server, time, &lease, &get->fault, err) != KC_OK)
         return KC_DOWN;
-    for (i = 0; i < get->count; i++)
-        lens[i] = KC_STORE_KEY_LEN;
-    status = memcached_mget(lease.handle, get->keys, lens, get->count);
-    if (status != MEMCACHED_SUCCESS)
-        return lease_fail(&lease, status, is_stale, err);
-    get->handle = lease.handle;
+    end = kc_memcached_ask(lease.wire, get->keys, get->count, time);
+    if (end != KC_MEMCACHED_OK)
+        return lease_fail(&lease, end, is_stale, &get->fault, err);
+    get->wire = lease.wire;
     get->is_reused = lease.is_reused;
     return KC_OK;
 }
 
-kc_rc_t kc_store_memcached_send(kc_store_memcached_get_t *get, kc_err_t *err)
+kc_rc_t kc_store_memcached_send(get_t *get, const kc_wire_time_t *time, kc_err_t *err)
 {
     int is_stale = 0;
-    kc_rc_t rc = send_once(get, &is_stale, err);
+    kc_rc_t rc = send_once(get, time, &is_stale, err);
 
-    return rc == KC_DOWN && is_stale ? send_once(get, &is_stale, err) : rc;
+    return rc == KC_DOWN && is_stale ? send_once(get, time, &is_stale, err) : rc;
 }
 
-/* 1 when the answer is to one of the keys that were asked for. */
-static int keep(const kc_store_memcached_get_t *get, const memcached_result_st *result,
-                kc_store_memcached_item_t *items, apr_pool_t *pool)
-{
-    size_t len = memcached_result_length(result);
-    int is_ours = 0;
-    size_t i;
-
-    if (memcached_result_key_length(result) != KC_STORE_KEY_LEN)
-        return 0;
-    for (i = 0; i < get->count; i++) {
-        kc_bytes_t *value = &items[i].value;
-
-        if (memcmp(memcached_result_key_value(result), get->keys[i], KC_STORE_KEY_LEN) != 0)
-            continue;
-        is_ours = 1;
-        if (len > KC_STORE_VALUE_MAX) /* nothing that we wrote: as good as absent */
-            continue;
-        value->data = len ? apr_pmemdup(pool, memcached_result_value(result), len)
-                          : (const unsigned char *)"";
-        value->len = len;
-        items[i].flags = memcached_result_flags(result);
-    }
-    return is_ours;
-}
-
-static void set_patience(memcached_st *handle, int64_t milliseconds)
-{
-    (void)memcached_behavior_set(handle, MEMCACHED_BEHAVIOR_POLL_TIMEOUT, (uint64_t)milliseconds);
-}
-
-static kc_rc_t receive_once(kc_store_memcached_get_t *get, int is_late,
+static kc_rc_t receive_once(get_t *get, const kc_wire_time_t *time,
                             kc_store_memcached_item_t *items, apr_pool_t *pool, int *is_stale,
                             kc_err_t *err)
 {
-    lease_t lease = {get->server, get->handle, get->is_reused};
-    memcached_return_t status = MEMCACHED_SUCCESS;
-    memcached_result_st result;
-    size_t answers = 0;
-    int is_sane = 1;
+    lease_t lease = {get->server, get->wire, get->is_reused};
+    kc_memcached_end_t end;
 
-    get->handle = NULL;
-    memset(items, 0, get->count * sizeof(*items));
-    if (is_late)
-        set_patience(lease.handle, LATE_MS);
-    (void)memcached_result_create(lease.handle, &result);
-    while (is_sane && memcached_fetch_result(lease.handle, &result, &status))
-        is_sane = ++answers <= get->count && keep(get, &result, items, pool);
-    memcached_result_free(&result);
-    if (is_sane && (status == MEMCACHED_END || status == MEMCACHED_NOTFOUND) &&
-        is_in_order(lease.handle)) {
-        if (is_late)
-            set_patience(lease.handle, get->server->timeout_ms);
-        lease_give(&lease);
-        return KC_OK;
-    }
-    return lease_fail(&lease, status, is_stale, err);
+    get->wire = NULL;
+    end = kc_memcached_take(lease.wire, get->keys, get->count, items, pool, time);
+    if (end != KC_MEMCACHED_OK)
+        return lease_fail(&lease, end, is_stale, &get->fault, err);
+    lease_give(&lease);
+    return KC_OK;
 }
 
-kc_rc_t kc_store_memcached_receive(kc_store_memcached_get_t *get, int is_late,
+kc_rc_t kc_store_memcached_receive(get_t *get, const kc_wire_time_t *time,
                                    kc_store_memcached_item_t *items, apr_pool_t *pool,
                                    kc_err_t *err)
 {
     int is_stale = 0;
-    kc_rc_t rc = receive_once(get, is_late, items, pool, &is_stale, err);
+    kc_rc_t rc = receive_once(get, time, items, pool, &is_stale, err);
 
     if (rc == KC_DOWN && is_stale) {
-        rc = kc_store_memcached_send(get, err);
+        rc = kc_store_memcached_send(get, time, err);
         if (rc == KC_OK)
-            rc = receive_once(get, 0, items, pool, &is_stale, err);
+            rc = receive_once(get, time, items, pool, &is_stale, err);
     }
     if (rc != KC_OK)
         memset(items, 0, get->count * sizeof(*items));
     return rc;
 }
 
-void kc_store_memcached_abandon(kc_store_memcached_get_t *get)
+void kc_store_memcached_abandon(get_t *get)
 {
-    lease_t lease = {get->server, get->handle, 0};
-
-    lease_destroy(&lease);
-    get->handle = NULL;
+    kc_wire_close(get->wire);
+    get->wire = NULL;
 }
 
 /* ---------------------------------------------------------------- writes */
 
-typedef kc_store_memcached_command_t command_t;
-
 /* Up to 30 days memcached takes a number for a span, and anything larger for a time since 1970:
  * ours is always the latter, and a time that is over already ends the value at once. */
-static time_t expiry_of(int64_t expires_at)
+static uint32_t expiry_of(int64_t expires_at)
 {
     const int64_t longest_span = 60 * 60 * 24 * 30;
 
     if (expires_at <= longest_span)
-        return (time_t)longest_span + 1;
-    return (time_t)(expires_at < INT64_C(0xffffffff) ? expires_at : INT64_C(0xffffffff));
+        return (uint32_t)longest_span + 1;
+    return expires_at < INT32_MAX ? (uint32_t)expires_at : INT32_MAX;
 }
 
-static memcached_return_t command_send(memcached_st *handle, const command_t *command)
+static kc_rc_t command_try(server_t *server, const command_t *command, const kc_wire_time_t *time,
+                           int *is_stale, kc_breaker_fault_t *fault, kc_err_t *err)
 {
-    const char *data = command->value.len ? (const char *)command->value.data : "";
-    time_t expiry = expiry_of(command->expires_at);
-
-    switch (command->verb) {
-    case KC_STORE_MEMCACHED_PUT:
-        return memcached_set(handle, command->key, KC_STORE_KEY_LEN, data, command->value.len,
-                             expiry, command->flags);
-    case KC_STORE_MEMCACHED_ADD:
-        return memcached_add(handle, command->key, KC_STORE_KEY_LEN, data, command->value.len,
-                             expiry, command->flags);
-    case KC_STORE_MEMCACHED_TOUCH:
-        return memcached_touch(handle, command->key, KC_STORE_KEY_LEN, expiry);
-    case KC_STORE_MEMCACHED_DROP:
-        break;
-    }
-    return memcached_delete(handle, command->key, KC_STORE_KEY_LEN, 0);
-}
-
-/* What an answer means for this command; KC_FAULT: nothing that we know. */
-static kc_rc_t command_result(const command_t *command, memcached_return_t status)
-{
-    if (status == MEMCACHED_SUCCESS)
-        return KC_OK;
-    if (command->verb == KC_STORE_MEMCACHED_ADD &&
-        (status == MEMCACHED_DATA_EXISTS || status == MEMCACHED_NOTSTORED))
-        return KC_EXISTS;
-    if (command->verb == KC_STORE_MEMCACHED_TOUCH && status == MEMCACHED_NOTFOUND)
-        return KC_MISS;
-    if (command->verb == KC_STORE_MEMCACHED_DROP && status == MEMCACHED_NOTFOUND)
-        return KC_OK;
-    return KC_FAULT;
-}
-
-static kc_rc_t command_try(server_t *server, const command_t *command, int *is_stale, kc_err_t *err)
-{
-    memcached_return_t status;
+    kc_memcached_end_t end;
     lease_t lease;
-    kc_rc_t rc;
 
-    if (lease_take(server, &lease, err) != KC_OK)
+    if (lease_take(server, time, &lease, fault, err) != KC_OK)
         return KC_DOWN;
-    status = command_send(lease.handle, command);
-    rc = command_result(command, status);
-    if (rc != KC_FAULT && is_in_order(lease.handle)) {
-        lease_give(&lease);
-        return rc;
-    }
-    if (status == MEMCACHED_E2BIG) {
-        lease_destroy(&lease);
+    end = kc_memcached_do(lease.wire, command, expiry_of(command->expires_at), time);
+    if (end >= KC_MEMCACHED_LATE)
+        return lease_fail(&lease, end, is_stale, fault, err);
+    lease_give(&lease);
+    if (end == KC_MEMCACHED_TOO_LARGE)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_STORE_VALUE, "memcached %s: a value of %zu bytes",
-                       lease.server->text, command->value.len);
-    }
-    return lease_fail(&lease, status, is_stale, err);
+                       server->text, command->value.len);
+    if (end == KC_MEMCACHED_EXISTS)
+        return KC_EXISTS;
+    return end == KC_MEMCACHED_MISS && command->verb == KC_STORE_MEMCACHED_TOUCH ? KC_MISS : KC_OK;
 }
 
 /* Once more when the connection had ended before. An add may have been done all the same; then its
  * KC_EXISTS is as good as the truth to callers, for whom somebody else may always have been first.
  */
-kc_rc_t kc_store_memcached_do(kc_store_memcached_t *server, const command_t *command, kc_err_t *err)
+kc_rc_t kc_store_memcached_do(server_t *server, const command_t *command,
+                              const kc_wire_time_t *time, kc_breaker_fault_t *fault, kc_err_t *err)
 {
     int is_stale = 0;
-    kc_rc_t rc = command_try(server, command, &is_stale, err);
+    kc_rc_t rc = command_try(server, command, time, &is_stale, fault, err);
 
     if (rc == KC_DOWN && is_stale)
-        rc = command_try(server, command, &is_stale, err);
+        rc = command_try(server, command, time, &is_stale, fault, err);
     return rc;
 }
 
@@ -485,16 +376,10 @@ kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_optio
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "memcached: no lock can be made");
     apr_pool_cleanup_register(pool, server, server_close, apr_pool_cleanup_null);
     server->text = apr_pstrdup(pool, text);
-    server->timeout_ms = options->timeout_ms;
     server->user = options->user;
     server->password = options->password;
     *out = server;
     return KC_OK;
-}
-
-int kc_store_memcached_can_sign_in(void)
-{
-    return HAS_SASL;
 }
 
 const char *kc_store_memcached_text(const kc_store_memcached_t *server)

@@ -7,17 +7,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "breaker.h"
 #include "buf.h"
 #include "err.h"
 #include "store.h"
+#include "wire.h"
 
 /* A server with its idle connections. Made after fork; sockets open on first use. Safe to use from
  * several threads. Every function below that talks is KC_DOWN with KC_ERR_STORE_DOWN when the
- * server cannot be reached, does not answer in time, or answers nonsense. */
+ * server cannot be reached, does not answer in the time that it is given, or answers nonsense; then
+ * *fault (or get->fault) says which of it. */
 typedef struct kc_store_memcached_t kc_store_memcached_t;
 
-/* text: host:port (or host, port 11211, or [v6]:port), kept. timeout_ms bounds connecting and each
- * wait for an answer. user and password: for SASL; NULL: none. KC_FAULT for a malformed server. */
+/* text: host:port (or host, port 11211, or [v6]:port), kept. Of the options: user and password, for
+ * SASL; NULL: none. KC_FAULT for a malformed server. */
 kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_options_t *options,
                                 apr_pool_t *pool, kc_store_memcached_t **out, kc_err_t *err);
 const char *kc_store_memcached_text(const kc_store_memcached_t *server);
@@ -33,15 +36,17 @@ typedef struct kc_store_memcached_get_t {
     kc_store_memcached_t *server;
     const char *keys[KC_STORE_GET_MAX];
     size_t count;
-    void *handle; /* private */
+    kc_breaker_fault_t fault; /* after KC_DOWN */
+    kc_wire_t *wire;          /* private */
     int is_reused;
 } kc_store_memcached_get_t;
 
 /* Sends the question. After KC_OK receive or abandon must be called. */
-kc_rc_t kc_store_memcached_send(kc_store_memcached_get_t *get, kc_err_t *err);
-/* Receives the answer, one item for each key. is_late: take what has arrived already, for others
- * have been waited for. */
-kc_rc_t kc_store_memcached_receive(kc_store_memcached_get_t *get, int is_late,
+kc_rc_t kc_store_memcached_send(kc_store_memcached_get_t *get, const kc_wire_time_t *time,
+                                kc_err_t *err);
+/* Receives the answer, one item for each key. When the time is over, what has arrived already is
+ * taken all the same. */
+kc_rc_t kc_store_memcached_receive(kc_store_memcached_get_t *get, const kc_wire_time_t *time,
                                    kc_store_memcached_item_t *items, apr_pool_t *pool,
                                    kc_err_t *err);
 /* Gives up; the connection is closed. */
@@ -64,6 +69,7 @@ typedef struct kc_store_memcached_command_t {
 
 /* Results are those of the store's verbs, see store.h. */
 kc_rc_t kc_store_memcached_do(kc_store_memcached_t *server,
-                              const kc_store_memcached_command_t *command, kc_err_t *err);
+                              const kc_store_memcached_command_t *command,
+                              const kc_wire_time_t *time, kc_breaker_fault_t *fault, kc_err_t *err);
 
 #endif

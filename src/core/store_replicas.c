@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <string.h>
-#include <time.h>
 
 #include "store.h"
 #include "store_memcached.h"
@@ -123,19 +122,11 @@ static node_t *walk_next(walk_t *walk)
 
 /* ---------------------------------------------------------------- what works */
 
-static int64_t ticks(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static kc_breaker_way_t way_to(node_t *node)
 {
     if (kc_breaker_is_closed(node->breaker))
         return KC_BREAKER_CLOSED;
-    return kc_breaker_ask(node->breaker, ticks());
+    return kc_breaker_ask(node->breaker, kc_patience_now());
 }
 
 static void report(const replicas_t *replicas, const node_t *node, int is_up, const char *why)
@@ -145,24 +136,46 @@ static void report(const replicas_t *replicas, const node_t *node, int is_up, co
                                  is_up, why);
 }
 
+/* What came of asking a server, and how. */
+typedef struct {
+    kc_breaker_way_t way;
+    int64_t began;
+    kc_breaker_fault_t fault; /* after KC_DOWN */
+} attempt_t;
+
 /* Anything but KC_DOWN is an answer. */
-static void learn(const replicas_t *replicas, node_t *node, kc_breaker_way_t way, kc_rc_t rc,
+static void learn(const replicas_t *replicas, node_t *node, const attempt_t *attempt, kc_rc_t rc,
                   const kc_err_t *err)
 {
+    int64_t now = kc_patience_now();
+
     if (rc == KC_DOWN) {
-        if (kc_breaker_fail(node->breaker, way, ticks()))
+        if (kc_breaker_fail(node->breaker, attempt->way, attempt->fault, attempt->began, now))
             report(replicas, node, 0, err->detail);
-    } else if (kc_breaker_succeed(node->breaker, way)) {
+    } else if (kc_breaker_succeed(node->breaker, attempt->way, now)) {
         report(replicas, node, 1, "it answers again");
     }
+}
+
+/* Who tries whether a server works again has all the time there is; the others give up once it is
+ * known that it does not. */
+static const kc_breaker_t *adviser(const node_t *node, kc_breaker_way_t way)
+{
+    return way == KC_BREAKER_CLOSED ? node->breaker : NULL;
 }
 
 static kc_rc_t do_at(const replicas_t *replicas, node_t *node, kc_breaker_way_t way,
                      const command_t *command, kc_err_t *err)
 {
-    kc_rc_t rc = kc_store_memcached_do(node->server, command, err);
+    attempt_t attempt = {way, 0, KC_BREAKER_WRONG};
+    kc_patience_t patience;
+    const kc_wire_time_t time = {&patience, adviser(node, way)};
+    kc_rc_t rc;
 
-    learn(replicas, node, way, rc, err);
+    kc_patience_start(&patience, replicas->options.timeout_ms, NULL);
+    attempt.began = patience.began;
+    rc = kc_store_memcached_do(node->server, command, &time, &attempt.fault, err);
+    learn(replicas, node, &attempt, rc, err);
     return rc;
 }
 
@@ -207,6 +220,7 @@ typedef struct {
     node_t *node;
     kc_breaker_way_t way;
     kc_store_memcached_get_t get;
+    kc_patience_t patience;
     size_t places[KC_STORE_GET_MAX]; /* of the keys, in the caller's array */
     int is_home[KC_STORE_GET_MAX];
     kc_store_memcached_item_t items[KC_STORE_GET_MAX];
@@ -274,26 +288,31 @@ static void plan(reading_t *reading)
  * others have had that time too. */
 static void run(reading_t *reading, kc_err_t *err)
 {
-    const replicas_t *replicas = reading->replicas;
-    int64_t start;
+    int is_over = 0;
     size_t i;
 
     for (i = 0; i < reading->asked_count; i++) {
         asked_t *asked = reading->asked[i];
+        const kc_wire_time_t time = {&asked->patience, adviser(asked->node, asked->way)};
 
         memset(&asked->err, 0, sizeof(asked->err));
-        asked->rc = kc_store_memcached_send(&asked->get, &asked->err);
+        kc_patience_start(&asked->patience, reading->replicas->options.timeout_ms, NULL);
+        asked->rc = kc_store_memcached_send(&asked->get, &time, &asked->err);
     }
-    /* sending may have taken long, at one of them */
-    start = reading->asked_count > 1 ? ticks() : 0;
     for (i = 0; i < reading->asked_count; i++) {
         asked_t *asked = reading->asked[i];
-        int is_late = i && ticks() - start >= replicas->options.timeout_ms;
+        const kc_wire_time_t time = {&asked->patience, adviser(asked->node, asked->way)};
+        attempt_t attempt = {asked->way, asked->patience.began, KC_BREAKER_WRONG};
 
-        if (asked->rc == KC_OK)
-            asked->rc = kc_store_memcached_receive(&asked->get, is_late, asked->items,
-                                                   reading->pool, &asked->err);
-        learn(replicas, asked->node, asked->way, asked->rc, &asked->err);
+        if (asked->rc == KC_OK) {
+            if (is_over)
+                kc_patience_end(&asked->patience);
+            asked->rc = kc_store_memcached_receive(&asked->get, &time, asked->items, reading->pool,
+                                                   &asked->err);
+            is_over |= asked->rc == KC_DOWN && asked->get.fault == KC_BREAKER_LATE;
+        }
+        attempt.fault = asked->get.fault;
+        learn(reading->replicas, asked->node, &attempt, asked->rc, &asked->err);
         if (asked->rc != KC_OK)
             *err = asked->err;
     }

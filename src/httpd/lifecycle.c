@@ -254,7 +254,9 @@ static kc_rc_t prepare_public_url(akc_server_t *config, apr_pool_t *pool, kc_err
     return rc;
 }
 
-/* libmemcached has no TLS: what crosses a network is sealed, but not hidden from being changed. */
+/* There is no TLS to memcached: what crosses a network is sealed, but not hidden from being
+ * changed.
+ */
 static void warn_of_network(const akc_server_t *config, apr_pool_t *pool)
 {
     const apr_array_header_t *servers = config->conf->memcached;
@@ -268,7 +270,7 @@ static void warn_of_network(const akc_server_t *config, apr_pool_t *pool)
             kc_url_is_loopback(&url))
             continue;
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, config->server,
-                     "KeycloakMemcached %s: the connection has no TLS, for libmemcached has none; "
+                     "KeycloakMemcached %s: the connection has no TLS; "
                      "sessions are sealed, but let no stranger reach it, nor answer in its place",
                      text);
         return;

@@ -294,6 +294,55 @@ def black_hole(ground, result, short):
         result.nobody_lost(world.outcomes(world.people), 40)
 
 
+# ---------------------------------------------------------------- a busy machine
+
+def freeze(pids, seconds):
+    """Stops these processes together for 200 ms, again and again, as a container's CPU quota does."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for pid in pids:
+                os.kill(int(pid), number)
+            time.sleep(0.2 if number == signal.SIGSTOP else 0.1)
+
+
+@drill
+def frozen(ground, result, short):
+    """httpd's children stop for 200 ms again and again, asked on each request; then memcached with them."""
+    with World(ground, settings="KeycloakCacheTTL 0") as world:
+        world.sign_in(40)
+        children = sorted(world.httpd.children())
+
+        def harm():
+            for more in ([], [world.nodes[0].child.process.pid]):
+                freeze(children + more, 3 if short else 10)
+        under_load(result, world, harm)
+
+
+@drill
+def frozen_with_shared_memory(ground, result, short):
+    """The same, with the sessions in memory that the children share."""
+    with World(ground, nodes=0, settings="KeycloakCacheTTL 0") as world:
+        world.sign_in(40)
+        under_load(result, world, lambda: freeze(sorted(world.httpd.children()), 3 if short else 10))
+
+
+@drill
+def busy_machine(ground, result, short):
+    """Eight busy processes a pair of cores, asked on each request: slow, but nobody gets an error."""
+    with World(ground, settings="KeycloakCacheTTL 0") as world:
+        world.sign_in(40)
+        count = 4 * (os.cpu_count() or 2)
+        hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+        try:
+            under_load(result, world, lambda: time.sleep(5 if short else 30))
+        finally:
+            for hog in hogs:
+                hog.kill()
+                hog.wait()
+        result.note = f"{count} busy processes"
+
+
 # ---------------------------------------------------------------- Keycloak
 
 def throughput(world, seconds):

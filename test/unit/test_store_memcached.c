@@ -2,22 +2,25 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
-#include <libmemcached/memcached.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "listener.h"
 #include "memcached_server.h"
+#include "patience.h"
 #include "store.h"
 #include "testlib.h"
 
 Suite *kc_test_store_memcached(void);
 
-enum { TIMEOUT_MS = 2000, HASTE_MS = 100, SERVERS = 2, DAY = 86400 };
+enum { TIMEOUT_MS = 2000, HASTE_MS = 100, SLOW_MS = 500, SERVERS = 2, DAY = 86400 };
 
 typedef struct {
     char text[KC_STORE_KEY_LEN + 1];
@@ -225,24 +228,38 @@ START_TEST(keeps_large_values)
 }
 END_TEST
 
+/* By memcached's text protocol, as others may write. */
+static void put_by_another(const char *key, size_t size)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    char *data = apr_palloc(testlib_pool, size + 1);
+    char answer[8];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    memset(data, 'x', size);
+    data[size] = '\0';
+    address.sin_port = htons((uint16_t)servers[0].port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    ck_assert_int_eq(listener_send_text(fd, apr_psprintf(testlib_pool,
+                                                         "set %s 0 0 %" APR_SIZE_T_FMT "\r\n%s\r\n",
+                                                         key, size, data)),
+                     1);
+    ck_assert_int_eq(recv(fd, answer, sizeof(answer), MSG_WAITALL), 8);
+    ck_assert_mem_eq(answer, "STORED\r\n", 8);
+    (void)close(fd);
+}
+
 /* What somebody else has put there is none of ours, and no outage either. */
 START_TEST(a_value_larger_than_ours_is_absent)
 {
     size_t size = _i ? 1000000 : KC_STORE_VALUE_MAX + 1;
-    char *data = apr_palloc(testlib_pool, size);
     key_text_t key = key_of(6);
     key_text_t next = key_of(7);
     const char *keys[] = {key.text, next.text};
     kc_store_item_t items[2];
-    memcached_st *other = memcached_create(NULL);
 
-    memset(data, 'x', size);
-    ck_assert_ptr_nonnull(other);
-    ck_assert_int_eq(memcached_server_add(other, "127.0.0.1", (in_port_t)servers[0].port),
-                     MEMCACHED_SUCCESS);
-    ck_assert_int_eq(memcached_set(other, key.text, KC_STORE_KEY_LEN, data, size, 0, 0),
-                     MEMCACHED_SUCCESS);
-    memcached_free(other);
+    put_by_another(key.text, size);
     ck_assert(is_absent(6));
     ck_assert_int_eq(put_text(7, "next", in(60)), KC_OK);
     ck_assert_int_eq(kc_store_get(store, keys, 2, items, testlib_pool, &err), KC_OK);
@@ -513,7 +530,6 @@ typedef struct {
 
 #define BYTES(text) text, sizeof(text) - 1
 
-/* After an honest answer to "version", which libmemcached asks first. */
 static const nonsense_t nonsense[] = {
     {"http", BYTES("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")},
     {"zeros", BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
@@ -527,22 +543,15 @@ static const nonsense_t nonsense[] = {
                           "\x81\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
 };
 
-static const char version[] = "\x81\x0b\0\0\0\0\0\0\0\0\0\6\0\0\0\0\0\0\0\0\0\0\0\0"
-                              "1.6.18";
-
-/* Reads whatever there is of a request; an opcode of 0x0b asks for the version. */
+/* Reads whatever there is of a request. */
 static void serve_nonsense(int socket, void *context)
 {
     const nonsense_t *told = context;
     unsigned char request[4096];
 
     while (recv(socket, request, sizeof(request), 0) > 0) {
-        if (request[1] == 0x0b) {
-            if (!listener_send(socket, version, sizeof(version) - 1))
-                return;
-        } else if (!listener_send(socket, told->bytes, told->len) || !told->len) {
+        if (!listener_send(socket, told->bytes, told->len) || !told->len)
             return;
-        }
     }
 }
 
@@ -575,10 +584,8 @@ static void serve_without_end(int socket, void *context)
         memcpy(answer, head, sizeof(head) - 1);
         memcpy(answer + sizeof(head) - 1, request + HEADER, KC_STORE_KEY_LEN);
         answer[sizeof(answer) - 1] = 'v';
-        while (request[1] != 0x0b && listener_send(socket, answer, sizeof(answer)))
+        while (listener_send(socket, answer, sizeof(answer)))
             ;
-        if (request[1] != 0x0b || !listener_send(socket, version, sizeof(version) - 1))
-            return;
     }
 }
 
@@ -593,6 +600,129 @@ START_TEST(an_answer_without_end_is_cut)
     servers[0].text = apr_psprintf(testlib_pool, "127.0.0.1:%d", listener_port(listener));
     store_make(1, HASTE_MS);
     assert_down(kc_store_get(store, keys, 2, items, testlib_pool, &err));
+    listener_stop(listener);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- servers that are slow */
+
+/* Answers a question for one key with "v". delay_ms: before the answer; drop_ms: between its bytes.
+ */
+typedef struct {
+    int64_t delay_ms;
+    int64_t drop_ms;
+    int delays; /* so many answers are delayed, then no more */
+    int served;
+} slow_t;
+
+static void wait_ms(int64_t milliseconds)
+{
+    const struct timespec span = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+
+    (void)nanosleep(&span, NULL);
+}
+
+static void serve_slowly(int socket, void *context)
+{
+    static const char head[] = "\x81\x0d\0\x40\4\0\0\0\0\0\0\x45\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    static const char end[] = "\x81\x0a\0\0\0\0\0\0\0\0\0\0LAST\0\0\0\0\0\0\0\0";
+    unsigned char request[4096], answer[sizeof(head) - 1 + KC_STORE_KEY_LEN + 1 + HEADER];
+    slow_t *slow = context;
+    size_t i;
+
+    while (recv(socket, request, sizeof(request), 0) >= HEADER) {
+        memcpy(answer, head, sizeof(head) - 1);
+        memcpy(answer + sizeof(head) - 1, request + HEADER, KC_STORE_KEY_LEN);
+        answer[sizeof(answer) - HEADER - 1] = 'v';
+        memcpy(answer + sizeof(answer) - HEADER, end, HEADER);
+        if (slow->delays-- > 0)
+            wait_ms(slow->delay_ms);
+        slow->served++;
+        for (i = 0; slow->drop_ms && i < sizeof(answer); i++) {
+            wait_ms(slow->drop_ms);
+            if (!listener_send(socket, answer + i, 1))
+                return;
+        }
+        if (!slow->drop_ms && !listener_send(socket, answer, sizeof(answer)))
+            return;
+    }
+}
+
+static listener_t *start_slow(slow_t *slow, int64_t timeout_ms)
+{
+    listener_t *listener = listener_start(serve_slowly, slow);
+
+    memcached_server_end(&servers[0]);
+    servers[0].text = apr_psprintf(testlib_pool, "127.0.0.1:%d", listener_port(listener));
+    store_make(1, timeout_ms);
+    return listener;
+}
+
+/* One late answer is no outage: neither for who waits for it nor for anybody else. */
+START_TEST(a_late_answer_is_an_answer)
+{
+    slow_t slow = {.delay_ms = SLOW_MS + 100, .delays = 1};
+    listener_t *listener = start_slow(&slow, SLOW_MS);
+    int i;
+
+    for (i = 0; i < 3; i++)
+        ck_assert(is_text(1, "v"));
+    ck_assert_int_eq(slow.served, 3);
+    ck_assert_int_eq(listener_count(listener), 1); /* the connection was kept as well */
+    listener_stop(listener);
+}
+END_TEST
+
+/* The answer comes in drops, each in time, all together never: the time is the operation's. */
+START_TEST(an_answer_in_drops_is_given_up)
+{
+    slow_t slow = {.drop_ms = HASTE_MS / 5};
+    listener_t *listener = start_slow(&slow, HASTE_MS);
+    kc_store_item_t item;
+
+    /* all of it would take 2.3 seconds, and with slices that are given back there is 0.7 */
+    assert_down(get_one(1, &item));
+    ck_assert_ptr_nonnull(strstr(err.detail, "no answer in time"));
+    listener_stop(listener);
+}
+END_TEST
+
+/* A process of its own asks, and is stopped as soon as the question is out; it goes on long after
+ * the time is over, with the answer in its socket. */
+static void serve_and_freeze(int socket, void *context)
+{
+    pid_t *asker = context;
+    slow_t slow = {.delays = 0};
+    char first;
+
+    if (recv(socket, &first, 1, MSG_PEEK) < 1)
+        return;
+    (void)kill(*asker, SIGSTOP);
+    serve_slowly(socket, &slow);
+}
+
+START_TEST(an_answer_that_came_while_this_process_was_stopped_is_taken)
+{
+    pid_t asker = 0;
+    listener_t *listener = listener_start(serve_and_freeze, &asker);
+    int status, go[2];
+    char byte = 'x';
+
+    ck_assert_int_eq(pipe(go), 0);
+    servers[0].text = apr_psprintf(testlib_pool, "127.0.0.1:%d", listener_port(listener));
+    asker = fork();
+    if (!asker) {
+        store_make(1, HASTE_MS);
+        _exit(read(go[0], &byte, 1) == 1 && is_text(1, "v") ? 0 : 1);
+    }
+    ck_assert_int_gt(asker, 0);
+    ck_assert_int_eq(write(go[1], &byte, 1), 1);
+    ck_assert_int_eq(waitpid(asker, &status, WUNTRACED), asker);
+    ck_assert(WIFSTOPPED(status));
+    wait_ms((KC_PATIENCE_SLICES + 1) * HASTE_MS);
+    ck_assert_int_eq(kill(asker, SIGCONT), 0);
+    ck_assert_int_eq(waitpid(asker, &status, 0), asker);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     listener_stop(listener);
 }
 END_TEST
@@ -669,6 +799,9 @@ Suite *kc_test_store_memcached(void)
     tcase_add_test(one, a_late_answer_meets_nobody);
     tcase_add_loop_test(one, nonsense_is_an_outage, 0, COUNT(nonsense));
     tcase_add_test(one, an_answer_without_end_is_cut);
+    tcase_add_test(one, a_late_answer_is_an_answer);
+    tcase_add_test(one, an_answer_in_drops_is_given_up);
+    tcase_add_test(one, an_answer_that_came_while_this_process_was_stopped_is_taken);
     tcase_add_test(two, spreads_over_two_servers);
     tcase_add_test(two, places_keys_by_server_and_not_by_order);
     tcase_add_test(two, one_of_two_dead_is_no_miss);

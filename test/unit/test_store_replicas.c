@@ -443,7 +443,7 @@ static int64_t milliseconds(void)
 /* Two processes of a host: what one finds out the other knows, and one probe is for both. */
 START_TEST(who_shares_breakers_learns_from_others)
 {
-    kc_breaker_t shared[SERVERS] = {{0, 0}};
+    kc_breaker_t shared[SERVERS] = {{0, 0, 0, 0}};
     kc_store_t *one, *other;
     key_text_t key = key_of(3);
     kc_rc_t rc;
