@@ -230,7 +230,7 @@ static kc_rc_t read_form(request_rec *r, const kc_url_query_t **form, kc_err_t *
 {
     const char *body;
     size_t len;
-    kc_rc_t rc = akc_request_form(r, &body, &len, err);
+    kc_rc_t rc = akc_body_form(r, AKC_BODY_KNOWN, &body, &len, err);
 
     if (rc == KC_OK && kc_url_form_parse(body, len, r->pool, form, err) != KC_OK)
         rc = KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the form cannot be read");

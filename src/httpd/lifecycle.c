@@ -473,7 +473,7 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
     server_rec *server;
     kc_err_t err;
 
-    akc_request_child();
+    akc_body_child();
     for (server = main; server; server = server->next) {
         akc_server_t *config = akc_config_server(server);
 

@@ -165,7 +165,7 @@ int akc_logout_backchannel(akc_request_t *request, request_rec *r)
     const char *form = NULL;
     size_t len = 0;
 
-    if (akc_request_form(r, &form, &len, &err) != KC_OK ||
+    if (akc_body_form(r, AKC_BODY_PROVIDER, &form, &len, &err) != KC_OK ||
         kc_logout_token_take(request->server->rp, form, len, r->pool, &token, &err) != KC_OK)
         return akc_respond_refusal(request, r, &err);
     log_ended(r, &token);

@@ -134,8 +134,6 @@ void akc_streams_enter(akc_request_t *request);
 
 /* request.c: what is known of a request */
 
-/* Once in each child. */
-void akc_request_child(void);
 /* NULL when the module is off for the request's server. */
 akc_request_t *akc_request_get(request_rec *r);
 /* The path of the request that the client made, as httpd has it now; "" when httpd could not read
@@ -168,12 +166,22 @@ kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r,
                                     const apr_array_header_t *hosts);
 /* 1 when the client has announced a body. */
 int akc_request_has_body(const request_rec *r);
-/* The body of a POST that is a form (application/x-www-form-urlencoded), up to KC_URL_FORM_MAX
- * bytes, with a NUL that is not counted. KC_REFUSED with KC_ERR_FORM; KC_DOWN when too many are
- * being read. */
-kc_rc_t akc_request_form(request_rec *r, const char **form, size_t *len, kc_err_t *err);
 /* An id to find the request in the log by. */
 const char *akc_request_id(akc_request_t *request, request_rec *r);
+
+/* body.c: a form, from whom it comes and how long it may take */
+typedef enum {
+    AKC_BODY_PROVIDER, /* the provider's, or of somebody who pretends to be it */
+    AKC_BODY_STRANGER, /* anybody's */
+    AKC_BODY_KNOWN     /* of a person with a session, or an operator */
+} akc_body_from_t;
+/* Once in each child. */
+void akc_body_child(void);
+/* The body of a POST that is a form (application/x-www-form-urlencoded), up to KC_URL_FORM_MAX
+ * bytes, with a NUL that is not counted. KC_REFUSED with KC_ERR_FORM, also when it takes too long;
+ * KC_DOWN with KC_ERR_FORM_BUSY when it is slow while others wait to be read. */
+kc_rc_t akc_body_form(request_rec *r, akc_body_from_t from, const char **form, size_t *len,
+                      kc_err_t *err);
 
 /* export.c: what the client may not say, and what the backend is told */
 

@@ -1,6 +1,5 @@
 /* A request: the browser's address, its session, and what kind of request it is.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <ap_mpm.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <string.h>
@@ -15,8 +14,7 @@
 APLOG_USE_MODULE(auth_keycloak);
 
 enum {
-    ID_SIZE = 9,     /* bytes; 12 characters */
-    READING_PART = 4 /* of a child's threads may read forms at once */
+    ID_SIZE = 9 /* bytes; 12 characters */
 };
 
 /* The request that the client made, behind all subrequests and internal redirects. */
@@ -341,76 +339,6 @@ int akc_request_has_body(const request_rec *r)
 
     return apr_table_get(r->headers_in, "Transfer-Encoding") ||
            (length && strcmp(length, "0") != 0);
-}
-
-static int is_form(request_rec *r)
-{
-    static const char wanted[] = "application/x-www-form-urlencoded";
-    const char *type = apr_table_get(r->headers_in, "Content-Type");
-    size_t len = type ? strcspn(type, "; \t") : 0;
-
-    return len == sizeof(wanted) - 1 && strncasecmp(type, wanted, len) == 0;
-}
-
-static kc_rc_t refuse_size(kc_err_t *err)
-{
-    return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the body is over %d bytes", KC_URL_FORM_MAX);
-}
-
-/* Reads the whole body, which ends with a NUL that is not counted. What is left of one that is too
- * long is not read: httpd closes the connection after a 400. */
-static kc_rc_t read_body(request_rec *r, const char **body, size_t *len, kc_err_t *err)
-{
-    size_t size, used = 0;
-    char *buffer;
-    long got = 0;
-
-    if (ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK) != OK)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the body's length cannot be understood");
-    if (!ap_should_client_block(r))
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "there is no body");
-    if (!r->read_chunked && r->remaining > KC_URL_FORM_MAX)
-        return refuse_size(err);
-    size = r->read_chunked ? KC_URL_FORM_MAX + 1 : (size_t)r->remaining;
-    buffer = apr_palloc(r->pool, size + 1);
-    while (used < size && (got = ap_get_client_block(r, buffer + used, size - used)) > 0)
-        used += (size_t)got;
-    if (got < 0 || (!r->read_chunked && used < size))
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the body cannot be read to its end");
-    if (used > KC_URL_FORM_MAX)
-        return refuse_size(err);
-    buffer[used] = '\0';
-    *body = buffer;
-    *len = used;
-    return KC_OK;
-}
-
-/* Whoever is slow with a form holds a thread: so few may that others are served on. */
-static kc_http_gate_t reading = {1, 0};
-
-void akc_request_child(void)
-{
-    int threads = 1;
-
-    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) == APR_SUCCESS && threads >= 2 * READING_PART)
-        reading.limit = (uint32_t)threads / READING_PART;
-}
-
-kc_rc_t akc_request_form(request_rec *r, const char **form, size_t *len, kc_err_t *err)
-{
-    kc_rc_t rc;
-
-    if (r->method_number != M_POST)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "a form comes by POST, not %.20s", r->method);
-    if (!is_form(r))
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the body is no form");
-    if (!kc_http_gate_enter(&reading))
-        return KC_FAIL(err, KC_DOWN, KC_ERR_FORM_BUSY, "%d forms are being read by this child",
-                       (int)reading.limit);
-    rc = read_body(r, form, len, err);
-    kc_http_gate_leave(&reading);
-    akc_request_get(r)->has_read = rc == KC_OK;
-    return rc;
 }
 
 const char *akc_request_id(akc_request_t *request, request_rec *r)

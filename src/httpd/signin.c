@@ -110,7 +110,7 @@ static int lead_on(akc_request_t *request, request_rec *r)
     const char *form;
     size_t len;
 
-    if (akc_request_form(r, &form, &len, &err) != KC_OK)
+    if (akc_body_form(r, AKC_BODY_STRANGER, &form, &len, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
     if (strlen(form) != len) {
         (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_FORM, "the form has a NUL");
