@@ -84,6 +84,19 @@ kc_rc_t kc_store_add(kc_store_t *store, const char *key, kc_bytes_t value, int64
     return rc == KC_OK ? store->vtable->add(store, key, value, expires_at, err) : rc;
 }
 
+kc_rc_t kc_store_write(kc_store_t *store, const kc_store_write_t *write, kc_err_t *err)
+{
+    const kc_store_vtable_t *vtable = store->vtable;
+    kc_rc_t rc = check_write(write->key, write->value, write->expires_at, err);
+
+    if (rc != KC_OK)
+        return rc;
+    if (vtable->write)
+        return vtable->write(store, write, err);
+    return (write->is_add ? vtable->add : vtable->put)(store, write->key, write->value,
+                                                       write->expires_at, err);
+}
+
 kc_rc_t kc_store_touch(kc_store_t *store, const char *key, int64_t expires_at, kc_err_t *err)
 {
     kc_rc_t rc = check_key(key, err);

@@ -21,6 +21,24 @@ enum {
 
 typedef struct kc_store_t kc_store_t;
 
+/* Who can have a value written, where memory is short: what strangers can cause pushes out only its
+ * like. */
+typedef enum kc_store_kind_t {
+    KC_STORE_OWNED, /* it belongs to somebody who has signed in, or to the host */
+    KC_STORE_MARK,  /* small, and what it ends may be in use when it is not: no OWNED one pushes it
+                       out */
+    KC_STORE_OPEN,  /* anybody, by as many requests as they like */
+    KC_STORE_KINDS
+} kc_store_kind_t;
+
+typedef struct kc_store_write_t {
+    const char *key;
+    kc_bytes_t value;
+    int64_t expires_at; /* seconds since 1970 */
+    kc_store_kind_t kind;
+    int is_add; /* only when it is absent */
+} kc_store_write_t;
+
 /* What get found for one key. */
 typedef struct kc_store_item_t {
     kc_bytes_t value;   /* in the pool; data is NULL: not there */
@@ -51,6 +69,8 @@ typedef struct kc_store_vtable_t {
     kc_rc_t (*drop)(kc_store_t *store, const char *key, kc_err_t *err);
     /* Whether it answers, see kc_store_probe. NULL: it always does. */
     kc_rc_t (*probe)(kc_store_t *store, const char *key, apr_pool_t *pool, kc_err_t *err);
+    /* put or add of any kind; those two are of KC_STORE_OWNED. NULL: kinds make no difference. */
+    kc_rc_t (*write)(kc_store_t *store, const kc_store_write_t *write, kc_err_t *err);
 } kc_store_vtable_t;
 
 struct kc_store_t {
@@ -64,6 +84,7 @@ kc_rc_t kc_store_put(kc_store_t *store, const char *key, kc_bytes_t value, int64
                      kc_err_t *err);
 kc_rc_t kc_store_add(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
                      kc_err_t *err);
+kc_rc_t kc_store_write(kc_store_t *store, const kc_store_write_t *write, kc_err_t *err);
 kc_rc_t kc_store_touch(kc_store_t *store, const char *key, int64_t expires_at, kc_err_t *err);
 kc_rc_t kc_store_drop(kc_store_t *store, const char *key, kc_err_t *err);
 /* KC_OK when somebody answers, asked for a key that nobody has: of several servers one is enough.
@@ -71,9 +92,12 @@ kc_rc_t kc_store_drop(kc_store_t *store, const char *key, kc_err_t *err);
 kc_rc_t kc_store_probe(kc_store_t *store, apr_pool_t *pool, kc_err_t *err);
 
 /* Shared memory, made before fork and inherited by the children; a child killed at any instruction
- * leaves it usable; full: expired entries of a bucket, then the oldest (written or touched), make
- * room. size in bytes (at least 1 MiB, else KC_REFUSED). now/context: the clock, in seconds. The
- * mapping is released with pool (the process pool, to live across graceful restarts). */
+ * leaves it usable. Values of any size share all of it, but for a twentieth that KC_STORE_OPEN has
+ * for itself; marks may have an eighth. Full: expired values, then the oldest (written or touched)
+ * make room. An operation waits for a lock as long as its owner goes on or dies, at most
+ * KC_SHM_LOCK_PATIENCE_MS (shm_lock.h), then it is KC_DOWN. size in bytes (at least 1 MiB, else
+ * KC_REFUSED). now/context: the clock, in seconds. The mapping is released with pool (the process
+ * pool, to live across graceful restarts). */
 kc_rc_t kc_store_shm_create(size_t size, int64_t (*now)(void *context), void *context,
                             apr_pool_t *pool, kc_store_t **out, kc_err_t *err);
 /* httpd unloads the module's code at each restart, and a store's functions with it. What may be
@@ -83,6 +107,13 @@ kc_rc_t kc_store_shm_create(size_t size, int64_t (*now)(void *context), void *co
 void *kc_store_shm_memory(const kc_store_t *store);
 kc_rc_t kc_store_shm_attach(void *memory, size_t size, int64_t (*now)(void *context), void *context,
                             apr_pool_t *pool, kc_store_t **out, kc_err_t *err);
+
+/* Has report called when values that lived had to make room, with their count since the last call:
+ * at most once a minute for all processes, without a lock. Before the store is shared. */
+void kc_store_shm_report(kc_store_t *store, void (*report)(void *context, uint64_t count),
+                         void *context);
+/* How many there have been since the memory was made. */
+uint64_t kc_store_shm_evicted(const kc_store_t *store);
 
 /* memcached servers. */
 typedef struct kc_store_memcached_options_t {

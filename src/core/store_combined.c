@@ -249,8 +249,9 @@ static kc_rc_t combined_probe(kc_store_t *store, const char *key, apr_pool_t *po
     return inner->vtable->probe ? inner->vtable->probe(inner, key, pool, err) : KC_OK;
 }
 
-static const kc_store_vtable_t vtable = {"combined",     combined_get,  combined_put,  combined_add,
-                                         combined_touch, combined_drop, combined_probe};
+static const kc_store_vtable_t vtable = {
+    "combined",     combined_get,  combined_put,   combined_add,
+    combined_touch, combined_drop, combined_probe, NULL};
 
 static apr_status_t destroy(void *data)
 {

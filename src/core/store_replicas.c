@@ -518,8 +518,9 @@ static kc_rc_t replicas_drop(kc_store_t *store, const char *key, kc_err_t *err)
     return write_copies(store, &command, err);
 }
 
-static const kc_store_vtable_t vtable = {"memcached",    replicas_get,  replicas_put,  replicas_add,
-                                         replicas_touch, replicas_drop, replicas_probe};
+static const kc_store_vtable_t vtable = {
+    "memcached",    replicas_get,  replicas_put,   replicas_add,
+    replicas_touch, replicas_drop, replicas_probe, NULL};
 
 /* ---------------------------------------------------------------- making */
 

@@ -1,249 +1,112 @@
-/* The store in shared memory: slots in buckets, striped robust locks, made before fork.
+/* The store in shared memory: areas with a robust lock each, made before fork.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store.h"
 
 #include <apr_shm.h>
 #include <apr_strings.h>
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
-#include <time.h>
+
+#include "shm_lock.h"
+#include "shm_values.h"
 
 /*
- * The memory holds a header, the stripes (locks), and five classes of slots by the size of the
- * value. A class is an array of buckets; a bucket is a line of tags and as many slots ("ways"). A
- * key has one bucket in each class, and all of them belong to one stripe: its lock is all that an
- * operation takes.
- *
- * A slot exists when its tag is not 0, and only then. A writer clears the tag, writes the slot,
- * sets the tag; so a child killed at any instruction leaves the old value, the new one or none, and
- * never a part of one. An overwritten value stays until the new one stands in another slot; the
- * stripe notes the pair, so that whoever finds the lock's owner dead can finish the exchange.
+ * The memory holds a header, the stripes (a lock each, and what goes with it), and as many areas of
+ * equal size. A key belongs to one of them, whose lock is all that an operation takes.
  *
  * Nothing but copying happens under a lock: no allocation, no system call, no clock.
  */
 
 enum {
-    LINE = 128, /* bytes: two cache lines, which processors fetch in pairs */
-    TAG_LINE = 64,
-    KEY_LEN = KC_STORE_KEY_LEN,
-    CLASS_COUNT = 5,
-    BIG = CLASS_COUNT - 1,
-    STRIPES_MAX = 256,
-    LOCK_WAIT_MS = 200, /* a child stopped while it holds a lock must not hang the others */
-    COPY_MAX = 2088     /* values up to the third class are copied by way of the stack */
+    LINE = 128,
+    AREA_MIN = 2 * 1024 * 1024, /* bytes: many values each, so that all fill alike */
+    COPY_MAX = 4096,            /* values up to this are copied by way of the stack */
+    REPORT_SECONDS = 60
 };
 
 /* The last digits are the layout's version: code of another version makes memory of its own. */
-static const uint64_t magic = UINT64_C(0x6b6373686d303032);
+static const uint64_t magic = UINT64_C(0x6b6373686d303033);
 
 typedef struct {
     uint64_t magic;
     uint64_t size;
+    uint64_t evicted;    /* values that lived and had to make room, of all areas */
+    uint64_t reported;   /* as many of them are in the log */
+    int64_t reported_at; /* seconds */
 } header_t;
 
 typedef struct {
     pthread_mutex_t mutex;
-    uint64_t sequence; /* of writes: the age of slots */
-    uint64_t fresh_at; /* the exchange under way: where the tags of the new */
-    uint64_t old_at;   /* and of the old slot are, from the base; old_at 0: none */
+    kc_shm_values_state_t values;
 } __attribute__((aligned(LINE))) stripe_t;
-
-/* What stands before the value's bytes. */
-typedef struct {
-    int64_t expires_at;
-    uint64_t stamp;
-    uint64_t len;
-    char key[KEY_LEN];
-} slot_t;
-
-/* One class as this process sees it. */
-typedef struct {
-    uint64_t *tags;
-    unsigned char *slots;
-    size_t per_stripe; /* buckets */
-    size_t ways;
-    size_t stride; /* bytes from slot to slot */
-} class_t;
 
 typedef struct {
     kc_store_t store;
     void *memory; /* as the system gave it */
-    unsigned char *base;
+    header_t *header;
     stripe_t *stripes;
-    size_t stripe_count; /* a power of two */
-    class_t classes[CLASS_COUNT];
+    size_t count;           /* of stripes: a power of two */
+    kc_shm_values_t *areas; /* as many */
     int64_t (*now)(void *context);
     void *context;
+    void (*report)(void *context, uint64_t count);
+    void *report_context;
 } shm_t;
-
-typedef struct {
-    const char *text;
-    uint64_t hash; /* never 0: the tag */
-    stripe_t *stripe;
-    size_t stripe_index;
-} kc_key_t;
-
-typedef struct {
-    uint64_t *tag; /* NULL: no place */
-    slot_t *slot;
-} place_t;
-
-static const struct {
-    size_t stride;
-    size_t ways;
-    size_t share; /* per cent of what is left when its turn comes, see layout_order */
-} shape[CLASS_COUNT] = {
-    {256, 8, 15},         /* marks: nobody writes any but for a reason */
-    {640, 8, 12},         /* rosters, and the one-use markers of sign-ins, which strangers can have
-                             written: they push out neither marks nor sessions */
-    {2048 + 128, 8, 100}, /* sessions */
-    {16384 + 128, 8, 20}, /* sessions with many groups, snapshots of metadata and keys */
-    {262144 + 128, 2, 15}}; /* the largest that is allowed */
-
-static const size_t layout_order[CLASS_COUNT] = {4, 3, 0, 1, 2};
 
 /* ---------------------------------------------------------------- layout */
 
-static size_t bucket_size(size_t class_index)
-{
-    return TAG_LINE + shape[class_index].ways * shape[class_index].stride;
-}
-
-/* As many stripes as the class of large slots has room for: each stripe needs a bucket of each
- * class. */
-static size_t stripes_for(size_t size)
-{
-    size_t room = size / 100 * shape[BIG].share;
-    size_t count = 1;
-
-    while (count < STRIPES_MAX && count * 2 * bucket_size(BIG) <= room)
-        count *= 2;
-    return count;
-}
-
 /* Where everything is; the same size gives the same places in each process. */
-static void layout(shm_t *shm, void *memory, size_t size)
+static void layout(shm_t *shm, void *memory, size_t size, apr_pool_t *pool)
 {
     size_t skip = (LINE - (uintptr_t)memory % LINE) % LINE;
-    size_t left = size - LINE;
-    unsigned char *next;
-    size_t i;
+    unsigned char *base = (unsigned char *)memory + skip, *next;
+    size_t area_size, i;
 
     shm->memory = memory;
-    shm->base = (unsigned char *)memory + skip;
-    shm->stripe_count = stripes_for(size);
-    shm->stripes = (stripe_t *)(void *)(shm->base + LINE);
-    next = (unsigned char *)(shm->stripes + shm->stripe_count);
-    left -= (size_t)(next - shm->base);
-    for (i = 0; i < CLASS_COUNT; i++) {
-        size_t at = layout_order[i];
-        class_t *class = &shm->classes[at];
-        size_t row = bucket_size(at) * shm->stripe_count;
-        size_t rows = left / 100 * shape[at].share / row;
-
-        class->ways = shape[at].ways;
-        class->stride = shape[at].stride;
-        class->per_stripe = rows ? rows : 1;
-        class->tags = (uint64_t *)(void *)next;
-        class->slots = next + TAG_LINE * shm->stripe_count * class->per_stripe;
-        next += row * class->per_stripe;
-        left -= row * class->per_stripe;
-    }
+    shm->header = (header_t *)(void *)base;
+    shm->stripes = (stripe_t *)(void *)(base + LINE);
+    shm->count = 1;
+    while (shm->count * 2 * AREA_MIN <= size)
+        shm->count *= 2;
+    shm->areas = apr_palloc(pool, shm->count * sizeof(*shm->areas));
+    next = (unsigned char *)(shm->stripes + shm->count);
+    area_size = (size - LINE - (size_t)(next - base)) / shm->count / LINE * LINE;
+    for (i = 0; i < shm->count; i++)
+        kc_shm_values_place(&shm->areas[i], &shm->stripes[i].values, next + i * area_size,
+                            area_size);
 }
 
-static kc_key_t key_make(const shm_t *shm, const char *text)
+/* What a key's operation works on. */
+typedef struct {
+    kc_shm_values_key_t key;
+    stripe_t *stripe;
+    kc_shm_values_t *values;
+    int64_t now;
+} work_t;
+
+static work_t work_on(const shm_t *shm, const char *key)
 {
-    kc_key_t key;
-    uint64_t hash = 0;
-    size_t i;
+    work_t work;
+    size_t index;
 
-    for (i = 0; i < KEY_LEN; i += sizeof(hash)) {
-        uint64_t word;
-
-        memcpy(&word, text + i, sizeof(word));
-        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-        hash ^= hash >> 32;
-    }
-    key.text = text;
-    key.hash = hash ? hash : 1;
-    key.stripe_index = (size_t)hash & (shm->stripe_count - 1);
-    key.stripe = &shm->stripes[key.stripe_index];
-    return key;
-}
-
-static size_t bucket_index(const class_t *class, const kc_key_t *key)
-{
-    size_t row = (size_t)(((key->hash >> 32) * class->per_stripe) >> 32);
-
-    return key->stripe_index * class->per_stripe + row;
-}
-
-static place_t place_at(const class_t *class, size_t bucket, size_t way)
-{
-    place_t place;
-
-    place.tag = class->tags + bucket * (TAG_LINE / sizeof(uint64_t)) + way;
-    place.slot = (slot_t *)(void *)(class->slots + (bucket * class->ways + way) * class->stride);
-    return place;
-}
-
-static unsigned char *slot_value(slot_t *slot)
-{
-    return (unsigned char *)(slot + 1);
+    work.key = kc_shm_values_key(key);
+    work.now = shm->now(shm->context);
+    index = (size_t)work.key.hash & (shm->count - 1);
+    work.stripe = &shm->stripes[index];
+    work.values = &shm->areas[index];
+    return work;
 }
 
 /* ---------------------------------------------------------------- locks */
 
-/* Keeps the compiler's order. A killed child has done everything before the instruction it died at,
- * and the next owner of its lock sees all of it, so that no more is needed. */
-static void step(void)
+static kc_rc_t hold(const work_t *work, int64_t *patience_ms, kc_err_t *err)
 {
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
+    pthread_mutex_t *mutex = &work->stripe->mutex;
+    int status = kc_shm_lock_take(mutex, patience_ms);
 
-static void tag_set(uint64_t *tag, uint64_t value)
-{
-    step();
-    __atomic_store_n(tag, value, __ATOMIC_RELAXED);
-    step();
-}
-
-/* The owner died: finish its exchange if the new value stands, else forget it. */
-static void stripe_repair(const shm_t *shm, stripe_t *stripe)
-{
-    uint64_t *fresh = (uint64_t *)(void *)(shm->base + stripe->fresh_at);
-    uint64_t *old = (uint64_t *)(void *)(shm->base + stripe->old_at);
-
-    if (stripe->old_at && *fresh)
-        tag_set(old, 0);
-    stripe->old_at = 0;
-}
-
-/* By the calendar clock, for want of a monotonic one in POSIX: were it set back just now, a live
- * owner's unlock still ends the wait. */
-static int lock_within_limit(pthread_mutex_t *mutex)
-{
-    struct timespec limit;
-
-    (void)clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_nsec += LOCK_WAIT_MS * 1000000L;
-    if (limit.tv_nsec >= 1000000000L) {
-        limit.tv_nsec -= 1000000000L;
-        limit.tv_sec++;
-    }
-    return pthread_mutex_timedlock(mutex, &limit);
-}
-
-static kc_rc_t stripe_lock(const shm_t *shm, stripe_t *stripe, kc_err_t *err)
-{
-    int status = pthread_mutex_trylock(&stripe->mutex);
-
-    if (status == EBUSY)
-        status = lock_within_limit(&stripe->mutex);
     if (status == EOWNERDEAD) {
-        stripe_repair(shm, stripe);
-        status = pthread_mutex_consistent(&stripe->mutex);
+        kc_shm_values_mend(work->values);
+        status = kc_shm_lock_mended(mutex);
     }
     if (status)
         return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "shm: a lock cannot be had: %s",
@@ -251,121 +114,9 @@ static kc_rc_t stripe_lock(const shm_t *shm, stripe_t *stripe, kc_err_t *err)
     return KC_OK;
 }
 
-static void stripe_unlock(stripe_t *stripe)
+static void let_go(const work_t *work)
 {
-    (void)pthread_mutex_unlock(&stripe->mutex);
-}
-
-/* ---------------------------------------------------------------- slots, under the stripe's lock
- */
-
-/* The one slot that holds key, expired or not. */
-static place_t find(const shm_t *shm, const kc_key_t *key)
-{
-    place_t none = {NULL, NULL};
-    size_t c, way;
-
-    for (c = 0; c < CLASS_COUNT; c++) {
-        const class_t *class = &shm->classes[c];
-        size_t bucket = bucket_index(class, key);
-
-        for (way = 0; way < class->ways; way++) {
-            place_t place = place_at(class, bucket, way);
-
-            if (*place.tag == key->hash && !memcmp(place.slot->key, key->text, KEY_LEN))
-                return place;
-        }
-    }
-    return none;
-}
-
-static place_t find_live(const shm_t *shm, const kc_key_t *key, int64_t now)
-{
-    place_t place = find(shm, key);
-
-    if (place.tag && place.slot->expires_at <= now)
-        place.tag = NULL;
-    return place;
-}
-
-static const class_t *class_for(const shm_t *shm, size_t len)
-{
-    size_t c = 0;
-
-    while (c < BIG && sizeof(slot_t) + len > shm->classes[c].stride)
-        c++;
-    return &shm->classes[c];
-}
-
-/* Where a new value goes: a free slot, an expired one, the key's own when the bucket is full
- * (better to risk this value, if we are killed, than to lose another for certain), the oldest. */
-static place_t choose(const class_t *class, const kc_key_t *key, const uint64_t *old, int64_t now)
-{
-    size_t bucket = bucket_index(class, key);
-    place_t expired = {NULL, NULL}, own = {NULL, NULL}, oldest = {NULL, NULL};
-    size_t way;
-
-    for (way = 0; way < class->ways; way++) {
-        place_t place = place_at(class, bucket, way);
-
-        if (!*place.tag)
-            return place;
-        if (place.tag == old)
-            own = place;
-        else if (place.slot->expires_at <= now)
-            expired = place;
-        if (!oldest.tag || place.slot->stamp < oldest.slot->stamp)
-            oldest = place;
-    }
-    if (expired.tag)
-        return expired;
-    return own.tag ? own : oldest;
-}
-
-static void slot_fill(slot_t *slot, const kc_key_t *key, kc_bytes_t value, int64_t expires_at)
-{
-    slot->expires_at = expires_at;
-    slot->stamp = ++key->stripe->sequence;
-    slot->len = value.len;
-    memcpy(slot->key, key->text, KEY_LEN);
-    if (value.len)
-        memcpy(slot_value(slot), value.data, value.len);
-}
-
-static void write_value(const shm_t *shm, const kc_key_t *key, uint64_t *old, kc_bytes_t value,
-                        int64_t expires_at, int64_t now)
-{
-    stripe_t *stripe = key->stripe;
-    place_t fresh = choose(class_for(shm, value.len), key, old, now);
-
-    tag_set(fresh.tag, 0);
-    if (old && old != fresh.tag) {
-        stripe->fresh_at = (uint64_t)((unsigned char *)fresh.tag - shm->base);
-        step();
-        stripe->old_at = (uint64_t)((unsigned char *)old - shm->base);
-        step();
-    }
-    slot_fill(fresh.slot, key, value, expires_at);
-    tag_set(fresh.tag, key->hash);
-    if (stripe->old_at) {
-        tag_set(old, 0);
-        stripe->old_at = 0;
-    }
-}
-
-/* Copies a live value when it fits into room; *len is its length either way. KC_MISS: not there. */
-static kc_rc_t read_value(const shm_t *shm, const kc_key_t *key, int64_t now, unsigned char *room,
-                          size_t size, size_t *len, int64_t *expires_at)
-{
-    place_t place = find_live(shm, key, now);
-
-    if (!place.tag)
-        return KC_MISS;
-    *len = (size_t)place.slot->len;
-    *expires_at = place.slot->expires_at;
-    if (*len <= size)
-        memcpy(room, slot_value(place.slot), *len);
-    return KC_OK;
+    kc_shm_lock_give(&work->stripe->mutex);
 }
 
 /* ---------------------------------------------------------------- the vtable */
@@ -373,26 +124,26 @@ static kc_rc_t read_value(const shm_t *shm, const kc_key_t *key, int64_t now, un
 /* A pool may ask the system for memory, or end the process: never under a lock. So the value is
  * copied to the stack, and from there to exactly its size; a larger one is measured first and read
  * again. If it has grown in between, there is room for the largest. */
-static kc_rc_t get_one(const shm_t *shm, const char *text, int64_t now, kc_store_item_t *item,
-                       apr_pool_t *pool, kc_err_t *err)
+static kc_rc_t get_one(const shm_t *shm, const char *text, int64_t *patience_ms,
+                       kc_store_item_t *item, apr_pool_t *pool, kc_err_t *err)
 {
-    kc_key_t key = key_make(shm, text);
+    work_t work = work_on(shm, text);
     unsigned char copy[COPY_MAX];
     unsigned char *room = copy;
-    size_t size = sizeof(copy);
-    size_t len = 0;
+    size_t size = sizeof(copy), len;
 
     for (;;) {
-        kc_rc_t rc = stripe_lock(shm, key.stripe, err);
+        kc_rc_t rc = hold(&work, patience_ms, err);
+        uint32_t number;
 
         if (rc != KC_OK)
             return rc;
-        rc = read_value(shm, &key, now, room, size, &len, &item->expires_at);
-        stripe_unlock(key.stripe);
-        if (rc == KC_MISS) {
-            item->expires_at = 0;
+        number = kc_shm_values_find_live(work.values, &work.key, work.now);
+        len = number ? kc_shm_values_read(work.values, number, room, size) : 0;
+        item->expires_at = number ? kc_shm_values_expiry(work.values, number) : 0;
+        let_go(&work);
+        if (!number)
             return KC_OK;
-        }
         if (len <= size)
             break;
         size = room == copy ? len : KC_STORE_VALUE_MAX;
@@ -407,11 +158,11 @@ static kc_rc_t shm_get(kc_store_t *store, const char *const *keys, size_t count,
                        kc_store_item_t *items, apr_pool_t *pool, kc_err_t *err)
 {
     const shm_t *shm = (const shm_t *)(void *)store;
-    int64_t now = shm->now(shm->context);
+    int64_t patience_ms = KC_SHM_LOCK_PATIENCE_MS; /* for all of them */
     size_t i;
 
     for (i = 0; i < count; i++) {
-        kc_rc_t rc = get_one(shm, keys[i], now, &items[i], pool, err);
+        kc_rc_t rc = get_one(shm, keys[i], &patience_ms, &items[i], pool, err);
 
         if (rc != KC_OK)
             return rc;
@@ -419,92 +170,110 @@ static kc_rc_t shm_get(kc_store_t *store, const char *const *keys, size_t count,
     return KC_OK;
 }
 
-static kc_rc_t shm_write(kc_store_t *store, const char *text, kc_bytes_t value, int64_t expires_at,
-                         int is_add, kc_err_t *err)
+/* Somebody says so, once a minute. */
+static void tell(const shm_t *shm, uint64_t evicted, int64_t now)
+{
+    header_t *header = shm->header;
+    uint64_t all = __atomic_add_fetch(&header->evicted, evicted, __ATOMIC_ACQ_REL);
+    int64_t last = __atomic_load_n(&header->reported_at, __ATOMIC_ACQUIRE);
+
+    if (!shm->report || (now >= last && now - last < REPORT_SECONDS) ||
+        !__atomic_compare_exchange_n(&header->reported_at, &last, now, 0, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE))
+        return;
+    shm->report(shm->report_context,
+                all - __atomic_exchange_n(&header->reported, all, __ATOMIC_ACQ_REL));
+}
+
+static kc_rc_t shm_write(kc_store_t *store, const kc_store_write_t *write, kc_err_t *err)
 {
     const shm_t *shm = (const shm_t *)(void *)store;
-    int64_t now = shm->now(shm->context);
-    kc_key_t key = key_make(shm, text);
-    kc_rc_t rc = stripe_lock(shm, key.stripe, err);
-    place_t old;
+    int64_t patience_ms = KC_SHM_LOCK_PATIENCE_MS;
+    work_t work = work_on(shm, write->key);
+    uint64_t evicted;
+    uint32_t old;
+    kc_rc_t rc = hold(&work, &patience_ms, err);
 
     if (rc != KC_OK)
         return rc;
-    old = find(shm, &key);
-    if (is_add && old.tag && old.slot->expires_at > now)
+    evicted = work.values->state->evicted;
+    old = kc_shm_values_find(work.values, &work.key);
+    if (write->is_add && old && kc_shm_values_expiry(work.values, old) > work.now)
         rc = KC_EXISTS;
     else
-        write_value(shm, &key, old.tag, value, expires_at, now);
-    stripe_unlock(key.stripe);
+        rc = kc_shm_values_write(work.values, &work.key, old, write, work.now);
+    evicted = work.values->state->evicted - evicted;
+    let_go(&work);
+    if (evicted)
+        tell(shm, evicted, work.now);
+    if (rc == KC_REFUSED)
+        return KC_FAIL(err, rc, KC_ERR_STORE_VALUE, "shm: a value of %zu bytes is too large",
+                       write->value.len);
     return rc;
 }
 
 static kc_rc_t shm_put(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
                        kc_err_t *err)
 {
-    return shm_write(store, key, value, expires_at, 0, err);
+    const kc_store_write_t write = {key, value, expires_at, KC_STORE_OWNED, 0};
+
+    return shm_write(store, &write, err);
 }
 
 static kc_rc_t shm_add(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
                        kc_err_t *err)
 {
-    return shm_write(store, key, value, expires_at, 1, err);
+    const kc_store_write_t write = {key, value, expires_at, KC_STORE_OWNED, 1};
+
+    return shm_write(store, &write, err);
 }
 
 static kc_rc_t shm_touch(kc_store_t *store, const char *text, int64_t expires_at, kc_err_t *err)
 {
     const shm_t *shm = (const shm_t *)(void *)store;
-    int64_t now = shm->now(shm->context);
-    kc_key_t key = key_make(shm, text);
-    kc_rc_t rc = stripe_lock(shm, key.stripe, err);
-    place_t place;
+    int64_t patience_ms = KC_SHM_LOCK_PATIENCE_MS;
+    work_t work = work_on(shm, text);
+    uint32_t number;
+    kc_rc_t rc = hold(&work, &patience_ms, err);
 
     if (rc != KC_OK)
         return rc;
-    place = find_live(shm, &key, now);
-    if (place.tag) {
-        place.slot->expires_at = expires_at;
-        place.slot->stamp = ++key.stripe->sequence; /* what is in use is not old */
-    }
-    stripe_unlock(key.stripe);
-    return place.tag ? KC_OK : KC_MISS;
+    number = kc_shm_values_find_live(work.values, &work.key, work.now);
+    if (number)
+        kc_shm_values_touch(work.values, number, expires_at);
+    let_go(&work);
+    return number ? KC_OK : KC_MISS;
 }
 
 static kc_rc_t shm_drop(kc_store_t *store, const char *text, kc_err_t *err)
 {
     const shm_t *shm = (const shm_t *)(void *)store;
-    kc_key_t key = key_make(shm, text);
-    kc_rc_t rc = stripe_lock(shm, key.stripe, err);
-    place_t place;
+    int64_t patience_ms = KC_SHM_LOCK_PATIENCE_MS;
+    work_t work = work_on(shm, text);
+    uint32_t number;
+    kc_rc_t rc = hold(&work, &patience_ms, err);
 
     if (rc != KC_OK)
         return rc;
-    place = find(shm, &key);
-    if (place.tag)
-        tag_set(place.tag, 0);
-    stripe_unlock(key.stripe);
+    number = kc_shm_values_find(work.values, &work.key);
+    if (number)
+        kc_shm_values_drop(work.values, number);
+    let_go(&work);
     return KC_OK;
 }
 
 static const kc_store_vtable_t vtable = {"shm",     shm_get,  shm_put, shm_add,
-                                         shm_touch, shm_drop, NULL};
+                                         shm_touch, shm_drop, NULL,    shm_write};
 
 /* ---------------------------------------------------------------- making */
 
-static int stripes_init(shm_t *shm)
+static int stripes_init(const shm_t *shm)
 {
-    pthread_mutexattr_t attributes;
     size_t i;
-    int status = pthread_mutexattr_init(&attributes);
+    int status = 0;
 
-    if (status)
-        return status;
-    status = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    if (!status)
-        status = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    for (i = 0; !status && i < shm->stripe_count; i++)
-        status = pthread_mutex_init(&shm->stripes[i].mutex, &attributes);
-    (void)pthread_mutexattr_destroy(&attributes);
+    for (i = 0; !status && i < shm->count; i++)
+        status = kc_shm_lock_init(&shm->stripes[i].mutex);
     return status;
 }
 
@@ -516,7 +285,7 @@ static shm_t *handle_make(void *memory, size_t size, int64_t (*now)(void *contex
     shm->store.vtable = &vtable;
     shm->now = now;
     shm->context = context;
-    layout(shm, memory, size);
+    layout(shm, memory, size, pool);
     return shm;
 }
 
@@ -524,7 +293,6 @@ kc_rc_t kc_store_shm_create(size_t size, int64_t (*now)(void *context), void *co
                             apr_pool_t *pool, kc_store_t **out, kc_err_t *err)
 {
     apr_shm_t *mapping;
-    header_t *header;
     shm_t *shm;
 
     if (size < KC_STORE_SHM_SIZE_MIN)
@@ -537,9 +305,8 @@ kc_rc_t kc_store_shm_create(size_t size, int64_t (*now)(void *context), void *co
     shm = handle_make(apr_shm_baseaddr_get(mapping), size, now, context, pool);
     if (stripes_init(shm))
         return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "shared memory: robust locks are missing");
-    header = (header_t *)(void *)shm->base;
-    header->size = size;
-    header->magic = magic;
+    shm->header->size = size;
+    shm->header->magic = magic;
     *out = &shm->store;
     return KC_OK;
 }
@@ -553,14 +320,28 @@ kc_rc_t kc_store_shm_attach(void *memory, size_t size, int64_t (*now)(void *cont
                             apr_pool_t *pool, kc_store_t **out, kc_err_t *err)
 {
     shm_t *shm;
-    const header_t *header;
 
     if (size < KC_STORE_SHM_SIZE_MIN)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "shared memory: at least 1 MiB is needed");
     shm = handle_make(memory, size, now, context, pool);
-    header = (const header_t *)(const void *)shm->base;
-    if (header->magic != magic || header->size != size)
+    if (shm->header->magic != magic || shm->header->size != size)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "shared memory: of another size or version");
     *out = &shm->store;
     return KC_OK;
+}
+
+void kc_store_shm_report(kc_store_t *store, void (*report)(void *context, uint64_t count),
+                         void *context)
+{
+    shm_t *shm = (shm_t *)(void *)store;
+
+    shm->report = report;
+    shm->report_context = context;
+}
+
+uint64_t kc_store_shm_evicted(const kc_store_t *store)
+{
+    const shm_t *shm = (const shm_t *)(const void *)store;
+
+    return __atomic_load_n(&shm->header->evicted, __ATOMIC_ACQUIRE);
 }

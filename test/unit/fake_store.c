@@ -161,7 +161,7 @@ static kc_rc_t fake_drop(kc_store_t *handle, const char *key, kc_err_t *err)
 }
 
 static const kc_store_vtable_t fake_vtable = {"fake",     fake_get,  fake_put, fake_add,
-                                              fake_touch, fake_drop, NULL};
+                                              fake_touch, fake_drop, NULL,     NULL};
 
 void kc_fake_store_init(kc_fake_store_t *store, kc_fake_t *fake)
 {

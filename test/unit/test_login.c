@@ -781,7 +781,7 @@ static kc_rc_t flaky_drop(kc_store_t *store, const char *key, kc_err_t *err)
 }
 
 static const kc_store_vtable_t flaky_vtable = {"flaky",     flaky_get,  flaky_put, flaky_add,
-                                               flaky_touch, flaky_drop, NULL};
+                                               flaky_touch, flaky_drop, NULL,      NULL};
 
 /* Calls of a sign-in, in their order. */
 enum { MARKER, LOOK_UP, MARK, DELETION, MARKS, SLOT, SESSION_ITSELF, ROSTER };

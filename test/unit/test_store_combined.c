@@ -119,7 +119,7 @@ static kc_rc_t inner_probe(kc_store_t *handle, const char *key, apr_pool_t *pool
 static void setup(void)
 {
     static const kc_store_vtable_t vtable = {"inner",     inner_get,  inner_write, inner_write,
-                                             inner_touch, inner_drop, inner_probe};
+                                             inner_touch, inner_drop, inner_probe, NULL};
     unsigned int i;
 
     testlib_setup();

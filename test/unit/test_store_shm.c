@@ -157,8 +157,8 @@ END_TEST
 
 START_TEST(takes_every_size)
 {
-    static const size_t sizes[] = {8,    167,   168,   169,   2047,  2087,   2088,
-                                   2089, 16423, 16424, 16425, 65536, 262143, 262144};
+    static const size_t sizes[] = {8,    55,   56,   57,    183,    184,   185,
+                                   2089, 4096, 4097, 65536, 262143, 262144};
     size_t i, j;
 
     for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -177,7 +177,7 @@ END_TEST
 /* Sizes on both sides of each limit, written often enough that every slot has a later neighbour. */
 START_TEST(neighbours_do_not_overlap)
 {
-    static const size_t sizes[] = {168, 169, 2088, 2089, 16424, 16425};
+    static const size_t sizes[] = {56, 57, 184, 185, 5000, 16425};
     unsigned int round, i;
 
     for (round = 0; round < 6; round++) {
@@ -214,23 +214,49 @@ START_TEST(leaves_no_copy_in_another_class)
 }
 END_TEST
 
-START_TEST(makes_room_when_it_is_full)
+/* Values all of one size, whatever that is, have most of the memory, and the oldest make room. */
+START_TEST(any_size_fills_the_memory)
 {
-    unsigned int i, count = 0, late = 0;
+    static const size_t sizes[] = {100, 300, 700, 1500, 2100, 3000, 5000, 9000, 20000, 100000};
+    size_t len = sizes[_i];
+    unsigned int many = (unsigned int)(2 * MIB / len), fit = (unsigned int)(MIB / len), i;
+    unsigned int count = 0, late = 0;
 
-    for (i = 0; i < 2000; i++) {
-        ck_assert_int_eq(values_put(store, i, 0, 1500, START + 1000), KC_OK);
+    for (i = 0; i < many; i++) {
+        ck_assert_int_eq(values_put(store, i, 0, len, START + 1000), KC_OK);
         ck_assert(is_there(i));
     }
-    for (i = 0; i < 2000; i++) {
+    for (i = 0; i < many; i++) {
         int is_kept = is_there(i);
 
+        ck_assert(!late || is_kept); /* none is younger than one that went */
+        late |= (unsigned int)is_kept;
         count += (unsigned int)is_kept;
-        late += (unsigned int)(is_kept && i >= 1800);
     }
-    ck_assert_uint_gt(count, 100); /* of 1 MiB */
-    ck_assert_uint_lt(count, 700);
-    ck_assert_uint_gt(late, count * 3 / 4); /* it is the old ones that went */
+    ck_assert_uint_le(count, fit);
+    /* less what keys and times take, and what is kept for others */
+    ck_assert_uint_ge(count * (len + 72 + 128), MIB / 100 * 85 - len);
+    ck_assert_uint_eq(kc_store_shm_evicted(store), many - count);
+}
+END_TEST
+
+/* What was written is the newest, and so is what was touched; whatever its size. */
+START_TEST(the_oldest_make_room_for_a_large_one)
+{
+    unsigned int i;
+
+    for (i = 0; i < 300; i++)
+        ck_assert_int_eq(values_put(store, i, 0, 2000, START + 1000), KC_OK);
+    for (i = 0; i < 100; i++) {
+        values_key_t key = values_key(i);
+
+        ck_assert_int_eq(kc_store_touch(store, key.text, START + 1000, &err), KC_OK);
+    }
+    for (i = 0; i < 3; i++)
+        ck_assert_int_eq(values_put(store, 1000 + i, 0, 200000, START + 1000), KC_OK);
+    ck_assert(!is_there(100));
+    for (i = 0; i < 100; i++)
+        ck_assert(is_there(i));
 }
 END_TEST
 
@@ -250,47 +276,179 @@ START_TEST(expired_values_make_room_first)
 }
 END_TEST
 
-/* 1 MiB has one bucket with two places for the largest values. */
+/* 1 MiB has room for four of these. */
 START_TEST(what_was_touched_is_not_the_oldest)
 {
     values_key_t first = values_key(1);
+    unsigned int i;
 
-    ck_assert_int_eq(values_put(store, 1, 0, 200000, START + 10), KC_OK);
-    ck_assert_int_eq(values_put(store, 2, 0, 200000, START + 10), KC_OK);
+    for (i = 1; i <= 4; i++)
+        ck_assert_int_eq(values_put(store, i, 0, 200000, START + 10), KC_OK);
     ck_assert_int_eq(kc_store_touch(store, first.text, START + 20, &err), KC_OK);
-    ck_assert_int_eq(values_put(store, 3, 0, 200000, START + 10), KC_OK);
+    ck_assert_int_eq(values_put(store, 5, 0, 200000, START + 10), KC_OK);
     ck_assert(is_there(1));
     ck_assert(!is_there(2));
-    ck_assert(is_there(3));
+    ck_assert(is_there(3) && is_there(4) && is_there(5));
 }
 END_TEST
 
 /* When nothing is free, a value is written over itself and costs no other its place. */
 START_TEST(overwriting_pushes_nobody_out)
 {
-    ck_assert_int_eq(values_put(store, 1, 0, 200000, START + 10), KC_OK);
-    ck_assert_int_eq(values_put(store, 2, 0, 200000, START + 10), KC_OK);
+    unsigned int i;
+
+    for (i = 1; i <= 4; i++)
+        ck_assert_int_eq(values_put(store, i, 0, 200000, START + 10), KC_OK);
     ck_assert_int_eq(values_put(store, 2, 1, 150000, START + 10), KC_OK);
-    ck_assert(is_there(1));
+    for (i = 1; i <= 4; i++)
+        ck_assert(is_there(i));
     ck_assert_uint_eq(get_one(2).value.len, 150000);
+    ck_assert_uint_eq(kc_store_shm_evicted(store), 0);
 }
 END_TEST
 
-/* One-use markers of sign-ins, which strangers can have written, must push out neither the marks of
- * logouts nor sessions: they lie elsewhere. */
-START_TEST(what_strangers_can_have_written_pushes_out_neither_marks_nor_sessions)
+/* ---------------------------------------------------------------- kinds */
+
+static kc_rc_t write_kind(unsigned int number, kc_store_kind_t kind, size_t len)
 {
-    enum { KEPT = 20, FLOOD = 20000, MARK_SIZE = 8, SESSION_SIZE = 1300, MARKER_SIZE = 320 };
+    static unsigned char data[KC_STORE_VALUE_MAX];
+    values_key_t key = values_key(number);
+    const kc_store_write_t write = {key.text, {data, len}, now + 600, kind, 0};
+
+    return kc_store_write(store, &write, &err);
+}
+
+static unsigned int count_there(unsigned int from, unsigned int count)
+{
+    unsigned int i, found = 0;
+
+    for (i = from; i < from + count; i++)
+        found += get_one(i).value.data != NULL;
+    return found;
+}
+
+enum { KEPT = 20, FLOOD = 20000 };
+
+static void keep_some(void)
+{
     unsigned int i;
 
     for (i = 0; i < KEPT; i++) {
-        ck_assert_int_eq(values_put(store, i, 0, MARK_SIZE, now + 36000), KC_OK);
-        ck_assert_int_eq(values_put(store, KEPT + i, 0, SESSION_SIZE, now + 3600), KC_OK);
+        ck_assert_int_eq(write_kind(i, KC_STORE_MARK, 8), KC_OK);
+        ck_assert_int_eq(write_kind(KEPT + i, KC_STORE_OWNED, 440), KC_OK);
+        ck_assert_int_eq(write_kind(2 * KEPT + i, KC_STORE_OWNED, 3000), KC_OK);
     }
+}
+
+/* Whatever their size: it is not by that that they are told from others. */
+START_TEST(what_strangers_can_have_written_pushes_out_nothing_of_others)
+{
+    static const size_t sizes[] = {1, 100, 440, 3000, 20000};
+    unsigned int i;
+
+    keep_some();
     for (i = 0; i < FLOOD; i++)
-        ck_assert_int_eq(values_put(store, 1000 + i, 0, MARKER_SIZE, now + 600), KC_OK);
-    for (i = 0; i < 2 * KEPT; i++)
-        ck_assert_msg(get_one(i).value.data != NULL, "%u", i);
+        ck_assert_int_eq(write_kind(1000 + i, KC_STORE_OPEN, sizes[_i]), KC_OK);
+    ck_assert_uint_eq(count_there(0, 3 * KEPT), 3 * KEPT);
+    ck_assert_uint_gt(count_there(1000, FLOOD), 1);
+    ck_assert_uint_eq(kc_store_shm_evicted(store), 0);
+}
+END_TEST
+
+/* However full it is: their own part is theirs, and no more. */
+START_TEST(nor_when_the_memory_is_full)
+{
+    unsigned int i, before, open;
+
+    for (i = 0; i < FLOOD; i++)
+        ck_assert_int_eq(write_kind(1000 + i, KC_STORE_OPEN, 100), KC_OK);
+    open = count_there(1000, FLOOD);
+    for (i = 0; i < 2000; i++)
+        ck_assert_int_eq(write_kind(100000 + i, KC_STORE_OWNED, 1000), KC_OK);
+    ck_assert_uint_eq(count_there(1000, FLOOD), open);
+    before = count_there(100000, 2000);
+    for (i = 0; i < FLOOD; i++)
+        ck_assert_int_eq(write_kind(200000 + i, KC_STORE_OPEN, 100), KC_OK);
+    ck_assert_uint_eq(count_there(100000, 2000), before);
+    ck_assert_uint_eq(count_there(200000, FLOOD), open);
+}
+END_TEST
+
+/* A session that a mark has ended must not outlive it. */
+START_TEST(sessions_push_out_no_marks)
+{
+    unsigned int i;
+
+    keep_some();
+    for (i = 0; i < FLOOD; i++)
+        ck_assert_int_eq(write_kind(1000 + i, KC_STORE_OWNED, 1000), KC_OK);
+    ck_assert_uint_eq(count_there(0, KEPT), KEPT);
+    ck_assert_uint_eq(count_there(KEPT, 2 * KEPT), 0);
+}
+END_TEST
+
+START_TEST(marks_have_a_part_of_the_memory_and_no_more)
+{
+    unsigned int i, sessions, marks;
+
+    for (i = 0; i < 2000; i++)
+        ck_assert_int_eq(write_kind(100000 + i, KC_STORE_OWNED, 1000), KC_OK);
+    sessions = count_there(100000, 2000);
+    for (i = 0; i < FLOOD; i++)
+        ck_assert_int_eq(write_kind(1000 + i, KC_STORE_MARK, 8), KC_OK);
+    marks = count_there(1000, FLOOD);
+    ck_assert_uint_ge(marks, MIB / 10 / 133);
+    ck_assert_uint_ge(count_there(100000, 2000), sessions * 4 / 5);
+    ck_assert_uint_eq(count_there(1000 + FLOOD - marks, marks), marks); /* the latest */
+}
+END_TEST
+
+START_TEST(a_value_too_large_for_its_kind)
+{
+    keep_some();
+    ck_assert_int_eq(write_kind(1000, KC_STORE_OPEN, 200000), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_STORE_VALUE);
+    ck_assert_int_eq(write_kind(1001, KC_STORE_MARK, 200000), KC_OK);
+    ck_assert_uint_eq(count_there(1000, 2), 1);
+    ck_assert_uint_eq(count_there(0, 3 * KEPT), 3 * KEPT);
+}
+END_TEST
+
+static uint64_t told;
+static unsigned int tellings;
+
+static void tell(void *context, uint64_t count)
+{
+    *(uint64_t *)context += count;
+    tellings++;
+}
+
+/* Once a minute, all that have gone since; what had expired does not count. */
+START_TEST(it_is_told_when_the_living_make_room)
+{
+    unsigned int i;
+
+    told = 0;
+    tellings = 0;
+    kc_store_shm_report(store, tell, &told);
+    for (i = 0; i < FLOOD; i++)
+        ck_assert_int_eq(write_kind(i, KC_STORE_OPEN, 100), KC_OK);
+    ck_assert_uint_eq(tellings, 0);
+    for (i = 0; i < 2000; i++)
+        ck_assert_int_eq(values_put(store, i, 0, 1500, now + 1000), KC_OK);
+    ck_assert_uint_eq(tellings, 1);
+    ck_assert_uint_eq(told, 1);
+    now += 59;
+    ck_assert_int_eq(values_put(store, 5000, 0, 1500, now + 10), KC_OK);
+    ck_assert_uint_eq(tellings, 1);
+    now++;
+    ck_assert_int_eq(values_put(store, 5001, 0, 1500, now + 10), KC_OK);
+    ck_assert_uint_eq(tellings, 2);
+    ck_assert_uint_eq(told, kc_store_shm_evicted(store));
+    now += 2000; /* all have expired */
+    for (i = 0; i < 500; i++)
+        ck_assert_int_eq(values_put(store, 6000 + i, 0, 1500, now + 10), KC_OK);
+    ck_assert_uint_eq(tellings, 2);
 }
 END_TEST
 
@@ -446,12 +604,18 @@ Suite *kc_test_store_shm(void)
     tcase_add_test(one, takes_every_size);
     tcase_add_test(one, neighbours_do_not_overlap);
     tcase_add_test(one, leaves_no_copy_in_another_class);
-    tcase_add_test(one, makes_room_when_it_is_full);
+    tcase_add_loop_test(one, any_size_fills_the_memory, 0, 10);
+    tcase_add_test(one, the_oldest_make_room_for_a_large_one);
     tcase_add_test(one, expired_values_make_room_first);
     tcase_add_test(one, what_was_touched_is_not_the_oldest);
     tcase_add_test(one, overwriting_pushes_nobody_out);
     tcase_add_test(one, memory_outlives_its_handle);
-    tcase_add_test(one, what_strangers_can_have_written_pushes_out_neither_marks_nor_sessions);
+    tcase_add_loop_test(one, what_strangers_can_have_written_pushes_out_nothing_of_others, 0, 5);
+    tcase_add_test(one, nor_when_the_memory_is_full);
+    tcase_add_test(one, sessions_push_out_no_marks);
+    tcase_add_test(one, marks_have_a_part_of_the_memory_and_no_more);
+    tcase_add_test(one, a_value_too_large_for_its_kind);
+    tcase_add_test(one, it_is_told_when_the_living_make_room);
     tcase_add_test(one, refuses_too_little_memory);
     tcase_add_test(one, every_size_has_a_layout);
     tcase_add_test(one, threads_see_whole_values); /* 1 MiB has one lock: all meet there */
