@@ -1,111 +1,43 @@
-/* The first tier: slots in sets, read under sequence counters, written under striped robust locks.
+/* The first tier: views by name, in areas of shared memory.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache.h"
 
 #include <apr_shm.h>
-#include <errno.h>
-#include <pthread.h>
 #include <string.h>
-#include <time.h>
+
+#include "cache_area.h"
+#include "shm_lock.h"
 
 /*
- * The memory holds a header, the stripes (locks), and two classes of slots by the size of the view.
- * A class is an array of sets; a set is a line of tags and as many slots ("ways"). A name has one
- * set in each class, and both belong to one stripe, whose lock writers take.
- *
- * Readers take none. A slot's sequence is odd while it is written: a reader who finds it odd, or
- * changed after copying, has read nothing. Whoever holds the stripe's lock and finds an odd
- * sequence knows that its writer was killed: such a slot is free, and nothing needs repair.
- *
- * Every word that several processes may touch is read with acquire and written with release, which
- * is all that the order of a sequence lock needs and costs nothing on common processors.
+ * The memory holds a header, the stripes (a lock each), and as many areas (cache_area.h) of equal
+ * size. A name belongs to one of them.
  */
 
 enum {
     LINE = 128,
-    WAYS_MAX = 8, /* their tags fill one cache line */
-    CLASS_COUNT = 2,
-    SMALL = 0,
-    LARGE = 1,
-    LARGE_SHARE = 25, /* per cent of the memory */
-    STRIPES_MAX = 256,
-    TRIES = 4,        /* of a read that meets a writer; then the store is asked */
-    USED_SECONDS = 8, /* how exactly it is known when a view was used last */
-    DROP_WAIT_MS = 200
+    AREA_MIN = 1024 * 1024, /* bytes */
+    DROPS = 1024,           /* counters of drops: a power of two */
+    SHARE = 38, /* per cent: about what the view of a session takes beside all that is stored of it
+                   and its person, be they small or large */
+    USED_SECONDS = 8 /* how exactly it is known when a view was used last */
 };
 
 /* The last digits are the layout's version. */
-static const uint64_t magic = UINT64_C(0x6b63636163680002);
+static const uint64_t magic = UINT64_C(0x6b63636163680003);
 
 typedef struct {
     uint64_t magic;
     uint64_t size;
     kc_siphash_key_t key;
-} header_t;
-
-typedef struct {
-    pthread_mutex_t mutex;
-    uint64_t drops;
-} __attribute__((aligned(LINE))) stripe_t;
-
-typedef struct {
-    uint64_t sequence;
-    uint64_t name[2];
-    int64_t checked_ms;
-    int64_t moment;
-    int64_t asked_ms; /* when somebody last went to ask the store */
-    int64_t used;     /* seconds */
-    uint64_t key[KC_CACHE_KEY_SIZE / sizeof(uint64_t)];
-    uint64_t stamp[KC_CACHE_STAMP_SIZE / sizeof(uint64_t)];
-    uint64_t len;
-    uint64_t words[]; /* the view */
-} slot_t;
-
-typedef struct {
-    uint64_t tag[WAYS_MAX]; /* the first word of the name of each slot; 0: free */
-} tags_t;
-
-/* One class as this process sees it. */
-typedef struct {
-    tags_t *tags;
-    unsigned char *slots;
-    size_t per_stripe; /* sets */
-    size_t ways;
-    size_t slot_size;
-} class_t;
+    uint64_t drops[DROPS];
+} __attribute__((aligned(LINE))) header_t;
 
 struct kc_cache_t {
     void *memory; /* as the system gave it */
     header_t *header;
-    stripe_t *stripes;
-    size_t stripe_count; /* a power of two */
-    class_t classes[CLASS_COUNT];
+    kc_cache_area_t *areas;
+    size_t count; /* of areas: a power of two */
 };
-
-static const struct {
-    size_t slot_size; /* bytes, the slot's head included */
-    size_t ways;
-} shape[CLASS_COUNT] = {[SMALL] = {1024, 8}, [LARGE] = {16 * 1024, 4}};
-
-static uint64_t load(const uint64_t *word)
-{
-    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-}
-
-static void store(uint64_t *word, uint64_t value)
-{
-    __atomic_store_n(word, value, __ATOMIC_RELEASE);
-}
-
-static int64_t load_time(const int64_t *time)
-{
-    return __atomic_load_n(time, __ATOMIC_ACQUIRE);
-}
-
-static void store_time(int64_t *time, int64_t value)
-{
-    __atomic_store_n(time, value, __ATOMIC_RELEASE);
-}
 
 static int swap_time(int64_t *time, int64_t from, int64_t to)
 {
@@ -114,135 +46,37 @@ static int swap_time(int64_t *time, int64_t from, int64_t to)
 
 /* ---------------------------------------------------------------- layout */
 
-static size_t set_size(size_t which)
-{
-    return sizeof(tags_t) + shape[which].ways * shape[which].slot_size;
-}
-
 /* Where everything is; the same size gives the same places in each process. */
-static void layout(kc_cache_t *cache, void *memory, size_t size)
+static void layout(kc_cache_t *cache, void *memory, size_t size, apr_pool_t *pool)
 {
     size_t skip = (LINE - (uintptr_t)memory % LINE) % LINE;
-    size_t rest = size - 2 * LINE - STRIPES_MAX * sizeof(stripe_t);
-    size_t large = rest / 100 * LARGE_SHARE;
-    size_t room[CLASS_COUNT] = {rest - large, large};
-    unsigned char *next = (unsigned char *)memory + skip;
-    size_t i;
+    unsigned char *base = (unsigned char *)memory + skip, *next;
+    kc_cache_stripe_t *stripes = (kc_cache_stripe_t *)(void *)(base + sizeof(header_t));
+    size_t area_size, i;
 
     cache->memory = memory;
-    cache->header = (header_t *)(void *)next;
-    cache->stripes = (stripe_t *)(void *)(next + LINE);
-    next = (unsigned char *)(cache->stripes + STRIPES_MAX);
-    /* each stripe needs a set of each class */
-    cache->stripe_count = 1;
-    while (cache->stripe_count < STRIPES_MAX && cache->stripe_count * 2 * set_size(LARGE) <= large)
-        cache->stripe_count *= 2;
-    for (i = 0; i < CLASS_COUNT; i++) {
-        class_t *class = &cache->classes[i];
-        size_t sets;
-
-        class->ways = shape[i].ways;
-        class->slot_size = shape[i].slot_size;
-        class->per_stripe = room[i] / set_size(i) / cache->stripe_count;
-        sets = class->per_stripe * cache->stripe_count;
-        class->tags = (tags_t *)(void *)next;
-        class->slots = next + sets * sizeof(tags_t);
-        next += sets * set_size(i);
-    }
+    cache->header = (header_t *)(void *)base;
+    cache->count = 1;
+    while (cache->count * 2 * AREA_MIN <= size)
+        cache->count *= 2;
+    cache->areas = apr_palloc(pool, cache->count * sizeof(*cache->areas));
+    next = (unsigned char *)(stripes + cache->count);
+    area_size = (size - LINE - (size_t)(next - base)) / cache->count / LINE * LINE;
+    for (i = 0; i < cache->count; i++)
+        kc_cache_area_place(&cache->areas[i], &stripes[i], next + i * area_size, area_size);
 }
 
-static size_t stripe_index(const kc_cache_t *cache, const uint64_t name[2])
+static kc_cache_area_t *area_of(const kc_cache_t *cache, const uint64_t name[2])
 {
-    return (size_t)name[1] & (cache->stripe_count - 1);
+    return &cache->areas[(size_t)name[1] & (cache->count - 1)];
 }
 
-static size_t set_index(const kc_cache_t *cache, const class_t *class, const uint64_t name[2])
+static uint64_t *drops_of(const kc_cache_t *cache, const uint64_t name[2])
 {
-    size_t row = (size_t)(((name[1] >> 32) * class->per_stripe) >> 32);
-
-    return row * cache->stripe_count + stripe_index(cache, name);
-}
-
-static slot_t *slot_at(const class_t *class, size_t set, size_t way)
-{
-    return (slot_t *)(void *)(class->slots + (set * class->ways + way) * class->slot_size);
+    return &cache->header->drops[(size_t)name[1] & (DROPS - 1)];
 }
 
 /* ---------------------------------------------------------------- reading */
-
-static int is_named(const slot_t *slot, const uint64_t name[2])
-{
-    return load(&slot->name[0]) == name[0] && load(&slot->name[1]) == name[1];
-}
-
-/* Small fields of a known number of words, out of the slot and into it. */
-static void read_words(const uint64_t *words, size_t size, void *out)
-{
-    unsigned char *place = out;
-    size_t i;
-
-    for (i = 0; i < size / sizeof(*words); i++) {
-        uint64_t word = load(&words[i]);
-
-        memcpy(place + i * sizeof(word), &word, sizeof(word));
-    }
-}
-
-static void write_words(uint64_t *words, const void *data, size_t size)
-{
-    const unsigned char *place = data;
-    size_t i;
-
-    for (i = 0; i < size / sizeof(*words); i++) {
-        uint64_t word;
-
-        memcpy(&word, place + i * sizeof(word), sizeof(word));
-        store(&words[i], word);
-    }
-}
-
-static const unsigned char *copy_words(const slot_t *slot, size_t len, apr_pool_t *pool)
-{
-    size_t count = (len + sizeof(uint64_t) - 1) / sizeof(uint64_t);
-    uint64_t *copy = apr_palloc(pool, (count + 1) * sizeof(*copy));
-    size_t i;
-
-    for (i = 0; i < count; i++)
-        copy[i] = load(&slot->words[i]);
-    return (const unsigned char *)copy;
-}
-
-/* 1 when the slot holds this name and stood still while it was copied. */
-static int read_slot(const slot_t *slot, size_t slot_size, const uint64_t name[2], apr_pool_t *pool,
-                     kc_cache_view_t *view)
-{
-    uint64_t sequence = load(&slot->sequence);
-
-    if (sequence & 1 || !is_named(slot, name))
-        return 0;
-    view->bytes.len = (size_t)load(&slot->len);
-    if (view->bytes.len > slot_size - sizeof(slot_t))
-        return 0; /* a writer has come in between */
-    view->checked_ms = load_time(&slot->checked_ms);
-    view->moment = load_time(&slot->moment);
-    read_words(slot->key, sizeof(slot->key), view->key);
-    read_words(slot->stamp, sizeof(slot->stamp), view->stamp);
-    view->bytes.data = copy_words(slot, view->bytes.len, pool);
-    return load(&slot->sequence) == sequence;
-}
-
-/* The slot with this tag; NULL when there is none. */
-static slot_t *find_slot(const class_t *class, size_t set, uint64_t tag)
-{
-    const tags_t *tags = &class->tags[set];
-    size_t way;
-
-    for (way = 0; way < class->ways; way++) {
-        if (load(&tags->tag[way]) == tag)
-            return slot_at(class, set, way);
-    }
-    return NULL;
-}
 
 /* The name tells nobody the id, nor whose it is. */
 static void make_name(const kc_cache_t *cache, const unsigned char *scope, const unsigned char *id,
@@ -276,25 +110,15 @@ void kc_cache_stamp(const kc_cache_t *cache, kc_bytes_t value,
 int kc_cache_find(kc_cache_t *cache, const unsigned char *scope, const unsigned char *id,
                   int64_t now, apr_pool_t *pool, kc_cache_ticket_t *ticket, kc_cache_view_t *view)
 {
-    size_t i, tries;
+    kc_cache_slot_t *slot;
 
     make_name(cache, scope, id, ticket->name);
-    ticket->drops = load(&cache->stripes[stripe_index(cache, ticket->name)].drops);
-    ticket->slot = NULL;
-    for (i = 0; i < CLASS_COUNT; i++) {
-        const class_t *class = &cache->classes[i];
-        slot_t *slot = find_slot(class, set_index(cache, class, ticket->name), ticket->name[0]);
-
-        for (tries = 0; slot && tries < TRIES; tries++) {
-            if (!read_slot(slot, class->slot_size, ticket->name, pool, view))
-                continue;
-            ticket->slot = slot;
-            if (now - load_time(&slot->used) >= USED_SECONDS)
-                store_time(&slot->used, now);
-            return 1;
-        }
-    }
-    return 0;
+    ticket->drops = kc_cache_area_load(drops_of(cache, ticket->name));
+    ticket->slot = slot =
+        kc_cache_area_find(area_of(cache, ticket->name), ticket->name, pool, view);
+    if (slot && (uint32_t)now - kc_cache_area_load_number(&slot->used) >= USED_SECONDS)
+        kc_cache_area_store_number(&slot->used, (uint32_t)now);
+    return slot != NULL;
 }
 
 /* ---------------------------------------------------------------- small changes, without a lock */
@@ -305,8 +129,8 @@ int kc_cache_find(kc_cache_t *cache, const unsigned char *scope, const unsigned 
 
 int kc_cache_claim(const kc_cache_ticket_t *ticket, int64_t now_ms, int64_t span_ms)
 {
-    slot_t *slot = ticket->slot;
-    int64_t asked = load_time(&slot->asked_ms);
+    kc_cache_slot_t *slot = ticket->slot;
+    int64_t asked = kc_cache_area_load_time(&slot->asked_ms);
 
     if (now_ms >= asked && now_ms - asked < span_ms)
         return 0;
@@ -315,179 +139,58 @@ int kc_cache_claim(const kc_cache_ticket_t *ticket, int64_t now_ms, int64_t span
 
 void kc_cache_vouch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view, int64_t now_ms)
 {
-    slot_t *slot = ticket->slot;
+    kc_cache_slot_t *slot = ticket->slot;
 
     (void)swap_time(&slot->checked_ms, view->checked_ms, now_ms);
 }
 
 int kc_cache_touch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view, int64_t moment)
 {
-    slot_t *slot = ticket->slot;
+    kc_cache_slot_t *slot = ticket->slot;
 
     return swap_time(&slot->moment, view->moment, moment);
 }
 
 /* ---------------------------------------------------------------- writing */
 
-/* A killed owner leaves nothing to repair. */
-static int is_locked(pthread_mutex_t *mutex, int status)
-{
-    if (status == EOWNERDEAD)
-        status = pthread_mutex_consistent(mutex);
-    return status == 0;
-}
-
-static void begin(slot_t *slot)
-{
-    store(&slot->sequence, load(&slot->sequence) | 1);
-}
-
-static void end(slot_t *slot)
-{
-    store(&slot->sequence, load(&slot->sequence) + 1);
-}
-
-/* The way for a new view: the name's own, a free one (also one that a killed writer left), or the
- * one that was used the longest ago. */
-static size_t choose_way(const class_t *class, size_t set, uint64_t tag)
-{
-    const tags_t *tags = &class->tags[set];
-    size_t oldest = 0, free_way = class->ways, way;
-
-    for (way = 0; way < class->ways; way++) {
-        const slot_t *slot = slot_at(class, set, way);
-
-        if (tags->tag[way] == tag)
-            return way;
-        if (!tags->tag[way] || load(&slot->sequence) & 1)
-            free_way = way;
-        if (load_time(&slot->used) < load_time(&slot_at(class, set, oldest)->used))
-            oldest = way;
-    }
-    return free_way < class->ways ? free_way : oldest;
-}
-
-static void fill(slot_t *slot, const uint64_t name[2], const kc_cache_view_t *view, int64_t now)
-{
-    size_t rest = view->bytes.len % sizeof(uint64_t), whole = view->bytes.len - rest;
-
-    store(&slot->name[0], name[0]);
-    store(&slot->name[1], name[1]);
-    store_time(&slot->checked_ms, view->checked_ms);
-    store_time(&slot->moment, view->moment);
-    store_time(&slot->asked_ms, 0);
-    store_time(&slot->used, now);
-    write_words(slot->key, view->key, sizeof(slot->key));
-    write_words(slot->stamp, view->stamp, sizeof(slot->stamp));
-    store(&slot->len, view->bytes.len);
-    write_words(slot->words, view->bytes.data, whole);
-    if (rest) {
-        uint64_t word = 0;
-
-        memcpy(&word, view->bytes.data + whole, rest);
-        store(&slot->words[whole / sizeof(word)], word);
-    }
-}
-
-/* Whose it was nobody needs to know any more. */
-static void blank(slot_t *slot, size_t slot_size)
-{
-    size_t i, count = (size_t)load(&slot->len) / sizeof(uint64_t) + 1;
-
-    for (i = 0; i < count && i < (slot_size - sizeof(*slot)) / sizeof(uint64_t); i++)
-        store(&slot->words[i], 0);
-    store(&slot->len, 0);
-}
-
-/* Forgets the name in one class. */
-static void forget(const kc_cache_t *cache, const class_t *class, const uint64_t name[2])
-{
-    size_t set = set_index(cache, class, name), way;
-
-    for (way = 0; way < class->ways; way++) {
-        slot_t *slot = slot_at(class, set, way);
-
-        if (class->tags[set].tag[way] != name[0])
-            continue;
-        begin(slot);
-        store(&class->tags[set].tag[way], 0);
-        store(&slot->name[0], 0);
-        blank(slot, class->slot_size);
-        end(slot);
-    }
-}
-
-static void write_view(const kc_cache_t *cache, const uint64_t name[2], const kc_cache_view_t *view,
-                       int64_t now)
-{
-    size_t which = view->bytes.len > shape[SMALL].slot_size - sizeof(slot_t) ? LARGE : SMALL;
-    const class_t *class = &cache->classes[which];
-    size_t set = set_index(cache, class, name);
-    size_t way = choose_way(class, set, name[0]);
-    slot_t *slot = slot_at(class, set, way);
-
-    forget(cache, &cache->classes[!which], name);
-    begin(slot);
-    store(&class->tags[set].tag[way], name[0]);
-    fill(slot, name, view, now);
-    end(slot);
-}
-
 void kc_cache_put(kc_cache_t *cache, const kc_cache_ticket_t *ticket, const kc_cache_view_t *view,
                   int64_t now)
 {
-    stripe_t *stripe = &cache->stripes[stripe_index(cache, ticket->name)];
+    kc_cache_area_t *area = area_of(cache, ticket->name);
 
-    if (view->bytes.len > KC_CACHE_VIEW_MAX ||
-        !is_locked(&stripe->mutex, pthread_mutex_trylock(&stripe->mutex)))
+    if (view->bytes.len > KC_CACHE_VIEW_MAX || !kc_cache_area_lock(area, 0))
         return;
-    if (load(&stripe->drops) == ticket->drops)
-        write_view(cache, ticket->name, view, now);
-    (void)pthread_mutex_unlock(&stripe->mutex);
-}
-
-/* By the calendar clock, for want of a monotonic one in POSIX. */
-static int lock_within_limit(pthread_mutex_t *mutex)
-{
-    struct timespec limit;
-
-    (void)clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_nsec += DROP_WAIT_MS * 1000000L;
-    limit.tv_sec += limit.tv_nsec / 1000000000L;
-    limit.tv_nsec %= 1000000000L;
-    return pthread_mutex_timedlock(mutex, &limit);
+    if (kc_cache_area_load(drops_of(cache, ticket->name)) == ticket->drops)
+        kc_cache_area_write(area, ticket->name, view, now);
+    kc_cache_area_unlock(area);
 }
 
 /* The count comes first and without the lock: whatever happens next, no older answer is put. */
 void kc_cache_drop(kc_cache_t *cache, const kc_cache_ticket_t *ticket)
 {
-    stripe_t *stripe = &cache->stripes[stripe_index(cache, ticket->name)];
-    size_t i;
+    kc_cache_area_t *area = area_of(cache, ticket->name);
 
-    (void)__atomic_add_fetch(&stripe->drops, 1, __ATOMIC_ACQ_REL);
-    if (!is_locked(&stripe->mutex, lock_within_limit(&stripe->mutex)))
+    (void)__atomic_add_fetch(drops_of(cache, ticket->name), 1, __ATOMIC_ACQ_REL);
+    if (!kc_cache_area_lock(area, KC_SHM_LOCK_PATIENCE_MS))
         return;
-    for (i = 0; i < CLASS_COUNT; i++)
-        forget(cache, &cache->classes[i], ticket->name);
-    (void)pthread_mutex_unlock(&stripe->mutex);
+    kc_cache_area_forget(area, ticket->name);
+    kc_cache_area_unlock(area);
 }
 
 /* ---------------------------------------------------------------- making */
 
-static int stripes_init(kc_cache_t *cache)
+size_t kc_cache_share(size_t size)
 {
-    pthread_mutexattr_t attributes;
-    size_t i;
-    int status = pthread_mutexattr_init(&attributes);
+    return size / 100 * SHARE;
+}
 
-    if (status)
-        return status;
-    status = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    if (!status)
-        status = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    for (i = 0; !status && i < cache->stripe_count; i++)
-        status = pthread_mutex_init(&cache->stripes[i].mutex, &attributes);
-    (void)pthread_mutexattr_destroy(&attributes);
+static int stripes_init(const kc_cache_t *cache)
+{
+    size_t i;
+    int status = 0;
+
+    for (i = 0; !status && i < cache->count; i++)
+        status = kc_shm_lock_init(&cache->areas[i].stripe->mutex);
     return status;
 }
 
@@ -497,7 +200,7 @@ static kc_rc_t handle_make(void *memory, size_t size, apr_pool_t *pool, kc_cache
     if (size < KC_CACHE_SIZE_MIN)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "first tier: at least 320 KiB are needed");
     *out = apr_pcalloc(pool, sizeof(**out));
-    layout(*out, memory, size);
+    layout(*out, memory, size, pool);
     return KC_OK;
 }
 

@@ -43,6 +43,8 @@ typedef struct kc_cache_ticket_t {
     void *slot;     /* where the view was; NULL: nowhere */
 } kc_cache_ticket_t;
 
+/* How much of KeycloakCacheSize is the first tier's, in bytes; the rest is the store's. */
+size_t kc_cache_share(size_t size);
 /* Shared memory of size bytes, made before fork and inherited; key: random. It is released with
  * pool (the process pool, to live across graceful restarts). KC_REFUSED when size is below
  * KC_CACHE_SIZE_MIN, KC_FAULT when the system has no such memory or no robust locks. */
@@ -75,7 +77,8 @@ void kc_cache_vouch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view
 /* Moves the moment of the view found: 1 for the one caller who is to tell the store. */
 int kc_cache_touch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view, int64_t moment);
 /* The session has ended: forgets its view, and whatever a look-up of before might still put. Waits
- * for a lock up to 200 ms; a view that it cannot reach ends by its age. */
+ * for a lock as long as KC_SHM_LOCK_PATIENCE_MS (shm_lock.h); a view that it cannot reach ends by
+ * its age. */
 void kc_cache_drop(kc_cache_t *cache, const kc_cache_ticket_t *ticket);
 
 #endif
