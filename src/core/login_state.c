@@ -320,8 +320,8 @@ kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_login_client_t *client, 
 
 kc_rc_t kc_login_state_spend(const kc_rp_t *rp, const kc_login_state_t *state, kc_err_t *err)
 {
-    /* Strangers can have these written. By their size they lie elsewhere than the marks of logouts,
-     * in shared memory and in memcached, and so cannot push those out. */
+    /* Strangers can have these written. In memcached they lie elsewhere than the marks of logouts,
+     * by their size, and so cannot push those out. */
     static const unsigned char sign[KC_LOGIN_STATE_MARKER] = "1";
     static const kc_bytes_t mark = {sign, sizeof(sign)};
     kc_bytes_t raw = {state->raw, sizeof(state->raw)};

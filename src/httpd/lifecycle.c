@@ -135,15 +135,9 @@ typedef struct shared_t {
     kc_cache_t *cache;
 } shared_t;
 
-/* A third of KeycloakCacheSize is the first tier's. */
-static size_t cache_share(size_t size)
-{
-    return size / 3;
-}
-
 static size_t store_share(size_t size)
 {
-    size_t rest = size - cache_share(size);
+    size_t rest = size - kc_cache_share(size);
 
     return rest < KC_STORE_SHM_SIZE_MIN ? KC_STORE_SHM_SIZE_MIN : rest;
 }
@@ -153,7 +147,7 @@ static int attach(const kept_t *kept, apr_pool_t *pool, shared_t *shared)
     return kept->memory &&
            kc_store_shm_attach(kept->memory, store_share(kept->size), clock_now, NULL, pool,
                                &shared->store, NULL) == KC_OK &&
-           kc_cache_attach(kept->cache, cache_share(kept->size), pool, &shared->cache, NULL) ==
+           kc_cache_attach(kept->cache, kc_cache_share(kept->size), pool, &shared->cache, NULL) ==
                KC_OK;
 }
 
@@ -166,12 +160,22 @@ static kc_rc_t make_shared(kept_t *kept, apr_pool_t *pool, shared_t *shared, kc_
         rc = kc_store_shm_create(store_share(kept->size), clock_now, NULL, pool, &shared->store,
                                  err);
     if (rc == KC_OK)
-        rc = kc_cache_create(cache_share(kept->size), &key, pool, &shared->cache, err);
+        rc = kc_cache_create(kc_cache_share(kept->size), &key, pool, &shared->cache, err);
     if (rc != KC_OK)
         return rc;
     kept->memory = kc_store_shm_memory(shared->store);
     kept->cache = kc_cache_memory(shared->cache);
     return KC_OK;
+}
+
+/* Those who are signed out for want of room would otherwise learn it before their administrator. */
+static void report_full(void *context, uint64_t count)
+{
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, (server_rec *)context,
+                 "%s: KeycloakCacheSize is too small: %" APR_UINT64_T_FMT
+                 " sessions and entries that were still good have made room for newer ones; raise "
+                 "it, or keep sessions in KeycloakMemcached",
+                 kc_err_row(KC_ERR_STORE_FULL)->tag, count);
 }
 
 /* The shared memory of this host: of before a graceful restart when its size is still the same. */
@@ -363,6 +367,8 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         if (start_server(config, kept, &shared, pconf, &err) != KC_OK)
             return fail(server, &err);
     }
+    if (shared.store)
+        kc_store_shm_report(shared.store, report_full, main);
     if (shared.store && akc_health_start(pconf, &err) != KC_OK)
         return fail(main, &err);
     if (shared.store)

@@ -172,12 +172,13 @@ def first_tier_full(ground, result, short):
 def shared_memory_full(ground, result, short):
     """Without memcached the oldest have to go; those who are there go on."""
     with World(ground, nodes=0, settings="KeycloakCacheSize 1M") as world:
-        world.sign_in(600 if short else 1500)
+        world.sign_in(900 if short else 1500)
         old, new = world.people[:50], world.people[-50:]
         world.people = new
         under_load(result, world, lambda: None, seconds=1)
         found = world.outcomes(old)
         result.expect(found.get(LOST, 0) > 0 and not found.get(FAILED), f"the oldest were let go: {found}")
+        result.expect("KC0510" in world.httpd.log_text(), "the log says that there was no room")
         world.people = new + world.sign_in(5)
         result.nobody_lost(world.outcomes(world.people[-5:]), 5)
 

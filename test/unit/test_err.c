@@ -79,6 +79,7 @@ static const expected_t expected[] = {
     {KC_ERR_STORE_VALUE, "KC0502", "store-value", 500},
     {KC_ERR_SEAL, "KC0503", "seal", 401},
     {KC_ERR_SESSION_FORMAT, "KC0504", "session-format", 401},
+    {KC_ERR_STORE_FULL, "KC0510", "store-full", 503},
 };
 
 enum { EXPECTED_COUNT = sizeof(expected) / sizeof(expected[0]) };
