@@ -28,7 +28,8 @@ from variants import AGAIN, PEER_MEMCACHE, PEER_SHARED, PLAIN, Catalogue
 from memcached import Memcached
 from process import Failure
 
-PARTS = ("headline", "connections", "children", "sessions", "refresh", "instructions", "bytes", "sign-in", "judge")
+PARTS = ("headline", "connections", "children", "sessions", "refresh", "instructions", "bytes", "held", "sign-in",
+         "judge")
 CONNECTIONS, CHILDREN = (1, 8, 32, 256), (1, 2, 4)
 # Connections fall to the children unevenly, and a child whose threads are all busy closes some.
 THREADS = max(CONNECTIONS)
@@ -36,6 +37,7 @@ HEADLINE_CONNECTIONS, HEADLINE_CHILDREN = 32, 2
 SESSIONS, ACTIVE = (1, 10_000, 1_000_000), (1, 1_000)
 SEED_MEGABYTES = 4096
 SIGN_INS = 100
+HELD_LIMIT = 300  # seconds
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -162,6 +164,11 @@ class Bench:
         return {**stored.signed_in(self.proxy(self.catalogue.each(self.memcached()))),
                 **stored.signed_in(self.proxy(self.catalogue.peer_memcache(self.memcached()))),
                 **stored.seeded(self.room, self.catalogue.each(self.memcached()))}
+
+    def measure_held(self):
+        done = subprocess.run([self.room.built("obj/bench/held"), str(report.HELD_MEBIBYTES)], check=True, timeout=HELD_LIMIT,
+                              stdout=subprocess.PIPE)
+        return json.loads(done.stdout)
 
     def measure_sign_in(self):
         variants = [self.catalogue.each(self.memcached()), self.catalogue.peer_memcache(self.memcached())]

@@ -10,6 +10,8 @@ from variants import EACH, FIRST, LABELS, PEER_MEMCACHE, PLAIN, SHARED
 LEAST_FIRST, LEAST_EACH, LEAST_PEER, LEAST_SESSIONS = 0.95, 0.70, 2, 0.95
 MOST_FIRST, MOST_EACH = 10_000, 40_000  # instructions added to a request
 MOST_BYTES, MOST_BYTES_BARE = 1600, 400  # of a session
+HELD_MEBIBYTES = 64  # the default
+LEAST_HELD = {(0, 0): 20_000, (60, 40): 8_000}  # people, by groups and roles
 MOST_REFRESH = 1.10  # p99 while tokens are renewed, as a multiple
 HELD_BY_EACH = 1  # requests that wait for a renewal
 
@@ -117,6 +119,16 @@ def bytes_held(found, _):
                   str(one["items"])] for key, one in found.items()])
 
 
+def people_held(found, _):
+    yield f"People held by {HELD_MEBIBYTES} MiB of shared memory"
+    yield ("By groups and roles of each. The store has a person's session with its tokens, an entry in the list of sessions "
+           "and the record of the last use; the first tier has a view. Counted until the first that is still good makes room "
+           "(store), or those that are there (first tier).")
+    yield table(["groups", "roles", "session in the store", "view", "people in the store", "views in the first tier"],
+                [[str(one["groups"]), str(one["roles"]), f"{one['stored']:,} bytes", f"{one['view']:,} bytes",
+                  f"{one['in_store']:,}", f"{one['in_first_tier']:,}"] for one in found])
+
+
 def sign_in(found, _):
     yield "Signing in"
     yield ("One after the other: page, provider, callback, page. The rate is mostly the fake provider's, which is "
@@ -126,7 +138,8 @@ def sign_in(found, _):
 
 
 WRITERS = {"headline": headline, "connections": connections, "children": children, "sessions": sessions,
-           "refresh": renewal, "instructions": instructions, "bytes": bytes_held, "sign-in": sign_in}
+           "refresh": renewal, "instructions": instructions, "bytes": bytes_held, "held": people_held,
+           "sign-in": sign_in}
 BLOCKS = {"judge": judge_report.blocks}  # parts with tables of their own titles
 
 
@@ -149,7 +162,7 @@ def verdict(parts):
     """(good, text) for each target that was measured."""
     return [*_verdict_headline(parts.get("headline")), *_verdict_sessions(parts.get("sessions")),
             *_verdict_refresh(parts.get("refresh")), *_verdict_counts(parts.get("instructions")),
-            *_verdict_bytes(parts.get("bytes")), *judge_report.verdict(parts.get("judge"))]
+            *_verdict_bytes(parts.get("bytes")), *_verdict_held(parts.get("held")), *judge_report.verdict(parts.get("judge"))]
 
 
 def _verdict_headline(found):
@@ -193,3 +206,12 @@ def _verdict_bytes(found):
         return
     yield most("bytes of a session without tokens", found["no tokens"]["value"], MOST_BYTES_BARE)
     yield most("bytes of a session with three tokens", found["three tokens"]["value"], MOST_BYTES)
+
+
+def _verdict_held(found):
+    for one in found or []:
+        wanted = LEAST_HELD.get((one["groups"], one["roles"]))
+        if wanted:
+            people = min(one["in_store"], one["in_first_tier"])
+            yield people >= wanted, (f"people with {one['groups']} groups and {one['roles']} roles held by {HELD_MEBIBYTES} "
+                                     f"MiB: {people:,}, at least {wanted:,}")
