@@ -460,6 +460,7 @@ kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_login_client_t *client, cons
     if (rc == KC_OK)
         rc = sign_in(&callback, answer, err);
     if (rc == KC_OK) {
+        kc_login_state_settle(rp, &callback.state);
         count_round(&callback, answer);
         answer->location = absolute(client, callback.state.return_url, pool);
     }

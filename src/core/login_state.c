@@ -318,21 +318,54 @@ kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_login_client_t *client, 
     return read_plain(plain, pool, out, err);
 }
 
+static kc_rc_t spent_key(const kc_rp_t *rp, const kc_login_state_t *state, char *key, kc_err_t *err)
+{
+    kc_bytes_t raw = {state->raw, sizeof(state->raw)};
+
+    return kc_rp_store_key(rp, rp->keys->key[0], spent_purpose, raw, key, err);
+}
+
+/* Strangers can have these written. In memcached they lie elsewhere than the marks of logouts, by
+ * their size, and so cannot push those out; shared memory goes by their kind. */
+static kc_rc_t write_spent(const kc_rp_t *rp, const char *key, int64_t seconds, int is_add,
+                           kc_err_t *err)
+{
+    static const unsigned char sign[KC_LOGIN_STATE_MARKER] = "1";
+    const kc_store_write_t write = {
+        key, {sign, sizeof(sign)}, now(rp) + seconds, KC_STORE_OPEN, is_add};
+
+    return kc_store_write(rp->env->sessions, &write, err);
+}
+
+/* As long as the sign-in may take: four requests to Keycloak (code, keys, userinfo, and one to
+ * spare). */
+static int64_t trial_seconds(const kc_rp_t *rp)
+{
+    int64_t seconds = 4 * rp->conf->http_timeout / 1000 + rp->conf->clock_skew + 1;
+
+    return seconds < rp->conf->login_timeout ? seconds : rp->conf->login_timeout;
+}
+
 kc_rc_t kc_login_state_spend(const kc_rp_t *rp, const kc_login_state_t *state, kc_err_t *err)
 {
-    /* Strangers can have these written. In memcached they lie elsewhere than the marks of logouts,
-     * by their size, and so cannot push those out. */
-    static const unsigned char sign[KC_LOGIN_STATE_MARKER] = "1";
-    static const kc_bytes_t mark = {sign, sizeof(sign)};
-    kc_bytes_t raw = {state->raw, sizeof(state->raw)};
     char key[KC_STORE_KEY_LEN + 1];
-    kc_rc_t rc = kc_rp_store_key(rp, rp->keys->key[0], spent_purpose, raw, key, err);
+    kc_rc_t rc = spent_key(rp, state, key, err);
 
     if (rc == KC_OK)
-        rc = kc_store_add(rp->env->sessions, key, mark, now(rp) + rp->conf->login_timeout, err);
+        rc = write_spent(rp, key, trial_seconds(rp), 1, err);
     if (rc == KC_EXISTS)
         return KC_FAIL(err, KC_MISS, KC_ERR_STATE_SPENT, "the sign-in was used already");
     return rc;
+}
+
+void kc_login_state_settle(const kc_rp_t *rp, const kc_login_state_t *state)
+{
+    int64_t seconds = rp->conf->login_timeout;
+    char key[KC_STORE_KEY_LEN + 1];
+
+    if (spent_key(rp, state, key, NULL) == KC_OK &&
+        kc_store_touch(rp->env->sessions, key, now(rp) + seconds, NULL) == KC_MISS)
+        (void)write_spent(rp, key, seconds, 0, NULL);
 }
 
 kc_rc_t kc_login_state_again(const kc_rp_t *rp, const char *text, apr_pool_t *pool,

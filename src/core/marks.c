@@ -103,6 +103,15 @@ kc_rc_t kc_marks_check(const kc_rp_t *rp, const kc_session_t *session, apr_pool_
     return rc;
 }
 
+/* Nothing that others write may push it out before it has done its work. */
+static kc_rc_t put_mark(const kc_rp_t *rp, const char *key, kc_bytes_t value, int64_t end,
+                        kc_err_t *err)
+{
+    const kc_store_write_t write = {key, value, end, KC_STORE_MARK, 0};
+
+    return kc_store_write(rp->env->sessions, &write, err);
+}
+
 kc_rc_t kc_marks_leave(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text, kc_err_t *err)
 {
     int64_t now = rp->env->now_ms(rp->env->context);
@@ -118,8 +127,7 @@ kc_rc_t kc_marks_leave(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text
         rc = name_by(rp, rp->keys->key[i], kind, text, name, err);
         kc_buf_hex_to(name, sizeof(name), key);
         if (rc == KC_OK)
-            rc = kc_store_put(rp->env->sessions, key, value, now / 1000 + rp->conf->session_max,
-                              err);
+            rc = put_mark(rp, key, value, now / 1000 + rp->conf->session_max, err);
     }
     return rc;
 }
@@ -144,7 +152,7 @@ kc_rc_t kc_marks_bury(const kc_rp_t *rp, const char *key, kc_err_t *err)
 
     kc_marks_own(key, mark);
     /* the mark first: whatever happens next, an old copy is refused */
-    rc = kc_store_put(rp->env->sessions, mark, sign, end, err);
+    rc = put_mark(rp, mark, sign, end, err);
     dropped = kc_store_drop(rp->env->sessions, key, rc == KC_OK ? err : NULL);
     return rc != KC_OK ? rc : dropped;
 }

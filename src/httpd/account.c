@@ -321,6 +321,8 @@ static int end_all(akc_request_t *request, request_rec *r, const char *user, con
                       ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, found),
                       user ? ", known as " : "", user ? ap_escape_logitem(r->pool, user) : "");
     }
+    /* With nobody listed no mark could be left: a session whose entry has been lost goes on. */
+    kc_json_set_boolean(json, "all", subs->nelts > 0);
     return rc == KC_OK ? akc_respond_json(r, HTTP_OK, json) : akc_respond_error(request, r, &err);
 }
 

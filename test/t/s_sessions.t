@@ -151,8 +151,12 @@ subtest 'an operator' => sub {
     is $boss->post('/operator', 'user=worker%40example.com', @post, Origin => 'https://evil.example.com')->status, 403, 'nor another site';
     is $boss->post('/operator', 'x=y', @post)->status, 400, 'a user or a sub is needed';
     is $boss->post('/operator', 'user=a&sub=b', @post)->status, 400, 'not both';
-    is_deeply $boss->post('/operator', 'user=nobody%40example.com', @post)->json->{ended}, [], 'nobody of that name';
-    is_deeply $boss->post('/operator', 'user=worker%40example.com', @post)->json->{ended}, ['worker'], 'ends them';
+    my $none = $boss->post('/operator', 'user=nobody%40example.com', @post)->json;
+    is_deeply $none->{ended}, [], 'nobody of that name';
+    ok !$none->{all}, 'and it is not said that they are signed out';
+    my $ended = $boss->post('/operator', 'user=worker%40example.com', @post)->json;
+    is_deeply $ended->{ended}, ['worker'], 'ends them';
+    ok $ended->{all}, 'all that there are';
     ok wait_until(sub { my $left = grep { $_->seen } @workers; !$left }, 5), 'all of them';
     ok $boss->seen, 'and no other';
     sleep 1;

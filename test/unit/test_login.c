@@ -823,6 +823,56 @@ START_TEST(a_session_that_cannot_be_entered_in_the_roster_is_made_all_the_same)
 }
 END_TEST
 
+static int64_t clock_of(void *context)
+{
+    return ((kc_fake_t *)context)->now;
+}
+
+/* As many callbacks with codes that Keycloak refuses as anybody likes to send. */
+START_TEST(bad_callbacks_push_out_nobody)
+{
+    enum { FLOOD = 3000 };
+    sent_t sent = leave_for("/");
+    const apr_array_header_t *entries;
+    kc_session_t session;
+    unsigned int i;
+
+    ck_assert_int_eq(
+        kc_store_shm_create(1024 * 1024, clock_of, fake, testlib_pool, &fake->env.sessions, NULL),
+        KC_OK);
+    issue_for(&sent, ALICE, "alice");
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+    ck_assert_int_eq(state_of(kc_fake_site_cookie(site, "__Host-keycloak_session"), &session),
+                     KC_SESSION_LIVE);
+    for (i = 0; i < FLOOD; i++) {
+        kc_login_state_t state;
+
+        memset(&state, 0, sizeof(state));
+        memcpy(state.raw, &i, sizeof(i));
+        ck_assert_int_eq(kc_login_state_spend(site->rp, &state, &last), KC_OK);
+    }
+    ck_assert_int_eq(state_of(kc_fake_site_cookie(site, "__Host-keycloak_session"), &session),
+                     KC_SESSION_LIVE);
+    ck_assert_int_eq(kc_roster_list(site->rp, "alice@example.com", testlib_pool, &entries, NULL),
+                     KC_OK);
+    ck_assert_int_eq(entries->nelts, 1);
+    ck_assert_uint_eq(kc_store_shm_evicted(fake->env.sessions), 0);
+}
+END_TEST
+
+/* In memcached they are few: each lives as long as the exchange may take. */
+START_TEST(the_marker_of_a_refused_code_is_soon_gone)
+{
+    sent_t sent = leave_for("/");
+
+    kc_fake_answer(fake, KC_FAKE_TOKEN, 400, "application/json", "{\"error\":\"invalid_grant\"}");
+    ck_assert_int_ne(finish_as(callback_of(&sent), 1), KC_OK);
+    ck_assert_int_eq(kc_fake_store_count(&fake->sessions), 1);
+    fake->now += 60;
+    ck_assert_int_eq(kc_fake_store_count(&fake->sessions), 0);
+}
+END_TEST
+
 START_TEST(a_provider_that_is_down_at_the_callback_is_asked_no_token)
 {
     sent_t sent = leave_for("/");
@@ -1298,6 +1348,8 @@ static void add_outages(TCase *tests)
     tcase_add_loop_test(tests, a_single_call_of_the_store_that_fails_makes_no_session, 0, 6);
     tcase_add_loop_test(tests, a_session_that_cannot_be_entered_in_the_roster_is_made_all_the_same,
                         0, 2);
+    tcase_add_test(tests, bad_callbacks_push_out_nobody);
+    tcase_add_test(tests, the_marker_of_a_refused_code_is_soon_gone);
     tcase_add_test(tests, a_provider_that_is_down_at_the_callback_is_asked_no_token);
     tcase_add_loop_test(tests, a_code_is_never_replayed, 0,
                         (int)(sizeof(token_faults) / sizeof(token_faults[0])));

@@ -219,12 +219,44 @@ START_TEST(a_state_is_spent_once)
     ck_assert_int_eq(kc_login_state_spend(site->rp, &state, &last), KC_MISS);
     ck_assert_int_eq(last.reason, KC_ERR_STATE_SPENT);
     ck_assert_int_eq(kc_login_state_spend(site->rp, &other, &last), KC_OK);
-    /* remembered as long as the state could be used */
+    /* remembered as long as the sign-in may take, and once it has succeeded, as the state could be
+     * used */
+    ck_assert_int_lt(kc_fake_store_nth(&fake->sessions, 0)->expires_at, fake->now + 60);
+    ck_assert_int_ge(kc_fake_store_nth(&fake->sessions, 0)->expires_at,
+                     fake->now + 3 * site->conf->http_timeout / 1000);
+    kc_login_state_settle(site->rp, &state);
     fake->now += site->conf->login_timeout - 1;
     ck_assert_int_eq(kc_login_state_spend(site->rp, &state, &last), KC_MISS);
     fake->sessions.is_down = 1;
     ck_assert_int_eq(kc_login_state_spend(site->rp, &state, &last), KC_DOWN);
     ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
+}
+END_TEST
+
+/* Also one whose sign-in took longer than anybody thought. */
+START_TEST(a_settled_state_stays_spent)
+{
+    kc_login_state_t state = begin("/");
+
+    ck_assert_int_eq(kc_login_state_spend(site->rp, &state, &last), KC_OK);
+    fake->now += 100;
+    kc_login_state_settle(site->rp, &state);
+    ck_assert_int_eq(kc_login_state_spend(site->rp, &state, &last), KC_MISS);
+    ck_assert_int_eq(kc_fake_store_nth(&fake->sessions, 0)->expires_at,
+                     fake->now + site->conf->login_timeout);
+}
+END_TEST
+
+/* A time-out longer than the state's own life. */
+START_TEST(no_marker_outlives_its_state)
+{
+    kc_login_state_t state;
+
+    site->conf->http_timeout = 600000;
+    state = begin("/");
+    ck_assert_int_eq(kc_login_state_spend(site->rp, &state, &last), KC_OK);
+    ck_assert_int_eq(kc_fake_store_nth(&fake->sessions, 0)->expires_at,
+                     fake->now + site->conf->login_timeout);
 }
 END_TEST
 
@@ -594,6 +626,8 @@ static void add_attacks(TCase *tests)
 {
     tcase_add_test(tests, the_state_of_another_browser_is_unknown);
     tcase_add_test(tests, a_state_is_spent_once);
+    tcase_add_test(tests, a_settled_state_stays_spent);
+    tcase_add_test(tests, no_marker_outlives_its_state);
     tcase_add_test(tests, a_state_expires);
     tcase_add_test(tests, every_bit_of_the_cookie_counts_and_gives_one_error);
     tcase_add_test(tests, every_bit_of_the_state_counts);
