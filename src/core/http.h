@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "resolver.h"
 
 enum { KC_HTTP_BODY_MAX = 256 * 1024 /* bytes of an answer */ };
 
@@ -56,13 +57,14 @@ typedef struct kc_http_curl_options_t {
     kc_http_gate_t *gate;        /* each exchange takes a place, or is KC_ERR_PROVIDER_BUSY */
     const uint32_t *stop;        /* not 0: exchanges are given up within a second, with
                                     KC_ERR_PROVIDER_BUSY; NULL: never */
+    kc_resolver_t *resolver;     /* of hosts' names; NULL: libcurl's own, which may hang */
 } kc_http_curl_options_t;
 
 /* Once in the parent, before threads exist (curl_global_init; its counterpart is a cleanup of
  * pool). */
 kc_rc_t kc_http_curl_start(apr_pool_t *pool, kc_err_t *err);
-/* After fork, in each child. The texts and the gate must outlive pool. Idle handles are kept for
- * keep-alive, closed with pool. */
+/* After fork, in each child. The texts, the gate and the resolver must outlive pool. Idle handles
+ * are kept for keep-alive, closed with pool. */
 kc_rc_t kc_http_curl_create(const kc_http_curl_options_t *options, apr_pool_t *pool,
                             kc_http_t **out, kc_err_t *err);
 

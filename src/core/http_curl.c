@@ -9,17 +9,20 @@
 #include <strings.h>
 
 #include "crypto.h"
+#include "patience.h"
+#include "url.h"
 
 #ifndef KC_VERSION
 #define KC_VERSION "0"
 #endif
 
 enum {
-    IDLE_MAX = 16,           /* handles, and so connections, kept for the next exchange */
-    BODY_FIRST = 16 * 1024,  /* bytes: a discovery document, keys or tokens */
-    HOST_MAX = 160,          /* bytes of a host in a detail */
-    TYPE_MAX = 256,          /* bytes of a content type that is passed on */
-    AUTHORIZATION_MAX = 8192 /* bytes */
+    IDLE_MAX = 16,            /* handles, and so connections, kept for the next exchange */
+    BODY_FIRST = 16 * 1024,   /* bytes: a discovery document, keys or tokens */
+    HOST_MAX = 160,           /* bytes of a host in a detail */
+    TYPE_MAX = 256,           /* bytes of a content type that is passed on */
+    AUTHORIZATION_MAX = 8192, /* bytes */
+    NAME_STEP_MS = 200 /* between two looks whether this child ends, while a name is waited for */
 };
 
 typedef struct {
@@ -27,6 +30,7 @@ typedef struct {
     kc_http_curl_options_t options;
     pthread_mutex_t lock;
     CURL *idle[IDLE_MAX];
+    uint32_t idle_changes[IDLE_MAX]; /* the resolver's when each was given back */
     size_t idle_count;
 } client_t;
 
@@ -36,6 +40,9 @@ typedef struct {
     apr_pool_t *pool;
     CURL *curl;
     struct curl_slist *headers;
+    struct curl_slist *addresses; /* so that libcurl looks up none */
+    kc_resolver_name_t *name;
+    int64_t timeout_ms; /* what is left */
     char *body;
     size_t len;
     size_t size;
@@ -133,23 +140,38 @@ static int is_stopped(void *context, curl_off_t total, curl_off_t now, curl_off_
 
 /* ---------------------------------------------------------------- handles */
 
+static uint32_t changes(const client_t *client)
+{
+    return client->options.resolver ? kc_resolver_changes(client->options.resolver) : 0;
+}
+
+/* One whose connections may go to where the hosts have been before is of no use. */
 static CURL *handle_take(client_t *client)
 {
+    uint32_t now = changes(client);
     CURL *curl = NULL;
+    int is_old = 0;
 
     (void)pthread_mutex_lock(&client->lock);
-    if (client->idle_count)
+    if (client->idle_count) {
         curl = client->idle[--client->idle_count];
+        is_old = client->idle_changes[client->idle_count] != now;
+    }
     (void)pthread_mutex_unlock(&client->lock);
+    if (is_old) {
+        curl_easy_cleanup(curl);
+        curl = NULL;
+    }
     return curl ? curl : curl_easy_init();
 }
 
 /* A reset handle keeps its connections and forgets what it was told. */
-static void handle_give(client_t *client, CURL *curl)
+static void handle_give(client_t *client, CURL *curl, uint32_t since)
 {
     curl_easy_reset(curl);
     (void)pthread_mutex_lock(&client->lock);
     if (client->idle_count < IDLE_MAX) {
+        client->idle_changes[client->idle_count] = since;
         client->idle[client->idle_count++] = curl;
         curl = NULL;
     }
@@ -249,14 +271,11 @@ static CURLcode protocols_set(CURL *curl)
 }
 
 /* The environment of httpd must not decide where tokens go: no proxy, no .netrc. */
-static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options,
-                           const kc_http_request_t *request)
+static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options, int64_t timeout_ms)
 {
-    long timeout = (long)options->timeout_ms;
+    long timeout = (long)timeout_ms;
     CURLcode code = protocols_set(curl);
 
-    if (request->timeout_ms > 0 && request->timeout_ms < timeout)
-        timeout = (long)request->timeout_ms;
 #define SET(name, value)  \
     if (code == CURLE_OK) \
     code = curl_easy_setopt(curl, CURLOPT_##name, value)
@@ -364,15 +383,77 @@ static void response_fill(exchange_t *exchange, kc_http_response_t *response)
     response->body_len = exchange->len;
 }
 
+/* The addresses of the URL's host, for libcurl: under any name ("*"), so that it finds them however
+ * it spells the host. */
+static kc_rc_t addresses_write(exchange_t *exchange, const kc_url_t *url,
+                               const kc_wire_address_t *addresses, size_t count, kc_err_t *err)
+{
+    char *line = apr_psprintf(exchange->pool, "*:%d:", url->port);
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        line = apr_pstrcat(exchange->pool, line, i ? "," : "",
+                           kc_resolver_text(&addresses[i], exchange->pool), NULL);
+    exchange->addresses = curl_slist_append(NULL, line);
+    if (!exchange->addresses ||
+        curl_easy_setopt(exchange->curl, CURLOPT_RESOLVE, exchange->addresses) != CURLE_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: libcurl takes no address",
+                       exchange->host);
+    return KC_OK;
+}
+
+/* What the name costs of the exchange's time is not there for the rest. */
+static kc_rc_t address_find(client_t *client, exchange_t *exchange, kc_err_t *err)
+{
+    const kc_http_curl_options_t *options = &client->options;
+    const int64_t until = kc_patience_now() + exchange->timeout_ms;
+    kc_wire_address_t addresses[KC_WIRE_ADDRESSES_MAX];
+    size_t count = 0;
+    kc_url_t url;
+    kc_err_t why;
+    char *host;
+    kc_rc_t rc;
+
+    if (!options->resolver)
+        return KC_OK;
+    if (kc_url_parse(exchange->request->url, exchange->pool, &url, &why) != KC_OK)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: this is no URL: %s", exchange->host,
+                       why.detail);
+    host = apr_pstrdup(exchange->pool, url.host[0] == '[' ? url.host + 1 : url.host);
+    if (url.host[0] == '[')
+        host[strcspn(host, "]")] = '\0';
+    exchange->name = kc_resolver_name(options->resolver, host);
+    if (!exchange->name)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: too many names", exchange->host);
+    do {
+        int64_t left = until - kc_patience_now();
+
+        rc = kc_resolver_get(exchange->name, (uint16_t)url.port,
+                             left < NAME_STEP_MS ? left : NAME_STEP_MS, addresses, &count,
+                             KC_ERR_PROVIDER_DOWN, &why);
+    } while (rc != KC_OK && !kc_resolver_is_known(exchange->name) && kc_patience_now() < until &&
+             !(options->stop && is_stopped((void *)(uintptr_t)options->stop, 0, 0, 0, 0)));
+    if (rc != KC_OK)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: %s", exchange->host, why.detail);
+    exchange->timeout_ms = until - kc_patience_now();
+    if (exchange->timeout_ms < 1)
+        exchange->timeout_ms = 1;
+    return addresses_write(exchange, &url, addresses, count, err);
+}
+
 static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_response_t *response,
                             kc_err_t *err)
 {
     CURLcode code;
+    kc_rc_t rc;
 
     if (!headers_add(exchange))
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: the request's headers cannot be made",
                        exchange->host);
-    code = limits_set(exchange->curl, &client->options, exchange->request);
+    rc = address_find(client, exchange, err);
+    if (rc != KC_OK)
+        return rc;
+    code = limits_set(exchange->curl, &client->options, exchange->timeout_ms);
     if (code == CURLE_OK)
         code = tls_set(exchange->curl, &client->options);
     if (code == CURLE_OK)
@@ -381,6 +462,8 @@ static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_resp
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: an option of libcurl: %s",
                        exchange->host, curl_easy_strerror(code));
     code = curl_easy_perform(exchange->curl);
+    if (code != CURLE_OK && exchange->name)
+        kc_resolver_doubt(exchange->name);
     if (code == CURLE_ABORTED_BY_CALLBACK)
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "%s: this child ends", exchange->host);
     if (code != CURLE_OK)
@@ -396,10 +479,14 @@ static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_resp
 static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *request, apr_pool_t *pool,
                                kc_http_response_t *response, kc_err_t *err)
 {
+    const uint32_t since = changes(client);
     exchange_t exchange;
     kc_rc_t rc;
 
     memset(&exchange, 0, sizeof(exchange));
+    exchange.timeout_ms = client->options.timeout_ms;
+    if (request->timeout_ms > 0 && request->timeout_ms < exchange.timeout_ms)
+        exchange.timeout_ms = request->timeout_ms;
     exchange.request = request;
     exchange.pool = pool;
     host_of(request->url, exchange.host);
@@ -408,8 +495,9 @@ static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *reques
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: libcurl gives no handle",
                        exchange.host);
     rc = exchange_run(client, &exchange, response, err);
-    handle_give(client, exchange.curl);
+    handle_give(client, exchange.curl, since);
     headers_free(&exchange);
+    curl_slist_free_all(exchange.addresses);
     return rc;
 }
 

@@ -10,6 +10,7 @@
 #include "breaker.h"
 #include "buf.h"
 #include "err.h"
+#include "resolver.h"
 
 enum {
     KC_STORE_KEY_LEN = 64,              /* lower-case hex; client bytes never become a key */
@@ -126,6 +127,7 @@ typedef struct kc_store_memcached_options_t {
     /* One for each server, zeros at first, in memory that outlives the store: processes that share
      * them learn from each other which server fails. NULL: the store has its own. */
     kc_breaker_t *breakers;
+    kc_resolver_t *resolver;       /* of the servers' names; NULL: the store has its own */
     int64_t (*now)(void *context); /* the clock, in seconds */
     /* Called when a server is passed by from now on, and when it is asked again; may be NULL. */
     void (*report)(void *context, const char *server, int is_up, const char *why);

@@ -4,7 +4,6 @@
 
 #include <apr_strings.h>
 #include <ctype.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -24,7 +23,7 @@ enum {
 };
 
 struct kc_store_memcached_t {
-    char host[HOST_MAX + 1];
+    kc_resolver_name_t *name;
     in_port_t port;
     const char *text; /* as it was configured, for details */
     const char *user;
@@ -32,7 +31,8 @@ struct kc_store_memcached_t {
     pthread_mutex_t lock; /* guards what follows; never held across I/O */
     kc_wire_t *idle[IDLE_MAX];
     size_t idle_count;
-    size_t first; /* the address that was reached last */
+    uint32_t version; /* of the addresses that the idle ones go to */
+    size_t first;     /* the address that was reached last */
 };
 
 typedef kc_store_memcached_t server_t;
@@ -44,6 +44,7 @@ typedef struct {
     server_t *server;
     kc_wire_t *wire;
     int is_reused;
+    uint32_t version; /* of the addresses that it was taken from */
 } lease_t;
 
 /* ---------------------------------------------------------------- failures */
@@ -103,38 +104,36 @@ static void idle_close(server_t *server)
         kc_wire_close(wire);
 }
 
-static size_t addresses_of(const server_t *server, kc_wire_address_t *out)
+/* The host has other addresses now: what goes to the old ones may end at somebody else's. */
+static void idle_close_moved(server_t *server)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *found, *one;
-    size_t count = 0;
-    char port[8];
+    uint32_t version = kc_resolver_version(server->name);
 
-    (void)apr_snprintf(port, sizeof(port), "%u", (unsigned int)server->port);
-    if (getaddrinfo(server->host, port, &hints, &found))
-        return 0;
-    for (one = found; one && count < KC_WIRE_ADDRESSES_MAX; one = one->ai_next, count++) {
-        memcpy(&out[count].socket, one->ai_addr, one->ai_addrlen);
-        out[count].len = one->ai_addrlen;
-    }
-    freeaddrinfo(found);
-    return count;
+    if (__atomic_exchange_n(&server->version, version, __ATOMIC_ACQ_REL) != version)
+        idle_close(server);
 }
 
 static kc_rc_t connect_to(server_t *server, const kc_wire_time_t *time, kc_wire_t **out,
                           kc_breaker_fault_t *fault, kc_err_t *err)
 {
     kc_wire_address_t addresses[KC_WIRE_ADDRESSES_MAX];
-    size_t count = addresses_of(server, addresses);
+    size_t count;
     size_t first = __atomic_load_n(&server->first, __ATOMIC_RELAXED);
-    kc_wire_end_t end = KC_WIRE_REFUSED;
     kc_memcached_end_t welcome;
+    kc_wire_end_t end;
+    kc_err_t why;
 
     *out = NULL;
-    if (count)
-        end = kc_wire_connect(addresses, count, &first, time, out);
-    if (end != KC_WIRE_OK)
+    *fault = KC_BREAKER_REFUSED;
+    if (kc_resolver_get(server->name, server->port, 0, addresses, &count, KC_ERR_STORE_DOWN,
+                        &why) != KC_OK)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s", server->text,
+                       why.detail);
+    end = kc_wire_connect(addresses, count, &first, time, out);
+    if (end != KC_WIRE_OK) {
+        kc_resolver_doubt(server->name);
         return fail_connecting(server, end, fault, err);
+    }
     __atomic_store_n(&server->first, first, __ATOMIC_RELAXED);
     if (!server->user)
         return KC_OK;
@@ -150,6 +149,9 @@ static kc_rc_t lease_take(server_t *server, const kc_wire_time_t *time, lease_t 
                           kc_breaker_fault_t *fault, kc_err_t *err)
 {
     lease->server = server;
+    lease->version = kc_resolver_version(server->name);
+    if (lease->version != __atomic_load_n(&server->version, __ATOMIC_ACQUIRE))
+        idle_close_moved(server);
     lease->wire = idle_pop(server);
     lease->is_reused = lease->wire != NULL;
     return lease->wire ? KC_OK : connect_to(server, time, &lease->wire, fault, err);
@@ -162,7 +164,8 @@ static void lease_give(lease_t *lease)
 
     lease->wire = NULL;
     (void)pthread_mutex_lock(&server->lock);
-    if (server->idle_count < IDLE_MAX) {
+    if (server->idle_count < IDLE_MAX &&
+        lease->version == __atomic_load_n(&server->version, __ATOMIC_ACQUIRE)) {
         server->idle[server->idle_count++] = wire;
         wire = NULL;
     }
@@ -204,6 +207,7 @@ static kc_rc_t send_once(get_t *get, const kc_wire_time_t *time, int *is_stale, 
         return lease_fail(&lease, end, is_stale, &get->fault, err);
     get->wire = lease.wire;
     get->is_reused = lease.is_reused;
+    get->version = lease.version;
     return KC_OK;
 }
 
@@ -219,7 +223,7 @@ static kc_rc_t receive_once(get_t *get, const kc_wire_time_t *time,
                             kc_store_memcached_item_t *items, apr_pool_t *pool, int *is_stale,
                             kc_err_t *err)
 {
-    lease_t lease = {get->server, get->wire, get->is_reused};
+    lease_t lease = {get->server, get->wire, get->is_reused, get->version};
     kc_memcached_end_t end;
 
     get->wire = NULL;
@@ -365,13 +369,19 @@ static apr_status_t server_close(void *data)
 }
 
 kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_options_t *options,
-                                apr_pool_t *pool, kc_store_memcached_t **out, kc_err_t *err)
+                                kc_resolver_t *resolver, apr_pool_t *pool,
+                                kc_store_memcached_t **out, kc_err_t *err)
 {
     server_t *server = apr_pcalloc(pool, sizeof(*server));
-    kc_rc_t rc = server_parse(text, server->host, &server->port, err);
+    char host[HOST_MAX + 1];
+    kc_rc_t rc = server_parse(text, host, &server->port, err);
 
     if (rc != KC_OK)
         return rc;
+    server->name = kc_resolver_name(resolver, host);
+    if (!server->name)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "memcached %s: no thread for its name",
+                       text);
     if (pthread_mutex_init(&server->lock, NULL))
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "memcached: no lock can be made");
     apr_pool_cleanup_register(pool, server, server_close, apr_pool_cleanup_null);

@@ -10,6 +10,7 @@
 #include "breaker.h"
 #include "buf.h"
 #include "err.h"
+#include "resolver.h"
 #include "store.h"
 #include "wire.h"
 
@@ -20,9 +21,12 @@
 typedef struct kc_store_memcached_t kc_store_memcached_t;
 
 /* text: host:port (or host, port 11211, or [v6]:port), kept. Of the options: user and password, for
- * SASL; NULL: none. KC_FAULT for a malformed server. */
+ * SASL; NULL: none. The host's addresses are the resolver's, which must outlive pool: where they
+ * are not known, the server cannot be reached, and connections to old ones are closed. KC_FAULT for
+ * a malformed server. */
 kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_options_t *options,
-                                apr_pool_t *pool, kc_store_memcached_t **out, kc_err_t *err);
+                                kc_resolver_t *resolver, apr_pool_t *pool,
+                                kc_store_memcached_t **out, kc_err_t *err);
 const char *kc_store_memcached_text(const kc_store_memcached_t *server);
 
 /* What is there under a key. */
@@ -39,6 +43,7 @@ typedef struct kc_store_memcached_get_t {
     kc_breaker_fault_t fault; /* after KC_DOWN */
     kc_wire_t *wire;          /* private */
     int is_reused;
+    uint32_t version;
 } kc_store_memcached_get_t;
 
 /* Sends the question. After KC_OK receive or abandon must be called. */

@@ -528,6 +528,7 @@ kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, ap
                                  kc_store_t **out, kc_err_t *err)
 {
     kc_breaker_t *breakers = options->breakers;
+    kc_resolver_t *resolver = options->resolver;
     replicas_t *replicas;
     size_t i;
 
@@ -545,10 +546,12 @@ kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, ap
     replicas->nodes = apr_pcalloc(pool, options->count * sizeof(*replicas->nodes));
     if (!breakers)
         breakers = apr_pcalloc(pool, options->count * sizeof(*breakers));
+    if (!resolver && kc_resolver_create(NULL, pool, &resolver, err) != KC_OK)
+        return KC_FAULT;
     for (i = 0; i < options->count; i++) {
         node_t *node = &replicas->nodes[i];
-        kc_rc_t rc =
-            kc_store_memcached_open(options->servers[i], options, pool, &node->server, err);
+        kc_rc_t rc = kc_store_memcached_open(options->servers[i], options, resolver, pool,
+                                             &node->server, err);
 
         if (rc != KC_OK)
             return rc;

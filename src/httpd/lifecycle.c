@@ -23,7 +23,10 @@ typedef struct kept_t {
     int has_secret;
 } kept_t;
 
-enum { SHARE_MS = 10 /* so long a request waits for the end of another one's question */ };
+enum {
+    SHARE_MS = 10, /* so long a request waits for the end of another one's question */
+    NAMES_MS = 300 /* and a child that starts for the names of its servers */
+};
 
 static const char kept_name[] = "mod_auth_keycloak.kept.2";
 
@@ -396,6 +399,7 @@ kc_rc_t akc_lifecycle_http(const akc_server_t *config, const kc_http_curl_option
     const kc_conf_t *conf = config->conf;
     kc_http_curl_options_t options = *limits;
 
+    options.resolver = config->resolver;
     options.ca_pem = conf->ca_pem;
     if (!options.timeout_ms)
         options.timeout_ms = conf->http_timeout;
@@ -421,6 +425,7 @@ static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
         .user = conf->memcached_user,
         .password = conf->memcached_password,
         .breakers = config->breakers,
+        .resolver = config->resolver,
         .now = clock_now,
         .report = report_store,
         .context = config->server,
@@ -464,6 +469,18 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     return rc;
 }
 
+/* The first look-up of Keycloak's host begins before the first request does; the others are those
+ * of memcached servers, and of endpoints elsewhere. */
+static void resolve_keycloak(akc_server_t *config, apr_pool_t *pool)
+{
+    const kc_conf_t *conf = config->conf;
+    const char *text = conf->backchannel_url ? conf->backchannel_url : conf->issuer;
+    kc_url_t url;
+
+    if (kc_url_parse(text, pool, &url, NULL) == KC_OK && url.host[0] != '[')
+        (void)kc_resolver_name(config->resolver, url.host);
+}
+
 /* A child that cannot check must not serve. */
 static void give_up_child(server_rec *server, const kc_err_t *err)
 {
@@ -475,17 +492,22 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
 {
     kc_http_gate_t *gate = make_gate(4, pchild);    /* for Keycloak */
     kc_http_gate_t *waiters = make_gate(4, pchild); /* for others, who wait for Keycloak */
+    kc_resolver_t *resolver;
     int closes_streams = 0;
     server_rec *server;
     kc_err_t err;
 
     akc_body_child();
+    if (kc_resolver_create(NULL, pchild, &resolver, &err) != KC_OK)
+        give_up_child(main, &err);
     for (server = main; server; server = server->next) {
         akc_server_t *config = akc_config_server(server);
 
         if (!config->rp)
             continue;
         config->env.waiters = waiters;
+        config->resolver = resolver;
+        resolve_keycloak(config, pchild);
         if (start_child(config, gate, pchild, &err) != KC_OK ||
             akc_watchdog_child(config, pchild, &err) != KC_OK ||
             akc_health_child(config, pchild, &err) != KC_OK)
@@ -494,4 +516,5 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
     }
     if (closes_streams && akc_streams_child(pchild, &err) != KC_OK)
         give_up_child(main, &err);
+    kc_resolver_wait(resolver, NAMES_MS);
 }

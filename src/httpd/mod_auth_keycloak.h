@@ -40,8 +40,9 @@ typedef struct akc_server_t {
     const char *removals_and_cookie;
     kc_breaker_t *breakers; /* shared by the children, one for each memcached server */
     kc_env_t env;
-    kc_http_t *background; /* the watchdog's own way to Keycloak, the child's */
-    kc_http_t *probing;    /* the probes' own, with a shorter deadline */
+    kc_resolver_t *resolver; /* of all servers of the child */
+    kc_http_t *background;   /* the watchdog's own way to Keycloak, the child's */
+    kc_http_t *probing;      /* the probes' own, with a shorter deadline */
 } akc_server_t;
 
 /* Where a request stands among those that end with their session (streams.c). All zeros at first;

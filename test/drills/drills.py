@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from load import DOWN, FAILED, LOST, OK, Load, percentile
 from world import ROOT, Browser, Failure, Ground, World, wait_for
+import names
 from network import Hole  # behind world, which tells where the shared parts are
 
 SETTLE = 1.0  # seconds of load before and after the harm
@@ -293,6 +294,21 @@ def black_hole(ground, result, short):
         is_quick(result)
         recovers(result)
         result.nobody_lost(world.outcomes(world.people), 40)
+
+
+# ---------------------------------------------------------------- names
+
+@drill
+def silent_name_server(ground, result, short):
+    """memcached and Keycloak have names, and no name server answers any more: signed-in people do not notice, and
+    nobody waits longer than the deadlines say."""
+    names.silent(ground, result, under_load)
+
+
+@drill
+def moved_addresses(ground, result, short):
+    """Both names get other addresses, and the old ones are dead."""
+    names.moved(ground, result)
 
 
 # ---------------------------------------------------------------- a busy machine

@@ -76,7 +76,7 @@ class Ground:
 class World:
     """One httpd with its own memcached nodes; `settings` are further directives."""
 
-    def __init__(self, ground, nodes=1, settings="", addresses=()):
+    def __init__(self, ground, nodes=1, settings="", addresses=(), issuer=None, httpd=Httpd):
         self.ground, self.folder = ground, ground.folder()
         self.nodes = []
         for number in range(nodes):
@@ -87,8 +87,8 @@ class World:
         self.url = f"http://localhost:{self.port}/"
         names = [node.address for node in self.nodes] + list(addresses)
         store = f"KeycloakMemcached {' '.join(names)}" if names else ""
-        self.httpd = Httpd(self.folder / "httpd", ground.room.module, self.port, CONFIG.format(
-            issuer=ground.provider.issuer, room=ground.room.folder, store=store, settings=settings,
+        self.httpd = httpd(self.folder / "httpd", ground.room.module, self.port, CONFIG.format(
+            issuer=issuer or ground.provider.issuer, room=ground.room.folder, store=store, settings=settings,
             backend=ground.backend.port), "event", MODULES)
         self.people = []
 

@@ -1,14 +1,19 @@
 /* The back channel: what it sends, and what it does with answers that never end, never come or lie.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
+#include <arpa/inet.h>
 #include <check.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "http.h"
 #include "listener.h"
+#include "patience.h"
+#include "resolver.h"
 #include "testlib.h"
 
 Suite *kc_test_http_curl(void);
@@ -30,11 +35,13 @@ static script_t script;
 static listener_t *listener;
 
 static kc_http_gate_t gate;
+static kc_resolver_t *resolver; /* of clients that are made; NULL: libcurl's own */
 static uint32_t stop;
 
 static void http_make(int64_t timeout_ms, uint32_t waiting_max)
 {
-    kc_http_curl_options_t options = {NULL, NULL, NULL, timeout_ms, &gate, &stop};
+    kc_http_curl_options_t options = {
+        .timeout_ms = timeout_ms, .gate = &gate, .stop = &stop, .resolver = resolver};
 
     gate.limit = waiting_max;
     gate.taken = 0;
@@ -49,6 +56,7 @@ static void setup(void)
     memset(&script, 0, sizeof(script));
     ck_assert_int_eq(pthread_mutex_init(&script.lock, NULL), 0);
     listener = NULL;
+    resolver = NULL;
     ck_assert_int_eq(kc_http_curl_start(testlib_pool, &err), KC_OK);
     http_make(PATIENCE_MS, 8);
 }
@@ -470,7 +478,7 @@ END_TEST
 START_TEST(refuses_limits_that_are_none)
 {
     kc_http_gate_t none = {0, 0};
-    kc_http_curl_options_t options = {NULL, NULL, NULL, 0, &gate, NULL};
+    kc_http_curl_options_t options = {.gate = &gate};
 
     gate.limit = 1;
     ck_assert_int_eq(kc_http_curl_create(&options, testlib_pool, &http, &err), KC_FAULT);
@@ -493,12 +501,116 @@ static TCase *tcase_make(Suite *suite, const char *name)
     return tcase;
 }
 
+/* ---------------------------------------------------------------- names */
+
+static uint32_t name_hangs, lookups, at_second; /* the fake name server's */
+
+static int look_up(void *context, const char *host, kc_wire_address_t *out, size_t max)
+{
+    static const struct timespec moment = {0, 5000000};
+    struct sockaddr_in *address = (struct sockaddr_in *)&out->socket;
+
+    (void)context;
+    (void)max;
+    (void)__atomic_add_fetch(&lookups, 1, __ATOMIC_RELAXED);
+    if (strcmp(host, "keycloak.test") != 0)
+        return 0;
+    while (__atomic_load_n(&name_hangs, __ATOMIC_ACQUIRE))
+        (void)nanosleep(&moment, NULL);
+    address->sin_family = AF_INET;
+    address->sin_addr.s_addr =
+        htonl(__atomic_load_n(&at_second, __ATOMIC_ACQUIRE) ? 0x7f000002 : 0x7f000001);
+    out->len = sizeof(*address);
+    return 1;
+}
+
+static void http_make_with_names(int64_t timeout_ms)
+{
+    const kc_resolver_options_t options = {.lookup = look_up, .period_ms = 20, .retry_ms = 20};
+
+    name_hangs = lookups = at_second = 0;
+    ck_assert_int_eq(kc_resolver_create(&options, testlib_pool, &resolver, &err), KC_OK);
+    http_make(timeout_ms, 8);
+    script.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+    listener = listener_start(serve_script, &script);
+}
+
+static kc_rc_t fetch_from(const char *host)
+{
+    const char *url =
+        apr_psprintf(testlib_pool, "http://%s:%d/path?query=canary", host, listener_port(listener));
+    kc_http_request_t request = {.url = url};
+
+    return http->perform(http, &request, testlib_pool, &response, &err);
+}
+
+START_TEST(a_name_goes_by_the_resolver_and_stays_the_host)
+{
+    static const char *const spellings[] = {"keycloak.test", "Keycloak.TEST"};
+    size_t i;
+
+    http_make_with_names(PATIENCE_MS);
+    for (i = 0; i < 2; i++) {
+        ck_assert_int_eq(fetch_from(spellings[i]), KC_OK);
+        ck_assert(is_sent(apr_psprintf(testlib_pool, "\r\nHost: %s:%d\r\n", spellings[i],
+                                       listener_port(listener))));
+    }
+    ck_assert_int_eq(fetch_from("127.0.0.1"), KC_OK);
+    ck_assert_int_eq(fetch_from("localhost"), KC_OK);
+    ck_assert(is_sent("\r\nHost: localhost:"));
+}
+END_TEST
+
+START_TEST(a_name_server_that_hangs_costs_no_more_than_the_deadline)
+{
+    int64_t start;
+
+    http_make_with_names(HASTE_MS);
+    name_hangs = 1;
+    start = kc_patience_now();
+    ck_assert_int_eq(fetch_from("keycloak.test"), KC_DOWN);
+    ck_assert_int_eq(err.reason, KC_ERR_PROVIDER_DOWN);
+    ck_assert_ptr_nonnull(strstr(err.detail, "the name keycloak.test is not resolved yet"));
+    ck_assert_ptr_null(strstr(err.detail, "canary"));
+    ck_assert_int_ge(kc_patience_now() - start, HASTE_MS);
+    ck_assert_int_eq(served(), 0);
+    __atomic_store_n(&name_hangs, 0, __ATOMIC_RELEASE);
+    kc_resolver_wait(resolver, PATIENCE_MS);
+    ck_assert_int_eq(fetch_from("keycloak.test"), KC_OK);
+}
+END_TEST
+
+START_TEST(a_host_that_nobody_knows_is_an_outage_at_once)
+{
+    http_make_with_names(600000);
+    ck_assert_int_eq(fetch_from("nobody.test"), KC_DOWN);
+    ck_assert_ptr_nonnull(strstr(err.detail, "the name nobody.test is no host's name"));
+}
+END_TEST
+
+/* A connection that was kept leads to the old address; nobody listens at the new one. */
+START_TEST(a_host_that_has_moved_is_followed)
+{
+    uint32_t before;
+
+    http_make_with_names(PATIENCE_MS);
+    ck_assert_int_eq(fetch_from("keycloak.test"), KC_OK);
+    before = kc_resolver_changes(resolver);
+    __atomic_store_n(&at_second, 1, __ATOMIC_RELEASE);
+    while (kc_resolver_changes(resolver) == before)
+        sched_yield();
+    ck_assert_int_eq(fetch_from("keycloak.test"), KC_DOWN);
+    ck_assert_int_eq(served(), 1);
+}
+END_TEST
+
 Suite *kc_test_http_curl(void)
 {
     Suite *suite = suite_create("http_curl");
     TCase *sent = tcase_make(suite, "what is sent");
     TCase *answers = tcase_make(suite, "answers");
     TCase *limits = tcase_make(suite, "limits");
+    TCase *names = tcase_make(suite, "names");
 
     tcase_add_test(sent, gets);
     tcase_add_test(sent, posts);
@@ -520,6 +632,10 @@ Suite *kc_test_http_curl(void)
     tcase_add_loop_test(limits, a_slow_answer_ends_at_the_deadline, 0, COUNT(slow_heads));
     tcase_add_test(limits, silence_ends_at_the_deadline);
     tcase_add_test(limits, only_so_many_wait);
+    tcase_add_test(names, a_name_goes_by_the_resolver_and_stays_the_host);
+    tcase_add_test(names, a_name_server_that_hangs_costs_no_more_than_the_deadline);
+    tcase_add_test(names, a_host_that_nobody_knows_is_an_outage_at_once);
+    tcase_add_test(names, a_host_that_has_moved_is_followed);
     tcase_add_test(limits, refuses_limits_that_are_none);
     return suite;
 }
