@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client_role.h"
 #include "session_contents.h"
 
 enum { REGEX_MESSAGE_MAX = 100 /* bytes */ };
@@ -143,8 +144,6 @@ static kc_rc_t read_claim(kc_authz_rule_t *rule, int argc, const char *const *ar
 
 static kc_rc_t check_word(kc_authz_kind_t kind, const char *word, kc_err_t *err)
 {
-    const char *colon = strchr(word, ':');
-
     if (!*word)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "takes names, and an empty one is none");
     /* httpd knows no comment behind a line's words: they would all become names that open the door.
@@ -153,8 +152,16 @@ static kc_rc_t check_word(kc_authz_kind_t kind, const char *word, kc_err_t *err)
         return KC_FAIL(
             err, KC_REFUSED, KC_ERR_CONFIG,
             "takes names, and '%.60s' looks like a comment, which needs a line of its own", word);
-    if (kind == KC_AUTHZ_CLIENT_ROLE && (!colon || colon == word || !colon[1]))
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "takes CLIENT:ROLE, not '%.100s'", word);
+    if (kind == KC_AUTHZ_CLIENT_ROLE && !kc_client_role_is(word))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG,
+                       "takes CLIENT:ROLE, with a colon in the client's id as %%3A and a percent "
+                       "sign as %%25, not '%.100s'",
+                       word);
+    if (kind == KC_AUTHZ_CLIENT_ROLE && strstr(word, "://"))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG,
+                       "takes CLIENT:ROLE, and reads a client '%.*s' there: write a colon in the "
+                       "client's id as %%3A",
+                       (int)strcspn(word, ":"), word);
     return KC_OK;
 }
 

@@ -11,7 +11,7 @@
 
 typedef enum {
     KC_AUTHZ_REALM_ROLE,  /* Require keycloak-role R … */
-    KC_AUTHZ_CLIENT_ROLE, /* Require keycloak-client-role C:R … */
+    KC_AUTHZ_CLIENT_ROLE, /* Require keycloak-client-role C:R …, as client_role.h has them */
     KC_AUTHZ_GROUP,       /* Require keycloak-group G …, with or without the leading slash */
     KC_AUTHZ_CLAIM /* Require keycloak-claim PATH OP VALUE; OP: = != contains exists matches(POSIX
                       ERE) < <= > >= */

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "buf.h"
+#include "client_role.h"
 #include "crypto.h"
 #include "transform.h"
 
@@ -494,7 +495,7 @@ static void push_client_roles(void *context, const char *client, const kc_json_t
     if (!*client || has_control(client))
         cut(to->maker, to->bit);
     else
-        push_roles(to, value, apr_pstrcat(to->maker->pool, client, ":", NULL));
+        push_roles(to, value, kc_client_role_prefix(client, to->maker->pool));
 }
 
 /* A token that tells of roles of one kind has all of them; who has none of the other, has none. */

@@ -61,7 +61,7 @@ typedef struct kc_identity_t {
     apr_array_header_t *group_list;      /* const char *, without leading slash */
     apr_array_header_t *realm_role_list; /* const char * (realm_access.roles) */
     apr_array_header_t
-        *client_role_list; /* const char *, "client:role" (resource_access.CLIENT.roles) */
+        *client_role_list; /* const char *, client_role.h (resource_access.CLIENT.roles) */
     apr_array_header_t
         *header_list;     /* const char *, one for each of conf->headers, "" when absent */
     unsigned int unknown; /* lists that are cut, or that no token tells (unknown.h) */

@@ -271,6 +271,23 @@ static int is_public_http(const kc_conf_t *conf)
     return url && begins(url, "http:");
 }
 
+/* The names of the others, which browsers tell apart by case, and people do not; over https they
+ * have a prefix. */
+static int is_of_module(const char *name)
+{
+    static const char *const names[] = {"keycloak_login", "keycloak_rounds", "keycloak_logout"};
+
+    if (begins(name, "__Host-"))
+        name += strlen("__Host-");
+    else if (begins(name, "__Secure-"))
+        name += strlen("__Secure-");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (begins(name, names[i]))
+            return 1;
+    }
+    return 0;
+}
+
 static kc_rc_t check_cookie(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     const char *name = conf->cookie;
@@ -288,7 +305,7 @@ static kc_rc_t check_cookie(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *e
                               "%.60s and KeycloakCookieDomain exclude each other: a __Host- "
                               "cookie has no domain",
                               name);
-    if (begins(name, "keycloak_login") || begins(name, "keycloak_rounds"))
+    if (is_of_module(name))
         return KC_CONF_REFUSE(err, "%.60s is the name of another cookie of this module", name);
     return KC_OK;
 }

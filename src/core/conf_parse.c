@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 
 #include "crypto.h"
+#include "seal.h"
 #include "transform.h"
 #include "url.h"
 
@@ -329,6 +330,7 @@ static kc_rc_t parse_secret(const kc_conf_input_t *input, void *member, kc_err_t
 static kc_rc_t parse_keyfiles(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
     apr_array_header_t *keys = fresh_list(input, (int)sizeof(const char *));
+    const apr_array_header_t **list = member;
 
     for (int i = 0; i < input->argc; i++) {
         const char *key = NULL;
@@ -344,6 +346,9 @@ static kc_rc_t parse_keyfiles(const kc_conf_input_t *input, void *member, kc_err
         APR_ARRAY_PUSH(keys, const char *) = key;
     }
     store_list(input, keys, member);
+    if ((*list)->nelts > KC_SEAL_KEYS_MAX)
+        return KC_CONF_REFUSE(err, "takes up to %d keys, not %d: leave out the oldest",
+                              (int)KC_SEAL_KEYS_MAX, (*list)->nelts);
     return KC_OK;
 }
 

@@ -198,6 +198,64 @@ static void warn_of_public_path(const scope_t *scope, const akc_server_t *config
     }
 }
 
+/* --- values --- */
+
+static void warn_of_values(const scope_t *scope, const akc_server_t *config, apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; i < KC_CONF_ROWS; i++) {
+        kc_conf_index_t index = (kc_conf_index_t)i;
+        const kc_conf_place_t *place = &config->conf->place[i];
+        const char *doubt = kc_conf_doubt(config->conf, index, pool);
+
+        if (doubt && is_own(config, scope->main, index))
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server, "%s: %s (line %d of %s): %s",
+                         tag(), kc_conf_row(index)->name, place->line, place->file, doubt);
+    }
+}
+
+static int is_same(const char *one, const char *other)
+{
+    return one && other ? strcasecmp(one, other) == 0 : !one && !other;
+}
+
+/* Browsers send a cookie to all ports of a host, and to all hosts of its domain. */
+static int share_cookie(const akc_server_t *one, const akc_server_t *other)
+{
+    return strcmp(one->conf->cookie, other->conf->cookie) == 0 &&
+           is_same(one->conf->cookie_domain, other->conf->cookie_domain) &&
+           (one->conf->cookie_domain ||
+            is_same(one->server->server_hostname, other->server->server_hostname));
+}
+
+static int share_sessions(const kc_conf_t *one, const kc_conf_t *other)
+{
+    return strcmp(one->issuer, other->issuer) == 0 && one->client_id && other->client_id &&
+           strcmp(one->client_id, other->client_id) == 0;
+}
+
+static void warn_of_cookie(const akc_server_t *config)
+{
+    server_rec *server;
+
+    for (server = config->server->next; server; server = server->next) {
+        const akc_server_t *other = akc_config_server(server);
+
+        if (other == config || other->server != server || !other->conf->issuer ||
+            !share_cookie(config, other) || share_sessions(config->conf, other->conf))
+            continue;
+        ap_log_error(
+            APLOG_MARK, APLOG_WARNING, 0, config->server,
+            "%s: KeycloakCookie: the virtual hosts of line %u and line %u share the "
+            "cookie %s of %s, but not their sessions: who signs in at one is signed out "
+            "at the other. Give each a name of its own",
+            tag(), config->server->defn_line_number, server->defn_line_number, config->conf->cookie,
+            config->conf->cookie_domain ? config->conf->cookie_domain : server->server_hostname);
+        return;
+    }
+}
+
 /* httpd reads its configuration twice when it starts; once is enough to be told. */
 static int is_trial(void)
 {
@@ -226,6 +284,8 @@ int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         if (config->conf->issuer && config->server == server) {
             warn_of_issuer(&scope, config);
             warn_of_public_path(&scope, config);
+            warn_of_values(&scope, config, ptemp);
+            warn_of_cookie(config);
         }
     }
     return OK;

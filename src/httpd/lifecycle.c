@@ -112,6 +112,29 @@ static kc_rc_t check_trailers(const akc_server_t *config, kc_err_t *err)
                    "themselves in trailers: set that to Off");
 }
 
+/* What is made of the settings at start, made once before, so that what cannot be made is told with
+ * its line. */
+static kc_rc_t check_parts(const akc_server_t *config, kc_conf_index_t *index, apr_pool_t *pool,
+                           kc_err_t *err)
+{
+    const apr_array_header_t *secrets = config->conf->crypto_key;
+    apr_array_header_t *sample = apr_array_make(pool, 1, sizeof(const char *));
+    kc_seal_keys_t *keys;
+    kc_rp_t *rp;
+    kc_rc_t rc;
+
+    if (!config->conf->issuer)
+        return KC_OK;
+    APR_ARRAY_PUSH(sample, const char *) = "of no use";
+    *index = KC_CONF_ROW_crypto_key;
+    rc = kc_rp_keys_make(secrets ? secrets : sample, pool, &keys, err);
+    if (rc == KC_OK) {
+        *index = config->conf->headers ? KC_CONF_ROW_headers : KC_CONF_ROW_issuer;
+        rc = kc_rp_create(config->conf, keys, pool, &rp, err);
+    }
+    return rc;
+}
+
 int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
     server_rec *server;
@@ -124,6 +147,7 @@ int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         kc_err_t err;
 
         if (kc_conf_check(config->conf, &index, ptemp, &err) != KC_OK ||
+            check_parts(config, &index, ptemp, &err) != KC_OK ||
             check_trailers(config, &err) != KC_OK)
             return fail_directive(config, index, &err);
     }

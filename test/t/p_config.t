@@ -45,6 +45,7 @@ sub check {
 }
 
 my $secret = 'canary-config-secret-77b1';
+file('password', "$secret\n");
 my %keys = (
     good  => file('good.key', 'k' x 40 . "\n"),
     short => file('short.key', 'k' x 31 . "\n"),
@@ -79,6 +80,9 @@ my %good = (
     'the module loaded, no directive' => [],
     'settings for all hosts, the issuer in one' => ['KeycloakClientID app', "KeycloakClientSecret $secret", '<VirtualHost *:1>',
         'KeycloakIssuer http://127.0.0.1:1/realms/x', @location, '</VirtualHost>'],
+    'eight crypto keys'              => [@minimal, 'KeycloakCryptoKey' . " file:$keys{good}" x 8],
+    'secrets in files relative to ServerRoot' => [@realm, 'KeycloakClientSecret file:secret', 'KeycloakCryptoKey file:good.key', 'KeycloakMemcached 127.0.0.1:1',
+        'KeycloakMemcachedUser app', 'KeycloakMemcachedPassword file:password'],
     'every kind of value'            => [@minimal, 'KeycloakHTTPTimeout 1500ms', 'KeycloakSessionMax 1d', 'KeycloakSessionIdle 90m',
         'KeycloakClockSkew 10', 'KeycloakCacheSize 16M', 'KeycloakVerifiedEmail off', 'KeycloakHeader X-A a.b.c', 'KeycloakHeader X-B name',
         'KeycloakUserTransform lower', 'KeycloakPublicPath /a /b/', 'KeycloakTrustedProxy 10.0.0.0/8 ::1', 'KeycloakPrefix /sign/in/',
@@ -198,6 +202,42 @@ for my $row (@missing) {
         }
     };
 }
+my $doubted = sub { my ($name, $seconds) = @_; return qr/\[auth_keycloak:warn\].*KC0003: $name \(line \d+ of .*\): $seconds seconds are hardly meant/ };
+my $shared_cookie = qr/\[auth_keycloak:warn\].*KC0003: KeycloakCookie: the virtual hosts of line \d+ and line \d+ share the cookie keycloak_session of /;
+my @other = ('KeycloakIssuer http://127.0.0.1:1/realms/other');
+my @all = location('/', @guard);
+my @hardly_meant = (
+    ['50 without a unit', $doubted->('KeycloakStoreTimeout', 50), 'KeycloakStoreTimeout 50', @all],
+    ['3 without a unit', $doubted->('KeycloakStoreTimeout', 3), 'KeycloakStoreTimeout 3', @all],
+    ['1 ms for the store', $doubted->('KeycloakStoreTimeout', '0\.001'), 'KeycloakStoreTimeout 1ms', @all],
+    ['200 without a unit for Keycloak', $doubted->('KeycloakHTTPTimeout', 200), 'KeycloakHTTPTimeout 200', @all],
+    ['5 ms for Keycloak', $doubted->('KeycloakHTTPTimeout', '0\.005'), 'KeycloakHTTPTimeout 5ms', @all],
+    ['a minute of trust', $doubted->('KeycloakCacheTTL', 60), 'KeycloakCacheTTL 1m', @all],
+    ['in one virtual host', $doubted->('KeycloakStoreTimeout', 50), host('*:1', 'KeycloakStoreTimeout 50', @all)],
+    ['ten seconds for ten hours', $doubted->('KeycloakSessionMax', 10), 'KeycloakSessionMax 10', @all],
+    ['what is sensible', undef, 'KeycloakStoreTimeout 1s', 'KeycloakHTTPTimeout 10', 'KeycloakCacheTTL 0', 'KeycloakSessionMax 7d', @all],
+    ['one cookie for two realms of a domain', $shared_cookie, @all, 'KeycloakCookieDomain example.com', host('*:1', 'ServerName a.example.com'),
+        host('*:1', 'ServerName b.example.com', @other)],
+    ['one cookie for two realms at two ports', $shared_cookie, @all, host('*:1', 'ServerName a.example.com', 'KeycloakClientID b'), host('*:2', 'ServerName a.example.com', @other)],
+    ['a cookie for each realm of a domain', undef, @all, 'KeycloakCookieDomain example.com', host('*:1', 'ServerName a.example.com'),
+        host('*:1', 'ServerName b.example.com', @other, 'KeycloakCookie other')],
+    ['one cookie for one realm of a domain', undef, @all, 'KeycloakCookieDomain example.com', host('*:1', 'ServerName a.example.com', 'KeycloakScope openid'),
+        host('*:1', 'ServerName b.example.com', 'KeycloakScope openid')],
+    ['two realms at two hosts', undef, @all, host('*:1', 'ServerName a.example.com', @other), host('*:1', 'ServerName b.example.com', @other)],
+);
+for my $row (@hardly_meant) {
+    my ($name, $wanted, @lines) = @$row;
+    my ($accepted, $said) = check(@minimal, @lines);
+    subtest "hardly meant: $name" => sub {
+        ok $accepted, 'httpd would start' or diag $said;
+        my @said = grep { /KC0003/ } split /\n/, $said;
+        if ($wanted) {
+            is scalar(grep { /$wanted/ } @said), 1, 'a warning' or diag $said;
+        } else {
+            is join("\n", @said), '', 'no warning';
+        }
+    };
+}
 for my $name (qw(keycloak-jugde Keycloak-Judge keycloak-session keycloak_judge)) {
     my ($accepted, $said) = check(@minimal, location('/', @guard, "SetHandler $name"));
     ok !$accepted, "refused: SetHandler $name, which nobody answers for" or diag $said;
@@ -223,6 +263,13 @@ my @bad = (
     ['188 an empty key',                'KeycloakCryptoKey', [@minimal, "KeycloakCryptoKey file:$keys{empty}"]],
     ['188 a key whose first line is empty', 'KeycloakCryptoKey', [@minimal, "KeycloakCryptoKey file:$keys{blank}"]],
     ['188 a short older key',           'KeycloakCryptoKey', [@minimal, "KeycloakCryptoKey file:$keys{good} file:$keys{short}"]],
+    ['nine keys', 'KeycloakCryptoKey', [@minimal, 'KeycloakCryptoKey' . " file:$keys{good}" x 9]],
+    ['nine keys in two lines', 'KeycloakCryptoKey', [@minimal, 'KeycloakCryptoKey' . " file:$keys{good}" x 5, 'KeycloakCryptoKey' . " file:$keys{good}" x 4]],
+    ['nine keys in a virtual host', 'KeycloakCryptoKey', [host('*:1', @minimal, 'KeycloakCryptoKey' . " file:$keys{good}" x 9)], 'any'],
+    ['more headers than a fingerprint takes', 'KeycloakHeader', [@minimal, map { "KeycloakHeader X-$_ " . 'c' x 7000 } 1 .. 40], 'any'],
+    ['a file of a memcached password that is not there', 'KeycloakMemcachedPassword', [@minimal, 'KeycloakMemcachedPassword file:no-such-file']],
+    (map { ["the cookie of the module's own: $_", 'KeycloakCookie', [@minimal, "KeycloakCookie $_"]] }
+        qw(keycloak_logout KEYCLOAK_LOGIN_x __Host-keycloak_login_x __Secure-keycloak_logout __host-keycloak_rounds)),
     ['188 a key that is not there',     'KeycloakCryptoKey', [@minimal, "KeycloakCryptoKey file:$dir/absent"]],
     ['188 a key that is a folder',      'KeycloakCryptoKey', [@minimal, "KeycloakCryptoKey file:$dir"]],
     ['188 a key in the clear',          'KeycloakCryptoKey', [@minimal, 'KeycloakCryptoKey ' . 'k' x 40]],

@@ -950,6 +950,11 @@ static const check_t checks[] = {
     {SECRET "KeycloakCookie __Host-s\nKeycloakPublicURL https://a.example", KC_CONF_ROWS, ""},
     {SECRET "KeycloakCookie keycloak_login_x", KC_CONF_ROW_cookie, "another cookie"},
     {SECRET "KeycloakCookie keycloak_rounds", KC_CONF_ROW_cookie, "another cookie"},
+    {SECRET "KeycloakCookie keycloak_logout", KC_CONF_ROW_cookie, "another cookie"},
+    {SECRET "KeycloakCookie Keycloak_Logout", KC_CONF_ROW_cookie, "another cookie"},
+    {SECRET "KeycloakCookie __Host-keycloak_login_x", KC_CONF_ROW_cookie, "another cookie"},
+    {SECRET "KeycloakCookie __host-keycloak_logout", KC_CONF_ROW_cookie, "another cookie"},
+    {SECRET "KeycloakCookie __Secure-keycloak_rounds", KC_CONF_ROW_cookie, "another cookie"},
     {SECRET "KeycloakCookieSameSite None", KC_CONF_ROW_cookie_same_site, "https"},
     {SECRET "KeycloakCookieSameSite None\nKeycloakPublicURL http://a.example",
      KC_CONF_ROW_cookie_same_site, "https"},
@@ -1056,6 +1061,29 @@ static const check_t checks[] = {
      KC_CONF_ROW_login_parameters, "the sign-in depends on it"},
 };
 
+static const struct {
+    const char *line;
+    kc_conf_index_t row;
+    const char *says; /* NULL: nothing */
+} doubts[] = {
+    {"KeycloakStoreTimeout 50", KC_CONF_ROW_store_timeout, "50 seconds"},
+    {"KeycloakStoreTimeout 2001ms", KC_CONF_ROW_store_timeout, "2.001 seconds"},
+    {"KeycloakStoreTimeout 2s", KC_CONF_ROW_store_timeout, NULL},
+    {"KeycloakStoreTimeout 5ms", KC_CONF_ROW_store_timeout, NULL},
+    {"KeycloakStoreTimeout 4ms", KC_CONF_ROW_store_timeout, "0.004 seconds"},
+    {"KeycloakHTTPTimeout 99ms", KC_CONF_ROW_http_timeout, "0.099 seconds"},
+    {"KeycloakHTTPTimeout 31", KC_CONF_ROW_http_timeout, "31 seconds"},
+    {"KeycloakCacheTTL 11s", KC_CONF_ROW_cache_ttl, "11 seconds"},
+    {"KeycloakCacheTTL 0", KC_CONF_ROW_cache_ttl, NULL},
+    {"KeycloakClockSkew 301", KC_CONF_ROW_clock_skew, "301 seconds"},
+    {"KeycloakMetadataTTL 9s", KC_CONF_ROW_metadata_ttl, "9 seconds"},
+    {"KeycloakLoginTimeout 10", KC_CONF_ROW_login_timeout, "10 seconds"},
+    {"KeycloakSessionMax 10", KC_CONF_ROW_session_max, "10 seconds"},
+    {"KeycloakSessionMax 91d", KC_CONF_ROW_session_max, "7862400 seconds"},
+    {"KeycloakSessionIdle 30", KC_CONF_ROW_session_idle, "30 seconds"},
+    {"KeycloakSessionIdle 1m", KC_CONF_ROW_session_idle, NULL},
+};
+
 /* What the protocol and the login address use themselves: no link may set it. */
 static const char *const reserved[] = {"client_id",
                                        "redirect_uri",
@@ -1087,6 +1115,21 @@ static const char *const reserved[] = {"client_id",
                                        "demand",
                                        "Client_ID",
                                        "SCOPE"};
+
+START_TEST(values_that_are_hardly_meant_are_told_in_seconds)
+{
+    const kc_conf_t *conf = conf_of(apr_pstrcat(pool, SECRET, doubts[_i].line, NULL));
+    int i;
+
+    for (i = 0; i < KC_CONF_ROWS; i++) {
+        const char *says = kc_conf_doubt(conf, (kc_conf_index_t)i, pool);
+        const char *wanted = i == (int)doubts[_i].row ? doubts[_i].says : NULL;
+
+        ck_assert_msg(!says == !wanted && (!says || strncmp(says, wanted, strlen(wanted)) == 0),
+                      "%s: %s", doubts[_i].line, says ? says : "nothing");
+    }
+}
+END_TEST
 
 START_TEST(no_link_sets_what_the_sign_in_depends_on)
 {
@@ -1224,6 +1267,8 @@ Suite *kc_test_conf(void)
     tcase_add_test(lines, names_are_transformed);
     tcase_add_test(lines, of_several_transforms_the_first_that_matches_counts);
     tcase_add_test(lines, nothing_stands_behind_lower);
+    tcase_add_loop_test(lines, values_that_are_hardly_meant_are_told_in_seconds, 0,
+                        (int)(sizeof(doubts) / sizeof(doubts[0])));
     tcase_add_loop_test(lines, no_link_sets_what_the_sign_in_depends_on, 0,
                         (int)(sizeof(reserved) / sizeof(reserved[0])));
     tcase_add_loop_test(lines, settings_are_checked_together, 0,

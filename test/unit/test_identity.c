@@ -257,6 +257,18 @@ START_TEST(roles_come_from_the_access_token)
 }
 END_TEST
 
+/* A role "b:c" of client "a" is not the role "c" of client "a:b". */
+START_TEST(colons_of_a_clients_id_are_told_from_its_roles)
+{
+    ck_assert_int_eq(make(id_token, "{\"resource_access\":{\"a\":{\"roles\":[\"b:c\",\"50%\"]},"
+                                    "\"a:b\":{\"roles\":[\"c\"]},\"a%3Ab\":{\"roles\":[\"c\"]},"
+                                    "\"https://sp/:\":{\"roles\":[\":\"]}}}"),
+                     KC_OK);
+    ck_assert_str_eq(joined(identity.client_role_list),
+                     "a:b:c|a:50%|a%3Ab:c|a%253Ab:c|https%3A//sp/%3A::");
+}
+END_TEST
+
 START_TEST(roles_come_from_the_id_token_otherwise)
 {
     const char *claims = variant_of(variant_of(id_token, "realm_access", "{\"roles\":[\"a\"]}"),
@@ -427,6 +439,7 @@ static TCase *identity_tests(void)
     tcase_add_test(tests, groups_have_bounds);
     tcase_add_test(tests, roles_come_from_the_access_token);
     tcase_add_test(tests, roles_come_from_the_id_token_otherwise);
+    tcase_add_test(tests, colons_of_a_clients_id_are_told_from_its_roles);
     tcase_add_loop_test(tests, roles_that_no_token_tells_are_unknown, 0, ROWS(told));
     tcase_add_test(tests, lists_that_are_cut_are_unknown);
     tcase_add_loop_test(tests, claims_become_headers, 0, ROWS(headers));
