@@ -133,6 +133,7 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
                         const kc_session_t *session, const char *return_url, apr_pool_t *pool,
                         kc_login_answer_t *answer, kc_err_t *err)
 {
+    const kc_bytes_t cookie = kc_session_cookie(rp, client->is_https, client->cookies);
     const char *page = page_after(rp, client, return_url, pool);
     kc_pack_t contents = {NULL, NULL, NULL, {NULL, 0}};
     kc_rc_t rc;
@@ -140,14 +141,14 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
     memset(answer, 0, sizeof(*answer));
     answer->cookies = apr_array_make(pool, 4, sizeof(const char *));
     answer->location = page;
+    /* before the session goes, and with it the tokens */
+    if (session && kc_session_contents_get(session, pool, &contents, NULL) != KC_OK)
+        memset(&contents, 0, sizeof(contents));
+    /* also one that was not found: it may be where nobody could look */
+    rc = kc_session_end(rp, cookie, pool, err);
+    if (rc != KC_OK)
+        return rc;
     if (session) {
-        /* before the session goes, and with it the tokens */
-        if (kc_session_contents_get(session, pool, &contents, NULL) != KC_OK)
-            memset(&contents, 0, sizeof(contents));
-        rc =
-            kc_session_end(rp, kc_session_cookie(rp, client->is_https, client->cookies), pool, err);
-        if (rc != KC_OK)
-            return rc;
         kc_roster_leave(session, pool);
         end_at_provider(rp, client, &contents, page, pool, answer);
     }

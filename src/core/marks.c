@@ -76,7 +76,7 @@ static kc_rc_t ask(const kc_rp_t *rp, const kc_session_t *session, kc_marks_keys
 kc_rc_t kc_marks_begin(const kc_rp_t *rp, kc_session_t *session, int64_t begun_ms, apr_pool_t *pool,
                        kc_err_t *err)
 {
-    kc_store_item_t items[KC_MARKS_KINDS] = {{{NULL, 0}, 0}};
+    kc_store_item_t items[KC_MARKS_KINDS] = {{{NULL, 0}, 0, 0}};
     kc_marks_keys_t marks;
     kc_rc_t rc = kc_marks_prepare(rp, session, pool, err);
 
@@ -112,6 +112,12 @@ static kc_rc_t put_mark(const kc_rp_t *rp, const char *key, kc_bytes_t value, in
     return kc_store_write(rp->env->sessions, &write, err);
 }
 
+/* The life of a session that this host may have to refuse. */
+static int64_t longest(const kc_rp_t *rp)
+{
+    return rp->longest > rp->conf->session_max ? rp->longest : rp->conf->session_max;
+}
+
 kc_rc_t kc_marks_leave(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text, kc_err_t *err)
 {
     int64_t now = rp->env->now_ms(rp->env->context);
@@ -127,7 +133,7 @@ kc_rc_t kc_marks_leave(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text
         rc = name_by(rp, rp->keys->key[i], kind, text, name, err);
         kc_buf_hex_to(name, sizeof(name), key);
         if (rc == KC_OK)
-            rc = put_mark(rp, key, value, now / 1000 + rp->conf->session_max, err);
+            rc = put_mark(rp, key, value, now / 1000 + longest(rp), err);
     }
     return rc;
 }
@@ -143,10 +149,10 @@ void kc_marks_own(const char *key, char *mark)
     mark[i] = '\0';
 }
 
-kc_rc_t kc_marks_bury(const kc_rp_t *rp, const char *key, kc_err_t *err)
+kc_rc_t kc_marks_bury(const kc_rp_t *rp, const char *key, int64_t expires, kc_err_t *err)
 {
     static const kc_bytes_t sign = {(const unsigned char *)"1", 1};
-    int64_t end = rp->env->now(rp->env->context) + rp->conf->session_max;
+    int64_t end = expires > 0 ? expires : rp->env->now(rp->env->context) + longest(rp);
     char mark[KC_STORE_KEY_LEN + 1];
     kc_rc_t rc, dropped;
 

@@ -13,7 +13,7 @@
  * A mark lies in the store under a name made of the sub or the sid, which a session knows of itself
  * from its beginning; whoever asks the store for a session asks for its marks as well. So nobody
  * needs to know which sessions there are to end them, one that is written too late included. A mark
- * stays as long as a session of before it could.
+ * stays as long as a session of before it could, and is written as what must not be lost.
  *
  * A session knows the moment of the user's mark that was there when it began; any other one that it
  * meets is later, and ends it. So once a session is there no two clocks are compared.
@@ -47,15 +47,17 @@ kc_rc_t kc_marks_begin(const kc_rp_t *rp, kc_session_t *session, int64_t begun_m
  * them ends it. */
 kc_rc_t kc_marks_check(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
                        kc_err_t *err);
-/* Leaves a mark, of this moment, under its names by all keys. KC_DOWN: sessions may live on. */
+/* Leaves a mark, of this moment, under its names by all keys, for as long as a session of any
+ * relying party of this process with the same issuer and client could live. KC_DOWN: too few
+ * servers have taken it (KC_STORE_MARK), and sessions may live on. */
 kc_rc_t kc_marks_leave(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text, kc_err_t *err);
 /* The name of the mark that a session's own end leaves: the session's name in the store
  * (KC_STORE_KEY_LEN characters) read backwards. mark has room for KC_STORE_KEY_LEN + 1 bytes. */
 void kc_marks_own(const char *key, char *mark);
 /* Ends a session by its key in the store: leaves its own mark, so that an old copy is refused, and
- * deletes it there; the first tier lets go of it within KeycloakCacheTTL. KC_DOWN: it may live on.
- */
-kc_rc_t kc_marks_bury(const kc_rp_t *rp, const char *key, kc_err_t *err);
+ * deletes it there; the first tier lets go of it within KeycloakCacheTTL. expires: the session's
+ * absolute end, when it is known, else 0. KC_DOWN: it may live on. */
+kc_rc_t kc_marks_bury(const kc_rp_t *rp, const char *key, int64_t expires, kc_err_t *err);
 /* What to ask the store for besides. */
 void kc_marks_of(const kc_session_t *session, kc_marks_keys_t *keys);
 /* 1 when what the store gave for these keys, in their order, ends the session. */

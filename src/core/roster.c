@@ -256,8 +256,8 @@ void kc_roster_leave(const kc_session_t *session, apr_pool_t *pool)
 
 /* ---------------------------------------------------------------- all of a user's */
 
-/* Whether the session is there, and no mark of its user or sid has ended it; the own mark goes with
- * the session itself. */
+/* Whether the session is there, or may be where nobody could look, and no mark of its user or sid
+ * has ended it; the own mark goes with the session itself. */
 static kc_rc_t is_live(const kc_rp_t *rp, const record_t *record, apr_pool_t *pool, int *out,
                        kc_err_t *err)
 {
@@ -271,7 +271,7 @@ static kc_rc_t is_live(const kc_rp_t *rp, const record_t *record, apr_pool_t *po
     for (i = 0; i < marks.count; i++)
         keys[1 + i] = marks.text[i];
     rc = kc_store_get(rp->env->sessions, keys, 1 + marks.count, items, pool, err);
-    *out = rc == KC_OK && items[0].value.data &&
+    *out = rc == KC_OK && (items[0].value.data || items[0].is_partial) &&
            !kc_marks_is_ended(&record->session, &marks, items + 1);
     return rc;
 }
@@ -296,8 +296,9 @@ static int is_listed(const apr_array_header_t *list, const char *key)
     return 0;
 }
 
+/* *is_partial: there may be entries where nobody could look. */
 static kc_rc_t list_by(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *user,
-                       apr_pool_t *pool, apr_array_header_t *list, kc_err_t *err)
+                       apr_pool_t *pool, apr_array_header_t *list, int *is_partial, kc_err_t *err)
 {
     kc_store_item_t items[KC_ROSTER_SLOTS];
     kc_rc_t rc = ask_slots(rp, key, user, pool, items, err);
@@ -306,6 +307,7 @@ static kc_rc_t list_by(const kc_rp_t *rp, const kc_crypto_key_t *key, const char
     int is_there;
 
     for (i = 0; rc == KC_OK && i < KC_ROSTER_SLOTS; i++) {
+        *is_partial |= items[i].is_partial;
         if (!items[i].value.data || open_entry(rp, user, items[i].value, pool, &record) != KC_OK ||
             is_listed(list, record.entry.key))
             continue;
@@ -321,11 +323,15 @@ kc_rc_t kc_roster_list(const kc_rp_t *rp, const char *user, apr_pool_t *pool,
                        const apr_array_header_t **entries, kc_err_t *err)
 {
     apr_array_header_t *list = apr_array_make(pool, KC_ROSTER_SLOTS, sizeof(kc_roster_entry_t));
+    int is_partial = 0;
     kc_rc_t rc = KC_OK;
     size_t i;
 
     for (i = 0; rc == KC_OK && i < rp->keys->count; i++)
-        rc = list_by(rp, rp->keys->key[i], user, pool, list, err);
+        rc = list_by(rp, rp->keys->key[i], user, pool, list, &is_partial, err);
+    if (rc == KC_OK && !list->nelts && is_partial)
+        rc = KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN,
+                     "no session is known to the servers that answer, but not all do");
     qsort(list->elts, (size_t)list->nelts, sizeof(kc_roster_entry_t), by_use);
     *entries = list;
     return rc;

@@ -176,6 +176,7 @@ kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool
 
     rp->conf = conf;
     rp->keys = keys;
+    rp->longest = conf->session_max;
     make_names(conf, 0, pool, &rp->names[0]);
     make_names(conf, 1, pool, &rp->names[1]);
     rc = make_callback_path(conf, pool, &rp->callback_path, err);
@@ -192,6 +193,14 @@ kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool
                              err);
     *out = rp;
     return rc;
+}
+
+void kc_rp_meet(kc_rp_t *one, kc_rp_t *other)
+{
+    int64_t longest = one->longest > other->longest ? one->longest : other->longest;
+
+    if (memcmp(one->realm, other->realm, KC_RP_ID_SIZE) == 0)
+        one->longest = other->longest = longest;
 }
 
 kc_rc_t kc_rp_keys_make(const apr_array_header_t *secrets, apr_pool_t *pool, kc_seal_keys_t **out,

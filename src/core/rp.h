@@ -32,6 +32,7 @@ typedef struct kc_rp_t {
     unsigned char scope[KC_CACHE_SCOPE_SIZE];        /* the same with the keys, in the first tier */
     unsigned char bearer_scope[KC_CACHE_SCOPE_SIZE]; /* of bearer tokens there */
     char pause[KC_STORE_KEY_LEN + 1]; /* in the host's store: no session is renewed for now */
+    int64_t longest;                  /* seconds: the longest KeycloakSessionMax, see kc_rp_meet */
     int keeps_claims;                 /* some Require keycloak-claim may ask for them */
     int asks_negated;                 /* some Require excludes by roles, groups or claims */
     kc_rp_names_t names[2];           /* [0] http, [1] https */
@@ -43,6 +44,10 @@ typedef struct kc_rp_t {
 /* Makes the parts that are known at start; env and keyring stay NULL until the child sets them. */
 kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool_t *pool,
                      kc_rp_t **out, kc_err_t *err);
+/* Tells each of two relying parties of a process of the other's KeycloakSessionMax, when both have
+ * the same issuer and client: what ends a session at one of them has to last as long as it could
+ * live at the other. Before they are shared. */
+void kc_rp_meet(kc_rp_t *one, kc_rp_t *other);
 /* Makes the sealing keys of the configured secrets (array of const char *), or of a generated one.
  */
 kc_rc_t kc_rp_keys_make(const apr_array_header_t *secrets, apr_pool_t *pool, kc_seal_keys_t **out,

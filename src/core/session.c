@@ -137,13 +137,13 @@ static kc_rc_t ask_by_name(visit_t *visit, const kc_session_t *known, found_t *f
                       err);
     if (rc != KC_OK)
         return rc;
+    found->session = items[0];
+    found->used = items[2].value;
     visit->has_own_mark = items[1].value.data != NULL;
     if (visit->has_own_mark || (known && kc_marks_is_ended(known, &marks, items + OWN_KEYS)))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SIGNED_OUT, "the session was signed out");
     if (!items[0].value.data)
         return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_IDLE, "no session of that id is stored");
-    found->session = items[0];
-    found->used = items[2].value;
     return KC_OK;
 }
 
@@ -452,7 +452,7 @@ static void bury(const visit_t *visit)
 {
     drop_view(visit);
     if (!visit->has_own_mark)
-        (void)kc_marks_bury(visit->rp, visit->key, NULL);
+        (void)kc_marks_bury(visit->rp, visit->key, visit->has_view ? visit->seen.expires : 0, NULL);
 }
 
 /* The last use: what the store says, unless this host knows of a later one, which it could not
@@ -466,13 +466,6 @@ static int64_t last_use(const visit_t *visit, const kc_session_t *session, kc_by
                : used;
 }
 
-/* The value that the view was made of: it is not opened again. */
-static kc_session_state_t from_vouched(visit_t *visit, kc_session_t *session, kc_err_t *err)
-{
-    kc_cache_vouch(&visit->ticket, &visit->view, visit->now_ms);
-    return from_view(visit, session, err);
-}
-
 static kc_session_state_t from_store(visit_t *visit, const found_t *found, kc_session_t *session,
                                      kc_err_t *err)
 {
@@ -480,8 +473,10 @@ static kc_session_state_t from_store(visit_t *visit, const found_t *found, kc_se
     int64_t used;
     kc_rc_t rc;
 
-    if (is_unchanged(visit, &found->session) && is_in_use(visit))
-        return from_vouched(visit, session, err);
+    if (is_unchanged(visit, &found->session) && is_in_use(visit)) {
+        kc_cache_vouch(&visit->ticket, &visit->view, visit->now_ms);
+        return from_view(visit, session, err);
+    }
     rc = open_item(visit, &found->session, session, err);
     if (rc == KC_MISS) {
         (void)KC_FAIL(err, rc, KC_ERR_SESSION_MAX, "the session is past its end");
@@ -556,17 +551,36 @@ kc_session_state_t kc_session_peek(const kc_rp_t *rp, kc_bytes_t cookie, apr_poo
 
 /* ---------------------------------------------------------------- ending */
 
-static kc_rc_t end_in_store(visit_t *visit, kc_err_t *err)
+/* Ends what the store has under the name that the visit has. KC_MISS: nothing, as far as those know
+ * who answer. What is known from a view, or may be where nobody could look, is given its mark
+ * whatever the answer: whether that is taken decides. */
+static kc_rc_t end_by_name(visit_t *visit, const kc_session_t *known, kc_err_t *err)
 {
     found_t found;
-    kc_rc_t rc = ask_store(visit, &found, err);
+    kc_rc_t rc = ask_by_name(visit, known, &found, err), buried;
 
-    if (rc == KC_REFUSED || (rc == KC_MISS && !visit->has_view))
-        return KC_OK;
-    if (rc != KC_OK && rc != KC_MISS)
+    if (!known && ((rc == KC_MISS && !found.session.is_partial) ||
+                   (rc != KC_OK && rc != KC_MISS && rc != KC_REFUSED)))
         return rc;
-    /* one that was there a moment ago may still be where nobody could look: the mark stays */
-    return kc_marks_bury(visit->rp, visit->key, err);
+    buried = kc_marks_bury(visit->rp, visit->key, known ? known->expires : 0, err);
+    return buried != KC_OK || rc != KC_MISS ? buried : rc;
+}
+
+static kc_rc_t end_in_store(visit_t *visit, kc_err_t *err)
+{
+    kc_rc_t rc = KC_MISS;
+    size_t i;
+
+    if (visit->has_view) {
+        name_of_view(visit);
+        rc = end_by_name(visit, &visit->seen, err);
+    }
+    for (i = 0; rc == KC_MISS && !visit->has_view && i < visit->rp->keys->count; i++) {
+        rc = name_in_store(visit, visit->rp->keys->key[i], err);
+        if (rc == KC_OK)
+            rc = end_by_name(visit, NULL, err);
+    }
+    return rc == KC_MISS ? KC_OK : rc;
 }
 
 kc_rc_t kc_session_end(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, kc_err_t *err)

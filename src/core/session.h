@@ -55,7 +55,8 @@ kc_rc_t kc_session_reload(const kc_session_t *session, apr_pool_t *pool, kc_sess
 kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_pool_t *pool,
                            kc_err_t *err);
 /* Deletes the session in both tiers and leaves a mark, so that an old copy is refused. KC_OK also
- * when there was none. KC_DOWN: it may live on. */
+ * when there was none; when servers that may have it do not answer, the mark is left for these.
+ * KC_DOWN: it may live on. */
 kc_rc_t kc_session_end(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, kc_err_t *err);
 
 #endif

@@ -27,7 +27,9 @@ typedef struct kc_store_t kc_store_t;
 typedef enum kc_store_kind_t {
     KC_STORE_OWNED, /* it belongs to somebody who has signed in, or to the host */
     KC_STORE_MARK,  /* small, and what it ends may be in use when it is not: no OWNED one pushes it
-                       out */
+                       out; of several servers at least half of those that will be asked for it when
+                       all answer have taken it, and everybody else who answers, else KC_DOWN: it may
+                       be lost */
     KC_STORE_OPEN,  /* anybody, by as many requests as they like */
     KC_STORE_KINDS
 } kc_store_kind_t;
@@ -44,6 +46,8 @@ typedef struct kc_store_write_t {
 typedef struct kc_store_item_t {
     kc_bytes_t value;   /* in the pool; data is NULL: not there */
     int64_t expires_at; /* seconds since 1970; 0 when the store cannot tell */
+    int is_partial; /* it is not there as far as those tell who have answered; of the servers that
+                       would have it some have not */
 } kc_store_item_t;
 
 /* Every function is safe to call from several threads, returns within the store's deadline, and
@@ -141,8 +145,13 @@ typedef struct kc_store_memcached_options_t {
  * Values are written to the first servers of the order that work, as many as there are copies, and
  * read from them all at once; the copy written last counts, and a server that lacks it is given it.
  * A server that fails is passed by for up to half a second (breaker.h). A key is absent when a home
- * of it says so and nobody has it; when no home answers, that is KC_DOWN. A put that reaches one
- * server is KC_OK; an add that finds the key anywhere is KC_EXISTS.
+ * of it says so and nobody has it, and is_partial when another home has not answered; when no home
+ * answers, that is KC_DOWN. A put that reaches one server is KC_OK; an add that finds the key
+ * anywhere is KC_EXISTS.
+ *
+ * A KC_STORE_MARK goes to the homes, also to those that are passed by at the moment, and to every
+ * other server that works: 1 home of 1 or 2, or 2 of 3, have to take it. A strict majority of two
+ * would make each of them alone a reason for failure, though each read asks both.
  *
  * KC_FAULT for malformed servers or options. */
 kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, apr_pool_t *pool,

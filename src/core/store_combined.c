@@ -249,9 +249,14 @@ static kc_rc_t combined_probe(kc_store_t *store, const char *key, apr_pool_t *po
     return inner->vtable->probe ? inner->vtable->probe(inner, key, pool, err) : KC_OK;
 }
 
-static const kc_store_vtable_t vtable = {
-    "combined",     combined_get,  combined_put,   combined_add,
-    combined_touch, combined_drop, combined_probe, NULL};
+static kc_rc_t combined_write(kc_store_t *store, const kc_store_write_t *write, kc_err_t *err)
+{
+    return kc_store_write(of(store)->inner, write, err);
+}
+
+static const kc_store_vtable_t vtable = {"combined",     combined_get,   combined_put,
+                                         combined_add,   combined_touch, combined_drop,
+                                         combined_probe, combined_write};
 
 static apr_status_t destroy(void *data)
 {

@@ -331,14 +331,14 @@ static int index_in(const asked_t *asked, size_t place)
     return -1;
 }
 
-/* The newest copy of a key; NULL when no server has it. *is_definite: a home has answered. */
+/* The newest copy of a key; NULL when no server has it. *homes: how many have answered. */
 static const kc_store_memcached_item_t *newest(const reading_t *reading, size_t place,
-                                               int *is_definite)
+                                               size_t *homes)
 {
     const kc_store_memcached_item_t *best = NULL;
     size_t i;
 
-    *is_definite = 0;
+    *homes = 0;
     for (i = 0; i < reading->asked_count; i++) {
         const asked_t *asked = reading->asked[i];
         int at = index_in(asked, place);
@@ -346,7 +346,7 @@ static const kc_store_memcached_item_t *newest(const reading_t *reading, size_t 
 
         if (!item)
             continue;
-        *is_definite |= asked->is_home[at];
+        *homes += asked->is_home[at] != 0;
         if (item->value.data && (!best || is_newer(item->flags, best->flags)))
             best = item;
     }
@@ -394,10 +394,10 @@ static kc_rc_t replicas_get(kc_store_t *store, const char *const *keys, size_t c
     plan(&reading);
     run(&reading, &why);
     for (i = 0; i < count; i++) {
-        int is_definite;
-        const kc_store_memcached_item_t *best = newest(&reading, i, &is_definite);
+        size_t homes;
+        const kc_store_memcached_item_t *best = newest(&reading, i, &homes);
 
-        if (!best && !is_definite) {
+        if (!best && !homes) {
             memset(items, 0, count * sizeof(*items));
             if (why.reason == KC_ERR_NONE)
                 return nobody(reading.replicas, keys[i], err);
@@ -405,6 +405,7 @@ static kc_rc_t replicas_get(kc_store_t *store, const char *const *keys, size_t c
                 *err = why;
             return KC_DOWN;
         }
+        items[i].is_partial = !best && homes < reading.replicas->copies;
         if (!best)
             continue;
         items[i].value = best->value;
@@ -482,26 +483,65 @@ static kc_rc_t write_copies(kc_store_t *store, const command_t *command, kc_err_
     return answer;
 }
 
-static kc_rc_t write_value(kc_store_t *store, kc_store_memcached_verb_t verb, const char *key,
-                           kc_bytes_t value, int64_t expires_at, kc_err_t *err)
+/* To every server: what has reached no home would be found no more when the homes answer again. One
+ * that is passed by at the moment may work again by now. */
+static kc_rc_t write_sure(const replicas_t *replicas, const command_t *command, kc_err_t *err)
 {
-    const kc_store_memcached_options_t *options = &((replicas_t *)(void *)store)->options;
-    command_t command = {verb, key, value, 0, expires_at};
+    size_t rank = 0, homes = 0;
+    kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
+    walk_t walk;
+    node_t *node;
 
-    command.flags = flags_make(options->now(options->context), expires_at);
+    walk_start(&walk, replicas, command->key);
+    while ((node = walk_next(&walk))) {
+        int is_home = rank++ < replicas->copies;
+        kc_breaker_way_t way = way_to(node);
+        kc_rc_t rc;
+
+        if (way == KC_BREAKER_OPEN && !is_home)
+            continue;
+        rc = do_at(replicas, node, way == KC_BREAKER_OPEN ? KC_BREAKER_PROBE : way, command, &why);
+        if (rc == KC_REFUSED) {
+            if (err)
+                *err = why;
+            return rc;
+        }
+        homes += is_home && rc == KC_OK;
+    }
+    if (2 * homes >= replicas->copies)
+        return KC_OK;
+    if (err)
+        *err = why;
+    return KC_DOWN;
+}
+
+static kc_rc_t replicas_write(kc_store_t *store, const kc_store_write_t *write, kc_err_t *err)
+{
+    const replicas_t *replicas = (const replicas_t *)(void *)store;
+    const kc_store_memcached_options_t *options = &replicas->options;
+    command_t command = {write->is_add ? KC_STORE_MEMCACHED_ADD : KC_STORE_MEMCACHED_PUT,
+                         write->key, write->value, 0, write->expires_at};
+
+    command.flags = flags_make(options->now(options->context), write->expires_at);
+    if (write->kind == KC_STORE_MARK && !write->is_add)
+        return write_sure(replicas, &command, err);
     return write_copies(store, &command, err);
 }
 
 static kc_rc_t replicas_put(kc_store_t *store, const char *key, kc_bytes_t value,
                             int64_t expires_at, kc_err_t *err)
 {
-    return write_value(store, KC_STORE_MEMCACHED_PUT, key, value, expires_at, err);
+    const kc_store_write_t write = {key, value, expires_at, KC_STORE_OWNED, 0};
+
+    return replicas_write(store, &write, err);
 }
 
 static kc_rc_t replicas_add(kc_store_t *store, const char *key, kc_bytes_t value,
                             int64_t expires_at, kc_err_t *err)
 {
-    return write_value(store, KC_STORE_MEMCACHED_ADD, key, value, expires_at, err);
+    const kc_store_write_t write = {key, value, expires_at, KC_STORE_OWNED, 1};
+
+    return replicas_write(store, &write, err);
 }
 
 static kc_rc_t replicas_touch(kc_store_t *store, const char *key, int64_t expires_at, kc_err_t *err)
@@ -518,9 +558,9 @@ static kc_rc_t replicas_drop(kc_store_t *store, const char *key, kc_err_t *err)
     return write_copies(store, &command, err);
 }
 
-static const kc_store_vtable_t vtable = {
-    "memcached",    replicas_get,  replicas_put,   replicas_add,
-    replicas_touch, replicas_drop, replicas_probe, NULL};
+static const kc_store_vtable_t vtable = {"memcached",    replicas_get,   replicas_put,
+                                         replicas_add,   replicas_touch, replicas_drop,
+                                         replicas_probe, replicas_write};
 
 /* ---------------------------------------------------------------- making */
 

@@ -192,7 +192,7 @@ static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *nam
         if (strcmp(name_of(entry, r->pool), name) != 0 ||
             strcmp(entry->sub, request->session.sub) != 0)
             continue;
-        rc = kc_marks_bury(rp, entry->key, err);
+        rc = kc_marks_bury(rp, entry->key, 0, err);
         *ended += rc == KC_OK;
     }
     return rc;

@@ -370,6 +370,19 @@ static kc_rc_t start_server(akc_server_t *config, kept_t *kept, const shared_t *
     return rc;
 }
 
+/* Each with each later one: the last learns the longest time, and tells those before it. */
+static void introduce(server_rec *main)
+{
+    server_rec *one, *other;
+
+    for (one = main; one; one = one->next) {
+        for (other = one->next; other && akc_config_server(one)->rp; other = other->next) {
+            if (akc_config_server(other)->rp)
+                kc_rp_meet(akc_config_server(one)->rp, akc_config_server(other)->rp);
+        }
+    }
+}
+
 int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
     kept_t *kept = find_kept(main);
@@ -394,6 +407,7 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         if (start_server(config, kept, &shared, pconf, &err) != KC_OK)
             return fail(server, &err);
     }
+    introduce(main);
     if (shared.store)
         kc_store_shm_report(shared.store, report_full, main);
     if (shared.store && akc_health_start(pconf, &err) != KC_OK)

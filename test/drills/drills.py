@@ -2,6 +2,9 @@
 """The drills: each starts a world, puts it under load, does some harm, and says what people noticed."""
 
 import argparse
+import base64
+import hashlib
+import http.client
 import json
 import os
 import re
@@ -358,6 +361,96 @@ def busy_machine(ground, result, short):
                 hog.kill()
                 hog.wait()
         result.note = f"{count} busy processes"
+
+
+# ---------------------------------------------------------------- signing out
+
+OPERATOR = """\
+<Location /operator>
+    SetHandler keycloak-sessions
+    AuthType Basic
+    AuthName operator
+    AuthUserFile {file}
+    Require user operator
+</Location>
+"""
+
+
+def operated(ground):
+    """An address where an operator ends other people's sessions."""
+    file = ground.folder() / "operators"
+    file.write_text("operator:{SHA}" + base64.b64encode(hashlib.sha1(b"secret").digest()).decode() + "\n",
+                    encoding="ascii")
+    file.chmod(0o644)
+    file.parent.chmod(0o755)
+    return OPERATOR.format(file=file)
+
+
+def sign_out(world, person, by_operator):
+    """The status that somebody is answered who signs out, or an operator who does it; 0: no answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", world.port, timeout=30)
+    headers = {"Host": f"localhost:{world.port}", "Sec-Fetch-Site": "same-origin"}
+    path, body = "/authservice/logout", ""
+    if by_operator:
+        path, body = "/operator", "sub=" + quote(person.user)
+        headers |= {"Authorization": "Basic " + base64.b64encode(b"operator:secret").decode(),
+                    "Content-Type": "application/x-www-form-urlencoded"}
+    else:
+        headers |= {"Cookie": person.cookie, "Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+    try:
+        connection.request("POST", path, body=body, headers=headers)
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+def logouts(result, world, hanging, by_operator=False):
+    """Everybody signs out while some servers hang: who was told yes is out when they are back, for good."""
+    for node in hanging:
+        node.child.send(signal.SIGSTOP)
+    try:
+        statuses = [(person, sign_out(world, person, by_operator)) for person in world.people]
+    finally:
+        for node in hanging:
+            node.child.send(signal.SIGCONT)
+    told = [person for person, status in statuses if status in (200, 303)]
+    odd = [status for _, status in statuses if status not in (200, 303, 503)]
+    result.expect(not odd, f"a sign-out is answered by yes or 503: {odd}")
+    wait_for(lambda: not world.outcomes(world.people).get(FAILED), 30, "the store answers again")
+    time.sleep(1.2)  # what the first tier still believes is over
+    found = world.outcomes(told)
+    result.expect(not found.get(OK), f"nobody who was told yes is in: {found} of {len(told)}")
+    return len(told)
+
+
+@drill
+def logouts_while_servers_hang(ground, result, short):
+    """With fewer homes than half left a sign-out is refused, so that nobody believes in it."""
+    notes = []
+    for nodes, copies, hanging in ((2, 1, 1), (2, 2, 1), (3, 2, 1), (3, 2, 2), (3, 3, 2)):
+        for by_operator in (False, True):
+            with World(ground, nodes=nodes, settings=f"KeycloakStoreReplicas {copies}",
+                       places=operated(ground)) as world:
+                world.sign_in(10 if short else 40)
+                told = logouts(result, world, world.nodes[:hanging], by_operator)
+                notes.append(f"{hanging} of {nodes} hang, {copies} copies: {told} of {len(world.people)} told yes")
+                if copies == 2 and hanging == 1:
+                    result.expect(told == len(world.people), f"one server that hangs refuses nobody: {notes[-1]}")
+    result.note = "; ".join(notes)
+
+
+@drill
+def logouts_between_empty_and_hanging(ground, result, short):
+    """One of two has come back empty and the other hangs, so that no session can be found."""
+    with World(ground, nodes=2) as world:
+        world.sign_in(10 if short else 40)
+        world.nodes[0].stop()
+        world.nodes[0].start()
+        world.httpd.restart()  # and forgets its first tier
+        told = logouts(result, world, world.nodes[1:])
+        result.note = f"{told} of {len(world.people)} told yes"
 
 
 # ---------------------------------------------------------------- Keycloak

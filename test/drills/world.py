@@ -41,10 +41,11 @@ KeycloakCryptoKey    file:{room}/crypto-key
     AuthType Keycloak
     Require valid-user
 </Location>
+{places}
 ProxyPass / http://127.0.0.1:{backend}/
 """
 MODULES = ["authn_core", "authz_core", "authz_user", "watchdog", "headers", "setenvif", "proxy", "proxy_http",
-           "auth_keycloak"]
+           "auth_basic", "authn_file", "auth_keycloak"]
 
 
 class Ground:
@@ -74,9 +75,9 @@ class Ground:
 
 
 class World:
-    """One httpd with its own memcached nodes; `settings` are further directives."""
+    """One httpd with its own memcached nodes; `settings` are further directives, `places` further sections."""
 
-    def __init__(self, ground, nodes=1, settings="", addresses=(), issuer=None, httpd=Httpd):
+    def __init__(self, ground, nodes=1, settings="", addresses=(), issuer=None, httpd=Httpd, places=""):
         self.ground, self.folder = ground, ground.folder()
         self.nodes = []
         for number in range(nodes):
@@ -89,6 +90,7 @@ class World:
         store = f"KeycloakMemcached {' '.join(names)}" if names else ""
         self.httpd = httpd(self.folder / "httpd", ground.room.module, self.port, CONFIG.format(
             issuer=issuer or ground.provider.issuer, room=ground.room.folder, store=store, settings=settings,
+            places=places,
             backend=ground.backend.port), "event", MODULES)
         self.people = []
 

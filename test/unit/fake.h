@@ -29,6 +29,7 @@ typedef struct kc_fake_store_t {
     apr_array_header_t *entries; /* of kc_fake_entry_t */
     int is_down;                 /* every call answers KC_DOWN with KC_ERR_STORE_DOWN */
     int is_silent;               /* it tells no expiry, as memcached does not */
+    int is_partial;              /* others, who do not answer, may have what is not there */
     int down_after; /* so many more calls succeed, then all are down; KC_FAKE_NEVER: never */
     int gets, keys_asked, puts, adds, touches, drops; /* calls, failed ones too */
 } kc_fake_store_t;

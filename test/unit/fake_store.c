@@ -96,6 +96,7 @@ static kc_rc_t fake_get(kc_store_t *handle, const char *const *keys, size_t coun
     for (i = 0; i < count; i++) {
         const kc_fake_entry_t *entry = live_entry(store, keys[i]);
 
+        items[i].is_partial = !entry && store->is_partial;
         if (!entry)
             continue;
         items[i].value.data = apr_pmemdup(pool, entry->data, entry->len + !entry->len);

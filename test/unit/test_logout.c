@@ -260,6 +260,31 @@ START_TEST(without_a_session_one_goes_on_to_the_page)
 }
 END_TEST
 
+/* Its home came back empty while the other hangs, and is back when it is too late. */
+START_TEST(a_session_that_could_not_be_found_is_ended_as_well)
+{
+    kc_fake_entry_t copy;
+    kc_bytes_t value;
+
+    sign_in();
+    copy = *kc_fake_store_nth(&fake->sessions, 0);
+    value.data = copy.data;
+    value.len = copy.len;
+    kc_fake_store_nth(&fake->sessions, 0)->key[0] = '\0';
+    fake->sessions.is_partial = 1;
+    ck_assert_int_eq(kc_session_peek(site->rp, kc_buf_text(id), testlib_pool, &session, &last),
+                     KC_SESSION_NONE);
+    ck_assert_int_eq(
+        kc_logout_begin(site->rp, &site->client, NULL, NULL, testlib_pool, &answer, &last), KC_OK);
+    fake->sessions.is_partial = 0;
+    ck_assert_int_eq(kc_store_put(&fake->sessions.store, copy.key, value, copy.expires_at, NULL),
+                     KC_OK);
+    ck_assert_int_eq(kc_session_peek(site->rp, kc_buf_text(id), testlib_pool, &session, &last),
+                     KC_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_SIGNED_OUT);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- back */
 
 static const struct {
@@ -376,6 +401,7 @@ static void add_there(Suite *suite)
     tcase_add_test(there, a_provider_without_end_session_endpoint_is_not_visited);
     tcase_add_test(there, a_store_that_is_down_keeps_the_session_and_its_cookie);
     tcase_add_test(there, without_a_session_one_goes_on_to_the_page);
+    tcase_add_test(there, a_session_that_could_not_be_found_is_ended_as_well);
     suite_add_tcase(suite, there);
 }
 

@@ -145,6 +145,32 @@ START_TEST(a_mark_stays_as_long_as_a_session_could)
 }
 END_TEST
 
+START_TEST(a_mark_stays_as_long_as_a_session_of_another_host_could)
+{
+    char mark[KC_STORE_KEY_LEN + 1];
+
+    site->rp->longest = 3 * site->conf->session_max;
+    leave(KC_MARKS_SID, "sid-a");
+    ck_assert_int_eq(kc_fake_store_nth(&fake->sessions, 0)->expires_at,
+                     fake->now + site->rp->longest);
+    ck_assert_int_eq(kc_marks_bury(site->rp, name_of(KC_MARKS_SID, "x"), 0, NULL), KC_OK);
+    kc_marks_own(name_of(KC_MARKS_SID, "x"), mark);
+    ck_assert_int_eq(kc_fake_store_entry(&fake->sessions, mark)->expires_at,
+                     fake->now + site->rp->longest);
+}
+END_TEST
+
+START_TEST(a_sessions_own_mark_stays_until_its_end)
+{
+    int64_t end = fake->now + 7 * site->conf->session_max;
+    char mark[KC_STORE_KEY_LEN + 1];
+
+    ck_assert_int_eq(kc_marks_bury(site->rp, name_of(KC_MARKS_SID, "x"), end, NULL), KC_OK);
+    kc_marks_own(name_of(KC_MARKS_SID, "x"), mark);
+    ck_assert_int_eq(kc_fake_store_entry(&fake->sessions, mark)->expires_at, end);
+}
+END_TEST
+
 START_TEST(a_mark_is_left_under_every_key)
 {
     kc_session_t of_old = session_of("alice", "sid-a", fake->now), of_new;
@@ -281,6 +307,8 @@ Suite *kc_test_marks(void)
     tcase_add_test(tests, every_byte_of_a_long_text_counts);
     tcase_add_test(tests, a_session_without_a_sid_has_no_mark_of_one);
     tcase_add_test(tests, a_mark_stays_as_long_as_a_session_could);
+    tcase_add_test(tests, a_mark_stays_as_long_as_a_session_of_another_host_could);
+    tcase_add_test(tests, a_sessions_own_mark_stays_until_its_end);
     tcase_add_test(tests, a_mark_is_left_under_every_key);
     tcase_add_test(tests, one_that_cannot_be_left_is_told);
     tcase_add_test(tests, a_sids_mark_ends_its_sessions_whenever_made);

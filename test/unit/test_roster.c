@@ -133,7 +133,7 @@ START_TEST(a_session_that_has_ended_is_not_listed)
 
     ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(left->id), testlib_pool, NULL), KC_OK);
     ck_assert_int_eq(count(), 1);
-    ck_assert_int_eq(kc_marks_bury(site->rp, entry(0)->key, NULL), KC_OK);
+    ck_assert_int_eq(kc_marks_bury(site->rp, entry(0)->key, 0, NULL), KC_OK);
     ck_assert_int_eq(count(), 0);
     ck_assert_int_eq(visit(kept), KC_SESSION_ENDED);
 }
@@ -239,6 +239,26 @@ START_TEST(a_store_that_is_down_is_no_empty_list)
 }
 END_TEST
 
+/* Servers came back empty while others, which have all, do not answer. */
+START_TEST(what_a_part_of_the_store_does_not_know_is_in_doubt)
+{
+    const apr_array_header_t *entries;
+    int i;
+
+    (void)sign_in("192.0.2.1");
+    fake->sessions.is_partial = 1;
+    ck_assert_int_eq(count(), 1);
+    kc_fake_store_nth(&fake->sessions, 0)->key[0] = '\0'; /* the session: it may live elsewhere */
+    ck_assert_int_eq(count(), 1);
+    for (i = 0; kc_fake_store_nth(&fake->sessions, 0); i++)
+        kc_fake_store_nth(&fake->sessions, 0)->key[0] = '\0';
+    ck_assert_int_eq(kc_roster_list(site->rp, ALICE, testlib_pool, &entries, &last), KC_DOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
+    fake->sessions.is_partial = 0;
+    ck_assert_int_eq(count(), 0);
+}
+END_TEST
+
 Suite *kc_test_roster(void)
 {
     Suite *suite = suite_create("roster");
@@ -255,6 +275,7 @@ Suite *kc_test_roster(void)
     tcase_add_test(tests, an_entry_of_an_older_key_is_listed_until_it_is_noted_under_the_newest);
     tcase_add_test(tests, the_store_sees_no_name_and_a_changed_entry_is_none);
     tcase_add_test(tests, a_store_that_is_down_is_no_empty_list);
+    tcase_add_test(tests, what_a_part_of_the_store_does_not_know_is_in_doubt);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -195,6 +195,32 @@ START_TEST(settings_without_a_say_in_it_leave_the_fingerprint)
 }
 END_TEST
 
+/* What ends a session of one has to last as long as it could live at the other. */
+START_TEST(who_shares_issuer_and_client_shares_the_longest_life)
+{
+    kc_conf_t confs[4] = {*site->conf, *site->conf, *site->conf, *site->conf};
+    kc_rp_t *rps[4];
+    size_t i, k;
+
+    confs[0].session_max = 300;
+    confs[1].session_max = 100;
+    confs[2].session_max = 200;
+    confs[3].session_max = 1000;
+    confs[3].client_id = "another";
+    for (i = 0; i < 4; i++) {
+        ck_assert_int_eq(kc_rp_create(&confs[i], site->keys, testlib_pool, &rps[i], NULL), KC_OK);
+        ck_assert_int_eq(rps[i]->longest, confs[i].session_max);
+    }
+    for (i = 0; i < 4; i++) {
+        for (k = i + 1; k < 4; k++)
+            kc_rp_meet(rps[i], rps[k]);
+    }
+    for (i = 0; i < 3; i++)
+        ck_assert_int_eq(rps[i]->longest, 300);
+    ck_assert_int_eq(rps[3]->longest, 1000);
+}
+END_TEST
+
 static const char *place(const char *purpose, const char *name)
 {
     char *key = apr_palloc(testlib_pool, KC_STORE_KEY_LEN + 1);
@@ -272,6 +298,7 @@ Suite *kc_test_rp(void)
     tcase_add_test(tests, each_setting_that_gives_a_session_its_meaning_changes_the_fingerprint);
     tcase_add_test(tests, settings_without_a_say_in_it_leave_the_fingerprint);
     tcase_add_test(tests, places_in_a_store_are_hex_and_apart);
+    tcase_add_test(tests, who_shares_issuer_and_client_shares_the_longest_life);
     tcase_add_test(tests, a_name_that_is_too_long_has_no_place);
     tcase_add_test(tests, one_to_eight_keys_are_taken);
     suite_add_tcase(suite, tests);

@@ -680,6 +680,48 @@ START_TEST(ending_twice_and_ending_nothing_is_fine)
 }
 END_TEST
 
+/* As after an outage of its homes: the newest key's name is asked for first, the value is under the
+ * other one's. */
+START_TEST(what_may_be_elsewhere_is_ended_there_too)
+{
+    const char *id = create();
+    kc_fake_entry_t copy = *kc_fake_store_nth(&fake->sessions, 0);
+    kc_bytes_t value = {copy.data, copy.len};
+
+    if (_i) {
+        site->keys = kc_fake_site_keys(site, "ffffffffffffffffffffffffffffffff",
+                                       "0123456789abcdef0123456789abcdef");
+        kc_fake_site_renew(site);
+    }
+    kc_fake_store_nth(&fake->sessions, 0)->key[0] = '\0';
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(id), testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_fake_store_count(&fake->sessions), 0); /* strangers leave no marks */
+    fake->sessions.is_partial = 1;
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(id), testlib_pool, NULL), KC_OK);
+    fake->sessions.is_partial = 0;
+    ck_assert_int_eq(kc_store_put(&fake->sessions.store, copy.key, value, copy.expires_at, NULL),
+                     KC_OK);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_SIGNED_OUT);
+}
+END_TEST
+
+/* One that was found may have reached too few servers when it was left: that was answered so, and
+ * who tries again must not be told yes for nothing. */
+START_TEST(a_mark_that_was_seen_is_left_once_more)
+{
+    const char *id = create();
+    int puts;
+
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(id), testlib_pool, NULL), KC_OK);
+    puts = fake->sessions.puts;
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(id), testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(fake->sessions.puts, puts + 1);
+    fake->sessions.down_after = 1;
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(id), testlib_pool, NULL), KC_DOWN);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- time */
 
 enum { SLACK = 60 /* seconds for which the store keeps what is over */ };
@@ -977,6 +1019,8 @@ static void add_store(Suite *suite)
     tcase_add_test(store, a_store_that_goes_down_while_a_session_ends_says_so);
     tcase_add_test(store, a_store_that_is_down_makes_no_session);
     tcase_add_test(store, ending_twice_and_ending_nothing_is_fine);
+    tcase_add_loop_test(store, what_may_be_elsewhere_is_ended_there_too, 0, 2);
+    tcase_add_test(store, a_mark_that_was_seen_is_left_once_more);
     tcase_add_test(store, another_configuration_opens_no_session_of_this_one);
     tcase_add_test(store, a_value_moved_to_another_configurations_key_is_refused);
     tcase_add_test(store, a_rotated_key_still_opens_and_ends_sessions);

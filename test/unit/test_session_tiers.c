@@ -461,6 +461,32 @@ START_TEST(signing_out_in_an_outage_forgets_the_view)
 }
 END_TEST
 
+static kc_rc_t failing_get(kc_store_t *store, const char *const *keys, size_t count,
+                           kc_store_item_t *items, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)store, (void)keys, (void)count, (void)items, (void)pool;
+    return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "a mark's home does not answer");
+}
+
+/* The homes of the user's mark hang, those of the session do not: its own mark can be left. */
+START_TEST(who_is_known_is_signed_out_though_nobody_can_be_asked)
+{
+    const kc_store_vtable_t *whole = fake->sessions.store.vtable;
+    kc_store_vtable_t deaf = *whole;
+    const char *id = create(), *other = create();
+
+    (void)find(id);
+    deaf.get = failing_get;
+    fake->sessions.store.vtable = &deaf;
+    end(id);
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(other), testlib_pool, &last), KC_DOWN);
+    fake->sessions.store.vtable = whole;
+    ck_assert_int_eq(find(id), KC_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_SIGNED_OUT);
+    ck_assert_int_eq(find(other), KC_SESSION_LIVE);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- time */
 
 START_TEST(a_clock_that_is_set_back_makes_views_old)
@@ -664,6 +690,7 @@ Suite *kc_test_session_tiers(void)
     tcase_add_test(tests, who_was_seen_before_goes_on_while_the_store_is_down);
     tcase_add_test(tests, without_grace_an_outage_is_seen_after_the_ttl);
     tcase_add_test(tests, signing_out_in_an_outage_forgets_the_view);
+    tcase_add_test(tests, who_is_known_is_signed_out_though_nobody_can_be_asked);
     tests = new_case(suite, "time");
     tcase_add_test(tests, a_clock_that_is_set_back_makes_views_old);
     tcase_add_test(tests, after_the_clock_is_set_back_the_store_is_still_told_of_use);

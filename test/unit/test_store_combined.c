@@ -90,6 +90,13 @@ static kc_rc_t inner_write(kc_store_t *handle, const char *key, kc_bytes_t value
     return KC_EXISTS;
 }
 
+static kc_rc_t inner_write_kind(kc_store_t *handle, const kc_store_write_t *write, kc_err_t *why)
+{
+    (void)handle, (void)why;
+    inner.writes += write->kind == KC_STORE_MARK ? 1000 : 0;
+    return KC_DOWN;
+}
+
 static kc_rc_t inner_touch(kc_store_t *handle, const char *key, int64_t expires_at, kc_err_t *why)
 {
     (void)handle, (void)key, (void)expires_at, (void)why;
@@ -118,8 +125,9 @@ static kc_rc_t inner_probe(kc_store_t *handle, const char *key, apr_pool_t *pool
 
 static void setup(void)
 {
-    static const kc_store_vtable_t vtable = {"inner",     inner_get,  inner_write, inner_write,
-                                             inner_touch, inner_drop, inner_probe, NULL};
+    static const kc_store_vtable_t vtable = {"inner",     inner_get,       inner_write,
+                                             inner_write, inner_touch,     inner_drop,
+                                             inner_probe, inner_write_kind};
     unsigned int i;
 
     testlib_setup();
@@ -412,12 +420,14 @@ END_TEST
 START_TEST(writes_go_straight_on)
 {
     const char *key = callers[0].keys[0];
+    const kc_store_write_t mark = {key, kc_buf_text("x"), 1, KC_STORE_MARK, 0};
 
     ck_assert_int_eq(kc_store_put(store, key, kc_buf_text("x"), 1, &err), KC_EXISTS);
     ck_assert_int_eq(kc_store_add(store, key, kc_buf_text("x"), 1, &err), KC_EXISTS);
     ck_assert_int_eq(kc_store_touch(store, key, 1, &err), KC_MISS);
     ck_assert_int_eq(kc_store_drop(store, key, &err), KC_OK);
-    ck_assert_int_eq(inner.writes, 112);
+    ck_assert_int_eq(kc_store_write(store, &mark, &err), KC_DOWN);
+    ck_assert_int_eq(inner.writes, 1112);
     ck_assert_int_eq(inner.questions, 0);
 }
 END_TEST

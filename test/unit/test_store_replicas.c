@@ -15,7 +15,7 @@
 
 Suite *kc_test_store_replicas(void);
 
-enum { SERVERS = 3, KEYS = 40, TIMEOUT_MS = 2000, HASTE_MS = 100, TRIES_MAX = 500 };
+enum { SERVERS = 3, KEYS = 40, FEW = 12, TIMEOUT_MS = 2000, HASTE_MS = 100, TRIES_MAX = 500 };
 
 typedef struct {
     char text[KC_STORE_KEY_LEN + 1];
@@ -527,6 +527,139 @@ START_TEST(what_one_copy_says_counts)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- what must not be lost */
+
+static kc_rc_t put_sure(key_text_t key)
+{
+    const kc_store_write_t mark = {key.text, kc_buf_text("1"), now(NULL) + 600, KC_STORE_MARK, 0};
+
+    memset(&err, 0, sizeof(err));
+    return kc_store_write(store, &mark, &err);
+}
+
+static void wake_all(void)
+{
+    size_t i;
+
+    for (i = 0; i < SERVERS; i++)
+        ck_assert_int_eq(kill(servers[i].pid, SIGCONT), 0);
+}
+
+/* The first of a key's homes, as a store with one copy has it. */
+static size_t first_home(size_t count, key_text_t key)
+{
+    kc_store_t *single = make(0, count, 1, TIMEOUT_MS);
+    size_t found;
+
+    ck_assert_int_eq(put(single, key, "x"), KC_OK);
+    found = holder(key);
+    ck_assert_int_eq(kc_store_drop(single, key.text, &err), KC_OK);
+    return found;
+}
+
+typedef struct {
+    size_t count, copies, hanging;
+} outage_t;
+
+static const outage_t outages[] = {{2, 1, 1}, {2, 2, 1}, {3, 1, 1}, {3, 1, 2},
+                                   {3, 2, 1}, {3, 2, 2}, {3, 3, 1}, {3, 3, 2}};
+
+/* Whether each is taken or refused, of those that were taken none is lost. */
+START_TEST(what_was_surely_put_while_servers_hang_is_there_when_they_are_back)
+{
+    const outage_t *outage = &outages[_i];
+    kc_rc_t taken[FEW];
+    unsigned int i;
+    size_t k;
+
+    store = make(0, outage->count, outage->copies, HASTE_MS);
+    for (k = 0; k < outage->hanging; k++)
+        memcached_server_stop(&servers[k]);
+    for (i = 0; i < FEW; i++) {
+        taken[i] = put_sure(key_of(i));
+        ck_assert(taken[i] == KC_OK || taken[i] == KC_DOWN);
+        ck_assert(taken[i] == KC_OK || err.reason == KC_ERR_STORE_DOWN);
+    }
+    wake_all();
+    store = make(0, outage->count, outage->copies, TIMEOUT_MS);
+    for (i = 0; i < FEW; i++)
+        ck_assert(taken[i] != KC_OK || is_text(store, key_of(i), "1"));
+}
+END_TEST
+
+/* With one of two or two of three homes each is taken, without any none. */
+START_TEST(half_of_the_homes_are_enough_for_what_is_surely_put)
+{
+    const outage_t *outage = &outages[_i];
+    unsigned int i;
+    int count = 0;
+    size_t k;
+
+    store = make(0, outage->count, outage->copies, TIMEOUT_MS);
+    for (k = 0; k < outage->hanging; k++)
+        memcached_server_end(&servers[k]);
+    for (i = 0; i < KEYS; i++)
+        count += put_sure(key_of(i)) == KC_OK;
+    if (outage->copies == 1 || (outage->copies == 2 && outage->hanging == 2))
+        ck_assert(count > 0 && count < KEYS); /* as their homes are */
+    else
+        ck_assert_int_eq(count, outage->copies == 3 && outage->hanging == 2 ? 0 : KEYS);
+}
+END_TEST
+
+/* Also with those that would have it only while its homes fail. */
+START_TEST(what_was_surely_put_is_everywhere)
+{
+    unsigned int i;
+
+    for (i = 0; i < KEYS; i++) {
+        ck_assert_int_eq(put_sure(key_of(i)), KC_OK);
+        ck_assert_int_eq(copies_of(key_of(i)), SERVERS);
+    }
+}
+END_TEST
+
+/* One that has failed a moment ago is asked all the same: it is a logout that waits. */
+START_TEST(a_home_that_is_passed_by_is_tried_once_more)
+{
+    key_text_t key = key_of(9);
+    size_t home = first_home(2, key);
+    kc_rc_t rc;
+
+    store = make(0, 2, 1, TIMEOUT_MS);
+    memcached_server_end(&servers[home]);
+    (void)get(store, key, &rc);
+    ck_assert_int_eq(rc, KC_DOWN);
+    ck_assert_int_eq(put_sure(key), KC_DOWN);
+    ck_assert_ptr_nonnull(strstr(err.detail, "127.0.0.1:"));
+    memcached_server_start(&servers[home], servers[home].port);
+    ck_assert_int_eq(put_sure(key), KC_OK);
+    ck_assert(is_text(alone[home], key, "1"));
+}
+END_TEST
+
+START_TEST(what_is_not_there_is_in_doubt_while_a_home_is_silent)
+{
+    key_text_t there = key_of(1), absent = key_of(2);
+    const char *keys[] = {there.text, absent.text};
+    kc_store_item_t items[2];
+
+    store = make(0, 2, 2, TIMEOUT_MS);
+    ck_assert_int_eq(put(store, there, "x"), KC_OK);
+    ck_assert_int_eq(kc_store_get(store, keys, 2, items, testlib_pool, &err), KC_OK);
+    ck_assert(!items[0].is_partial && !items[1].is_partial);
+    memcached_server_end(&servers[0]);
+    ck_assert_int_eq(kc_store_get(store, keys, 2, items, testlib_pool, &err), KC_OK);
+    ck_assert_ptr_nonnull(items[0].value.data);
+    ck_assert_ptr_null(items[1].value.data);
+    ck_assert(!items[0].is_partial && items[1].is_partial);
+    memcached_server_start(&servers[0], servers[0].port);
+    store = make(0, 2, 2, TIMEOUT_MS);
+    ck_assert_int_eq(kc_store_get(store, keys, 2, items, testlib_pool, &err), KC_OK);
+    ck_assert(!items[1].is_partial);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- verbs */
 
 START_TEST(an_add_that_is_there_anywhere_is_there)
@@ -628,6 +761,13 @@ Suite *kc_test_store_replicas(void)
     tcase_add_test(tests, a_hung_server_is_waited_for_once);
     tcase_add_test(tests, an_old_copy_gives_way_to_the_new_one);
     tcase_add_test(tests, what_one_copy_says_counts);
+    tcase_add_loop_test(tests, what_was_surely_put_while_servers_hang_is_there_when_they_are_back,
+                        0, (int)(sizeof(outages) / sizeof(outages[0])));
+    tcase_add_loop_test(tests, half_of_the_homes_are_enough_for_what_is_surely_put, 0,
+                        (int)(sizeof(outages) / sizeof(outages[0])));
+    tcase_add_test(tests, what_was_surely_put_is_everywhere);
+    tcase_add_test(tests, a_home_that_is_passed_by_is_tried_once_more);
+    tcase_add_test(tests, what_is_not_there_is_in_doubt_while_a_home_is_silent);
     tcase_add_test(tests, an_add_that_is_there_anywhere_is_there);
     tcase_add_test(tests, a_drop_reaches_every_copy);
     tcase_add_test(tests, a_touch_reaches_every_copy);
