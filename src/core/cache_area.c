@@ -20,7 +20,7 @@ typedef struct {
     uint64_t stamp[KC_CACHE_STAMP_SIZE / sizeof(uint64_t)];
 } prefix_t;
 
-enum { BLOCK_WORDS = KC_SHM_BLOCK_SIZE / sizeof(uint64_t) };
+enum { BLOCK_WORDS = KC_SHM_BLOCK_SIZE / sizeof(uint64_t), QUAD = 4 };
 
 static void store(uint64_t *word, uint64_t value)
 {
@@ -86,8 +86,8 @@ static int is_named(const kc_cache_slot_t *slot, const uint64_t name[2])
            kc_cache_area_load(&slot->name[1]) == name[1];
 }
 
-/* Copies count words of a chain to `to`; 0 when it ends before, as one that is being changed may.
- */
+/* Copies count words of a chain to `to`, which has room for QUAD - 1 more, since that many are
+ * copied at a time; 0 when the chain ends before, as one that is being changed may. */
 static int read_chain(const kc_cache_area_t *area, uint32_t number, uint64_t *to, size_t count)
 {
     while (count) {
@@ -97,8 +97,12 @@ static int read_chain(const kc_cache_area_t *area, uint32_t number, uint64_t *to
         if (!number || number > area->blocks.count)
             return 0;
         from = word_at(area, number);
-        for (i = 0; i < part; i++)
+        for (i = 0; i < part; i += QUAD) {
             to[i] = kc_cache_area_load(&from[i]);
+            to[i + 1] = kc_cache_area_load(&from[i + 1]);
+            to[i + 2] = kc_cache_area_load(&from[i + 2]);
+            to[i + 3] = kc_cache_area_load(&from[i + 3]);
+        }
         to += part;
         count -= part;
         number = kc_shm_blocks_next(&area->blocks, number);
@@ -118,7 +122,7 @@ static int read_slot(const kc_cache_area_t *area, const kc_cache_slot_t *slot,
     if (sequence & 1 || !is_named(slot, name) || len > KC_CACHE_VIEW_MAX)
         return 0;
     count += (len + sizeof(uint64_t) - 1) / sizeof(uint64_t);
-    words = apr_palloc(pool, (count + 1) * sizeof(*words));
+    words = apr_palloc(pool, (count + QUAD) * sizeof(*words));
     view->checked_ms = kc_cache_area_load_time(&slot->checked_ms);
     view->moment = kc_cache_area_load_time(&slot->moment);
     if (!read_chain(area, kc_cache_area_load_number(&slot->first), words, count) ||

@@ -28,10 +28,10 @@ enum { KC_CACHE_AREA_WAYS = 8 /* their tags fill one cache line */ };
 
 /* What the processes share of an area besides its memory; zeros at first, but for the lock. */
 typedef struct kc_cache_stripe_t {
-    pthread_mutex_t mutex;
+    pthread_mutex_t mutex __attribute__((aligned(128)));
     kc_shm_blocks_state_t blocks;
     uint64_t hand; /* the slot where the next look for room begins */
-} __attribute__((aligned(128))) kc_cache_stripe_t;
+} kc_cache_stripe_t;
 
 /* As large as a cache line. */
 typedef struct kc_cache_slot_t {

@@ -80,8 +80,9 @@ kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_login_client_t *client,
 kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_login_client_t *client, const char *text,
                             apr_pool_t *pool, kc_login_state_t *out, apr_array_header_t *cookies,
                             kc_err_t *err);
-/* Marks a state as used in the store, for as long as the sign-in may take: whoever brings codes that
- * Keycloak refuses fills no store with them. KC_MISS with KC_ERR_STATE_SPENT when it was already. */
+/* Marks a state as used in the store, for as long as the sign-in may take: whoever brings codes
+ * that Keycloak refuses fills no store with them. KC_MISS with KC_ERR_STATE_SPENT when it was
+ * already. */
 kc_rc_t kc_login_state_spend(const kc_rp_t *rp, const kc_login_state_t *state, kc_err_t *err);
 /* The sign-in has succeeded: the mark stays as long as the state could be used. */
 void kc_login_state_settle(const kc_rp_t *rp, const kc_login_state_t *state);
