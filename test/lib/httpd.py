@@ -32,9 +32,14 @@ RUNNING = "resuming normal operations"
 
 
 class Httpd:
-    """`modules` are loaded in the order given; 'auth_keycloak' among them says where ours goes."""
+    """`modules` are loaded in the order given; 'auth_keycloak' among them says where ours goes.
 
-    def __init__(self, folder, module, port, config, mpm="event", modules=None):
+    `env` is its whole environment, `under` a command that runs it (valgrind), `patience` the seconds
+    that it may take to start."""
+
+    def __init__(self, folder, module, port, config, mpm="event", modules=None, env=None, under=(),
+                 patience=30):
+        self.env, self.under, self.patience = env, list(under), patience
         self.program, self.libexec = find_httpd()
         self.folder, self.module, self.port, self.mpm = Path(folder), Path(module), port, mpm
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -88,10 +93,11 @@ GracefulShutdownTimeout 5
 
     def start(self):
         before = self.log_text().count(RUNNING)
-        self.child = Child("httpd", self.argv("-DFOREGROUND"), self.folder / "httpd.out")
+        self.child = Child("httpd", self.under + self.argv("-DFOREGROUND"), self.folder / "httpd.out",
+                           self.env)
         try:
             wait_for(lambda: self.log_text().count(RUNNING) > before and port_taken(self.port),
-                     30, "httpd starts", self.child)
+                     self.patience, "httpd starts", self.child)
         except Failure as failure:
             self.stop()
             raise Failure(f"{failure}\nand of its error log:\n{tail(self.error_log)}") from failure

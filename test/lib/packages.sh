@@ -20,6 +20,7 @@ PACKAGES_APR_DEBUG=(apt dpkg-dev gcc libc6-dev make 'pkgconf|pkg-config' libapr1
 PACKAGES_LINT=(clang-14 clang-format-14 binutils git python3 shellcheck apache2)
 PACKAGES_UNIT=(check "${PACKAGES_APR_DEBUG[@]}")
 PACKAGES_FUZZ=(clang-14 libclang-rt-14-dev)
+PACKAGES_HOSTILE=(apache2 python3 python3-jwcrypto procps "${PACKAGES_APR_DEBUG[@]}")
 PACKAGES_T=(apache2 libapache2-mod-perl2 libwww-perl python3 python3-jwcrypto curl
     memcached openssl)
 PACKAGES_KEYCLOAK=('openjdk-17-jre-headless|openjdk-21-jre-headless' maven unzip ca-certificates)
