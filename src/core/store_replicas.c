@@ -179,6 +179,14 @@ static kc_rc_t do_at(const replicas_t *replicas, node_t *node, kc_breaker_way_t 
     return rc;
 }
 
+/* A result, with its reason for a caller who wants it. */
+static kc_rc_t tell(kc_rc_t rc, const kc_err_t *why, kc_err_t *err)
+{
+    if (err)
+        *err = *why;
+    return rc;
+}
+
 /* No server of a key is to be asked at the moment; its first home stands for all. */
 static kc_rc_t nobody(const replicas_t *replicas, const char *key, kc_err_t *err)
 {
@@ -401,9 +409,7 @@ static kc_rc_t replicas_get(kc_store_t *store, const char *const *keys, size_t c
             memset(items, 0, count * sizeof(*items));
             if (why.reason == KC_ERR_NONE)
                 return nobody(reading.replicas, keys[i], err);
-            if (err)
-                *err = why;
-            return KC_DOWN;
+            return tell(KC_DOWN, &why, err);
         }
         items[i].is_partial = !best && homes < reading.replicas->copies;
         if (!best)
@@ -439,9 +445,7 @@ static kc_rc_t replicas_probe(kc_store_t *store, const char *key, apr_pool_t *po
     }
     if (!reading.asked_count)
         return nobody(replicas, key, err);
-    if (err)
-        *err = why;
-    return KC_DOWN;
+    return tell(KC_DOWN, &why, err);
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -467,11 +471,8 @@ static kc_rc_t write_copies(kc_store_t *store, const command_t *command, kc_err_
             continue;
         tried++;
         rc = do_at(replicas, node, way, command, &why);
-        if (rc == KC_EXISTS || rc == KC_REFUSED) {
-            if (err)
-                *err = why;
-            return rc;
-        }
+        if (rc == KC_EXISTS || rc == KC_REFUSED)
+            return tell(rc, &why, err);
         reached += rc != KC_DOWN;
         if (rc == KC_OK || (rc == KC_MISS && answer == KC_DOWN))
             answer = rc;
@@ -501,18 +502,13 @@ static kc_rc_t write_sure(const replicas_t *replicas, const command_t *command, 
         if (way == KC_BREAKER_OPEN && !is_home)
             continue;
         rc = do_at(replicas, node, way == KC_BREAKER_OPEN ? KC_BREAKER_PROBE : way, command, &why);
-        if (rc == KC_REFUSED) {
-            if (err)
-                *err = why;
-            return rc;
-        }
+        if (rc == KC_REFUSED)
+            return tell(rc, &why, err);
         homes += is_home && rc == KC_OK;
     }
     if (2 * homes >= replicas->copies)
         return KC_OK;
-    if (err)
-        *err = why;
-    return KC_DOWN;
+    return tell(KC_DOWN, &why, err);
 }
 
 static kc_rc_t replicas_write(kc_store_t *store, const kc_store_write_t *write, kc_err_t *err)
