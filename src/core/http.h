@@ -4,6 +4,7 @@
 #define KC_HTTP_H
 
 #include <apr_pools.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ typedef struct kc_http_request_t {
     const char *authorization; /* value of Authorization, or NULL */
     int64_t timeout_ms; /* for the whole exchange, where that is less than the implementation's;
                            0: that one */
+    int is_urgent;      /* what was begun depends on it: it is not turned away by how many wait */
 } kc_http_request_t;
 
 typedef struct kc_http_response_t {
@@ -31,7 +33,7 @@ typedef struct kc_http_t kc_http_t;
 struct kc_http_t {
     /* KC_OK: a whole answer, whatever its status. KC_DOWN with KC_ERR_PROVIDER_DOWN: refused,
      * unresolved, TLS failed, deadline passed, cut short, over KC_HTTP_BODY_MAX; with
-     * KC_ERR_PROVIDER_BUSY: too many are waiting already (answered at once). Redirects are not
+     * KC_ERR_PROVIDER_BUSY: it was not sent, for the gate let it not in. Redirects are not
      * followed, compressed answers not asked for nor undone. The detail names the host, never the
      * query, the form or the authorization. KC_REFUSED with KC_ERR_DISCOVERY_ENDPOINT: the URL is
      * neither http nor https. The body is cleansed with pool. Thread safe. */
@@ -39,22 +41,44 @@ struct kc_http_t {
                        kc_http_response_t *response, kc_err_t *err);
 };
 
-/* How many threads of this process may wait for the provider at once, over all its servers: a
- * provider that hangs must leave threads for everybody else. */
+/* How many threads of this process may talk to the provider at once, over all its servers, and how
+ * many may wait for their turn, in the order in which they came: a provider that hangs must leave
+ * threads for everybody else. */
 typedef struct kc_http_gate_t {
-    uint32_t limit; /* at least 1 */
+    pthread_mutex_t lock;
+    uint32_t limit;
+    uint32_t queue;
     uint32_t taken;
+    uint32_t waiting;
+    int is_suspect;         /* the last one that left has had no answer */
+    int64_t moved_ms;       /* when there was an answer last, or a place */
+    struct kc_turn_t *next; /* who waits, the first first */
+    struct kc_turn_t **end;
 } kc_http_gate_t;
+
+/* So long nobody has been answered: then nobody waits any more for a turn. */
+enum { KC_HTTP_GATE_STALL_MS = 2000 };
+
+/* limit: at least 1; queue: so many may wait. */
+void kc_http_gate_init(kc_http_gate_t *gate, uint32_t limit, uint32_t queue);
 /* 1 and a place taken, or 0 at once. Thread safe. */
 int kc_http_gate_enter(kc_http_gate_t *gate);
+/* 1 and a place taken, after all who wait already; 0 when the time (milliseconds) is over, as many
+ * as may wait already (is_urgent: no matter), *stop is not 0 (NULL: never), or the queue does not
+ * move: nobody has been answered for KC_HTTP_GATE_STALL_MS, or, when the last exchange was in vain,
+ * at once. Thread safe. */
+int kc_http_gate_wait(kc_http_gate_t *gate, int64_t time, int is_urgent, const uint32_t *stop);
+/* Gives the place to the next who waits. */
 void kc_http_gate_leave(kc_http_gate_t *gate);
+/* Before that, by who has exchanged something: whether it was answered. */
+void kc_http_gate_tell(kc_http_gate_t *gate, int is_answered);
 
 typedef struct kc_http_curl_options_t {
     const char *ca_pem;          /* certificates in place of the system's; NULL: the system's */
     const char *client_cert_pem; /* or NULL */
     const char *client_key_pem;  /* or NULL */
     int64_t timeout_ms;          /* for the whole exchange; connecting gets at most the same */
-    kc_http_gate_t *gate;        /* each exchange takes a place, or is KC_ERR_PROVIDER_BUSY */
+    kc_http_gate_t *gate;        /* each exchange waits for a place, or is KC_ERR_PROVIDER_BUSY */
     const uint32_t *stop;        /* not 0: exchanges are given up within a second, with
                                     KC_ERR_PROVIDER_BUSY; NULL: never */
     kc_resolver_t *resolver;     /* of hosts' names; NULL: libcurl's own, which may hang */

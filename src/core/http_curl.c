@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "crypto.h"
 #include "patience.h"
@@ -501,10 +502,22 @@ static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *reques
     return rc;
 }
 
+static int64_t elapsed_ms(void)
+{
+    struct timespec time = {0, 0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* The time for the exchange begins with the waiting for a place. */
 static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, apr_pool_t *pool,
                             kc_http_response_t *response, kc_err_t *err)
 {
     client_t *client = (client_t *)(void *)http;
+    kc_http_gate_t *gate = client->options.gate;
+    kc_http_request_t timed = *request;
+    int64_t begun = elapsed_ms();
     kc_rc_t rc;
 
     memset(response, 0, sizeof(*response));
@@ -513,12 +526,19 @@ static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, a
     if (!is_http(request->url))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
                        "a back-channel URL is neither http nor https");
-    if (!kc_http_gate_enter(client->options.gate))
+    if (timed.timeout_ms <= 0 || timed.timeout_ms > client->options.timeout_ms)
+        timed.timeout_ms = client->options.timeout_ms;
+    if (!kc_http_gate_wait(gate, timed.timeout_ms, request->is_urgent, client->options.stop))
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
-                       "%u threads wait for the provider already",
-                       (unsigned int)client->options.gate->limit);
-    rc = exchange_leased(client, request, pool, response, err);
-    kc_http_gate_leave(client->options.gate);
+                       "%u threads talk to the provider already", (unsigned int)gate->limit);
+    timed.timeout_ms -= elapsed_ms() - begun;
+    if (timed.timeout_ms > 0) {
+        rc = exchange_leased(client, &timed, pool, response, err);
+        kc_http_gate_tell(gate, rc == KC_OK);
+    } else {
+        rc = KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "no time is left for the provider");
+    }
+    kc_http_gate_leave(gate);
     return rc;
 }
 

@@ -393,6 +393,26 @@ static kc_rc_t check_person(const callback_t *callback, const kc_json_t *claims,
     return KC_OK;
 }
 
+/* A browser that opens many tabs at once signs in in each. While many wait for the provider, those
+ * that come back after the first need no call of their own. Times are in seconds: what was begun in
+ * the second of the other's end may have been begun after it. */
+static int is_followed(const callback_t *callback)
+{
+    const kc_rp_t *rp = callback->rp;
+    const kc_login_client_t *client = callback->client;
+    kc_bytes_t cookie = kc_session_cookie(rp, client->is_https, client->cookies);
+    int64_t now = rp->env->now(rp->env->context);
+    kc_session_t session;
+
+    if (!cookie.data || callback->state.is_silent || callback->state.is_step_up ||
+        kc_session_peek(rp, cookie, callback->pool, &session, NULL) != KC_SESSION_LIVE)
+        return 0;
+    return session.created > kc_login_state_begun(&callback->state) && session.created <= now &&
+           now - session.created < KC_LOGIN_FOLLOW_SECONDS &&
+           kc_demand_is_met(&callback->state.demand, session.acr, session.auth_time, now,
+                            rp->conf->clock_skew);
+}
+
 /* From the code to the session. */
 static kc_rc_t sign_in(callback_t *callback, kc_login_answer_t *answer, kc_err_t *err)
 {
@@ -407,6 +427,7 @@ static kc_rc_t sign_in(callback_t *callback, kc_login_answer_t *answer, kc_err_t
     rc = kc_token_exchange(rp->conf, rp->env, callback->snapshot->provider, callback->code,
                            kc_login_redirect_uri(rp, callback->client, callback->pool),
                            callback->state.verifier, callback->pool, &grant.tokens, err);
+    answer->may_again = rc == KC_DOWN && grant.tokens.fate == KC_TOKEN_NOT_SENT;
     if (rc == KC_OK)
         rc = kc_grant_verify(&grant, err);
     if (rc == KC_OK)
@@ -435,6 +456,26 @@ static kc_rc_t read_query(const char *query, apr_pool_t *pool, const kc_url_quer
     return KC_OK;
 }
 
+/* A state is used once, unless nobody was asked by it. */
+static kc_rc_t sign_in_once(callback_t *callback, kc_login_answer_t *answer, kc_err_t *err)
+{
+    kc_rc_t rc = kc_login_state_spend(callback->rp, &callback->state, err);
+
+    if (rc == KC_OK)
+        rc = sign_in(callback, answer, err);
+    if (rc == KC_OK) {
+        kc_login_state_settle(callback->rp, &callback->state);
+        count_round(callback, answer);
+    }
+    if (!answer->may_again)
+        return rc;
+    kc_login_state_give_back(callback->rp, &callback->state);
+    answer->may_again = !is_followed(callback);
+    if (answer->may_again)
+        apr_array_clear(answer->cookies);
+    return answer->may_again ? rc : KC_OK;
+}
+
 kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_login_client_t *client, const char *query,
                         apr_pool_t *pool, kc_login_answer_t *answer, kc_err_t *err)
 {
@@ -456,14 +497,9 @@ kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_login_client_t *client, cons
     if (rc == KC_OK)
         rc = read_answer(&callback, err);
     if (rc == KC_OK)
-        rc = kc_login_state_spend(rp, &callback.state, err);
+        rc = sign_in_once(&callback, answer, err);
     if (rc == KC_OK)
-        rc = sign_in(&callback, answer, err);
-    if (rc == KC_OK) {
-        kc_login_state_settle(rp, &callback.state);
-        count_round(&callback, answer);
         answer->location = absolute(client, callback.state.return_url, pool);
-    }
     kc_crypto_cleanse(callback.state.verifier, sizeof(callback.state.verifier));
     return rc;
 }

@@ -11,13 +11,17 @@
 #include "rp.h"
 #include "session.h"
 
+enum { KC_LOGIN_FOLLOW_SECONDS = 60 };
+
 /* What to answer. Everything in the request's pool. */
 typedef struct kc_login_answer_t {
     const char *location;        /* where to go */
     apr_array_header_t *cookies; /* const char *, values of Set-Cookie; also on failure */
     const char *user;            /* who signed in; NULL before that, as sub */
     const char *sub;
-    int dropped; /* groups and headers that could not become header values */
+    int dropped;   /* groups and headers that could not become header values */
+    int may_again; /* of a failure: nothing was sent, the same callback may come again in a moment
+                    */
 } kc_login_answer_t;
 
 /* Where Keycloak sends the browser back to: KeycloakRedirectURI, or made of the public URL. */
@@ -40,7 +44,10 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_login_client_t *client,
  * by the flow table; every other failure is final, and leaves the old session as it was unless the
  * store failed. KC_ERR_TOKEN_WEAK: the provider did not do what was demanded; KC_ERR_SILENT: it
  * would have to ask the person; KC_ERR_TOKEN_SUBJECT: a silent sign-in has brought somebody else
- * than who is signed in. */
+ * than who is signed in.
+ * KC_DOWN with may_again: it was not tried, as too many wait; no cookie is to be set.
+ * KC_OK with user NULL: nor was this one, but another tab of this browser has signed in since the
+ * state was made, less than KC_LOGIN_FOLLOW_SECONDS ago and as strongly as was demanded. */
 kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_login_client_t *client, const char *query,
                         apr_pool_t *pool, kc_login_answer_t *answer, kc_err_t *err);
 

@@ -346,6 +346,19 @@ static int64_t trial_seconds(const kc_rp_t *rp)
     return seconds < rp->conf->login_timeout ? seconds : rp->conf->login_timeout;
 }
 
+void kc_login_state_give_back(const kc_rp_t *rp, const kc_login_state_t *state)
+{
+    char key[KC_STORE_KEY_LEN + 1];
+
+    if (spent_key(rp, state, key, NULL) == KC_OK)
+        (void)kc_store_drop(rp->env->sessions, key, NULL);
+}
+
+int64_t kc_login_state_begun(const kc_login_state_t *state)
+{
+    return issued_at(state->raw);
+}
+
 kc_rc_t kc_login_state_spend(const kc_rp_t *rp, const kc_login_state_t *state, kc_err_t *err)
 {
     char key[KC_STORE_KEY_LEN + 1];

@@ -86,6 +86,10 @@ kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_login_client_t *client, 
 kc_rc_t kc_login_state_spend(const kc_rp_t *rp, const kc_login_state_t *state, kc_err_t *err);
 /* The sign-in has succeeded: the mark stays as long as the state could be used. */
 void kc_login_state_settle(const kc_rp_t *rp, const kc_login_state_t *state);
+/* Takes the mark back: nobody was asked, so that the same callback may come again. */
+void kc_login_state_give_back(const kc_rp_t *rp, const kc_login_state_t *state);
+/* When it was made, in seconds since 1970. */
+int64_t kc_login_state_begun(const kc_login_state_t *state);
 /* What a state without its cookie still tells: its return URL ("/" when it does not carry one), of
  * which kind it is, when it was begun, and the next round. KC_REFUSED with KC_ERR_LOGIN_LOOP when
  * that is one too many. All but the return URL is the state's own word: a forged one stops or loops

@@ -388,6 +388,7 @@ kc_rc_t kc_token_userinfo(const kc_conf_t *conf, const kc_env_t *env, const kc_p
         return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "there is no %s",
                        provider->userinfo_endpoint ? "access token" : "userinfo endpoint");
     request.url = provider->userinfo_endpoint;
+    request.is_urgent = 1; /* the code is spent */
     request.authorization = apr_pstrcat(pool, "Bearer ", access_token, NULL);
     rc = kc_deadline_perform(env, conf->http_timeout, &request, pool, &response, err);
     if (rc == KC_OK)

@@ -23,7 +23,7 @@ enum { PART_OF_EXCHANGE = 4, PART_FOR_FETCHING = 2 };
 enum { UNKNOWN, READY, NOT_READY, MISPLACED };
 
 static apr_uint32_t *logged; /* shared by the children */
-static kc_http_gate_t gate = {1, 0};
+static kc_http_gate_t gate;
 
 kc_rc_t akc_health_start(apr_pool_t *pconf, kc_err_t *err)
 {
@@ -40,6 +40,7 @@ kc_rc_t akc_health_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *err
 {
     kc_http_curl_options_t limits = {.gate = &gate, .stop = akc_streams_given_up()};
 
+    kc_http_gate_init(&gate, 1, 0);
     limits.timeout_ms = config->conf->http_timeout / PART_OF_EXCHANGE;
     if (!limits.timeout_ms)
         limits.timeout_ms = 1;

@@ -9,6 +9,8 @@
 
 APLOG_USE_MODULE(auth_keycloak);
 
+static const char again_seconds[] = "2";
+
 static int return_to(akc_request_t *request, request_rec *r, const char *page,
                      kc_login_answer_t *answer)
 {
@@ -83,6 +85,8 @@ int akc_signin_callback(akc_request_t *request, request_rec *r)
         return status;
     rc = kc_login_finish(request->server->rp, akc_request_client(request, r), request->query,
                          r->pool, &answer, &err);
+    if (rc == KC_OK && !answer.user)
+        return akc_respond_redirect(r, HTTP_SEE_OTHER, &answer);
     if (rc == KC_OK) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed in: %s, sub %s",
                       ap_escape_logitem(r->pool, answer.user),
@@ -96,6 +100,8 @@ int akc_signin_callback(akc_request_t *request, request_rec *r)
     if (rc == KC_MISS)
         return start_over(request, r, &answer, &err);
     akc_respond_cookies(r, answer.cookies);
+    if (answer.may_again) /* the page comes again by itself */
+        apr_table_setn(r->headers_out, "Refresh", again_seconds);
     return akc_respond_error(request, r, &err);
 }
 

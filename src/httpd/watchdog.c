@@ -22,7 +22,7 @@ enum {
 /* Of this child. Not in a pool: the thread may look at it after the child's pool is gone. */
 static apr_uint32_t is_stopping;
 static apr_uint32_t is_running;
-static kc_http_gate_t gate = {1, 0};
+static kc_http_gate_t gate;
 
 static void refresh_all(server_rec *main)
 {
@@ -86,8 +86,10 @@ void akc_watchdog_start(apr_pool_t *pconf, server_rec *main)
 kc_rc_t akc_watchdog_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *err)
 {
     const kc_http_curl_options_t limits = {.gate = &gate, .stop = &is_stopping};
-    kc_rc_t rc = akc_lifecycle_http(config, &limits, pchild, &config->background, err);
+    kc_rc_t rc;
 
+    kc_http_gate_init(&gate, 1, 0);
+    rc = akc_lifecycle_http(config, &limits, pchild, &config->background, err);
     apr_pool_pre_cleanup_register(pchild, config, stop);
     return rc;
 }

@@ -524,6 +524,62 @@ def keycloak_stopped(ground, result, short):
         result.note = f"{callbacks.most} waited at a time"
 
 
+WORKERS = {  # the directives that Debian's mods-available/mpm_event.conf and docker/image/httpd.conf have
+    "debian": "StartServers 2\nMinSpareThreads 25\nMaxSpareThreads 75\nThreadsPerChild 25\nMaxRequestWorkers 150",
+    "image": "StartServers 1\nMinSpareThreads 8\nMaxSpareThreads 96\nThreadsPerChild 32\nMaxRequestWorkers 256\n"
+             "AsyncRequestWorkerFactor 4"}
+
+
+def arrive(world, delay, ended):
+    """A person who comes at this moment, by a browser that does what a page's Refresh says: the statuses on the way."""
+    time.sleep(delay)
+    browser, statuses = Browser(), []
+    try:
+        answer = browser.get(world.url + "page")
+        statuses.append(answer.status)
+        while answer.header("Refresh") and len(statuses) < 20:
+            time.sleep(float(answer.header("Refresh")))
+            answer = browser.get(answer.url)
+            statuses.append(answer.status)
+    except Failure as failure:
+        statuses.append(str(failure))
+    ended.append(statuses)
+
+
+def crowd(ground, result, count, workers):
+    """So many people in one second, while each call of the token endpoint takes 0.2 s."""
+    with World(ground, settings=workers) as world:
+        world.sign_in(1)
+        ended = []
+        ground.change(faults={"token": {"kind": "late", "seconds": 0.2}})
+        try:
+            threads = [threading.Thread(target=arrive, args=(world, number / count, ended), daemon=True)
+                       for number in range(count)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(120)
+        finally:
+            ground.change(faults={})
+        last = [statuses[-1] for statuses in ended]
+        again = sum(len(statuses) - 1 for statuses in ended)
+        result.expect(last.count(200) == count,
+                      f"all {count} get their page: {sorted(set(map(str, last)))}, {len(last)} answered")
+        result.note = f"{again} times a page came again by itself"
+
+
+@drill
+def crowd_with_debians_workers(ground, result, short):
+    """200 people sign in in one second, at a slow token endpoint, with the workers of Debian's event MPM."""
+    crowd(ground, result, 60 if short else 200, WORKERS["debian"])
+
+
+@drill
+def crowd_with_the_images_workers(ground, result, short):
+    """The same with those of the image."""
+    crowd(ground, result, 60 if short else 200, WORKERS["image"])
+
+
 @drill
 def keycloak_stopped_throughput(ground, result, short):
     """The same, as throughput, in windows between others without it. Two percent are less than what a busy machine

@@ -62,12 +62,15 @@ class Ground:
         self.provider.stop()
         self.backend.stop()
 
+    def change(self, **settings):
+        """The provider's settings, see realm.py there."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.provider.port}/control/bench", method="PUT",
+                                         data=json.dumps(settings).encode())
+        urllib.request.urlopen(request, timeout=30).close()
+
     def be(self, user):
         """The provider's next sign-ins are this person's."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.provider.port}/control/bench", method="PUT",
-            data=json.dumps({"user": {"sub": user, "email": user}}).encode())
-        urllib.request.urlopen(request, timeout=30).close()
+        self.change(user={"sub": user, "email": user})
 
     def folder(self):
         self.count += 1

@@ -43,8 +43,7 @@ static void http_make(int64_t timeout_ms, uint32_t waiting_max)
     kc_http_curl_options_t options = {
         .timeout_ms = timeout_ms, .gate = &gate, .stop = &stop, .resolver = resolver};
 
-    gate.limit = waiting_max;
-    gate.taken = 0;
+    kc_http_gate_init(&gate, waiting_max, 0);
     stop = 0;
     ck_assert_int_eq(kc_http_curl_create(&options, testlib_pool, &http, &err), KC_OK);
 }
@@ -90,7 +89,7 @@ static const char *url_of(const char *rest)
 
 static kc_rc_t fetch(const char *form, const char *authorization)
 {
-    kc_http_request_t request = {url_of("/path?query=canary"), form, authorization, 0};
+    kc_http_request_t request = {url_of("/path?query=canary"), form, authorization, 0, 0};
 
     return http->perform(http, &request, testlib_pool, &response, &err);
 }
@@ -477,10 +476,10 @@ END_TEST
 
 START_TEST(refuses_limits_that_are_none)
 {
-    kc_http_gate_t none = {0, 0};
+    kc_http_gate_t none = {.limit = 0};
     kc_http_curl_options_t options = {.gate = &gate};
 
-    gate.limit = 1;
+    kc_http_gate_init(&gate, 1, 0);
     ck_assert_int_eq(kc_http_curl_create(&options, testlib_pool, &http, &err), KC_FAULT);
     options.timeout_ms = 1000;
     options.gate = &none;

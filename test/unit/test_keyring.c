@@ -605,9 +605,10 @@ END_TEST
 /* One fetches and two wait; the answer comes only when all others have been turned away. */
 START_TEST(a_hanging_provider_leaves_threads_for_everybody_else)
 {
-    kc_http_gate_t gate = {2, 0};
+    kc_http_gate_t gate;
 
     be_slow();
+    kc_http_gate_init(&gate, 2, 0);
     fake->env.gate = &gate;
     slow.turned_away = THREADS - 3;
     run_threads();

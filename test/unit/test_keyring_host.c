@@ -265,8 +265,10 @@ END_TEST
 
 START_TEST(who_waits_takes_a_place_before_the_provider)
 {
-    kc_http_gate_t gate = {1, 1};
+    kc_http_gate_t gate;
 
+    kc_http_gate_init(&gate, 1, 0);
+    ck_assert(kc_http_gate_enter(&gate));
     ck_assert(take_lease());
     fake->env.gate = &gate;
     ck_assert_int_eq(get(0), KC_DOWN);

@@ -899,7 +899,6 @@ typedef struct token_fault_t {
 
 static const token_fault_t token_faults[] = {
     {0, NULL, KC_DOWN, KC_ERR_PROVIDER_DOWN},
-    {0, NULL, KC_DOWN, KC_ERR_PROVIDER_BUSY},
     {500, "{}", KC_DOWN, KC_ERR_PROVIDER_DOWN},
     {503, "<html></html>", KC_DOWN, KC_ERR_PROVIDER_DOWN},
     {429, "", KC_DOWN, KC_ERR_PROVIDER_BUSY},
@@ -1291,6 +1290,84 @@ static TCase *add(Suite *suite, const char *name)
     return tests;
 }
 
+/* Too many wait for the provider: nothing is spent or deleted, and the same callback comes again.
+ */
+START_TEST(a_callback_that_was_not_tried_comes_again)
+{
+    sent_t sent = leave_for("/page");
+    int i;
+
+    kc_fake_answer_down(fake, KC_FAKE_TOKEN, KC_ERR_PROVIDER_BUSY);
+    for (i = 0; i < 3; i++) {
+        ck_assert_int_eq(finish(callback_of(&sent)), KC_DOWN);
+        ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_BUSY);
+        ck_assert(answer.may_again);
+        ck_assert_int_eq(answer.cookies->nelts, 0);
+    }
+    issue_for(&sent, ALICE, "alice");
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+    ck_assert(!answer.may_again);
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_MISS); /* once */
+}
+END_TEST
+
+START_TEST(one_that_was_sent_does_not)
+{
+    sent_t sent = leave_for("/page");
+
+    kc_fake_answer_down(fake, KC_FAKE_TOKEN, KC_ERR_PROVIDER_DOWN);
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_DOWN);
+    ck_assert(!answer.may_again);
+    sent = leave_for("/page");
+    kc_fake_answer(fake, KC_FAKE_TOKEN, 429, "application/json", "{}");
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_DOWN);
+    ck_assert(!answer.may_again);
+}
+END_TEST
+
+/* Two tabs go to the provider, and come back one after the other, when too many wait. */
+START_TEST(a_tab_follows_another_that_has_just_signed_in)
+{
+    sent_t first = leave_for("/first"), second = leave_for("/second");
+    const char *id;
+
+    fake->now += 1;
+    issue_for(&first, ALICE, "alice");
+    ck_assert_int_eq(finish(callback_of(&first)), KC_OK);
+    ck_assert_str_eq(answer.user, "alice@example.com");
+    id = kc_fake_site_cookie(site, SESSION);
+    fake->now += _i;
+    kc_fake_answer_down(fake, KC_FAKE_TOKEN, KC_ERR_PROVIDER_BUSY);
+    ck_assert_int_eq(finish(callback_of(&second)), _i < KC_LOGIN_FOLLOW_SECONDS ? KC_OK : KC_DOWN);
+    ck_assert_int_eq(answer.may_again, _i >= KC_LOGIN_FOLLOW_SECONDS);
+    ck_assert_str_eq(kc_fake_site_cookie(site, SESSION), id);
+    if (answer.may_again)
+        return;
+    ck_assert_str_eq(answer.location, "https://kubeflow.example.com/second");
+    ck_assert_ptr_null(answer.user);
+    ck_assert_int_eq(finish(callback_of(&second)), KC_MISS); /* its cookie is gone */
+}
+END_TEST
+
+/* Who has begun a sign-in later than the other ended means it; and while nobody waits, each tab's
+ * own answer counts. */
+START_TEST(a_sign_in_that_was_begun_later_does_not_follow)
+{
+    sent_t first = leave_for("/first"), second = leave_for("/second"), later;
+
+    issue_for(&first, ALICE, "alice");
+    fake->now += 1;
+    ck_assert_int_eq(finish(callback_of(&first)), KC_OK);
+    later = leave_for("/later");
+    issue_for(&second, BOB, "bob");
+    ck_assert_int_eq(finish(callback_of(&second)), KC_OK);
+    ck_assert_str_eq(answer.user, "bob@example.com");
+    kc_fake_answer_down(fake, KC_FAKE_TOKEN, KC_ERR_PROVIDER_BUSY);
+    ck_assert_int_eq(finish(callback_of(&later)), KC_DOWN);
+    ck_assert(answer.may_again);
+}
+END_TEST
+
 /* Metadata, keys, tokens, and the keys again for one that is unknown: no wait is longer than one
  * call's may be. */
 START_TEST(all_that_a_callback_waits_for_shares_the_time_of_one_call)
@@ -1343,6 +1420,12 @@ static void add_callback(TCase *tests)
 
 static void add_outages(TCase *tests)
 {
+    tcase_add_test(tests, a_callback_that_was_not_tried_comes_again);
+    tcase_add_test(tests, one_that_was_sent_does_not);
+    tcase_add_loop_test(tests, a_tab_follows_another_that_has_just_signed_in, 0, 2);
+    tcase_add_loop_test(tests, a_tab_follows_another_that_has_just_signed_in,
+                        KC_LOGIN_FOLLOW_SECONDS - 1, KC_LOGIN_FOLLOW_SECONDS + 1);
+    tcase_add_test(tests, a_sign_in_that_was_begun_later_does_not_follow);
     tcase_add_loop_test(tests, all_that_a_callback_waits_for_shares_the_time_of_one_call, 0, 2);
     tcase_add_loop_test(tests, a_store_that_is_down_at_any_step_makes_no_session, 0, 7);
     tcase_add_loop_test(tests, a_single_call_of_the_store_that_fails_makes_no_session, 0, 6);

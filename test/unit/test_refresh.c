@@ -456,9 +456,10 @@ END_TEST
 
 START_TEST(too_many_do_not_wait)
 {
-    kc_http_gate_t gate = {0, 0};
+    kc_http_gate_t gate;
 
     make_stale();
+    kc_http_gate_init(&gate, 0, 0);
     fake->env.waiters = &gate;
     lease(fake->env.host, 10);
     ck_assert_int_eq(visit(), KC_SESSION_UNKNOWN);

@@ -1,0 +1,201 @@
+/* Tests of the gate in http.h: who gets in, in which order, and who does not wait.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <sched.h>
+#include <string.h>
+
+#include "http.h"
+
+Suite *kc_test_gate(void);
+
+enum {
+    LIMIT = 2,
+    QUEUE = 5,
+    LONG = 600000 /* milliseconds: for ever, where a test is concerned */
+};
+
+static kc_http_gate_t gate;
+static uint32_t stop;
+static int order[QUEUE], arrived; /* guarded by the gate itself: one is in at a time */
+
+typedef struct {
+    pthread_t thread;
+    int number;
+    int is_urgent;
+    int64_t time;
+    int is_in;
+} comer_t;
+
+static void setup(void)
+{
+    kc_http_gate_init(&gate, LIMIT, QUEUE);
+    stop = 0;
+    arrived = 0;
+}
+
+static uint32_t waiting(void)
+{
+    uint32_t count;
+
+    (void)pthread_mutex_lock(&gate.lock);
+    count = gate.waiting;
+    (void)pthread_mutex_unlock(&gate.lock);
+    return count;
+}
+
+static void *come(void *context)
+{
+    comer_t *comer = context;
+
+    comer->is_in = kc_http_gate_wait(&gate, comer->time, comer->is_urgent, &stop);
+    if (comer->is_in) {
+        order[arrived++] = comer->number;
+        kc_http_gate_tell(&gate, 1);
+        kc_http_gate_leave(&gate);
+    }
+    return NULL;
+}
+
+/* Each is in the queue before the next one comes. */
+static void start(comer_t *comer, int number, int64_t time)
+{
+    uint32_t before = waiting();
+
+    memset(comer, 0, sizeof(*comer));
+    comer->number = number;
+    comer->time = time;
+    ck_assert_int_eq(pthread_create(&comer->thread, NULL, come, comer), 0);
+    while (waiting() == before)
+        (void)sched_yield();
+}
+
+static int end(comer_t *comer)
+{
+    ck_assert_int_eq(pthread_join(comer->thread, NULL), 0);
+    return comer->is_in;
+}
+
+static void fill(void)
+{
+    int i;
+
+    for (i = 0; i < LIMIT; i++)
+        ck_assert(kc_http_gate_wait(&gate, LONG, 0, NULL));
+    ck_assert_uint_eq(gate.taken, LIMIT);
+}
+
+START_TEST(they_get_in_in_the_order_in_which_they_came)
+{
+    comer_t comers[QUEUE];
+    int i;
+
+    kc_http_gate_init(&gate, 1, QUEUE);
+    ck_assert(kc_http_gate_wait(&gate, LONG, 0, NULL));
+    for (i = 0; i < QUEUE; i++)
+        start(&comers[i], i, LONG);
+    kc_http_gate_leave(&gate);
+    for (i = 0; i < QUEUE; i++)
+        ck_assert(end(&comers[i]));
+    for (i = 0; i < QUEUE; i++)
+        ck_assert_int_eq(order[i], i);
+    ck_assert_uint_eq(gate.taken, 0);
+    ck_assert_uint_eq(gate.waiting, 0);
+}
+END_TEST
+
+START_TEST(so_many_wait_and_no_more)
+{
+    comer_t comers[QUEUE];
+    int i;
+
+    kc_http_gate_init(&gate, 1, QUEUE);
+    ck_assert(kc_http_gate_wait(&gate, LONG, 0, NULL));
+    for (i = 0; i < QUEUE; i++)
+        start(&comers[i], i, LONG);
+    ck_assert(!kc_http_gate_wait(&gate, LONG, 0, NULL));
+    ck_assert(!kc_http_gate_enter(&gate));
+    kc_http_gate_leave(&gate);
+    for (i = 0; i < QUEUE; i++)
+        ck_assert(end(&comers[i]));
+}
+END_TEST
+
+START_TEST(without_a_queue_nobody_waits)
+{
+    kc_http_gate_init(&gate, LIMIT, 0);
+    fill();
+    ck_assert(!kc_http_gate_wait(&gate, LONG, 0, NULL));
+    kc_http_gate_leave(&gate);
+    ck_assert(kc_http_gate_enter(&gate));
+    ck_assert(!kc_http_gate_enter(&gate));
+}
+END_TEST
+
+START_TEST(nobody_waits_longer_than_may_be)
+{
+    comer_t comer;
+
+    fill();
+    start(&comer, 0, 50);
+    ck_assert(!end(&comer));
+    ck_assert_uint_eq(gate.waiting, 0);
+    kc_http_gate_leave(&gate);
+    ck_assert_uint_eq(gate.taken, LIMIT - 1); /* the place is nobody's */
+}
+END_TEST
+
+/* Else a provider that hangs would take all threads that may wait. */
+START_TEST(nobody_waits_for_a_provider_that_does_not_answer)
+{
+    comer_t comer;
+
+    fill();
+    start(&comer, 0, LONG);
+    ck_assert(!end(&comer)); /* after KC_HTTP_GATE_STALL_MS */
+    kc_http_gate_tell(&gate, 0);
+    kc_http_gate_leave(&gate);
+    ck_assert(kc_http_gate_wait(&gate, LONG, 0, NULL));
+    ck_assert(!kc_http_gate_wait(&gate, LONG, 0, NULL)); /* now at once */
+    ck_assert_uint_eq(gate.waiting, 0);
+    kc_http_gate_tell(&gate, 1);
+    start(&comer, 0, LONG);
+    kc_http_gate_leave(&gate);
+    ck_assert(end(&comer));
+}
+END_TEST
+
+START_TEST(what_was_begun_is_not_turned_away)
+{
+    comer_t comers[QUEUE + 1];
+    int i;
+
+    fill();
+    for (i = 0; i < QUEUE; i++)
+        start(&comers[i], i, LONG);
+    memset(&comers[QUEUE], 0, sizeof(comers[QUEUE]));
+    comers[QUEUE].is_urgent = 1;
+    comers[QUEUE].time = LONG;
+    ck_assert_int_eq(pthread_create(&comers[QUEUE].thread, NULL, come, &comers[QUEUE]), 0);
+    while (waiting() <= QUEUE)
+        (void)sched_yield();
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED); /* and a child that ends lets nobody wait */
+    for (i = 0; i <= QUEUE; i++)
+        ck_assert(!end(&comers[i]));
+}
+END_TEST
+
+Suite *kc_test_gate(void)
+{
+    Suite *suite = suite_create("gate");
+    TCase *tcase = tcase_create("gate");
+
+    tcase_add_checked_fixture(tcase, setup, NULL);
+    tcase_add_test(tcase, they_get_in_in_the_order_in_which_they_came);
+    tcase_add_test(tcase, so_many_wait_and_no_more);
+    tcase_add_test(tcase, without_a_queue_nobody_waits);
+    tcase_add_test(tcase, nobody_waits_longer_than_may_be);
+    tcase_add_test(tcase, nobody_waits_for_a_provider_that_does_not_answer);
+    tcase_add_test(tcase, what_was_begun_is_not_turned_away);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
