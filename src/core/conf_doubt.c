@@ -47,7 +47,7 @@ static const char *in_seconds(int64_t milliseconds, apr_pool_t *pool)
                         (int)(milliseconds % SECOND));
 }
 
-const char *kc_conf_doubt(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool)
+const char *kc_conf_doubt_tell(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool)
 {
     const kc_conf_row_t *row = kc_conf_row(index);
     size_t i;

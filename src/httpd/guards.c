@@ -207,7 +207,7 @@ static void warn_of_values(const scope_t *scope, const akc_server_t *config, apr
     for (i = 0; i < KC_CONF_ROWS; i++) {
         kc_conf_index_t index = (kc_conf_index_t)i;
         const kc_conf_place_t *place = &config->conf->place[i];
-        const char *doubt = kc_conf_doubt(config->conf, index, pool);
+        const char *doubt = kc_conf_doubt_tell(config->conf, index, pool);
 
         if (doubt && is_own(config, scope->main, index))
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server, "%s: %s (line %d of %s): %s",

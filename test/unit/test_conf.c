@@ -1122,7 +1122,7 @@ START_TEST(values_that_are_hardly_meant_are_told_in_seconds)
     int i;
 
     for (i = 0; i < KC_CONF_ROWS; i++) {
-        const char *says = kc_conf_doubt(conf, (kc_conf_index_t)i, pool);
+        const char *says = kc_conf_doubt_tell(conf, (kc_conf_index_t)i, pool);
         const char *wanted = i == (int)doubts[_i].row ? doubts[_i].says : NULL;
 
         ck_assert_msg(!says == !wanted && (!says || strncmp(says, wanted, strlen(wanted)) == 0),
