@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "memcached.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "crypto.h"
@@ -14,6 +15,7 @@ enum {
     FLAGS_LEN = 4,              /* of a found value */
     BODY_MAX = 8 * 1024 * 1024, /* of a value that somebody else has put there */
     TEXT_MAX = 4096,            /* of what is said with a failure */
+    STATS_MAX = 1000,           /* rows of statistics */
     WORD_MAX = 250,             /* of a name or a password */
     LAST = 0x4c415354           /* what comes back with the end of a question's answer */
 };
@@ -25,6 +27,7 @@ typedef enum {
     OP_NOOP = 0x0a,
     OP_GETK = 0x0c,
     OP_GETKQ = 0x0d,
+    OP_STAT = 0x10,
     OP_TOUCH = 0x1c,
     OP_SASL_AUTH = 0x21
 } opcode_t;
@@ -295,4 +298,52 @@ kc_memcached_end_t kc_memcached_sign_in(kc_wire_t *wire, const char *user, const
     if (end == KC_MEMCACHED_OK)
         end = answer_read(wire, OP_SASL_AUTH, time);
     return end == KC_MEMCACHED_OK || end >= KC_MEMCACHED_LATE ? end : KC_MEMCACHED_NONSENSE;
+}
+
+/* A row of statistics: its name and value, as text. */
+static kc_memcached_end_t row_read(kc_wire_t *wire, const head_t *head, int64_t *seconds,
+                                   const kc_wire_time_t *time)
+{
+    static const char name[] = "time";
+    char row[sizeof(name) + 20];
+    const size_t len = head->body_len;
+    kc_memcached_end_t end;
+
+    if (head->extras_len || len > TEXT_MAX)
+        return KC_MEMCACHED_NONSENSE;
+    if (head->key_len != sizeof(name) - 1 || len >= sizeof(row))
+        return ended(kc_wire_read(wire, NULL, len, time));
+    end = ended(kc_wire_read(wire, row, len, time));
+    row[end == KC_MEMCACHED_OK ? len : 0] = '\0';
+    if (end == KC_MEMCACHED_OK && !memcmp(row, name, sizeof(name) - 1) &&
+        strspn(row + sizeof(name) - 1, "0123456789") == len - (sizeof(name) - 1) && len < 20)
+        *seconds = strtoll(row + sizeof(name) - 1, NULL, 10);
+    return end;
+}
+
+kc_memcached_end_t kc_memcached_clock(kc_wire_t *wire, int64_t *seconds, const kc_wire_time_t *time)
+{
+    unsigned char out[HEADER];
+    kc_memcached_end_t end;
+    head_t head;
+    int rows;
+
+    *seconds = 0;
+    head_write(out, OP_STAT, 0, 0, 0, LAST);
+    end = ended(kc_wire_send(wire, out, sizeof(out), 0, time));
+    for (rows = 0; end == KC_MEMCACHED_OK && rows < STATS_MAX; rows++) {
+        end = head_read(wire, &head, time);
+        if (end != KC_MEMCACHED_OK)
+            return end;
+        if (head.opcode != OP_STAT || head.opaque != LAST)
+            return KC_MEMCACHED_NONSENSE;
+        if (head.status) {
+            end = status_read(wire, &head, time);
+            return end < KC_MEMCACHED_LATE ? KC_MEMCACHED_NONSENSE : end;
+        }
+        if (!head.body_len)
+            return *seconds && !kc_wire_has_rest(wire) ? KC_MEMCACHED_OK : KC_MEMCACHED_NONSENSE;
+        end = row_read(wire, &head, seconds, time);
+    }
+    return end == KC_MEMCACHED_OK ? KC_MEMCACHED_NONSENSE : end;
 }

@@ -33,6 +33,9 @@ kc_memcached_end_t kc_memcached_take(kc_wire_t *wire, const char *const *keys, s
  * above that since 1970. */
 kc_memcached_end_t kc_memcached_do(kc_wire_t *wire, const kc_store_memcached_command_t *command,
                                    uint32_t expiry, const kc_wire_time_t *time);
+/* Asks for its statistics, of which the time is taken: seconds since 1970. */
+kc_memcached_end_t kc_memcached_clock(kc_wire_t *wire, int64_t *seconds,
+                                      const kc_wire_time_t *time);
 /* Signs in by SASL's PLAIN (RFC 4616); name and password are at most 250 bytes each. */
 kc_memcached_end_t kc_memcached_sign_in(kc_wire_t *wire, const char *user, const char *password,
                                         const kc_wire_time_t *time);

@@ -28,6 +28,8 @@ struct kc_store_memcached_t {
     const char *text; /* as it was configured, for details */
     const char *user;
     const char *password;
+    int64_t (*now)(void *context);
+    void *context;
     pthread_mutex_t lock; /* guards what follows; never held across I/O */
     kc_wire_t *idle[IDLE_MAX];
     size_t idle_count;
@@ -259,14 +261,18 @@ void kc_store_memcached_abandon(get_t *get)
 
 /* ---------------------------------------------------------------- writes */
 
-/* Up to 30 days memcached takes a number for a span, and anything larger for a time since 1970:
- * ours is always the latter, and a time that is over already ends the value at once. */
-static uint32_t expiry_of(int64_t expires_at)
+/* Up to 30 days memcached takes a number for a span, which its own idea of the time does not
+ * change; anything larger is a time since 1970 by its own clock. What is over already ends at once,
+ * by a time long ago. */
+static uint32_t expiry_of(const server_t *server, int64_t expires_at)
 {
     const int64_t longest_span = 60 * 60 * 24 * 30;
+    const int64_t now = server->now(server->context);
 
-    if (expires_at <= longest_span)
+    if (expires_at <= now)
         return (uint32_t)longest_span + 1;
+    if (expires_at - now <= longest_span)
+        return (uint32_t)(expires_at - now);
     return expires_at < INT32_MAX ? (uint32_t)expires_at : INT32_MAX;
 }
 
@@ -278,7 +284,7 @@ static kc_rc_t command_try(server_t *server, const command_t *command, const kc_
 
     if (lease_take(server, time, &lease, fault, err) != KC_OK)
         return KC_DOWN;
-    end = kc_memcached_do(lease.wire, command, expiry_of(command->expires_at), time);
+    end = kc_memcached_do(lease.wire, command, expiry_of(server, command->expires_at), time);
     if (end >= KC_MEMCACHED_LATE)
         return lease_fail(&lease, end, is_stale, fault, err);
     lease_give(&lease);
@@ -302,6 +308,25 @@ kc_rc_t kc_store_memcached_do(server_t *server, const command_t *command,
     if (rc == KC_DOWN && is_stale)
         rc = command_try(server, command, time, &is_stale, fault, err);
     return rc;
+}
+
+/* ---------------------------------------------------------------- its clock */
+
+kc_rc_t kc_store_memcached_clock(server_t *server, const kc_wire_time_t *time, int64_t *seconds,
+                                 kc_err_t *err)
+{
+    kc_breaker_fault_t fault;
+    kc_memcached_end_t end;
+    lease_t lease;
+    int is_stale = 0;
+
+    if (lease_take(server, time, &lease, &fault, err) != KC_OK)
+        return KC_DOWN;
+    end = kc_memcached_clock(lease.wire, seconds, time);
+    if (end != KC_MEMCACHED_OK)
+        return lease_fail(&lease, end, &is_stale, &fault, err);
+    lease_give(&lease);
+    return KC_OK;
 }
 
 /* ---------------------------------------------------------------- servers */
@@ -388,6 +413,8 @@ kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_optio
     server->text = apr_pstrdup(pool, text);
     server->user = options->user;
     server->password = options->password;
+    server->now = options->now;
+    server->context = options->context;
     *out = server;
     return KC_OK;
 }

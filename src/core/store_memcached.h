@@ -20,10 +20,10 @@
  * *fault (or get->fault) says which of it. */
 typedef struct kc_store_memcached_t kc_store_memcached_t;
 
-/* text: host:port (or host, port 11211, or [v6]:port), kept. Of the options: user and password, for
- * SASL; NULL: none. The host's addresses are the resolver's, which must outlive pool: where they
- * are not known, the server cannot be reached, and connections to old ones are closed. KC_FAULT for
- * a malformed server. */
+/* text: host:port (or host, port 11211, or [v6]:port), kept. Of the options: now, and user and
+ * password for SASL; NULL: none. The host's addresses are the resolver's, which must outlive pool:
+ * where they are not known, the server cannot be reached, and connections to old ones are closed.
+ * KC_FAULT for a malformed server. */
 kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_options_t *options,
                                 kc_resolver_t *resolver, apr_pool_t *pool,
                                 kc_store_memcached_t **out, kc_err_t *err);
@@ -76,5 +76,9 @@ typedef struct kc_store_memcached_command_t {
 kc_rc_t kc_store_memcached_do(kc_store_memcached_t *server,
                               const kc_store_memcached_command_t *command,
                               const kc_wire_time_t *time, kc_breaker_fault_t *fault, kc_err_t *err);
+
+/* What time it is there, in seconds since 1970. */
+kc_rc_t kc_store_memcached_clock(kc_store_memcached_t *server, const kc_wire_time_t *time,
+                                 int64_t *seconds, kc_err_t *err);
 
 #endif

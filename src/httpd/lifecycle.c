@@ -327,15 +327,17 @@ static void warn(const akc_server_t *config)
 static kc_rc_t make_breakers(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
 {
     const apr_array_header_t *servers = config->conf->memcached;
+    const apr_size_t count = servers ? (apr_size_t)servers->nelts : 0;
+    const apr_size_t size = count * (sizeof(*config->breakers) + sizeof(*config->clocks));
     apr_shm_t *mapping;
 
     if (!servers)
         return KC_OK;
-    if (apr_shm_create(&mapping, (apr_size_t)servers->nelts * sizeof(*config->breakers), NULL,
-                       pool) != APR_SUCCESS)
+    if (apr_shm_create(&mapping, size, NULL, pool) != APR_SUCCESS)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "no shared memory for the store's breakers");
     config->breakers = apr_shm_baseaddr_get(mapping);
-    memset(config->breakers, 0, (size_t)servers->nelts * sizeof(*config->breakers));
+    memset(config->breakers, 0, size);
+    config->clocks = (kc_store_clock_shared_t *)(void *)(config->breakers + count);
     return KC_OK;
 }
 
@@ -458,6 +460,12 @@ static void report_store(void *context, const char *server, int is_up, const cha
                  is_up ? "memcached %s: %s" : "memcached %s is passed by: %s", server, why);
 }
 
+static void warn_of_clock(void *context, const kc_err_t *err)
+{
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, (server_rec *)context, "%s: %s",
+                 kc_err_row(err->reason)->tag, err->detail);
+}
+
 static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
 {
     const kc_conf_t *conf = config->conf;
@@ -480,7 +488,9 @@ static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
     options.servers = (const char *const *)(void *)conf->memcached->elts;
     options.count = (size_t)conf->memcached->nelts;
     options.copies = (size_t)conf->store_replicas + 1; /* a choice counts from zero */
-    rc = kc_store_replicas_create(&options, pool, &store, err);
+    rc = kc_store_clock_create(&options, config->clocks, warn_of_clock, pool, &config->clock, err);
+    if (rc == KC_OK)
+        rc = kc_store_replicas_create(&options, pool, &store, err);
     return rc == KC_OK ? kc_store_combined_create(store, SHARE_MS, pool, &config->env.sessions, err)
                        : rc;
 }

@@ -21,6 +21,7 @@
 #include "core/login.h"
 #include "core/rp.h"
 #include "core/session.h"
+#include "core/store_clock.h"
 #include "core/url.h"
 
 extern module AP_MODULE_DECLARE_DATA auth_keycloak_module;
@@ -38,7 +39,9 @@ typedef struct akc_server_t {
     apr_array_header_t *trusted; /* apr_ipsubnet_t *, peers whose X-Forwarded-* count */
     const char *removals;        /* headers that a gateway is told to take out (judge.c) */
     const char *removals_and_cookie;
-    kc_breaker_t *breakers; /* shared by the children, one for each memcached server */
+    kc_breaker_t *breakers;          /* shared by the children, one for each memcached server */
+    kc_store_clock_shared_t *clocks; /* the same for the watchdog, who compares clocks */
+    kc_store_clock_t *clock;         /* the child's; NULL: no memcached */
     kc_env_t env;
     kc_resolver_t *resolver; /* of all servers of the child */
     kc_http_t *background;   /* the watchdog's own way to Keycloak, the child's */

@@ -31,8 +31,11 @@ static void refresh_all(server_rec *main)
     for (server = main; server && !apr_atomic_read32(&is_stopping); server = server->next) {
         akc_server_t *config = akc_config_server(server);
 
-        if (config->rp)
-            kc_keyring_refresh(config->rp->keyring, config->background);
+        if (!config->rp)
+            continue;
+        kc_keyring_refresh(config->rp->keyring, config->background);
+        if (config->clock)
+            kc_store_clock_look(config->clock, kc_patience_now());
     }
 }
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from load import DOWN, FAILED, LOST, OK, Load, percentile
-from world import ROOT, Browser, Failure, Ground, World, wait_for
+from world import ROOT, Browser, Failure, Ground, World, free_port, wait_for
 import names
 from network import Hole  # behind world, which tells where the shared parts are
 
@@ -605,6 +605,31 @@ def keycloak_stopped_throughput(ground, result, short):
 
 
 # ---------------------------------------------------------------- time
+
+@drill
+def memcached_clock(ground, result, short):
+    """memcached's clock two hours ahead, and two behind: people sign in, sessions end on time, and a line says why."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        raise Failure("libfaketimeMT.so.1 is not here; the package libfaketime has it")
+    for offset, word in (("+2h", "ahead of"), ("-2h", "behind")):
+        port = free_port()
+        node = names.memcached_at(ground, "127.0.0.1", port, {
+            "LD_PRELOAD": str(library), "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"})
+        try:
+            with World(ground, nodes=0, addresses=[f"127.0.0.1:{port}"],
+                       settings="KeycloakCacheTTL 0\nKeycloakSessionIdle 10s") as world:
+                people = world.sign_in(10)
+                result.nobody_lost(world.outcomes(people), 10)
+                time.sleep(12)
+                found = world.outcomes(people)
+                result.expect(found.get(LOST, 0) == 10, f"{offset}: sessions end on time: {found}")
+                wait_for(lambda: "KC0511" in world.httpd.tags(), 20, "a line tells of the clock")
+                lines = [line for line in world.httpd.log_text().splitlines() if "KC0511" in line]
+                result.expect(len(lines) == 1 and f" s {word} this host's" in lines[0], f"one line says so: {lines}")
+        finally:
+            node.stop()
+
 
 @drill
 def moved_clock(ground, result, short):

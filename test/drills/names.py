@@ -124,9 +124,9 @@ def named_world(ground, server, port, settings=""):
         f"KeycloakHTTPTimeout 2s\n{settings}"))
 
 
-def memcached_at(ground, address, port):
+def memcached_at(ground, address, port, environment=None):
     child = Child("memcached", ["memcached", "-l", address, "-p", port, "-U", "0", "-m", "64"],
-                  ground.folder() / "memcached.log", user=ground.room.user)
+                  ground.folder() / "memcached.log", {**os.environ, **(environment or {})}, user=ground.room.user)
     wait_for(lambda: can_connect(address, port), 20, "memcached listens", child)
     return child
 

@@ -20,7 +20,7 @@
 
 Suite *kc_test_store_memcached(void);
 
-enum { TIMEOUT_MS = 2000, HASTE_MS = 100, SLOW_MS = 500, SERVERS = 2, DAY = 86400 };
+enum { TIMEOUT_MS = 2000, HASTE_MS = 100, SLOW_MS = 500, HEADER = 24, SERVERS = 2, DAY = 86400 };
 
 typedef struct {
     char text[KC_STORE_KEY_LEN + 1];
@@ -30,10 +30,12 @@ static memcached_server_t servers[SERVERS];
 static kc_store_t *store;
 static kc_err_t err;
 
+static int64_t ahead; /* seconds that our clock is ahead of memcached's */
+
 static int64_t now(void *context)
 {
     (void)context;
-    return (int64_t)time(NULL);
+    return (int64_t)time(NULL) + ahead;
 }
 
 /* One copy of each value, so that it is known where it is. */
@@ -59,6 +61,7 @@ static void setup(void)
 {
     testlib_setup();
     memset(&err, 0, sizeof(err));
+    ahead = 0;
     memset(servers, 0, sizeof(servers));
     memcached_server_start(&servers[0], listener_free_port());
     store_make(1, TIMEOUT_MS);
@@ -90,7 +93,7 @@ static key_text_t key_of(unsigned int number)
 
 static int64_t in(int64_t seconds)
 {
-    return (int64_t)time(NULL) + seconds;
+    return now(NULL) + seconds;
 }
 
 static kc_rc_t put_text(unsigned int number, const char *text, int64_t expires_at)
@@ -203,6 +206,65 @@ START_TEST(times_are_absolute)
     ck_assert_int_eq(kc_store_touch(store, key.text, in(-10), &err), KC_OK);
     ck_assert(is_absent(3));
     ck_assert_int_eq(kc_store_touch(store, key.text, in(60), &err), KC_MISS);
+}
+END_TEST
+
+/* ATTACKS 211: its clock is two hours ahead or behind; by spans that does not matter. */
+START_TEST(its_clock_does_not_matter)
+{
+    static const int64_t differences[] = {-7200, 7200, -86400, 86400};
+    key_text_t key = key_of(3);
+
+    ahead = differences[_i];
+    ck_assert_int_eq(put_text(3, "x", in(600)), KC_OK);
+    ck_assert(is_text(3, "x"));
+    ck_assert_int_eq(kc_store_touch(store, key.text, in(30 * DAY), &err), KC_OK);
+    ck_assert(is_text(3, "x"));
+    ck_assert_int_eq(add_text(4, "x", in(600)), KC_OK);
+    ck_assert(is_text(4, "x"));
+    ck_assert_int_eq(put_text(3, "x", in(0)), KC_OK);
+    ck_assert(is_absent(3));
+    ck_assert_int_eq(kc_store_touch(store, key_of(4).text, in(-1), &err), KC_OK);
+    ck_assert(is_absent(4));
+}
+END_TEST
+
+/* Notes the expiry of a write, and says that it is done. */
+static void serve_expiry(int socket, void *context)
+{
+    static const char tail[] = "\0\0\0\0\0\0\0\0\0\0LAST\0\0\0\0\0\0\0\0";
+    unsigned char request[4096], answer[HEADER] = {0x81};
+    uint32_t *expiry = context;
+
+    while (recv(socket, request, sizeof(request), 0) >= HEADER + 8) {
+        const unsigned char *at = request + HEADER + request[4] - 4;
+
+        *expiry = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+        memcpy(answer + 2, tail, HEADER - 2);
+        answer[1] = request[1];
+        if (!listener_send(socket, answer, HEADER))
+            return;
+    }
+}
+
+START_TEST(spans_go_up_to_thirty_days)
+{
+    uint32_t expiry = 0;
+    listener_t *listener = listener_start(serve_expiry, &expiry);
+
+    memcached_server_end(&servers[0]);
+    servers[0].text = apr_psprintf(testlib_pool, "127.0.0.1:%d", listener_port(listener));
+    store_make(1, TIMEOUT_MS);
+    ahead = -(int64_t)time(NULL) + 1000000000; /* as good as a clock that stands still */
+    ck_assert_int_eq(put_text(1, "x", in(60)), KC_OK);
+    ck_assert_uint_le(expiry, 60);
+    ck_assert_uint_ge(expiry, 1);
+    ck_assert_int_eq(kc_store_touch(store, key_of(1).text, in(30 * DAY), &err), KC_OK);
+    ck_assert_uint_le(expiry, 30 * DAY);
+    ck_assert_uint_ge(expiry, 30 * DAY - 60);
+    ck_assert_int_eq(put_text(1, "x", in(30 * DAY + 600)), KC_OK);
+    ck_assert_uint_ge(expiry, 1000000000 + 30 * DAY + 600);
+    listener_stop(listener);
 }
 END_TEST
 
@@ -520,8 +582,6 @@ END_TEST
 
 /* ---------------------------------------------------------------- servers that talk nonsense */
 
-enum { HEADER = 24 };
-
 typedef struct {
     const char *name;
     const char *bytes; /* sent for each request; NULL: an HTTP answer */
@@ -788,6 +848,8 @@ Suite *kc_test_store_memcached(void)
     tcase_add_test(one, keeps_values);
     tcase_add_test(one, adds_once);
     tcase_add_test(one, times_are_absolute);
+    tcase_add_loop_test(one, its_clock_does_not_matter, 0, 4);
+    tcase_add_test(one, spans_go_up_to_thirty_days);
     tcase_add_test(one, keeps_large_values);
     tcase_add_loop_test(one, a_value_larger_than_ours_is_absent, 0, 2);
     tcase_add_test(one, gets_several);

@@ -1,0 +1,158 @@
+/* Tests of store_clock.h: real memcached servers, and our clock moved.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "listener.h"
+#include "memcached_server.h"
+#include "store_clock.h"
+#include "testlib.h"
+
+Suite *kc_test_store_clock(void);
+
+enum { TIMEOUT_MS = 5000, SERVERS = 2, DUE = KC_STORE_CLOCK_PERIOD * 1000 };
+
+static memcached_server_t servers[SERVERS];
+static kc_store_clock_shared_t shared[SERVERS];
+static int64_t ahead;  /* seconds that our clock is ahead */
+static int64_t now_ms; /* the monotonic clock */
+static int warnings;
+static kc_err_t err, warning;
+
+static int64_t now(void *context)
+{
+    (void)context;
+    return (int64_t)time(NULL) + ahead;
+}
+
+static void warn(void *context, const kc_err_t *told)
+{
+    (void)context;
+    warnings++;
+    warning = *told;
+}
+
+static kc_store_clock_t *make(void)
+{
+    const char *texts[SERVERS] = {servers[0].text, servers[1].text};
+    kc_store_memcached_options_t options = {
+        .servers = texts, .count = SERVERS, .timeout_ms = TIMEOUT_MS, .now = now};
+    kc_store_clock_t *clock;
+
+    ck_assert_int_eq(kc_store_clock_create(&options, shared, warn, testlib_pool, &clock, &err),
+                     KC_OK);
+    return clock;
+}
+
+static void setup(void)
+{
+    size_t i;
+
+    testlib_setup();
+    memset(servers, 0, sizeof(servers));
+    memset(shared, 0, sizeof(shared));
+    ahead = warnings = 0;
+    now_ms = 1000;
+    for (i = 0; i < SERVERS; i++)
+        memcached_server_start(&servers[i], listener_free_port());
+}
+
+static void teardown(void)
+{
+    size_t i;
+
+    testlib_teardown();
+    for (i = 0; i < SERVERS; i++)
+        memcached_server_end(&servers[i]);
+}
+
+static void look(kc_store_clock_t *clock)
+{
+    kc_store_clock_look(clock, now_ms);
+    now_ms += DUE;
+}
+
+START_TEST(clocks_that_agree_are_not_told_of)
+{
+    kc_store_clock_t *clock = make();
+
+    look(clock);
+    ahead = KC_STORE_CLOCK_OFF - 1;
+    look(clock);
+    ck_assert_int_eq(warnings, 0);
+}
+END_TEST
+
+START_TEST(a_clock_that_is_off_is_told_of_once)
+{
+    kc_store_clock_t *clock = make(), *of_another_child = make();
+
+    ahead = -7200;
+    kc_store_clock_look(clock, now_ms);
+    ck_assert_int_eq(warnings, SERVERS);
+    ck_assert_int_eq(warning.reason, KC_ERR_STORE_CLOCK);
+    ck_assert_ptr_nonnull(strstr(warning.detail, servers[1].text));
+    ck_assert_ptr_nonnull(strstr(warning.detail, " s ahead of this host's"));
+    kc_store_clock_look(of_another_child, now_ms);
+    now_ms += DUE;
+    look(of_another_child);
+    look(clock);
+    ck_assert_int_eq(warnings, SERVERS);
+    ahead = 7200;
+    look(clock);
+    ck_assert_int_eq(warnings, 2 * SERVERS);
+    ck_assert_ptr_nonnull(strstr(warning.detail, " s behind this host's"));
+    ahead = 0;
+    look(clock);
+    ck_assert_int_eq(warnings, 2 * SERVERS);
+    ahead = 7200;
+    look(of_another_child);
+    ck_assert_int_eq(warnings, 3 * SERVERS);
+}
+END_TEST
+
+START_TEST(a_server_is_asked_rarely_and_by_one)
+{
+    kc_store_clock_t *clock = make();
+
+    kc_store_clock_look(clock, now_ms);
+    ck_assert_int_eq(shared[0].due_at, now_ms + DUE);
+    ahead = 7200;
+    kc_store_clock_look(clock, now_ms + DUE - 1);
+    ck_assert_int_eq(warnings, 0);
+    kc_store_clock_look(clock, now_ms + DUE);
+    ck_assert_int_eq(warnings, SERVERS);
+}
+END_TEST
+
+START_TEST(one_that_does_not_answer_is_asked_later)
+{
+    kc_store_clock_t *clock = make();
+
+    ahead = 7200;
+    memcached_server_end(&servers[0]);
+    kc_store_clock_look(clock, now_ms);
+    ck_assert_int_eq(warnings, 1);
+    ck_assert_int_eq(shared[0].due_at, now_ms + KC_STORE_CLOCK_RETRY * 1000);
+    memcached_server_start(&servers[0], servers[0].port);
+    kc_store_clock_look(clock, shared[0].due_at);
+    ck_assert_int_eq(warnings, 2);
+}
+END_TEST
+
+Suite *kc_test_store_clock(void)
+{
+    Suite *suite = suite_create("store_clock");
+    TCase *tests = tcase_create("store_clock");
+
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, clocks_that_agree_are_not_told_of);
+    tcase_add_test(tests, a_clock_that_is_off_is_told_of_once);
+    tcase_add_test(tests, a_server_is_asked_rarely_and_by_one);
+    tcase_add_test(tests, one_that_does_not_answer_is_asked_later);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
