@@ -161,7 +161,7 @@ static kc_rc_t fetch(const kc_keyring_t *keyring, const attempt_t *attempt, apr_
         kc_keyring_shared_put(shared, &documents, documents.fetched + age_max(keyring->conf), pool);
         kc_keyring_shared_drop_failure(shared);
     } else if (outcome->err.reason != KC_ERR_PROVIDER_BUSY) {
-        kc_keyring_shared_put_failure(shared, &outcome->err, pool);
+        kc_keyring_shared_put_failure(shared, rc != KC_DOWN, &outcome->err, pool);
     }
     outcome->failed_at = now_ms(keyring);
     outcome->is_own = 1;

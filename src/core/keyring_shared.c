@@ -8,21 +8,67 @@
 #include "crypto.h"
 
 enum {
+    NAME_TEXT_MAX = 4 * KC_CONF_FILE_MAX, /* bytes: three files and the rest */
     UNKNOWN_KID_SECONDS = 60,
     LEASE_SPARE_SECONDS = 2, /* what a lease outlives an exchange's deadline by */
     CLOCK_SLACK_SECONDS = 5  /* clocks read by two children; more is a clock that was set back */
 };
 
-static kc_rc_t name_make(const kc_conf_t *conf, const char *what, apr_pool_t *pool, char *out,
-                         kc_err_t *err)
+/* Whose word something is. */
+typedef enum {
+    OF_PROVIDER, /* documents: the same for all who ask at this address and trust alike */
+    OF_WAY,      /* that they cannot be had: by this deadline, with this certificate */
+    OF_SERVER    /* that they do not fit, and who fetches: by all that they are judged by */
+} whose_t;
+
+static void put_text(kc_buf_t *buf, const char *text)
+{
+    kc_buf_put_u8(buf, text != NULL);
+    kc_buf_put_block(buf, kc_buf_text(text ? text : ""));
+}
+
+static void put_way(kc_buf_t *buf, const kc_conf_t *conf)
+{
+    int has_certificate = conf->client_auth == KC_AUTH_TLS;
+
+    kc_buf_put_u64(buf, (uint64_t)conf->http_timeout);
+    put_text(buf, has_certificate ? conf->client_cert_pem : NULL);
+    put_text(buf, has_certificate ? conf->client_key_text : NULL);
+}
+
+/* All that provider.c looks at. */
+static void put_judgement(kc_buf_t *buf, const kc_conf_t *conf)
+{
+    int i;
+
+    put_way(buf, conf);
+    kc_buf_put_u8(buf, (uint8_t)conf->client_auth);
+    kc_buf_put_u8(buf, (uint8_t)conf->allow_http);
+    put_text(buf, conf->auth_url);
+    for (i = 0; conf->endpoint_origins && i < conf->endpoint_origins->nelts; i++)
+        put_text(buf, APR_ARRAY_IDX(conf->endpoint_origins, i, const char *));
+}
+
+static kc_rc_t name_make(const kc_conf_t *conf, const char *what, whose_t whose, apr_pool_t *pool,
+                         char *out, kc_err_t *err)
 {
     unsigned char digest[KC_CRYPTO_SHA256_SIZE];
-    const char *backchannel = conf->backchannel_url ? conf->backchannel_url : "";
-    const char *trust = conf->ca_pem ? conf->ca_pem : ""; /* nobody else's word on who is trusted */
-    const char *text =
-        apr_pstrcat(pool, what, " ", conf->issuer, " ", backchannel, " ", trust, NULL);
-    kc_rc_t rc = kc_crypto_sha256(kc_buf_text(text), digest, err);
+    kc_bytes_t text;
+    kc_buf_t buf;
+    kc_rc_t rc;
 
+    kc_buf_init(&buf, NAME_TEXT_MAX, pool);
+    put_text(&buf, what);
+    put_text(&buf, conf->issuer);
+    put_text(&buf, conf->backchannel_url);
+    put_text(&buf, conf->ca_pem); /* nobody else's word on who is trusted */
+    if (whose == OF_WAY)
+        put_way(&buf, conf);
+    if (whose == OF_SERVER)
+        put_judgement(&buf, conf);
+    if (kc_buf_bytes(&buf, &text) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "the settings are too long");
+    rc = kc_crypto_sha256(text, digest, err);
     if (rc == KC_OK)
         kc_buf_hex_to(digest, sizeof(digest), out);
     return rc;
@@ -31,18 +77,23 @@ static kc_rc_t name_make(const kc_conf_t *conf, const char *what, apr_pool_t *po
 kc_rc_t kc_keyring_shared_init(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t *pool,
                                kc_keyring_shared_t *shared, kc_err_t *err)
 {
-    const char *lease = apr_psprintf(pool, "lease %d", env->generation);
-    const char *failure = apr_psprintf(pool, "failure %d", env->generation);
-    kc_rc_t rc = name_make(conf, "snapshot", pool, shared->documents, err);
+    const struct {
+        const char *what;
+        whose_t whose;
+        char *name;
+    } names[] = {
+        {"snapshot", OF_PROVIDER, shared->documents},
+        {apr_psprintf(pool, "failure %d", env->generation), OF_WAY, shared->failure},
+        {apr_psprintf(pool, "verdict %d", env->generation), OF_SERVER, shared->verdict},
+        {apr_psprintf(pool, "lease %d", env->generation), OF_SERVER, shared->lease},
+        {"unknown-kid", OF_SERVER, shared->limit},
+        {"unknown-kid of strangers", OF_SERVER, shared->foreign_limit},
+    };
+    kc_rc_t rc = KC_OK;
+    size_t i;
 
-    if (rc == KC_OK)
-        rc = name_make(conf, failure, pool, shared->failure, err);
-    if (rc == KC_OK)
-        rc = name_make(conf, lease, pool, shared->lease, err);
-    if (rc == KC_OK)
-        rc = name_make(conf, "unknown-kid", pool, shared->limit, err);
-    if (rc == KC_OK)
-        rc = name_make(conf, "unknown-kid of strangers", pool, shared->foreign_limit, err);
+    for (i = 0; rc == KC_OK && i < sizeof(names) / sizeof(names[0]); i++)
+        rc = name_make(conf, names[i].what, names[i].whose, pool, names[i].name, err);
     shared->conf = conf;
     shared->env = env;
     return rc;
@@ -116,8 +167,8 @@ int kc_keyring_shared_get(const kc_keyring_shared_t *shared, apr_pool_t *pool,
 
 /* --- the last failure --- */
 
-void kc_keyring_shared_put_failure(const kc_keyring_shared_t *shared, const kc_err_t *failure,
-                                   apr_pool_t *pool)
+void kc_keyring_shared_put_failure(const kc_keyring_shared_t *shared, int is_verdict,
+                                   const kc_err_t *failure, apr_pool_t *pool)
 {
     int64_t expires_at = now(shared->env) + KC_KEYRING_SHARED_FAILURE_SECONDS;
     kc_bytes_t value;
@@ -128,21 +179,23 @@ void kc_keyring_shared_put_failure(const kc_keyring_shared_t *shared, const kc_e
     kc_buf_put_u32(&buf, (uint32_t)failure->reason);
     kc_buf_put(&buf, failure->detail, strlen(failure->detail));
     if (kc_buf_bytes(&buf, &value) == KC_OK)
-        (void)kc_store_put(shared->env->host, shared->failure, value, expires_at, NULL);
+        (void)kc_store_put(shared->env->host, is_verdict ? shared->verdict : shared->failure, value,
+                           expires_at, NULL);
 }
 
 void kc_keyring_shared_drop_failure(const kc_keyring_shared_t *shared)
 {
     (void)kc_store_drop(shared->env->host, shared->failure, NULL);
+    (void)kc_store_drop(shared->env->host, shared->verdict, NULL);
 }
 
-int kc_keyring_shared_get_failure(const kc_keyring_shared_t *shared, int64_t milliseconds,
-                                  apr_pool_t *pool, int64_t *failed_at, kc_err_t *failure)
+static int get_failure(const kc_keyring_shared_t *shared, const char *name, int64_t milliseconds,
+                       apr_pool_t *pool, int64_t *failed_at, kc_err_t *failure)
 {
     kc_reader_t reader;
     uint32_t reason;
 
-    if (!find(shared, shared->failure, pool, &reader))
+    if (!find(shared, name, pool, &reader))
         return 0;
     *failed_at = (int64_t)kc_buf_read_u64(&reader);
     reason = kc_buf_read_u32(&reader);
@@ -152,6 +205,13 @@ int kc_keyring_shared_get_failure(const kc_keyring_shared_t *shared, int64_t mil
     (void)KC_FAIL(failure, KC_DOWN, (kc_reason_t)reason, "%.*s", (int)reader.rest.len,
                   (const char *)reader.rest.data);
     return 1;
+}
+
+int kc_keyring_shared_get_failure(const kc_keyring_shared_t *shared, int64_t milliseconds,
+                                  apr_pool_t *pool, int64_t *failed_at, kc_err_t *failure)
+{
+    return get_failure(shared, shared->verdict, milliseconds, pool, failed_at, failure) ||
+           get_failure(shared, shared->failure, milliseconds, pool, failed_at, failure);
 }
 
 /* --- who may fetch --- */

@@ -22,7 +22,8 @@ typedef struct kc_keyring_shared_t {
     const kc_conf_t *conf;
     const kc_env_t *env;
     char documents[KC_KEYRING_SHARED_NAME_SIZE];
-    char failure[KC_KEYRING_SHARED_NAME_SIZE];
+    char failure[KC_KEYRING_SHARED_NAME_SIZE]; /* of asking the provider */
+    char verdict[KC_KEYRING_SHARED_NAME_SIZE]; /* on its documents, by this server's settings */
     char lease[KC_KEYRING_SHARED_NAME_SIZE];
     char limit[KC_KEYRING_SHARED_NAME_SIZE];
     char foreign_limit[KC_KEYRING_SHARED_NAME_SIZE];
@@ -35,8 +36,11 @@ typedef struct kc_keyring_documents_t {
     int64_t fetched; /* seconds since 1970 */
 } kc_keyring_documents_t;
 
-/* conf and env must outlive shared. Leases and failures of another generation of children do not
- * count: its settings may have been others. */
+/* conf and env must outlive shared. Documents are the same for all servers that ask at one address
+ * and trust alike. That they cannot be had is so for those alone that ask in the same way
+ * (deadline, certificate); that they do not fit, who may fetch, and the minute of unknown kids
+ * belong to those that judge alike, so that no server takes its neighbours down. Leases and
+ * failures of another generation of children do not count: its settings may have been others. */
 kc_rc_t kc_keyring_shared_init(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t *pool,
                                kc_keyring_shared_t *shared, kc_err_t *err);
 
@@ -53,9 +57,10 @@ void kc_keyring_shared_put(const kc_keyring_shared_t *shared,
 int kc_keyring_shared_get(const kc_keyring_shared_t *shared, apr_pool_t *pool,
                           kc_keyring_documents_t *out);
 
-/* Tells the other children why a fetch failed just now; forgets it. */
-void kc_keyring_shared_put_failure(const kc_keyring_shared_t *shared, const kc_err_t *failure,
-                                   apr_pool_t *pool);
+/* Tells the other children why a fetch failed just now; forgets it. is_verdict: the provider has
+ * answered, and what it said does not fit this server. */
+void kc_keyring_shared_put_failure(const kc_keyring_shared_t *shared, int is_verdict,
+                                   const kc_err_t *failure, apr_pool_t *pool);
 void kc_keyring_shared_drop_failure(const kc_keyring_shared_t *shared);
 /* 1 when the last fetch failed less than so many milliseconds ago: when (also in milliseconds) and
  * why. */

@@ -124,6 +124,22 @@ subtest '75 X-Forwarded-Host and Forwarded of anybody' => sub {
     }
 };
 
+subtest '208 a virtual host that the document does not fit takes no neighbour down' => sub {
+    for my $round (1 .. 3) {
+        for my $site (qw(neighbours-before neighbours-behind)) {
+            my $misfit = browser($site)->get('/inside');
+            is $misfit->status, 503, "round $round: $site is closed";
+            is $misfit->tag, 'KC0203', 'with the reason';
+            ok asked_to_sign_in(browser('neighbours')->get('/inside'), 'neighbours'), 'and the other open, at once';
+        }
+    }
+    my $browser = signed_in('neighbours') or return fail 'signing in';
+    is identity($browser->seen), 'alice@example.com', 'people sign in there';
+    realm('neighbours')->rotate;
+    browser($_)->get('/inside') for qw(neighbours-before neighbours-behind);
+    ok signed_in('neighbours'), 'also by new keys';
+};
+
 subtest '76 an issuer named by a request is never asked' => sub {
     my $evil = escape("$ENV{KC_PROVIDER}/realms/evil");
     my $browser = browser('callback');

@@ -94,6 +94,155 @@ static int take_lease(void)
     return kc_keyring_shared_take_lease(&shared, testlib_pool);
 }
 
+/* ---------------------------------------------------------------- neighbours */
+
+#define BASIC_ONLY ",\"token_endpoint_auth_methods_supported\":[\"client_secret_basic\"]"
+#define ELSEWHERE ",\"revocation_endpoint\":\"https://elsewhere.example.com/revoke\""
+
+static const char origin_elsewhere[] = "https://elsewhere.example.com";
+
+/* The good server's settings, which the provider's document fits. */
+static void be_good(kc_conf_t *conf)
+{
+    apr_array_header_t *origins = apr_array_make(testlib_pool, 1, sizeof(const char *));
+
+    APR_ARRAY_PUSH(origins, const char *) = origin_elsewhere;
+    conf->endpoint_origins = origins;
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, BASIC_ONLY ELSEWHERE), keys_named("a"));
+}
+
+static void ask_by_jwt(kc_conf_t *conf)
+{
+    conf->client_auth = KC_AUTH_SECRET_JWT;
+}
+
+static void allow_no_origin(kc_conf_t *conf)
+{
+    conf->endpoint_origins = NULL;
+}
+
+static void show_certificate(kc_conf_t *conf)
+{
+    conf->client_auth = KC_AUTH_TLS;
+    conf->client_cert_pem = "a certificate";
+    conf->client_key_text = "a key";
+}
+
+static void hurry(kc_conf_t *conf)
+{
+    conf->http_timeout = 7;
+}
+
+static void lead_browsers_elsewhere(kc_conf_t *conf)
+{
+    conf->endpoint_origins = NULL;
+    conf->auth_url = "https://another.example.com/auth";
+}
+
+static const struct {
+    void (*change)(kc_conf_t *conf);
+    int is_unfit; /* the document does not fit it */
+    int is_way;   /* it asks in a way of its own */
+} neighbours[] = {
+    {ask_by_jwt, 1, 0},       {allow_no_origin, 1, 0}, {lead_browsers_elsewhere, 1, 0},
+    {show_certificate, 1, 1}, {hurry, 0, 1},
+};
+
+enum { NEIGHBOURS = sizeof(neighbours) / sizeof(neighbours[0]) };
+
+static kc_conf_t *neighbours_conf(int which)
+{
+    kc_conf_t *conf = apr_pmemdup(testlib_pool, site->conf, sizeof(*conf));
+
+    neighbours[which].change(conf);
+    return conf;
+}
+
+static kc_keyring_t *neighbour(int which)
+{
+    kc_keyring_t *keyring;
+
+    ck_assert_int_eq(
+        kc_keyring_create(neighbours_conf(which), &fake->env, testlib_pool, &keyring, NULL), KC_OK);
+    return keyring;
+}
+
+static void make_good(int index)
+{
+    be_good(site->conf);
+    child[index] = new_child(&fake->env);
+}
+
+/* ATTACKS R 208 */
+START_TEST(what_does_not_fit_one_server_fits_the_others)
+{
+    kc_keyring_t *bad;
+
+    make_good(0);
+    bad = neighbour(_i);
+    ck_assert_int_eq(kc_keyring_get(bad, testlib_pool, &got, &last) != KC_OK,
+                     neighbours[_i].is_unfit);
+    ck_assert_int_eq(get(0), KC_OK); /* in the same moment */
+    fake->now += site->conf->metadata_ttl + 1;
+    kc_keyring_refresh(bad, fake->env.http);
+    ck_assert_int_eq(get(0), KC_OK);
+    ck_assert_int_eq(got->fetched, fake->now); /* fetched anew, or by the neighbour */
+}
+END_TEST
+
+/* Documents are everybody's: who finds some fetches none. */
+START_TEST(documents_are_shared_with_whom_they_fit)
+{
+    kc_keyring_t *other;
+    int asked;
+
+    make_good(0);
+    ck_assert_int_eq(get(0), KC_OK);
+    asked = requests();
+    other = neighbour(_i);
+    ck_assert_int_eq(kc_keyring_get(other, testlib_pool, &got, &last) != KC_OK,
+                     neighbours[_i].is_unfit);
+    ck_assert_int_eq(requests() > asked, neighbours[_i].is_unfit);
+}
+END_TEST
+
+/* The lease and the minute of unknown kids are no neighbour's to use up. */
+START_TEST(no_neighbour_keeps_a_server_from_fetching)
+{
+    kc_keyring_shared_t mine, other;
+
+    be_good(site->conf);
+    ck_assert_int_eq(kc_keyring_shared_init(site->conf, &fake->env, testlib_pool, &mine, NULL),
+                     KC_OK);
+    ck_assert_int_eq(
+        kc_keyring_shared_init(neighbours_conf(_i), &fake->env, testlib_pool, &other, NULL), KC_OK);
+    ck_assert_int_eq(kc_keyring_shared_take_lease(&other, testlib_pool), 1);
+    ck_assert_int_eq(kc_keyring_shared_take_lease(&mine, testlib_pool), 1);
+    ck_assert_int_eq(kc_keyring_shared_take_minute(&other, 0, testlib_pool), 1);
+    ck_assert_int_eq(kc_keyring_shared_take_minute(&mine, 0, testlib_pool), 1);
+    ck_assert_int_eq(kc_keyring_shared_take_minute(&other, 1, testlib_pool), 1);
+    ck_assert_int_eq(kc_keyring_shared_take_minute(&mine, 1, testlib_pool), 1);
+    ck_assert_int_eq(kc_keyring_shared_take_minute(&mine, 1, testlib_pool), 0);
+    ck_assert_str_eq(mine.documents, other.documents);
+}
+END_TEST
+
+/* That the provider does not answer is told to all who ask in the same way. */
+START_TEST(an_outage_is_shared_by_those_who_ask_alike)
+{
+    kc_keyring_t *other;
+    int asked;
+
+    make_good(0);
+    other = neighbour(_i);
+    fake->http.is_down = 1;
+    ck_assert_int_eq(get(0), KC_DOWN);
+    asked = requests();
+    ck_assert_int_eq(kc_keyring_get(other, testlib_pool, &got, &last), KC_DOWN);
+    ck_assert_int_eq(requests() > asked, neighbours[_i].is_way);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- one fetch for the host */
 
 /* Answers slowly, or does what a test wants to happen meanwhile. */
@@ -758,6 +907,14 @@ static TCase *add(Suite *suite, const char *name)
     return tests;
 }
 
+static void add_neighbours(TCase *tests)
+{
+    tcase_add_loop_test(tests, what_does_not_fit_one_server_fits_the_others, 0, NEIGHBOURS);
+    tcase_add_loop_test(tests, documents_are_shared_with_whom_they_fit, 0, NEIGHBOURS);
+    tcase_add_loop_test(tests, no_neighbour_keeps_a_server_from_fetching, 0, NEIGHBOURS);
+    tcase_add_loop_test(tests, an_outage_is_shared_by_those_who_ask_alike, 0, NEIGHBOURS);
+}
+
 static void add_lease(TCase *tests)
 {
     tcase_add_test(tests, documents_belong_to_those_who_trust_alike);
@@ -815,6 +972,7 @@ Suite *kc_test_keyring_host(void)
 {
     Suite *suite = suite_create("keyring_host");
 
+    add_neighbours(add(suite, "neighbours"));
     add_lease(add(suite, "lease"));
     add_failures(add(suite, "failures"));
     add_probes(add(suite, "probes"));
