@@ -260,7 +260,7 @@ ID_TOKEN_CHANGES = {
     "set": "claims to add or replace",
     "delete": "claims to leave out",
     "offset": "claims that become this many seconds from now",
-    "nonce_of": "take the nonce in this form: array, other, upper",
+    "nonce_of": "take the nonce in this form: array, other, prefix",
     "append": "raw text put before the payload's closing brace, for duplicate members and the like",
     "payload": "the whole payload as raw text",
     "header": "header members to add or replace",
@@ -292,8 +292,7 @@ def _with_rest(text):
 
 NONCE_FORMS = {
     "array": lambda nonce: [nonce],
-    "other": lambda nonce: "x" + (nonce or "")[1:],
-    "upper": lambda nonce: (nonce or "").upper(),
+    "other": lambda nonce: ("y" if (nonce or "").startswith("x") else "x") + (nonce or "")[1:],
     "prefix": lambda nonce: (nonce or "")[:-1],
 }
 

@@ -232,7 +232,7 @@ subtest 'over https' => sub {
 
 subtest 'over HTTP/2' => sub {
     my $browser = signed_in('secure', tls => 1) or return fail 'signing in';
-    open my $pipe, '-|', 'curl', '-sS', '--http2', '--max-time', 20, '--cacert', "$ENV{KC_ROOM}/ca.pem",
+    open my $pipe, '-|', 'curl', '-sS', '--http2', '--max-time', 60, '--cacert', "$ENV{KC_ROOM}/ca.pem",
         '--connect-to', "secure.test:$ENV{KC_HTTPS_PORT}:127.0.0.1:$ENV{KC_HTTPS_PORT}",
         '-H', 'Cookie: ' . $browser->cookie_header, '-H', 'kubeflow-userid: mallory@example.com',
         '-w', "\n%{http_version}\n", $browser->origin . '/over-h2' or die "curl: $!";

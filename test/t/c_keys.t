@@ -3,11 +3,12 @@
 use strict;
 use warnings;
 use Test::More;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 use Keycloak::Expect;
 use Keycloak::World;
 
 use constant STALE => 1.5;    # seconds after which KeycloakMetadataTTL 1s is over
+use constant PAUSE => 60;     # seconds between fetches for unknown kids
 
 subtest '62 a new kid: one more fetch, and the sign-in works' => sub {
     works_ok 'with the first key', 'keys-new';
@@ -21,7 +22,7 @@ subtest '62 a new kid: one more fetch, and the sign-in works' => sub {
 
 subtest '63 random kids: one fetch, however many tokens ask' => sub {
     works_ok 'the first sign-in', 'keys-random';
-    my $before = fetched('keys-random', 'certs');
+    my ($before, $began) = (fetched('keys-random', 'certs'), time);
     for my $number (1 .. 25) {
         my $browser = browser('keys-random');
         realm('keys-random')->set(id_token => { header => { kid => "random-$number" } });
@@ -29,7 +30,9 @@ subtest '63 random kids: one fetch, however many tokens ask' => sub {
         is $response->status, 401, "kid random-$number is refused";
         is $response->tag, 'KC0404', 'as an unknown key';
     }
-    is fetched('keys-random', 'certs') - $before, 1, 'one fetch';
+    my $minutes = int((time - $began) / PAUSE);
+    my $fetches = fetched('keys-random', 'certs') - $before;
+    ok $fetches >= 1 && $fetches <= 1 + $minutes, 'one fetch, or one a minute' or diag "$fetches in $minutes minutes";
     realm('keys-random')->reset;
     works_ok 'a known kid still works', 'keys-random';
 };
@@ -37,7 +40,10 @@ subtest '63 random kids: one fetch, however many tokens ask' => sub {
 subtest '64 a retired key is refused after its time' => sub {
     works_ok 'while it is there', 'keys-retired';
     realm('keys-retired')->retire;
-    sleep STALE;
+    # The new set may be on its way, and until it is there the old one is gone on with.
+    realm('keys-retired')->set(id_token => { key => 'previous' });
+    ok wait_until(sub { browser('keys-retired')->sign_in('/')->status == 401 }), 'when the set without it is there';
+    realm('keys-retired')->reset;
     refused_ok 'a token of the old key', 'keys-retired', change => { id_token => { key => 'previous' } }, tag => 'KC0404';
     works_ok 'a token of the new key', 'keys-retired';
 };
@@ -100,7 +106,7 @@ subtest '68 an endpoint down: stale keys until the cap, then closed' => sub {
     closed_ok 'after the cap', 'keys-gone';
     is identity($in->seen), 'alice@example.com', 'who is signed in goes on';
     realm('keys-gone')->reset;
-    ok wait_until(sub { my $browser = browser('keys-gone'); $browser->sign_in('/')->status == 303 }, 15),
+    ok wait_until(sub { my $browser = browser('keys-gone'); $browser->sign_in('/')->status == 303 }),
         'and when it is back, sign-ins work again';
 };
 

@@ -54,7 +54,7 @@ subtest '102 duplicate names' => sub {
 
 subtest '102 cookies in several fields of HTTP/2' => sub {
     my $browser = signed_in('secure', tls => 1) or return fail 'signing in';
-    open my $pipe, '-|', 'curl', '-sS', '--http2', '--max-time', 20, '--cacert', "$ENV{KC_ROOM}/ca.pem",
+    open my $pipe, '-|', 'curl', '-sS', '--http2', '--max-time', 60, '--cacert', "$ENV{KC_ROOM}/ca.pem",
         '--connect-to', "secure.test:$ENV{KC_HTTPS_PORT}:127.0.0.1:$ENV{KC_HTTPS_PORT}",
         '-H', 'Cookie: theme=dark', '-H', 'Cookie: ' . $browser->cookie_header, '-H', 'Cookie: lang=de', $browser->origin . '/x'
         or die "curl: $!";

@@ -22,8 +22,14 @@ sub sessions { my $browser = shift; return @{ $browser->api(LIST)->json->{sessio
 
 sub end { my ($browser, $what, @headers) = @_; return $browser->post(LIST, "end=$what", Accept => 'application/json', 'Content-Type' => FORM, @headers) }
 
+sub between_ok {
+    my ($value, $least, $most, $name) = @_;
+    return ok $value >= $least && $value <= $most, $name || diag "$value, not from $least to $most";
+}
+
 subtest 'whoami' => sub {
     become('who', qw(user admin));
+    my $before = int time;
     my $browser = in();
     my $answer = $browser->api('/authservice/whoami');
     is $answer->status, 200, 'status 200';
@@ -34,11 +40,11 @@ subtest 'whoami' => sub {
     is $who->{sub}, 'who', 'the subject';
     is_deeply [sort @{ $who->{realm_roles} }], [qw(admin user)], 'the roles';
     is ref $who->{groups}, 'ARRAY', 'the groups';
-    my $now = time;
-    cmp_ok abs($who->{now} - $now), '<', 5, 'the clock';
-    cmp_ok abs($who->{expires} - $now - 36_000), '<', 10, 'the absolute end';
-    cmp_ok abs($who->{idle_expires} - $now - 3600), '<', 400, 'the idle end';
-    cmp_ok abs($who->{tokens_expire} - $now - 300), '<', 10, 'the end of its tokens';
+    my $after = time;
+    between_ok $who->{now}, $before, $after, 'the clock';
+    between_ok $who->{expires} - 36_000, $before, $after, 'the absolute end';
+    between_ok $who->{idle_expires} - 3600, $before - 360, $after, 'the idle end';
+    between_ok $who->{tokens_expire} - 300, $before, $after, 'the end of its tokens';
     is $browser->get('/authservice/whoami')->status, 200, 'also as a page';
     my $nobody = browser(SITE)->api('/authservice/whoami');
     is $nobody->status, 401, 'nobody: 401';
@@ -48,20 +54,21 @@ subtest 'whoami' => sub {
 
 subtest 'own sessions, and one of them ended' => sub {
     become('lister');
+    my $before = int time;
     my ($here, $there) = (in(), in());
     my @list = sessions($here);
     is scalar @list, 2, 'two';
     is scalar(grep { $_->{current} } @list), 1, 'one is this one';
     for my $session (@list) {
         is $session->{address}, '127.0.0.1', 'where it was made';
-        cmp_ok abs($session->{created} - time), '<', 10, 'when';
-        cmp_ok abs($session->{last_used} - time), '<', 10, 'last used';
+        between_ok $session->{created}, $before, time, 'when';
+        between_ok $session->{last_used}, $before - 360, time, 'last used';
     }
     my ($other) = grep { !$_->{current} } @list;
     is end($here, $other->{id}, Origin => 'https://evil.example.com')->status, 403, 'another site cannot end it';
     is end($here, 'f' x 16)->json->{ended}, 0, 'a name of none: nothing ends';
     is end($here, $other->{id})->json->{ended}, 1, 'ended';
-    ok wait_until(sub { !$there->seen }, 5), 'the other one is out';
+    ok wait_until(sub { !$there->seen }), 'the other one is out';
     ok $here->seen, 'this one is not';
     is scalar(sessions($here)), 1, 'one is left';
 };
@@ -85,7 +92,7 @@ subtest 'all of them' => sub {
     my $answer = end($browsers[0], 'all');
     is $answer->status, 201, 'signed out';
     like $answer->json->{afterLogoutURL}, qr/id_token_hint=/, 'at the realm too';
-    ok wait_until(sub { my $left = grep { $_->seen } @browsers; !$left }, 5), 'all are out';
+    ok wait_until(sub { my $left = grep { $_->seen } @browsers; !$left }), 'all are out';
     ok $bystander->seen, 'somebody else is not';
     sleep 1;
     become('leaver');
@@ -157,14 +164,14 @@ subtest 'an operator' => sub {
     my $ended = $boss->post('/operator', 'user=worker%40example.com', @post)->json;
     is_deeply $ended->{ended}, ['worker'], 'ends them';
     ok $ended->{all}, 'all that there are';
-    ok wait_until(sub { my $left = grep { $_->seen } @workers; !$left }, 5), 'all of them';
+    ok wait_until(sub { my $left = grep { $_->seen } @workers; !$left }), 'all of them';
     ok $boss->seen, 'and no other';
     sleep 1;
     become('worker');
     my $worker = in();
     become('boss', 'admin');
     is $boss->post('/operator', 'sub=worker', @post)->status, 200, 'by the subject';
-    ok wait_until(sub { !$worker->seen }, 5), 'as well';
+    ok wait_until(sub { !$worker->seen }), 'as well';
     is $boss->api("/operator-open?user=boss%40example.com")->status, 500, 'unguarded: an error';
     is browser(SITE)->api('/operator-open?user=boss%40example.com')->status, 500, 'for everybody';
     is browser(SITE)->api('/operator-pass?user=boss%40example.com')->status, 500, 'without a name: an error';
@@ -211,10 +218,12 @@ sub reason {
 subtest 'paths that are no use of a session, though its tokens are renewed' => sub {
     realm('idle')->set(lifetime => 1);
     my ($idle, $busy) = map { signed_in('idle') || BAIL_OUT('nobody can sign in') } 1 .. 2;
-    my $end = time + 4.5;
+    my $end = time + 7;
     while (time < $end) {
-        $idle->api($_) for qw(/poll /poll/deeper /notebook/ns/name/api/kernels /authservice/whoami /authservice/verify/page);
-        $busy->api('/notebook/ns/name/tree');
+        for my $path (qw(/poll /poll/deeper /notebook/ns/name/api/kernels /authservice/whoami /authservice/verify/page)) {
+            $idle->api($path);
+            $busy->api('/notebook/ns/name/tree');    # after each, since on a busy machine they take their time
+        }
         sleep 0.25;
     }
     is reason($idle->api('/page')), '401 KC0107', 'asked for again and again, they keep none';

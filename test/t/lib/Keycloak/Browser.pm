@@ -7,7 +7,7 @@ use IO::Socket::INET;
 use IO::Socket::SSL;
 use Keycloak::Response;
 
-use constant DEADLINE => 25;                    # seconds for one exchange
+use constant DEADLINE => 60;                    # seconds for one exchange
 use constant LARGEST  => 8 << 20;               # octets of one answer
 use constant PAGE     => 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8';
 

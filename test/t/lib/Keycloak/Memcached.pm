@@ -11,13 +11,13 @@ sub new { return bless {}, shift }
 # Sends a command and reads until a line that ends its answer.
 sub _ask {
     my ($self, $octets) = @_;
-    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $ENV{KC_MEMCACHED_PORT}, Timeout => 5)
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $ENV{KC_MEMCACHED_PORT}, Timeout => 60)
         or die "memcached: $!\n";
     print $socket $octets;
     my $answer = '';
     my $select = IO::Select->new($socket);
     while ($answer !~ /(?:^|\n)(?:END|STORED|DELETED|NOT_FOUND|(?:SERVER_|CLIENT_)?ERROR[^\n]*)\r\n\z/) {
-        $select->can_read(5) or die "memcached does not answer\n";
+        $select->can_read(60) or die "memcached does not answer\n";
         sysread $socket, $answer, 65536, length $answer or last;
     }
     close $socket;

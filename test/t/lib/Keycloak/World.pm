@@ -8,9 +8,9 @@ use HTTP::Tiny;
 use JSON::PP qw(encode_json decode_json);
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(realm hits visitors error_log query_of wait_until escape log_mark log_since);
+our @EXPORT = qw(realm hits visitors error_log query_of wait_until true_after escape log_mark log_since);
 
-my $http = HTTP::Tiny->new(timeout => 20);
+my $http = HTTP::Tiny->new(timeout => 60);
 
 # realm(NAME): a realm of the provider; "tls:NAME" for one behind https.
 sub realm { my $name = shift; return bless { url => "$ENV{KC_PROVIDER}/control/$name", name => $name }, 'Keycloak::Realm' }
@@ -50,16 +50,31 @@ sub query_of {
 
 sub escape { my $text = shift; $text =~ s/([^A-Za-z0-9._~-])/sprintf '%%%02X', ord $1/ge; return $text }
 
-# wait_until(CONDITION, SECONDS): true as soon as the sub says so.
+use constant PATIENCE => 60;    # seconds: no test waits in vain unless something is wrong
+
+# wait_until(CONDITION): true as soon as the sub says so.
 sub wait_until {
-    my ($condition, $seconds) = @_;
-    my $end = time + ($seconds // 10);
+    my $condition = shift;
+    my $end = time + PATIENCE;
     while (time < $end) {
         my $result = $condition->();
         return $result if $result;
         sleep 0.1;
     }
     return;
+}
+
+# true_after(SECONDS, CONDITION): the sub is asked until it says so; false when one that was asked later than so many
+# seconds from now still did not. So it judges the server, and not how fast the machine is.
+sub true_after {
+    my ($seconds, $condition) = @_;
+    my $since = time;
+    while (1) {
+        my $began = time;
+        return 1 if $condition->();
+        return if $began - $since > $seconds;
+        sleep 0.05;
+    }
 }
 
 package Keycloak::Realm;
