@@ -4,6 +4,7 @@
 import ctypes
 import os
 import pwd
+import random
 import signal
 import socket
 import subprocess
@@ -11,6 +12,8 @@ import time
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
+_PORTS = range(10000, 30000)
+_RESERVED = []
 
 
 class Failure(Exception):
@@ -28,10 +31,24 @@ def tail(path, lines=15):
 
 
 def free_port():
-    """A loopback TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A loopback TCP port that nobody listens on now, and that no other test is given until this process ends.
+
+    Every test of the project takes the port's name (a socket without a file) first. The range is below the ports
+    that the system gives to outgoing connections.
+    """
+    for port in random.sample(_PORTS, len(_PORTS)):
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0keycloak-test-port-{port}")
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            name.close()
+            continue
+        _RESERVED.append(name)
+        return port
+    raise Failure("there is no free port")
 
 
 def port_taken(port):

@@ -6,13 +6,20 @@
 #include <check.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-enum { CLIENTS_MAX = 64 };
+enum {
+    CLIENTS_MAX = 64,
+    PORT_FIRST = 10000, /* below those that the system gives to outgoing connections */
+    PORTS = 20000
+};
 
 typedef struct {
     listener_t *listener;
@@ -30,16 +37,24 @@ struct listener_t {
     client_t clients[CLIENTS_MAX];
 };
 
-static int bind_free(int *port)
+static struct sockaddr_in loopback(int port)
 {
     struct sockaddr_in address;
+
+    memset(&address, 0, sizeof(address));
+    address.sin_family = AF_INET;
+    address.sin_port = htons((uint16_t)port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+}
+
+static int bind_free(int *port)
+{
+    struct sockaddr_in address = loopback(0);
     socklen_t len = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     ck_assert_int_ge(fd, 0);
-    memset(&address, 0, sizeof(address));
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
     *port = ntohs(address.sin_port);
@@ -116,12 +131,53 @@ void listener_stop(listener_t *listener)
     free(listener);
 }
 
+/* Whether the port is ours from now on: every test of the project takes this name first, and it is
+ * given back when the process ends. */
+static int is_reserved(int port)
+{
+    struct sockaddr_un name;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int len;
+
+    ck_assert_int_ge(fd, 0);
+    memset(&name, 0, sizeof(name));
+    name.sun_family = AF_UNIX;
+    /* without a file: the first byte is NUL */
+    len = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "keycloak-test-port-%d", port);
+    len += (int)offsetof(struct sockaddr_un, sun_path) + 1;
+    if (!bind(fd, (struct sockaddr *)&name, (socklen_t)len))
+        return 1;
+    (void)close(fd);
+    return 0;
+}
+
+static int is_free(int port)
+{
+    struct sockaddr_in address = loopback(port);
+    int fd = socket(AF_INET, SOCK_STREAM, 0), yes = 1, is_bound;
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
+    is_bound = !bind(fd, (struct sockaddr *)&address, sizeof(address));
+    (void)close(fd);
+    return is_bound;
+}
+
 int listener_free_port(void)
 {
-    int port = 0;
+    static int next;
+    int tries;
 
-    (void)close(bind_free(&port));
-    return port;
+    if (!next)
+        next = (int)getpid();
+    for (tries = 0; tries < PORTS; tries++) {
+        int port = PORT_FIRST + (next++ * 7) % PORTS;
+
+        if (is_reserved(port) && is_free(port))
+            return port;
+    }
+    ck_abort_msg("no free port");
+    return 0;
 }
 
 int listener_send(int socket_fd, const void *data, size_t len)

@@ -19,7 +19,8 @@ int listener_count(const listener_t *listener);
 /* Cuts all connections, waits for the threads and frees the listener. */
 void listener_stop(listener_t *listener);
 
-/* A port of 127.0.0.1 at which nobody listens. */
+/* A port of 127.0.0.1 at which nobody listens, and which no other test of the project is given
+ * until this process ends. Not thread safe. */
 int listener_free_port(void);
 /* 0 when the client is gone. */
 int listener_send(int socket, const void *data, size_t len);

@@ -7,27 +7,19 @@ use Cwd qw(getcwd);
 use Digest::SHA qw(sha256_hex);
 use IO::Socket::INET;
 use JSON::PP qw(decode_json);
+use Keycloak::Ports;
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-use constant PATIENCE => 20;    # seconds that a part may take to start
+use constant PATIENCE => 120;   # seconds that a part may take to start
 
 sub new { return bless { processes => {} }, shift }
-
-# A port that nobody listens on now. All are held until the last is chosen, so that they differ.
-sub _ports {
-    my @held = map {
-        IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1)
-            or die "no free port: $!\n"
-    } 1 .. shift;
-    return map { $_->sockport } @held;
-}
 
 sub furnish {
     my $self = shift;
     my $room = $ENV{KC_ROOM} = getcwd();
-    @ENV{map { "KC_${_}_PORT" } qw(HTTPS PROVIDER PROVIDER_TLS BACKEND MEMCACHED CLOSED)} = _ports(6);
-    ($ENV{KC_PORT}) = _ports(1);
+    @ENV{map { "KC_${_}_PORT" } qw(HTTPS PROVIDER PROVIDER_TLS BACKEND MEMCACHED CLOSED)} = free_ports(6);
+    ($ENV{KC_PORT}) = free_ports(1);
     $ENV{KC_PROVIDER} = "http://127.0.0.1:$ENV{KC_PROVIDER_PORT}";
     $ENV{KC_TLS_PROVIDER} = "https://127.0.0.1:$ENV{KC_PROVIDER_TLS_PORT}";
     # The certificate does not have this name.

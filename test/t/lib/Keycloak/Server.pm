@@ -4,11 +4,12 @@ package Keycloak::Server;
 use strict;
 use warnings;
 use IO::Socket::INET;
+use Keycloak::Ports;
 use Keycloak::Response;
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-use constant PATIENCE => 20;    # seconds to start, and to end
+use constant PATIENCE => 120;   # seconds to start, and to end
 use constant CHILDREN => 4;
 
 my %processes = (
@@ -21,9 +22,7 @@ sub new {
     my ($class, $name, %options) = @_;
     my $room = "$ENV{KC_ROOM}/$name";
     my $mpm = $options{mpm} || 'event';
-    my $held = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1) or die "no port: $!\n";
-    my $self = bless { name => $name, room => $room, port => $held->sockport }, $class;
-    close $held;
+    my $self = bless { name => $name, room => $room, port => free_ports(1) }, $class;
     mkdir $room;
     open my $file, '>', "$room/httpd.conf" or die "$room: $!\n";
     print $file map { "$_\n" } "ServerRoot $room", "DefaultRuntimeDir $room", "PidFile $room/pid", "ErrorLog $room/error_log",
