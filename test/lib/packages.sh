@@ -21,7 +21,7 @@ PACKAGES_LINT=(clang-14 clang-format-14 binutils git python3 shellcheck apache2)
 PACKAGES_UNIT=(check "${PACKAGES_APR_DEBUG[@]}")
 PACKAGES_FUZZ=(clang-14 libclang-rt-14-dev)
 PACKAGES_HOSTILE=(apache2 python3 python3-jwcrypto procps "${PACKAGES_APR_DEBUG[@]}")
-PACKAGES_T=(apache2 libapache2-mod-perl2 libwww-perl python3 python3-jwcrypto curl
+PACKAGES_T=(apache2 libapache2-mod-perl2 libwww-perl python3 python3-jwcrypto python3-h2 curl
     memcached openssl)
 PACKAGES_KEYCLOAK=('openjdk-17-jre-headless|openjdk-21-jre-headless' maven unzip ca-certificates)
 PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached sasl2-bin libsasl2-modules curl openssl python3 python3-pip python3-pytest procps
