@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import re
+import select
 import signal
 import statistics
 import subprocess
@@ -150,9 +151,28 @@ def stress(result, program, *arguments):
     result.expect(done.returncode == 0, f"{' '.join(arguments)}: {(done.stdout + done.stderr)[-2000:]}")
 
 
+def is_read_to_its_end(pipe, seconds):
+    """Whether nobody holds the pipe's other end any more, within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while select.select([pipe], [], [], max(0, deadline - time.monotonic()))[0]:
+        if not os.read(pipe.fileno(), 65536):
+            return True
+    return False
+
+
+def ends_with_its_parent(result, program):
+    """No process of the program outlives the one that is waited for."""
+    with subprocess.Popen([program, "race", "600"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+        children = Path(f"/proc/{child.pid}/task/{child.pid}/children")
+        wait_for(lambda: len(children.read_text().split()) >= 4, 60, "the stress program has its processes")
+        child.kill()
+        result.expect(is_read_to_its_end(child.stdout, 60), "the stress program's processes end with it")
+
+
 @drill
 def killed_writers(ground, result, short):
     """Processes killed inside updates of both stores in shared memory."""
+    ends_with_its_parent(result, f"{os.environ['KC_BUILD']}/obj/drills/stress")
     stress(result, f"{os.environ['KC_BUILD']}/obj/drills/stress", "kill", "200" if short else "1000")
 
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,7 +32,8 @@ enum {
     KEYS = 64,                /* of the store: never dropped, so that none may ever be missing */
     IDS = 4000,
     VALUE_MAX = 5000,
-    ROUND = 64, /* operations between looks at the clock */
+    ROUND = 64,     /* operations between looks at the board */
+    LONGEST = 1200, /* seconds that a process lives at most */
     LATER = 2000000000
 };
 
@@ -188,17 +190,27 @@ static void *work(void *context)
 
 /* ---------------------------------------------------------------- processes */
 
+/* A process ends with the one that made it, however that ends: it would go on for ever, and hold
+ * the pipe that somebody reads to its end. */
+static void end_with(pid_t parent)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+        _exit(1);
+    (void)alarm(LONGEST);
+}
+
 static pid_t begin(uint32_t seed)
 {
     pthread_t threads[THREADS];
     uint32_t seeds[THREADS];
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     int i;
 
     if (pid < 0)
         fail("no process can be made", 0);
     if (pid)
         return pid;
+    end_with(parent);
     for (i = 0; i < THREADS; i++) {
         seeds[i] = seed * 31 + (uint32_t)i * 7919 + 1;
         if (pthread_create(&threads[i], NULL, work, &seeds[i]))

@@ -18,7 +18,7 @@
 
 #include "testlib.h"
 
-enum { STARTS_MAX = 500 };
+enum { STARTS_MAX = 6000 };
 
 static void nap(void)
 {

@@ -900,7 +900,7 @@ static TCase *add(Suite *suite, const char *name)
 {
     TCase *tests = tcase_create(name);
 
-    tcase_set_timeout(tests, 30);
+    tcase_set_timeout(tests, 300);
     tcase_add_unchecked_fixture(tests, make_keys, testlib_keys_free);
     tcase_add_checked_fixture(tests, setup, testlib_teardown);
     suite_add_tcase(suite, tests);

@@ -919,7 +919,7 @@ Suite *kc_test_step_up(void)
     add_step_up(add(suite, "step_up"));
     add_silent(add(suite, "silent"));
     add_links(add(suite, "links"));
-    tcase_set_timeout(abandoned, 120);
+    tcase_set_timeout(abandoned, 300);
     tcase_add_test(abandoned, abandoned_sign_ins_leave_nothing_on_the_server);
     return suite;
 }

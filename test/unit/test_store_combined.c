@@ -438,7 +438,7 @@ Suite *kc_test_store_combined(void)
     TCase *tests = tcase_create("combined");
 
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 300);
     tcase_add_test(tests, who_is_alone_asks_at_once);
     tcase_add_test(tests, a_probe_asks_what_is_behind_it);
     tcase_add_test(tests, who_comes_meanwhile_shares_the_next_question);

@@ -295,7 +295,7 @@ Suite *kc_test_store_shm_step(void)
     TCase *tcase = tcase_create("killed after each write");
 
     tcase_add_checked_fixture(tcase, testlib_setup, testlib_teardown);
-    tcase_set_timeout(tcase, 120);
+    tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, killed_after_each_write, 0,
                         (int)(sizeof(scenes) / sizeof(scenes[0])));
     suite_add_tcase(suite, tcase);
