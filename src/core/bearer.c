@@ -291,8 +291,7 @@ static kc_rc_t describe(const visit_t *visit, const kc_jose_token_t *token, kc_s
 static kc_rc_t verify(const visit_t *visit, kc_session_t *session, kc_err_t *err)
 {
     const kc_rp_t *rp = visit->rp;
-    const char *compact =
-        apr_pstrmemdup(visit->pool, (const char *)visit->token.data, visit->token.len);
+    const char *compact = kc_buf_copy(visit->token.data, visit->token.len, visit->pool);
     const kc_keyring_snapshot_t *snapshot;
     kc_jose_token_t token;
     kc_rc_t rc = kc_keyring_get(rp->keyring, visit->pool, &snapshot, err);

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "buf.h"
 
-#include <apr_strings.h>
 #include <string.h>
 
 enum {
@@ -203,13 +202,23 @@ kc_bytes_t kc_buf_text(const char *text)
     return bytes;
 }
 
+char *kc_buf_copy(const void *data, size_t len, apr_pool_t *pool)
+{
+    char *copy = apr_palloc(pool, len + 1);
+
+    if (len)
+        memcpy(copy, data, len);
+    copy[len] = '\0';
+    return copy;
+}
+
 const char *kc_buf_dup_text(kc_bytes_t bytes, apr_pool_t *pool)
 {
     if (!bytes.len)
         return "";
     if (memchr(bytes.data, 0, bytes.len))
         return NULL;
-    return apr_pstrmemdup(pool, (const char *)bytes.data, bytes.len);
+    return kc_buf_copy(bytes.data, bytes.len, pool);
 }
 
 /* ---------------------------------------------------------------- base64 and hex */

@@ -56,6 +56,10 @@ kc_bytes_t kc_buf_read_block(kc_reader_t *reader);       /* u16 length and bytes
 
 /* Bytes of NUL-terminated text, without the NUL; NULL gives no bytes. */
 kc_bytes_t kc_buf_text(const char *text);
+/* A copy of len bytes in pool, and a NUL behind it. In place of apr_pstrmemdup, of which APR's
+ * header says that it allocates len bytes alone: compilers believe it, and their sanitizers then
+ * take a look at the NUL for one out of bounds. */
+char *kc_buf_copy(const void *data, size_t len, apr_pool_t *pool);
 /* A NUL-terminated copy in pool; NULL when the bytes contain a NUL. */
 const char *kc_buf_dup_text(kc_bytes_t bytes, apr_pool_t *pool);
 

@@ -490,7 +490,7 @@ static const char *dump_choice(const kc_conf_row_t *row, int value, apr_pool_t *
     size_t len;
     const char *word = choice_word(row->arguments, value, &len);
 
-    return word ? apr_pstrmemdup(pool, word, len) : NULL;
+    return word ? kc_buf_copy(word, len, pool) : NULL;
 }
 
 static const char *dump_any(const kc_conf_row_t *row, const void *member, apr_pool_t *pool)

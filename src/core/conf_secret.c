@@ -57,7 +57,7 @@ static kc_rc_t take_line(const char *data, size_t len, const char *source, apr_p
                 "%.160s: the first line has a control character; write the secret as plain text",
                 source);
     }
-    *out = apr_pstrmemdup(pool, data, len);
+    *out = kc_buf_copy(data, len, pool);
     return KC_OK;
 }
 
@@ -117,7 +117,7 @@ kc_rc_t kc_conf_secret_contents(const char *path, int is_private, apr_pool_t *po
         return KC_CONF_REFUSE(err, "cannot read file %.140s: %s", path, reason_of(status, pool));
     if (memchr(text, '\0', len))
         return KC_CONF_REFUSE(err, "%.160s is not a text file", path);
-    *out = apr_pstrmemdup(pool, text, len);
+    *out = kc_buf_copy(text, len, pool);
     kc_crypto_cleanse(text, len);
     return KC_OK;
 }

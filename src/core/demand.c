@@ -75,12 +75,12 @@ void kc_demand_put(const kc_demand_t *demand, kc_buf_t *buf)
 static const apr_array_header_t *split(kc_bytes_t text, apr_pool_t *pool)
 {
     apr_array_header_t *words = apr_array_make(pool, 4, sizeof(const char *));
-    const char *at = apr_pstrmemdup(pool, (const char *)text.data, text.len);
+    const char *at = kc_buf_copy(text.data, text.len, pool);
 
     while (*at) {
         size_t len = strcspn(at, " ");
 
-        APR_ARRAY_PUSH(words, const char *) = apr_pstrmemdup(pool, at, len);
+        APR_ARRAY_PUSH(words, const char *) = kc_buf_copy(at, len, pool);
         at += at[len] ? len + 1 : len;
     }
     return words;

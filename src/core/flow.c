@@ -170,7 +170,7 @@ static int is_own(const char *url, const char *public_origin, const apr_array_he
     if (!authority)
         return 0;
     authority += 3;
-    origin = apr_pstrmemdup(pool, url, (size_t)(authority - url) + strcspn(authority, "/?#"));
+    origin = kc_buf_copy(url, (size_t)(authority - url) + strcspn(authority, "/?#"), pool);
     origin = apr_pstrcat(pool, origin, "/", NULL);
     return strcmp(kc_url_return(origin, public_origin, hosts, pool), "/") != 0;
 }

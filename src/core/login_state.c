@@ -131,7 +131,7 @@ static const char *cookie_name(const kc_rp_t *rp, const kc_login_client_t *clien
                                apr_pool_t *pool)
 {
     return apr_pstrcat(pool, rp->names[client->is_https].login,
-                       apr_pstrmemdup(pool, text, KC_LOGIN_TAG_LEN), NULL);
+                       kc_buf_copy(text, KC_LOGIN_TAG_LEN, pool), NULL);
 }
 
 static const char *format(const kc_login_client_t *client, const char *name, const char *value,
@@ -171,7 +171,7 @@ static size_t find_rivals(const kc_rp_t *rp, const kc_login_client_t *client, ap
     if (count > KC_COOKIE_LIST_MAX)
         count = KC_COOKIE_LIST_MAX;
     for (i = 0; i < count; i++) {
-        rivals[i].name = apr_pstrmemdup(pool, (const char *)items[i].name.data, items[i].name.len);
+        rivals[i].name = kc_buf_copy(items[i].name.data, items[i].name.len, pool);
         rivals[i].size = items[i].name.len + 1 + items[i].value.len;
         rivals[i].issued = rival_age(rp, rivals[i].name + strlen(prefix), pool);
     }

@@ -79,7 +79,7 @@ kc_rc_t kc_provider_discovery_url(const kc_conf_t *conf, apr_pool_t *pool, const
                        conf->issuer);
     if (len && conf->issuer[len - 1] == '/')
         len--;
-    rc = kc_url_parse(apr_pstrcat(pool, apr_pstrmemdup(pool, conf->issuer, len), well_known, NULL),
+    rc = kc_url_parse(apr_pstrcat(pool, kc_buf_copy(conf->issuer, len, pool), well_known, NULL),
                       pool, &url, err);
     if (rc == KC_OK)
         *out = kc_url_rebase(&url, &judge.backchannel, pool);

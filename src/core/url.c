@@ -68,7 +68,7 @@ static int is_ipv6(const char *text, size_t len, apr_pool_t *pool)
 {
     struct in6_addr address;
 
-    return inet_pton(AF_INET6, apr_pstrmemdup(pool, text, len), &address) == 1;
+    return inet_pton(AF_INET6, kc_buf_copy(text, len, pool), &address) == 1;
 }
 
 /* Letters, digits, - and _ in labels that are not empty; one dot may close the name. */
@@ -88,7 +88,7 @@ static int is_host_name(const char *text, size_t len)
 
 static char *lower(const char *text, size_t len, apr_pool_t *pool)
 {
-    char *copy = apr_pstrmemdup(pool, text, len);
+    char *copy = kc_buf_copy(text, len, pool);
 
     for (char *c = copy; *c; c++)
         *c = (char)apr_tolower(*c);
@@ -148,7 +148,7 @@ kc_rc_t kc_url_parse(const char *text, apr_pool_t *pool, kc_url_t *out, kc_err_t
     rest += len;
     query = strchr(rest, '?');
     len = query ? (size_t)(query - rest) : strlen(rest);
-    out->path = len ? apr_pstrmemdup(pool, rest, len) : "/";
+    out->path = len ? kc_buf_copy(rest, len, pool) : "/";
     out->query = query ? apr_pstrdup(pool, query + 1) : NULL;
     return KC_OK;
 }
@@ -504,7 +504,7 @@ const char *kc_url_return(const char *text, const char *public_origin,
             return "/";
     }
     if (text[len])
-        text = apr_pstrmemdup(pool, text, len);
+        text = kc_buf_copy(text, len, pool);
     if (text[0] != '/')
         return judge_absolute(text, public_origin, hosts, pool);
     return is_path_safe(text, strcspn(text, "?"), pool) ? text : "/";

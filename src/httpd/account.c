@@ -85,7 +85,7 @@ int akc_account_whoami(akc_request_t *request, request_rec *r)
 
 static const char *name_of(const kc_roster_entry_t *entry, apr_pool_t *pool)
 {
-    return apr_pstrmemdup(pool, entry->key, NAME_LEN);
+    return kc_buf_copy(entry->key, NAME_LEN, pool);
 }
 
 static int is_current(const akc_request_t *request, const kc_roster_entry_t *entry)

@@ -201,7 +201,7 @@ static void put_token(akc_request_t *request, request_rec *r)
     if (!name)
         return;
     if (akc_request_is_bearer(request))
-        token = apr_pstrmemdup(r->pool, (const char *)request->bearer.data, request->bearer.len);
+        token = kc_buf_copy(request->bearer.data, request->bearer.len, r->pool);
     else
         token = kc_session_contents_id_token(&request->session, r->pool);
     if (token && strcasecmp(name, "Authorization") == 0)

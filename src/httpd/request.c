@@ -127,7 +127,7 @@ static const char *last_value(request_rec *r, const char *name)
     comma = strrchr(value, ',');
     value = comma ? comma + 1 : value;
     value += strspn(value, " \t");
-    return *value ? apr_pstrmemdup(r->pool, value, strcspn(value, " \t")) : NULL;
+    return *value ? kc_buf_copy(value, strcspn(value, " \t"), r->pool) : NULL;
 }
 
 /* The scheme that the browser uses, of a trusted peer's word or our own connection. */

@@ -126,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys);
     site->conf->bearer = KC_BEARER_ON;
     kc_fake_site_renew(site);
-    read_header(site, apr_pstrmemdup(pool, (const char *)data, len));
+    read_header(site, kc_buf_copy(data, len, pool));
     if (line)
         verify(site, (const char *)line + 1, size - len - 1);
     apr_pool_destroy(pool);

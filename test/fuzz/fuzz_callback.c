@@ -107,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *query, *cookies;
 
     need(apr_pool_create(&pool, NULL) == APR_SUCCESS);
-    query = apr_pstrmemdup(pool, size ? (const char *)data : "", size);
+    query = kc_buf_copy(size ? (const char *)data : "", size, pool);
     cookies = strchr(query, '\n');
     if (cookies)
         *cookies++ = '\0';

@@ -1,10 +1,10 @@
 /* Fuzz target: JSON texts. What is taken survives being read, dumped and parsed again.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
-#include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "buf.h"
 #include "json.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     rc = kc_json_parse((const char *)data, size, pool, &root, &err);
     if (rc == KC_OK)
-        read_all(root, apr_pstrmemdup(pool, (const char *)data, size), pool);
+        read_all(root, kc_buf_copy(data, size, pool), pool);
     else if (rc != KC_REFUSED || root || err.reason != KC_ERR_JSON)
         abort();
     apr_pool_destroy(pool);

@@ -117,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys);
     verify(site, (const char *)data, len);
     if (line)
-        visit(site, apr_pstrmemdup(pool, (const char *)line + 1, size - len - 1), size - len - 1);
+        visit(site, kc_buf_copy(line + 1, size - len - 1, pool), size - len - 1);
     apr_pool_destroy(pool);
     return 0;
 }

@@ -2,6 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Configures and makes one of the build dirs below build/; sourced by check and the test parts.
 
+# The clang that this system has, the one that packages.sh names first.
+build_clang() {
+    local name
+    for name in clang-14 clang; do
+        if command -v "$name" >/dev/null; then
+            echo "$name"
+            return 0
+        fi
+    done
+    echo clang
+}
+
 # build_make ROOT BUILD TARGETS CONFIGURE-ARGUMENT...: makes TARGETS (one word or several) in BUILD, configuring it first
 # when it is new, when configure has changed, or when the arguments (or CC) have.
 build_make() {

@@ -18,7 +18,7 @@ keycloak_java_suits() {
 # Installs what keycloak_fetch and Keycloak itself need and this machine has not.
 keycloak_packages() {
     local missing=()
-    keycloak_java_suits || missing+=(openjdk-17-jre-headless)
+    keycloak_java_suits || missing+=("${PACKAGES_KEYCLOAK[0]}")
     command -v mvn >/dev/null || missing+=(maven)
     command -v unzip >/dev/null || missing+=(unzip)
     if [ ${#missing[@]} -gt 0 ]; then

@@ -17,13 +17,13 @@ PACKAGES_BUILD=(
 # to fetch and compile Debian's source of APR (apr_debug.sh)
 PACKAGES_APR_DEBUG=(apt dpkg-dev gcc libc6-dev make 'pkgconf|pkg-config' libapr1-dev uuid-dev patch xz-utils bzip2 util-linux
     diffutils)
-PACKAGES_LINT=(clang-14 clang-format-14 binutils git python3 shellcheck apache2)
+PACKAGES_LINT=('clang-14|clang' binutils git python3 python3-pip shellcheck apache2)
 PACKAGES_UNIT=(check "${PACKAGES_APR_DEBUG[@]}")
-PACKAGES_FUZZ=(clang-14 libclang-rt-14-dev)
+PACKAGES_FUZZ=('clang-14|clang' 'libclang-rt-14-dev|libclang-rt-dev')
 PACKAGES_HOSTILE=(apache2 python3 python3-jwcrypto procps "${PACKAGES_APR_DEBUG[@]}")
 PACKAGES_T=(apache2 libapache2-mod-perl2 libwww-perl python3 python3-jwcrypto python3-h2 curl
     memcached openssl)
-PACKAGES_KEYCLOAK=('openjdk-17-jre-headless|openjdk-21-jre-headless' maven unzip ca-certificates)
+PACKAGES_KEYCLOAK=('openjdk-17-jre-headless|openjdk-21-jre-headless|openjdk-25-jre-headless|default-jre-headless' maven unzip ca-certificates)
 PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached sasl2-bin libsasl2-modules curl openssl python3 python3-pip python3-pytest procps
     nginx-light caddy)
 PACKAGES_DEMO=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached curl python3 python3-pip python3-yaml procps)
@@ -47,10 +47,28 @@ packages_fail() {
     exit 1
 }
 
+# Has apt a version of this package that it can install, by the lists that it has now?
+packages_known() {
+    LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
+}
+
+# Of a row's alternatives the first that apt can install; the first of all when it knows none.
+packages_choose() {
+    local name
+    for name in ${1//|/ }; do
+        if packages_known "$name"; then
+            echo "$name"
+            return 0
+        fi
+    done
+    echo "${1%%|*}"
+}
+
 # packages_need WHY PACKAGE...: installs those that are missing, having said which and why; ends the
 # script when that cannot be done. Nothing happens, and nothing is printed, when all are there.
 packages_need() {
     local why="$1" row name found log
+    local -a chosen=()
     local -a missing=() as_root=()
     shift
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
@@ -71,10 +89,13 @@ packages_need() {
     done
     [ ${#missing[@]} -gt 0 ] || return 0
 
-    printf 'packages: %s needs %s; installing with apt-get\n' "$why" "${missing[*]}"
+    for row in "${missing[@]}"; do
+        chosen+=("$(packages_choose "$row")")
+    done
+    printf 'packages: %s needs %s; installing with apt-get\n' "$why" "${chosen[*]}"
     if [ "$(id -u)" != 0 ]; then
         command -v sudo >/dev/null ||
-            packages_fail "not root, and sudo is not installed" "${missing[@]%%|*}"
+            packages_fail "not root, and sudo is not installed" "${chosen[@]}"
         if [ -t 0 ]; then
             as_root=(sudo)
         else
@@ -90,13 +111,7 @@ packages_need() {
     fi
     # Which of two alternatives exists can be told only now, with fresh lists.
     for row in "${!missing[@]}"; do
-        for name in ${missing[row]//|/ }; do
-            if apt-cache show "$name" >/dev/null 2>&1; then
-                missing[row]=$name
-                break
-            fi
-        done
-        missing[row]=${missing[row]%%|*}
+        missing[row]=$(packages_choose "${missing[row]}")
     done
     if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=600 \

@@ -131,8 +131,8 @@ void kc_fake_site_take(kc_fake_site_t *site, const apr_array_header_t *cookies)
 
         if (!equal || !end || end < equal)
             abort();
-        name = apr_pstrmemdup(site->pool, text, (apr_size_t)(equal - text));
-        value = apr_pstrmemdup(site->pool, equal + 1, (apr_size_t)(end - equal - 1));
+        name = kc_buf_copy(text, (size_t)(equal - text), site->pool);
+        value = kc_buf_copy(equal + 1, (size_t)(end - equal - 1), site->pool);
         kc_fake_site_plant(site, name, strstr(end, "Max-Age=0") ? NULL : value);
     }
 }

@@ -144,6 +144,11 @@ START_TEST(text_and_bytes)
 {
     ck_assert_uint_eq(kc_buf_text(NULL).len, 0);
     ck_assert_uint_eq(kc_buf_text("abc").len, 3);
+    /* whatever follows them, and with their own NULs */
+    ck_assert_mem_eq(kc_buf_copy("abcd", 3, testlib_pool), "abc", 4);
+    ck_assert_mem_eq(kc_buf_copy("a\0bc", 3, testlib_pool), "a\0b", 4);
+    ck_assert_mem_eq(kc_buf_copy("", 0, testlib_pool), "", 1);
+    ck_assert_mem_eq(kc_buf_copy(NULL, 0, testlib_pool), "", 1);
     ck_assert_str_eq(kc_buf_dup_text(kc_buf_text("abc"), testlib_pool), "abc");
     ck_assert_str_eq(kc_buf_dup_text(bytes_of(NULL, 0), testlib_pool), "");
     ck_assert_ptr_null(kc_buf_dup_text(bytes_of("a\0b", 3), testlib_pool));

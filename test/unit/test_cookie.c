@@ -25,7 +25,7 @@ static void teardown(void)
 
 static const char *text_of(kc_bytes_t bytes)
 {
-    return apr_pstrmemdup(pool, (const char *)bytes.data, bytes.len);
+    return kc_buf_copy(bytes.data, bytes.len, pool);
 }
 
 /* ---------------------------------------------------------------- finding */

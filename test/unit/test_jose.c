@@ -776,11 +776,11 @@ START_TEST(client_secret_jwt)
     ck_assert_str_eq(token.alg, "HS256");
     ck_assert_str_eq(token.typ, "JWT");
     ck_assert_str_eq(kc_json_member_string(token.claims, "sub"), "client");
-    ck_assert_str_eq(testlib_sign_hmac(kc_buf_text(secret),
-                                       apr_pstrmemdup(testlib_pool, (const char *)token.header.data,
-                                                      token.header.len),
-                                       "{\"sub\":\"client\"}"),
-                     compact);
+    ck_assert_str_eq(
+        testlib_sign_hmac(kc_buf_text(secret),
+                          kc_buf_copy(token.header.data, token.header.len, testlib_pool),
+                          "{\"sub\":\"client\"}"),
+        compact);
 }
 END_TEST
 

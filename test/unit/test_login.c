@@ -496,7 +496,7 @@ static const char *fill(const char *format, const char *state)
     while (*format) {
         size_t len = strcspn(format, "%");
 
-        text = apr_pstrcat(testlib_pool, text, apr_pstrmemdup(testlib_pool, format, len), NULL);
+        text = apr_pstrcat(testlib_pool, text, kc_buf_copy(format, len, testlib_pool), NULL);
         format += len;
         if (strncmp(format, "%1$s", 4) == 0) {
             text = apr_pstrcat(testlib_pool, text, state, NULL);
@@ -550,9 +550,9 @@ START_TEST(an_issuer_that_is_not_promised_may_be_absent_but_not_wrong)
     const char *place = strstr(metadata, "parameter_supported\":true");
     sent_t sent;
 
-    metadata = apr_pstrcat(testlib_pool,
-                           apr_pstrmemdup(testlib_pool, metadata, (apr_size_t)(place - metadata)),
-                           "parameter_supported\":false}", NULL);
+    metadata =
+        apr_pstrcat(testlib_pool, kc_buf_copy(metadata, (size_t)(place - metadata), testlib_pool),
+                    "parameter_supported\":false}", NULL);
     kc_fake_site_provide(site, metadata, keys_named(TESTLIB_RSA, "k"));
     sent = leave_for("/");
     issue_for(&sent, ALICE, "alice");
@@ -978,8 +978,8 @@ static const char *replace(const char *text, const char *from, const char *to)
     const char *place = strstr(text, from);
 
     ck_assert_ptr_nonnull(place);
-    return apr_pstrcat(testlib_pool, apr_pstrmemdup(testlib_pool, text, (apr_size_t)(place - text)),
-                       to, place + strlen(from), NULL);
+    return apr_pstrcat(testlib_pool, kc_buf_copy(text, (size_t)(place - text), testlib_pool), to,
+                       place + strlen(from), NULL);
 }
 
 static const char *changed_claims(token_case_t which, const char *claims)

@@ -69,7 +69,7 @@ static kc_rc_t find(const char *text, kc_login_state_t *out)
 static const char *name_of(const kc_login_state_t *state)
 {
     return apr_pstrcat(testlib_pool, "__Host-keycloak_login_",
-                       apr_pstrmemdup(testlib_pool, state->text, KC_LOGIN_TAG_LEN), NULL);
+                       kc_buf_copy(state->text, KC_LOGIN_TAG_LEN, testlib_pool), NULL);
 }
 
 /* A path of len bytes. */
@@ -298,7 +298,7 @@ START_TEST(every_bit_of_the_cookie_counts_and_gives_one_error)
         }
     }
     for (i = 1; i < strlen(value); i++) {
-        kc_fake_site_plant(site, name, apr_pstrmemdup(testlib_pool, value, i));
+        kc_fake_site_plant(site, name, kc_buf_copy(value, i, testlib_pool));
         ck_assert_int_eq(find(state.text, &found), KC_MISS);
         ck_assert_int_eq(last.reason, KC_ERR_STATE_UNKNOWN);
         ck_assert_str_eq(last.detail, detail);
@@ -345,7 +345,7 @@ START_TEST(the_return_url_of_another_state_is_not_taken)
 {
     kc_login_state_t one = begin("/one"), two = begin("/two"), found;
     const char *mixed =
-        apr_pstrcat(testlib_pool, apr_pstrmemdup(testlib_pool, one.text, KC_LOGIN_STATE_TEXT),
+        apr_pstrcat(testlib_pool, kc_buf_copy(one.text, KC_LOGIN_STATE_TEXT, testlib_pool),
                     two.text + KC_LOGIN_STATE_TEXT, NULL);
     kc_login_round_t round;
     const char *url;
@@ -364,8 +364,8 @@ START_TEST(the_sealed_return_url_is_no_cookie_nor_the_cookie_a_return_url)
     kc_login_state_t state = begin(path_of(200)), found;
     const char *name = name_of(&state), *cookie = kc_fake_site_cookie(site, name);
     const char *mixed =
-        apr_pstrcat(testlib_pool, apr_pstrmemdup(testlib_pool, state.text, KC_LOGIN_STATE_TEXT),
-                    ".", cookie, NULL);
+        apr_pstrcat(testlib_pool, kc_buf_copy(state.text, KC_LOGIN_STATE_TEXT, testlib_pool), ".",
+                    cookie, NULL);
 
     ck_assert_int_eq(find(mixed, &found), KC_OK);
     ck_assert_str_eq(found.return_url, "/");

@@ -25,7 +25,7 @@ static void copy_member(void *context, const char *name, const kc_json_t *value)
     kc_json_set_value(single, name, value);
     dump = kc_json_dump(single, testlib_pool);
     copy->text = apr_pstrcat(testlib_pool, copy->text, *copy->text ? "," : "",
-                             apr_pstrmemdup(testlib_pool, dump + 1, strlen(dump) - 2), NULL);
+                             kc_buf_copy(dump + 1, strlen(dump) - 2, testlib_pool), NULL);
 }
 
 const kc_json_t *variant_json(const char *text)
