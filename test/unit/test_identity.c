@@ -358,6 +358,18 @@ START_TEST(lists_that_are_cut_are_unknown)
 }
 END_TEST
 
+/* "a:b" of no client would be a role of client a. */
+START_TEST(clients_without_a_name_have_no_roles)
+{
+    ck_assert_int_eq(make(id_token, "{\"resource_access\":{\"\":{\"roles\":[\"a:b\"]},"
+                                    "\"c\":{\"roles\":[\"r\"]},"
+                                    "\"x\\ny\":{\"roles\":[\"r\"]}}}"),
+                     KC_OK);
+    ck_assert_str_eq(joined(identity.client_role_list), "c:r");
+    ck_assert_int_eq(dropped, 2);
+}
+END_TEST
+
 static const struct {
     const char *value;
     const char *header;
@@ -442,6 +454,7 @@ static TCase *identity_tests(void)
     tcase_add_test(tests, colons_of_a_clients_id_are_told_from_its_roles);
     tcase_add_loop_test(tests, roles_that_no_token_tells_are_unknown, 0, ROWS(told));
     tcase_add_test(tests, lists_that_are_cut_are_unknown);
+    tcase_add_test(tests, clients_without_a_name_have_no_roles);
     tcase_add_loop_test(tests, claims_become_headers, 0, ROWS(headers));
     tcase_add_test(tests, headers_have_a_size);
     tcase_add_test(tests, unusable_email_is_left_out);

@@ -246,6 +246,25 @@ START_TEST(own_calls_move_to_the_back_channel)
 }
 END_TEST
 
+/* KeycloakAuthURL is Keycloak's name for browsers: what the document has there is Keycloak's too.
+ */
+START_TEST(own_calls_leave_the_browsers_name_for_the_back_channel)
+{
+    conf->backchannel_url = "http://keycloak.auth:8080";
+    conf->auth_url = "https://login.example.org/realms/r/auth";
+    ck_assert_int_eq(
+        parse(variant_of(whole, "token_endpoint", "\"https://login.example.org/realms/r/token\"")),
+        KC_OK);
+    ck_assert_str_eq(provider->token_endpoint, "http://keycloak.auth:8080/realms/r/token");
+    ck_assert_str_eq(provider->jwks_uri, INNER "certs");
+    conf->backchannel_url = NULL;
+    ck_assert_int_eq(
+        parse(variant_of(whole, "token_endpoint", "\"https://login.example.org/realms/r/token\"")),
+        KC_OK);
+    ck_assert_str_eq(provider->token_endpoint, "https://login.example.org/realms/r/token");
+}
+END_TEST
+
 START_TEST(dynamic_back_channel_of_keycloak_is_taken)
 {
     ck_assert_int_eq(parse(dynamic), KC_REFUSED);
@@ -346,6 +365,7 @@ Suite *kc_test_provider(void)
     tcase_add_test(tests, listed_origin_is_allowed_and_stays);
     tcase_add_test(tests, listed_http_origin_needs_consent);
     tcase_add_test(tests, own_calls_move_to_the_back_channel);
+    tcase_add_test(tests, own_calls_leave_the_browsers_name_for_the_back_channel);
     tcase_add_test(tests, dynamic_back_channel_of_keycloak_is_taken);
     tcase_add_test(tests, browsers_never_get_the_inner_name);
     tcase_add_test(tests, auth_url_overrides);

@@ -409,6 +409,38 @@ START_TEST(while_another_host_is_at_it_too)
 }
 END_TEST
 
+/* Who has the lease of this host and not the others' keeps this host's requests from asking again
+ * and again; but not when nobody knows whether there is one. */
+START_TEST(a_lease_that_nobody_knows_of_is_given_back)
+{
+    make_due();
+    lease(fake->env.sessions, 10);
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_ptr_nonnull(kc_fake_store_entry(&fake->host, lease_name()));
+    fake->now += 10;
+    ck_assert_int_eq(kc_store_drop(fake->env.host, lease_name(), NULL), KC_OK);
+    ck_assert_int_eq(find(cookie), KC_SESSION_LIVE);
+    fake->sessions.is_down = 1;
+    ck_assert_int_eq(kc_refresh_session(KC_SESSION_LIVE, &session, testlib_pool, &last),
+                     KC_SESSION_LIVE);
+    ck_assert_ptr_null(kc_fake_store_entry(&fake->host, lease_name()));
+    fake->sessions.is_down = 0;
+    ck_assert_int_eq(token_requests(), 0);
+}
+END_TEST
+
+/* Its tokens are over, and whoever is at it does not get new ones: it does not go on without. */
+START_TEST(a_stale_session_waits_no_longer_than_a_lease_lasts)
+{
+    site->conf->http_timeout = 1;
+    make_stale();
+    lease(fake->env.host, 10000);
+    ck_assert_int_eq(visit(), KC_SESSION_UNKNOWN);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_BUSY);
+    ck_assert_int_eq(token_requests(), 0);
+}
+END_TEST
+
 /* ATTACKS N 178 */
 START_TEST(the_lease_of_one_who_died_ends_by_itself)
 {
@@ -870,6 +902,8 @@ Suite *kc_test_refresh(void)
     tests = tcase_make(suite, "lease");
     tcase_add_test(tests, while_another_request_is_at_it_a_live_session_goes_on);
     tcase_add_test(tests, while_another_host_is_at_it_too);
+    tcase_add_test(tests, a_lease_that_nobody_knows_of_is_given_back);
+    tcase_add_test(tests, a_stale_session_waits_no_longer_than_a_lease_lasts);
     tcase_add_test(tests, the_lease_of_one_who_died_ends_by_itself);
     tcase_add_test(tests, who_is_late_takes_what_is_there);
     tcase_add_test(tests, a_stale_session_waits_for_who_is_at_it);

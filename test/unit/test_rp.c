@@ -157,12 +157,15 @@ static void change(int which)
         add_transform("@.*", "");
         add_transform("X-Name", "name");
         break;
+    case 17: /* another name for the same claim */
+        add_header("X-Other", "name");
+        break;
     default:
         break;
     }
 }
 
-enum { CHANGES = 17 };
+enum { CHANGES = 18 };
 
 START_TEST(each_setting_that_gives_a_session_its_meaning_changes_the_fingerprint)
 {
@@ -178,6 +181,51 @@ START_TEST(each_setting_that_gives_a_session_its_meaning_changes_the_fingerprint
         for (j = 0; j < i; j++)
             ck_assert_msg(memcmp(id[i], id[j], KC_RP_ID_SIZE) != 0, "%d and %d", i, j);
     }
+}
+END_TEST
+
+/* Issuer and client, and nothing else: a logout is for all hosts that have both. */
+START_TEST(the_realm_is_issuer_and_client)
+{
+    unsigned char realm[CHANGES][KC_RP_ID_SIZE];
+    kc_conf_t before = *site->conf;
+    int i;
+
+    for (i = 0; i < CHANGES; i++) {
+        *site->conf = before;
+        change(i);
+        kc_fake_site_renew(site);
+        memcpy(realm[i], site->rp->realm, KC_RP_ID_SIZE);
+        if (i == 1 || i == 2 || i == 11)
+            ck_assert_msg(memcmp(realm[i], realm[0], KC_RP_ID_SIZE) != 0, "%d", i);
+        else
+            ck_assert_mem_eq(realm[i], realm[0], KC_RP_ID_SIZE);
+    }
+    ck_assert(memcmp(realm[1], realm[2], KC_RP_ID_SIZE) != 0);
+    ck_assert(memcmp(realm[1], realm[11], KC_RP_ID_SIZE) != 0);
+    ck_assert(memcmp(realm[2], realm[11], KC_RP_ID_SIZE) != 0);
+}
+END_TEST
+
+/* Each key has its part in the scope, derived under the whole of what the keys before gave. */
+START_TEST(the_scope_of_views_is_of_all_keys)
+{
+    unsigned char bytes[KC_CRYPTO_KEY_SIZE];
+    kc_bytes_t context = {site->rp->id, KC_RP_ID_SIZE};
+    size_t i;
+
+    site->keys = kc_fake_site_keys(site, "the newest key, of 32 characters",
+                                   "the older key, of 32 characters");
+    kc_fake_site_renew(site);
+    ck_assert_uint_eq(site->keys->count, 2);
+    context.data = site->rp->id;
+    for (i = 0; i < 2; i++) {
+        ck_assert_int_eq(kc_crypto_derive(site->keys->key[i], "scope", context, bytes, NULL),
+                         KC_OK);
+        context.data = bytes;
+        context.len = sizeof(bytes);
+    }
+    ck_assert_mem_eq(site->rp->scope, bytes, sizeof(site->rp->scope));
 }
 END_TEST
 
@@ -296,6 +344,8 @@ Suite *kc_test_rp(void)
     tcase_add_test(tests, the_callback_is_under_the_prefix_or_where_the_redirect_uri_says);
     tcase_add_test(tests, a_redirect_uri_that_is_none_is_refused);
     tcase_add_test(tests, each_setting_that_gives_a_session_its_meaning_changes_the_fingerprint);
+    tcase_add_test(tests, the_realm_is_issuer_and_client);
+    tcase_add_test(tests, the_scope_of_views_is_of_all_keys);
     tcase_add_test(tests, settings_without_a_say_in_it_leave_the_fingerprint);
     tcase_add_test(tests, places_in_a_store_are_hex_and_apart);
     tcase_add_test(tests, who_shares_issuer_and_client_shares_the_longest_life);
