@@ -10,15 +10,16 @@
 #include "bearer.h"
 #include "claims.h"
 #include "fake_site.h"
+#include "reach.h"
+#include "signer.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The curve's base point: a key whose private half is 1, which signs nothing here. */
-static const char keys[] =
-    "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"k\",\"use\":\"sig\",\"alg\":\"ES256\","
-    "\"x\":\"axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY\","
-    "\"y\":\"T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU\"}]}";
+enum { READ, VERIFIED, TAKEN };
+
+reach_t reach[] = {
+    {"header read", 0}, {"claims verified", 0}, {"signed token taken", 0}, {NULL, 0}};
 
 static void need(int is_right)
 {
@@ -47,6 +48,7 @@ static void read_header(const kc_fake_site_t *site, const char *header)
         need(rc == KC_MISS || (err.reason == KC_ERR_INVALID_TOKEN && err.detail[0]));
         return;
     }
+    reach_note(READ);
     need(strncasecmp(header, "bearer", 6) == 0);
     need(token.len && token.len <= KC_JOSE_TOKEN_MAX);
     need((const char *)token.data + token.len == header + strlen(header));
@@ -88,6 +90,28 @@ static void check_taken(const kc_jose_token_t *token, const kc_conf_t *conf)
     need(kc_claims_is_id_text(kc_json_member_string(token->claims, "sub")));
 }
 
+/* The same claims signed by the provider: the token is taken when they are sound and name somebody,
+ * and what is kept of it says the same. */
+static void take_signed(const kc_fake_site_t *site, const kc_json_t *claims)
+{
+    kc_jose_token_t token = {.alg = "ES256", .claims = claims};
+    kc_bytes_t compact = kc_buf_text(signer_sign(claims, site->pool));
+    kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
+    kc_session_t session, again;
+    int is_sound = kc_bearer_verify(&token, site->conf, KC_FAKE_NOW, &err) == KC_OK;
+    kc_session_state_t state = kc_bearer_find(site->rp, compact, site->pool, &session, &err);
+
+    need(state == KC_SESSION_LIVE || state == KC_SESSION_REFUSED);
+    need(is_sound || state == KC_SESSION_REFUSED);
+    if (state != KC_SESSION_LIVE)
+        return;
+    reach_note(TAKEN);
+    need(session.is_bearer && !session.packed.len && session.user[0] && session.sub[0]);
+    need(kc_bearer_find(site->rp, compact, site->pool, &again, &err) == KC_SESSION_LIVE);
+    need(!strcmp(session.user, again.user) && !strcmp(session.sub, again.sub));
+    need(session.token_expires == again.token_expires);
+}
+
 static void verify(const kc_fake_site_t *site, const char *text, size_t len)
 {
     static const char *const types[] = {NULL, "JWT", "at+jwt", "logout+jwt"};
@@ -98,6 +122,7 @@ static void verify(const kc_fake_site_t *site, const char *text, size_t len)
     if (kc_json_parse(text, len, site->pool, &token.claims, NULL) != KC_OK ||
         kc_json_type(token.claims) != KC_JSON_OBJECT)
         return;
+    take_signed(site, token.claims);
     for (kind = KC_BEARER_ON; kind <= KC_BEARER_ID; kind++) {
         site->conf->bearer = kind;
         for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -106,6 +131,7 @@ static void verify(const kc_fake_site_t *site, const char *text, size_t len)
             token.typ = types[i];
             if (kc_bearer_verify(&token, site->conf, KC_FAKE_NOW, &err) == KC_OK) {
                 need(i != 3);
+                reach_note(VERIFIED);
                 check_taken(&token, site->conf);
             } else {
                 need(err.reason != KC_ERR_NONE && err.detail[0]);
@@ -123,7 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     need(apr_pool_create(&pool, NULL) == APR_SUCCESS);
     site = kc_fake_site_make(pool);
-    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys);
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), signer_keys);
     site->conf->bearer = KC_BEARER_ON;
     kc_fake_site_renew(site);
     read_header(site, kc_buf_copy(data, len, pool));

@@ -7,6 +7,11 @@
 #include <apr_general.h>
 
 #include "cache_control.h"
+#include "reach.h"
+
+enum { KEPT, LIMITED };
+
+reach_t reach[] = {{"line kept", 0}, {"line limited", 0}, {NULL, 0}};
 
 #define HOLDS(condition)  \
     do {                  \
@@ -22,6 +27,7 @@ static void check(const char *line, apr_pool_t *pool)
     kc_cache_control_read(line, &said);
     one = kc_cache_control_limit(line, &said, KC_CACHE_CONTROL_ONE, pool);
     kc_cache_control_read(one, &again);
+    reach_note(one == line ? KEPT : LIMITED);
     HOLDS(again.is_public || again.is_private || again.is_no_store);
     HOLDS(kc_cache_control_is_shared(&again) == kc_cache_control_is_shared(&said));
     /* once said, it need not be said again */

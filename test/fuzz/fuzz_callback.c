@@ -9,9 +9,15 @@
 #include "fake_site.h"
 #include "login.h"
 #include "login_parameters.h"
+#include "reach.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { REDEEMED, AGAIN, PARAMETERS };
+
+reach_t reach[] = {
+    {"code redeemed", 0}, {"started over", 0}, {"login parameters taken", 0}, {NULL, 0}};
 
 /* The curve's base point: a key whose private half is 1, which signs nothing here. */
 static const char keys[] =
@@ -62,8 +68,10 @@ static void check_again(kc_fake_site_t *site, const char *query)
 
     need(url && url[0] == '/' && url[1] != '/' && url[1] != '\\');
     need(kc_demand_is_empty(&again.demand));
-    if (rc == KC_OK)
+    if (rc == KC_OK) {
+        reach_note(AGAIN);
         need(again.round.number >= 1 && again.round.number <= KC_LOGIN_ROUNDS_MAX);
+    }
 }
 
 /* The same text as a query of the login address. */
@@ -77,6 +85,8 @@ static void check_parameters(kc_fake_site_t *site, const char *query)
     need(rc == KC_OK || (rc == KC_REFUSED && err.reason == KC_ERR_FORM));
     if (rc != KC_OK)
         return;
+    if (request.parameters->nelts)
+        reach_note(PARAMETERS);
     need(kc_demand_is_empty(&request.demand));
     need(request.parameters->nelts <= site->conf->login_parameters->nelts);
     need(kc_login_begin(site->rp, &site->client, &request, site->pool, &answer, &err) == KC_OK ||
@@ -96,6 +106,8 @@ static void check_answer(const kc_fake_site_t *site, const kc_login_answer_t *an
     }
     need(site->fake->sessions.puts == 0);
     need(kc_fake_request_count(site->fake, KC_FAKE_TOKEN) <= 1);
+    if (kc_fake_request_count(site->fake, KC_FAKE_TOKEN) == 1)
+        reach_note(REDEEMED);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -8,8 +8,13 @@
 
 #include "claims.h"
 #include "claims_merge.h"
+#include "reach.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { VERIFIED, IDENTIFIED };
+
+reach_t reach[] = {{"claims verified", 0}, {"identity made", 0}, {NULL, 0}};
 
 static void demand(int condition)
 {
@@ -89,6 +94,7 @@ static void verify(const kc_json_t *claims)
         demand(err.reason != KC_ERR_NONE && err.detail[0]);
         return;
     }
+    reach_note(VERIFIED);
     check_text(kc_json_member_string(claims, "sub"), KC_CLAIMS_TEXT_MAX);
     demand(!strcmp(kc_json_member_string(claims, "iss"), expect.issuer));
     demand(!strcmp(kc_json_member_string(claims, "nonce"), expect.nonce));
@@ -107,6 +113,7 @@ static void identify(const kc_json_t *claims, const kc_json_t *other, apr_pool_t
 
         (void)kc_claims_is_incomplete(conf, claims);
         if (kc_claims_identity(conf, merged, other, pool, &identity, &dropped, &err) == KC_OK) {
+            reach_note(IDENTIFIED);
             check_identity(conf, &identity);
             demand(dropped >= 0);
         } else {

@@ -8,6 +8,11 @@
 #include <apr_strings.h>
 
 #include "cookie.h"
+#include "reach.h"
+
+enum { FOUND, LISTED, STRIPPED };
+
+reach_t reach[] = {{"cookie found", 0}, {"cookies listed", 0}, {"cookies stripped", 0}, {NULL, 0}};
 
 #define HOLDS(condition)  \
     do {                  \
@@ -30,6 +35,8 @@ static void check_find(const char *header, size_t len)
     kc_rc_t rc = kc_cookie_find(header, "session", 7, &value);
 
     HOLDS(rc == KC_OK || rc == KC_MISS || rc == KC_REFUSED);
+    if (rc == KC_OK)
+        reach_note(FOUND);
     HOLDS(rc != KC_OK || (value.len > 0 && is_within(value, header, len)));
     HOLDS(rc != KC_OK || !memchr(value.data, ';', value.len));
 }
@@ -44,6 +51,8 @@ static void check_list(const char *header, size_t len)
         HOLDS(items[i].name.len >= 6 && !memcmp(items[i].name.data, "login_", 6));
     }
     HOLDS(kc_cookie_list(header, "login_", NULL, 0) == count);
+    if (count)
+        reach_note(LISTED);
 }
 
 static void check_strip(const char *header, size_t len, apr_pool_t *pool)
@@ -52,6 +61,8 @@ static void check_strip(const char *header, size_t len, apr_pool_t *pool)
     kc_bytes_t value;
 
     HOLDS(!rest || strlen(rest) <= len);
+    if (!rest || strlen(rest) < len)
+        reach_note(STRIPPED);
     HOLDS(kc_cookie_find(rest, "session", 7, &value) != KC_OK);
     HOLDS(!rest || kc_cookie_list(rest, "login_", NULL, 0) == 0);
     /* Nothing is left to take out the second time. */

@@ -7,9 +7,14 @@
 #include <string.h>
 
 #include "provider.h"
+#include "reach.h"
 #include "url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { TAKEN };
+
+reach_t reach[] = {{"document taken", 0}, {NULL, 0}};
 
 /* Everything that a document which is accepted may name. */
 static const char *const allowed[] = {"https://id.example.com", "http://keycloak.auth:8080",
@@ -41,6 +46,7 @@ static void check_url(const char *text, int is_for_browsers, apr_pool_t *pool)
 
 static void check_provider(const kc_conf_t *conf, const kc_provider_t *provider, apr_pool_t *pool)
 {
+    reach_note(TAKEN);
     demand(!strcmp(provider->issuer, conf->issuer));
     demand(provider->authorization_endpoint && provider->token_endpoint && provider->jwks_uri);
     demand(provider->token_audience != NULL);

@@ -6,9 +6,14 @@
 #include <string.h>
 
 #include "jose.h"
+#include "reach.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { PARSED, VERIFIED };
+
+reach_t reach[] = {{"token parsed", 0}, {"signature verified", 0}, {NULL, 0}};
 
 static const char *const jwks[] = {
     "{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\""
@@ -61,6 +66,7 @@ static void check_token(const char *compact, size_t len, apr_pool_t *pool)
             abort();
         return;
     }
+    reach_note(PARSED);
     if (!token.alg || !token.claims || kc_json_type(token.claims) != KC_JSON_OBJECT)
         abort();
     for (i = 0; i < 2; i++) {
@@ -68,6 +74,8 @@ static void check_token(const char *compact, size_t len, apr_pool_t *pool)
 
         if (rc != KC_OK && rc != KC_REFUSED)
             abort();
+        if (rc == KC_OK)
+            reach_note(VERIFIED);
         if (rc == KC_OK && !kc_jose_key_fits(keys[i], token.alg))
             abort();
     }

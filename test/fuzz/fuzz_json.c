@@ -6,9 +6,14 @@
 
 #include "buf.h"
 #include "json.h"
+#include "reach.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { PARSED };
+
+reach_t reach[] = {{"text parsed", 0}, {NULL, 0}};
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -41,6 +46,7 @@ static void read_all(const kc_json_t *root, const char *input, apr_pool_t *pool)
     kc_json_t *copy = kc_json_new_object(pool);
     char *text = kc_json_dump(root, pool);
 
+    reach_note(PARSED);
     kc_json_each(root, visit, pool);
     (void)kc_json_path(root, input);
     kc_json_set_value(copy, "copy", root);

@@ -4,9 +4,14 @@
 #include <stdlib.h>
 
 #include "jwks.h"
+#include "reach.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { TAKEN, SELECTED };
+
+reach_t reach[] = {{"key set taken", 0}, {"key selected", 0}, {NULL, 0}};
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -23,6 +28,8 @@ static void ask(const kc_jwks_t *keys, const char *alg, const char *kid)
 
     if ((rc == KC_OK) != (key != NULL) || (rc != KC_OK && err.reason == KC_ERR_NONE))
         abort();
+    if (key)
+        reach_note(SELECTED);
     if (key && !kc_jose_key_fits(key, alg))
         abort();
 }
@@ -50,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     rc = kc_jwks_parse((const char *)data, size, pool, &keys, &err);
     if (rc == KC_OK) {
+        reach_note(TAKEN);
         if (!kc_jwks_count(keys) || KC_JWKS_KEYS_MAX < kc_jwks_count(keys))
             abort();
         ask_all(keys);

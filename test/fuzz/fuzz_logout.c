@@ -1,5 +1,5 @@
 /* Fuzz target: claims of a logout token, and behind a line feed the body of a back-channel request,
- * which is a front-channel one's query as well; no key signs here.
+ * which is a front-channel one's query as well. The claims are tried signed too.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <apr_strings.h>
@@ -10,15 +10,15 @@
 #include "fake_site.h"
 #include "logout_front.h"
 #include "logout_token.h"
+#include "reach.h"
+#include "signer.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The curve's base point: a key whose private half is 1, which signs nothing here. */
-static const char keys[] =
-    "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"k\",\"use\":\"sig\",\"alg\":\"ES256\","
-    "\"x\":\"axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY\","
-    "\"y\":\"T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU\"}]}";
+enum { VERIFIED, TAKEN };
+
+reach_t reach[] = {{"claims verified", 0}, {"signed token taken", 0}, {NULL, 0}};
 
 static void need(int is_right)
 {
@@ -61,6 +61,27 @@ static void check_token(const kc_json_t *claims, const kc_logout_token_t *out)
         check_text(out->sid);
 }
 
+/* The same claims signed by the provider: what is taken once is not taken again. */
+static void take_signed(const kc_fake_site_t *site, const kc_json_t *claims)
+{
+    const char *form =
+        apr_pstrcat(site->pool, "logout_token=", signer_sign(claims, site->pool), NULL);
+    kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
+    kc_logout_token_t token;
+
+    if (kc_logout_token_take(site->rp, form, strlen(form), site->pool, &token, &err) != KC_OK) {
+        need(err.reason != KC_ERR_NONE && err.detail[0]);
+        need(kc_fake_store_count(&site->fake->sessions) == 0);
+        return;
+    }
+    reach_note(TAKEN);
+    check_token(claims, &token);
+    need(kc_fake_store_count(&site->fake->sessions) > 0);
+    need(kc_logout_token_take(site->rp, form, strlen(form), site->pool, &token, &err) ==
+         KC_REFUSED);
+    need(err.reason == KC_ERR_LOGOUT_REPLAY);
+}
+
 static void verify(const kc_fake_site_t *site, const char *text, size_t len)
 {
     static const char *const types[] = {NULL, "JWT", "logout+jwt", "at+jwt"};
@@ -73,6 +94,8 @@ static void verify(const kc_fake_site_t *site, const char *text, size_t len)
 
     if (kc_json_parse(text, len, site->pool, &token.claims, NULL) != KC_OK)
         return;
+    if (kc_json_type(token.claims) == KC_JSON_OBJECT)
+        take_signed(site, token.claims);
     for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
         kc_logout_token_t out;
@@ -80,6 +103,7 @@ static void verify(const kc_fake_site_t *site, const char *text, size_t len)
         token.typ = types[i];
         if (kc_logout_token_verify(&token, &expect, &out, &err) == KC_OK) {
             need(i != 3);
+            reach_note(VERIFIED);
             check_token(token.claims, &out);
         } else {
             need(err.reason != KC_ERR_NONE && err.detail[0]);
@@ -114,8 +138,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     need(apr_pool_create(&pool, NULL) == APR_SUCCESS);
     site = kc_fake_site_make(pool);
-    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys);
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), signer_keys);
     verify(site, (const char *)data, len);
+    site = kc_fake_site_make(pool);
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), signer_keys);
     if (line)
         visit(site, kc_buf_copy(line + 1, size - len - 1, pool), size - len - 1);
     apr_pool_destroy(pool);

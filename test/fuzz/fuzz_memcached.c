@@ -9,6 +9,11 @@
 #include <unistd.h>
 
 #include "memcached.h"
+#include "reach.h"
+
+enum { TAKEN, DONE, SIGNED_IN };
+
+reach_t reach[] = {{"values taken", 0}, {"command done", 0}, {"signed in", 0}, {NULL, 0}};
 
 #define HOLDS(condition)  \
     do {                  \
@@ -75,6 +80,8 @@ static void check_take(const uint8_t *data, size_t size, apr_pool_t *pool)
             HOLDS(memchr(items[i].value.data, items[i].value.data[0], items[i].value.len));
     }
     HOLDS(sum < size || !sum);
+    if (end == KC_MEMCACHED_OK && sum)
+        reach_note(TAKEN);
     kc_wire_close(wire);
 }
 
@@ -91,6 +98,8 @@ static void check_command(kc_store_memcached_verb_t verb, const uint8_t *data, s
     kc_patience_start(&patience, 1000, NULL);
     end = kc_memcached_do(wire, &command, 60, &time);
     HOLDS(end != KC_MEMCACHED_LATE && end <= KC_MEMCACHED_NONSENSE);
+    if (end == KC_MEMCACHED_OK)
+        reach_note(DONE);
     HOLDS(end != KC_MEMCACHED_EXISTS || verb == KC_STORE_MEMCACHED_ADD);
     HOLDS(end != KC_MEMCACHED_MISS || verb >= KC_STORE_MEMCACHED_TOUCH);
     kc_wire_close(wire);
@@ -107,6 +116,8 @@ static void check_sign_in(const uint8_t *data, size_t size)
     kc_patience_start(&patience, 1000, NULL);
     end = kc_memcached_sign_in(wire, "user", "password", &time);
     HOLDS(end == KC_MEMCACHED_OK || end > KC_MEMCACHED_LATE);
+    if (end == KC_MEMCACHED_OK)
+        reach_note(SIGNED_IN);
     kc_wire_close(wire);
 }
 

@@ -6,9 +6,14 @@
 #include <string.h>
 
 #include "pack.h"
+#include "reach.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { OPENED, CLOSED };
+
+reach_t reach[] = {{"pack opened", 0}, {"pack closed again", 0}, {NULL, 0}};
 
 static void need(int is_right)
 {
@@ -35,8 +40,10 @@ static void use(const kc_pack_t *contents, apr_pool_t *pool)
     kc_bytes_t packed;
     kc_pack_t back;
 
+    reach_note(OPENED);
     if (kc_pack_close(contents, pool, &packed, NULL) != KC_OK)
         return;
+    reach_note(CLOSED);
     need(kc_pack_open(packed, pool, &back, NULL) == KC_OK);
     need(is_same(back.id_token, contents->id_token));
     need(is_same(back.access_token, contents->access_token));

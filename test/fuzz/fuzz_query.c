@@ -7,7 +7,12 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
+#include "reach.h"
 #include "url.h"
+
+enum { PARSED, FOUND };
+
+reach_t reach[] = {{"query parsed", 0}, {"parameter found", 0}, {NULL, 0}};
 
 #define HOLDS(condition)  \
     do {                  \
@@ -33,6 +38,7 @@ static void check_query(const char *text, apr_pool_t *pool)
         HOLDS(err.reason == KC_ERR_CALLBACK && *err.detail);
         return;
     }
+    reach_note(PARSED);
     if (kc_url_query_parse(twice, pool, &doubled, NULL) != KC_OK)
         doubled = NULL;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -40,8 +46,10 @@ static void check_query(const char *text, apr_pool_t *pool)
         kc_rc_t rc = kc_url_query_single(query, names[i], &value, &err);
 
         HOLDS(rc == KC_OK || rc == KC_MISS || rc == KC_REFUSED);
-        if (rc == KC_OK)
+        if (rc == KC_OK) {
+            reach_note(FOUND);
             check_value(value);
+        }
         /* Whatever was there once is there twice now. */
         if (doubled)
             HOLDS(kc_url_query_single(doubled, names[i], &value, NULL) ==

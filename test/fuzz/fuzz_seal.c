@@ -4,10 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reach.h"
 #include "seal.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { SEALED };
+
+reach_t reach[] = {{"own value opened", 0}, {NULL, 0}};
 
 enum { NOW = 1700000000 };
 
@@ -61,6 +66,7 @@ static void open_own(kc_bytes_t plain, apr_pool_t *pool)
         kc_seal_open(&keys, &use, NOW, sealed, pool, &again, NULL, NULL) != KC_OK ||
         again.len != plain.len || memcmp(again.data, plain.data, plain.len) != 0)
         abort();
+    reach_note(SEALED);
     bytes = (unsigned char *)(uintptr_t)sealed.data;
     bytes[plain.data[0] % sealed.len] ^= (unsigned char)(1u << plain.data[0] % 8);
     if (kc_seal_open(&keys, &use, NOW, sealed, pool, &again, NULL, NULL) != KC_REFUSED)

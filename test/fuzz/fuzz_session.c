@@ -5,11 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reach.h"
 #include "session.h"
 #include "session_contents.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { READ };
+
+reach_t reach[] = {{"form read", 0}, {NULL, 0}};
 
 static void need(int is_right)
 {
@@ -17,11 +22,61 @@ static void need(int is_right)
         abort();
 }
 
+static kc_session_list_t list_of(const char *const *texts, apr_pool_t *pool)
+{
+    apr_array_header_t *array = apr_array_make(pool, 4, sizeof(const char *));
+
+    for (; *texts; texts++)
+        APR_ARRAY_PUSH(array, const char *) = *texts;
+    return kc_session_list_make(array, pool);
+}
+
+static void give(const char *name, const kc_session_t *session, apr_pool_t *pool)
+{
+    kc_bytes_t compact;
+
+    need(kc_session_form_write(session, pool, &compact, NULL) == KC_OK);
+    reach_seed(name, compact.data, compact.len);
+}
+
+/* In the form that the code writes now, whichever that is. */
+static void give_seeds(void)
+{
+    static const char *const none[] = {NULL}, *const some[] = {"kubeflow/users", "staff", NULL};
+    static const char *const roles[] = {"offline_access", "a,b", NULL};
+    kc_session_t session;
+    apr_pool_t *pool;
+
+    need(apr_pool_create(&pool, NULL) == APR_SUCCESS);
+    memset(&session, 0, sizeof(session));
+    session.sub = session.sid = session.user = session.email = session.acr = session.groups = "";
+    session.headers = session.group_list = list_of(none, pool);
+    session.realm_roles = session.client_roles = list_of(none, pool);
+    give("empty", &session, pool);
+    session.created = 1700000000;
+    session.expires = session.token_expires = 1700036000;
+    session.sub = "f7f3a3c1-2f7f-4a1a-9c1e-0d7a5d1f6a10";
+    session.sid = "6d1c63f2-9f51-4a0e-8c38-5a5a1d3b7a11";
+    session.user = session.email = "alice@example.com";
+    session.groups = "kubeflow/users,staff";
+    session.headers = list_of(roles, pool);
+    session.group_list = list_of(some, pool);
+    session.realm_roles = list_of(roles, pool);
+    session.claims = kc_buf_text("{\"sub\":\"x\"}");
+    give("view", &session, pool);
+    session.claims = kc_buf_text("");
+    session.groups = "other";
+    session.id_token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJmN2YzIn0.c2lnbmF0dXJl";
+    give("token", &session, pool);
+    apr_pool_destroy(pool);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
     need(apr_initialize() == APR_SUCCESS);
+    give_seeds();
     return 0;
 }
 
@@ -63,8 +118,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > KC_SEAL_MAX - KC_SEAL_OVERHEAD)
         return 0;
     need(apr_pool_create(&pool, NULL) == APR_SUCCESS);
-    if (kc_session_form_read(compact, &session, NULL) == KC_OK)
+    if (kc_session_form_read(compact, &session, NULL) == KC_OK) {
+        reach_note(READ);
         use(&session, compact, pool);
+    }
     apr_pool_destroy(pool);
     return 0;
 }

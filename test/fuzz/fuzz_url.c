@@ -8,7 +8,12 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
+#include "reach.h"
 #include "url.h"
+
+enum { PARSED, RETURNED };
+
+reach_t reach[] = {{"address parsed", 0}, {"return address taken", 0}, {NULL, 0}};
 
 #define HOLDS(condition)  \
     do {                  \
@@ -33,6 +38,7 @@ static void check_parse(const char *text, apr_pool_t *pool)
         HOLDS(err.reason == KC_ERR_CONFIG && *err.detail);
         return;
     }
+    reach_note(PARSED);
     HOLDS(!strcmp(url.scheme, "http") || !strcmp(url.scheme, "https"));
     HOLDS(*url.host && !strpbrk(url.host, "@/\\?#% ") && *url.path == '/');
     HOLDS(url.port > 0 && url.port < 65536);
@@ -64,6 +70,8 @@ static void check_return(const char *text, apr_pool_t *pool)
         result += strlen(SITE);
     else if (begins(result, LISTED))
         result += strlen(LISTED);
+    if (strcmp(result, "/") != 0)
+        reach_note(RETURNED);
     check_path(result);
     check_path(kc_url_return(text, NULL, NULL, pool));
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "reach.h"
+
 /* Larger inputs are no corpus: libFuzzer itself stops at 1 MiB here. */
 #define REPLAY_MAX_BYTES (1024L * 1024L)
 
@@ -94,6 +96,10 @@ int main(int argc, char **argv)
             replay_folder(argv[i], &count);
         else
             replay_file(argv[i], &count);
+    }
+    if (!reach_report()) {
+        fprintf(stderr, "replay: no input reaches what the target is for\n");
+        return EXIT_FAILURE;
     }
     printf("%u inputs replayed\n", count);
     return count > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
