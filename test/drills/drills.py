@@ -26,6 +26,8 @@ import names
 from network import Hole  # behind world, which tells where the shared parts are
 
 SETTLE = 1.0  # seconds of load before and after the harm
+# Where no store hangs: the 50 ms that one has by default are less than what a busy machine may take from it.
+PATIENT = "KeycloakStoreTimeout 2s\n"
 DRILLS = {}
 
 
@@ -86,7 +88,7 @@ def under_load(result, world, harm, seconds=0.0, may_fail=False, allow_down=Fals
 
 @drill
 def graceful_restarts(ground, result, short):
-    with World(ground) as world:
+    with World(ground, settings=PATIENT) as world:
         world.sign_in(40)
         count = 10 if short else 100
 
@@ -113,7 +115,7 @@ def graceful_restarts_with_shared_memory(ground, result, short):
 @drill
 def full_restart(ground, result, short):
     """Nobody is served while httpd is down, and everybody is signed in when it is back."""
-    with World(ground) as world:
+    with World(ground, settings=PATIENT) as world:
         world.sign_in(40)
         load = under_load(result, world, world.httpd.restart, may_fail=True, allow_down=True)
         down = [record for record in load.all() if record[2] != OK]
@@ -124,7 +126,7 @@ def full_restart(ground, result, short):
 @drill
 def killed_children(ground, result, short):
     """A child that crashes takes with it what it was answering, and nothing else."""
-    with World(ground) as world:
+    with World(ground, settings=PATIENT) as world:
         world.sign_in(40)
         kills = []
 
@@ -185,7 +187,7 @@ def data_races(ground, result, short):
 @drill
 def first_tier_full(ground, result, short):
     """More people than views: they cost a question to memcached, and nobody notices."""
-    with World(ground, settings="KeycloakCacheSize 1M") as world:
+    with World(ground, settings=PATIENT + "KeycloakCacheSize 1M") as world:
         world.sign_in(300 if short else 900)
         under_load(result, world, lambda: None, seconds=2)
         result.nobody_lost(world.outcomes(world.people), len(world.people))
@@ -526,7 +528,7 @@ class Callbacks:
 @drill
 def keycloak_stopped(ground, result, short):
     """150 people come back from a Keycloak that hangs: who is signed in does not notice."""
-    with World(ground) as world:
+    with World(ground, settings=PATIENT) as world:
         world.sign_in(40)
         callbacks = Callbacks(world, 150)
 
@@ -605,7 +607,7 @@ def keycloak_stopped_throughput(ground, result, short):
     """The same, as throughput, in windows between others without it. Two percent are less than what a busy machine
     takes and gives from second to second: with few windows a larger loss would be seen, and no more is asked."""
     rounds, seconds, least = (5, 1, 0.8) if short else (15, 3, 0.98)
-    with World(ground) as world:
+    with World(ground, settings=PATIENT) as world:
         world.sign_in(1)
         throughput(world, 1)
         ratios = []
@@ -660,7 +662,7 @@ def moved_clock(ground, result, short):
     clock = ground.folder() / "clock"
     clock.write_text("+0\n", encoding="ascii")
     clock.parent.chmod(0o755)
-    with World(ground, settings="KeycloakSessionIdle 4h\nKeycloakSessionMax 12h") as world:
+    with World(ground, settings=PATIENT + "KeycloakSessionIdle 4h\nKeycloakSessionMax 12h") as world:
         world.httpd.stop()
         os.environ.update(LD_PRELOAD=str(library), FAKETIME_TIMESTAMP_FILE=str(clock), FAKETIME_NO_CACHE="1",
                           DONT_FAKE_MONOTONIC="1")
