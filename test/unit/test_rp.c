@@ -184,6 +184,77 @@ START_TEST(each_setting_that_gives_a_session_its_meaning_changes_the_fingerprint
 }
 END_TEST
 
+/* The fingerprint of these fields, each with its length before it; @ stands for the byte 1. */
+static void assert_id(const char *const *fields)
+{
+    unsigned char digest[KC_CRYPTO_SHA256_SIZE];
+    kc_bytes_t bytes;
+    kc_buf_t buf;
+
+    kc_buf_init(&buf, 4096, testlib_pool);
+    for (; *fields; fields++) {
+        if (**fields == '@')
+            kc_buf_put_u8(&buf, 1);
+        else
+            kc_buf_put_block(&buf, kc_buf_text(*fields));
+    }
+    ck_assert_int_eq(kc_buf_bytes(&buf, &bytes), KC_OK);
+    ck_assert_int_eq(kc_crypto_sha256(bytes, digest, NULL), KC_OK);
+    kc_fake_site_renew(site);
+    ck_assert_mem_eq(site->rp->id, digest, KC_RP_ID_SIZE);
+}
+
+/* Another way to take it would end every session at the next upgrade. */
+START_TEST(the_fingerprint_stays_what_it_is)
+{
+    static const char *const plain[] = {KC_FAKE_ISSUER,
+                                        "kubeflow-oidc-authservice",
+                                        "email",
+                                        "",
+                                        "none",
+                                        "none",
+                                        "groups",
+                                        "@",
+                                        NULL};
+    static const char *const one[] = {KC_FAKE_ISSUER,
+                                      "kubeflow-oidc-authservice",
+                                      "email",
+                                      "",
+                                      "^x",
+                                      "y",
+                                      "groups",
+                                      "@",
+                                      "X-Name",
+                                      "name",
+                                      NULL};
+    static const char *const two[] = {KC_FAKE_ISSUER,
+                                      "kubeflow-oidc-authservice",
+                                      "email",
+                                      "",
+                                      "^x",
+                                      "y",
+                                      "groups",
+                                      "@",
+                                      "X-Name",
+                                      "name",
+                                      "",
+                                      "z.*",
+                                      "",
+                                      NULL};
+
+    ck_assert_str_eq(site->conf->issuer, KC_FAKE_ISSUER);
+    assert_id(plain);
+    site->conf->user_transforms = apr_array_make(testlib_pool, 1, (int)sizeof(kc_transform_t));
+    site->conf->headers = apr_array_make(testlib_pool, 1, (int)sizeof(kc_conf_pair_t));
+    assert_id(plain);
+    add_transform("^x", "y");
+    add_header("X-Name", "name");
+    assert_id(one);
+    add_transform("z.*", "");
+    assert_id(two);
+}
+END_TEST
+
 /* Issuer and client, and nothing else: a logout is for all hosts that have both. */
 START_TEST(the_realm_is_issuer_and_client)
 {
@@ -344,6 +415,7 @@ Suite *kc_test_rp(void)
     tcase_add_test(tests, the_callback_is_under_the_prefix_or_where_the_redirect_uri_says);
     tcase_add_test(tests, a_redirect_uri_that_is_none_is_refused);
     tcase_add_test(tests, each_setting_that_gives_a_session_its_meaning_changes_the_fingerprint);
+    tcase_add_test(tests, the_fingerprint_stays_what_it_is);
     tcase_add_test(tests, the_realm_is_issuer_and_client);
     tcase_add_test(tests, the_scope_of_views_is_of_all_keys);
     tcase_add_test(tests, settings_without_a_say_in_it_leave_the_fingerprint);
