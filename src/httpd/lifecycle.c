@@ -100,18 +100,6 @@ static int fail_directive(const akc_server_t *config, kc_conf_index_t index, con
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/* Trailers that become headers arrive after we have looked at the headers. */
-static kc_rc_t check_trailers(const akc_server_t *config, kc_err_t *err)
-{
-    const core_server_config *core = ap_get_core_module_config(config->server->module_config);
-
-    if (!config->conf->issuer || core->merge_trailers != AP_MERGE_TRAILERS_ENABLE)
-        return KC_OK;
-    return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG,
-                   "cannot go together with MergeTrailers On, by which clients could name "
-                   "themselves in trailers: set that to Off");
-}
-
 /* What is made of the settings at start, made once before, so that what cannot be made is told with
  * its line. */
 static kc_rc_t check_parts(const akc_server_t *config, kc_conf_index_t *index, apr_pool_t *pool,
@@ -147,8 +135,7 @@ int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         kc_err_t err;
 
         if (kc_conf_check(config->conf, &index, ptemp, &err) != KC_OK ||
-            check_parts(config, &index, ptemp, &err) != KC_OK ||
-            check_trailers(config, &err) != KC_OK)
+            check_parts(config, &index, ptemp, &err) != KC_OK)
             return fail_directive(config, index, &err);
     }
     return OK;

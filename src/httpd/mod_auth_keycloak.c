@@ -9,6 +9,7 @@ static void register_hooks(apr_pool_t *pool)
     static const char *const watchdog[] = {"mod_watchdog.c", NULL};
 
     ap_hook_check_config(akc_lifecycle_check, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(akc_process_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(akc_neighbours_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(akc_guards_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(akc_lifecycle_start, NULL, NULL, APR_HOOK_MIDDLE);

@@ -107,6 +107,9 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main);
 kc_rc_t akc_lifecycle_http(const akc_server_t *config, const kc_http_curl_options_t *limits,
                            apr_pool_t *pool, kc_http_t **out, kc_err_t *err);
 
+/* process.c: what all servers of the process have to keep, those without KeycloakIssuer too */
+int akc_process_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
+
 /* watchdog.c: what is done in the background of each child, in a thread of mod_watchdog's */
 
 /* At start: has mod_watchdog call us in each child, or says that it cannot. */

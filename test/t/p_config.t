@@ -105,6 +105,51 @@ subtest '188 http with consent: one warning when httpd starts' => sub {
     like $warnings[0] // '', qr/\[auth_keycloak:warn\]/, 'a warning';
 };
 
+# ---- trailers that become headers, in any virtual host of a process that has the module on
+
+sub virtual { return ('<VirtualHost *:1>', @_, '</VirtualHost>') }
+my $on = 'MergeTrailers On';
+my @refused_trailers = (
+    ['in the main server',                    'the main server', @minimal, $on],
+    ['inherited',                             'the main server', @minimal, $on, virtual('ServerName a.test')],
+    ['off in the virtual host alone',         'the main server', @minimal, $on, virtual('MergeTrailers Off')],
+    ['in a virtual host that inherits',       'line \d+ of .*', @minimal, virtual($on)],
+    ['in a virtual host with a setting',      'line \d+ of .*', @minimal, virtual('KeycloakCookie other', $on)],
+    ['on again in a virtual host',            'line \d+ of .*', @minimal, 'MergeTrailers Off', virtual($on)],
+    ['in the second one',                     'line \d+ of .*', @minimal, virtual('ServerName a.test'), virtual($on)],
+    ['below a condition',                     'line \d+ of .*', @minimal, virtual('<IfModule core.c>', $on, '</IfModule>')],
+    ['in the one with the issuer',            'line \d+ of .*', virtual(@minimal, $on)],
+    ['beside the one with the issuer',        'line \d+ of .*', virtual(@minimal), virtual($on)],
+    ['in the main server, which has no issuer', 'the main server', $on, virtual(@minimal, 'MergeTrailers Off')],
+    ['inherited by the one with the issuer',  'the main server', $on, virtual(@minimal)],
+);
+for my $row (@refused_trailers) {
+    my ($name, $where, @lines) = @$row;
+    my ($line) = grep { $lines[$_] eq $on } 0 .. $#lines;
+    my ($accepted, $said, $path) = check(@lines);
+    ok !$accepted, "200 MergeTrailers is refused $name";
+    like $said, qr/KC0003: MergeTrailers \(line @{[$first + $line]} of \Q$path\E\) is On for .*$where/, 'and says where' or diag $said;
+}
+my %kept_trailers = (
+    'nowhere on'           => [@minimal, 'MergeTrailers Off', virtual('MergeTrailers Off'), virtual('ServerName a.test')],
+    'off where it counts'  => [@minimal, virtual($on, 'MergeTrailers Off')],
+    'no issuer in the process' => [$on, virtual($on, 'KeycloakCookie other')],
+);
+for my $name (sort keys %kept_trailers) {
+    my ($accepted, $said) = check(@{ $kept_trailers{$name} });
+    ok $accepted, "200 MergeTrailers: $name" or diag $said;
+}
+subtest 'KeycloakCacheSize is one for all' => sub {
+    my $warning = qr/\[auth_keycloak:warn\].*KeycloakCacheSize \(line (\d+) of .*\) is ignored in a virtual host/;
+    for my $row ([0, @minimal, 'KeycloakCacheSize 32M', virtual('KeycloakCookie other')], [1, @minimal, virtual('KeycloakCacheSize 32M')],
+        [1, virtual(@minimal, 'KeycloakCacheSize 32M')], [1, @minimal, 'KeycloakCacheSize 32M', virtual('KeycloakCacheSize 16M')]) {
+        my ($count, @lines) = @$row;
+        my ($accepted, $said) = check(@lines);
+        ok $accepted, 'accepted' or diag $said;
+        is scalar(() = $said =~ /$warning/g), $count, "warnings: $count" or diag $said;
+    }
+};
+
 # ---- a judge's neighbours
 
 my @judge = ('<Location />', 'AuthType Keycloak', 'Require valid-user', 'SetHandler keycloak-judge', '</Location>');

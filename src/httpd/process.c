@@ -1,0 +1,122 @@
+/* The process: what all of its servers have to keep, those without KeycloakIssuer too, once there
+ * is one with it. SPDX-License-Identifier: Apache-2.0 */
+#include <apr_strings.h>
+#include <string.h>
+
+#include "mod_auth_keycloak.h"
+
+APLOG_USE_MODULE(auth_keycloak);
+
+static int has_issuer(server_rec *main)
+{
+    server_rec *server;
+
+    for (server = main; server; server = server->next) {
+        if (akc_config_server(server)->conf->issuer)
+            return 1;
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------- trailers */
+
+static int is_open(const ap_directive_t *node, const char *name)
+{
+    return strcasecmp(node->directive, name) == 0;
+}
+
+/* The last of the lines that set a directive, at any depth; what belongs to virtual hosts is left
+ * out. */
+static const ap_directive_t *find_line(const ap_directive_t *node, const char *name)
+{
+    const ap_directive_t *found = NULL, *inner;
+
+    for (; node; node = node->next) {
+        if (is_open(node, "<VirtualHost"))
+            continue;
+        if (is_open(node, name))
+            found = node;
+        inner = find_line(node->first_child, name);
+        found = inner ? inner : found;
+    }
+    return found;
+}
+
+static const ap_directive_t *find_host(const ap_directive_t *node, const server_rec *server)
+{
+    const ap_directive_t *found = NULL;
+
+    for (; node && !found; node = node->next) {
+        if (!is_open(node, "<VirtualHost"))
+            found = find_host(node->first_child, server);
+        else if (strcmp(server->defn_name, node->filename) == 0 &&
+                 server->defn_line_number == (unsigned)node->line_num)
+            found = node;
+    }
+    return found;
+}
+
+/* The line that counts for a server: its own, or that of the main server. */
+static const ap_directive_t *find_directive(const server_rec *server, const char *name)
+{
+    const ap_directive_t *host = server->defn_name ? find_host(ap_conftree, server) : NULL;
+    const ap_directive_t *line = host ? find_line(host->first_child, name) : NULL;
+
+    return line ? line : find_line(ap_conftree, name);
+}
+
+/* Trailers that become headers arrive after we have looked at the headers. What httpd has merged
+ * for a server counts, whether or not it has settings of ours. */
+static int check_trailers(server_rec *server)
+{
+    static const char name[] = "MergeTrailers";
+    const core_server_config *core = ap_get_core_module_config(server->module_config);
+    const ap_directive_t *line;
+
+    if (core->merge_trailers != AP_MERGE_TRAILERS_ENABLE)
+        return OK;
+    line = find_directive(server, name);
+    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
+                 "%s: %s (line %d of %s) is On for %s: by trailers, which then become headers, "
+                 "clients could name themselves. Set it to Off",
+                 kc_err_row(KC_ERR_CONFIG)->tag, name, line ? line->line_num : 0,
+                 line ? line->filename : "the configuration",
+                 server->defn_name
+                     ? apr_psprintf(server->process->pconf, "the virtual host of line %u of %s",
+                                    server->defn_line_number, server->defn_name)
+                     : "the main server");
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* ---------------------------------------------------------------- what is one for all */
+
+static void warn_of_size(server_rec *main, const server_rec *server)
+{
+    const kc_conf_place_t *ours = &akc_config_server(main)->conf->place[KC_CONF_ROW_cache_size];
+    const kc_conf_place_t *its =
+        &akc_config_server((server_rec *)server)->conf->place[KC_CONF_ROW_cache_size];
+
+    if (!its->file || (ours->file && its->line == ours->line && !strcmp(its->file, ours->file)))
+        return;
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main,
+                 "%s (line %d of %s) is ignored in a virtual host: the memory is one for all, and "
+                 "its size is that outside virtual hosts",
+                 kc_conf_row(KC_CONF_ROW_cache_size)->name, its->line, its->file);
+}
+
+int akc_process_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+{
+    server_rec *server;
+
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    if (!has_issuer(main))
+        return OK;
+    for (server = main; server; server = server->next) {
+        warn_of_size(main, server);
+        if (check_trailers(server) != OK)
+            return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
