@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 /* A walk over the header. A piece reaches from behind one ";" to the next. A lax walk also ends it
@@ -142,13 +143,26 @@ size_t kc_cookie_list(const char *header, const char *prefix, kc_cookie_item_t *
 
 /* ---------------------------------------------------------------- stripping */
 
-static int is_ours(kc_bytes_t name, const char *const *names, size_t count)
+/* How many characters a name and a pattern, up to its star, begin with in common. */
+static size_t common(kc_bytes_t name, const char *pattern, int is_folded)
+{
+    size_t i = 0;
+
+    for (; i < name.len && pattern[i] && pattern[i] != '*'; i++) {
+        int c = name.data[i];
+
+        if (c != pattern[i] && !(is_folded && apr_tolower(c) == apr_tolower(pattern[i])))
+            break;
+    }
+    return i;
+}
+
+static int is_ours(kc_bytes_t name, const char *const *names, size_t count, int is_folded)
 {
     for (size_t i = 0; i < count; i++) {
-        size_t len = strlen(names[i]);
-        int is_prefix = len > 0 && names[i][len - 1] == '*';
+        size_t len = common(name, names[i], is_folded);
 
-        if (is_prefix ? has_prefix(name, names[i], len - 1) : is_equal(name, names[i], len))
+        if (names[i][len] == '*' || (!names[i][len] && len == name.len))
             return 1;
     }
     return 0;
@@ -157,7 +171,7 @@ static int is_ours(kc_bytes_t name, const char *const *names, size_t count)
 static int has_ours(walk_t walk, const char *const *names, size_t count)
 {
     while (walk_on(&walk)) {
-        if (is_ours(walk.name, names, count))
+        if (is_ours(walk.name, names, count, 0))
             return 1;
     }
     return 0;
@@ -198,13 +212,30 @@ const char *kc_cookie_strip(const char *header, const char *const *names, size_t
         return header;
     stripped = out = apr_palloc(pool, (size_t)(walk.end - header) + 1);
     while (walk_on(&walk)) {
-        if (is_ours(walk.name, names, count))
+        if (is_ours(walk.name, names, count, 0))
             continue;
         out = keep(out, stripped, &walk);
         has_rest |= walk.name.len > 0 || walk.has_value;
     }
     *out = '\0';
     return has_rest ? stripped : NULL;
+}
+
+/* Whoever reads a line of several cookies apart at commas finds a name behind each of them, and
+ * browsers make a name of what a nameless cookie begins with. Attributes are looked at as if they
+ * were cookies: none is named like one of ours. */
+int kc_cookie_is_set(const char *line, const char *const *names, size_t count)
+{
+    while (*line) {
+        size_t len;
+
+        line += strspn(line, " \t=,;");
+        len = strcspn(line, "=,;");
+        if (is_ours(trimmed(line, line + len), names, count, 1))
+            return 1;
+        line += strcspn(line, ",;");
+    }
+    return 0;
 }
 
 /* ---------------------------------------------------------------- setting */

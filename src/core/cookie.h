@@ -36,6 +36,11 @@ size_t kc_cookie_list(const char *header, const char *prefix, kc_cookie_item_t *
 const char *kc_cookie_strip(const char *header, const char *const *names, size_t count,
                             apr_pool_t *pool);
 
+/* 1 when a line of Set-Cookie, as some backend has written it, sets one of these names (as above)
+ * in any reader's eyes: browsers that take names in another case, a cookie without a name whose
+ * value is read as one, readers that part a line at commas. Linear. */
+int kc_cookie_is_set(const char *line, const char *const *names, size_t count);
+
 /* A cookie to set. */
 typedef struct kc_cookie_set_t {
     const char *name;

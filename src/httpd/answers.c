@@ -9,6 +9,8 @@
 #include "core/flow.h"
 #include "mod_auth_keycloak.h"
 
+APLOG_USE_MODULE(auth_keycloak);
+
 /*
  * A filter looks at the headers once they are complete: behind mod_headers and mod_expires, before
  * mod_cache stores anything (AP_FTYPE_CONTENT_SET + 1). Where an administrator's CACHE filter lets
@@ -55,20 +57,27 @@ void akc_answers_are_for_nobody(akc_request_t *request, request_rec *r)
 /* ---------------------------------------------------------------- the filter */
 
 /* Headers that the filter looks for. */
-typedef enum { CACHE_CONTROL, CDN_CONTROL, SURROGATE_CONTROL, FIELDS } field_t;
+typedef enum {
+    CACHE_CONTROL,
+    CDN_CONTROL,
+    SURROGATE_CONTROL,
+    SET_COOKIE,
+    SET_COOKIE2,
+    FIELDS
+} field_t;
 
 static const char *const field_names[FIELDS] = {
     "Cache-Control", /* for all caches */
     /* for those of a delivery network alone (RFC 9213), in place of the first */
-    "CDN-Cache-Control", "Surrogate-Control"};
+    "CDN-Cache-Control", "Surrogate-Control", "Set-Cookie", "Set-Cookie2"}; /* of RFC 2965 */
 
+/* Most names are told by two characters to be none of them. */
 static field_t field_of(const char *name)
 {
+    int first = name[0] | 0x20, second = first ? name[1] | 0x20 : 0;
     int i;
 
-    if ((name[0] | 0x20) == 's' ? (name[1] | 0x20) != 'u' : (name[0] | 0x20) != 'c')
-        return FIELDS;
-    if ((name[1] | 0x20) == 'o') /* Content-Type, Content-Length, Connection */
+    if (first == 'c' ? second != 'a' && second != 'd' : first != 's')
         return FIELDS;
     for (i = 0; i < FIELDS; i++) {
         if (strcasecmp(name, field_names[i]) == 0)
@@ -126,22 +135,23 @@ static void limit_targeted(request_rec *r, const table_t *table, field_t field)
     limit_line(r, table, field, line, &said);
 }
 
-static void limit(request_rec *r, kc_cache_control_audience_t audience)
+static void limit(request_rec *r, const table_t *usual, const table_t *always,
+                  kc_cache_control_audience_t audience)
 {
-    const table_t usual = look_at(r->headers_out), always = look_at(r->err_headers_out);
+    unsigned int found = usual->found | always->found;
     const char *line, *other;
     kc_cache_control_t said = {0, 0, 0};
     int field;
 
     /* what is not modified is what its first answer has said */
-    if (!((usual.found | always.found) & 1U << CACHE_CONTROL) && r->status == HTTP_NOT_MODIFIED)
+    if (!(found & 1U << CACHE_CONTROL) && r->status == HTTP_NOT_MODIFIED)
         return;
-    if (!((usual.found | always.found) & ~(1U << FIELDS))) {
-        limit_line(r, &usual, CACHE_CONTROL, NULL, &said);
+    if (!(found & (1U << CACHE_CONTROL | 1U << CDN_CONTROL | 1U << SURROGATE_CONTROL))) {
+        limit_line(r, usual, CACHE_CONTROL, NULL, &said);
         return;
     }
-    line = line_of(r, &usual, CACHE_CONTROL);
-    other = line_of(r, &always, CACHE_CONTROL);
+    line = line_of(r, usual, CACHE_CONTROL);
+    other = line_of(r, always, CACHE_CONTROL);
     kc_cache_control_read(line, &said);
     kc_cache_control_read(other, &said);
     if (audience == KC_CACHE_CONTROL_ONE && kc_cache_control_is_shared(&said)) {
@@ -149,32 +159,82 @@ static void limit(request_rec *r, kc_cache_control_audience_t audience)
             apr_table_unset(r->subprocess_env, no_cache_name);
         return;
     }
-    for (field = CDN_CONTROL; field < FIELDS; field++) {
-        limit_targeted(r, &usual, (field_t)field);
-        limit_targeted(r, &always, (field_t)field);
+    for (field = CDN_CONTROL; field <= SURROGATE_CONTROL; field++) {
+        limit_targeted(r, usual, (field_t)field);
+        limit_targeted(r, always, (field_t)field);
     }
     if (other && !line)
-        limit_line(r, &always, CACHE_CONTROL, other, &said);
+        limit_line(r, always, CACHE_CONTROL, other, &said);
     else
-        limit_line(r, &usual, CACHE_CONTROL, line, &said);
+        limit_line(r, usual, CACHE_CONTROL, line, &said);
+}
+
+/* The lines that set other cookies stay, in their order. */
+static void drop_field(request_rec *r, const table_t *table, field_t field)
+{
+    const akc_server_t *server = akc_config_server(r->server);
+    const apr_array_header_t *entries = apr_table_elts(table->headers);
+    apr_array_header_t *kept = apr_array_make(r->pool, 4, sizeof(const char *));
+    int count = 0, i;
+
+    for (i = 0; i < entries->nelts; i++) {
+        const apr_table_entry_t *entry = &APR_ARRAY_IDX(entries, i, apr_table_entry_t);
+
+        if (strcasecmp(entry->key, field_names[field]) != 0)
+            continue;
+        count++;
+        if (!kc_cookie_is_set(entry->val, server->cookies, server->cookie_count))
+            APR_ARRAY_PUSH(kept, const char *) = entry->val;
+    }
+    if (kept->nelts == count)
+        return;
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                  "%s: a backend sets a cookie that is named like one of this module's, which is "
+                  "taken out of its answer to %s",
+                  kc_err_row(KC_ERR_FOREIGN_COOKIE)->tag, r->uri ? r->uri : "-");
+    apr_table_unset(table->headers, field_names[field]);
+    for (i = 0; i < kept->nelts; i++)
+        apr_table_addn(table->headers, field_names[field], APR_ARRAY_IDX(kept, i, const char *));
+}
+
+static void drop_cookies(request_rec *r, const table_t *table)
+{
+    if (table->found & 1U << SET_COOKIE)
+        drop_field(r, table, SET_COOKIE);
+    if (table->found & 1U << SET_COOKIE2)
+        drop_field(r, table, SET_COOKIE2);
+}
+
+void akc_answers_drop_cookies(request_rec *r)
+{
+    const table_t usual = look_at(r->headers_out), always = look_at(r->err_headers_out);
+    const akc_request_t *request = akc_request_get(r);
+
+    if (request && request->has_cookies)
+        return;
+    drop_cookies(r, &usual);
+    drop_cookies(r, &always);
 }
 
 static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
 {
     const akc_request_t *request = f->ctx;
+    const table_t usual = look_at(f->r->headers_out), always = look_at(f->r->err_headers_out);
 
     ap_remove_output_filter(f);
-    if (request->audience != KC_CACHE_CONTROL_ANYBODY)
-        limit(f->r, request->audience);
+    if (!request || !request->has_cookies) {
+        drop_cookies(f->r, &usual);
+        drop_cookies(f->r, &always);
+    }
+    if (request && request->audience != KC_CACHE_CONTROL_ANYBODY)
+        limit(f->r, &usual, &always, request->audience);
     return ap_pass_brigade(f->next, brigade);
 }
 
 void akc_answers_watch(request_rec *r)
 {
-    akc_request_t *request = akc_request_get(r);
-
-    if (request && !r->main)
-        (void)ap_add_output_filter_handle(filter_handle, request, r, r->connection);
+    if (!r->main && akc_config_server(r->server)->cookies)
+        (void)ap_add_output_filter_handle(filter_handle, akc_request_get(r), r, r->connection);
 }
 
 /* ---------------------------------------------------------------- before the check */

@@ -135,13 +135,9 @@ static void clean_connection(const akc_server_t *server, request_rec *r)
 
 static void strip_cookies(const akc_server_t *server, request_rec *r)
 {
-    const kc_rp_names_t *names = server->rp->names;
-    const char *const ours[] = {names[0].session, names[0].login_pattern, names[0].rounds,
-                                names[0].logout,  names[1].session,       names[1].login_pattern,
-                                names[1].rounds,  names[1].logout};
     const char *header = apr_table_get(r->headers_in, "Cookie"), *rest;
 
-    rest = kc_cookie_strip(header, ours, sizeof(ours) / sizeof(ours[0]), r->pool);
+    rest = kc_cookie_strip(header, server->cookies, server->cookie_count, r->pool);
     if (!rest)
         apr_table_unset(r->headers_in, "Cookie");
     else if (rest != header)
@@ -176,18 +172,21 @@ void akc_export_hide(request_rec *r)
 
 int akc_export_scrub(request_rec *r)
 {
+    const akc_server_t *server = akc_config_server(r->server);
     akc_request_t *request = akc_request_get(r);
     int refused = OK;
 
-    if (!request)
+    if (!server->guarded) /* the module is off in all servers */
         return DECLINED;
-    akc_forward_watch(r);
-    if (ap_is_initial_req(r) && akc_forward_is_on(request))
-        refused = akc_forward_take(request, r);
-    hide_query(request);
-    remove_guarded(request->server, r->headers_in, r->pool);
-    clean_connection(request->server, r);
-    strip_cookies(request->server, r);
+    if (request) {
+        akc_forward_watch(r);
+        if (ap_is_initial_req(r) && akc_forward_is_on(request))
+            refused = akc_forward_take(request, r);
+        hide_query(request);
+    }
+    remove_guarded(server, r->headers_in, r->pool);
+    clean_connection(server, r);
+    strip_cookies(server, r);
     return refused == OK ? DECLINED : refused;
 }
 

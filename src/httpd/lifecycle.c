@@ -224,20 +224,6 @@ static kc_rc_t make_keys(kept_t *kept, const kc_conf_t *conf, apr_pool_t *pool,
     return kc_rp_keys_make(secrets, pool, out, err);
 }
 
-static void prepare_guarded(akc_server_t *config, apr_pool_t *pool)
-{
-    const kc_conf_t *conf = config->conf;
-    int i;
-
-    config->guarded = apr_array_make(pool, 4, sizeof(const char *));
-    akc_export_guard(config, conf->user_header, pool);
-    akc_export_guard(config, conf->groups_header, pool);
-    if (conf->id_token_header)
-        akc_export_guard(config, conf->id_token_header, pool);
-    for (i = 0; conf->headers && i < conf->headers->nelts; i++)
-        akc_export_guard(config, APR_ARRAY_IDX(conf->headers, i, kc_conf_pair_t).name, pool);
-}
-
 /* ADDRESS or ADDRESS/BITS, checked by kc_conf_check already */
 static void prepare_trusted(akc_server_t *config, apr_pool_t *pool)
 {
@@ -335,7 +321,6 @@ static kc_rc_t start_server(akc_server_t *config, kept_t *kept, const shared_t *
     kc_seal_keys_t *keys;
     kc_rc_t rc;
 
-    prepare_guarded(config, pool);
     akc_judge_prepare(config, pool);
     prepare_trusted(config, pool);
     rc = kc_conf_load(config->conf, &index, pool, err);
@@ -387,7 +372,8 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     for (server = main; server; server = server->next) {
         akc_server_t *config = akc_config_server(server);
 
-        if (!config->conf->issuer)
+        /* a virtual host without settings of its own has the main server's record */
+        if (!config->conf->issuer || config->server != server)
             continue;
         if (!shared.store &&
             (kc_http_curl_start(pconf, &err) != KC_OK ||
@@ -403,6 +389,7 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         return fail(main, &err);
     if (shared.store)
         akc_watchdog_start(pconf, main);
+    akc_process_prepare(pconf, main);
     return OK;
 }
 
@@ -541,7 +528,7 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
     for (server = main; server; server = server->next) {
         akc_server_t *config = akc_config_server(server);
 
-        if (!config->rp)
+        if (!config->rp || config->server != server)
             continue;
         config->env.waiters = waiters;
         config->resolver = resolver;

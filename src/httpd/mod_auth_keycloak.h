@@ -32,10 +32,14 @@ extern module AP_MODULE_DECLARE_DATA auth_keycloak_module;
 typedef struct akc_server_t {
     kc_conf_t *conf;
     server_rec *server;
-    kc_rp_t *rp;                 /* NULL: no KeycloakIssuer, the module is off here */
-    const char *public_url;      /* origin that browsers use; NULL: derive it from the request */
+    kc_rp_t *rp;            /* NULL: no KeycloakIssuer, the module is off here */
+    const char *public_url; /* origin that browsers use; NULL: derive it from the request */
+    /* What clients and backends may not say here: the names of all servers of the process, where
+     * any has a KeycloakIssuer; else NULL. */
     apr_array_header_t *guarded; /* const char *, folded names of identity headers */
     apr_uint32_t initials;       /* theirs, a bit each (export.c) */
+    const char *const *cookies;  /* names and patterns, for kc_cookie_strip */
+    size_t cookie_count;
     apr_array_header_t *trusted; /* apr_ipsubnet_t *, peers whose X-Forwarded-* count */
     const char *removals;        /* headers that a gateway is told to take out (judge.c) */
     const char *removals_and_cookie;
@@ -85,6 +89,7 @@ typedef struct akc_request_t {
     int has_looked;    /* state, session and err are filled */
     int has_renewed;   /* and it was seen to that its tokens are new enough */
     int has_read;      /* its body, to the end */
+    int has_cookies;   /* cookies of ours are set in the answer, and none but ours */
     kc_cache_control_audience_t audience; /* of what is answered to it (answers.c) */
     akc_stream_t stream;
 } akc_request_t;
@@ -109,6 +114,9 @@ kc_rc_t akc_lifecycle_http(const akc_server_t *config, const kc_http_curl_option
 
 /* process.c: what all servers of the process have to keep, those without KeycloakIssuer too */
 int akc_process_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
+/* At start, when the servers with KeycloakIssuer have their rp: tells each server which headers and
+ * cookies are ours. */
+void akc_process_prepare(apr_pool_t *pconf, server_rec *main);
 
 /* watchdog.c: what is done in the background of each child, in a thread of mod_watchdog's */
 
@@ -204,7 +212,8 @@ void akc_export_identity(akc_request_t *request, request_rec *r);
 /* Takes back what r has of it from the request that it was made for. */
 void akc_export_withdraw(akc_request_t *request, request_rec *r);
 
-/* answers.c: what is for one person stays out of shared caches */
+/* answers.c: what is for one person stays out of shared caches, and backends set no cookies of ours
+ */
 
 /* At start, when all modules are there. */
 void akc_answers_start(void);
@@ -214,6 +223,8 @@ void akc_answers_start(void);
 void akc_answers_are_for_one(akc_request_t *request, request_rec *r);
 /* No cache keeps what is answered to the request. */
 void akc_answers_are_for_nobody(akc_request_t *request, request_rec *r);
+/* Takes cookies that are named like ours out of what is to be answered. */
+void akc_answers_drop_cookies(request_rec *r);
 /* Hooks: has the headers of an answer looked at; hide the request from mod_cache's quick handler,
  * and show it again. */
 void akc_answers_watch(request_rec *r);

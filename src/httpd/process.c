@@ -120,3 +120,94 @@ int akc_process_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
     }
     return OK;
 }
+
+/* ---------------------------------------------------------------- names that are ours */
+
+static int has_name(const apr_array_header_t *names, const char *name)
+{
+    int i;
+
+    for (i = 0; i < names->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(names, i, const char *), name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void add(apr_array_header_t *names, const char *name)
+{
+    if (!has_name(names, name))
+        APR_ARRAY_PUSH(names, const char *) = name;
+}
+
+static void add_header(apr_array_header_t *headers, const char *name)
+{
+    add(headers, kc_conf_fold(name, headers->pool));
+}
+
+static int is_authorization(const char *name)
+{
+    return strcasecmp(name, "Authorization") == 0;
+}
+
+/* Authorization, which may bring the session's token to a server's backends, is the client's own
+ * anywhere else. */
+static void add_headers(apr_array_header_t *headers, const kc_conf_t *conf)
+{
+    int i;
+
+    add_header(headers, conf->user_header);
+    add_header(headers, conf->groups_header);
+    if (conf->id_token_header && !is_authorization(conf->id_token_header))
+        add_header(headers, conf->id_token_header);
+    for (i = 0; conf->headers && i < conf->headers->nelts; i++)
+        add_header(headers, APR_ARRAY_IDX(conf->headers, i, kc_conf_pair_t).name);
+}
+
+static void add_cookies(apr_array_header_t *cookies, const kc_rp_t *rp)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(rp->names) / sizeof(rp->names[0]); i++) {
+        add(cookies, rp->names[i].session);
+        add(cookies, rp->names[i].login_pattern);
+        add(cookies, rp->names[i].rounds);
+        add(cookies, rp->names[i].logout);
+    }
+}
+
+static void guard(akc_server_t *server, const apr_array_header_t *headers,
+                  const apr_array_header_t *cookies, apr_pool_t *pool)
+{
+    const char *token = server->rp ? server->conf->id_token_header : NULL;
+    int i;
+
+    server->guarded = apr_array_make(pool, headers->nelts + 1, sizeof(const char *));
+    for (i = 0; i < headers->nelts; i++)
+        akc_export_guard(server, APR_ARRAY_IDX(headers, i, const char *), pool);
+    if (token && is_authorization(token))
+        akc_export_guard(server, token, pool);
+    server->cookies = (const char *const *)(void *)cookies->elts;
+    server->cookie_count = (size_t)cookies->nelts;
+}
+
+/* Servers may have a backend or a domain in common: one takes for granted what another one sets. */
+void akc_process_prepare(apr_pool_t *pconf, server_rec *main)
+{
+    apr_array_header_t *headers = apr_array_make(pconf, 4, sizeof(const char *));
+    apr_array_header_t *cookies = apr_array_make(pconf, 8, sizeof(const char *));
+    server_rec *server;
+
+    for (server = main; server; server = server->next) {
+        const akc_server_t *config = akc_config_server(server);
+
+        if (!config->rp)
+            continue;
+        add_headers(headers, config->conf);
+        add_cookies(cookies, config->rp);
+    }
+    for (server = main; headers->nelts && server; server = server->next) {
+        if (!akc_config_server(server)->guarded)
+            guard(akc_config_server(server), headers, cookies, pconf);
+    }
+}

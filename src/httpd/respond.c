@@ -37,7 +37,12 @@ void akc_respond_cookies(request_rec *r, const apr_array_header_t *cookies)
 {
     int i;
 
-    for (i = 0; cookies && i < cookies->nelts; i++)
+    if (!cookies || !cookies->nelts)
+        return;
+    /* what a backend has set before httpd came here by an ErrorDocument */
+    akc_answers_drop_cookies(r);
+    akc_request_get(r)->has_cookies = 1;
+    for (i = 0; i < cookies->nelts; i++)
         apr_table_addn(r->err_headers_out, "Set-Cookie", APR_ARRAY_IDX(cookies, i, const char *));
 }
 

@@ -31,7 +31,7 @@ static void refresh_all(server_rec *main)
     for (server = main; server && !apr_atomic_read32(&is_stopping); server = server->next) {
         akc_server_t *config = akc_config_server(server);
 
-        if (!config->rp)
+        if (!config->rp || config->server != server)
             continue;
         kc_keyring_refresh(config->rp->keyring, config->background);
         if (config->clock)

@@ -228,6 +228,51 @@ START_TEST(stripping_and_finding_agree)
 }
 END_TEST
 
+/* 202: what a backend may not set. */
+static const struct {
+    const char *line;
+    int is_set;
+} sets[] = {
+    {"session=x", 1},
+    {"session=x; Path=/", 1},
+    {" \tsession\t = x", 1},
+    {"SESSION=x", 1},
+    {"__host-Session=x", 1},
+    {"session", 1},
+    {"session;", 1},
+    {"session=", 1},
+    {"=session=x", 1},
+    {" = \t=session=x", 1},
+    {";;session=x", 1},
+    {"a=1, session=x", 1},
+    {"a=1,session=x", 1},
+    {"a=1; Expires=Fri, 01 Jan 2100 00:00:00 GMT, session=x", 1},
+    {"a=\"1, session=x\"", 1},
+    {"login_=x", 1},
+    {"LOGIN_abc=x", 1},
+    {"login_*=x", 1},
+    {"login_*x=x", 1},
+    {"", 0},
+    {" ,;= ", 0},
+    {"a=1", 0},
+    {"a=session", 0},
+    {"a=b=session", 0},
+    {"sessions=x", 0},
+    {"asession=x", 0},
+    {"a session=x", 0},
+    {"login=x", 0},
+    {"session*=x", 0},
+    {"a=1; Path=/session", 0},
+    {"a=1; Expires=Fri, 01 Jan 2100 00:00:00 GMT", 0},
+};
+
+START_TEST(our_cookies_are_set_by_nobody_else)
+{
+    ck_assert_msg(kc_cookie_is_set(sets[_i].line, ours, 3) == sets[_i].is_set, "'%s'",
+                  sets[_i].line);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- setting */
 
 START_TEST(set_cookie_has_every_attribute)
@@ -265,6 +310,7 @@ Suite *kc_test_cookie(void)
     tcase_add_test(all, foreign_headers_are_not_copied);
     tcase_add_test(all, no_header_is_too_long_to_strip);
     tcase_add_test(all, stripping_and_finding_agree);
+    tcase_add_loop_test(all, our_cookies_are_set_by_nobody_else, 0, COUNT(sets));
     tcase_add_test(all, set_cookie_has_every_attribute);
     tcase_add_test(all, deleting_says_so_twice);
     suite_add_tcase(suite, all);

@@ -124,7 +124,7 @@ sub jar { return shift->{jar} }
 
 sub session_name {
     my $self = shift;
-    my ($name) = grep { /^(?:__Host-|__Secure-)?(?:keycloak|merged)_session$/ } sort keys %{ $self->{jar} };
+    my ($name) = grep { /^(?:__Host-|__Secure-)?(?:keycloak|merged|borders)_session$/ } sort keys %{ $self->{jar} };
     return $name;
 }
 

@@ -62,7 +62,7 @@ sub from_backend { my $self = shift; return scalar grep { $_->[0] eq 'X-Backend'
 # Set-Cookie lines that give a session, deletions left out.
 sub session_cookies {
     my $self = shift;
-    return grep { /^(?:__Host-|__Secure-)?(?:keycloak|merged)_session=[^;]/ && !/max-age=0/i } $self->all('Set-Cookie');
+    return grep { /^(?:__Host-|__Secure-)?(?:keycloak|merged|borders)_session=[^;]/ && !/max-age=0/i } $self->all('Set-Cookie');
 }
 
 1;
