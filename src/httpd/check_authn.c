@@ -138,6 +138,9 @@ static int let_in(akc_request_t *request, const request_rec *r)
     return OK;
 }
 
+/* Whom httpd takes for somebody while it looks at Require; told by its address. */
+static char nobody[] = "";
+
 /* Goes on without a name. httpd insists on a user once an authentication hook has spoken. A
  * subrequest has its headers of one that may have a name where this one must not. */
 static int pass(akc_request_t *request, request_rec *r, kc_session_state_t state)
@@ -145,8 +148,18 @@ static int pass(akc_request_t *request, request_rec *r, kc_session_state_t state
     akc_answers_are_for_one(request, r); /* others, with a session, get another answer */
     if (state == KC_SESSION_WEAK)
         akc_export_withdraw(request, r);
-    r->user = "";
+    r->user = nobody;
     return let_in(request, r);
+}
+
+/* Programs and logs are not told of a user named "" whom this module has let in. */
+int akc_check_authn_forget(request_rec *r)
+{
+    if (r->user != nobody)
+        return DECLINED;
+    r->user = NULL;
+    r->ap_auth_type = NULL;
+    return DECLINED;
 }
 
 static int act(akc_request_t *request, request_rec *r)

@@ -184,6 +184,8 @@ int akc_export_scrub(request_rec *r)
             refused = akc_forward_take(request, r);
         hide_query(request);
     }
+    if (r->prev)
+        (void)akc_check_authn_forget(r->prev);
     remove_guarded(server, r->headers_in, r->pool);
     clean_connection(server, r);
     strip_cookies(server, r);

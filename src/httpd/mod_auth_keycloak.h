@@ -235,6 +235,8 @@ void akc_answers_register(apr_pool_t *pool);
 /* check_authn.c */
 int akc_check_authn_access(request_rec *r);
 int akc_check_authn_user(request_rec *r);
+/* A hook, behind the check: who passed without a name has none from here on. */
+int akc_check_authn_forget(request_rec *r);
 /* 1 where nobody is asked: our own addresses and public paths. */
 int akc_check_authn_is_open(const akc_request_t *request, request_rec *r);
 /* 1 when this request is let in by our check, which was asked who it is of: with a session, by

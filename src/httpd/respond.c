@@ -325,6 +325,7 @@ void akc_respond_forbid(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
 
+    (void)akc_check_authn_forget(r);
     if (request)
         leave_body(r);
     if (!request || !akc_request_is_signed_in(request, r))
