@@ -144,6 +144,43 @@ static void strip_cookies(const akc_server_t *server, request_rec *r)
         apr_table_setn(r->headers_in, "Cookie", rest);
 }
 
+/* An upgrade to HTTP/2 (RFC 7540 section 3.2) is what httpd itself would make of a request that has
+ * lost its cookie here, or what a backend would, past all of us. RFC 9113 knows it no more, and
+ * nobody has to follow it. */
+static int is_http2(const char *at, const char *end)
+{
+    size_t len = (size_t)(end - at);
+
+    return (len >= 2 && strncasecmp(at, "h2", 2) == 0 && (len == 2 || at[2] == '/')) ||
+           (len >= 3 && strncasecmp(at, "h2c", 3) == 0 && (len == 3 || at[3] == '/'));
+}
+
+/* Upgrade without such tokens. */
+static void clean_upgrade(request_rec *r)
+{
+    static const char separators[] = ", \t";
+    const char *at = apr_table_get(r->headers_in, "Upgrade"), *end;
+    char *kept, *out;
+
+    if (!at)
+        return;
+    kept = out = apr_palloc(r->pool, strlen(at) + 2);
+    for (; *at; at = *end ? end + 1 : end) {
+        end = at + strcspn(at, separators);
+        if (at == end || is_http2(at, end))
+            continue;
+        memcpy(out, at, (size_t)(end - at));
+        out += end - at;
+        *out++ = ',';
+    }
+    if (out == kept) {
+        apr_table_unset(r->headers_in, "Upgrade");
+        return;
+    }
+    out[-1] = '\0';
+    apr_table_setn(r->headers_in, "Upgrade", kept);
+}
+
 /* The query of a callback holds the code and the state: no log line of any module gets to see it.
  */
 static void hide_query(akc_request_t *request)
@@ -183,7 +220,11 @@ int akc_export_scrub(request_rec *r)
         if (ap_is_initial_req(r) && akc_forward_is_on(request))
             refused = akc_forward_take(request, r);
         hide_query(request);
+        clean_upgrade(r);
     }
+    akc_traces_behind_line(r);
+    if (request)
+        akc_traces_hide_token(request, r);
     if (r->prev)
         (void)akc_check_authn_forget(r->prev);
     remove_guarded(server, r->headers_in, r->pool);

@@ -367,6 +367,7 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     (void)plog;
     (void)ptemp;
     akc_answers_start();
+    akc_traces_start();
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
         return OK; /* the trial run before the server detaches */
     for (server = main; server; server = server->next) {

@@ -15,6 +15,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_post_config(akc_lifecycle_start, NULL, NULL, APR_HOOK_MIDDLE);
     /* before mod_watchdog starts the thread that uses what is made here */
     ap_hook_child_init(akc_lifecycle_child, NULL, watchdog, APR_HOOK_MIDDLE);
+    ap_hook_pre_read_request(akc_traces_before_line, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_quick_handler(akc_traces_behind_headers, NULL, NULL, APR_HOOK_REALLY_FIRST - 1);
     /* before every other module: nobody sees what the client may not say */
     ap_hook_post_read_request(akc_export_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* before mod_proxy and mod_rewrite: our addresses never leave this server */

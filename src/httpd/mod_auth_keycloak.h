@@ -75,6 +75,7 @@ typedef struct akc_request_t {
     const request_rec *doubted; /* one excludes by what is not known of this person */
     const char *cookies;        /* the Cookie header as the client sent it */
     const char *authorization;  /* the same of Authorization, where that matters; else NULL */
+    const char *hidden_token;   /* the same while httpd logs the headers (traces.c); else NULL */
     const char *query;        /* of a callback; taken out of the request so that no log shows it */
     const char *id;           /* for the log and the error page; NULL until asked for */
     kc_login_client_t client; /* public_url is NULL until it was asked for */
@@ -231,6 +232,21 @@ void akc_answers_watch(request_rec *r);
 int akc_answers_veil(request_rec *r, int lookup);
 int akc_answers_unveil(request_rec *r, int lookup);
 void akc_answers_register(apr_pool_t *pool);
+
+/* traces.c: httpd's own log lines, at levels that show a request's headers */
+
+/* At start. */
+void akc_traces_start(void);
+/* A hook: before the request line is read. */
+void akc_traces_before_line(request_rec *r, conn_rec *c);
+/* When its headers are read, and a callback's query is taken out of it. */
+void akc_traces_behind_line(request_rec *r);
+/* Takes Authorization out of the request, where httpd would log it; and a hook that puts it back.
+ */
+void akc_traces_hide_token(akc_request_t *request, request_rec *r);
+int akc_traces_behind_headers(request_rec *r, int lookup);
+/* The headers of this answer are not logged from here on. */
+void akc_traces_hide_answer(request_rec *r);
 
 /* check_authn.c */
 int akc_check_authn_access(request_rec *r);

@@ -61,6 +61,7 @@ static void guard(request_rec *r)
     akc_request_t *request = akc_request_get(r);
 
     leave_body(r);
+    akc_traces_hide_answer(r);
     if (request)
         akc_answers_are_for_nobody(request, r);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
