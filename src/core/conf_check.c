@@ -456,6 +456,8 @@ static kc_rc_t check_memcached_user(const kc_conf_t *conf, apr_pool_t *pool, kc_
     (void)pool;
     if (conf->memcached_user && !conf->memcached_password)
         return KC_CONF_REFUSE(err, "needs KeycloakMemcachedPassword beside it");
+    if (conf->memcached_user && !kc_store_memcached_can_sign_in())
+        return KC_CONF_REFUSE(err, "cannot be used: this libmemcached was built without SASL");
     return KC_OK;
 }
 

@@ -387,7 +387,7 @@ static void response_fill(exchange_t *exchange, kc_http_response_t *response)
 /* The addresses of the URL's host, for libcurl: under any name ("*"), so that it finds them however
  * it spells the host. */
 static kc_rc_t addresses_write(exchange_t *exchange, const kc_url_t *url,
-                               const kc_wire_address_t *addresses, size_t count, kc_err_t *err)
+                               const kc_resolver_address_t *addresses, size_t count, kc_err_t *err)
 {
     char *line = apr_psprintf(exchange->pool, "*:%d:", url->port);
     size_t i;
@@ -408,7 +408,7 @@ static kc_rc_t address_find(client_t *client, exchange_t *exchange, kc_err_t *er
 {
     const kc_http_curl_options_t *options = &client->options;
     const int64_t until = kc_patience_now() + exchange->timeout_ms;
-    kc_wire_address_t addresses[KC_WIRE_ADDRESSES_MAX];
+    kc_resolver_address_t addresses[KC_RESOLVER_ADDRESSES_MAX];
     size_t count = 0;
     kc_url_t url;
     kc_err_t why;

@@ -36,7 +36,7 @@ struct kc_resolver_name_t {
     int result; /* of the last look-up */
     int has_result;
     int64_t asked_at, due_at;
-    kc_wire_address_t addresses[KC_WIRE_ADDRESSES_MAX];
+    kc_resolver_address_t addresses[KC_RESOLVER_ADDRESSES_MAX];
     size_t count;
     struct kc_resolver_name_t *next; /* written once, before others can see the entry */
     char host[KC_RESOLVER_HOST_MAX + 1];
@@ -115,13 +115,13 @@ static void name_leave(name_t *name)
     free(name);
 }
 
-static int is_same(const kc_wire_address_t *one, const kc_wire_address_t *other)
+static int is_same(const kc_resolver_address_t *one, const kc_resolver_address_t *other)
 {
     return one->len == other->len && !memcmp(&one->socket, &other->socket, one->len);
 }
 
 /* Servers give the same addresses in any order. */
-static int is_known(const name_t *name, const kc_wire_address_t *found, size_t count)
+static int is_known(const name_t *name, const kc_resolver_address_t *found, size_t count)
 {
     size_t i, k;
 
@@ -137,12 +137,12 @@ static int is_known(const name_t *name, const kc_wire_address_t *found, size_t c
 }
 
 /* With the lock held. What was known stays when there is nothing new. */
-static void take_result(name_t *name, int result, const kc_wire_address_t *found)
+static void take_result(name_t *name, int result, const kc_resolver_address_t *found)
 {
     int64_t now = kc_patience_now();
 
-    if (result > KC_WIRE_ADDRESSES_MAX)
-        result = KC_WIRE_ADDRESSES_MAX;
+    if (result > KC_RESOLVER_ADDRESSES_MAX)
+        result = KC_RESOLVER_ADDRESSES_MAX;
     name->result = result;
     name->has_result = 1;
     name->is_looked_up = 0;
@@ -157,12 +157,12 @@ static void take_result(name_t *name, int result, const kc_wire_address_t *found
 
 static void *look_up(void *context)
 {
-    kc_wire_address_t found[KC_WIRE_ADDRESSES_MAX];
+    kc_resolver_address_t found[KC_RESOLVER_ADDRESSES_MAX];
     name_t *name = context;
     int result;
 
     memset(found, 0, sizeof(found));
-    result = name->lookup(name->context, name->host, found, KC_WIRE_ADDRESSES_MAX);
+    result = name->lookup(name->context, name->host, found, KC_RESOLVER_ADDRESSES_MAX);
     (void)pthread_mutex_lock(&name->lock);
     take_result(name, result, found);
     (void)pthread_mutex_unlock(&name->lock);
@@ -215,7 +215,7 @@ static void *clerk_run(void *context)
 /* ---------------------------------------------------------------- look-ups */
 
 /* Of getaddrinfo, asked with these flags. */
-static int ask_system(const char *host, int flags, kc_wire_address_t *out, size_t max)
+static int ask_system(const char *host, int flags, kc_resolver_address_t *out, size_t max)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
     struct addrinfo *found, *one;
@@ -234,7 +234,7 @@ static int ask_system(const char *host, int flags, kc_wire_address_t *out, size_
     return count;
 }
 
-static int lookup_system(void *context, const char *host, kc_wire_address_t *out, size_t max)
+static int lookup_system(void *context, const char *host, kc_resolver_address_t *out, size_t max)
 {
     (void)context;
     return ask_system(host, 0, out, max);
@@ -252,7 +252,7 @@ static int is_localhost(const char *host)
 }
 
 /* What needs no name server: how many addresses; 0: it does. */
-static int lookup_fixed(const char *host, kc_wire_address_t *out, size_t max)
+static int lookup_fixed(const char *host, kc_resolver_address_t *out, size_t max)
 {
     int count;
 
@@ -281,7 +281,7 @@ static name_t *name_make(const kc_resolver_t *resolver, const char *host)
     name->retry_ms = resolver->options.retry_ms;
     name->shares = 1;
     memcpy(name->host, host, strlen(host) + 1);
-    count = lookup_fixed(host, name->addresses, KC_WIRE_ADDRESSES_MAX);
+    count = lookup_fixed(host, name->addresses, KC_RESOLVER_ADDRESSES_MAX);
     name->is_fixed = count > 0;
     name->count = count > 0 ? (size_t)count : 0;
     return name;
@@ -347,7 +347,7 @@ uint32_t kc_resolver_version(const name_t *name)
     return __atomic_load_n(&name->version, __ATOMIC_ACQUIRE);
 }
 
-static void port_set(kc_wire_address_t *address, uint16_t port)
+static void port_set(kc_resolver_address_t *address, uint16_t port)
 {
     if (address->socket.ss_family == AF_INET6)
         ((struct sockaddr_in6 *)&address->socket)->sin6_port = htons(port);
@@ -362,7 +362,7 @@ static const char *why_unknown(const name_t *name)
     return name->result ? "is not resolved: no name server answers" : "is no host's name";
 }
 
-kc_rc_t kc_resolver_get(name_t *name, uint16_t port, int64_t wait_ms, kc_wire_address_t *out,
+kc_rc_t kc_resolver_get(name_t *name, uint16_t port, int64_t wait_ms, kc_resolver_address_t *out,
                         size_t *count, kc_reason_t reason, kc_err_t *err)
 {
     int64_t until = wait_ms > 0 ? kc_patience_now() + wait_ms : 0;
@@ -392,7 +392,7 @@ void kc_resolver_doubt(name_t *name)
     (void)pthread_mutex_unlock(&name->lock);
 }
 
-const char *kc_resolver_text(const kc_wire_address_t *address, apr_pool_t *pool)
+const char *kc_resolver_text(const kc_resolver_address_t *address, apr_pool_t *pool)
 {
     char text[INET6_ADDRSTRLEN];
 

@@ -6,21 +6,28 @@
 #include <apr_pools.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "err.h"
-#include "wire.h"
 
 enum {
-    KC_RESOLVER_HOST_MAX = 255,  /* bytes of a name */
-    KC_RESOLVER_NAMES_MAX = 256, /* in one resolver */
+    KC_RESOLVER_HOST_MAX = 255,    /* bytes of a name */
+    KC_RESOLVER_ADDRESSES_MAX = 8, /* of one name */
+    KC_RESOLVER_NAMES_MAX = 256,   /* in one resolver */
     KC_RESOLVER_PERIOD_MS = 10000,
     KC_RESOLVER_RETRY_MS = 1000
 };
 
+/* An address with its port. */
+typedef struct kc_resolver_address_t {
+    struct sockaddr_storage socket;
+    socklen_t len;
+} kc_resolver_address_t;
+
 /* What looks up a name: fills up to max addresses, with any port. How many there are; 0: there is
  * no such host; below 0: nobody knows. It may take as long as it likes, and go on when the resolver
  * is gone: then context must live on. */
-typedef int kc_resolver_lookup_t(void *context, const char *host, kc_wire_address_t *out,
+typedef int kc_resolver_lookup_t(void *context, const char *host, kc_resolver_address_t *out,
                                  size_t max);
 
 typedef struct kc_resolver_options_t {
@@ -44,11 +51,12 @@ kc_rc_t kc_resolver_create(const kc_resolver_options_t *options, apr_pool_t *poo
  * there are too many, or no memory, or no thread. It lives as long as the resolver. */
 kc_resolver_name_t *kc_resolver_name(kc_resolver_t *resolver, const char *host);
 
-/* The addresses that are known last, with this port, up to KC_WIRE_ADDRESSES_MAX; they stay when
- * the host is not found any more, or nobody answers. Before any was known, the first look-up is
- * waited for up to wait_ms. KC_DOWN with `reason` and the host in the detail: none is known. */
+/* The addresses that are known last, with this port, up to KC_RESOLVER_ADDRESSES_MAX; they stay
+ * when the host is not found any more, or nobody answers. Before any was known, the first look-up
+ * is waited for up to wait_ms. KC_DOWN with `reason` and the host in the detail: none is known. */
 kc_rc_t kc_resolver_get(kc_resolver_name_t *name, uint16_t port, int64_t wait_ms,
-                        kc_wire_address_t *out, size_t *count, kc_reason_t reason, kc_err_t *err);
+                        kc_resolver_address_t *out, size_t *count, kc_reason_t reason,
+                        kc_err_t *err);
 /* 1 when a look-up has ended, whatever it found. */
 int kc_resolver_is_known(kc_resolver_name_t *name);
 /* A number that is another one whenever the addresses are. Cheap. */
@@ -61,6 +69,6 @@ void kc_resolver_doubt(kc_resolver_name_t *name);
 void kc_resolver_wait(kc_resolver_t *resolver, int64_t milliseconds);
 
 /* An address as text, without its port; IPv6 in brackets. */
-const char *kc_resolver_text(const kc_wire_address_t *address, apr_pool_t *pool);
+const char *kc_resolver_text(const kc_resolver_address_t *address, apr_pool_t *pool);
 
 #endif

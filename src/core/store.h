@@ -120,7 +120,7 @@ void kc_store_shm_report(kc_store_t *store, void (*report)(void *context, uint64
 /* How many there have been since the memory was made. */
 uint64_t kc_store_shm_evicted(const kc_store_t *store);
 
-/* memcached servers. */
+/* memcached servers, over libmemcached. */
 typedef struct kc_store_memcached_options_t {
     const char *const *servers; /* host:port, or host (port 11211), or [v6]:port */
     size_t count;
@@ -137,6 +137,9 @@ typedef struct kc_store_memcached_options_t {
     void (*report)(void *context, const char *server, int is_up, const char *why);
     void *context;
 } kc_store_memcached_options_t;
+
+/* 1 when libmemcached has SASL. */
+int kc_store_memcached_can_sign_in(void);
 
 /* Made after fork. Each key has an order of all servers (rendezvous hashing: a server that comes or
  * goes moves no other's keys), of which the first `copies` are its homes. Keys with the same first

@@ -46,7 +46,7 @@ static void look(const kc_store_clock_t *clock, size_t place, int64_t now_ms)
     kc_store_clock_shared_t *shared = &clock->shared[place];
     int64_t due_at = __atomic_load_n(&shared->due_at, __ATOMIC_ACQUIRE), theirs;
     kc_patience_t patience;
-    const kc_wire_time_t time = {&patience, NULL};
+    const kc_patience_time_t time = {&patience, NULL};
 
     if (now_ms < due_at || !__atomic_compare_exchange_n(&shared->due_at, &due_at,
                                                         now_ms + KC_STORE_CLOCK_PERIOD * 1000, 0,

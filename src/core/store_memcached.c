@@ -1,25 +1,37 @@
-/* One memcached server: its idle connections, and how what it says becomes a store's answer.
- * SPDX-License-Identifier: Apache-2.0 */
+/* One memcached server, over libmemcached: its idle connections, and how what it says becomes a
+ * store's answer. SPDX-License-Identifier: Apache-2.0 */
 #include "store_memcached.h"
 
 #include <apr_strings.h>
-#include <ctype.h>
-#include <netinet/in.h>
+#include <libmemcached/memcached.h>
+#include <netdb.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "memcached.h"
+#include "store_address.h"
 
 /*
- * A connection is leased by one thread at a time and closed after any error, so that a late answer
- * meets nobody. A miss is believed only if the whole answer was in order.
+ * libmemcached (1.1.4) tells outages from misses only if it is held right. Asked for several keys
+ * it passes over servers that it cannot reach and says success; told to fetch from several servers,
+ * a time-out of all is a plain "not found", as is an answer that it could not read; its replicas
+ * are not read when a server has lost them. So it does the talking, and the rest is here and in
+ * store_replicas.c: a handle has one server, is leased by one thread at a time, is new when it is
+ * asked (no error of its past is mixed in), and is destroyed after any error, so that a late answer
+ * meets nobody. A miss is believed only if the connection has been in order to the end.
+ *
+ * It bounds each wait, not the operation. So each wait gets what is left of the operation's time,
+ * and the time is looked at between the answers to several keys. What cannot be bounded is a single
+ * answer whose bytes come one at a time. It is given numeric addresses, which it does not have to
+ * look up.
+ * MEMCACHED_BEHAVIOR_VERIFY_KEY exists for the text protocol alone; store.c checks the keys.
  */
 
 enum {
-    DEFAULT_PORT = 11211,
-    IDLE_MAX = 128, /* connections for each server: about one for each thread of a child */
-    HOST_MAX = 255
+    IDLE_MAX = 128,     /* handles for each server: about one for each thread of a child */
+    NUMERIC_MAX = 64,   /* of an address as text, with its closing NUL */
+    LATE_MS = 1,        /* the time is over: what has arrived is taken */
+    DISCONNECTED = 255, /* the major version of a server that is not connected */
+    TRIES = KC_PATIENCE_STOPS + 2
 };
 
 struct kc_store_memcached_t {
@@ -31,7 +43,7 @@ struct kc_store_memcached_t {
     int64_t (*now)(void *context);
     void *context;
     pthread_mutex_t lock; /* guards what follows; never held across I/O */
-    kc_wire_t *idle[IDLE_MAX];
+    memcached_st *idle[IDLE_MAX];
     size_t idle_count;
     uint32_t version; /* of the addresses that the idle ones go to */
     size_t first;     /* the address that was reached last */
@@ -41,69 +53,154 @@ typedef kc_store_memcached_t server_t;
 typedef kc_store_memcached_get_t get_t;
 typedef kc_store_memcached_command_t command_t;
 
-/* A connection while a thread has it. */
-typedef struct {
+typedef struct { /* the server's handle while a thread has it */
     server_t *server;
-    kc_wire_t *wire;
+    memcached_st *handle;
     int is_reused;
     uint32_t version; /* of the addresses that it was taken from */
 } lease_t;
 
+/* An operation that may have to be done again. */
+typedef struct {
+    const kc_patience_time_t *time;
+    int64_t since;             /* the wait that is under way */
+    int64_t wait_ms;           /* its time */
+    int is_again;              /* it failed for a reason that a new connection has not */
+    kc_breaker_fault_t *fault; /* how it failed */
+    kc_err_t *err;
+} attempt_t;
+
+/* ---------------------------------------------------------------- waiting */
+
+static int64_t not_none(int64_t milliseconds)
+{
+    return milliseconds > LATE_MS ? milliseconds : LATE_MS;
+}
+
+/* Each wait of the handle gets what is left. */
+static void set_wait(attempt_t *attempt, memcached_st *handle)
+{
+    attempt->since = kc_patience_now();
+    attempt->wait_ms = not_none(kc_patience_left(attempt->time));
+    (void)memcached_behavior_set(handle, MEMCACHED_BEHAVIOR_POLL_TIMEOUT,
+                                 (uint64_t)attempt->wait_ms);
+}
+
+/* A wait without an answer was none: this process had been stopped. */
+static int is_excused(const attempt_t *attempt)
+{
+    return kc_patience_excuse(attempt->time->patience, attempt->since, attempt->wait_ms);
+}
+
 /* ---------------------------------------------------------------- failures */
 
-static const char *reason_of(kc_memcached_end_t end)
+static int is_unreachable(memcached_return_t cause)
 {
-    switch (end) {
-    case KC_MEMCACHED_LATE:
+    return cause == MEMCACHED_SOME_ERRORS || cause == MEMCACHED_CONNECTION_FAILURE ||
+           cause == MEMCACHED_HOST_LOOKUP_FAILURE;
+}
+
+/* What libmemcached's word for a failure means. */
+static const char *reason_of(const memcached_st *handle, memcached_return_t cause)
+{
+    if (is_unreachable(cause))
+        return "it cannot be reached";
+    if (cause == MEMCACHED_TIMEOUT)
         return "no answer in time (KeycloakStoreTimeout)";
-    case KC_MEMCACHED_CUT:
-        return "the connection was cut";
-    case KC_MEMCACHED_SIGN_IN:
+    if (cause == MEMCACHED_AUTH_PROBLEM || cause == MEMCACHED_AUTH_FAILURE)
         return "it does not take the name and password (KeycloakMemcachedUser), or wants one";
-    case KC_MEMCACHED_FAILED:
-        return "it says that it cannot do it";
-    default:
-        return "the answer makes no sense";
+    if (memcached_failed(cause) && cause != MEMCACHED_NOTFOUND)
+        return memcached_strerror(handle, cause);
+    return "the answer makes no sense";
+}
+
+/* libmemcached forgets some errors on the way up, but not the last one. */
+static memcached_return_t cause_of(const memcached_st *handle, memcached_return_t status)
+{
+    memcached_return_t last = memcached_last_error(handle);
+
+    return last == MEMCACHED_SUCCESS ? status : last;
+}
+
+static kc_rc_t fail(const attempt_t *attempt, const lease_t *lease, memcached_return_t cause)
+{
+    *attempt->fault = cause == MEMCACHED_TIMEOUT ? KC_BREAKER_LATE : KC_BREAKER_WRONG;
+    return KC_FAIL(attempt->err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s",
+                   lease->server->text, reason_of(lease->handle, cause));
+}
+
+/* ---------------------------------------------------------------- handles */
+
+static int behaviors_set(memcached_st *handle, int64_t wait_ms)
+{
+    const uint64_t ms = (uint64_t)wait_ms;
+    const struct {
+        memcached_behavior_t name;
+        uint64_t value;
+    } rows[] = {{MEMCACHED_BEHAVIOR_BINARY_PROTOCOL, 1},     {MEMCACHED_BEHAVIOR_NO_BLOCK, 1},
+                {MEMCACHED_BEHAVIOR_TCP_NODELAY, 1},         {MEMCACHED_BEHAVIOR_TCP_KEEPALIVE, 1},
+                {MEMCACHED_BEHAVIOR_CONNECT_TIMEOUT, ms},    {MEMCACHED_BEHAVIOR_POLL_TIMEOUT, ms},
+                {MEMCACHED_BEHAVIOR_SND_TIMEOUT, ms * 1000}, /* microseconds */
+                {MEMCACHED_BEHAVIOR_RCV_TIMEOUT, ms * 1000}};
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (memcached_failed(memcached_behavior_set(handle, rows[i].name, rows[i].value)))
+            return 0;
     }
+    return 1;
 }
 
-static kc_rc_t fail(const server_t *server, kc_memcached_end_t end, kc_breaker_fault_t *fault,
-                    kc_err_t *err)
+#if defined(LIBMEMCACHED_WITH_SASL_SUPPORT) && LIBMEMCACHED_WITH_SASL_SUPPORT
+enum { HAS_SASL = 1 };
+#define SET_SASL(handle, user, password) memcached_set_sasl_auth_data(handle, user, password)
+#else
+enum { HAS_SASL = 0 };
+#define SET_SASL(handle, user, password) MEMCACHED_NOT_SUPPORTED
+#endif
+
+static int sign_in(memcached_st *handle, const server_t *server)
 {
-    *fault = end == KC_MEMCACHED_LATE ? KC_BREAKER_LATE : KC_BREAKER_WRONG;
-    return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s", server->text,
-                   reason_of(end));
+    return !server->user || !memcached_failed(SET_SASL(handle, server->user, server->password));
 }
 
-static kc_rc_t fail_connecting(const server_t *server, kc_wire_end_t end, kc_breaker_fault_t *fault,
-                               kc_err_t *err)
+static memcached_st *handle_make(const server_t *server, const kc_resolver_address_t *address,
+                                 int64_t wait_ms)
 {
-    if (end == KC_WIRE_LATE)
-        return fail(server, KC_MEMCACHED_LATE, fault, err);
-    *fault = end == KC_WIRE_REFUSED ? KC_BREAKER_REFUSED : KC_BREAKER_WRONG;
-    return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: it cannot be reached",
-                   server->text);
+    char host[NUMERIC_MAX];
+    memcached_st *handle;
+
+    if (getnameinfo((const struct sockaddr *)&address->socket, address->len, host, sizeof(host),
+                    NULL, 0, NI_NUMERICHOST) != 0)
+        return NULL;
+    handle = memcached_create(NULL);
+    if (!handle)
+        return NULL;
+    if (!behaviors_set(handle, wait_ms) || !sign_in(handle, server) ||
+        memcached_failed(memcached_server_add(handle, host, server->port))) {
+        memcached_free(handle);
+        return NULL;
+    }
+    return handle;
 }
 
-/* ---------------------------------------------------------------- connections */
-
-static kc_wire_t *idle_pop(server_t *server)
+static memcached_st *idle_pop(server_t *server)
 {
-    kc_wire_t *wire = NULL;
+    memcached_st *handle = NULL;
 
     (void)pthread_mutex_lock(&server->lock);
     if (server->idle_count)
-        wire = server->idle[--server->idle_count];
+        handle = server->idle[--server->idle_count];
     (void)pthread_mutex_unlock(&server->lock);
-    return wire;
+    return handle;
 }
 
 static void idle_close(server_t *server)
 {
-    kc_wire_t *wire;
+    memcached_st *handle;
 
-    while ((wire = idle_pop(server)))
-        kc_wire_close(wire);
+    while ((handle = idle_pop(server)))
+        memcached_free(handle);
 }
 
 /* The host has other addresses now: what goes to the old ones may end at somebody else's. */
@@ -115,138 +212,216 @@ static void idle_close_moved(server_t *server)
         idle_close(server);
 }
 
-static kc_rc_t connect_to(server_t *server, const kc_wire_time_t *time, kc_wire_t **out,
-                          kc_breaker_fault_t *fault, kc_err_t *err)
+static void lease_destroy(lease_t *lease)
 {
-    kc_wire_address_t addresses[KC_WIRE_ADDRESSES_MAX];
-    size_t count;
-    size_t first = __atomic_load_n(&server->first, __ATOMIC_RELAXED);
-    kc_memcached_end_t welcome;
-    kc_wire_end_t end;
-    kc_err_t why;
-
-    *out = NULL;
-    *fault = KC_BREAKER_REFUSED;
-    if (kc_resolver_get(server->name, server->port, 0, addresses, &count, KC_ERR_STORE_DOWN,
-                        &why) != KC_OK)
-        return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s", server->text,
-                       why.detail);
-    end = kc_wire_connect(addresses, count, &first, time, out);
-    if (end != KC_WIRE_OK) {
-        kc_resolver_doubt(server->name);
-        return fail_connecting(server, end, fault, err);
-    }
-    __atomic_store_n(&server->first, first, __ATOMIC_RELAXED);
-    if (!server->user)
-        return KC_OK;
-    welcome = kc_memcached_sign_in(*out, server->user, server->password, time);
-    if (welcome == KC_MEMCACHED_OK)
-        return KC_OK;
-    kc_wire_close(*out);
-    *out = NULL;
-    return fail(server, welcome, fault, err);
+    if (lease->handle)
+        memcached_free(lease->handle);
+    lease->handle = NULL;
 }
 
-static kc_rc_t lease_take(server_t *server, const kc_wire_time_t *time, lease_t *lease,
-                          kc_breaker_fault_t *fault, kc_err_t *err)
+/* A new handle connects, signs in, and asks for the server's version, which is_in_order looks at
+ * later. */
+static kc_rc_t connect_at(attempt_t *attempt, lease_t *lease, const kc_resolver_address_t *address,
+                          int64_t wait_ms)
+{
+    memcached_return_t status;
+
+    attempt->since = kc_patience_now();
+    attempt->wait_ms = not_none(wait_ms);
+    lease->handle = handle_make(lease->server, address, attempt->wait_ms);
+    if (!lease->handle) {
+        *attempt->fault = KC_BREAKER_WRONG;
+        return KC_FAIL(attempt->err, KC_DOWN, KC_ERR_STORE_DOWN,
+                       "memcached %s: no handle can be made", lease->server->text);
+    }
+    status = memcached_version(lease->handle);
+    if (status == MEMCACHED_SUCCESS)
+        return KC_OK;
+    status = cause_of(lease->handle, status);
+    (void)fail(attempt, lease, status);
+    if (is_unreachable(status))
+        *attempt->fault = KC_BREAKER_REFUSED;
+    attempt->is_again = status == MEMCACHED_TIMEOUT && is_excused(attempt);
+    lease_destroy(lease);
+    return KC_DOWN;
+}
+
+/* To the first of the addresses that takes it, beginning with the one that did last. One that does
+ * not answer in a part of the time is left for the next. */
+static kc_rc_t connect_to(attempt_t *attempt, lease_t *lease)
+{
+    server_t *server = lease->server;
+    kc_resolver_address_t addresses[KC_RESOLVER_ADDRESSES_MAX];
+    size_t first = __atomic_load_n(&server->first, __ATOMIC_RELAXED), count, i;
+    kc_rc_t rc = KC_DOWN;
+    kc_err_t why;
+
+    *attempt->fault = KC_BREAKER_REFUSED;
+    if (kc_resolver_get(server->name, server->port, 0, addresses, &count, KC_ERR_STORE_DOWN,
+                        &why) != KC_OK)
+        return KC_FAIL(attempt->err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s", server->text,
+                       why.detail);
+    for (i = 0; rc != KC_OK && i < count && (!i || kc_patience_left(attempt->time)); i++) {
+        const size_t at = (first + i) % count;
+        const int64_t left = kc_patience_left(attempt->time);
+
+        rc = connect_at(attempt, lease, &addresses[at], left / (int64_t)(count - i));
+        if (rc == KC_OK)
+            __atomic_store_n(&server->first, at, __ATOMIC_RELAXED);
+    }
+    if (rc != KC_OK)
+        kc_resolver_doubt(server->name);
+    return rc;
+}
+
+static kc_rc_t lease_take(attempt_t *attempt, server_t *server, lease_t *lease)
 {
     lease->server = server;
     lease->version = kc_resolver_version(server->name);
     if (lease->version != __atomic_load_n(&server->version, __ATOMIC_ACQUIRE))
         idle_close_moved(server);
-    lease->wire = idle_pop(server);
-    lease->is_reused = lease->wire != NULL;
-    return lease->wire ? KC_OK : connect_to(server, time, &lease->wire, fault, err);
+    lease->handle = idle_pop(server);
+    lease->is_reused = lease->handle != NULL;
+    return lease->handle ? KC_OK : connect_to(attempt, lease);
 }
 
 static void lease_give(lease_t *lease)
 {
     server_t *server = lease->server;
-    kc_wire_t *wire = lease->wire;
 
-    lease->wire = NULL;
     (void)pthread_mutex_lock(&server->lock);
     if (server->idle_count < IDLE_MAX &&
         lease->version == __atomic_load_n(&server->version, __ATOMIC_ACQUIRE)) {
-        server->idle[server->idle_count++] = wire;
-        wire = NULL;
+        server->idle[server->idle_count++] = lease->handle;
+        lease->handle = NULL;
     }
     (void)pthread_mutex_unlock(&server->lock);
-    kc_wire_close(wire);
-}
-
-static void lease_destroy(lease_t *lease)
-{
-    kc_wire_close(lease->wire);
-    lease->wire = NULL;
-}
-
-/* The connection goes, and when it was an old one the other idle ones with it: if the server has
- * been started anew they are dead as well. *is_stale: the connection had ended before we used it,
- * so that a new one may do. */
-static kc_rc_t lease_fail(lease_t *lease, kc_memcached_end_t end, int *is_stale,
-                          kc_breaker_fault_t *fault, kc_err_t *err)
-{
-    *is_stale = lease->is_reused && end != KC_MEMCACHED_LATE;
     lease_destroy(lease);
-    if (*is_stale)
+}
+
+/* The handle goes, and when it was an old one the other idle ones with it: if the server has been
+ * started anew they are dead as well. It is tried again when the connection had ended before we
+ * used it, or when this process was stopped while it waited. */
+static kc_rc_t lease_fail(attempt_t *attempt, lease_t *lease, memcached_return_t status)
+{
+    memcached_return_t cause = cause_of(lease->handle, status);
+
+    (void)fail(attempt, lease, cause);
+    lease_destroy(lease);
+    if (cause == MEMCACHED_TIMEOUT) {
+        attempt->is_again = is_excused(attempt);
+    } else if (lease->is_reused) {
+        attempt->is_again = 1;
         idle_close(lease->server);
-    return fail(lease->server, end, fault, err);
+    }
+    return KC_DOWN;
+}
+
+/* A connection that libmemcached has closed remembers what it forgets on the way up. */
+static int is_in_order(const memcached_st *handle)
+{
+    const memcached_instance_st *instance = memcached_server_instance_by_position(handle, 0);
+
+    return instance && memcached_last_error(handle) == MEMCACHED_SUCCESS &&
+           memcached_server_major_version(instance) != DISCONNECTED;
 }
 
 /* ---------------------------------------------------------------- get */
 
-static kc_rc_t send_once(get_t *get, const kc_wire_time_t *time, int *is_stale, kc_err_t *err)
+static kc_rc_t send_once(attempt_t *attempt, get_t *get)
 {
-    kc_memcached_end_t end;
+    size_t lens[KC_STORE_GET_MAX], i;
+    memcached_return_t status;
     lease_t lease;
 
-    get->wire = NULL;
-    if (lease_take(get->server, time, &lease, &get->fault, err) != KC_OK)
+    get->handle = NULL;
+    if (lease_take(attempt, get->server, &lease) != KC_OK)
         return KC_DOWN;
-    end = kc_memcached_ask(lease.wire, get->keys, get->count, time);
-    if (end != KC_MEMCACHED_OK)
-        return lease_fail(&lease, end, is_stale, &get->fault, err);
-    get->wire = lease.wire;
+    for (i = 0; i < get->count; i++)
+        lens[i] = KC_STORE_KEY_LEN;
+    set_wait(attempt, lease.handle);
+    status = memcached_mget(lease.handle, get->keys, lens, get->count);
+    if (status != MEMCACHED_SUCCESS)
+        return lease_fail(attempt, &lease, status);
+    get->handle = lease.handle;
     get->is_reused = lease.is_reused;
     get->version = lease.version;
     return KC_OK;
 }
 
-kc_rc_t kc_store_memcached_send(get_t *get, const kc_wire_time_t *time, kc_err_t *err)
+kc_rc_t kc_store_memcached_send(get_t *get, const kc_patience_time_t *time, kc_err_t *err)
 {
-    int is_stale = 0;
-    kc_rc_t rc = send_once(get, time, &is_stale, err);
+    attempt_t attempt = {.time = time, .fault = &get->fault, .err = err};
+    kc_rc_t rc = send_once(&attempt, get);
 
-    return rc == KC_DOWN && is_stale ? send_once(get, time, &is_stale, err) : rc;
+    return rc == KC_DOWN && attempt.is_again ? send_once(&attempt, get) : rc;
 }
 
-static kc_rc_t receive_once(get_t *get, const kc_wire_time_t *time,
-                            kc_store_memcached_item_t *items, apr_pool_t *pool, int *is_stale,
-                            kc_err_t *err)
+/* 1 when the answer is to one of the keys that were asked for. */
+static int keep(const get_t *get, const memcached_result_st *result,
+                kc_store_memcached_item_t *items, apr_pool_t *pool)
 {
-    lease_t lease = {get->server, get->wire, get->is_reused, get->version};
-    kc_memcached_end_t end;
+    size_t len = memcached_result_length(result);
+    int is_ours = 0;
+    size_t i;
 
-    get->wire = NULL;
-    end = kc_memcached_take(lease.wire, get->keys, get->count, items, pool, time);
-    if (end != KC_MEMCACHED_OK)
-        return lease_fail(&lease, end, is_stale, &get->fault, err);
-    lease_give(&lease);
-    return KC_OK;
+    if (memcached_result_key_length(result) != KC_STORE_KEY_LEN)
+        return 0;
+    for (i = 0; i < get->count; i++) {
+        kc_bytes_t *value = &items[i].value;
+
+        if (memcmp(memcached_result_key_value(result), get->keys[i], KC_STORE_KEY_LEN) != 0)
+            continue;
+        is_ours = 1;
+        if (len > KC_STORE_VALUE_MAX) /* nothing that we wrote: as good as absent */
+            continue;
+        value->data = len ? apr_pmemdup(pool, memcached_result_value(result), len)
+                          : (const unsigned char *)"";
+        value->len = len;
+        items[i].flags = memcached_result_flags(result);
+    }
+    return is_ours;
 }
 
-kc_rc_t kc_store_memcached_receive(get_t *get, const kc_wire_time_t *time,
+static kc_rc_t receive_once(attempt_t *attempt, get_t *get, kc_store_memcached_item_t *items,
+                            apr_pool_t *pool)
+{
+    lease_t lease = {get->server, get->handle, get->is_reused, get->version};
+    memcached_return_t status = MEMCACHED_SUCCESS;
+    memcached_result_st result;
+    size_t answers = 0;
+    int is_sane = 1;
+
+    get->handle = NULL;
+    memset(items, 0, get->count * sizeof(*items));
+    set_wait(attempt, lease.handle);
+    (void)memcached_result_create(lease.handle, &result);
+    while (is_sane && memcached_fetch_result(lease.handle, &result, &status)) {
+        is_sane = ++answers <= get->count && keep(get, &result, items, pool);
+        set_wait(attempt, lease.handle);
+    }
+    memcached_result_free(&result);
+    if (is_sane && (status == MEMCACHED_END || status == MEMCACHED_NOTFOUND) &&
+        is_in_order(lease.handle)) {
+        lease_give(&lease);
+        return KC_OK;
+    }
+    return lease_fail(attempt, &lease, status);
+}
+
+kc_rc_t kc_store_memcached_receive(get_t *get, const kc_patience_time_t *time,
                                    kc_store_memcached_item_t *items, apr_pool_t *pool,
                                    kc_err_t *err)
 {
-    int is_stale = 0;
-    kc_rc_t rc = receive_once(get, time, items, pool, &is_stale, err);
+    attempt_t attempt = {.time = time, .fault = &get->fault, .err = err};
+    kc_rc_t rc = receive_once(&attempt, get, items, pool);
+    int tries = TRIES;
 
-    if (rc == KC_DOWN && is_stale) {
-        rc = kc_store_memcached_send(get, time, err);
+    while (rc == KC_DOWN && attempt.is_again && --tries) {
+        attempt.is_again = 0;
+        rc = send_once(&attempt, get);
         if (rc == KC_OK)
-            rc = receive_once(get, time, items, pool, &is_stale, err);
+            rc = receive_once(&attempt, get, items, pool);
     }
     if (rc != KC_OK)
         memset(items, 0, get->count * sizeof(*items));
@@ -255,8 +430,10 @@ kc_rc_t kc_store_memcached_receive(get_t *get, const kc_wire_time_t *time,
 
 void kc_store_memcached_abandon(get_t *get)
 {
-    kc_wire_close(get->wire);
-    get->wire = NULL;
+    lease_t lease = {get->server, get->handle, 0, 0};
+
+    lease_destroy(&lease);
+    get->handle = NULL;
 }
 
 /* ---------------------------------------------------------------- writes */
@@ -264,122 +441,115 @@ void kc_store_memcached_abandon(get_t *get)
 /* Up to 30 days memcached takes a number for a span, which its own idea of the time does not
  * change; anything larger is a time since 1970 by its own clock. What is over already ends at once,
  * by a time long ago. */
-static uint32_t expiry_of(const server_t *server, int64_t expires_at)
+static time_t expiry_of(const server_t *server, int64_t expires_at)
 {
     const int64_t longest_span = 60 * 60 * 24 * 30;
     const int64_t now = server->now(server->context);
 
     if (expires_at <= now)
-        return (uint32_t)longest_span + 1;
+        return (time_t)longest_span + 1;
     if (expires_at - now <= longest_span)
-        return (uint32_t)(expires_at - now);
-    return expires_at < INT32_MAX ? (uint32_t)expires_at : INT32_MAX;
+        return (time_t)(expires_at - now);
+    return (time_t)(expires_at < INT32_MAX ? expires_at : INT32_MAX);
 }
 
-static kc_rc_t command_try(server_t *server, const command_t *command, const kc_wire_time_t *time,
-                           int *is_stale, kc_breaker_fault_t *fault, kc_err_t *err)
+static memcached_return_t command_send(memcached_st *handle, const command_t *command,
+                                       time_t expiry)
 {
-    kc_memcached_end_t end;
-    lease_t lease;
+    const char *data = command->value.len ? (const char *)command->value.data : "";
 
-    if (lease_take(server, time, &lease, fault, err) != KC_OK)
-        return KC_DOWN;
-    end = kc_memcached_do(lease.wire, command, expiry_of(server, command->expires_at), time);
-    if (end >= KC_MEMCACHED_LATE)
-        return lease_fail(&lease, end, is_stale, fault, err);
-    lease_give(&lease);
-    if (end == KC_MEMCACHED_TOO_LARGE)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_STORE_VALUE, "memcached %s: a value of %zu bytes",
-                       server->text, command->value.len);
-    if (end == KC_MEMCACHED_EXISTS)
+    switch (command->verb) {
+    case KC_STORE_MEMCACHED_PUT:
+        return memcached_set(handle, command->key, KC_STORE_KEY_LEN, data, command->value.len,
+                             expiry, command->flags);
+    case KC_STORE_MEMCACHED_ADD:
+        return memcached_add(handle, command->key, KC_STORE_KEY_LEN, data, command->value.len,
+                             expiry, command->flags);
+    case KC_STORE_MEMCACHED_TOUCH:
+        return memcached_touch(handle, command->key, KC_STORE_KEY_LEN, expiry);
+    case KC_STORE_MEMCACHED_DROP:
+        break;
+    }
+    return memcached_delete(handle, command->key, KC_STORE_KEY_LEN, 0);
+}
+
+/* What an answer means for this command; KC_FAULT: nothing that we know. */
+static kc_rc_t command_result(const command_t *command, memcached_return_t status)
+{
+    if (status == MEMCACHED_SUCCESS)
+        return KC_OK;
+    if (command->verb == KC_STORE_MEMCACHED_ADD &&
+        (status == MEMCACHED_DATA_EXISTS || status == MEMCACHED_NOTSTORED))
         return KC_EXISTS;
-    return end == KC_MEMCACHED_MISS && command->verb == KC_STORE_MEMCACHED_TOUCH ? KC_MISS : KC_OK;
+    if (command->verb == KC_STORE_MEMCACHED_TOUCH && status == MEMCACHED_NOTFOUND)
+        return KC_MISS;
+    if (command->verb == KC_STORE_MEMCACHED_DROP && status == MEMCACHED_NOTFOUND)
+        return KC_OK;
+    return KC_FAULT;
 }
 
-/* Once more when the connection had ended before. An add may have been done all the same; then its
- * KC_EXISTS is as good as the truth to callers, for whom somebody else may always have been first.
- */
-kc_rc_t kc_store_memcached_do(server_t *server, const command_t *command,
-                              const kc_wire_time_t *time, kc_breaker_fault_t *fault, kc_err_t *err)
+static kc_rc_t command_try(attempt_t *attempt, server_t *server, const command_t *command)
 {
-    int is_stale = 0;
-    kc_rc_t rc = command_try(server, command, time, &is_stale, fault, err);
+    memcached_return_t status;
+    lease_t lease;
+    kc_rc_t rc;
 
-    if (rc == KC_DOWN && is_stale)
-        rc = command_try(server, command, time, &is_stale, fault, err);
+    if (lease_take(attempt, server, &lease) != KC_OK)
+        return KC_DOWN;
+    set_wait(attempt, lease.handle);
+    status = command_send(lease.handle, command, expiry_of(server, command->expires_at));
+    rc = command_result(command, status);
+    if (rc != KC_FAULT && is_in_order(lease.handle)) {
+        lease_give(&lease);
+        return rc;
+    }
+    if (status == MEMCACHED_E2BIG) {
+        lease_destroy(&lease);
+        return KC_FAIL(attempt->err, KC_REFUSED, KC_ERR_STORE_VALUE,
+                       "memcached %s: a value of %zu bytes", server->text, command->value.len);
+    }
+    return lease_fail(attempt, &lease, status);
+}
+
+/* Once more when the connection had ended before, or this process had been stopped. An add may have
+ * been done all the same; then its KC_EXISTS is as good as the truth to callers, for whom somebody
+ * else may always have been first. */
+kc_rc_t kc_store_memcached_do(server_t *server, const command_t *command,
+                              const kc_patience_time_t *time, kc_breaker_fault_t *fault,
+                              kc_err_t *err)
+{
+    attempt_t attempt = {.time = time, .fault = fault, .err = err};
+    int tries = TRIES;
+    kc_rc_t rc;
+
+    do {
+        attempt.is_again = 0;
+        rc = command_try(&attempt, server, command);
+    } while (rc == KC_DOWN && attempt.is_again && --tries);
     return rc;
 }
 
 /* ---------------------------------------------------------------- its clock */
 
-kc_rc_t kc_store_memcached_clock(server_t *server, const kc_wire_time_t *time, int64_t *seconds,
+kc_rc_t kc_store_memcached_clock(server_t *server, const kc_patience_time_t *time, int64_t *seconds,
                                  kc_err_t *err)
 {
+    memcached_return_t status = MEMCACHED_SUCCESS;
     kc_breaker_fault_t fault;
-    kc_memcached_end_t end;
+    attempt_t attempt = {.time = time, .fault = &fault, .err = err};
+    memcached_stat_st *stat;
     lease_t lease;
-    int is_stale = 0;
 
-    if (lease_take(server, time, &lease, &fault, err) != KC_OK)
+    if (lease_take(&attempt, server, &lease) != KC_OK)
         return KC_DOWN;
-    end = kc_memcached_clock(lease.wire, seconds, time);
-    if (end != KC_MEMCACHED_OK)
-        return lease_fail(&lease, end, &is_stale, &fault, err);
+    set_wait(&attempt, lease.handle);
+    stat = memcached_stat(lease.handle, NULL, &status);
+    *seconds = stat ? (int64_t)stat->time : 0;
+    memcached_stat_free(lease.handle, stat);
+    if (status != MEMCACHED_SUCCESS || !*seconds || !is_in_order(lease.handle))
+        return lease_fail(&attempt, &lease, status);
     lease_give(&lease);
     return KC_OK;
-}
-
-/* ---------------------------------------------------------------- servers */
-
-static kc_rc_t malformed(kc_err_t *err, const char *text, const char *what)
-{
-    return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "memcached server \"%s\": %s", text, what);
-}
-
-static int is_host(const char *host, int is_v6)
-{
-    const char *c;
-
-    for (c = host; *c; c++) {
-        if (!isalnum((unsigned char)*c) && !strchr(is_v6 ? ":.%" : ".-_", *c))
-            return 0;
-    }
-    return host[0] != '\0';
-}
-
-/* The text after the host: nothing, or a colon and a port. */
-static kc_rc_t port_parse(const char *text, const char *rest, in_port_t *port, kc_err_t *err)
-{
-    unsigned long number;
-
-    *port = DEFAULT_PORT;
-    if (!*rest)
-        return KC_OK;
-    if (rest[0] != ':' || strlen(rest) > 6 || rest[1 + strspn(rest + 1, "0123456789")])
-        return malformed(err, text, "after the host comes a colon and a port, or nothing");
-    number = strtoul(rest + 1, NULL, 10);
-    if (number < 1 || number > 65535)
-        return malformed(err, text, "a port is 1 to 65535");
-    *port = (in_port_t)number;
-    return KC_OK;
-}
-
-static kc_rc_t server_parse(const char *text, char host[HOST_MAX + 1], in_port_t *port,
-                            kc_err_t *err)
-{
-    int is_v6 = text[0] == '[';
-    const char *start = text + is_v6;
-    size_t len = strcspn(start, is_v6 ? "]" : ":");
-
-    if (is_v6 && start[len] != ']')
-        return malformed(err, text, "the bracket is not closed");
-    if (len > HOST_MAX)
-        return malformed(err, text, "the host is too long");
-    memcpy(host, start, len);
-    host[len] = '\0';
-    if (!is_host(host, is_v6))
-        return malformed(err, text, "the form is host, host:port or [IPv6]:port");
-    return port_parse(text, start + len + is_v6, port, err);
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -398,8 +568,8 @@ kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_optio
                                 kc_store_memcached_t **out, kc_err_t *err)
 {
     server_t *server = apr_pcalloc(pool, sizeof(*server));
-    char host[HOST_MAX + 1];
-    kc_rc_t rc = server_parse(text, host, &server->port, err);
+    char host[KC_STORE_ADDRESS_HOST_MAX + 1];
+    kc_rc_t rc = kc_store_address_parse(text, host, &server->port, err);
 
     if (rc != KC_OK)
         return rc;
@@ -417,6 +587,11 @@ kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_optio
     server->context = options->context;
     *out = server;
     return KC_OK;
+}
+
+int kc_store_memcached_can_sign_in(void)
+{
+    return HAS_SASL;
 }
 
 const char *kc_store_memcached_text(const kc_store_memcached_t *server)

@@ -10,14 +10,14 @@
 #include "breaker.h"
 #include "buf.h"
 #include "err.h"
+#include "patience.h"
 #include "resolver.h"
 #include "store.h"
-#include "wire.h"
 
-/* A server with its idle connections. Made after fork; sockets open on first use. Safe to use from
- * several threads. Every function below that talks is KC_DOWN with KC_ERR_STORE_DOWN when the
- * server cannot be reached, does not answer in the time that it is given, or answers nonsense; then
- * *fault (or get->fault) says which of it. */
+/* A server with its idle connections, over libmemcached. Made after fork; sockets open on first
+ * use. Safe to use from several threads. Every function below that talks is KC_DOWN with
+ * KC_ERR_STORE_DOWN when the server cannot be reached, does not answer in the time that it is
+ * given, or answers nonsense; then *fault (or get->fault) says which of it. */
 typedef struct kc_store_memcached_t kc_store_memcached_t;
 
 /* text: host:port (or host, port 11211, or [v6]:port), kept. Of the options: now, and user and
@@ -41,17 +41,17 @@ typedef struct kc_store_memcached_get_t {
     const char *keys[KC_STORE_GET_MAX];
     size_t count;
     kc_breaker_fault_t fault; /* after KC_DOWN */
-    kc_wire_t *wire;          /* private */
+    void *handle;             /* private */
     int is_reused;
     uint32_t version;
 } kc_store_memcached_get_t;
 
 /* Sends the question. After KC_OK receive or abandon must be called. */
-kc_rc_t kc_store_memcached_send(kc_store_memcached_get_t *get, const kc_wire_time_t *time,
+kc_rc_t kc_store_memcached_send(kc_store_memcached_get_t *get, const kc_patience_time_t *time,
                                 kc_err_t *err);
 /* Receives the answer, one item for each key. When the time is over, what has arrived already is
  * taken all the same. */
-kc_rc_t kc_store_memcached_receive(kc_store_memcached_get_t *get, const kc_wire_time_t *time,
+kc_rc_t kc_store_memcached_receive(kc_store_memcached_get_t *get, const kc_patience_time_t *time,
                                    kc_store_memcached_item_t *items, apr_pool_t *pool,
                                    kc_err_t *err);
 /* Gives up; the connection is closed. */
@@ -75,10 +75,11 @@ typedef struct kc_store_memcached_command_t {
 /* Results are those of the store's verbs, see store.h. */
 kc_rc_t kc_store_memcached_do(kc_store_memcached_t *server,
                               const kc_store_memcached_command_t *command,
-                              const kc_wire_time_t *time, kc_breaker_fault_t *fault, kc_err_t *err);
+                              const kc_patience_time_t *time, kc_breaker_fault_t *fault,
+                              kc_err_t *err);
 
 /* What time it is there, in seconds since 1970. */
-kc_rc_t kc_store_memcached_clock(kc_store_memcached_t *server, const kc_wire_time_t *time,
+kc_rc_t kc_store_memcached_clock(kc_store_memcached_t *server, const kc_patience_time_t *time,
                                  int64_t *seconds, kc_err_t *err);
 
 #endif

@@ -169,7 +169,7 @@ static kc_rc_t do_at(const replicas_t *replicas, node_t *node, kc_breaker_way_t 
 {
     attempt_t attempt = {way, 0, KC_BREAKER_WRONG};
     kc_patience_t patience;
-    const kc_wire_time_t time = {&patience, adviser(node, way)};
+    const kc_patience_time_t time = {&patience, adviser(node, way)};
     kc_rc_t rc;
 
     kc_patience_start(&patience, replicas->options.timeout_ms, NULL);
@@ -301,7 +301,7 @@ static void run(reading_t *reading, kc_err_t *err)
 
     for (i = 0; i < reading->asked_count; i++) {
         asked_t *asked = reading->asked[i];
-        const kc_wire_time_t time = {&asked->patience, adviser(asked->node, asked->way)};
+        const kc_patience_time_t time = {&asked->patience, adviser(asked->node, asked->way)};
 
         memset(&asked->err, 0, sizeof(asked->err));
         kc_patience_start(&asked->patience, reading->replicas->options.timeout_ms, NULL);
@@ -309,7 +309,7 @@ static void run(reading_t *reading, kc_err_t *err)
     }
     for (i = 0; i < reading->asked_count; i++) {
         asked_t *asked = reading->asked[i];
-        const kc_wire_time_t time = {&asked->patience, adviser(asked->node, asked->way)};
+        const kc_patience_time_t time = {&asked->patience, adviser(asked->node, asked->way)};
         attempt_t attempt = {asked->way, asked->patience.began, KC_BREAKER_WRONG};
 
         if (asked->rc == KC_OK) {

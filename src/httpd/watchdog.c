@@ -3,6 +3,7 @@
 #include <apr_atomic.h>
 #include <mod_watchdog.h>
 
+#include "core/patience.h"
 #include "mod_auth_keycloak.h"
 
 APLOG_USE_MODULE(auth_keycloak);

@@ -8,7 +8,7 @@ import subprocess
 
 from servers import find_httpd
 
-PACKAGES = {"nginx": "nginx-light", "memcached": "memcached",
+PACKAGES = {"nginx": "nginx-light", "memcached": "memcached", "libmemcached": "libmemcached11",
             "wrk": "wrk", "redis": "redis-server", "valgrind": "valgrind", "mod_auth_openidc": "libapache2-mod-auth-openidc"}
 
 BUSY = 0.5  # load average

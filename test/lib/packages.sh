@@ -12,7 +12,7 @@
 {
 PACKAGES_BUILD=(
     gcc libc6-dev make autoconf 'pkgconf|pkg-config' apache2-dev libapr1-dev libaprutil1-dev libssl-dev
-    'libcurl4-openssl-dev|libcurl4-gnutls-dev' libjansson-dev libcjose-dev zlib1g-dev
+    'libcurl4-openssl-dev|libcurl4-gnutls-dev' libjansson-dev libcjose-dev zlib1g-dev libmemcached-dev
 )
 # to fetch and compile Debian's source of APR (apr_debug.sh)
 PACKAGES_APR_DEBUG=(apt dpkg-dev gcc libc6-dev make 'pkgconf|pkg-config' libapr1-dev uuid-dev patch xz-utils bzip2 util-linux

@@ -24,6 +24,7 @@ LIBRARIES = [  # whose headers, in which one file
     (re.compile(r"^cjose/"), "jose.c"),
     (re.compile(r"^curl/"), "http_curl.c"),
     (re.compile(r"^zlib\.h$"), "pack.c"),
+    (re.compile(r"^libmemcached(-1\.0|util)?/"), "store_memcached.c"),
 ]
 MADE = set("build .cache .git __pycache__ configure Makefile config.log config.status obj".split())
 BANNED = "strcpy strncpy strcat strncat sprintf vsprintf strtok atoi atol atoll atof rand srand gets alloca apr_pstrmemdup".split()

@@ -504,7 +504,7 @@ static TCase *tcase_make(Suite *suite, const char *name)
 
 static uint32_t name_hangs, lookups, at_second; /* the fake name server's */
 
-static int look_up(void *context, const char *host, kc_wire_address_t *out, size_t max)
+static int look_up(void *context, const char *host, kc_resolver_address_t *out, size_t max)
 {
     static const struct timespec moment = {0, 5000000};
     struct sockaddr_in *address = (struct sockaddr_in *)&out->socket;

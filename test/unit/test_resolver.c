@@ -24,7 +24,7 @@ typedef struct {
     int waiting;
     int asked;
     int result; /* how many addresses; 0: no host; -1: no answer */
-    const char *texts[KC_WIRE_ADDRESSES_MAX];
+    const char *texts[KC_RESOLVER_ADDRESSES_MAX];
 } names_t;
 
 static names_t *names;
@@ -32,7 +32,7 @@ static apr_pool_t *pool; /* the resolver's */
 static kc_resolver_t *resolver;
 static kc_err_t err;
 
-static int look_up(void *context, const char *host, kc_wire_address_t *out, size_t max)
+static int look_up(void *context, const char *host, kc_resolver_address_t *out, size_t max)
 {
     names_t *told = context;
     int i, result;
@@ -104,7 +104,7 @@ static void setup(void)
 
 static const char *get(kc_resolver_name_t *name, int64_t wait_ms)
 {
-    kc_wire_address_t found[KC_WIRE_ADDRESSES_MAX];
+    kc_resolver_address_t found[KC_RESOLVER_ADDRESSES_MAX];
     const char *text = "";
     size_t count, i;
 
