@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 /* A walk over the header. A piece reaches from behind one ";" to the next. A lax walk also ends it
@@ -143,35 +142,13 @@ size_t kc_cookie_list(const char *header, const char *prefix, kc_cookie_item_t *
 
 /* ---------------------------------------------------------------- stripping */
 
-/* How many characters a name and a pattern, up to its star, begin with in common. */
-static size_t common(kc_bytes_t name, const char *pattern, int is_folded)
-{
-    size_t i = 0;
-
-    for (; i < name.len && pattern[i] && pattern[i] != '*'; i++) {
-        int c = name.data[i];
-
-        if (c != pattern[i] && !(is_folded && apr_tolower(c) == apr_tolower(pattern[i])))
-            break;
-    }
-    return i;
-}
-
-static int is_ours(kc_bytes_t name, const char *const *names, size_t count, int is_folded)
+static int is_ours(kc_bytes_t name, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        size_t len = common(name, names[i], is_folded);
+        size_t len = strlen(names[i]);
+        int is_prefix = len > 0 && names[i][len - 1] == '*';
 
-        if (names[i][len] == '*' || (!names[i][len] && len == name.len))
-            return 1;
-    }
-    return 0;
-}
-
-static int has_ours(walk_t walk, const char *const *names, size_t count)
-{
-    while (walk_on(&walk)) {
-        if (is_ours(walk.name, names, count, 0))
+        if (is_prefix ? has_prefix(name, names[i], len - 1) : is_equal(name, names[i], len))
             return 1;
     }
     return 0;
@@ -197,28 +174,61 @@ static char *keep(char *out, const char *start, const walk_t *walk)
     return out + len;
 }
 
-/* No length is too long here: whatever comes, our cookies must not reach the backend. */
+/* Appends what comes before the place where walk is. */
+static char *keep_before(char *out, const char *header, const walk_t *walk)
+{
+    const char *start = out;
+    walk_t again;
+
+    walk_begin(&again, header, (size_t)(walk->end - header), walk->is_lax);
+    while (walk_on(&again) && again.piece.data < walk->piece.data)
+        out = keep(out, start, &again);
+    return out;
+}
+
+/* No length is too long here: whatever comes, our cookies must not reach the backend. Most often
+ * there is but ours, which takes one walk. */
 const char *kc_cookie_strip(const char *header, const char *const *names, size_t count,
                             apr_pool_t *pool)
 {
     int has_rest = 0;
     walk_t walk;
-    char *stripped, *out;
+    char *stripped = NULL, *out = NULL;
 
     if (!header)
         return NULL;
     walk_begin(&walk, header, strlen(header), 1);
-    if (!has_ours(walk, names, count))
-        return header;
-    stripped = out = apr_palloc(pool, (size_t)(walk.end - header) + 1);
     while (walk_on(&walk)) {
-        if (is_ours(walk.name, names, count, 0))
+        if (is_ours(walk.name, names, count)) {
+            if (!stripped) {
+                stripped = apr_palloc(pool, (size_t)(walk.end - header) + 1);
+                out = keep_before(stripped, header, &walk);
+            }
             continue;
-        out = keep(out, stripped, &walk);
+        }
+        if (stripped)
+            out = keep(out, stripped, &walk);
         has_rest |= walk.name.len > 0 || walk.has_value;
     }
+    if (!stripped)
+        return header;
     *out = '\0';
     return has_rest ? stripped : NULL;
+}
+
+/* ---------------------------------------------------------------- what others set */
+
+/* The same in any case of letters. */
+static int is_like_ours(kc_bytes_t name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strcspn(names[i], "*");
+
+        if ((names[i][len] ? name.len >= len : name.len == len) &&
+            strncasecmp((const char *)name.data, names[i], len) == 0)
+            return 1;
+    }
+    return 0;
 }
 
 /* Whoever reads a line of several cookies apart at commas finds a name behind each of them, and
@@ -231,7 +241,7 @@ int kc_cookie_is_set(const char *line, const char *const *names, size_t count)
 
         line += strspn(line, " \t=,;");
         len = strcspn(line, "=,;");
-        if (is_ours(trimmed(line, line + len), names, count, 1))
+        if (is_like_ours(trimmed(line, line + len), names, count))
             return 1;
         line += strcspn(line, ",;");
     }

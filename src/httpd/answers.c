@@ -71,15 +71,16 @@ static const char *const field_names[FIELDS] = {
     /* for those of a delivery network alone (RFC 9213), in place of the first */
     "CDN-Cache-Control", "Surrogate-Control", "Set-Cookie", "Set-Cookie2"}; /* of RFC 2965 */
 
-/* Most names are told by two characters to be none of them. */
+/* Most names are told by their first characters to be none of them. */
 static field_t field_of(const char *name)
 {
-    int first = name[0] | 0x20, second = first ? name[1] | 0x20 : 0;
-    int i;
+    int first = name[0] | 0x20, second = first ? name[1] | 0x20 : 0, i = FIELDS;
 
-    if (first == 'c' ? second != 'a' && second != 'd' : first != 's')
-        return FIELDS;
-    for (i = 0; i < FIELDS; i++) {
+    if (first == 'c' && (second == 'a' || second == 'd'))
+        i = CACHE_CONTROL;
+    else if (first == 's' && (second == 'u' || (second == 'e' && (name[2] | 0x20) == 't')))
+        i = SURROGATE_CONTROL;
+    for (; i < FIELDS; i++) {
         if (strcasecmp(name, field_names[i]) == 0)
             return (field_t)i;
     }

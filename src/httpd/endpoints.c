@@ -10,12 +10,22 @@ APLOG_USE_MODULE(auth_keycloak);
 static const char handler_name[] = "keycloak-endpoint";
 static const char file_prefix[] = "keycloak:"; /* of what is no file */
 
+/* Each request is asked several times where it is: most differ from us in their second character.
+ */
+static int may_begin(const char *path, const char *ours)
+{
+    return path[0] == ours[0] && path[0] && (path[1] == ours[1] || !ours[1]);
+}
+
 /* The part of a path behind KeycloakPrefix; NULL when it is elsewhere, or below site/, where an
  * administrator's own pages about signing in and out are. */
 static const char *below_prefix(const akc_server_t *server, const char *path)
 {
-    size_t len = strlen(server->conf->prefix);
+    size_t len;
 
+    if (!may_begin(path, server->conf->prefix))
+        return NULL;
+    len = strlen(server->conf->prefix);
     if (strncmp(path, server->conf->prefix, len) != 0 || strncmp(path + len, "site/", 5) == 0)
         return NULL;
     return path + len;
@@ -23,7 +33,8 @@ static const char *below_prefix(const akc_server_t *server, const char *path)
 
 int akc_endpoints_is_callback(const akc_server_t *server, const char *path)
 {
-    return strcmp(path, server->rp->callback_path) == 0;
+    return may_begin(path, server->rp->callback_path) &&
+           strcmp(path, server->rp->callback_path) == 0;
 }
 
 int akc_endpoints_is_ours(const akc_server_t *server, const request_rec *r)
