@@ -395,6 +395,7 @@ START_TEST(while_another_request_is_at_it_a_live_session_goes_on)
     ck_assert_int_eq(visit(), KC_SESSION_LIVE);
     assert_kept();
     ck_assert_int_eq(token_requests(), 0);
+    ck_assert_int_eq(fake->sessions.adds, 0); /* nor are the other hosts asked */
 }
 END_TEST
 
