@@ -20,7 +20,7 @@
 
 Suite *kc_test_store_memcached(void);
 
-enum { TIMEOUT_MS = 20000, HASTE_MS = 1000, SLOW_MS = 500, HEADER = 24, SERVERS = 2, DAY = 86400 };
+enum { TIMEOUT_MS = 20000, HASTE_MS = 200, SLOW_MS = 500, HEADER = 24, SERVERS = 2, DAY = 86400 };
 
 typedef struct {
     char text[KC_STORE_KEY_LEN + 1];

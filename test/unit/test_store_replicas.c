@@ -15,7 +15,7 @@
 
 Suite *kc_test_store_replicas(void);
 
-enum { SERVERS = 3, KEYS = 40, FEW = 12, TIMEOUT_MS = 20000, HASTE_MS = 1000, TRIES_MAX = 6000 };
+enum { SERVERS = 3, KEYS = 40, FEW = 12, TIMEOUT_MS = 20000, HASTE_MS = 200, TRIES_MAX = 6000 };
 
 typedef struct {
     char text[KC_STORE_KEY_LEN + 1];
