@@ -223,6 +223,7 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
     const table_t usual = look_at(f->r->headers_out), always = look_at(f->r->err_headers_out);
 
     ap_remove_output_filter(f);
+    akc_interim_end(f->r);
     if (!request || !request->has_cookies) {
         drop_cookies(f->r, &usual);
         drop_cookies(f->r, &always);
@@ -234,8 +235,10 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
 
 void akc_answers_watch(request_rec *r)
 {
-    if (!r->main && akc_config_server(r->server)->cookies)
-        (void)ap_add_output_filter_handle(filter_handle, akc_request_get(r), r, r->connection);
+    if (r->main || !akc_config_server(r->server)->cookies)
+        return;
+    (void)ap_add_output_filter_handle(filter_handle, akc_request_get(r), r, r->connection);
+    akc_interim_await(r);
 }
 
 /* ---------------------------------------------------------------- before the check */

@@ -220,8 +220,8 @@ int akc_export_scrub(request_rec *r)
         if (ap_is_initial_req(r) && akc_forward_is_on(request))
             refused = akc_forward_take(request, r);
         hide_query(request);
-        clean_upgrade(r);
     }
+    clean_upgrade(r);
     akc_traces_behind_line(r);
     if (request)
         akc_traces_hide_token(request, r);

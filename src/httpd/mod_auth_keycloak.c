@@ -44,6 +44,7 @@ static void register_hooks(apr_pool_t *pool)
     akc_forward_register(pool);
     akc_streams_register(pool);
     akc_answers_register(pool);
+    akc_interim_register(pool);
 }
 
 AP_DECLARE_MODULE(auth_keycloak) = {

@@ -233,6 +233,15 @@ int akc_answers_veil(request_rec *r, int lookup);
 int akc_answers_unveil(request_rec *r, int lookup);
 void akc_answers_register(apr_pool_t *pool);
 
+/* interim.c: answers of a backend before its answer (1xx) */
+
+/* The request's answer has not begun: cookies named like ours are taken out of what comes before
+ * it. Cheap: every request comes by. */
+void akc_interim_await(request_rec *r);
+/* It begins. */
+void akc_interim_end(const request_rec *r);
+void akc_interim_register(apr_pool_t *pool);
+
 /* traces.c: httpd's own log lines, at levels that show a request's headers */
 
 /* At start. */

@@ -92,19 +92,40 @@ class Handler(socketserver.StreamRequestHandler):
             request = {"method": method, "target": target, "headers": headers, "body": length,
                        "trailers": trailers}
             VISITORS.add(host.split(".")[0], request)
+            if "/interim/" in target and self.interim(target, fields.get("upgrade")):
+                return False
             self.answer(json.dumps(request), method, target)
         return fields.get("connection", "").lower() != "close"
 
+    def more_lines(self, target):
+        """A query h=NAME:+VALUE&h=... brings these header lines."""
+        lines = urllib.parse.parse_qs(target.partition("?")[2]).get("h", [])
+        return "".join(line.replace("\r", "").replace("\n", "") + "\r\n" for line in lines)
+
+    def interim(self, target, upgrade):
+        """/interim/NNN sends that before the answer; with 101 and an Upgrade it switches, and says
+        so in the tunnel: then there is no answer."""
+        status = target.split("/interim/")[1][:3]
+        if status == "101":
+            if not upgrade:
+                return False
+            self.wfile.write((f"HTTP/1.1 101 Switched\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n"
+                              f"{self.more_lines(target)}\r\n").encode("latin-1"))
+            self.wfile.flush()
+            self.wfile.write(b"HTTP/1.1 103 Tunnelled\r\nSet-Cookie: borders_session=tunnelled\r\n\r\n")
+            self.wfile.flush()
+            return True
+        self.wfile.write(f"HTTP/1.1 {status} Interim\r\n{self.more_lines(target)}\r\n".encode("latin-1"))
+        self.wfile.flush()
+        return False
+
     def answer(self, text, method, target=""):
         body = text.encode()
-        # /status/NNN answers with that status, so that error documents can be tried; a query
-        # h=NAME:+VALUE&h=... brings these header lines.
+        # /status/NNN answers with that status, so that error documents can be tried.
         status = target.split("/status/")[1][:3] if "/status/" in target else "200"
-        lines = urllib.parse.parse_qs(target.partition("?")[2]).get("h", [])
-        more = "".join(line.replace("\r", "").replace("\n", "") + "\r\n" for line in lines)
         self.wfile.write((f"HTTP/1.1 {status} Backend\r\nContent-Type: application/json\r\n"
                           f"X-Backend: yes\r\nSet-Cookie: backend=seen; Path=/\r\n"
-                          f"Content-Length: {len(body)}\r\n{more}\r\n").encode("latin-1"))
+                          f"Content-Length: {len(body)}\r\n{self.more_lines(target)}\r\n").encode("latin-1"))
         if method != "HEAD" and status not in ("204", "304"):
             self.wfile.write(body)
         self.wfile.flush()

@@ -54,6 +54,29 @@ subtest '201 a CGI program of a virtual host without KeycloakIssuer' => sub {
     unlike $body, qr/mallory|secret/, 'and nothing else';
 };
 
+for my $row (['a virtual host without KeycloakIssuer', browser('bare')], ['one with it', $in]) {
+    my ($where, $browser) = @$row;
+    my %jar = %{ $browser->jar };
+    my $raw = sub {
+        %{ $browser->jar } = %jar;    # what comes through a tunnel is taken for an answer here
+        return $browser->raw(join "\r\n", "GET /any/interim/101 HTTP/1.1", "Host: $browser->{host}:$ENV{KC_PORT}", 'Connection: Upgrade',
+            "Upgrade: $_[0]", 'Cookie: ' . ($browser->cookie_header || 'a=b'), '', '');
+    };
+    for my $upgrade ('h2c', 'H2C', 'h2', "h2c,\th2", 'h2c/1') {
+        subtest "201 $where: Upgrade: $upgrade" => sub {
+            my $response = $raw->($upgrade);
+            unlike $response->text, qr{^HTTP/1\.1 101|tunnelled}m, 'no tunnel opens that nobody looks into' or diag $response->text;
+            unlike join('|', map { lc } headers_named($response->json || {}, 'Upgrade')), qr/h2/, 'nor is the backend asked for one';
+        };
+    }
+    subtest "201 $where: Upgrade: websocket" => sub {
+        my $text = $raw->('websocket')->text;
+        like $text, qr{^HTTP/1\.1 101}, 'is switched';
+        like $text, qr{\r\n\r\nHTTP/1\.1 103 Tunnelled\r\nSet-Cookie: borders_session=tunnelled\r\n\r\n}, 'and nobody touches what goes through the tunnel';
+    };
+    %{ $browser->jar } = %jar;
+}
+
 # ---- 202: cookies on the way in
 
 my @ours = map { my $name = $_; ($name, "__Host-$name") } qw(keycloak_session merged_session addresses_session borders_session keycloak_login_abc
@@ -129,6 +152,42 @@ subtest '202 a program whose error page is protected' => sub {
     my $response = $browser->get('/local/cookies.cgi?404');
     ok !$response->from_backend, 'a stranger does not get it' or diag $response->text;
     unlike join('|', $response->all('Set-Cookie')), qr/planted/, 'nor the cookie, beside those of the sign-in';
+};
+for my $row (['signed in', $in], ['a virtual host without KeycloakIssuer', browser('bare')]) {
+    my ($where, $browser) = @$row;
+    for my $status (101, 102, 103) {
+        subtest "202 nor by an interim answer: $where, $status" => sub {
+            my @upgrade = $status == 101 ? (Connection => 'Upgrade', Upgrade => 'websocket') : ();
+            my %jar = %{ $browser->jar };
+            my $ask = sub {
+                %{ $browser->jar } = %jar;
+                my $response = $browser->get(path("/any/interim/$status", @_), @upgrade);
+                my ($head, $rest) = split /\r\n\r\n/, $response->text, 2;
+                like $head, qr{^HTTP/1\.1 $status }, 'it arrives' or diag $response->text;
+                like $rest, $status == 101 ? qr/Tunnelled/ : qr{^HTTP/1\.1 200 }, 'and what comes next';
+                return $head;
+            };
+            my $mark = log_mark();
+            for my $line (map { $_->[1] } @planted) {
+                my $head = $ask->('Link: </a>; rel=preload', "Set-Cookie: $line", 'Set-Cookie: theme=dark', "set-cookie2: $line");
+                unlike $head, qr/session|planted|keycloak/i, "not $line";
+                like $head, qr/^Link: .*^Set-Cookie: theme=dark\r?$/ms, 'the rest stays';
+            }
+            like log_since($mark), qr/KC0120.*interim/, 'the log says so';
+            my $head = $ask->('X-Long: ' . 'x' x 3000, 'X-More: ' . 'y' x 3500, 'Set-Cookie: borders_session=planted');
+            unlike $head, qr/planted/, 'not behind long lines';
+            like $head, qr/x{3000}.*y{3500}/s, 'which stay';
+            $head = $ask->(map { "Set-Cookie: $_" } @kept);
+            is join('|', $head =~ /^Set-Cookie: ([^\r\n]*)/mg), join('|', @kept), 'what is like ours but is not stays';
+            %{ $browser->jar } = %jar;
+        };
+    }
+}
+subtest '202 an interim answer on a connection that has had others' => sub {
+    my $ask = "GET /any/%s?h=Set-Cookie:+borders_session%%3Dplanted HTTP/1.1\r\nHost: bare.test:$ENV{KC_PORT}\r\n%s\r\n";
+    my $text = browser('bare')->raw(join '', map { sprintf $ask, @$_ } ['x', ''], ['interim/103', ''], ['status/404', ''], ['interim/103', "Connection: close\r\n"])->text;
+    is scalar(() = $text =~ m{HTTP/1\.1 103 Interim}g), 2, 'arrives each time' or diag $text;
+    unlike $text, qr/^Set-Cookie: [^\r\n]*planted/m, 'without our cookie';
 };
 subtest '202 over HTTP/2' => sub {
     my $secure = signed_in('secure', tls => 1) or return fail 'signing in';
