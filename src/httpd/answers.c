@@ -60,26 +60,62 @@ void akc_answers_are_for_nobody(akc_request_t *request, request_rec *r)
 typedef enum {
     CACHE_CONTROL,
     CDN_CONTROL,
+    CLOUDFLARE_CONTROL,
+    AKAMAI_CONTROL,
+    NETLIFY_CONTROL,
+    VERCEL_CONTROL,
     SURROGATE_CONTROL,
+    EDGE_CONTROL,
+    ACCEL_EXPIRES,
     SET_COOKIE,
     SET_COOKIE2,
     FIELDS
 } field_t;
 
+enum { CACHE_FIELDS = (1U << SET_COOKIE) - 1 /* the bits of those for caches */ };
+
 static const char *const field_names[FIELDS] = {
-    "Cache-Control", /* for all caches */
+    [CACHE_CONTROL] = "Cache-Control", /* for all caches */
     /* for those of a delivery network alone (RFC 9213), in place of the first */
-    "CDN-Cache-Control", "Surrogate-Control", "Set-Cookie", "Set-Cookie2"}; /* of RFC 2965 */
+    [CDN_CONTROL] = "CDN-Cache-Control",
+    [CLOUDFLARE_CONTROL] = "Cloudflare-CDN-Cache-Control",
+    [AKAMAI_CONTROL] = "Akamai-Cache-Control",
+    [NETLIFY_CONTROL] = "Netlify-CDN-Cache-Control",
+    [VERCEL_CONTROL] = "Vercel-CDN-Cache-Control",
+    [SURROGATE_CONTROL] = "Surrogate-Control",
+    [EDGE_CONTROL] = "Edge-Control",     /* Akamai's own, which knows no "private" */
+    [ACCEL_EXPIRES] = "X-Accel-Expires", /* nginx: a time, 0 for not at all */
+    [SET_COOKIE] = "Set-Cookie",
+    [SET_COOKIE2] = "Set-Cookie2"}; /* of RFC 2965 */
 
 /* Most names are told by their first characters to be none of them. */
+static int may_be_field(const char *name)
+{
+    int second = name[0] ? name[1] | 0x20 : 0;
+
+    switch (name[0] | 0x20) {
+    case 'a':
+        return second == 'k';
+    case 'c':
+        return second == 'a' || second == 'd' || second == 'l';
+    case 'e':
+        return second == 'd';
+    case 'n':
+    case 'v':
+        return second == 'e';
+    case 's':
+        return second == 'u' || (second == 'e' && (name[2] | 0x20) == 't');
+    case 'x':
+        return second == '-' && (name[2] | 0x20) == 'a';
+    default:
+        return 0;
+    }
+}
+
 static field_t field_of(const char *name)
 {
-    int first = name[0] | 0x20, second = first ? name[1] | 0x20 : 0, i = FIELDS;
+    int i = may_be_field(name) ? CACHE_CONTROL : FIELDS;
 
-    if (first == 'c' && (second == 'a' || second == 'd'))
-        i = CACHE_CONTROL;
-    else if (first == 's' && (second == 'u' || (second == 'e' && (name[2] | 0x20) == 't')))
-        i = SURROGATE_CONTROL;
     for (; i < FIELDS; i++) {
         if (strcasecmp(name, field_names[i]) == 0)
             return (field_t)i;
@@ -113,11 +149,10 @@ static const char *line_of(request_rec *r, const table_t *table, field_t field)
     return apr_table_getm(r->pool, table->headers, field_names[field]);
 }
 
-static void limit_line(request_rec *r, const table_t *table, field_t field, const char *line,
-                       const kc_cache_control_t *said)
+static void limit_line(const request_rec *r, const table_t *table, field_t field, const char *line,
+                       const kc_cache_control_t *said, kc_cache_control_audience_t audience)
 {
-    const akc_request_t *request = akc_request_get(r);
-    const char *limited = kc_cache_control_limit(line, said, request->audience, r->pool);
+    const char *limited = kc_cache_control_limit(line, said, audience, r->pool);
 
     if (!line)
         apr_table_addn(table->headers, field_names[field], limited);
@@ -125,15 +160,21 @@ static void limit_line(request_rec *r, const table_t *table, field_t field, cons
         apr_table_setn(table->headers, field_names[field], limited);
 }
 
-static void limit_targeted(request_rec *r, const table_t *table, field_t field)
+static void limit_targeted(request_rec *r, const table_t *table, field_t field,
+                           kc_cache_control_audience_t audience)
 {
     const char *line = line_of(r, table, field);
     kc_cache_control_t said = {0, 0, 0};
 
     if (!line)
         return;
+    if (field == ACCEL_EXPIRES) {
+        apr_table_setn(table->headers, field_names[field], "0");
+        return;
+    }
     kc_cache_control_read(line, &said);
-    limit_line(r, table, field, line, &said);
+    limit_line(r, table, field, line, &said,
+               field == EDGE_CONTROL ? KC_CACHE_CONTROL_NOBODY : audience);
 }
 
 static void limit(request_rec *r, const table_t *usual, const table_t *always,
@@ -147,8 +188,8 @@ static void limit(request_rec *r, const table_t *usual, const table_t *always,
     /* what is not modified is what its first answer has said */
     if (!(found & 1U << CACHE_CONTROL) && r->status == HTTP_NOT_MODIFIED)
         return;
-    if (!(found & (1U << CACHE_CONTROL | 1U << CDN_CONTROL | 1U << SURROGATE_CONTROL))) {
-        limit_line(r, usual, CACHE_CONTROL, NULL, &said);
+    if (!(found & CACHE_FIELDS)) {
+        limit_line(r, usual, CACHE_CONTROL, NULL, &said, audience);
         return;
     }
     line = line_of(r, usual, CACHE_CONTROL);
@@ -160,14 +201,14 @@ static void limit(request_rec *r, const table_t *usual, const table_t *always,
             apr_table_unset(r->subprocess_env, no_cache_name);
         return;
     }
-    for (field = CDN_CONTROL; field <= SURROGATE_CONTROL; field++) {
-        limit_targeted(r, usual, (field_t)field);
-        limit_targeted(r, always, (field_t)field);
+    for (field = CDN_CONTROL; field <= ACCEL_EXPIRES; field++) {
+        limit_targeted(r, usual, (field_t)field, audience);
+        limit_targeted(r, always, (field_t)field, audience);
     }
     if (other && !line)
-        limit_line(r, always, CACHE_CONTROL, other, &said);
+        limit_line(r, always, CACHE_CONTROL, other, &said, audience);
     else
-        limit_line(r, usual, CACHE_CONTROL, line, &said);
+        limit_line(r, usual, CACHE_CONTROL, line, &said, audience);
 }
 
 /* The lines that set other cookies stay, in their order. */
@@ -233,11 +274,30 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
     return ap_pass_brigade(f->next, brigade);
 }
 
+/* mod_include sends the beginning of a page, and with it the headers, before it asks for a part of
+ * the page, which may be for one person alone. 1 where that may be, and somebody may be known. */
+static int may_get_parts(const akc_request_t *request, const request_rec *r)
+{
+    const ap_filter_t *at;
+
+    for (at = r->output_filters; at && (request->cookies || request->authorization);
+         at = at->next) {
+        if (ap_strcasestr(at->frec->name, "includes")) /* mod_filter's own names have it too */
+            return 1;
+    }
+    return 0;
+}
+
 void akc_answers_watch(request_rec *r)
 {
+    akc_request_t *request;
+
     if (r->main || !akc_config_server(r->server)->cookies)
         return;
-    (void)ap_add_output_filter_handle(filter_handle, akc_request_get(r), r, r->connection);
+    request = akc_request_get(r);
+    if (request && request->audience == KC_CACHE_CONTROL_ANYBODY && may_get_parts(request, r))
+        akc_answers_are_for_one(request, r);
+    (void)ap_add_output_filter_handle(filter_handle, request, r, r->connection);
     akc_interim_await(r);
 }
 

@@ -29,12 +29,16 @@ my @silent = (
     ['private fields', 'Cache-Control: max-age=60, private="set-cookie"'],
     ['Vary', 'Cache-Control: max-age=60', 'Vary: Accept-Language'],
     ['a delivery network', 'Cache-Control: max-age=60', 'CDN-Cache-Control: max-age=600', 'Surrogate-Control: max-age=600'],
+    (map { ["$_ alone", "$_: max-age=600"] } 'CDN-Cache-Control', 'Surrogate-Control', 'Cloudflare-CDN-Cache-Control', 'Akamai-Cache-Control',
+        'NETLIFY-cdn-cache-control', 'Vercel-CDN-Cache-Control', 'Edge-Control'),
+    ['nginx', 'X-Accel-Expires: 600'], ['nginx, at a time', 'X-Accel-Expires: @4102444800', 'Cache-Control: max-age=60'],
     ['partly said already', 'Cache-Control: private, max-age=60'],
     ['not to be stored', 'Cache-Control: no-store'],
     ['both', 'Cache-Control: public, private, max-age=60'],
 );
 my @public = (
     ['public', 'Cache-Control: public, max-age=60'],
+    ['public, and for networks', 'Cache-Control: public, max-age=60', 'X-Accel-Expires: 600', 'Edge-Control: max-age=600'],
     ['PUBLIC', 'Cache-Control: max-age=60 , PUBLIC '],
     ['on a line of its own', 'Cache-Control: max-age=60', 'Cache-Control: public'],
 );
@@ -99,10 +103,13 @@ for my $quick (qw(on off)) {
             like says($answer), qr/(?:^|, )(?:private|no-store)(?:,|$)/, 'other caches are told';
             for my $line (@lines) {
                 my ($field, $value) = split /: /, $line, 2;
-                next if $field =~ /^(?:CDN|Surrogate)/;
+                next if $field =~ /.-Cache-Control$|^Surrogate|^Edge|^X-Accel/i;
                 like join(', ', $answer->all($field)), qr/\Q$value\E/, "and what the backend has said stays: $line";
             }
-            like $answer->header($_) // 'private', qr/private/, "$_ as well" for qw(CDN-Cache-Control Surrogate-Control);
+            like $answer->header($_) // 'private', qr/private/, "$_ as well" for qw(CDN-Cache-Control Surrogate-Control
+                Cloudflare-CDN-Cache-Control Akamai-Cache-Control Netlify-CDN-Cache-Control Vercel-CDN-Cache-Control);
+            is $answer->header('Edge-Control') // 'no-store', 'no-store', 'a network that knows no "private"';
+            is $answer->header('X-Accel-Expires') // '0', '0', 'nginx';
         };
     }
     for my $row (@public) {
@@ -111,6 +118,7 @@ for my $quick (qw(on off)) {
         subtest "quick handler $quick: $name" => sub {
             my $answer = $alice->get($path);
             unlike says($answer), qr/private|no-store/, 'nothing is added';
+            unlike $answer->header($_) // '600', qr/no-store|^0/, "nor to $_" for qw(Edge-Control X-Accel-Expires);
             my $second = $bob->get($path);
             is $second->status, 200, 'bob gets one';
             is is_hit($second), $quick eq 'off' ? 1 : '', $quick eq 'off' ? 'from the cache, behind the check' : 'from the backend';
@@ -180,6 +188,44 @@ for my $quick (qw(on off)) {
         like says($alice->request('HEAD', path('/page/head', 'Cache-Control: max-age=60'))), qr/^private/, 'HEAD';
         like says($alice->post(path('/page/post', 'Cache-Control: max-age=60'), 'a=1', 'Content-Type' => 'text/plain')), qr/^private/, 'POST';
     };
+    $server->stop;
+    unlike $server->log, qr/exit signal|AH00052/, 'no child crashed';
+}
+
+# ---- pages for everybody, of which a part is for one person
+
+for my $quick (qw(on off)) {
+    my $site = "cached-parts-$quick";
+    my $files = "$ENV{KC_ROOM}/$site-files";
+    my %page = (short => 'x', long => 'x' x 20000);
+    mkdir $files;
+    for my $name (sort keys %page) {
+        open my $file, '>', "$files/$name.html" or die "$name: $!\n";
+        print $file "<p>$page{$name}</p><!--#include virtual=\"/private/part\" --><p>end</p>\n";
+        close $file;
+    }
+    my $server = server($site, $quick, (map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } qw(include filter)),
+        (map { ("Alias $_ $files", "ProxyPass $_ !") } qw(/public/parts /public/filtered)),
+        "<Directory $files>", 'Options +Includes', 'ForceType text/html', 'Header set Cache-Control "max-age=60"', '</Directory>',
+        '<Location /public/parts>', 'SetOutputFilter INCLUDES', '</Location>',
+        '<Location /public/filtered>', 'AddOutputFilterByType INCLUDES text/html', '</Location>');
+    local $ENV{KC_PORT} = $server->port;
+    my ($alice, $bob) = people($site);
+    for my $path (map { ("/public/parts/$_.html", "/public/filtered/$_.html") } sort keys %page) {
+        subtest "quick handler $quick: $path" => sub {
+            for my $round (1 .. 2) {
+                my $path = "$path?$round";
+                my $answer = $alice->get($path);
+                like $answer->body, qr/alice/, 'alice gets the part that is hers';
+                like says($answer), qr/private/, 'and other caches are told';
+                $answer = browser($site)->get($path);
+                is $answer->status, 200, 'a stranger gets the page' or diag $answer->text;
+                unlike $answer->body, qr/alice|bob/, 'without it';
+                is says($answer), 'max-age=60', 'which is for everybody';
+            }
+            unlike $bob->get("$path?$_")->body, qr/alice/, 'bob gets nothing of alice' for 1 .. 3;
+        };
+    }
     $server->stop;
     unlike $server->log, qr/exit signal|AH00052/, 'no child crashed';
 }
