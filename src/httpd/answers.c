@@ -88,35 +88,38 @@ static const char *const field_names[FIELDS] = {
     [SET_COOKIE] = "Set-Cookie",
     [SET_COOKIE2] = "Set-Cookie2"}; /* of RFC 2965 */
 
-/* Most names are told by their first characters to be none of them. */
-static int may_be_field(const char *name)
+/* The first field that a name may be: most are told by their first characters to be none. */
+static int first_field(const char *name)
 {
     int second = name[0] ? name[1] | 0x20 : 0;
 
     switch (name[0] | 0x20) {
     case 'a':
-        return second == 'k';
+        return second == 'k' ? AKAMAI_CONTROL : FIELDS;
     case 'c':
-        return second == 'a' || second == 'd' || second == 'l';
+        return second == 'a' || second == 'd' || second == 'l' ? CACHE_CONTROL : FIELDS;
     case 'e':
-        return second == 'd';
+        return second == 'd' ? EDGE_CONTROL : FIELDS;
     case 'n':
+        return second == 'e' ? NETLIFY_CONTROL : FIELDS;
     case 'v':
-        return second == 'e';
+        return second == 'e' ? VERCEL_CONTROL : FIELDS;
     case 's':
-        return second == 'u' || (second == 'e' && (name[2] | 0x20) == 't');
+        if (second == 'u')
+            return SURROGATE_CONTROL;
+        return second == 'e' && (name[2] | 0x20) == 't' ? SET_COOKIE : FIELDS;
     case 'x':
-        return second == '-' && (name[2] | 0x20) == 'a';
+        return second == '-' && (name[2] | 0x20) == 'a' ? ACCEL_EXPIRES : FIELDS;
     default:
-        return 0;
+        return FIELDS;
     }
 }
 
 static field_t field_of(const char *name)
 {
-    int i = may_be_field(name) ? CACHE_CONTROL : FIELDS;
+    int i;
 
-    for (; i < FIELDS; i++) {
+    for (i = first_field(name); i < FIELDS; i++) {
         if (strcasecmp(name, field_names[i]) == 0)
             return (field_t)i;
     }
@@ -201,7 +204,8 @@ static void limit(request_rec *r, const table_t *usual, const table_t *always,
             apr_table_unset(r->subprocess_env, no_cache_name);
         return;
     }
-    for (field = CDN_CONTROL; field <= ACCEL_EXPIRES; field++) {
+    for (field = CDN_CONTROL;
+         (found & CACHE_FIELDS & ~(1U << CACHE_CONTROL)) && field <= ACCEL_EXPIRES; field++) {
         limit_targeted(r, usual, (field_t)field, audience);
         limit_targeted(r, always, (field_t)field, audience);
     }
@@ -298,7 +302,6 @@ void akc_answers_watch(request_rec *r)
     if (request && request->audience == KC_CACHE_CONTROL_ANYBODY && may_get_parts(request, r))
         akc_answers_are_for_one(request, r);
     (void)ap_add_output_filter_handle(filter_handle, request, r, r->connection);
-    akc_interim_await(r);
 }
 
 /* ---------------------------------------------------------------- before the check */

@@ -11,8 +11,9 @@ APLOG_USE_MODULE(auth_keycloak);
 
 /*
  * httpd writes such an answer (status 1xx) to the connection, past the filters of the request. So a
- * filter of the connection looks for them, once for each connection. While the answer itself is
- * sent, and in the tunnel behind a 101, it hands on what comes.
+ * filter of the connection looks for them, from the first request on that asks for an upgrade:
+ * browsers take cookies of a 101, by which a WebSocket begins, and of no other one. While the
+ * answer itself is sent, and in the tunnel behind a 101, it hands on what comes.
  */
 
 static const char filter_name[] = "AKC_INTERIM";

@@ -235,10 +235,10 @@ void akc_answers_register(apr_pool_t *pool);
 
 /* interim.c: answers of a backend before its answer (1xx) */
 
-/* The request's answer has not begun: cookies named like ours are taken out of what comes before
- * it. Cheap: every request comes by. */
+/* The request asks for an upgrade, and its answer has not begun: cookies named like ours are taken
+ * out of what comes before it. */
 void akc_interim_await(request_rec *r);
-/* It begins. */
+/* It begins. Cheap: every request comes by. */
 void akc_interim_end(const request_rec *r);
 void akc_interim_register(apr_pool_t *pool);
 

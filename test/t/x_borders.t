@@ -157,7 +157,7 @@ for my $row (['signed in', $in], ['a virtual host without KeycloakIssuer', brows
     my ($where, $browser) = @$row;
     for my $status (101, 102, 103) {
         subtest "202 nor by an interim answer: $where, $status" => sub {
-            my @upgrade = $status == 101 ? (Connection => 'Upgrade', Upgrade => 'websocket') : ();
+            my @upgrade = (Connection => $status == 101 ? 'Upgrade' : 'Upgrade, close', Upgrade => 'websocket');
             my %jar = %{ $browser->jar };
             my $ask = sub {
                 %{ $browser->jar } = %jar;
@@ -184,8 +184,8 @@ for my $row (['signed in', $in], ['a virtual host without KeycloakIssuer', brows
     }
 }
 subtest '202 an interim answer on a connection that has had others' => sub {
-    my $ask = "GET /any/%s?h=Set-Cookie:+borders_session%%3Dplanted HTTP/1.1\r\nHost: bare.test:$ENV{KC_PORT}\r\n%s\r\n";
-    my $text = browser('bare')->raw(join '', map { sprintf $ask, @$_ } ['x', ''], ['interim/103', ''], ['status/404', ''], ['interim/103', "Connection: close\r\n"])->text;
+    my $ask = "GET /any/%s?h=Set-Cookie:+borders_session%%3Dplanted HTTP/1.1\r\nHost: bare.test:$ENV{KC_PORT}\r\nUpgrade: websocket\r\nConnection: Upgrade%s\r\n\r\n";
+    my $text = browser('bare')->raw(join '', map { sprintf $ask, @$_ } ['x', ''], ['interim/103', ''], ['status/404', ''], ['interim/103', ', close'])->text;
     is scalar(() = $text =~ m{HTTP/1\.1 103 Interim}g), 2, 'arrives each time' or diag $text;
     unlike $text, qr/^Set-Cookie: [^\r\n]*planted/m, 'without our cookie';
 };
