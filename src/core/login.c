@@ -72,7 +72,9 @@ typedef struct callback_t {
 
 /* --- the rounds cookie: how many sign-ins were finished in the last minute --- */
 
-/* Those of people who were signed in already are counted by themselves: who goes from one place
+/* Tabs that sign in at the same time are one round: what counts is a sign-in that was begun after
+ * another one was finished.
+ * Those of people who were signed in already are counted by themselves: who goes from one place
  * that demands more to the next is in no loop. But two places that demand what excludes each other
  * could make one. */
 typedef struct rounds_t {
@@ -112,24 +114,23 @@ static void count_round(const callback_t *callback, kc_login_answer_t *answer)
     rounds_t rounds = read_rounds(rp, client);
     kc_cookie_set_t cookie = {
         rp->names[client->is_https].rounds, NULL, NULL, NULL, "Lax", 60, client->is_https};
+    unsigned int *count = callback->state.is_step_up ? &rounds.steps : &rounds.count;
 
-    if (callback->state.is_step_up)
-        rounds.steps++;
-    else
-        rounds.count++;
+    if (*count <= callback->state.finished)
+        (*count)++;
     cookie.value = apr_psprintf(callback->pool, "%" APR_INT64_T_FMT ".%u.%u", rounds.since,
                                 rounds.count, rounds.steps);
     add_cookie(answer, &cookie, callback->pool);
 }
 
-static kc_rc_t check_rounds(const kc_rp_t *rp, const kc_login_client_t *client, int is_step_up,
-                            kc_err_t *err)
+static kc_rc_t check_rounds(const kc_rp_t *rp, const kc_login_client_t *client,
+                            kc_login_request_t *request, kc_err_t *err)
 {
     rounds_t rounds = read_rounds(rp, client);
-    unsigned int count = is_step_up ? rounds.steps : rounds.count;
-    unsigned int max = is_step_up ? KC_LOGIN_STEPS_MAX : KC_LOGIN_ROUNDS_MAX;
+    unsigned int max = request->is_step_up ? KC_LOGIN_STEPS_MAX : KC_LOGIN_ROUNDS_MAX;
 
-    if (count >= max)
+    request->finished = request->is_step_up ? rounds.steps : rounds.count;
+    if (request->finished >= max)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGIN_LOOP, "%u sign-ins were finished in a minute",
                        max);
     return KC_OK;
@@ -209,7 +210,7 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_login_client_t *client,
     kc_rc_t rc;
 
     init_answer(answer, pool);
-    rc = check_rounds(rp, client, request->is_step_up, err);
+    rc = check_rounds(rp, client, &judged, err);
     if (rc == KC_OK)
         rc = kc_keyring_get(rp->keyring, pool, &snapshot, err);
     if (rc != KC_OK)

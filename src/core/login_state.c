@@ -13,7 +13,8 @@
  * The parameter is their base64url, then, when the return URL is short and no mere "/", a dot and
  * the sealed return URL: so a tab whose cookie had to make room still finds its page. */
 enum { ROUND_AT = 4, DELTA_AT = 5, RANDOM_AT = 6, CARRIED_SECONDS = 86400 };
-enum { ROUND_MASK = 0x3f, STEP_UP = 0x40, SILENT = 0x80 /* in the byte at ROUND_AT */ };
+/* in the byte at ROUND_AT, with how many sign-ins had been finished before */
+enum { ROUND_MASK = 0x07, FINISHED_SHIFT = 3, STEP_UP = 0x40, SILENT = 0x80 };
 
 /* 2: with a demand */
 static const char cookie_purpose[] = "login-2";
@@ -64,6 +65,8 @@ static void stamp(const kc_rp_t *rp, const kc_login_request_t *request, unsigned
 {
     const kc_login_round_t *round = &request->round;
     unsigned int number = round->number > ROUND_MASK ? ROUND_MASK : round->number;
+    unsigned int finished =
+        request->finished > KC_LOGIN_STEPS_MAX ? KC_LOGIN_STEPS_MAX : request->finished;
     int64_t issued = now(rp);
     int64_t delta = round->since ? issued - round->since : 0;
 
@@ -71,8 +74,9 @@ static void stamp(const kc_rp_t *rp, const kc_login_request_t *request, unsigned
     raw[1] = (unsigned char)(issued >> 16);
     raw[2] = (unsigned char)(issued >> 8);
     raw[3] = (unsigned char)issued;
-    raw[ROUND_AT] = (unsigned char)(number | (request->is_step_up ? STEP_UP : 0U) |
-                                    (request->is_silent ? SILENT : 0U));
+    raw[ROUND_AT] =
+        (unsigned char)(number | finished << FINISHED_SHIFT | (request->is_step_up ? STEP_UP : 0U) |
+                        (request->is_silent ? SILENT : 0U));
     raw[DELTA_AT] = (unsigned char)(delta < 0 || delta > 255 ? 255 : delta);
 }
 
@@ -102,6 +106,7 @@ static void read_kind(kc_login_state_t *state)
 {
     state->is_silent = (state->raw[ROUND_AT] & SILENT) != 0;
     state->is_step_up = (state->raw[ROUND_AT] & STEP_UP) != 0;
+    state->finished = state->raw[ROUND_AT] >> FINISHED_SHIFT & 0x07U;
 }
 
 kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_login_request_t *request, apr_pool_t *pool,

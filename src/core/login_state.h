@@ -52,6 +52,7 @@ typedef struct kc_login_request_t {
     const apr_array_header_t *parameters; /* kc_conf_pair_t, go on to the authorization URL; or
                                              NULL */
     int64_t begun; /* of kc_login_state_again: when it was begun last, in seconds since 1970 */
+    unsigned int finished; /* sign-ins that this browser had finished within the minute before */
 } kc_login_request_t;
 
 /* A sign-in under way. */
@@ -62,6 +63,7 @@ typedef struct kc_login_state_t {
     kc_demand_t demand;
     int is_silent;
     int is_step_up;
+    unsigned int finished; /* as of its request, KC_LOGIN_STEPS_MAX at most */
     char nonce[(KC_LOGIN_NONCE_SIZE * 4 + 2) / 3 + 1];
     char verifier[(KC_LOGIN_VERIFIER_SIZE * 4 + 2) / 3 + 1];
 } kc_login_state_t;

@@ -1278,6 +1278,26 @@ START_TEST(forgetting_deletes_the_cookies_that_were_set)
 }
 END_TEST
 
+/* ATTACKS E 92: what is counted is one sign-in after the other. */
+START_TEST(tabs_that_sign_in_at_once_are_one_round)
+{
+    sent_t sent[5];
+    int round, i;
+
+    for (round = 1; round <= KC_LOGIN_ROUNDS_MAX; round++) {
+        for (i = 0; i < 5; i++)
+            sent[i] = leave_for("/tab");
+        for (i = 0; i < 5; i++) {
+            issue_for(&sent[i], ALICE, "alice");
+            ck_assert_int_eq(finish(callback_of(&sent[i])), KC_OK);
+        }
+        fake->now += 5;
+    }
+    ck_assert_int_eq(begin("/"), KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_LOGIN_LOOP);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- suite */
 
 static TCase *add(Suite *suite, const char *name)
@@ -1412,6 +1432,7 @@ static void add_callback(TCase *tests)
     tcase_add_test(tests, the_state_of_another_realm_is_unknown);
     tcase_add_test(tests, a_double_callback_leads_to_one_token_request);
     tcase_add_test(tests, beginning_again_ends_in_a_page);
+    tcase_add_test(tests, tabs_that_sign_in_at_once_are_one_round);
     tcase_add_test(tests, somebody_else_signing_in_ends_the_session_before);
     tcase_add_test(tests, a_planted_session_cookie_is_replaced);
     tcase_add_test(tests, three_sign_ins_in_a_minute_are_enough);
