@@ -105,16 +105,40 @@ static int wait_for_turn(kc_http_gate_t *gate, int64_t time, const uint32_t *sto
     return turn.is_in;
 }
 
+/* With the lock held. */
+static int has_room(const kc_http_gate_t *gate)
+{
+    return gate->waiting + gate->lingering < gate->queue;
+}
+
 int kc_http_gate_wait(kc_http_gate_t *gate, int64_t time, int is_urgent, const uint32_t *stop)
 {
     int is_in;
 
     (void)pthread_mutex_lock(&gate->lock);
     is_in = !gate->waiting && take(gate);
-    if (!is_in && (is_urgent || gate->waiting < gate->queue))
+    if (!is_in && (is_urgent || has_room(gate)))
         is_in = wait_for_turn(gate, time, stop);
     (void)pthread_mutex_unlock(&gate->lock);
     return is_in;
+}
+
+int kc_http_gate_linger(kc_http_gate_t *gate, int64_t time)
+{
+    const struct timespec pause = {(time_t)(time / 1000), (long)(time % 1000) * 1000000};
+    int may;
+
+    (void)pthread_mutex_lock(&gate->lock);
+    may = has_room(gate);
+    gate->lingering += may ? 1U : 0U;
+    (void)pthread_mutex_unlock(&gate->lock);
+    if (!may)
+        return 0;
+    (void)nanosleep(&pause, NULL);
+    (void)pthread_mutex_lock(&gate->lock);
+    gate->lingering--;
+    (void)pthread_mutex_unlock(&gate->lock);
+    return 1;
 }
 
 void kc_http_gate_leave(kc_http_gate_t *gate)

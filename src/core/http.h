@@ -50,6 +50,7 @@ typedef struct kc_http_gate_t {
     uint32_t queue;
     uint32_t taken;
     uint32_t waiting;
+    uint32_t lingering;     /* who waits for no place; they count as waiting */
     int is_suspect;         /* the last one that left has had no answer */
     int64_t moved_ms;       /* when there was an answer last, or a place */
     struct kc_turn_t *next; /* who waits, the first first */
@@ -68,6 +69,9 @@ int kc_http_gate_enter(kc_http_gate_t *gate);
  * move: nobody has been answered for KC_HTTP_GATE_STALL_MS, or, when the last exchange was in vain,
  * at once. Thread safe. */
 int kc_http_gate_wait(kc_http_gate_t *gate, int64_t time, int is_urgent, const uint32_t *stop);
+/* Waits so long (milliseconds) without a turn, as one of the many that may wait; 0 at once when
+ * those wait already, else 1 afterwards. Thread safe. */
+int kc_http_gate_linger(kc_http_gate_t *gate, int64_t time);
 /* Gives the place to the next who waits. */
 void kc_http_gate_leave(kc_http_gate_t *gate);
 /* Before that, by who has exchanged something: whether it was answered. */

@@ -505,6 +505,17 @@ kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_login_client_t *client, cons
     return rc;
 }
 
+/* A state whose cookie had to make room for other tabs', which are signing in. Twice the time-out:
+ * they wait for their turn, and then for the provider. */
+static int is_pushed_out(const kc_rp_t *rp, const kc_login_client_t *client, int64_t begun,
+                         apr_pool_t *pool)
+{
+    int64_t age = rp->env->now(rp->env->context) - begun;
+
+    return age >= -rp->conf->clock_skew && age < 2 * rp->conf->http_timeout / 1000 &&
+           kc_login_state_is_crowded(rp, client, pool);
+}
+
 kc_rc_t kc_login_again(const kc_rp_t *rp, const kc_login_client_t *client, const char *query,
                        apr_pool_t *pool, kc_login_request_t *out, kc_err_t *err)
 {
@@ -523,8 +534,27 @@ kc_rc_t kc_login_again(const kc_rp_t *rp, const kc_login_client_t *client, const
                             apr_array_make(pool, 1, sizeof(char *)), NULL) == KC_OK) {
         out->demand = found.demand;
         kc_crypto_cleanse(found.verifier, sizeof(found.verifier));
+    } else if (rc == KC_REFUSED && is_pushed_out(rp, client, out->begun, pool)) {
+        rc = KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "other tabs of this browser are at it");
     }
     return rc;
+}
+
+int kc_login_linger(const kc_rp_t *rp, const kc_login_request_t *again)
+{
+    return rp->env->gate &&
+           rp->env->now(rp->env->context) - again->begun < KC_LOGIN_LINGER_SECONDS &&
+           kc_http_gate_linger(rp->env->gate, KC_LOGIN_LINGER_MS);
+}
+
+const char *kc_login_linger_query(const char *query, apr_pool_t *pool)
+{
+    const kc_url_query_t *parsed;
+    const char *state;
+
+    if (read_query(query, pool, &parsed, &state, NULL) != KC_OK)
+        return NULL;
+    return apr_pstrcat(pool, "state=", kc_url_escape(state, pool), NULL);
 }
 
 void kc_login_forget(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool,

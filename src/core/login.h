@@ -11,7 +11,11 @@
 #include "rp.h"
 #include "session.h"
 
-enum { KC_LOGIN_FOLLOW_SECONDS = 60 };
+enum {
+    KC_LOGIN_FOLLOW_SECONDS = 60,
+    KC_LOGIN_LINGER_SECONDS = 5, /* since a sign-in was begun: longer nobody lingers for it */
+    KC_LOGIN_LINGER_MS = 1000
+};
 
 /* What to answer. Everything in the request's pool. */
 typedef struct kc_login_answer_t {
@@ -52,9 +56,19 @@ kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_login_client_t *client, cons
                         apr_pool_t *pool, kc_login_answer_t *answer, kc_err_t *err);
 
 /* After a KC_MISS of finish: the request to begin again with, its demand too when the cookie is
- * there. KC_REFUSED with KC_ERR_LOGIN_LOOP when there were enough; *out is filled also then. */
+ * there. KC_REFUSED with KC_ERR_LOGIN_LOOP when there were enough. KC_DOWN with
+ * KC_ERR_PROVIDER_BUSY when there were enough, but other tabs of this browser are signing in, whose
+ * cookies have made this one's go: the same callback is to come again, and goes on by the session
+ * that they make; for twice KeycloakHTTPTimeout. *out is filled also then. */
 kc_rc_t kc_login_again(const kc_rp_t *rp, const kc_login_client_t *client, const char *query,
                        apr_pool_t *pool, kc_login_request_t *out, kc_err_t *err);
+
+/* After KC_DOWN of again: waits KC_LOGIN_LINGER_MS, so that the same callback can be led to itself
+ * (then 1); or 0 at once: too many wait, or it has gone on for KC_LOGIN_LINGER_SECONDS. */
+int kc_login_linger(const kc_rp_t *rp, const kc_login_request_t *again);
+/* Its query: nothing but the state, as the code of a sign-in without its cookie is of no use. NULL
+ * when there is none. */
+const char *kc_login_linger_query(const char *query, apr_pool_t *pool);
 
 /* Adds the Set-Cookie values that delete the session's cookies. */
 void kc_login_forget(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool,

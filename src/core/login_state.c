@@ -213,6 +213,21 @@ static void make_room(const kc_rp_t *rp, const kc_login_client_t *client, size_t
     }
 }
 
+/* Who made room left at least one place's worth less than all; long return URLs leave fewer. */
+int kc_login_state_is_crowded(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool)
+{
+    rival_t rivals[KC_COOKIE_LIST_MAX];
+    size_t i, count = find_rivals(rp, client, pool, rivals), young = 0, size = 0;
+
+    for (i = 0; i < count; i++) {
+        if (rivals[i].issued + KC_LOGIN_ROUNDS_SECONDS <= now(rp))
+            continue;
+        young++;
+        size += rivals[i].size;
+    }
+    return young >= KC_LOGIN_AT_ONCE_MAX - 1 || size > KC_LOGIN_COOKIES_MAX / 4;
+}
+
 kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_login_client_t *client,
                             const kc_login_state_t *state, apr_pool_t *pool,
                             apr_array_header_t *cookies, kc_err_t *err)

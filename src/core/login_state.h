@@ -82,6 +82,10 @@ kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_login_client_t *client,
 kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_login_client_t *client, const char *text,
                             apr_pool_t *pool, kc_login_state_t *out, apr_array_header_t *cookies,
                             kc_err_t *err);
+/* 1 when so many sign-ins of this browser were begun lately and are under way that the cookie of
+ * one more may have made room for theirs. Cookies' names tell it, so it is the browser's own word.
+ */
+int kc_login_state_is_crowded(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool);
 /* Marks a state as used in the store, for as long as the sign-in may take: whoever brings codes
  * that Keycloak refuses fills no store with them. KC_MISS with KC_ERR_STATE_SPENT when it was
  * already. */

@@ -21,6 +21,28 @@ static int return_to(akc_request_t *request, request_rec *r, const char *page,
     return akc_respond_redirect(r, HTTP_SEE_OTHER, answer);
 }
 
+/* The page that comes again by itself: nothing has been done. */
+static int come_again(akc_request_t *request, request_rec *r, const kc_err_t *err)
+{
+    apr_table_setn(r->headers_out, "Refresh", again_seconds);
+    return akc_respond_error(request, r, err);
+}
+
+/* Other tabs of this browser are signing in, and it will have a session in a moment. */
+static int wait_for_others(akc_request_t *request, request_rec *r, const kc_login_request_t *again,
+                           kc_login_answer_t *answer, const kc_err_t *err)
+{
+    const kc_rp_t *rp = request->server->rp;
+    const kc_login_client_t *client = akc_request_client(request, r);
+    const char *query = kc_login_linger_query(request->query, r->pool);
+
+    if (!query || !kc_login_linger(rp, again))
+        return come_again(request, r, err);
+    answer->location =
+        apr_pstrcat(r->pool, kc_login_redirect_uri(rp, client, r->pool), "?", query, NULL);
+    return akc_respond_redirect(r, HTTP_SEE_OTHER, answer);
+}
+
 /* A session that is older than the sign-in which was to make it stronger does not get stronger by
  * going on: the page would only ask again. */
 static int is_unchanged(const akc_request_t *request, const kc_login_request_t *again)
@@ -45,6 +67,8 @@ static int start_over(akc_request_t *request, request_rec *r, kc_login_answer_t 
     case KC_FLOW_RETURN:
         return return_to(request, r, again.return_url, answer);
     case KC_FLOW_LOGIN:
+        if (rc == KC_DOWN)
+            return wait_for_others(request, r, &again, answer, &err);
         if (rc == KC_OK && again.is_silent) /* whoever is asked now was not to be asked */
             rc = KC_FAIL(&err, KC_REFUSED, KC_ERR_SILENT, "%.200s", reason->detail);
         return rc == KC_OK ? akc_respond_login(request, r, &again)
@@ -100,9 +124,7 @@ int akc_signin_callback(akc_request_t *request, request_rec *r)
     if (rc == KC_MISS)
         return start_over(request, r, &answer, &err);
     akc_respond_cookies(r, answer.cookies);
-    if (answer.may_again) /* the page comes again by itself */
-        apr_table_setn(r->headers_out, "Refresh", again_seconds);
-    return akc_respond_error(request, r, &err);
+    return answer.may_again ? come_again(request, r, &err) : akc_respond_error(request, r, &err);
 }
 
 /* A form of another site (OpenID Connect Core 1.0 section 4): browsers send our cookies with the

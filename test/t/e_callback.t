@@ -229,6 +229,43 @@ subtest '87 ten tabs: no error, each that is known to its own page' => sub {
     is identity($browser->seen), 'alice@example.com', 'signed in';
 };
 
+# A tab that others have pushed out in each of its rounds: its browser, the last of the others, its callback and the
+# answer to that.
+sub pushed_out {
+    my $browser = browser($SITE);
+    $browser->start("/tab/$_") for 1 .. 9;
+    my $location = $browser->start('/inside');
+    my ($other, $back, $answer);
+    for my $round (1 .. 4) {
+        $back = $browser->authorize($location);
+        delete $browser->jar->{ 'keycloak_login_' . substr parameter($back, 'state'), 0, 16 };
+        $answer = $browser->get($back);
+        last if $answer->status != 302;
+        $location = $answer->header('Location');
+        $other = $browser->authorize($browser->start("/tab/more/$round"));
+    }
+    return ($browser, $other, $back, $answer);
+}
+
+subtest '87, 92 a tab whose cookie others have pushed out again and again goes on by the session of one of them' => sub {
+    my ($browser, $other, $back, $answer);
+    my $tokens = fetched($SITE, 'token');
+    # Nobody is led back to a callback of 5 s ago.
+    for (1 .. 20) {
+        my $began = time;
+        ($browser, $other, $back, $answer) = pushed_out();
+        last if time - $began < 5;
+    }
+    is $answer->status, 303, 'after three rounds it waits' or diag $answer->text;
+    is $answer->led_to, '/authservice/oidc/callback?state=' . parameter($back, 'state'), 'for itself, without its code';
+    is fetched($SITE, 'token'), $tokens, 'and nothing is redeemed';
+    is $browser->get($other)->led_to, '/tab/more/3', 'another tab signs in';
+    is $browser->get($answer->led_to)->led_to, '/inside', 'which leads to its page';
+    is $browser->get($back)->led_to, '/inside', 'as does its first address';
+    is fetched($SITE, 'token'), $tokens + 1, 'by one code';
+    is identity($browser->seen('/inside')), 'alice@example.com', 'as the one who is signed in';
+};
+
 subtest '87 a long return URL fits, one that is too long becomes /' => sub {
     my $browser = browser($SITE);
     my $path = '/long?' . 'x' x 1500;

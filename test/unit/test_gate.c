@@ -184,6 +184,36 @@ START_TEST(what_was_begun_is_not_turned_away)
 }
 END_TEST
 
+/* Who lingers takes no turn, and holds up nobody who does. */
+START_TEST(who_lingers_is_one_of_those_who_wait)
+{
+    comer_t comers[QUEUE];
+    int i;
+
+    ck_assert(kc_http_gate_linger(&gate, 1));
+    ck_assert_uint_eq(gate.lingering, 0);
+    gate.lingering = QUEUE - 1;
+    ck_assert(kc_http_gate_linger(&gate, 1));
+    fill();
+    start(&comers[0], 0, LONG);
+    ck_assert(!kc_http_gate_linger(&gate, LONG)); /* at once */
+    ck_assert(!kc_http_gate_wait(&gate, LONG, 0, NULL));
+    kc_http_gate_leave(&gate);
+    ck_assert(end(&comers[0]));
+    arrived = 0;
+    gate.lingering = QUEUE;
+    ck_assert(kc_http_gate_wait(&gate, LONG, 0, NULL)); /* the free place */
+    ck_assert_uint_eq(gate.taken, LIMIT);
+    gate.lingering = 0;
+    for (i = 0; i < QUEUE; i++)
+        start(&comers[i], i, LONG);
+    ck_assert(!kc_http_gate_linger(&gate, LONG));
+    kc_http_gate_leave(&gate);
+    for (i = 0; i < QUEUE; i++)
+        ck_assert(end(&comers[i]));
+}
+END_TEST
+
 Suite *kc_test_gate(void)
 {
     Suite *suite = suite_create("gate");
@@ -196,6 +226,7 @@ Suite *kc_test_gate(void)
     tcase_add_test(tcase, nobody_waits_longer_than_may_be);
     tcase_add_test(tcase, nobody_waits_for_a_provider_that_does_not_answer);
     tcase_add_test(tcase, what_was_begun_is_not_turned_away);
+    tcase_add_test(tcase, who_lingers_is_one_of_those_who_wait);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1278,6 +1278,246 @@ START_TEST(forgetting_deletes_the_cookies_that_were_set)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- many tabs at once */
+
+enum {
+    CROWD = 20,
+    CROWD_ORDERS = 12,
+    CROWD_PLACES = 8,     /* tabs that are at the token endpoint at the same time */
+    CROWD_REDIRECTS = 20, /* more than browsers follow */
+    CROWD_TICKS = 4000,   /* of 25 ms */
+    CROWD_TICKS_A_SECOND = 40
+};
+
+typedef enum { TAB_OPENS, TAB_COMES_BACK, TAB_WAITS, TAB_IS_ANSWERED, TAB_HAS_ITS_PAGE } tab_at_t;
+
+/* One tab. It sends the cookies that the browser has then, and the browser gets those of the answer
+ * when that is there. */
+typedef struct tab_t {
+    tab_at_t at;
+    int ready; /* the tick of the next step */
+    int redirects;
+    sent_t sent;
+    const char *cookies;
+    kc_login_request_t wanted;
+} tab_t;
+
+typedef struct crowd_t {
+    tab_t tabs[CROWD];
+    unsigned int luck; /* fixed for each order */
+    int tick, at_provider, token_ticks;
+} crowd_t;
+
+static int ticks(crowd_t *crowd, int most)
+{
+    crowd->luck = crowd->luck * 1103515245U + 12345U;
+    return 1 + (int)((crowd->luck >> 16) % (unsigned int)most);
+}
+
+/* Its request comes with the cookies of before, and the browser takes those of the answer. */
+static kc_rc_t tab_begins(crowd_t *crowd, tab_t *tab)
+{
+    kc_rc_t rc =
+        kc_login_begin(site->rp, &site->client, &tab->wanted, testlib_pool, &answer, &last);
+
+    if (rc != KC_OK)
+        return rc;
+    kc_fake_site_take(site, answer.cookies);
+    ck_assert_int_eq(
+        kc_url_query_parse(strchr(answer.location, '?') + 1, testlib_pool, &tab->sent.query, NULL),
+        KC_OK);
+    tab->sent.state = parameter(tab->sent.query, "state");
+    tab->sent.nonce = parameter(tab->sent.query, "nonce");
+    tab->at = TAB_COMES_BACK;
+    tab->redirects += 2;
+    tab->ready = crowd->tick + ticks(crowd, 3);
+    return rc;
+}
+
+static int is_signed_in(void)
+{
+    const char *id = kc_fake_site_cookie(site, SESSION);
+
+    return id && state_of(id, NULL) == KC_SESSION_LIVE;
+}
+
+static void tab_arrives(tab_t *tab, const char *path)
+{
+    ck_assert_msg(strstr(path, tab->wanted.return_url) != NULL, "%s is not %s", path,
+                  tab->wanted.return_url);
+    tab->at = TAB_HAS_ITS_PAGE;
+}
+
+/* What the glue does with a state that is unknown. */
+static kc_rc_t tab_starts_over(crowd_t *crowd, tab_t *tab)
+{
+    kc_login_request_t next;
+    kc_rc_t rc = again(callback_of(&tab->sent), &next);
+
+    if (is_signed_in()) {
+        tab_arrives(tab, next.return_url);
+        return KC_OK;
+    }
+    if (rc == KC_DOWN) { /* it comes again by itself */
+        tab->redirects++;
+        tab->ready = crowd->tick + CROWD_TICKS_A_SECOND;
+        return KC_OK;
+    }
+    ck_assert_str_eq(next.return_url, tab->wanted.return_url);
+    tab->wanted = next;
+    return rc == KC_OK ? tab_begins(crowd, tab) : rc;
+}
+
+static kc_rc_t tab_comes_back(crowd_t *crowd, tab_t *tab)
+{
+    const char *name =
+        apr_pstrcat(testlib_pool, "__Host-keycloak_login_",
+                    apr_pstrndup(testlib_pool, tab->sent.state, KC_LOGIN_TAG_LEN), NULL);
+
+    if (!kc_fake_site_cookie(site, name))
+        return tab_starts_over(crowd, tab);
+    tab->cookies = site->client.cookies;
+    tab->at = TAB_WAITS;
+    return KC_OK;
+}
+
+static void tab_is_answered(crowd_t *crowd, tab_t *tab)
+{
+    const char *cookies = site->client.cookies;
+    kc_rc_t rc;
+
+    site->client.cookies = tab->cookies;
+    issue_for(&tab->sent, ALICE, "alice");
+    rc = finish_as(callback_of(&tab->sent), 1);
+    site->client.cookies = cookies;
+    ck_assert_int_eq(rc, KC_OK);
+    kc_fake_site_take(site, answer.cookies);
+    crowd->at_provider--;
+    tab_arrives(tab, answer.location);
+}
+
+static void tab_goes_on(crowd_t *crowd, tab_t *tab)
+{
+    kc_rc_t rc = KC_OK;
+
+    if (tab->at == TAB_WAITS && crowd->at_provider < CROWD_PLACES) {
+        crowd->at_provider++;
+        tab->at = TAB_IS_ANSWERED;
+        tab->ready = crowd->tick + crowd->token_ticks;
+    }
+    if (tab->ready > crowd->tick)
+        return;
+    if (tab->at == TAB_OPENS && is_signed_in())
+        tab_arrives(tab, tab->wanted.return_url);
+    else if (tab->at == TAB_OPENS)
+        rc = tab_begins(crowd, tab);
+    else if (tab->at == TAB_COMES_BACK)
+        rc = tab_comes_back(crowd, tab);
+    else if (tab->at == TAB_IS_ANSWERED)
+        tab_is_answered(crowd, tab);
+    ck_assert_msg(rc == KC_OK, "%s: %d %s", tab->wanted.return_url, (int)rc, last.detail);
+}
+
+/* Browsers restore their tabs at once, and the token endpoint takes its time: 0.25 s to 3 s. Most
+ * tabs lose their cookies to others before anybody is signed in. */
+START_TEST(a_crowd_of_tabs_ends_at_its_pages)
+{
+    crowd_t crowd = {.luck = (unsigned int)_i, .token_ticks = 10 * (1 + _i)};
+    int i, there = 0;
+
+    for (i = 0; i < CROWD; i++) {
+        crowd.tabs[i].wanted.return_url = apr_psprintf(testlib_pool, "/tab/%c", 'a' + i);
+        crowd.tabs[i].ready = ticks(&crowd, 3);
+    }
+    for (; there < CROWD && crowd.tick < CROWD_TICKS; crowd.tick++) {
+        fake->now = KC_FAKE_NOW + crowd.tick / CROWD_TICKS_A_SECOND;
+        for (i = 0, there = 0; i < CROWD; i++) {
+            tab_goes_on(&crowd, &crowd.tabs[i]);
+            there += crowd.tabs[i].at == TAB_HAS_ITS_PAGE;
+            ck_assert_int_le(crowd.tabs[i].redirects, CROWD_REDIRECTS);
+        }
+    }
+    ck_assert_int_eq(there, CROWD);
+    ck_assert(is_signed_in());
+}
+END_TEST
+
+/* A tab that is in its last round, when others begin: the query of its callback. */
+static const char *last_round_among(int others, int age)
+{
+    kc_login_request_t request = {.return_url = "/page", .round = {KC_LOGIN_ROUNDS_MAX, 0}};
+    const char *query;
+    int i;
+
+    for (i = 0; i < others; i++)
+        ck_assert_int_eq(begin("/other"), KC_OK);
+    fake->now += age;
+    request.round.since = fake->now;
+    ck_assert_int_eq(
+        kc_login_begin(site->rp, &site->client, &request, testlib_pool, &answer, &last), KC_OK);
+    query = strchr(answer.location, '?') + 1; /* its cookie is lost */
+    return query;
+}
+
+/* ATTACKS E 92: no loop is without an end, whatever cookies a browser has. */
+START_TEST(a_tab_comes_again_only_while_others_sign_in)
+{
+    static const struct {
+        int others, age, waits;
+        kc_rc_t rc;
+    } cases[] = {{0, 0, 0, KC_REFUSED},
+                 {KC_LOGIN_AT_ONCE_MAX - 2, 0, 0, KC_REFUSED},
+                 {KC_LOGIN_AT_ONCE_MAX - 1, 0, 0, KC_DOWN},
+                 {KC_LOGIN_AT_ONCE_MAX, 0, 0, KC_DOWN},
+                 {KC_LOGIN_AT_ONCE_MAX, 0, 9, KC_DOWN}, /* KeycloakHTTPTimeout is 5 s */
+                 {KC_LOGIN_AT_ONCE_MAX, 0, 10, KC_REFUSED},
+                 {KC_LOGIN_AT_ONCE_MAX, KC_LOGIN_ROUNDS_SECONDS - 1, 0, KC_DOWN},
+                 {KC_LOGIN_AT_ONCE_MAX, KC_LOGIN_ROUNDS_SECONDS, 0, KC_REFUSED}};
+    const char *query = last_round_among(cases[_i].others, cases[_i].age);
+    kc_login_request_t next;
+
+    fake->now += cases[_i].waits;
+    ck_assert_int_eq(again(query, &next), cases[_i].rc);
+    ck_assert_int_eq(last.reason,
+                     cases[_i].rc == KC_DOWN ? KC_ERR_PROVIDER_BUSY : KC_ERR_LOGIN_LOOP);
+    ck_assert_str_eq(next.return_url, "/page");
+}
+END_TEST
+
+/* Cookies with long return URLs make room for each other when there are two. */
+START_TEST(long_cookies_push_each_other_out_too)
+{
+    const char *text = apr_psprintf(testlib_pool, "/%01500d", 0), *query;
+    kc_login_request_t next;
+
+    ck_assert_int_eq(begin(text), KC_OK);
+    query = last_round_among(0, 0);
+    ck_assert_int_eq(again(query, &next), KC_DOWN);
+}
+END_TEST
+
+START_TEST(who_lingers_waits_in_the_gate_and_not_for_long)
+{
+    kc_login_request_t request = {.return_url = "/page", .begun = fake->now};
+    kc_http_gate_t gate;
+
+    ck_assert(!kc_login_linger(site->rp, &request)); /* there is none */
+    kc_http_gate_init(&gate, 1, 1);
+    fake->env.gate = &gate;
+    ck_assert(kc_login_linger(site->rp, &request));
+    gate.lingering = 1;
+    ck_assert(!kc_login_linger(site->rp, &request));
+    gate.lingering = 0;
+    fake->now += KC_LOGIN_LINGER_SECONDS;
+    ck_assert(!kc_login_linger(site->rp, &request));
+    fake->env.gate = NULL;
+    ck_assert_str_eq(kc_login_linger_query("code=x&state=a.b%26&iss=y", testlib_pool),
+                     "state=a.b%26");
+    ck_assert_ptr_null(kc_login_linger_query("code=x", testlib_pool));
+    ck_assert_ptr_null(kc_login_linger_query("state=x&state=y", testlib_pool));
+}
+END_TEST
+
 /* ATTACKS E 92: what is counted is one sign-in after the other. */
 START_TEST(tabs_that_sign_in_at_once_are_one_round)
 {
@@ -1432,7 +1672,11 @@ static void add_callback(TCase *tests)
     tcase_add_test(tests, the_state_of_another_realm_is_unknown);
     tcase_add_test(tests, a_double_callback_leads_to_one_token_request);
     tcase_add_test(tests, beginning_again_ends_in_a_page);
+    tcase_add_loop_test(tests, a_crowd_of_tabs_ends_at_its_pages, 0, CROWD_ORDERS);
     tcase_add_test(tests, tabs_that_sign_in_at_once_are_one_round);
+    tcase_add_loop_test(tests, a_tab_comes_again_only_while_others_sign_in, 0, 8);
+    tcase_add_test(tests, long_cookies_push_each_other_out_too);
+    tcase_add_test(tests, who_lingers_waits_in_the_gate_and_not_for_long);
     tcase_add_test(tests, somebody_else_signing_in_ends_the_session_before);
     tcase_add_test(tests, a_planted_session_cookie_is_replaced);
     tcase_add_test(tests, three_sign_ins_in_a_minute_are_enough);
