@@ -41,6 +41,13 @@ static void compare(const kc_store_clock_t *clock, size_t place, int64_t off)
     clock->warn(clock->options.context, &err);
 }
 
+static int64_t slice_ms(const kc_store_clock_t *clock)
+{
+    int64_t timeout_ms = clock->options.timeout_ms;
+
+    return timeout_ms < KC_STORE_CLOCK_SLICE_MS ? timeout_ms : KC_STORE_CLOCK_SLICE_MS;
+}
+
 static void look(const kc_store_clock_t *clock, size_t place, int64_t now_ms)
 {
     kc_store_clock_shared_t *shared = &clock->shared[place];
@@ -52,18 +59,23 @@ static void look(const kc_store_clock_t *clock, size_t place, int64_t now_ms)
                                                         now_ms + KC_STORE_CLOCK_PERIOD * 1000, 0,
                                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return;
-    kc_patience_start(&patience, clock->options.timeout_ms, NULL);
+    kc_patience_start(&patience, slice_ms(clock), NULL);
     if (kc_store_memcached_clock(clock->servers[place], &time, &theirs, NULL) == KC_OK)
         compare(clock, place, theirs - clock->options.now(clock->options.context));
     else
         __atomic_store_n(&shared->due_at, now_ms + KC_STORE_CLOCK_RETRY * 1000, __ATOMIC_RELEASE);
 }
 
-void kc_store_clock_look(kc_store_clock_t *clock, int64_t now_ms)
+static int is_stopped(const uint32_t *stop)
+{
+    return stop && __atomic_load_n(stop, __ATOMIC_RELAXED);
+}
+
+void kc_store_clock_look(kc_store_clock_t *clock, int64_t now_ms, const uint32_t *stop)
 {
     size_t i;
 
-    for (i = 0; i < clock->options.count; i++)
+    for (i = 0; i < clock->options.count && !is_stopped(stop); i++)
         look(clock, i, now_ms);
 }
 

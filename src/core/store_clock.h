@@ -6,9 +6,11 @@
 #include "store.h"
 
 enum {
-    KC_STORE_CLOCK_OFF = 5,      /* seconds: less is not told */
-    KC_STORE_CLOCK_PERIOD = 600, /* seconds between two looks at a server */
-    KC_STORE_CLOCK_RETRY = 10    /* after one that failed */
+    KC_STORE_CLOCK_OFF = 5,       /* seconds: less is not told */
+    KC_STORE_CLOCK_PERIOD = 600,  /* seconds between two looks at a server */
+    KC_STORE_CLOCK_RETRY = 10,    /* after one that failed */
+    KC_STORE_CLOCK_SLICE_MS = 200 /* of patience with a server, where timeout_ms is more: a child
+                                     that ends waits for who looks */
 };
 
 /* Of one server, shared by all processes of a host; zeros at first. */
@@ -28,7 +30,8 @@ kc_rc_t kc_store_clock_create(const kc_store_memcached_options_t *options,
                               void (*warn)(void *context, const kc_err_t *err), apr_pool_t *pool,
                               kc_store_clock_t **out, kc_err_t *err);
 /* Asks the servers that are due, of which each is asked by one process of the host. now_ms: the
- * monotonic clock. A server that does not answer is left for later. */
-void kc_store_clock_look(kc_store_clock_t *clock, int64_t now_ms);
+ * monotonic clock. A server that does not answer is left for later. Once *stop is not 0 no further
+ * one is asked; NULL: never. */
+void kc_store_clock_look(kc_store_clock_t *clock, int64_t now_ms, const uint32_t *stop);
 
 #endif

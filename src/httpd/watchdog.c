@@ -36,7 +36,7 @@ static void refresh_all(server_rec *main)
             continue;
         kc_keyring_refresh(config->rp->keyring, config->background);
         if (config->clock)
-            kc_store_clock_look(config->clock, kc_patience_now());
+            kc_store_clock_look(config->clock, kc_patience_now(), &is_stopping);
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include "listener.h"
 #include "memcached_server.h"
+#include "patience.h"
 #include "store_clock.h"
 #include "testlib.h"
 
@@ -70,7 +71,7 @@ static void teardown(void)
 
 static void look(kc_store_clock_t *clock)
 {
-    kc_store_clock_look(clock, now_ms);
+    kc_store_clock_look(clock, now_ms, NULL);
     now_ms += DUE;
 }
 
@@ -90,12 +91,12 @@ START_TEST(a_clock_that_is_off_is_told_of_once)
     kc_store_clock_t *clock = make(), *of_another_child = make();
 
     ahead = -7200;
-    kc_store_clock_look(clock, now_ms);
+    kc_store_clock_look(clock, now_ms, NULL);
     ck_assert_int_eq(warnings, SERVERS);
     ck_assert_int_eq(warning.reason, KC_ERR_STORE_CLOCK);
     ck_assert_ptr_nonnull(strstr(warning.detail, servers[1].text));
     ck_assert_ptr_nonnull(strstr(warning.detail, " s ahead of this host's"));
-    kc_store_clock_look(of_another_child, now_ms);
+    kc_store_clock_look(of_another_child, now_ms, NULL);
     now_ms += DUE;
     look(of_another_child);
     look(clock);
@@ -117,12 +118,12 @@ START_TEST(a_server_is_asked_rarely_and_by_one)
 {
     kc_store_clock_t *clock = make();
 
-    kc_store_clock_look(clock, now_ms);
+    kc_store_clock_look(clock, now_ms, NULL);
     ck_assert_int_eq(shared[0].due_at, now_ms + DUE);
     ahead = 7200;
-    kc_store_clock_look(clock, now_ms + DUE - 1);
+    kc_store_clock_look(clock, now_ms + DUE - 1, NULL);
     ck_assert_int_eq(warnings, 0);
-    kc_store_clock_look(clock, now_ms + DUE);
+    kc_store_clock_look(clock, now_ms + DUE, NULL);
     ck_assert_int_eq(warnings, SERVERS);
 }
 END_TEST
@@ -133,12 +134,48 @@ START_TEST(one_that_does_not_answer_is_asked_later)
 
     ahead = 7200;
     memcached_server_end(&servers[0]);
-    kc_store_clock_look(clock, now_ms);
+    kc_store_clock_look(clock, now_ms, NULL);
     ck_assert_int_eq(warnings, 1);
     ck_assert_int_eq(shared[0].due_at, now_ms + KC_STORE_CLOCK_RETRY * 1000);
     memcached_server_start(&servers[0], servers[0].port);
-    kc_store_clock_look(clock, shared[0].due_at);
+    kc_store_clock_look(clock, shared[0].due_at, NULL);
     ck_assert_int_eq(warnings, 2);
+}
+END_TEST
+
+/* A child that ends waits for its background thread, but not for ever: whatever the thread uses
+ * goes then. */
+START_TEST(who_is_to_stop_asks_no_further_server)
+{
+    kc_store_clock_t *clock = make();
+    uint32_t stop = 1;
+
+    kc_store_clock_look(clock, now_ms, &stop);
+    ck_assert_int_eq(shared[0].due_at, 0);
+    ck_assert_int_eq(shared[1].due_at, 0);
+    stop = 0;
+    kc_store_clock_look(clock, now_ms, &stop);
+    ck_assert_int_eq(shared[0].due_at, now_ms + DUE);
+    ck_assert_int_eq(shared[1].due_at, now_ms + DUE);
+}
+END_TEST
+
+/* Whatever KeycloakStoreTimeout is: three times as much would be 15 s for each. */
+START_TEST(one_that_hangs_is_not_waited_for_long)
+{
+    kc_store_clock_t *clock = make();
+    int64_t began;
+    size_t i;
+
+    kc_store_clock_look(clock, now_ms, NULL); /* connections are there */
+    for (i = 0; i < SERVERS; i++)
+        memcached_server_stop(&servers[i]);
+    now_ms += DUE;
+    began = kc_patience_now();
+    kc_store_clock_look(clock, now_ms, NULL);
+    ck_assert_int_lt(kc_patience_now() - began, SERVERS * TIMEOUT_MS);
+    for (i = 0; i < SERVERS; i++)
+        ck_assert_int_eq(shared[i].due_at, now_ms + KC_STORE_CLOCK_RETRY * 1000);
 }
 END_TEST
 
@@ -153,6 +190,8 @@ Suite *kc_test_store_clock(void)
     tcase_add_test(tests, a_clock_that_is_off_is_told_of_once);
     tcase_add_test(tests, a_server_is_asked_rarely_and_by_one);
     tcase_add_test(tests, one_that_does_not_answer_is_asked_later);
+    tcase_add_test(tests, who_is_to_stop_asks_no_further_server);
+    tcase_add_test(tests, one_that_hangs_is_not_waited_for_long);
     suite_add_tcase(suite, tests);
     return suite;
 }
