@@ -170,19 +170,25 @@ static kc_rc_t shm_get(kc_store_t *store, const char *const *keys, size_t count,
     return KC_OK;
 }
 
-/* Somebody says so, once a minute. */
+/* Somebody says so, once a minute. now may be a little before the last time, for it was taken
+ * before a lock was waited for; more than that is a clock that was set back. Others may count
+ * while we do: whoever has counted fewer than are reported already says nothing. */
 static void tell(const shm_t *shm, uint64_t evicted, int64_t now)
 {
     header_t *header = shm->header;
-    uint64_t all = __atomic_add_fetch(&header->evicted, evicted, __ATOMIC_ACQ_REL);
-    int64_t last = __atomic_load_n(&header->reported_at, __ATOMIC_ACQUIRE);
+    uint64_t all, before;
+    int64_t last;
 
-    if (!shm->report || (now >= last && now - last < REPORT_SECONDS) ||
+    (void)__atomic_add_fetch(&header->evicted, evicted, __ATOMIC_ACQ_REL);
+    last = __atomic_load_n(&header->reported_at, __ATOMIC_ACQUIRE);
+    if (!shm->report || (now - last > -REPORT_SECONDS && now - last < REPORT_SECONDS) ||
         !__atomic_compare_exchange_n(&header->reported_at, &last, now, 0, __ATOMIC_ACQ_REL,
                                      __ATOMIC_ACQUIRE))
         return;
-    shm->report(shm->report_context,
-                all - __atomic_exchange_n(&header->reported, all, __ATOMIC_ACQ_REL));
+    all = __atomic_load_n(&header->evicted, __ATOMIC_ACQUIRE);
+    before = __atomic_exchange_n(&header->reported, all, __ATOMIC_ACQ_REL);
+    if (all > before)
+        shm->report(shm->report_context, all - before);
 }
 
 static kc_rc_t shm_write(kc_store_t *store, const kc_store_write_t *write, kc_err_t *err)

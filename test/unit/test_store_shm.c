@@ -460,6 +460,29 @@ START_TEST(it_is_told_when_the_living_make_room)
 }
 END_TEST
 
+/* Children look at the clock before they wait for a lock, and so come with different times. */
+START_TEST(a_child_that_is_late_tells_nothing_again)
+{
+    unsigned int i;
+
+    told = 0;
+    tellings = 0;
+    kc_store_shm_report(store, tell, &told);
+    for (i = 0; i < 2000; i++)
+        ck_assert_int_eq(values_put(store, i, 0, 1500, now + 1000), KC_OK);
+    ck_assert_uint_eq(tellings, 1);
+    now--;
+    ck_assert_int_eq(values_put(store, 5000, 0, 1500, now + 1000), KC_OK);
+    now -= 58;
+    ck_assert_int_eq(values_put(store, 5001, 0, 1500, now + 1000), KC_OK);
+    ck_assert_uint_eq(tellings, 1);
+    now--; /* the clock was set back */
+    ck_assert_int_eq(values_put(store, 5002, 0, 1500, now + 1000), KC_OK);
+    ck_assert_uint_eq(tellings, 2);
+    ck_assert_uint_eq(told, kc_store_shm_evicted(store));
+}
+END_TEST
+
 START_TEST(memory_outlives_its_handle)
 {
     void *memory = kc_store_shm_memory(store);
@@ -639,6 +662,7 @@ Suite *kc_test_store_shm(void)
     tcase_add_test(one, marks_have_a_part_of_the_memory_and_no_more);
     tcase_add_test(one, a_value_too_large_for_its_kind);
     tcase_add_test(one, it_is_told_when_the_living_make_room);
+    tcase_add_test(one, a_child_that_is_late_tells_nothing_again);
     tcase_add_test(one, refuses_too_little_memory);
     tcase_add_test(one, every_size_has_a_layout);
     tcase_add_test(one, threads_see_whole_values); /* 1 MiB has one lock: all meet there */
