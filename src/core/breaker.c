@@ -41,18 +41,19 @@ static int is_reason(kc_breaker_t *breaker, kc_breaker_fault_t fault, int64_t be
            __atomic_add_fetch(&breaker->wrong, 1, __ATOMIC_ACQ_REL) >= KC_BREAKER_WRONG_MAX;
 }
 
-/* Of many that fail together the first opens it; only who probes is alone and may count. */
+/* Of many that fail together the first opens it; only who probes is alone and may count. A probe
+ * that took so long that a later one has closed it meanwhile is a failure as any other. */
 int kc_breaker_fail(kc_breaker_t *breaker, kc_breaker_way_t way, kc_breaker_fault_t fault,
                     int64_t began, int64_t now)
 {
+    int64_t retry_at = load(&breaker->retry_at), wait;
     uint32_t failures;
-    int64_t wait;
 
-    if (way == KC_BREAKER_CLOSED)
+    if (way == KC_BREAKER_CLOSED || !retry_at)
         return is_reason(breaker, fault, began) && swap(breaker, 0, now + FIRST_MS);
     failures = __atomic_add_fetch(&breaker->failures, 1, __ATOMIC_ACQ_REL);
     wait = failures > 2 ? LONGEST_MS : (int64_t)FIRST_MS << failures;
-    __atomic_store_n(&breaker->retry_at, now + wait, __ATOMIC_RELEASE);
+    (void)swap(breaker, retry_at, now + wait);
     return 0;
 }
 

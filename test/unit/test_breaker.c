@@ -134,6 +134,23 @@ START_TEST(a_probe_counts_by_itself)
 }
 END_TEST
 
+/* A probe that hangs is followed by others, and what they found out stands. */
+START_TEST(a_probe_that_ends_after_a_later_one_undoes_nothing)
+{
+    (void)refuse(KC_BREAKER_CLOSED, 5000);
+    ck_assert_int_eq(kc_breaker_ask(&breaker, 5100), KC_BREAKER_PROBE);
+    ck_assert_int_eq(kc_breaker_ask(&breaker, 5600), KC_BREAKER_PROBE);
+    ck_assert_int_eq(kc_breaker_succeed(&breaker, KC_BREAKER_PROBE, 5610), 1);
+    ck_assert_int_eq(kc_breaker_fail(&breaker, KC_BREAKER_PROBE, KC_BREAKER_LATE, 5100, 8100), 0);
+    ck_assert_int_eq(kc_breaker_is_closed(&breaker), 1);
+    ck_assert_int_eq(kc_breaker_fail(&breaker, KC_BREAKER_PROBE, KC_BREAKER_WRONG, 5100, 8100), 0);
+    ck_assert_int_eq(kc_breaker_is_closed(&breaker), 1);
+    /* gone again: that is news */
+    ck_assert_int_eq(refuse(KC_BREAKER_PROBE, 8100), 1);
+    ck_assert_int_eq(kc_breaker_ask(&breaker, 8200), KC_BREAKER_PROBE);
+}
+END_TEST
+
 Suite *kc_test_breaker(void)
 {
     Suite *suite = suite_create("breaker");
@@ -148,6 +165,7 @@ Suite *kc_test_breaker(void)
     tcase_add_test(tests, a_late_answer_opens_it_only_if_nobody_was_answered);
     tcase_add_test(tests, other_failures_open_it_when_three_follow_each_other);
     tcase_add_test(tests, a_probe_counts_by_itself);
+    tcase_add_test(tests, a_probe_that_ends_after_a_later_one_undoes_nothing);
     suite_add_tcase(suite, tests);
     return suite;
 }
