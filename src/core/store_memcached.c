@@ -195,21 +195,21 @@ static memcached_st *idle_pop(server_t *server)
     return handle;
 }
 
+/* All at once: who comes meanwhile finds none of them. When the host has other addresses by now,
+ * what goes to the old ones may end at somebody else's. */
 static void idle_close(server_t *server)
 {
-    memcached_st *handle;
+    memcached_st *handles[IDLE_MAX];
+    size_t count;
 
-    while ((handle = idle_pop(server)))
-        memcached_free(handle);
-}
-
-/* The host has other addresses now: what goes to the old ones may end at somebody else's. */
-static void idle_close_moved(server_t *server)
-{
-    uint32_t version = kc_resolver_version(server->name);
-
-    if (__atomic_exchange_n(&server->version, version, __ATOMIC_ACQ_REL) != version)
-        idle_close(server);
+    (void)pthread_mutex_lock(&server->lock);
+    __atomic_store_n(&server->version, kc_resolver_version(server->name), __ATOMIC_RELEASE);
+    count = server->idle_count;
+    memcpy(handles, server->idle, count * sizeof(*handles));
+    server->idle_count = 0;
+    (void)pthread_mutex_unlock(&server->lock);
+    while (count)
+        memcached_free(handles[--count]);
 }
 
 static void lease_destroy(lease_t *lease)
@@ -279,7 +279,7 @@ static kc_rc_t lease_take(attempt_t *attempt, server_t *server, lease_t *lease)
     lease->server = server;
     lease->version = kc_resolver_version(server->name);
     if (lease->version != __atomic_load_n(&server->version, __ATOMIC_ACQUIRE))
-        idle_close_moved(server);
+        idle_close(server);
     lease->handle = idle_pop(server);
     lease->is_reused = lease->handle != NULL;
     return lease->handle ? KC_OK : connect_to(attempt, lease);
