@@ -320,19 +320,21 @@ static kc_rc_t list_by(const kc_rp_t *rp, const kc_crypto_key_t *key, const char
 }
 
 kc_rc_t kc_roster_list(const kc_rp_t *rp, const char *user, apr_pool_t *pool,
-                       const apr_array_header_t **entries, kc_err_t *err)
+                       const apr_array_header_t **entries, int *is_partial, kc_err_t *err)
 {
     apr_array_header_t *list = apr_array_make(pool, KC_ROSTER_SLOTS, sizeof(kc_roster_entry_t));
-    int is_partial = 0;
+    int is_doubtful = 0;
     kc_rc_t rc = KC_OK;
     size_t i;
 
     for (i = 0; rc == KC_OK && i < rp->keys->count; i++)
-        rc = list_by(rp, rp->keys->key[i], user, pool, list, &is_partial, err);
-    if (rc == KC_OK && !list->nelts && is_partial)
+        rc = list_by(rp, rp->keys->key[i], user, pool, list, &is_doubtful, err);
+    if (rc == KC_OK && !list->nelts && is_doubtful)
         rc = KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN,
                      "no session is known to the servers that answer, but not all do");
     qsort(list->elts, (size_t)list->nelts, sizeof(kc_roster_entry_t), by_use);
     *entries = list;
+    if (is_partial)
+        *is_partial = is_doubtful;
     return rc;
 }

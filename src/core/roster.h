@@ -47,8 +47,9 @@ int64_t kc_roster_used(const kc_session_t *session, apr_pool_t *pool);
 /* A session that was found has ended: it is listed no more. */
 void kc_roster_leave(const kc_session_t *session, apr_pool_t *pool);
 /* The user's sessions that are live: an array of kc_roster_entry_t, the last used one first.
- * KC_DOWN when the store does not answer, or a part of it alone, which knows of none. */
+ * *is_partial (may be NULL): there may be others where nobody could look. KC_DOWN when the store
+ * does not answer, or a part of it alone, which knows of none. */
 kc_rc_t kc_roster_list(const kc_rp_t *rp, const char *user, apr_pool_t *pool,
-                       const apr_array_header_t **entries, kc_err_t *err);
+                       const apr_array_header_t **entries, int *is_partial, kc_err_t *err);
 
 #endif

@@ -166,7 +166,7 @@ static int show_sessions(akc_request_t *request, request_rec *r)
     const apr_array_header_t *entries;
     kc_err_t err;
 
-    if (kc_roster_list(request->server->rp, request->session.user, r->pool, &entries, &err) !=
+    if (kc_roster_list(request->server->rp, request->session.user, r->pool, &entries, NULL, &err) !=
         KC_OK)
         return akc_respond_error(request, r, &err);
     if (akc_request_is_api(r, "GET"))
@@ -182,7 +182,7 @@ static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *nam
 {
     const kc_rp_t *rp = request->server->rp;
     const apr_array_header_t *entries;
-    kc_rc_t rc = kc_roster_list(rp, request->session.user, r->pool, &entries, err);
+    kc_rc_t rc = kc_roster_list(rp, request->session.user, r->pool, &entries, NULL, err);
     int i;
 
     *ended = 0;
@@ -279,9 +279,10 @@ int akc_account_sessions(akc_request_t *request, request_rec *r)
 
 /* ---------------------------------------------------------------- the operator's */
 
-/* The subs that the user's listed sessions have; a sub that is given stands for itself. */
+/* The subs that the user's listed sessions have; a sub that is given stands for itself.
+ * *is_partial: there may be another one where nobody could look. */
 static kc_rc_t find_subs(akc_request_t *request, request_rec *r, const char *user, const char *sub,
-                         apr_array_header_t *subs, kc_err_t *err)
+                         apr_array_header_t *subs, int *is_partial, kc_err_t *err)
 {
     const apr_array_header_t *entries;
     kc_rc_t rc;
@@ -291,7 +292,7 @@ static kc_rc_t find_subs(akc_request_t *request, request_rec *r, const char *use
         APR_ARRAY_PUSH(subs, const char *) = sub;
         return KC_OK;
     }
-    rc = kc_roster_list(request->server->rp, user, r->pool, &entries, err);
+    rc = kc_roster_list(request->server->rp, user, r->pool, &entries, is_partial, err);
     for (i = 0; rc == KC_OK && i < entries->nelts; i++) {
         const char *found = APR_ARRAY_IDX(entries, i, kc_roster_entry_t).sub;
 
@@ -308,8 +309,8 @@ static int end_all(akc_request_t *request, request_rec *r, const char *user, con
     apr_array_header_t *subs = apr_array_make(r->pool, 1, sizeof(const char *));
     kc_json_t *json = kc_json_new_object(r->pool), *array;
     kc_err_t err;
-    kc_rc_t rc = find_subs(request, r, user, sub, subs, &err);
-    int i;
+    int is_partial = 0, i;
+    kc_rc_t rc = find_subs(request, r, user, sub, subs, &is_partial, &err);
 
     array = kc_json_set_array(json, "ended");
     for (i = 0; rc == KC_OK && i < subs->nelts; i++) {
@@ -321,8 +322,9 @@ static int end_all(akc_request_t *request, request_rec *r, const char *user, con
                       ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, found),
                       user ? ", known as " : "", user ? ap_escape_logitem(r->pool, user) : "");
     }
-    /* With nobody listed no mark could be left: a session whose entry has been lost goes on. */
-    kc_json_set_boolean(json, "all", subs->nelts > 0);
+    /* With nobody listed no mark could be left: a session whose entry has been lost goes on; and so
+     * does one of another sub of that name, whose entry is where nobody could look. */
+    kc_json_set_boolean(json, "all", subs->nelts > 0 && !is_partial);
     return rc == KC_OK ? akc_respond_json(r, HTTP_OK, json) : akc_respond_error(request, r, &err);
 }
 
@@ -360,7 +362,7 @@ static int operate(akc_request_t *request, request_rec *r)
     if (!user)
         rc = KC_FAIL(&err, KC_REFUSED, KC_ERR_FORM, "sessions are listed by user");
     else
-        rc = kc_roster_list(request->server->rp, user, r->pool, &entries, &err);
+        rc = kc_roster_list(request->server->rp, user, r->pool, &entries, NULL, &err);
     return rc == KC_OK ? akc_respond_json(r, HTTP_OK, list_json(request, r, entries))
                        : akc_respond_error(request, r, &err);
 }

@@ -122,7 +122,7 @@ static void list(world_t *world)
     const apr_array_header_t *entries = NULL;
     int i;
 
-    if (kc_roster_list(world->site->rp, USER, world->site->pool, &entries, NULL) != KC_OK)
+    if (kc_roster_list(world->site->rp, USER, world->site->pool, &entries, NULL, NULL) != KC_OK)
         return;
     for (i = 0; i < entries->nelts; i++) {
         const kc_roster_entry_t *entry = &APR_ARRAY_IDX(entries, i, kc_roster_entry_t);

@@ -145,6 +145,27 @@ subtest 'forms that are none' => sub {
     ok $browser->seen, 'still signed in';
 };
 
+# One of two memcached servers does not answer, and may list others of the same name.
+subtest 'an operator who sees a part of the store' => sub {
+    my $site = 'sessions-half';
+    my $as = sub {
+        my ($sub, $email, @roles) = @_;
+        realm($site)->reset->set(user => { sub => $sub, email => $email, email_verified => JSON::PP::true, realm_access => { roles => [@roles] } });
+        return signed_in($site) || BAIL_OUT('nobody can sign in');
+    };
+    my $worker = $as->('half-worker', 'half@example.com');
+    my $boss = $as->('half-boss', 'half-boss@example.com', 'admin');
+    my @post = (Accept => 'application/json', 'Content-Type' => FORM);
+    is $boss->post('/operator', 'user=half-nobody%40example.com', @post)->status, 503, 'nobody of that name: that is not known';
+    my $ended = $boss->post('/operator', 'user=half%40example.com', @post)->json;
+    is_deeply $ended->{ended}, ['half-worker'], 'ends whom it sees';
+    ok !$ended->{all}, 'and does not say that these are all';
+    ok wait_until(sub { !$worker->seen }), 'that one is out';
+    $ended = $boss->post('/operator', 'sub=half-worker', @post)->json;
+    ok $ended->{all}, 'by the subject it is known';
+    ok $boss->seen, 'the operator is not out';
+};
+
 subtest 'an operator' => sub {
     become('worker');
     my @workers = (in(), in());

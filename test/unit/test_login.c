@@ -817,8 +817,8 @@ START_TEST(a_session_that_cannot_be_entered_in_the_roster_is_made_all_the_same)
     fake->env.sessions = &flaky_store;
     ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
     fake->env.sessions = &fake->sessions.store;
-    ck_assert_int_eq(kc_roster_list(site->rp, "alice@example.com", testlib_pool, &entries, NULL),
-                     KC_OK);
+    ck_assert_int_eq(
+        kc_roster_list(site->rp, "alice@example.com", testlib_pool, &entries, NULL, NULL), KC_OK);
     ck_assert_int_eq(entries->nelts, 0);
 }
 END_TEST
@@ -853,8 +853,8 @@ START_TEST(bad_callbacks_push_out_nobody)
     }
     ck_assert_int_eq(state_of(kc_fake_site_cookie(site, "__Host-keycloak_session"), &session),
                      KC_SESSION_LIVE);
-    ck_assert_int_eq(kc_roster_list(site->rp, "alice@example.com", testlib_pool, &entries, NULL),
-                     KC_OK);
+    ck_assert_int_eq(
+        kc_roster_list(site->rp, "alice@example.com", testlib_pool, &entries, NULL, NULL), KC_OK);
     ck_assert_int_eq(entries->nelts, 1);
     ck_assert_uint_eq(kc_store_shm_evicted(fake->env.sessions), 0);
 }

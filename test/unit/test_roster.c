@@ -67,7 +67,7 @@ static const apr_array_header_t *list_of(const char *user)
 {
     const apr_array_header_t *entries = NULL;
 
-    ck_assert_int_eq(kc_roster_list(site->rp, user, testlib_pool, &entries, &last), KC_OK);
+    ck_assert_int_eq(kc_roster_list(site->rp, user, testlib_pool, &entries, NULL, &last), KC_OK);
     return entries;
 }
 
@@ -233,7 +233,7 @@ START_TEST(a_store_that_is_down_is_no_empty_list)
 
     (void)sign_in("192.0.2.1");
     fake->sessions.is_down = 1;
-    ck_assert_int_eq(kc_roster_list(site->rp, ALICE, testlib_pool, &entries, &last), KC_DOWN);
+    ck_assert_int_eq(kc_roster_list(site->rp, ALICE, testlib_pool, &entries, NULL, &last), KC_DOWN);
     ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
     ck_assert_uint_eq(kc_roster_pick(site->rp, ALICE, testlib_pool), KC_SESSION_NO_SLOT);
 }
@@ -243,16 +243,22 @@ END_TEST
 START_TEST(what_a_part_of_the_store_does_not_know_is_in_doubt)
 {
     const apr_array_header_t *entries;
-    int i;
+    int is_partial = 1, i;
 
     (void)sign_in("192.0.2.1");
+    ck_assert_int_eq(kc_roster_list(site->rp, ALICE, testlib_pool, &entries, &is_partial, &last),
+                     KC_OK);
+    ck_assert_int_eq(is_partial, 0);
     fake->sessions.is_partial = 1;
+    ck_assert_int_eq(kc_roster_list(site->rp, ALICE, testlib_pool, &entries, &is_partial, &last),
+                     KC_OK);
+    ck_assert_int_eq(is_partial, 1);
     ck_assert_int_eq(count(), 1);
     kc_fake_store_nth(&fake->sessions, 0)->key[0] = '\0'; /* the session: it may live elsewhere */
     ck_assert_int_eq(count(), 1);
     for (i = 0; kc_fake_store_nth(&fake->sessions, 0); i++)
         kc_fake_store_nth(&fake->sessions, 0)->key[0] = '\0';
-    ck_assert_int_eq(kc_roster_list(site->rp, ALICE, testlib_pool, &entries, &last), KC_DOWN);
+    ck_assert_int_eq(kc_roster_list(site->rp, ALICE, testlib_pool, &entries, NULL, &last), KC_DOWN);
     ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
     fake->sessions.is_partial = 0;
     ck_assert_int_eq(count(), 0);

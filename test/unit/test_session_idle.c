@@ -457,10 +457,12 @@ START_TEST(who_is_over_is_not_listed)
     kc_roster_enter(site->rp, &session, NULL, NULL, testlib_pool);
     prolong_all();
     fake->now += idle - 1;
-    ck_assert_int_eq(kc_roster_list(site->rp, session.user, testlib_pool, &entries, NULL), KC_OK);
+    ck_assert_int_eq(kc_roster_list(site->rp, session.user, testlib_pool, &entries, NULL, NULL),
+                     KC_OK);
     ck_assert_int_eq(entries->nelts, 1);
     fake->now += 1;
-    ck_assert_int_eq(kc_roster_list(site->rp, session.user, testlib_pool, &entries, NULL), KC_OK);
+    ck_assert_int_eq(kc_roster_list(site->rp, session.user, testlib_pool, &entries, NULL, NULL),
+                     KC_OK);
     ck_assert_int_eq(entries->nelts, 0);
 }
 END_TEST
