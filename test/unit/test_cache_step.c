@@ -1,0 +1,321 @@
+/* The first tier when a process is killed after each single write to it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cache.h"
+#include "testlib.h"
+
+Suite *kc_test_cache_step(void);
+
+/*
+ * A child changes a view instruction by instruction. Whenever it has changed the shared memory, we
+ * take a copy, do to its lock what the kernel does when the owner dies, and look at what such a
+ * child would have left: first without the lock, as readers do, and then as the next writer.
+ */
+
+enum {
+    SIZE = KC_CACHE_SIZE_MIN,
+    NOW = 1700000000,
+    STEPS_MAX = 1000000,
+    PAGE = 4096,
+    PAGES_MAX = 32,
+    OTHERS = 30,
+    LEN = 300,       /* of the others */
+    CROWD_LEN = 900, /* of so many that they fill the memory */
+    CROWD = 500,
+    LOST_MAX = 8, /* of the others that are in the way of a new one */
+    FLOOD = 320,  /* more than there is room for */
+    LATER = NOW + 100,
+    FLOOD_EACH = 64 /* points */
+};
+
+typedef struct {
+    const char *name;
+    size_t old_len; /* of the view that is there before; 0: none */
+    size_t new_len; /* 0: it is dropped */
+    int is_crowded;
+} scene_t;
+
+static const scene_t scenes[] = {
+    {"a new view", 0, 500, 0},       {"replaced", 500, 480, 0}, {"grown", 100, 700, 0},
+    {"shrunk", 700, 100, 0},         {"dropped", 500, 0, 0},    {"another makes room", 0, 700, 1},
+    {"grown in a crowd", 0, 900, 1},
+};
+
+static kc_cache_t *cache;
+static unsigned char *memory;   /* of the one that the child works on */
+static kc_cache_t *copy;        /* what it would leave */
+static unsigned char *left;     /* the copy's memory */
+static unsigned char *before;   /* the memory, as it was a step ago */
+static size_t pages[PAGES_MAX]; /* where the memory will change */
+static size_t page_count;
+static int64_t now = NOW;
+static unsigned int views_max;   /* that the memory has room for */
+static kc_cache_ticket_t ticket; /* of the child's operation */
+static kc_cache_view_t view;
+static unsigned char bytes[1024];
+static apr_pool_t *readers; /* what is read goes after each look */
+
+static int find(kc_cache_t *in, uint32_t number, kc_cache_ticket_t *found_ticket,
+                kc_cache_view_t *found)
+{
+    static const unsigned char scope[KC_CACHE_SCOPE_SIZE] = "scope";
+    unsigned char id[KC_CACHE_ID_SIZE] = {0};
+
+    memcpy(id, &number, sizeof(number));
+    return kc_cache_find(in, scope, id, now, readers, found_ticket, found);
+}
+
+/* Every byte follows from the number and the length. */
+static void sample(uint32_t number, size_t len, kc_cache_view_t *out)
+{
+    memset(out, 0, sizeof(*out));
+    memset(bytes, (int)(number * 7 + len) & 0xff, sizeof(bytes));
+    memset(out->key, (int)('a' + (number + len) % 26), sizeof(out->key));
+    memset(out->stamp, (int)(number + len) & 0xff, sizeof(out->stamp));
+    out->bytes.data = bytes;
+    out->bytes.len = len;
+    out->checked_ms = NOW + (int64_t)len;
+    out->moment = NOW - (int64_t)len;
+}
+
+static void put(kc_cache_t *to, uint32_t number, size_t len)
+{
+    kc_cache_ticket_t fresh_ticket;
+    kc_cache_view_t fresh, old;
+
+    sample(number, len, &fresh);
+    (void)find(to, number, &fresh_ticket, &old);
+    kc_cache_put(to, &fresh_ticket, &fresh, now);
+}
+
+/* The length of number's view, all of which is of that length; 0: not there. */
+static size_t len_of(kc_cache_t *in, uint32_t number)
+{
+    kc_cache_view_t found, expected;
+    kc_cache_ticket_t found_ticket;
+
+    if (!find(in, number, &found_ticket, &found))
+        return 0;
+    ck_assert_uint_le(found.bytes.len, sizeof(bytes));
+    sample(number, found.bytes.len, &expected);
+    ck_assert_mem_eq(found.bytes.data, bytes, found.bytes.len);
+    ck_assert_mem_eq(found.key, expected.key, sizeof(found.key));
+    ck_assert_mem_eq(found.stamp, expected.stamp, sizeof(found.stamp));
+    ck_assert_int_eq(found.checked_ms, expected.checked_ms);
+    ck_assert_int_eq(found.moment, expected.moment);
+    return found.bytes.len;
+}
+
+/* Uses all of the memory, and gives the number of views that it has room for. */
+static unsigned int flood(kc_cache_t *in)
+{
+    unsigned int kept = 0;
+    uint32_t i;
+
+    now = LATER;
+    for (i = 0; i < FLOOD; i++) {
+        put(in, 5000 + i, CROWD_LEN);
+        ck_assert_uint_eq(len_of(in, 5000 + i), CROWD_LEN);
+    }
+    for (i = 0; i < FLOOD; i++)
+        kept += len_of(in, 5000 + i) == CROWD_LEN;
+    now = NOW;
+    return kept;
+}
+
+static kc_cache_t *make(void)
+{
+    static const kc_siphash_key_t key = {{1, 2}};
+    kc_cache_t *made;
+
+    ck_assert_int_eq(kc_cache_create(SIZE, &key, testlib_pool, &made, NULL), KC_OK);
+    return made;
+}
+
+static void scene_set(const scene_t *scene)
+{
+    uint32_t i;
+
+    apr_pool_clear(testlib_pool);
+    ck_assert_int_eq(apr_pool_create(&readers, testlib_pool), APR_SUCCESS);
+    copy = make();
+    cache = make();
+    left = kc_cache_memory(copy);
+    memory = kc_cache_memory(cache);
+    for (i = 0; scene->is_crowded && i < CROWD; i++)
+        put(cache, 1000 + i, CROWD_LEN);
+    for (i = 1; i <= OTHERS; i++)
+        put(cache, i, LEN);
+    if (scene->old_len)
+        put(cache, 0, scene->old_len);
+    ck_assert_uint_eq(len_of(cache, 0), scene->old_len);
+    (void)find(cache, 0, &ticket, &view);
+    sample(0, scene->new_len, &view);
+}
+
+/* As few instructions as can be: all are stepped through. */
+static void scene_run(const scene_t *scene)
+{
+    if (scene->new_len)
+        kc_cache_put(cache, &ticket, &view, NOW);
+    else
+        kc_cache_drop(cache, &ticket);
+}
+
+static pid_t child_start(const scene_t *scene)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (!pid) {
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+            _exit(2);
+        (void)raise(SIGSTOP);
+        scene_run(scene);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFSTOPPED(status), "this test needs ptrace of an own child");
+    return pid;
+}
+
+/* One instruction; 0 when the child has ended. */
+static int child_step(pid_t pid)
+{
+    int status = 0;
+
+    ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return WIFSTOPPED(status);
+}
+
+/* Which pages the operation changes, by doing it once; the first three have the drops and the lock.
+ */
+static void pages_find(const scene_t *scene)
+{
+    size_t page;
+
+    scene_set(scene);
+    memcpy(before, memory, SIZE);
+    scene_run(scene);
+    page_count = 0;
+    for (page = 0; page < SIZE / PAGE; page++) {
+        if (page > 2 && !memcmp(before + page * PAGE, memory + page * PAGE, PAGE))
+            continue;
+        ck_assert_uint_lt(page_count, PAGES_MAX);
+        pages[page_count++] = page * PAGE;
+    }
+    views_max = flood(cache);
+}
+
+static int is_changed(void)
+{
+    size_t i;
+
+    for (i = 0; i < page_count; i++) {
+        if (!memcmp(before + pages[i], memory + pages[i], PAGE))
+            continue;
+        memcpy(before, memory, SIZE);
+        return 1;
+    }
+    return 0;
+}
+
+/* The copy after the owner's death: in the lock's word its number gives way to FUTEX_OWNER_DIED.
+ * That word is the first to hold the number. 1: it had the lock. */
+static int copy_take(pid_t pid)
+{
+    const uint32_t owner_bits = 0x3fffffff;
+    const uint32_t owner_died = 0x40000000;
+    size_t at;
+
+    memcpy(left, memory, SIZE);
+    for (at = 0; at < 3 * PAGE; at += sizeof(uint32_t)) {
+        uint32_t word;
+
+        memcpy(&word, left + at, sizeof(word));
+        if ((word & owner_bits) != (uint32_t)pid)
+            continue;
+        memcpy(left + at, &owner_died, sizeof(owner_died));
+        return 1;
+    }
+    return 0;
+}
+
+static void assert_others(const scene_t *scene)
+{
+    uint32_t i, living = 0;
+
+    for (i = 1; i <= OTHERS; i++) {
+        size_t len = len_of(copy, i);
+
+        ck_assert(!len || len == LEN);
+        living += len == LEN;
+    }
+    ck_assert_uint_ge(living, scene->is_crowded ? OTHERS - LOST_MAX : OTHERS);
+}
+
+/* The view is the old one, the new one or none; no other is torn; and the next writer can write. */
+static void scene_check(const scene_t *scene)
+{
+    size_t len = len_of(copy, 0);
+
+    ck_assert(!len || len == scene->old_len || len == scene->new_len);
+    assert_others(scene);
+    put(copy, 0, 650);
+    ck_assert_uint_eq(len_of(copy, 0), 650);
+    assert_others(scene);
+    put(copy, 0, 64);
+    ck_assert_uint_eq(len_of(copy, 0), 64);
+}
+
+START_TEST(killed_after_each_write)
+{
+    const scene_t *scene = &scenes[_i];
+    unsigned int steps = 0, points = 0, locked = 0;
+    pid_t pid;
+
+    before = malloc(SIZE);
+    ck_assert_ptr_nonnull(before);
+    pages_find(scene);
+    scene_set(scene);
+    memcpy(before, memory, SIZE);
+    pid = child_start(scene);
+    while (child_step(pid)) {
+        ck_assert_uint_lt(steps++, STEPS_MAX);
+        if (!is_changed())
+            continue;
+        points++;
+        locked += (unsigned int)copy_take(pid);
+        scene_check(scene);
+        if (points % FLOOD_EACH == 0)
+            ck_assert_uint_eq(flood(copy), views_max);
+        apr_pool_clear(readers);
+    }
+    ck_assert_uint_ge(locked, 10);
+    ck_assert_uint_gt(points, locked); /* the lock was given back */
+    ck_assert_uint_eq(len_of(cache, 0), scene->new_len);
+    free(before);
+}
+END_TEST
+
+Suite *kc_test_cache_step(void)
+{
+    Suite *suite = suite_create("cache_step");
+    TCase *tcase = tcase_create("killed after each write");
+
+    tcase_add_checked_fixture(tcase, testlib_setup, testlib_teardown);
+    tcase_set_timeout(tcase, 300);
+    tcase_add_loop_test(tcase, killed_after_each_write, 0,
+                        (int)(sizeof(scenes) / sizeof(scenes[0])));
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
