@@ -2,8 +2,26 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "places.h"
 
+#include <arpa/inet.h>
 #include <stddef.h>
 #include <string.h>
+
+#include "buf.h"
+
+enum { V6_SIZE = 16, NETWORK_SIZE = 8 /* bytes */ };
+
+const char *kc_places_network(const char *address, apr_pool_t *pool)
+{
+    static const unsigned char mapped[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    unsigned char bytes[V6_SIZE];
+    char *network;
+
+    if (inet_pton(AF_INET6, address, bytes) != 1 || !memcmp(bytes, mapped, sizeof(mapped)))
+        return address;
+    network = apr_palloc(pool, 2 * NETWORK_SIZE + 1);
+    kc_buf_hex_to(bytes, NETWORK_SIZE, network);
+    return network;
+}
 
 void kc_places_init(kc_places_t *places, uint32_t limit)
 {

@@ -3,6 +3,7 @@
 #ifndef KC_PLACES_H
 #define KC_PLACES_H
 
+#include <apr_pools.h>
 #include <pthread.h>
 #include <stdint.h>
 
@@ -19,6 +20,11 @@ typedef struct kc_places_t {
     uint32_t limit;
     uint32_t taken;
 } kc_places_t;
+
+/* Whose places an address's are: its own, or, of an IPv6 address, those of its first 64 bits (RFC
+ * 4291 section 2.5.4), since one host has all addresses below them. address itself, or a text in
+ * pool; what is no address is itself. Thread safe. */
+const char *kc_places_network(const char *address, apr_pool_t *pool);
 
 /* limit: at least 1. */
 void kc_places_init(kc_places_t *places, uint32_t limit);

@@ -176,7 +176,8 @@ static const char *name_of(const akc_request_t *request, const request_rec *r, a
 {
     if (from == AKC_BODY_KNOWN && request->state == KC_SESSION_LIVE)
         return request->session.user;
-    return from == AKC_BODY_KNOWN && r->user ? r->user : r->useragent_ip;
+    return from == AKC_BODY_KNOWN && r->user ? r->user
+                                             : kc_places_network(r->useragent_ip, r->pool);
 }
 
 kc_rc_t akc_body_form(request_rec *r, akc_body_from_t from, const char **form, size_t *len,

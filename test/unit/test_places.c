@@ -2,8 +2,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "places.h"
+#include "testlib.h"
 
 Suite *kc_test_places(void);
 
@@ -14,6 +16,7 @@ static kc_place_t place[CROWD];
 
 static void setup(void)
 {
+    testlib_setup();
     kc_places_init(&places, LIMIT);
 }
 
@@ -21,6 +24,32 @@ static void enter(int number, const char *who)
 {
     kc_places_enter(&places, &place[number], who);
 }
+
+/* One host has a whole network of IPv6. */
+static const struct {
+    const char *one, *other;
+    int is_same;
+} networks[] = {
+    {"192.0.2.1", "192.0.2.1", 1},
+    {"192.0.2.1", "192.0.2.2", 0},
+    {"2001:db8::1", "2001:db8::1", 1},
+    {"2001:db8::1", "2001:db8:0:0:ffff:1:2:3", 1},
+    {"2001:db8::1", "2001:db8:0:1::1", 0},
+    {"2001:db8:1:2:3::", "2001:db8:1:2::", 1},
+    {"::ffff:192.0.2.1", "::ffff:192.0.2.2", 0},
+    {"::1", "::2", 1},
+    {"", "::", 0},
+    {"unknown", "other", 0},
+};
+
+START_TEST(an_ipv6_network_is_one)
+{
+    const char *one = kc_places_network(networks[_i].one, testlib_pool);
+    const char *other = kc_places_network(networks[_i].other, testlib_pool);
+
+    ck_assert_int_eq(strcmp(one, other) == 0, networks[_i].is_same);
+}
+END_TEST
 
 static int lost(int number)
 {
@@ -105,11 +134,13 @@ Suite *kc_test_places(void)
     Suite *suite = suite_create("places");
     TCase *tcase = tcase_create("places");
 
-    tcase_add_checked_fixture(tcase, setup, NULL);
+    tcase_add_checked_fixture(tcase, setup, testlib_teardown);
     tcase_add_test(tcase, up_to_the_limit_nobody_loses_one);
     tcase_add_test(tcase, then_the_oldest_of_one_address_does);
     tcase_add_test(tcase, who_has_most_loses_first);
     tcase_add_test(tcase, who_comes_counts_with_those_who_are_there);
+    tcase_add_loop_test(tcase, an_ipv6_network_is_one, 0,
+                        (int)(sizeof(networks) / sizeof(networks[0])));
     tcase_add_test(tcase, many_addresses_lose_in_the_order_in_which_they_came);
     suite_add_tcase(suite, tcase);
     return suite;
