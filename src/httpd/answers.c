@@ -215,6 +215,14 @@ static void limit(request_rec *r, const table_t *usual, const table_t *always,
         limit_line(r, usual, CACHE_CONTROL, line, &said, audience);
 }
 
+void akc_answers_tell(request_rec *r)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                  "%s: a backend sets a cookie that is named like one of this module's, which is "
+                  "taken out of its answer to %s",
+                  kc_err_row(KC_ERR_FOREIGN_COOKIE)->tag, r->uri ? r->uri : "-");
+}
+
 /* The lines that set other cookies stay, in their order. */
 static void drop_field(request_rec *r, const table_t *table, field_t field)
 {
@@ -234,10 +242,7 @@ static void drop_field(request_rec *r, const table_t *table, field_t field)
     }
     if (kept->nelts == count)
         return;
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                  "%s: a backend sets a cookie that is named like one of this module's, which is "
-                  "taken out of its answer to %s",
-                  kc_err_row(KC_ERR_FOREIGN_COOKIE)->tag, r->uri ? r->uri : "-");
+    akc_answers_tell(r);
     apr_table_unset(table->headers, field_names[field]);
     for (i = 0; i < kept->nelts; i++)
         apr_table_addn(table->headers, field_names[field], APR_ARRAY_IDX(kept, i, const char *));
@@ -268,7 +273,7 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
     const table_t usual = look_at(f->r->headers_out), always = look_at(f->r->err_headers_out);
 
     ap_remove_output_filter(f);
-    akc_interim_end(f->r);
+    akc_interim_end(f->c);
     if (!request || !request->has_cookies) {
         drop_cookies(f->r, &usual);
         drop_cookies(f->r, &always);

@@ -179,7 +179,7 @@ static void clean_upgrade(request_rec *r)
     }
     out[-1] = '\0';
     apr_table_setn(r->headers_in, "Upgrade", kept);
-    akc_interim_await(r);
+    akc_interim_watch(r);
 }
 
 /* The query of a callback holds the code and the state: no log line of any module gets to see it.

@@ -226,6 +226,8 @@ void akc_answers_are_for_one(akc_request_t *request, request_rec *r);
 void akc_answers_are_for_nobody(akc_request_t *request, request_rec *r);
 /* Takes cookies that are named like ours out of what is to be answered. */
 void akc_answers_drop_cookies(request_rec *r);
+/* Logs that a cookie named like ours was taken out of what is answered to the request. */
+void akc_answers_tell(request_rec *r);
 /* Hooks: has the headers of an answer looked at; hide the request from mod_cache's quick handler,
  * and show it again. */
 void akc_answers_watch(request_rec *r);
@@ -233,13 +235,14 @@ int akc_answers_veil(request_rec *r, int lookup);
 int akc_answers_unveil(request_rec *r, int lookup);
 void akc_answers_register(apr_pool_t *pool);
 
-/* interim.c: answers of a backend before its answer (1xx) */
+/* interim.c: no backend sets cookies of ours before its answer, or by an upgrade */
 
-/* The request asks for an upgrade, and its answer has not begun: cookies named like ours are taken
- * out of what comes before it. */
-void akc_interim_await(request_rec *r);
-/* It begins. Cheap: every request comes by. */
-void akc_interim_end(const request_rec *r);
+/* The request asks for an upgrade. From now on, until akc_interim_end or the request's end, takes
+ * cookies of ours out of what is sent past the request's filters. Again for the same request, which
+ * may have become another one: no harm. */
+void akc_interim_watch(request_rec *r);
+/* The answer itself is there, or a protocol of its own. Cheap: every request comes by. */
+void akc_interim_end(conn_rec *c);
 void akc_interim_register(apr_pool_t *pool);
 
 /* traces.c: httpd's own log lines, at levels that show a request's headers */
