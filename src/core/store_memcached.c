@@ -107,8 +107,6 @@ static const char *reason_of(const memcached_st *handle, memcached_return_t caus
         return "it cannot be reached";
     if (cause == MEMCACHED_TIMEOUT)
         return "no answer in time (KeycloakStoreTimeout)";
-    if (cause == MEMCACHED_AUTH_PROBLEM || cause == MEMCACHED_AUTH_FAILURE)
-        return "it does not take the name and password (KeycloakMemcachedUser), or wants one";
     if (memcached_failed(cause) && cause != MEMCACHED_NOTFOUND)
         return memcached_strerror(handle, cause);
     return "the answer makes no sense";
