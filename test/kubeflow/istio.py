@@ -43,8 +43,12 @@ class Gateway:
         wait_for(self.ready, 30, "Envoy has a listener from Istio", envoy)
 
     def ready(self):
+        """Envoy names a listener before it has bound the port, and on a busy machine long before."""
         try:
-            return str(self.port) in self.ask("/listeners")
+            if str(self.port) not in self.ask("/listeners"):
+                return False
+            socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+            return True
         except OSError:
             return False
 
