@@ -516,7 +516,7 @@ static void give_up_child(server_rec *server, const kc_err_t *err)
 
 void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
 {
-    kc_http_gate_t *gate = make_gate(4, 2, pchild);    /* for Keycloak */
+    kc_http_gate_t *gate = make_gate(4, 4, pchild);    /* for Keycloak */
     kc_http_gate_t *waiters = make_gate(4, 0, pchild); /* for others, who wait for Keycloak */
     kc_resolver_t *resolver;
     int closes_streams = 0;

@@ -9,7 +9,7 @@ use Keycloak::Response;
 use Keycloak::Server;
 use Keycloak::World;
 
-# Of eight threads two may be at Keycloak and four may wait for them.
+# Of eight threads two may be at Keycloak and two may wait for them.
 use constant PLACES => 2;
 use constant CROWD => 7;
 
