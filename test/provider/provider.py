@@ -126,12 +126,16 @@ class Handler(BaseHTTPRequestHandler):
             realm.log.append(self.entry)
             if endpoint is None:
                 return self.answer(404, {"error": "not_found"})
+            fault = realm.settings["faults"].get(endpoint)
             try:
-                status, body, kind, headers = RESPONSES[endpoint](self, realm, dict(pairs))
+                if fault and fault.get("early"):  # the realm itself does not see the request
+                    status, body, kind, headers = 500, b"", "", ()
+                else:
+                    status, body, kind, headers = RESPONSES[endpoint](self, realm, dict(pairs))
             except Refusal as refusal:
                 status, body, kind, headers = refusal.status, {"error": refusal.error}, "application/json", ()
             self.entry["status"] = status
-            fault = realm.fill(realm.settings["faults"].get(endpoint))
+            fault = realm.fill(fault)
         if fault is None:
             return self.answer(status, body, kind, headers)
         if not isinstance(body, bytes):
