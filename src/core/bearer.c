@@ -10,6 +10,7 @@
 #include "grant.h"
 #include "keyring.h"
 #include "marks.h"
+#include "session_view.h"
 
 static const char scheme[] = "Bearer";
 static const char id_purpose[] = "bearer";
@@ -185,30 +186,6 @@ static kc_rc_t visit_begin(visit_t *visit, kc_err_t *err)
     return KC_OK;
 }
 
-static int64_t view_age(const visit_t *visit)
-{
-    return visit->now_ms - visit->view.checked_ms;
-}
-
-/* As a session's view: of all requests that see it in the last tenth of its time one asks. */
-static int is_fresh(const visit_t *visit)
-{
-    int64_t ttl = visit->rp->conf->cache_ttl;
-    int64_t age = view_age(visit);
-
-    if (age < 0 || age >= ttl)
-        return 0;
-    return age < ttl - ttl / 10 || !kc_cache_claim(&visit->ticket, visit->now_ms, ttl / 10 + 1);
-}
-
-static int is_within_grace(const visit_t *visit)
-{
-    const kc_conf_t *conf = visit->rp->conf;
-    int64_t age = view_age(visit);
-
-    return conf->cache_ttl && age >= 0 && age < conf->cache_ttl + conf->store_grace * 1000;
-}
-
 static kc_session_state_t take_place(const visit_t *visit, kc_session_t *session)
 {
     session->rp = visit->rp;
@@ -322,7 +299,7 @@ static kc_session_state_t refuse(kc_err_t *err)
 static kc_session_state_t from_first_tier(const visit_t *visit, kc_session_t *session,
                                           kc_err_t *err)
 {
-    if (is_fresh(visit))
+    if (kc_session_view_is_fresh(visit->rp->conf, &visit->ticket, &visit->view, visit->now_ms))
         return from_view(visit, session);
     switch (kc_marks_check(visit->rp, &visit->seen, visit->pool, err)) {
     case KC_OK:
@@ -332,7 +309,7 @@ static kc_session_state_t from_first_tier(const visit_t *visit, kc_session_t *se
         kc_cache_drop(visit->rp->env->cache, &visit->ticket);
         return refuse(err);
     case KC_DOWN:
-        if (!is_within_grace(visit))
+        if (!kc_session_view_is_within_grace(visit->rp->conf, &visit->view, visit->now_ms))
             return KC_SESSION_UNKNOWN;
         err->reason = KC_ERR_NONE;
         return from_view(visit, session);

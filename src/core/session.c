@@ -10,6 +10,7 @@
 #include "roster.h"
 #include "session_contents.h"
 #include "session_idle.h"
+#include "session_view.h"
 
 static const char key_purpose[] = "sid"; /* short: the derivation takes one block of SHA-256 */
 static const char seal_purpose[] = "session";
@@ -358,11 +359,6 @@ static kc_session_state_t judge(const visit_t *visit, const kc_session_t *sessio
     return KC_SESSION_LIVE;
 }
 
-static int64_t view_age(const visit_t *visit)
-{
-    return visit->now_ms - visit->view.checked_ms;
-}
-
 /* By what the view knows the session is not over. One from the future, after the clock was set
  * back, knows nothing. */
 static int is_in_use(const visit_t *visit)
@@ -375,28 +371,14 @@ static int is_in_use(const visit_t *visit)
 
 static int is_fresh(const visit_t *visit)
 {
-    int64_t ttl = visit->rp->conf->cache_ttl;
-    int64_t age;
-
-    if (!is_in_use(visit))
-        return 0;
-    age = view_age(visit);
-    if (age < 0 || age >= ttl)
-        return 0;
-    return age < ttl - ttl / 10 || !kc_cache_claim(&visit->ticket, visit->now_ms, ttl / 10 + 1);
+    return is_in_use(visit) &&
+           kc_session_view_is_fresh(visit->rp->conf, &visit->ticket, &visit->view, visit->now_ms);
 }
 
-/* The store does not answer: for a while, what it has said lately is believed; unless it is to be
- * asked on each request. */
 static int is_within_grace(const visit_t *visit)
 {
-    const kc_conf_t *conf = visit->rp->conf;
-    int64_t age;
-
-    if (!conf->cache_ttl || !is_in_use(visit))
-        return 0;
-    age = view_age(visit);
-    return age >= 0 && age < conf->cache_ttl + conf->store_grace * 1000;
+    return is_in_use(visit) &&
+           kc_session_view_is_within_grace(visit->rp->conf, &visit->view, visit->now_ms);
 }
 
 static kc_session_state_t from_view(visit_t *visit, kc_session_t *session, kc_err_t *err)
