@@ -12,6 +12,7 @@
 #include "login_state.h"
 #include "marks.h"
 #include "roster.h"
+#include "session_cookie.h"
 #include "token.h"
 #include "url.h"
 
@@ -309,26 +310,15 @@ static kc_rc_t read_answer(callback_t *callback, kc_err_t *err)
     return KC_OK;
 }
 
-static kc_cookie_set_t describe_cookie(const kc_rp_t *rp, const kc_login_client_t *client)
-{
-    static const char *const same_site[] = {"Lax", "Strict", "None"};
-    kc_cookie_set_t cookie = {rp->names[client->is_https].session, "", NULL, NULL, NULL, 0, 0};
-
-    cookie.domain = rp->conf->cookie_domain;
-    cookie.same_site = same_site[rp->conf->cookie_same_site];
-    cookie.is_secure = client->is_https;
-    return cookie;
-}
-
 /* A new session under a new id always; whoever was signed in here before is signed out. */
 static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
                              kc_login_answer_t *answer, kc_err_t *err)
 {
-    kc_cookie_set_t cookie = describe_cookie(callback->rp, callback->client);
+    kc_cookie_set_t cookie = kc_session_cookie_describe(callback->rp, callback->client->is_https);
     char *id = apr_palloc(callback->pool, KC_SESSION_ID_TEXT + 1);
     kc_rc_t rc = kc_session_end(
         callback->rp,
-        kc_session_cookie(callback->rp, callback->client->is_https, callback->client->cookies),
+        kc_session_cookie_find(callback->rp, callback->client->is_https, callback->client->cookies),
         callback->pool, err);
 
     session->created = callback->begun_ms / 1000;
@@ -384,7 +374,7 @@ static kc_rc_t check_person(const callback_t *callback, const kc_json_t *claims,
     if (!callback->state.is_silent)
         return KC_OK;
     state = kc_session_peek(callback->rp,
-                            kc_session_cookie(callback->rp, client->is_https, client->cookies),
+                            kc_session_cookie_find(callback->rp, client->is_https, client->cookies),
                             callback->pool, &session, &why);
     if (state == KC_SESSION_UNKNOWN)
         return KC_FAIL(err, KC_DOWN, why.reason, "%.200s", why.detail);
@@ -401,7 +391,7 @@ static int is_followed(const callback_t *callback)
 {
     const kc_rp_t *rp = callback->rp;
     const kc_login_client_t *client = callback->client;
-    kc_bytes_t cookie = kc_session_cookie(rp, client->is_https, client->cookies);
+    kc_bytes_t cookie = kc_session_cookie_find(rp, client->is_https, client->cookies);
     int64_t now = rp->env->now(rp->env->context);
     kc_session_t session;
 
@@ -555,17 +545,4 @@ const char *kc_login_linger_query(const char *query, apr_pool_t *pool)
     if (read_query(query, pool, &parsed, &state, NULL) != KC_OK)
         return NULL;
     return apr_pstrcat(pool, "state=", kc_url_escape(state, pool), NULL);
-}
-
-void kc_login_forget(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool,
-                     apr_array_header_t *cookies)
-{
-    kc_cookie_set_t session = describe_cookie(rp, client);
-    kc_cookie_set_t rounds = session;
-
-    rounds.name = rp->names[client->is_https].rounds;
-    rounds.domain = NULL;
-    rounds.same_site = "Lax";
-    APR_ARRAY_PUSH(cookies, const char *) = kc_cookie_format(&session, pool);
-    APR_ARRAY_PUSH(cookies, const char *) = kc_cookie_format(&rounds, pool);
 }

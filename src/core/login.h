@@ -70,8 +70,4 @@ int kc_login_linger(const kc_rp_t *rp, const kc_login_request_t *again);
  * when there is none. */
 const char *kc_login_linger_query(const char *query, apr_pool_t *pool);
 
-/* Adds the Set-Cookie values that delete the session's cookies. */
-void kc_login_forget(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool,
-                     apr_array_header_t *cookies);
-
 #endif

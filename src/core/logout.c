@@ -9,6 +9,7 @@
 #include "keyring.h"
 #include "roster.h"
 #include "session_contents.h"
+#include "session_cookie.h"
 #include "token.h"
 #include "url.h"
 
@@ -133,7 +134,7 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
                         const kc_session_t *session, const char *return_url, apr_pool_t *pool,
                         kc_login_answer_t *answer, kc_err_t *err)
 {
-    const kc_bytes_t cookie = kc_session_cookie(rp, client->is_https, client->cookies);
+    const kc_bytes_t cookie = kc_session_cookie_find(rp, client->is_https, client->cookies);
     const char *page = page_after(rp, client, return_url, pool);
     kc_pack_t contents = {NULL, NULL, NULL, {NULL, 0}};
     kc_rc_t rc;
@@ -152,7 +153,7 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
         kc_roster_leave(session, pool);
         end_at_provider(rp, client, &contents, page, pool, answer);
     }
-    kc_login_forget(rp, client, pool, answer->cookies);
+    kc_session_cookie_forget(rp, client->is_https, pool, answer->cookies);
     return KC_OK;
 }
 

@@ -5,7 +5,6 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "cookie.h"
 #include "marks.h"
 #include "roster.h"
 #include "session_contents.h"
@@ -40,16 +39,6 @@ typedef struct found_t {
 } found_t;
 
 /* ---------------------------------------------------------------- names and seals */
-
-kc_bytes_t kc_session_cookie(const kc_rp_t *rp, int is_https, const char *header)
-{
-    const kc_rp_names_t *names = &rp->names[is_https];
-    kc_bytes_t value = {NULL, 0};
-
-    if (kc_cookie_find(header, names->session, names->session_len, &value) != KC_OK)
-        value.data = NULL;
-    return value;
-}
 
 static void name_others(visit_t *visit)
 {

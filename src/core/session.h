@@ -26,10 +26,6 @@ typedef enum {
     KC_SESSION_STATES
 } kc_session_state_t;
 
-/* The value of the session's cookie in a Cookie header (NULL: none): a view into it. data is NULL
- * when the cookie is absent, empty or there twice. */
-kc_bytes_t kc_session_cookie(const kc_rp_t *rp, int is_https, const char *header);
-
 /* Puts a new session under a fresh random id, and fills in its key, and the names of its marks
  * unless kc_marks_begin has. id_text has room for KC_SESSION_ID_TEXT + 1 bytes. */
 kc_rc_t kc_session_create(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool, char *id_text,

@@ -6,6 +6,7 @@
 #include "core/logout.h"
 #include "core/logout_front.h"
 #include "core/logout_token.h"
+#include "core/session_cookie.h"
 #include "mod_auth_keycloak.h"
 
 APLOG_USE_MODULE(auth_keycloak);
@@ -103,7 +104,8 @@ static int has_cookie(akc_request_t *request, request_rec *r)
 {
     const kc_login_client_t *client = akc_request_client(request, r);
 
-    return kc_session_cookie(request->server->rp, client->is_https, client->cookies).data != NULL;
+    return kc_session_cookie_find(request->server->rp, client->is_https, client->cookies).data !=
+           NULL;
 }
 
 /* Nobody is known to be signed in. But a browser keeps a cookie to itself when another site's page
@@ -197,12 +199,12 @@ int akc_logout_frontchannel(akc_request_t *request, request_rec *r)
 
     if (r->method_number != M_GET || r->header_only)
         return akc_endpoints_refuse_method(request, r, "GET");
-    if (kc_logout_front_take(rp, kc_session_cookie(rp, client->is_https, request->cookies), r->args,
-                             r->pool, &session, &is_ended, &err) != KC_OK)
+    if (kc_logout_front_take(rp, kc_session_cookie_find(rp, client->is_https, request->cookies),
+                             r->args, r->pool, &session, &is_ended, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
     if (is_ended) {
         cookies = apr_array_make(r->pool, 2, sizeof(const char *));
-        kc_login_forget(rp, client, r->pool, cookies);
+        kc_session_cookie_forget(rp, client->is_https, r->pool, cookies);
         akc_respond_cookies(r, cookies);
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out by the provider's page: %s",
                       ap_escape_logitem(r->pool, session.user));

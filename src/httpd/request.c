@@ -9,6 +9,7 @@
 #include "core/crypto.h"
 #include "core/flow.h"
 #include "core/refresh.h"
+#include "core/session_cookie.h"
 #include "mod_auth_keycloak.h"
 
 APLOG_USE_MODULE(auth_keycloak);
@@ -218,7 +219,7 @@ static void find_by_cookie(akc_request_t *request, request_rec *r)
 {
     const kc_rp_t *rp = request->server->rp;
     int is_https = akc_request_is_https(request, r);
-    kc_bytes_t cookie = kc_session_cookie(rp, is_https, request->cookies);
+    kc_bytes_t cookie = kc_session_cookie_find(rp, is_https, request->cookies);
 
     request->state = (is_use(request, cookie) ? kc_session_find : kc_session_peek)(
         rp, cookie, origin(r)->pool, &request->session, &request->err);

@@ -9,6 +9,7 @@
 #include "login.h"
 #include "roster.h"
 #include "session_contents.h"
+#include "session_cookie.h"
 #include "testlib.h"
 #include "url.h"
 
@@ -1270,7 +1271,7 @@ START_TEST(forgetting_deletes_the_cookies_that_were_set)
     (void)sign_in(ALICE, "alice");
     ck_assert_int_eq(kc_fake_site_count(site, "__Host-keycloak_", &bytes), 2);
     answer.cookies = apr_array_make(testlib_pool, 4, sizeof(const char *));
-    kc_login_forget(site->rp, &site->client, testlib_pool, answer.cookies);
+    kc_session_cookie_forget(site->rp, site->client.is_https, testlib_pool, answer.cookies);
     kc_fake_site_take(site, answer.cookies);
     ck_assert_int_eq(kc_fake_site_count(site, "__Host-keycloak_", &bytes), 0);
     ck_assert_ptr_nonnull(strstr(cookie_text(SESSION), "; Secure; HttpOnly; SameSite=Lax"));
