@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# ATTACKS A 21-23, K 156, 159, N 175: tokens that are renewed, by one request, and those that are somebody else's.
+# ATTACKS A 21-23, K 156, 159, N 175, R 213: tokens that are renewed, by one request, and those that are somebody else's.
 use strict;
 use warnings;
+use IO::Select;
 use IO::Socket::INET;
 use Test::More;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 use Keycloak::Expect;
 use Keycloak::World;
 
@@ -104,6 +105,65 @@ for my $what (sort keys %faults) {
         is identity($browser->seen), 'alice@example.com', 'she goes on' for 1 .. 5;
         realm('refresh-faults')->reset;
         is identity($browser->seen), 'alice@example.com', 'also afterwards';
+    };
+}
+
+# ---- past its grace a session cannot go on without new tokens; but nobody waits where none can be had
+
+use constant LIFETIME => 10;    # seconds of tokens, long enough to sign in with them on a busy machine
+
+# A browser whose tokens are over, which is the end of them at this site, and which nobody has tried to renew.
+sub stale {
+    my $name = shift;
+    realm($name)->set(lifetime => LIFETIME);
+    my $browser = signed_in($name) or return;
+    realm($name)->set(lifetime => 300);
+    my $end = time + LIFETIME + 1;
+    wait_until(sub { time >= $end }) or return;
+    return $browser;
+}
+
+# A request that lasts as long as KeycloakHTTPTimeout says, by httpd's own clock: what is answered before it is has
+# waited for less.
+sub yardstick {
+    my $name = shift;
+    my $browser = browser($name);
+    my $back = $browser->authorize($browser->start('/')) or return;
+    realm($name)->set(faults => { token => { kind => 'hang', early => 1 } });
+    my $socket = $browser->_connect;
+    print $socket "GET $back HTTP/1.1\r\nHost: $name.test:$ENV{KC_PORT}\r\nAccept: text/html\r\nCookie: @{[$browser->cookie_header]}\r\nConnection: close\r\n\r\n";
+    $socket->flush;
+    wait_until(sub { fetched($name, 'token') }) or return;
+    return $socket;
+}
+
+my %failures = (
+    'the token endpoint said 503 once' => { faults => { token => { kind => 'status', status => 503, early => 1 } } },
+    "the client's secret was changed"  => { client => { secret => 'another one' } },
+);
+for my $what (sort keys %failures) {
+    subtest "213 past its grace a session waits for nobody after $what" => sub {
+        my $site = 'refresh-stale';
+        my $browser = stale($site) or return fail 'signing in';
+        my $hits = hits($site);
+        my $before = refreshes($site);
+        my $yardstick = yardstick('refresh-yardstick') or return fail 'the yardstick';
+        realm($site)->set(%{ $failures{$what} });
+        is $browser->api('/inside')->status, 401, 'its tokens are not renewed: refused';
+        is refreshes($site), $before + 1, 'by the one request that asked for it';
+        for my $number (1 .. 5) {
+            my $tries = refreshes($site);
+            is $browser->api('/inside')->status, 401, 'so is the next, or the one after a pause';
+            cmp_ok refreshes($site) - $tries, '<=', 1, 'which asks once at most';
+        }
+        is hits($site), $hits, 'the backend is not reached';
+        realm($site)->reset;
+        like $browser->api('/inside')->status, qr/^(?:200|401)$/, 'well again: served, or refused during the pause';
+        ok !IO::Select->new($yardstick)->can_read(0), 'none of them has waited as long as KeycloakHTTPTimeout';
+        close $yardstick;
+        realm('refresh-yardstick')->reset->forget;
+        ok wait_until(sub { $browser->api('/inside')->status == 200 }), 'served when the pause is over';
+        is identity($browser->seen), 'alice@example.com', 'as the same person';
     };
 }
 
