@@ -11,6 +11,12 @@
 #include <http_protocol.h>
 #include <http_request.h>
 
+/* httpd's functions in place of its macros: a dozen conditions at each log line, none of them ours.
+ */
+#undef ap_get_conn_module_loglevel
+#undef ap_get_request_module_loglevel
+#undef ap_get_server_module_loglevel
+
 #include "core/cache_control.h"
 #include "core/conf.h"
 #include "core/demand.h"
