@@ -182,7 +182,8 @@ static kc_rc_t visit_begin(visit_t *visit, kc_err_t *err)
     if (kc_cache_find(cache, rp->bearer_scope, visit->id, visit->now, visit->pool, &visit->ticket,
                       &visit->view))
         visit->has_view = visit->now < visit->view.moment &&
-                          kc_session_form_read(visit->view.bytes, &visit->seen, NULL) == KC_OK;
+                          kc_session_form_read(visit->view.bytes, &visit->seen, NULL) == KC_OK &&
+                          visit->seen.user_mark; /* none of before an update */
     return KC_OK;
 }
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const char *const purposes[KC_MARKS_KINDS] = {"mark of sub", "mark of sid"};
+static const char *const purposes[KC_MARKS_KINDS] = {"mark of sub", "mark of user", "mark of sid"};
 
 static kc_rc_t name_by(const kc_rp_t *rp, const kc_crypto_key_t *key, kc_marks_kind_t kind,
                        const char *text, unsigned char *out, kc_err_t *err)
@@ -15,7 +15,7 @@ static kc_rc_t name_by(const kc_rp_t *rp, const kc_crypto_key_t *key, kc_marks_k
 
     if (rc != KC_OK)
         return rc;
-    memcpy(context, rp->realm, KC_RP_ID_SIZE);
+    memcpy(context, kind == KC_MARKS_USER ? rp->naming : rp->realm, KC_RP_ID_SIZE);
     memcpy(context + KC_RP_ID_SIZE, digest, sizeof(digest));
     return kc_crypto_derive(key, purposes[kind], bytes, out, err);
 }
@@ -26,7 +26,7 @@ kc_rc_t kc_marks_name(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text,
     return name_by(rp, rp->keys->key[0], kind, text, out, err);
 }
 
-/* Of what the store has under a user's name; what cannot be read is of no moment that anybody has
+/* Of what the store has for a person; what cannot be read is of no moment that anybody has
  * seen. */
 static int64_t moment_of(kc_bytes_t mark)
 {
@@ -47,6 +47,15 @@ static int is_later(const kc_rp_t *rp, int64_t moment, int64_t begun_ms)
     return moment >= begun_ms && moment <= now + rp->conf->clock_skew * 1000;
 }
 
+kc_rc_t kc_marks_adopt(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool, kc_err_t *err)
+{
+    unsigned char *name = apr_palloc(pool, KC_SESSION_NAME_SIZE);
+
+    session->user_mark = name;
+    session->user_seen = 0;
+    return kc_marks_name(rp, KC_MARKS_USER, session->user, name, err);
+}
+
 kc_rc_t kc_marks_prepare(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool, kc_err_t *err)
 {
     unsigned char *sub = apr_pcalloc(pool, KC_SESSION_NAME_SIZE);
@@ -55,6 +64,8 @@ kc_rc_t kc_marks_prepare(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *p
 
     if (rc == KC_OK && *session->sid)
         rc = kc_marks_name(rp, KC_MARKS_SID, session->sid, sid, err);
+    if (rc == KC_OK)
+        rc = kc_marks_adopt(rp, session, pool, err);
     session->sub_mark = sub;
     session->sid_mark = sid;
     session->sub_seen = 0;
@@ -77,6 +88,7 @@ kc_rc_t kc_marks_begin(const kc_rp_t *rp, kc_session_t *session, int64_t begun_m
                        kc_err_t *err)
 {
     kc_store_item_t items[KC_MARKS_KINDS] = {{{NULL, 0}, 0, 0}};
+    const kc_store_item_t *sub = &items[KC_MARKS_SUB], *user = &items[KC_MARKS_USER];
     kc_marks_keys_t marks;
     kc_rc_t rc = kc_marks_prepare(rp, session, pool, err);
 
@@ -84,9 +96,12 @@ kc_rc_t kc_marks_begin(const kc_rp_t *rp, kc_session_t *session, int64_t begun_m
         rc = ask(rp, session, &marks, items, pool, err);
     if (rc != KC_OK)
         return rc;
-    if (items[KC_MARKS_SUB].value.data)
-        session->sub_seen = moment_of(items[KC_MARKS_SUB].value);
-    if (items[KC_MARKS_SID].value.data || is_later(rp, session->sub_seen, begun_ms))
+    if (sub->value.data)
+        session->sub_seen = moment_of(sub->value);
+    if (user->value.data)
+        session->user_seen = moment_of(user->value);
+    if (items[KC_MARKS_SID].value.data || is_later(rp, session->sub_seen, begun_ms) ||
+        is_later(rp, session->user_seen, begun_ms))
         return KC_FAIL(err, KC_MISS, KC_ERR_SIGNED_OUT_NOW, "signed out while signing in");
     return KC_OK;
 }
@@ -101,6 +116,40 @@ kc_rc_t kc_marks_check(const kc_rp_t *rp, const kc_session_t *session, apr_pool_
     if (rc == KC_OK && kc_marks_is_ended(session, &marks, items))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SIGNED_OUT, "the session was signed out");
     return rc;
+}
+
+static kc_rc_t keep_user_mark(const kc_session_t *stored, kc_session_t *fresh, apr_pool_t *pool,
+                              kc_err_t *err)
+{
+    kc_rc_t rc;
+
+    if (strcmp(stored->user, fresh->user) == 0) {
+        fresh->user_mark = stored->user_mark;
+        fresh->user_seen = stored->user_seen;
+        return KC_OK;
+    }
+    /* a mark of the name of before is looked for no more */
+    rc = kc_marks_check(stored->rp, stored, pool, err);
+    if (rc != KC_OK)
+        return rc == KC_REFUSED ? KC_MISS : rc;
+    return kc_marks_adopt(stored->rp, fresh, pool, err);
+}
+
+/* A provider may tell the sid only later. */
+kc_rc_t kc_marks_keep(const kc_session_t *stored, kc_session_t *fresh, apr_pool_t *pool,
+                      kc_err_t *err)
+{
+    unsigned char *name;
+    kc_rc_t rc = keep_user_mark(stored, fresh, pool, err);
+
+    fresh->sub_mark = stored->sub_mark;
+    fresh->sid_mark = stored->sid_mark;
+    fresh->sub_seen = stored->sub_seen;
+    if (rc != KC_OK || *stored->sid || !*fresh->sid)
+        return rc;
+    name = apr_palloc(pool, KC_SESSION_NAME_SIZE);
+    fresh->sid_mark = name;
+    return kc_marks_name(stored->rp, KC_MARKS_SID, fresh->sid, name, err);
 }
 
 /* Nothing that others write may push it out before it has done its work. */
@@ -166,19 +215,24 @@ kc_rc_t kc_marks_bury(const kc_rp_t *rp, const char *key, int64_t expires, kc_er
 void kc_marks_of(const kc_session_t *session, kc_marks_keys_t *keys)
 {
     kc_buf_hex_to(session->sub_mark, KC_SESSION_NAME_SIZE, keys->text[KC_MARKS_SUB]);
-    keys->count = 1;
+    kc_buf_hex_to(session->user_mark, KC_SESSION_NAME_SIZE, keys->text[KC_MARKS_USER]);
+    keys->count = KC_MARKS_SID;
     if (!*session->sid)
         return;
     kc_buf_hex_to(session->sid_mark, KC_SESSION_NAME_SIZE, keys->text[KC_MARKS_SID]);
-    keys->count = 2;
+    keys->count = KC_MARKS_KINDS;
+}
+
+static int is_other(kc_bytes_t mark, int64_t seen)
+{
+    return mark.data && moment_of(mark) != seen;
 }
 
 int kc_marks_is_ended(const kc_session_t *session, const kc_marks_keys_t *keys,
                       const kc_store_item_t *items)
 {
-    const kc_bytes_t *sub = &items[KC_MARKS_SUB].value;
-
-    if (keys->count > 1 && items[KC_MARKS_SID].value.data)
+    if (keys->count > KC_MARKS_SID && items[KC_MARKS_SID].value.data)
         return 1;
-    return sub->data && moment_of(*sub) != session->sub_seen;
+    return is_other(items[KC_MARKS_SUB].value, session->sub_seen) ||
+           is_other(items[KC_MARKS_USER].value, session->user_seen);
 }

@@ -8,7 +8,7 @@
 
 #include "marks.h"
 
-enum { FORM_VERSION = 1, FORM_MAX = 2048 /* bytes */ };
+enum { FORM_VERSION = 2, FORM_VERSION_BEFORE = 1, FORM_MAX = 2048 /* bytes */ };
 
 static const char purpose[] = "roster";
 
@@ -66,7 +66,8 @@ static void put_text(kc_buf_t *buf, const char *text)
 }
 
 /* Big endian: version (1), whether there is a sid (1), created, used, sub_seen (8 each), the
- * session's key as text, sub_mark, sid_mark, and the blocks sub, address, agent. */
+ * session's key as text, sub_mark, sid_mark, user_seen (8; not in version 1), and the blocks sub,
+ * address, agent. */
 static kc_rc_t write_entry(const record_t *record, apr_pool_t *pool, kc_bytes_t *out)
 {
     const kc_roster_entry_t *entry = &record->entry;
@@ -81,6 +82,7 @@ static kc_rc_t write_entry(const record_t *record, apr_pool_t *pool, kc_bytes_t 
     kc_buf_put(&buf, entry->key, KC_STORE_KEY_LEN);
     kc_buf_put(&buf, record->session.sub_mark, KC_SESSION_NAME_SIZE);
     kc_buf_put(&buf, record->session.sid_mark, KC_SESSION_NAME_SIZE);
+    kc_buf_put_u64(&buf, (uint64_t)record->session.user_seen);
     kc_buf_put_block(&buf, kc_buf_text(entry->sub));
     put_text(&buf, entry->address);
     put_text(&buf, entry->agent);
@@ -99,11 +101,12 @@ static kc_rc_t read_entry(kc_bytes_t bytes, apr_pool_t *pool, record_t *out)
     kc_roster_entry_t *entry = &out->entry;
     kc_reader_t reader;
     kc_bytes_t key;
-    int has_sid;
+    int version, has_sid;
 
     kc_buf_reader_init(&reader, bytes);
     memset(out, 0, sizeof(*out));
-    if (kc_buf_read_u8(&reader) != FORM_VERSION)
+    version = kc_buf_read_u8(&reader);
+    if (version != FORM_VERSION && version != FORM_VERSION_BEFORE)
         return KC_REFUSED;
     has_sid = kc_buf_read_u8(&reader);
     entry->created = (int64_t)kc_buf_read_u64(&reader);
@@ -112,6 +115,8 @@ static kc_rc_t read_entry(kc_bytes_t bytes, apr_pool_t *pool, record_t *out)
     key = kc_buf_read(&reader, KC_STORE_KEY_LEN);
     out->session.sub_mark = kc_buf_read(&reader, KC_SESSION_NAME_SIZE).data;
     out->session.sid_mark = kc_buf_read(&reader, KC_SESSION_NAME_SIZE).data;
+    if (version == FORM_VERSION)
+        out->session.user_seen = (int64_t)kc_buf_read_u64(&reader);
     entry->sub = read_text(&reader, pool);
     entry->address = read_text(&reader, pool);
     entry->agent = read_text(&reader, pool);
@@ -301,17 +306,21 @@ static kc_rc_t list_by(const kc_rp_t *rp, const kc_crypto_key_t *key, const char
                        apr_pool_t *pool, apr_array_header_t *list, int *is_partial, kc_err_t *err)
 {
     kc_store_item_t items[KC_ROSTER_SLOTS];
+    unsigned char user_mark[KC_SESSION_NAME_SIZE];
     kc_rc_t rc = ask_slots(rp, key, user, pool, items, err);
     record_t record;
     unsigned int i;
     int is_there;
 
+    if (rc == KC_OK)
+        rc = kc_marks_name(rp, KC_MARKS_USER, user, user_mark, err);
     for (i = 0; rc == KC_OK && i < KC_ROSTER_SLOTS; i++) {
         *is_partial |= items[i].is_partial;
         if (!items[i].value.data || open_entry(rp, user, items[i].value, pool, &record) != KC_OK ||
             is_listed(list, record.entry.key))
             continue;
         record.entry.slot = i + 1;
+        record.session.user_mark = user_mark;
         rc = is_live(rp, &record, pool, &is_there, err);
         if (rc == KC_OK && is_there)
             APR_ARRAY_PUSH(list, kc_roster_entry_t) = record.entry;

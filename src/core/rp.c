@@ -98,6 +98,22 @@ static kc_rc_t make_realm(const kc_conf_t *conf, apr_pool_t *pool, unsigned char
     return fingerprint(&buf, realm, err);
 }
 
+/* Among whom a user's name means one person. */
+static kc_rc_t make_naming(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *naming,
+                           kc_err_t *err)
+{
+    kc_buf_t buf;
+
+    kc_buf_init(&buf, KC_SEAL_MAX, pool);
+    put_field(&buf, conf->issuer);
+    put_field(&buf, conf->client_id);
+    put_field(&buf, conf->user_claim);
+    put_field(&buf, conf->user_prefix);
+    put_transform(&buf, conf->user_transforms, 0);
+    put_further_transforms(&buf, conf->user_transforms);
+    return fingerprint(&buf, naming, err);
+}
+
 /* A view is of a session under some key; with other keys all views are made anew, so that taking a
  * key away ends what it sealed. */
 static kc_rc_t make_scope(kc_rp_t *rp, kc_err_t *err)
@@ -184,6 +200,8 @@ kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool
         rc = make_id(conf, pool, rp->id, err);
     if (rc == KC_OK)
         rc = make_realm(conf, pool, rp->realm, err);
+    if (rc == KC_OK)
+        rc = make_naming(conf, pool, rp->naming, err);
     if (rc == KC_OK)
         rc = make_scope(rp, err);
     if (rc == KC_OK)

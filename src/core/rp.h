@@ -27,8 +27,10 @@ typedef struct kc_rp_names_t {
 typedef struct kc_rp_t {
     const kc_conf_t *conf;
     const kc_seal_keys_t *keys;
-    unsigned char id[KC_RP_ID_SIZE];    /* fingerprint of what a session's meaning depends on */
-    unsigned char realm[KC_RP_ID_SIZE]; /* of issuer and client alone: whom a logout is for */
+    unsigned char id[KC_RP_ID_SIZE];     /* fingerprint of what a session's meaning depends on */
+    unsigned char realm[KC_RP_ID_SIZE];  /* of issuer and client alone: whom a logout is for */
+    unsigned char naming[KC_RP_ID_SIZE]; /* of these and how people get their names: who is meant by
+                                            one */
     unsigned char scope[KC_CACHE_SCOPE_SIZE];        /* the same with the keys, in the first tier */
     unsigned char bearer_scope[KC_CACHE_SCOPE_SIZE]; /* of bearer tokens there */
     char pause[KC_STORE_KEY_LEN + 1]; /* in the host's store: no session is renewed for now */

@@ -102,7 +102,8 @@ static kc_rc_t visit_begin(visit_t *visit, const kc_rp_t *rp, kc_bytes_t cookie,
     visit_init(visit, rp, id, pool);
     if (cache &&
         kc_cache_find(cache, rp->scope, id.data, visit->now, pool, &visit->ticket, &visit->view))
-        visit->has_view = kc_session_form_read(visit->view.bytes, &visit->seen, NULL) == KC_OK;
+        visit->has_view = kc_session_form_read(visit->view.bytes, &visit->seen, NULL) == KC_OK &&
+                          visit->seen.user_mark; /* none of before an update */
     return KC_OK;
 }
 
@@ -172,7 +173,9 @@ static kc_rc_t open_item(const visit_t *visit, const kc_store_item_t *item, kc_s
     kc_rc_t rc =
         kc_seal_open(rp->keys, &use, visit->now, item->value, visit->pool, &compact, NULL, err);
 
-    return rc == KC_OK ? kc_session_form_read(compact, session, err) : rc;
+    if (rc == KC_OK)
+        rc = kc_session_form_read(compact, session, err);
+    return rc == KC_OK && !session->user_mark ? kc_marks_adopt(rp, session, visit->pool, err) : rc;
 }
 
 /* What the form does not hold. */
@@ -259,22 +262,6 @@ kc_rc_t kc_session_create(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *
     return rc;
 }
 
-/* A provider may tell the sid only later. */
-static kc_rc_t keep_marks(const visit_t *visit, const kc_session_t *stored, kc_session_t *fresh,
-                          kc_err_t *err)
-{
-    unsigned char *name;
-
-    fresh->sub_mark = stored->sub_mark;
-    fresh->sid_mark = stored->sid_mark;
-    fresh->sub_seen = stored->sub_seen;
-    if (*stored->sid || !*fresh->sid)
-        return KC_OK;
-    name = apr_palloc(visit->pool, KC_SESSION_NAME_SIZE);
-    fresh->sid_mark = name;
-    return kc_marks_name(visit->rp, KC_MARKS_SID, fresh->sid, name, err);
-}
-
 kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_pool_t *pool,
                            kc_err_t *err)
 {
@@ -289,7 +276,7 @@ kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_
     set_place(&visit, visit.key, fresh);
     fresh->slot = stored->slot;
     fresh->idle_end = stored->idle_end; /* new tokens are no use of a session */
-    rc = keep_marks(&visit, stored, fresh, err);
+    rc = kc_marks_keep(stored, fresh, pool, err);
     if (rc == KC_OK)
         rc = put_session(&visit, fresh, err);
     /* a mark that was left meanwhile would end it as well, but may be evicted before it */

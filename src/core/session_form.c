@@ -9,19 +9,20 @@
 /*
  * Big endian: version (1), kind of the tail (1), slot (1), flags (1), created, expires,
  * token_expires, auth_time, refresh_at (4 each), ten lengths (2 each) and the tail's (4), sub_seen
- * (8), sub_mark, sid_mark (32 each), the texts sub, sid, user, email, acr, groups, the lists
- * headers, group_list, realm_roles, client_roles, and the tail, which may be an ID token with its
- * NUL, and claims. Each length counts a closing NUL (a list: of each of its texts), so that a
- * request uses the texts where they lie. With FLAG_GROUPS_ONCE group_list has no bytes: it is the
- * text groups, with commas. Behind that flag stand those of unknown.h. Version 4 had no flags: it
- * does not tell what is unknown.
+ * (8), sub_mark, sid_mark (32 each), user_seen (8), user_mark (32), the texts sub, sid, user,
+ * email, acr, groups, the lists headers, group_list, realm_roles, client_roles, and the tail, which
+ * may be an ID token with its NUL, and claims. Each length counts a closing NUL (a list: of each of
+ * its texts), so that a request uses the texts where they lie. With FLAG_GROUPS_ONCE group_list has
+ * no bytes: it is the text groups, with commas. Behind that flag stand those of unknown.h. Version
+ * 5 had no mark of the user's name; version 4 no flags either: it does not tell what is unknown.
  */
 
 enum {
     TEXTS = 6,
     LISTS = 4,
     TIMES = 5,
-    VERSION_BEFORE = 4,
+    VERSION_NO_FLAGS = 4,
+    VERSION_NO_USER_MARK = 5,
     FLAGS_AT = 3,
     FLAG_GROUPS_ONCE = 1,
     UNKNOWN_SHIFT = 1,
@@ -31,7 +32,10 @@ enum {
     TAIL_LENGTH_AT = LENGTHS_AT + 2 * (TEXTS + LISTS),
     SEEN_AT = TAIL_LENGTH_AT + 4,
     MARKS_AT = SEEN_AT + 8,
-    HEAD_SIZE = MARKS_AT + 2 * KC_SESSION_NAME_SIZE
+    USER_SEEN_AT = MARKS_AT + 2 * KC_SESSION_NAME_SIZE,
+    HEAD_SIZE_BEFORE = USER_SEEN_AT, /* of versions 4 and 5 */
+    USER_MARK_AT = USER_SEEN_AT + 8,
+    HEAD_SIZE = USER_MARK_AT + KC_SESSION_NAME_SIZE
 };
 
 /* What stands behind the texts. */
@@ -142,6 +146,8 @@ kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_
     kc_buf_put_u64(&buf, (uint64_t)session->sub_seen);
     put_name(&buf, session->sub_mark);
     put_name(&buf, session->sid_mark);
+    kc_buf_put_u64(&buf, (uint64_t)session->user_seen);
+    put_name(&buf, session->user_mark);
     for (i = 0; i < TEXTS + LISTS; i++)
         kc_buf_put(&buf, parts[i].data, parts[i].len);
     kc_buf_put(&buf, token.data, token.len);
@@ -162,6 +168,11 @@ static size_t u16_at(const unsigned char *at)
 static int64_t u32_at(const unsigned char *at)
 {
     return (int64_t)u16_at(at) << 16 | (int64_t)u16_at(at + 2);
+}
+
+static int64_t u64_at(const unsigned char *at)
+{
+    return (int64_t)((uint64_t)u32_at(at) << 32 | (uint64_t)u32_at(at + 4));
 }
 
 /* A text must close with its only NUL. */
@@ -209,7 +220,7 @@ static int read_parts(const unsigned char *lengths, kc_bytes_t *rest, kc_session
 static int read_groups(int version, uint8_t flags, kc_session_t *out)
 {
     if (!(flags & FLAG_GROUPS_ONCE))
-        return version == VERSION_BEFORE || !is_header_of(out->groups, &out->group_list);
+        return version == VERSION_NO_FLAGS || !is_header_of(out->groups, &out->group_list);
     if (out->group_list.size)
         return 0;
     out->group_list.text = out->groups;
@@ -238,22 +249,33 @@ static int read_tail(int kind, kc_bytes_t tail, kc_session_t *out)
     return 1;
 }
 
-/* Where the head behind the flags begins; 0 when it is too short or of a form that nobody reads. */
-static size_t read_flags(kc_bytes_t compact, uint8_t *flags)
+/* Where the head behind the flags begins, and its size; 0 when it is too short or of a form that
+ * nobody reads. */
+static size_t read_flags(kc_bytes_t compact, uint8_t *flags, size_t *head_size)
 {
+    int version = compact.len ? compact.data[0] : 0;
+
     *flags = KC_UNKNOWN_ALL << UNKNOWN_SHIFT;
-    if (compact.len < FLAGS_AT + 1 + HEAD_SIZE)
+    *head_size = version > VERSION_NO_USER_MARK ? HEAD_SIZE : HEAD_SIZE_BEFORE;
+    if (compact.len < FLAGS_AT + 1 + *head_size || version > KC_SESSION_FORM_VERSION)
         return 0;
-    if (compact.data[0] == VERSION_BEFORE)
+    if (version == VERSION_NO_FLAGS)
         return FLAGS_AT;
     *flags = compact.data[FLAGS_AT];
-    return compact.data[0] == KC_SESSION_FORM_VERSION && !(*flags & ~FLAGS_ALL) ? FLAGS_AT + 1 : 0;
+    return version >= VERSION_NO_USER_MARK && !(*flags & ~FLAGS_ALL) ? FLAGS_AT + 1 : 0;
+}
+
+/* No name and no moment in a form that has none. */
+static void read_user_mark(const unsigned char *head, int is_there, kc_session_t *out)
+{
+    out->user_seen = is_there ? u64_at(head + USER_SEEN_AT) : 0;
+    out->user_mark = is_there ? head + USER_MARK_AT : NULL;
 }
 
 kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *err)
 {
     uint8_t flags;
-    size_t head_at = read_flags(compact, &flags);
+    size_t head_size, head_at = read_flags(compact, &flags, &head_size);
     const unsigned char *head = compact.data + head_at;
     kc_bytes_t tail;
 
@@ -267,12 +289,12 @@ kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *er
     out->token_expires = u32_at(head + TIMES_AT + 8);
     out->auth_time = u32_at(head + TIMES_AT + 12);
     out->refresh_at = u32_at(head + TIMES_AT + 16);
-    out->sub_seen =
-        (int64_t)((uint64_t)u32_at(head + SEEN_AT) << 32 | (uint64_t)u32_at(head + SEEN_AT + 4));
+    out->sub_seen = u64_at(head + SEEN_AT);
     out->sub_mark = head + MARKS_AT;
     out->sid_mark = head + MARKS_AT + KC_SESSION_NAME_SIZE;
-    tail.data = head + HEAD_SIZE;
-    tail.len = compact.len - head_at - HEAD_SIZE;
+    read_user_mark(head, head_size == HEAD_SIZE, out);
+    tail.data = head + head_size;
+    tail.len = compact.len - head_at - head_size;
     if (!read_parts(head + LENGTHS_AT, &tail, out) ||
         (int64_t)tail.len != u32_at(head + TAIL_LENGTH_AT) ||
         !read_tail(compact.data[1], tail, out) || !read_groups(compact.data[0], flags, out))

@@ -14,7 +14,7 @@
 
 enum {
     KC_SESSION_FORM_VERSION =
-        5, /* first byte of the compact form; the one before is read as well */
+        6, /* first byte of the compact form; the two before are read as well */
     KC_SESSION_FORM_TEXT_MAX = 0xffff, /* bytes of each text and list, their NULs included */
     KC_SESSION_ID_SIZE = 32,           /* bytes */
     KC_SESSION_NAME_SIZE = 32,         /* bytes: half of a store key's characters */
@@ -24,16 +24,19 @@ enum {
 /* A session as read from its compact form: views into memory that a pool owns. All texts are
  * NUL-terminated and never NULL. Of packed and claims at most one is there. */
 typedef struct kc_session_t {
-    int64_t created;               /* seconds since 1970, as all times here: 0 to 4294967295 */
-    int64_t expires;               /* absolute end of the session */
-    int64_t token_expires;         /* exp of the ID token */
-    int64_t auth_time;             /* 0 when the token has none */
-    int64_t refresh_at;            /* when the tokens are to be renewed; 0: they cannot be */
-    const unsigned char *sub_mark; /* KC_SESSION_NAME_SIZE bytes: where a mark of its user would be
-                                      in the store (marks.h); NULL when it is written: zeros */
-    const unsigned char *sid_mark; /* the same of its session at Keycloak */
-    int64_t sub_seen;  /* the moment of the user's mark that there was when it began (milliseconds
+    int64_t created;                /* seconds since 1970, as all times here: 0 to 4294967295 */
+    int64_t expires;                /* absolute end of the session */
+    int64_t token_expires;          /* exp of the ID token */
+    int64_t auth_time;              /* 0 when the token has none */
+    int64_t refresh_at;             /* when the tokens are to be renewed; 0: they cannot be */
+    const unsigned char *sub_mark;  /* KC_SESSION_NAME_SIZE bytes: where a mark of its sub would be
+                                       in the store (marks.h); NULL when it is written: zeros */
+    const unsigned char *sid_mark;  /* the same of its session at Keycloak */
+    const unsigned char *user_mark; /* the same of its user's name; NULL when it is read: of a form
+                                       that has none (kc_marks_adopt) */
+    int64_t sub_seen;  /* the moment of the sub's mark that there was when it began (milliseconds
                           since 1970), which is none of its own; 0: there was none */
+    int64_t user_seen; /* the same of its user's name */
     unsigned int slot; /* in the user's roster, or KC_SESSION_NO_SLOT */
     const char *sub;
     const char *sid;

@@ -59,7 +59,8 @@ kc_rc_t kc_store_get(kc_store_t *store, const char *const *keys, size_t count,
     size_t i;
 
     if (count < 1 || count > KC_STORE_GET_MAX)
-        return refuse(err, "a get asks for 1 to 40 keys");
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_INTERNAL, "store: a get asks for 1 to %d keys",
+                       (int)KC_STORE_GET_MAX);
     memset(items, 0, count * sizeof(*items));
     for (i = 0; i < count; i++) {
         if (!is_key(keys[i]))

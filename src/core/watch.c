@@ -10,7 +10,7 @@
 #include "refresh.h"
 #include "session_idle.h"
 
-/* The session, its own mark, its last use; the marks of its user and sid. */
+/* The session, its own mark, its last use; the marks of its sub, user and sid. */
 enum { OWN_KEYS = 3, KEYS_EACH = OWN_KEYS + KC_MARKS_KINDS };
 enum { BATCH_MAX = KC_STORE_GET_MAX / KEYS_EACH };
 
@@ -61,6 +61,8 @@ static void copy(const kc_session_t *from, apr_pool_t *pool, kc_session_t *out)
     out->sub_seen = from->sub_seen;
     out->sub_mark = apr_pmemdup(pool, from->sub_mark, KC_SESSION_NAME_SIZE);
     out->sid_mark = apr_pmemdup(pool, from->sid_mark, KC_SESSION_NAME_SIZE);
+    out->user_seen = from->user_seen;
+    out->user_mark = apr_pmemdup(pool, from->user_mark, KC_SESSION_NAME_SIZE);
     out->sid = apr_pstrdup(pool, from->sid);
     out->user = apr_pstrdup(pool, from->user);
     out->sub = out->email = out->acr = out->groups = "";

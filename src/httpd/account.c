@@ -93,12 +93,15 @@ static int is_current(const akc_request_t *request, const kc_roster_entry_t *ent
     return strcmp(entry->key, request->session.key) == 0;
 }
 
+/* is_partial: there may be others where nobody could look. */
 static kc_json_t *list_json(const akc_request_t *request, request_rec *r,
-                            const apr_array_header_t *entries)
+                            const apr_array_header_t *entries, int is_partial)
 {
     kc_json_t *json = kc_json_new_object(r->pool);
     kc_json_t *array = kc_json_set_array(json, "sessions");
     int i;
+
+    kc_json_set_boolean(json, "is_partial", is_partial);
 
     for (i = 0; i < entries->nelts; i++) {
         const kc_roster_entry_t *entry = &APR_ARRAY_IDX(entries, i, kc_roster_entry_t);
@@ -164,26 +167,28 @@ static int list_page(const akc_request_t *request, request_rec *r,
 static int show_sessions(akc_request_t *request, request_rec *r)
 {
     const apr_array_header_t *entries;
+    int is_partial;
     kc_err_t err;
 
-    if (kc_roster_list(request->server->rp, request->session.user, r->pool, &entries, NULL, &err) !=
-        KC_OK)
+    if (kc_roster_list(request->server->rp, request->session.user, r->pool, &entries, &is_partial,
+                       &err) != KC_OK)
         return akc_respond_error(request, r, &err);
     if (akc_request_is_api(r, "GET"))
-        return akc_respond_json(r, HTTP_OK, list_json(request, r, entries));
+        return akc_respond_json(r, HTTP_OK, list_json(request, r, entries, is_partial));
     return list_page(request, r, entries);
 }
 
 /* ---------------------------------------------------------------- ending them */
 
-/* How many were ended: none when the name is of no session of the user's. */
+/* How many were ended: none when the name is of no session of the user's. KC_DOWN also when it may
+ * be of one that is listed where nobody could look. */
 static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *name, int *ended,
                          kc_err_t *err)
 {
     const kc_rp_t *rp = request->server->rp;
     const apr_array_header_t *entries;
-    kc_rc_t rc = kc_roster_list(rp, request->session.user, r->pool, &entries, NULL, err);
-    int i;
+    int is_partial, i;
+    kc_rc_t rc = kc_roster_list(rp, request->session.user, r->pool, &entries, &is_partial, err);
 
     *ended = 0;
     for (i = 0; rc == KC_OK && i < entries->nelts; i++) {
@@ -195,6 +200,9 @@ static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *nam
         rc = kc_marks_bury(rp, entry->key, 0, err);
         *ended += rc == KC_OK;
     }
+    if (rc == KC_OK && !*ended && is_partial)
+        rc = KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN,
+                     "the session may be listed where no server answers");
     return rc;
 }
 
@@ -279,21 +287,12 @@ int akc_account_sessions(akc_request_t *request, request_rec *r)
 
 /* ---------------------------------------------------------------- the operator's */
 
-/* The subs that the user's listed sessions have; a sub that is given stands for itself.
- * *is_partial: there may be another one where nobody could look. */
-static kc_rc_t find_subs(akc_request_t *request, request_rec *r, const char *user, const char *sub,
-                         apr_array_header_t *subs, int *is_partial, kc_err_t *err)
+/* The subs that the user's listed sessions have. */
+static void find_subs(const apr_array_header_t *entries, apr_array_header_t *subs)
 {
-    const apr_array_header_t *entries;
-    kc_rc_t rc;
     int i, k;
 
-    if (sub) {
-        APR_ARRAY_PUSH(subs, const char *) = sub;
-        return KC_OK;
-    }
-    rc = kc_roster_list(request->server->rp, user, r->pool, &entries, is_partial, err);
-    for (i = 0; rc == KC_OK && i < entries->nelts; i++) {
+    for (i = 0; i < entries->nelts; i++) {
         const char *found = APR_ARRAY_IDX(entries, i, kc_roster_entry_t).sub;
 
         for (k = 0; k < subs->nelts && strcmp(APR_ARRAY_IDX(subs, k, const char *), found); k++)
@@ -301,30 +300,60 @@ static kc_rc_t find_subs(akc_request_t *request, request_rec *r, const char *use
         if (k == subs->nelts)
             APR_ARRAY_PUSH(subs, const char *) = found;
     }
+}
+
+/* By the sub, whatever names it goes by, and whoever else names people. */
+static kc_rc_t end_sub(const akc_request_t *request, request_rec *r, const char *sub, kc_err_t *err)
+{
+    kc_rc_t rc = kc_marks_leave(request->server->rp, KC_MARKS_SUB, sub, err);
+
+    if (rc == KC_OK)
+        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, "%s ends all sessions of sub %s",
+                      ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, sub));
+    return rc;
+}
+
+/* The list is looked at first, since a session that a mark has ended is listed no more. Lists can
+ * be lost, and ask servers that may not answer: the mark of the name ends whoever is in none. */
+static kc_rc_t end_user(const akc_request_t *request, request_rec *r, const char *user,
+                        kc_json_t *json, kc_err_t *err)
+{
+    apr_array_header_t *subs = apr_array_make(r->pool, 1, sizeof(const char *));
+    const apr_array_header_t *entries;
+    kc_json_t *array;
+    int is_partial, i;
+    kc_rc_t rc;
+
+    if (kc_roster_list(request->server->rp, user, r->pool, &entries, &is_partial, NULL) == KC_OK)
+        find_subs(entries, subs);
+    rc = kc_marks_leave(request->server->rp, KC_MARKS_USER, user, err);
+    if (rc == KC_OK)
+        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, "%s ends all sessions of the user %s",
+                      ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, user));
+    kc_json_set_string(json, "user", user);
+    if (!subs->nelts)
+        return rc;
+    array = kc_json_set_array(json, "ended");
+    for (i = 0; rc == KC_OK && i < subs->nelts; i++) {
+        rc = end_sub(request, r, APR_ARRAY_IDX(subs, i, const char *), err);
+        kc_json_add_string(array, APR_ARRAY_IDX(subs, i, const char *));
+    }
     return rc;
 }
 
 static int end_all(akc_request_t *request, request_rec *r, const char *user, const char *sub)
 {
-    apr_array_header_t *subs = apr_array_make(r->pool, 1, sizeof(const char *));
-    kc_json_t *json = kc_json_new_object(r->pool), *array;
+    kc_json_t *json = kc_json_new_object(r->pool);
     kc_err_t err;
-    int is_partial = 0, i;
-    kc_rc_t rc = find_subs(request, r, user, sub, subs, &is_partial, &err);
+    kc_rc_t rc;
 
-    array = kc_json_set_array(json, "ended");
-    for (i = 0; rc == KC_OK && i < subs->nelts; i++) {
-        const char *found = APR_ARRAY_IDX(subs, i, const char *);
-
-        rc = kc_marks_leave(request->server->rp, KC_MARKS_SUB, found, &err);
-        kc_json_add_string(array, found);
-        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, "%s ends all sessions of sub %s%s%s",
-                      ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, found),
-                      user ? ", known as " : "", user ? ap_escape_logitem(r->pool, user) : "");
+    if (user) {
+        rc = end_user(request, r, user, json, &err);
+    } else {
+        rc = end_sub(request, r, sub, &err);
+        kc_json_add_string(kc_json_set_array(json, "ended"), sub);
     }
-    /* With nobody listed no mark could be left: a session whose entry has been lost goes on; and so
-     * does one of another sub of that name, whose entry is where nobody could look. */
-    kc_json_set_boolean(json, "all", subs->nelts > 0 && !is_partial);
+    kc_json_set_boolean(json, "all", 1);
     return rc == KC_OK ? akc_respond_json(r, HTTP_OK, json) : akc_respond_error(request, r, &err);
 }
 
@@ -344,6 +373,7 @@ static int operate(akc_request_t *request, request_rec *r)
     const apr_array_header_t *entries;
     const kc_url_query_t *query;
     const char *user, *sub;
+    int is_partial;
     kc_err_t err;
     kc_rc_t rc;
 
@@ -362,8 +392,8 @@ static int operate(akc_request_t *request, request_rec *r)
     if (!user)
         rc = KC_FAIL(&err, KC_REFUSED, KC_ERR_FORM, "sessions are listed by user");
     else
-        rc = kc_roster_list(request->server->rp, user, r->pool, &entries, NULL, &err);
-    return rc == KC_OK ? akc_respond_json(r, HTTP_OK, list_json(request, r, entries))
+        rc = kc_roster_list(request->server->rp, user, r->pool, &entries, &is_partial, &err);
+    return rc == KC_OK ? akc_respond_json(r, HTTP_OK, list_json(request, r, entries, is_partial))
                        : akc_respond_error(request, r, &err);
 }
 

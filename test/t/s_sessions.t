@@ -5,6 +5,7 @@ use warnings;
 use Test::More;
 use Time::HiRes qw(sleep time);
 use Keycloak::Expect;
+use Keycloak::Memcached;
 use Keycloak::World;
 
 use constant { SITE => 'sessions', LIST => '/authservice/sessions', FORM => 'application/x-www-form-urlencoded' };
@@ -156,13 +157,35 @@ subtest 'an operator who sees a part of the store' => sub {
     my $worker = $as->('half-worker', 'half@example.com');
     my $boss = $as->('half-boss', 'half-boss@example.com', 'admin');
     my @post = (Accept => 'application/json', 'Content-Type' => FORM);
-    is $boss->post('/operator', 'user=half-nobody%40example.com', @post)->status, 503, 'nobody of that name: that is not known';
+    my $none = $boss->post('/operator', 'user=half-nobody%40example.com', @post);
+    is $none->status, 200, 'nobody of that name is listed';
+    ok !exists $none->json->{ended}, 'which does not say that nobody was there';
+    ok $none->json->{all}, 'nor lets anybody stay';
+    ok $boss->api('/operator?user=half%40example.com')->json->{is_partial}, 'a list tells that some may be missing';
+    is end($worker, 'f' x 16)->status, 503, 'and that nobody ended what may be listed elsewhere';
     my $ended = $boss->post('/operator', 'user=half%40example.com', @post)->json;
     is_deeply $ended->{ended}, ['half-worker'], 'ends whom it sees';
-    ok !$ended->{all}, 'and does not say that these are all';
+    ok $ended->{all}, 'and by the name all others';
     ok wait_until(sub { !$worker->seen }), 'that one is out';
     $ended = $boss->post('/operator', 'sub=half-worker', @post)->json;
     ok $ended->{all}, 'by the subject it is known';
+    ok $boss->seen, 'the operator is not out';
+
+    my $store = Keycloak::Memcached->new;
+    my %before = map { $_ => 1 } $store->keys;
+    my $lost = $as->('half-lost', 'half-lost@example.com');
+    my ($session, @lists) = sort { length(($store->get($b))[0]) <=> length(($store->get($a))[0]) } grep { !$before{$_} } $store->keys;
+    $store->delete($_) for @lists;
+    is_deeply $boss->api('/operator?user=half-lost%40example.com')->status, 503, 'a list that was lost is no empty one while a server does not answer';
+    ok $lost->seen, 'whoever was listed there lives on';
+    my $answer = $boss->post('/operator', 'user=half-lost%40example.com', @post);
+    is $answer->status, 200, 'ended by the name';
+    is $answer->json->{user}, 'half-lost@example.com', 'which the answer says';
+    ok $answer->json->{all}, 'all that there are';
+    ok wait_until(sub { !$lost->seen }), 'and the person is out';
+    my ($held) = $store->get($session);
+    ok !defined $held, 'the session with them';
+    ok wait_until(sub { signed_in($site) }), 'who may sign in again';
     ok $boss->seen, 'the operator is not out';
 };
 
@@ -180,8 +203,9 @@ subtest 'an operator' => sub {
     is $boss->post('/operator', 'x=y', @post)->status, 400, 'a user or a sub is needed';
     is $boss->post('/operator', 'user=a&sub=b', @post)->status, 400, 'not both';
     my $none = $boss->post('/operator', 'user=nobody%40example.com', @post)->json;
-    is_deeply $none->{ended}, [], 'nobody of that name';
-    ok !$none->{all}, 'and it is not said that they are signed out';
+    ok !exists $none->{ended}, 'nobody of that name is listed';
+    is $none->{user}, 'nobody@example.com', 'it was ended by the name';
+    ok $none->{all}, 'whoever has it';
     my $ended = $boss->post('/operator', 'user=worker%40example.com', @post)->json;
     is_deeply $ended->{ended}, ['worker'], 'ends them';
     ok $ended->{all}, 'all that there are';

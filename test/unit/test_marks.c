@@ -46,7 +46,7 @@ static void leave(kc_marks_kind_t kind, const char *text)
 /* As session.c makes one under the newest key. */
 static kc_session_t session_of(const char *sub, const char *sid, int64_t created)
 {
-    unsigned char *names = apr_palloc(testlib_pool, (size_t)2 * KC_SESSION_NAME_SIZE);
+    unsigned char *names = apr_palloc(testlib_pool, (size_t)3 * KC_SESSION_NAME_SIZE);
     kc_session_t session;
 
     memset(&session, 0, sizeof(session));
@@ -55,6 +55,11 @@ static kc_session_t session_of(const char *sub, const char *sid, int64_t created
     session.created = created;
     session.sub_mark = names;
     session.sid_mark = names + KC_SESSION_NAME_SIZE;
+    session.user = "somebody";
+    session.user_mark = names + 2 * (size_t)KC_SESSION_NAME_SIZE;
+    ck_assert_int_eq(kc_marks_name(site->rp, KC_MARKS_USER, "somebody",
+                                   names + 2 * (size_t)KC_SESSION_NAME_SIZE, NULL),
+                     KC_OK);
     ck_assert_int_eq(kc_marks_name(site->rp, KC_MARKS_SUB, sub, names, NULL), KC_OK);
     ck_assert_int_eq(kc_marks_name(site->rp, KC_MARKS_SID, sid, names + KC_SESSION_NAME_SIZE, NULL),
                      KC_OK);
@@ -80,7 +85,7 @@ static int is_ended(const kc_session_t *session)
 
 START_TEST(names_differ_by_kind_text_key_and_site)
 {
-    const char *names[6];
+    const char *names[7];
     size_t i, j;
 
     names[0] = name_of(KC_MARKS_SUB, "a");
@@ -94,7 +99,8 @@ START_TEST(names_differ_by_kind_text_key_and_site)
     site->conf->client_id = "other";
     kc_fake_site_renew(site);
     names[5] = name_of(KC_MARKS_SUB, "a");
-    for (i = 0; i < 6; i++) {
+    names[6] = name_of(KC_MARKS_USER, "a");
+    for (i = 0; i < 7; i++) {
         for (j = 0; j < i; j++)
             ck_assert_str_ne(names[i], names[j]);
     }
@@ -121,11 +127,12 @@ START_TEST(a_session_without_a_sid_has_no_mark_of_one)
     kc_marks_keys_t keys;
 
     kc_marks_of(&session, &keys);
-    ck_assert_uint_eq(keys.count, 1);
+    ck_assert_uint_eq(keys.count, 2);
+    ck_assert_str_eq(keys.text[KC_MARKS_USER], name_of(KC_MARKS_USER, "somebody"));
     ck_assert_str_eq(keys.text[KC_MARKS_SUB], name_of(KC_MARKS_SUB, "alice"));
     session = session_of("alice", "sid-a", fake->now);
     kc_marks_of(&session, &keys);
-    ck_assert_uint_eq(keys.count, 2);
+    ck_assert_uint_eq(keys.count, 3);
     ck_assert_str_eq(keys.text[KC_MARKS_SID], name_of(KC_MARKS_SID, "sid-a"));
 }
 END_TEST
@@ -249,6 +256,46 @@ START_TEST(a_subs_mark_ends_the_sessions_that_were_begun_before_it)
 }
 END_TEST
 
+/* Hosts that name people otherwise mean others by it; those with further headers the same. */
+START_TEST(a_name_is_of_those_who_name_people_alike)
+{
+    kc_session_t here = begin("alice"), there, elsewhere;
+    const kc_rp_t *rp = site->rp;
+
+    site->conf->groups_claim = "roles";
+    kc_fake_site_renew(site);
+    there = begin("alice");
+    site->conf->user_prefix = "x:";
+    kc_fake_site_renew(site);
+    elsewhere = begin("alice");
+    ck_assert_int_eq(kc_marks_leave(rp, KC_MARKS_USER, "somebody", NULL), KC_OK);
+    ck_assert(is_ended(&here));
+    ck_assert(is_ended(&there));
+    ck_assert(!is_ended(&elsewhere));
+    leave(KC_MARKS_USER, "somebody");
+    ck_assert(is_ended(&elsewhere));
+}
+END_TEST
+
+START_TEST(a_names_mark_ends_the_sessions_that_were_begun_before_it)
+{
+    kc_session_t before = begin("alice"), after;
+
+    leave(KC_MARKS_USER, "nobody");
+    ck_assert(!is_ended(&before));
+    leave(KC_MARKS_USER, "somebody");
+    ck_assert(is_ended(&before));
+    ck_assert_int_eq(begin_at(fake->now * 1000), KC_MISS);
+    fake->millis += 1;
+    after = begin("alice");
+    ck_assert(!is_ended(&after));
+    fake->millis += 1;
+    leave(KC_MARKS_USER, "somebody");
+    ck_assert(is_ended(&after));
+    ck_assert(is_ended(&before));
+}
+END_TEST
+
 /* Another node's clock, or this one's after it was set: no session lives again, none goes on. */
 START_TEST(clocks_that_differ_revive_nobody)
 {
@@ -313,6 +360,8 @@ Suite *kc_test_marks(void)
     tcase_add_test(tests, one_that_cannot_be_left_is_told);
     tcase_add_test(tests, a_sids_mark_ends_its_sessions_whenever_made);
     tcase_add_test(tests, a_subs_mark_ends_the_sessions_that_were_begun_before_it);
+    tcase_add_test(tests, a_name_is_of_those_who_name_people_alike);
+    tcase_add_test(tests, a_names_mark_ends_the_sessions_that_were_begun_before_it);
     tcase_add_test(tests, clocks_that_differ_revive_nobody);
     tcase_add_test(tests, who_is_signed_out_while_signing_in_has_to_wait_for_the_clocks_alone);
     tcase_add_test(tests, a_mark_that_cannot_be_read_ends_the_session);

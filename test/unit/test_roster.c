@@ -206,6 +206,40 @@ START_TEST(an_entry_of_an_older_key_is_listed_until_it_is_noted_under_the_newest
 }
 END_TEST
 
+/* One that was written before an update is the same without the moment of the name's mark. */
+START_TEST(an_entry_of_before_is_listed)
+{
+    enum { USER_SEEN_AT = 1 + 1 + 3 * 8 + KC_STORE_KEY_LEN + 2 * KC_SESSION_NAME_SIZE };
+    const kc_seal_use_t use = {"roster", kc_buf_text(ALICE), {site->rp->id, KC_RP_ID_SIZE}};
+    static const unsigned char iv[KC_CRYPTO_IV_SIZE];
+    kc_fake_entry_t *stored;
+    kc_bytes_t sealed, plain;
+    unsigned char *before;
+
+    (void)sign_in("192.0.2.1");
+    stored = kc_fake_store_nth(&fake->sessions, 1);
+    sealed.data = stored->data;
+    sealed.len = stored->len;
+    ck_assert_int_eq(
+        kc_seal_open(site->keys, &use, fake->now, sealed, testlib_pool, &plain, NULL, NULL), KC_OK);
+    before = apr_pmemdup(testlib_pool, plain.data, plain.len);
+    before[0] = 1;
+    memmove(before + USER_SEEN_AT, before + USER_SEEN_AT + 8, plain.len - USER_SEEN_AT - 8);
+    plain.data = before;
+    plain.len -= 8;
+    ck_assert_int_eq(
+        kc_seal_close(site->keys, &use, fake->now + 60, iv, plain, testlib_pool, &sealed, NULL),
+        KC_OK);
+    ck_assert_int_eq(kc_store_put(fake->env.sessions, apr_pstrdup(testlib_pool, stored->key),
+                                  sealed, fake->now + 60, NULL),
+                     KC_OK);
+    ck_assert_int_eq(count(), 1);
+    ck_assert_str_eq(entry(0)->address, "192.0.2.1");
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, ALICE, NULL), KC_OK);
+    ck_assert_int_eq(count(), 0);
+}
+END_TEST
+
 START_TEST(the_store_sees_no_name_and_a_changed_entry_is_none)
 {
     kc_fake_entry_t *stored;
@@ -236,6 +270,42 @@ START_TEST(a_store_that_is_down_is_no_empty_list)
     ck_assert_int_eq(kc_roster_list(site->rp, ALICE, testlib_pool, &entries, NULL, &last), KC_DOWN);
     ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
     ck_assert_uint_eq(kc_roster_pick(site->rp, ALICE, testlib_pool), KC_SESSION_NO_SLOT);
+}
+END_TEST
+
+/* All that the store has of the sessions' lists is lost. */
+static void lose_lists(const browser_t *const *browsers)
+{
+    kc_fake_entry_t *stored;
+    int i, k, is_session;
+
+    for (i = 0; (stored = kc_fake_store_nth(&fake->sessions, i)) != NULL; i += is_session) {
+        for (k = is_session = 0; browsers[k]; k++)
+            is_session |= strcmp(browsers[k]->session.key, stored->key) == 0;
+        if (!is_session)
+            stored->key[0] = '\0';
+    }
+}
+
+START_TEST(who_is_listed_nowhere_is_ended_by_name)
+{
+    const browser_t *browsers[4] = {sign_in("192.0.2.1"), sign_in_as(ALICE, "", "192.0.2.2", NULL),
+                                    sign_in_as("bob@example.com", "", NULL, NULL), NULL};
+    const browser_t *later;
+
+    lose_lists(browsers);
+    ck_assert_int_eq(count(), 0);
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, ALICE, NULL), KC_OK);
+    fake->now += 1;
+    later = sign_in("192.0.2.3");
+    ck_assert_int_eq(visit(browsers[0]), KC_SESSION_ENDED);
+    ck_assert_int_eq(visit(browsers[1]), KC_SESSION_ENDED);
+    ck_assert_int_eq(visit(browsers[2]), KC_SESSION_LIVE);
+    ck_assert_int_eq(visit(later), KC_SESSION_LIVE);
+    ck_assert_int_eq(count(), 1);
+    ck_assert_str_eq(entry(0)->address, "192.0.2.3");
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, ALICE, NULL), KC_OK);
+    ck_assert_int_eq(count(), 0);
 }
 END_TEST
 
@@ -279,8 +349,10 @@ Suite *kc_test_roster(void)
     tcase_add_test(tests, there_is_room_for_the_sixteen_that_were_used_last);
     tcase_add_test(tests, what_comes_from_outside_is_cut);
     tcase_add_test(tests, an_entry_of_an_older_key_is_listed_until_it_is_noted_under_the_newest);
+    tcase_add_test(tests, an_entry_of_before_is_listed);
     tcase_add_test(tests, the_store_sees_no_name_and_a_changed_entry_is_none);
     tcase_add_test(tests, a_store_that_is_down_is_no_empty_list);
+    tcase_add_test(tests, who_is_listed_nowhere_is_ended_by_name);
     tcase_add_test(tests, what_a_part_of_the_store_does_not_know_is_in_doubt);
     suite_add_tcase(suite, tests);
     return suite;

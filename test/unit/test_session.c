@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fake_site.h"
+#include "marks.h"
 #include "session.h"
 #include "session_contents.h"
 #include "testlib.h"
@@ -73,6 +74,8 @@ static kc_session_t sample(void)
     session.acr = "1";
     session.sub_mark = (const unsigned char *)"0123456789abcdef0123456789abcdef";
     session.sid_mark = (const unsigned char *)"fedcba9876543210fedcba9876543210";
+    session.user_mark = (const unsigned char *)"0f1e2d3c4b5a69780f1e2d3c4b5a6978";
+    session.user_seen = ((int64_t)1 << 40) + 3;
     session.groups = "kubeflow/users,staff";
     session.headers = list_of(headers);
     session.group_list = list_of(groups);
@@ -124,6 +127,8 @@ START_TEST(what_is_written_is_read)
     ck_assert_str_eq(out.acr, "1");
     ck_assert_mem_eq(out.sub_mark, in.sub_mark, KC_SESSION_NAME_SIZE);
     ck_assert_mem_eq(out.sid_mark, in.sid_mark, KC_SESSION_NAME_SIZE);
+    ck_assert_mem_eq(out.user_mark, in.user_mark, KC_SESSION_NAME_SIZE);
+    ck_assert_int_eq(out.user_seen, in.user_seen);
     ck_assert_uint_eq(out.slot, 7);
     ck_assert_uint_eq(out.unknown, in.unknown);
     ck_assert_str_eq(out.groups, in.groups);
@@ -326,10 +331,10 @@ START_TEST(groups_that_differ_from_their_header_value_come_back)
 }
 END_TEST
 
-/* One that was written before an update. */
-START_TEST(the_form_of_before_is_read)
+/* One that was written two updates ago. */
+START_TEST(the_oldest_form_is_read)
 {
-    static const char before[] =
+    static const char oldest[] =
         "040007000000010000000200000003000000040000000500020003000200020002000400"
         "020004000200000000000000000000000000090101010101010101010101010101010101"
         "010101010101010101010101010101020202020202020202020202020202020202020202"
@@ -338,7 +343,9 @@ START_TEST(the_form_of_before_is_read)
     static const char *const headers[] = {"x", NULL};
     kc_session_t out;
 
-    ck_assert_int_eq(kc_session_form_read(testlib_unhex(before), &out, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_form_read(testlib_unhex(oldest), &out, NULL), KC_OK);
+    ck_assert_ptr_null(out.user_mark);
+    ck_assert_int_eq(out.user_seen, 0);
     ck_assert_uint_eq(out.slot, 7);
     ck_assert(out.created == 1 && out.expires == 2 && out.token_expires == 3);
     ck_assert(out.auth_time == 4 && out.refresh_at == 5 && out.sub_seen == 9);
@@ -350,6 +357,39 @@ START_TEST(the_form_of_before_is_read)
     ck_assert_int_eq(kc_session_form_read(encoded(&out), &out, NULL), KC_OK);
     assert_list(&out.group_list, groups);
     ck_assert_str_eq(out.groups, "g,h");
+}
+END_TEST
+
+/* One that was written before the last: without the mark of the user's name. */
+static kc_bytes_t without_user_mark(const kc_session_t *session)
+{
+    enum { AT = 4 + 5 * 4 + 10 * 2 + 4 + 8 + 2 * KC_SESSION_NAME_SIZE };
+    enum { SIZE = 8 + KC_SESSION_NAME_SIZE };
+    kc_bytes_t compact;
+    unsigned char *bytes;
+
+    ck_assert_int_eq(kc_session_form_write(session, testlib_pool, &compact, NULL), KC_OK);
+    bytes = apr_pmemdup(testlib_pool, compact.data, compact.len);
+    memmove(bytes + AT, bytes + AT + SIZE, compact.len - AT - SIZE);
+    bytes[0] = 5;
+    compact.data = bytes;
+    compact.len -= SIZE;
+    return compact;
+}
+
+START_TEST(the_form_of_before_is_read)
+{
+    kc_session_t in = sample(), out;
+
+    in.unknown = KC_UNKNOWN_GROUPS;
+    ck_assert_int_eq(kc_session_form_read(without_user_mark(&in), &out, NULL), KC_OK);
+    ck_assert_ptr_null(out.user_mark);
+    ck_assert_int_eq(out.user_seen, 0);
+    ck_assert_uint_eq(out.unknown, KC_UNKNOWN_GROUPS);
+    ck_assert_mem_eq(out.sid_mark, in.sid_mark, KC_SESSION_NAME_SIZE);
+    ck_assert_str_eq(out.user, in.user);
+    ck_assert_str_eq(out.groups, in.groups);
+    ck_assert_uint_eq(out.packed.len, in.packed.len);
 }
 END_TEST
 
@@ -430,7 +470,7 @@ START_TEST(a_session_is_found_by_its_id)
     /* with its own mark and its last use; then, when it says whose it is, its user's and its sid's
      */
     ck_assert_int_eq(fake->sessions.gets, 2);
-    ck_assert_int_eq(fake->sessions.keys_asked, 5);
+    ck_assert_int_eq(fake->sessions.keys_asked, 6);
 }
 END_TEST
 
@@ -582,6 +622,61 @@ START_TEST(an_unknown_format_in_a_genuine_seal_is_refused)
     entry->data = (unsigned char *)(uintptr_t)sealed.data;
     ck_assert_int_eq(find(id, NULL), KC_SESSION_NONE);
     ck_assert_int_eq(last.reason, KC_ERR_SESSION_FORMAT);
+}
+END_TEST
+
+/* The session of id, as it was written before its user's name had a mark. */
+static void age(const char *id)
+{
+    kc_fake_entry_t *entry = kc_fake_store_nth(&fake->sessions, 0);
+    kc_seal_use_t use = {"session", {NULL, 0}, {site->rp->id, KC_RP_ID_SIZE}};
+    kc_session_t session = sample();
+    kc_bytes_t sealed;
+
+    ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
+    ck_assert_int_eq(kc_buf_unbase64url(id, strlen(id), testlib_pool, &use.binding), KC_OK);
+    ck_assert_int_eq(kc_seal_close(site->keys, &use, fake->now + 1000, (const unsigned char *)id,
+                                   without_user_mark(&session), testlib_pool, &sealed, NULL),
+                     KC_OK);
+    entry->data = (unsigned char *)(uintptr_t)sealed.data;
+    entry->len = sealed.len;
+}
+
+START_TEST(a_session_of_before_is_ended_by_its_users_name_too)
+{
+    kc_session_t session = sample();
+    const char *id;
+
+    ck_assert_int_eq(kc_marks_begin(site->rp, &session, INT64_MAX, testlib_pool, NULL), KC_OK);
+    id = create();
+    age(id);
+    ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
+    ck_assert_ptr_nonnull(session.user_mark);
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, "bob", NULL), KC_OK);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, session.user, NULL), KC_OK);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
+}
+END_TEST
+
+/* Its user is called otherwise since a renewal: the new name's mark counts, and no old one is lost
+ * on the way. */
+START_TEST(a_session_whose_user_is_renamed_is_ended_by_the_new_name)
+{
+    kc_session_t stored, fresh = sample();
+    char id[KC_SESSION_ID_TEXT + 1];
+
+    ck_assert_int_eq(kc_marks_begin(site->rp, &fresh, INT64_MAX, testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_create(site->rp, &fresh, testlib_pool, id, NULL), KC_OK);
+    ck_assert_int_eq(find(id, &stored), KC_SESSION_LIVE);
+    fresh.user = "alice.smith@example.com";
+    ck_assert_int_eq(kc_session_replace(&stored, &fresh, testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, stored.user, NULL), KC_OK);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
+    ck_assert_int_eq(kc_session_replace(&stored, &fresh, testlib_pool, &last), KC_MISS);
+    ck_assert_int_eq(last.reason, KC_ERR_SIGNED_OUT);
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, fresh.user, NULL), KC_OK);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
 }
 END_TEST
 
@@ -990,6 +1085,7 @@ static void add_form(Suite *suite)
     tcase_add_test(form, no_changed_byte_leads_outside);
     tcase_add_test(form, groups_are_kept_once);
     tcase_add_test(form, groups_that_differ_from_their_header_value_come_back);
+    tcase_add_test(form, the_oldest_form_is_read);
     tcase_add_test(form, the_form_of_before_is_read);
     tcase_add_test(form, a_session_that_is_too_large_is_refused);
     tcase_add_test(form, the_id_token_comes_back_to_the_letter);
@@ -1012,6 +1108,8 @@ static void add_store(Suite *suite)
     tcase_add_test(store, values_swapped_between_keys_are_refused);
     tcase_add_test(store, an_old_value_put_back_after_the_end_is_refused);
     tcase_add_test(store, a_store_that_keeps_too_long_prolongs_nothing);
+    tcase_add_test(store, a_session_of_before_is_ended_by_its_users_name_too);
+    tcase_add_test(store, a_session_whose_user_is_renamed_is_ended_by_the_new_name);
     tcase_add_test(store, an_unknown_format_in_a_genuine_seal_is_refused);
     tcase_add_test(store, malformed_ids_cost_no_look_up);
     tcase_add_test(store, an_unknown_id_is_no_session_and_leaves_no_trace);

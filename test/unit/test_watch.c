@@ -204,7 +204,7 @@ END_TEST
 
 START_TEST(a_mark_ends_it)
 {
-    static const char *const texts[KC_MARKS_KINDS] = {ALICE, "first-sid"};
+    static const char *const texts[KC_MARKS_KINDS] = {ALICE, "alice@example.com", "first-sid"};
 
     ck_assert_int_eq(kc_marks_leave(site->rp, (kc_marks_kind_t)_i, "another", &err), KC_OK);
     assert_live();
