@@ -273,47 +273,29 @@ char *kc_buf_base64(kc_bytes_t bytes, apr_pool_t *pool)
     return text;
 }
 
-/* One more than the six bits of each letter; 0 outside the alphabet. */
-static const unsigned char sextets[256] = {['A'] = 1, 2,  3,          4,         5,          6,
-                                           7,         8,  9,          10,        11,         12,
-                                           13,        14, 15,         16,        17,         18,
-                                           19,        20, 21,         22,        23,         24,
-                                           25,        26, ['a'] = 27, 28,        29,         30,
-                                           31,        32, 33,         34,        35,         36,
-                                           37,        38, 39,         40,        41,         42,
-                                           43,        44, 45,         46,        47,         48,
-                                           49,        50, 51,         52,        ['0'] = 53, 54,
-                                           55,        56, 57,         58,        59,         60,
-                                           61,        62, ['-'] = 63, ['_'] = 64};
+/* The six bits of each letter, with a bit that tells letters from what is outside the alphabet. */
+enum { IS_LETTER = 64 };
 
-/* Four letters as one number of 24 bits; -1 when one is outside the alphabet. Each session's cookie
- * comes by here. */
-static int32_t read_four(const char *text)
+static const unsigned char
+    sextets[256] = {['A'] = 64, 65,  66,          67,         68,  69,  70,         71,  72,  73,
+                    74,         75,  76,          77,         78,  79,  80,         81,  82,  83,
+                    84,         85,  86,          87,         88,  89,  ['a'] = 90, 91,  92,  93,
+                    94,         95,  96,          97,         98,  99,  100,        101, 102, 103,
+                    104,        105, 106,         107,        108, 109, 110,        111, 112, 113,
+                    114,        115, ['0'] = 116, 117,        118, 119, 120,        121, 122, 123,
+                    124,        125, ['-'] = 126, ['_'] = 127};
+
+/* Four letters as one number of 24 bits. seen loses IS_LETTER when one is outside the alphabet.
+ * Each session's cookie comes by here. */
+static uint32_t read_four(const char *text, unsigned int *seen)
 {
     const unsigned char *at = (const unsigned char *)text;
     uint32_t a = sextets[at[0]], b = sextets[at[1]], c = sextets[at[2]], d = sextets[at[3]];
 
-    if (!a || !b || !c || !d)
-        return -1;
-    return (int32_t)((a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1));
-}
-
-/* Less than four letters as one number of 24 bits, zeros where letters are missing; -1 when one is
- * outside the alphabet. */
-static int32_t read_letters(const char *text, size_t count)
-{
-    const unsigned char *letters = (const unsigned char *)text;
-    uint32_t bits = 0;
-    size_t i;
-
-    for (i = 0; i < count; i++) {
-        unsigned int sextet = sextets[letters[i]];
-
-        if (!sextet)
-            return -1;
-        bits |= (sextet - 1) << (18 - 6 * i);
-    }
-    return (int32_t)bits;
+    *seen &= a & b & c & d;
+    /* the letters' own bits are taken off all at once */
+    return (a << 18) + (b << 12) + (c << 6) + d -
+           ((IS_LETTER << 18) + (IS_LETTER << 12) + (IS_LETTER << 6) + IS_LETTER);
 }
 
 static void write_bytes(uint32_t bits, unsigned char *place)
@@ -328,25 +310,28 @@ kc_rc_t kc_buf_unbase64url(const char *text, size_t len, apr_pool_t *pool, kc_by
     unsigned char *data, *place;
     size_t rest = len % 4; /* letters of the last, incomplete group */
     const char *end = text + len - rest;
-    int32_t bits;
+    const char zero = 'A';
+    unsigned int seen = IS_LETTER;
 
     out->data = NULL;
     out->len = 0;
     if (rest == 1)
         return KC_REFUSED;
     place = data = apr_palloc(pool, len / 4 * 3 + 3);
-    for (; text < end; text += 4, place += 3) {
-        bits = read_four(text);
-        if (bits < 0)
+    for (; text < end; text += 4, place += 3)
+        write_bytes(read_four(text, &seen), place);
+    *place = '\0';
+    if (rest) {
+        const char last[4] = {text[0], text[1], rest == 3 ? text[2] : zero, zero};
+        uint32_t bits = read_four(last, &seen);
+
+        /* Bits that no byte takes would be a second spelling of the same value. */
+        if (bits & (rest == 2 ? 0xffff : 0xff))
             return KC_REFUSED;
-        write_bytes((uint32_t)bits, place);
+        write_bytes(bits, place); /* the bytes that do not count are zero, and there is room */
     }
-    bits = read_letters(text, rest);
-    /* Bits that no byte takes would be a second spelling of the same value. */
-    if (bits < 0 || bits & (rest == 2 ? 0xffff : rest == 3 ? 0xff : 0))
+    if (!(seen & IS_LETTER))
         return KC_REFUSED;
-    write_bytes((uint32_t)bits,
-                place); /* the bytes that do not count are zero, and there is room */
     out->data = data;
     out->len = (size_t)(place - data) + (rest ? rest - 1 : 0);
     return KC_OK;
