@@ -202,7 +202,9 @@ const char *kc_cookie_strip(const char *header, const char *const *names, size_t
         if (is_ours(walk.name, names, count)) {
             if (!stripped) {
                 stripped = apr_palloc(pool, (size_t)(walk.end - header) + 1);
-                out = keep_before(stripped, header, &walk);
+                out = stripped;
+                if ((const char *)walk.piece.data > header)
+                    out = keep_before(out, header, &walk);
             }
             continue;
         }

@@ -178,13 +178,25 @@ static int64_t u64_at(const unsigned char *at)
 /* A text must close with its only NUL. */
 static int is_text(const unsigned char *data, size_t len)
 {
-    return len && memchr(data, 0, len) == data + len - 1;
+    return len && !data[len - 1] && strlen((const char *)data) == len - 1;
 }
 
 /* A list must close with a NUL, so that walking it never leaves it. */
 static int is_list(const unsigned char *data, size_t len)
 {
     return !len || !data[len - 1];
+}
+
+/* Takes `len` bytes off the rest; NULL when there are not as many. */
+static const unsigned char *take(kc_bytes_t *rest, size_t len)
+{
+    const unsigned char *data = rest->data;
+
+    if (rest->len < len)
+        return NULL;
+    rest->data += len;
+    rest->len -= len;
+    return data;
 }
 
 /* Points the members at their bytes; 0 when a part is none, or they are longer than what is there.
@@ -195,22 +207,22 @@ static int read_parts(const unsigned char *lengths, kc_bytes_t *rest, kc_session
                                  &out->email, &out->acr, &out->groups};
     kc_session_list_t *lists[LISTS] = {&out->headers, &out->group_list, &out->realm_roles,
                                        &out->client_roles};
-    size_t i;
+    const unsigned char *data;
+    size_t len, i;
 
-    for (i = 0; i < TEXTS + LISTS; i++) {
-        size_t len = u16_at(lengths + 2 * i);
-
-        if (rest->len < len || !(i < TEXTS ? is_text : is_list)(rest->data, len))
+    for (i = 0; i < TEXTS; i++, lengths += 2) {
+        len = u16_at(lengths);
+        data = take(rest, len);
+        if (!data || !is_text(data, len))
             return 0;
-        if (i < TEXTS) {
-            *texts[i] = (const char *)rest->data;
-        } else {
-            lists[i - TEXTS]->text = (const char *)rest->data;
-            lists[i - TEXTS]->size = len;
-            lists[i - TEXTS]->separator = '\0';
-        }
-        rest->data += len;
-        rest->len -= len;
+        *texts[i] = (const char *)data;
+    }
+    for (i = 0; i < LISTS; i++, lengths += 2) {
+        len = u16_at(lengths);
+        data = take(rest, len);
+        if (!data || !is_list(data, len))
+            return 0;
+        *lists[i] = (kc_session_list_t){(const char *)data, len, '\0'};
     }
     return 1;
 }

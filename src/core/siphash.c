@@ -47,13 +47,16 @@ void kc_siphash_init(kc_siphash_t *hash, const kc_siphash_key_t *key)
  * unless the parts are words already. */
 void kc_siphash_put(kc_siphash_t *hash, const unsigned char *data, size_t len)
 {
-    hash->len += len;
+    kc_siphash_t state = *hash; /* a copy, which stays in registers */
+
+    state.len += len;
     for (; len >= WORD; data += WORD, len -= WORD) {
         uint64_t word;
 
         memcpy(&word, data, sizeof(word));
-        put_word(hash, word);
+        put_word(&state, word);
     }
+    *hash = state;
 }
 
 void kc_siphash_end(kc_siphash_t *hash, uint64_t out[2])
