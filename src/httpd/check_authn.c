@@ -17,8 +17,8 @@ static int is_our_type(request_rec *r)
 
 static int is_public(const akc_request_t *request, request_rec *r)
 {
-    return is_our_type(r) &&
-           kc_flow_is_public(r->uri, r->unparsed_uri, request->server->conf->public_paths);
+    return kc_flow_is_public(r->uri, r->unparsed_uri, request->server->conf->public_paths) &&
+           is_our_type(r);
 }
 
 int akc_check_authn_is_open(const akc_request_t *request, request_rec *r)

@@ -253,6 +253,25 @@ static void put_token(akc_request_t *request, request_rec *r)
         apr_table_setn(r->headers_in, name, token);
 }
 
+enum { ISS, SUB, SID, EMAIL, VARIABLES };
+
+static const char *const variables[VARIABLES] = {
+    [ISS] = "KEYCLOAK_ISS",
+    [SUB] = "KEYCLOAK_SUB",
+    [SID] = "KEYCLOAK_SID",
+    [EMAIL] = "KEYCLOAK_EMAIL",
+};
+
+/* Most often there are none, which a table tells by the first letter. Setting them one after the
+ * other would compare each with those before it. */
+static void forget_variables(apr_table_t *env)
+{
+    size_t i;
+
+    for (i = 0; i < VARIABLES; i++)
+        apr_table_unset(env, variables[i]);
+}
+
 /* Values are views into the session, whose memory is the first request's: it outlives this one. */
 void akc_export_identity(akc_request_t *request, request_rec *r)
 {
@@ -274,21 +293,17 @@ void akc_export_identity(akc_request_t *request, request_rec *r)
                            value);
     }
     put_token(request, r);
-    apr_table_setn(env, "KEYCLOAK_ISS", conf->issuer);
-    apr_table_setn(env, "KEYCLOAK_SUB", session->sub);
+    forget_variables(env);
+    apr_table_addn(env, variables[ISS], conf->issuer);
+    apr_table_addn(env, variables[SUB], session->sub);
     if (*session->sid)
-        apr_table_setn(env, "KEYCLOAK_SID", session->sid);
+        apr_table_addn(env, variables[SID], session->sid);
     if (*session->email)
-        apr_table_setn(env, "KEYCLOAK_EMAIL", session->email);
+        apr_table_addn(env, variables[EMAIL], session->email);
 }
 
 void akc_export_withdraw(akc_request_t *request, request_rec *r)
 {
-    static const char *const names[] = {"KEYCLOAK_ISS", "KEYCLOAK_SUB", "KEYCLOAK_SID",
-                                        "KEYCLOAK_EMAIL"};
-    size_t i;
-
     remove_guarded(request->server, r->headers_in, r->pool);
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        apr_table_unset(r->subprocess_env, names[i]);
+    forget_variables(r->subprocess_env);
 }
