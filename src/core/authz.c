@@ -37,8 +37,8 @@ static const struct {
 
 struct kc_authz_rule_t {
     kc_authz_kind_t kind;
-    int count;
-    const char **words;  /* roles or groups; of a claim rule the path */
+    int count;           /* of roles or groups */
+    const char **words;  /* these; of a claim rule the path */
     relation_t relation; /* of a claim rule, as what follows */
     const char *value;
     regex_t regex;
@@ -131,7 +131,6 @@ static kc_rc_t read_claim(kc_authz_rule_t *rule, int argc, const char *const *ar
     rc = read_operator(argv[1], &rule->relation, err);
     if (rc != KC_OK)
         return rc;
-    rule->count = 1;
     if (rule->relation == RELATION_EXISTS)
         return argc == 2 ? KC_OK : KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "exists takes no value");
     if (argc != 3)
@@ -190,7 +189,7 @@ kc_rc_t kc_authz_parse(kc_authz_kind_t kind, int argc, const char *const *argv, 
     int i;
 
     rule->kind = kind;
-    rule->words = apr_pcalloc(pool, ((size_t)(argc > 0 ? argc : 0) + 1) * sizeof(*rule->words));
+    rule->words = apr_pcalloc(pool, ((size_t)argc + 1) * sizeof(*rule->words));
     for (i = 0; i < argc; i++)
         rule->words[i] = apr_pstrdup(pool, argv[i]);
     rc = kind == KC_AUTHZ_CLAIM ? read_claim(rule, argc, argv, pool, err)
