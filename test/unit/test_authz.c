@@ -2,6 +2,8 @@
  * are none. SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
+#include <errno.h>
+#include <regex.h>
 #include <string.h>
 
 #include "authz.h"
@@ -19,7 +21,8 @@ static const char claims[] =
     "true,"
     "\"text_level\":\"10\",\"version\":\"1.10\",\"nothing\":null,\"empty\":\"\",\"none\":[],"
     "\"teams\":[\"red\",\"not-admin\",7],\"mixed\":[\"a\",{\"b\":1}],\"org\":{\"unit\":\"x\"},"
-    "\"dotted.name\":\"d\",\"negative\":-3,\"odd\":\"inf\",\"hex\":\"0x10\"}";
+    "\"dotted.name\":\"d\",\"negative\":-3,\"odd\":\"inf\",\"hex\":\"0x10\",\"bigger\":"
+    "9223372036854775807}";
 
 static kc_session_t session;
 static kc_err_t err;
@@ -171,6 +174,10 @@ static const row_t rows[] = {
     {M, {"org", "matches", ".*"}, 0},
     {M, {"level", "<", "6"}, 1},
     {M, {"level", "<", "5"}, 0},
+    {M, {"ratio", ">", "0.5"}, 1},
+    {M, {"level", ">", "0"}, 1},
+    {M, {"bigger", ">", "9223372036854775806"}, 1},
+    {M, {"bigger", "=", "9223372036854775806"}, 0},
     {M, {"level", "<=", "5"}, 1},
     {M, {"level", "<=", "4.9"}, 0},
     {M, {"level", ">", "4"}, 1},
@@ -194,6 +201,7 @@ static const row_t rows[] = {
     {M, {"absent", "<", "1"}, 0},
     {M, {"nothing", "<=", "1"}, 0},
     {M, {"teams", ">", "1"}, 0},
+    {M, {"teams", "<", "8"}, 0},
     {M, {"none", "<=", "1"}, 0},
     {M, {NULL}, -1},
     {M, {"department"}, -1},
@@ -206,6 +214,8 @@ static const row_t rows[] = {
     {M, {"department", "matches", "("}, -1},
     {M, {"department", "matches"}, -1},
     {M, {"level", ">", "many"}, -1},
+    {M, {"level", "<", "many"}, -1},
+    {M, {"level", "<=", "many"}, -1},
     {M, {"level", ">", ""}, -1},
     {M, {"level", ">", "0x10"}, -1},
     {M, {"level", ">", "nan"}, -1},
@@ -312,6 +322,83 @@ START_TEST(long_lists_are_walked_to_their_end)
 }
 END_TEST
 
+/* Nor when the other's are as long, begin at the same place, or came of another session's tokens.
+ */
+START_TEST(claims_of_the_same_length_are_kept_apart)
+{
+    static const row_t line = {M, {"d", "=", "a"}, 1};
+    static const unsigned char ids[2][KC_SESSION_ID_SIZE] = {{1}, {2}};
+    static char text[] = "{\"d\":\"a\"} ";
+    const kc_authz_rule_t *rule = NULL;
+
+    ck_assert_int_eq(parse(&line, &rule), KC_OK);
+    session.id = ids[0];
+    session.claims = kc_buf_text("{\"d\":\"a\"}");
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 1);
+    session.claims = kc_buf_text("{\"d\":\"b\"}");
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 0);
+    session.claims = kc_buf_text(text);
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 1);
+    text[6] = 'b';
+    session.claims.len--;
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 0);
+    text[6] = 'a';
+    session.id = ids[1];
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 1);
+    session.packed = kc_buf_text("x");
+    text[6] = 'b';
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 0);
+}
+END_TEST
+
+/* Each further rule of the same request costs no parsing: that is seen by changing the text. */
+START_TEST(claims_are_parsed_once_for_a_request)
+{
+    static const row_t line = {M, {"d", "=", "a"}, 1};
+    static char text[] = "{\"d\":\"a\"}";
+    const kc_authz_rule_t *rule = NULL;
+    apr_pool_t *other;
+
+    ck_assert_int_eq(parse(&line, &rule), KC_OK);
+    session.claims = kc_buf_text(text);
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 1);
+    text[6] = 'b';
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 1);
+    ck_assert_int_eq(apr_pool_create(&other, testlib_pool), APR_SUCCESS);
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, other), 0);
+}
+END_TEST
+
+/* What failed elsewhere before has no say in how exact a number is. */
+START_TEST(an_old_errno_makes_no_number_inexact)
+{
+    static const row_t line = {M, {"big", "=", "9007199254740992"}, 0};
+    const kc_authz_rule_t *rule = NULL;
+
+    ck_assert_int_eq(parse(&line, &rule), KC_OK);
+    errno = ERANGE;
+    ck_assert_int_eq(kc_authz_is_met(rule, &session, testlib_pool), 0);
+}
+END_TEST
+
+START_TEST(a_bad_line_is_explained)
+{
+    static const row_t values = {M, {"department", "=", "a", "b"}, -1},
+                       bad = {M, {"department", "matches", "("}, -1};
+    const kc_authz_rule_t *rule = NULL;
+    char message[100];
+    regex_t regex;
+    int code = regcomp(&regex, "(", REG_EXTENDED | REG_NOSUB);
+
+    ck_assert_int_eq(parse(&values, &rule), KC_REFUSED);
+    ck_assert_str_eq(err.detail, "= takes one value (put quotes around one with spaces), not 2");
+    (void)regerror(code, &regex, message, sizeof(message));
+    ck_assert_int_eq(parse(&bad, &rule), KC_REFUSED);
+    ck_assert_str_eq(err.detail,
+                     apr_pstrcat(testlib_pool, "'(' is no expression: ", message, NULL));
+}
+END_TEST
+
 /* ATTACKS R 206, 215: what is listed is there, of what is not nobody knows. */
 static const struct {
     unsigned int unknown;
@@ -374,6 +461,10 @@ Suite *kc_test_authz(void)
     tcase_add_loop_test(tests, nobody_without_lists_is_let_in, 0, 5);
     tcase_add_test(tests, claims_may_be_the_id_tokens);
     tcase_add_test(tests, sessions_are_kept_apart);
+    tcase_add_test(tests, claims_of_the_same_length_are_kept_apart);
+    tcase_add_test(tests, claims_are_parsed_once_for_a_request);
+    tcase_add_test(tests, an_old_errno_makes_no_number_inexact);
+    tcase_add_test(tests, a_bad_line_is_explained);
     tcase_add_test(tests, rule_keeps_its_own_words);
     tcase_add_test(tests, long_lists_are_walked_to_their_end);
     tcase_add_loop_test(tests, what_is_not_known_is_not_unmet, 0, ROWS(doubts));

@@ -137,6 +137,19 @@ START_TEST(a_session_without_a_sid_has_no_mark_of_one)
 }
 END_TEST
 
+START_TEST(a_new_session_has_seen_no_mark)
+{
+    static const unsigned char zeros[KC_SESSION_NAME_SIZE];
+    kc_session_t session = session_of("alice", "", fake->now);
+
+    ck_assert_int_eq(kc_marks_prepare(site->rp, &session, testlib_pool, NULL), KC_OK);
+    ck_assert_str_eq(testlib_hex(session.sub_mark, KC_SESSION_NAME_SIZE),
+                     name_of(KC_MARKS_SUB, "alice"));
+    ck_assert_mem_eq(session.sid_mark, zeros, sizeof(zeros));
+    ck_assert_int_eq(session.sub_seen, 0);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- leaving */
 
 START_TEST(a_mark_stays_as_long_as_a_session_could)
@@ -203,6 +216,13 @@ START_TEST(one_that_cannot_be_left_is_told)
     ck_assert_int_eq(fake->sessions.puts, 2);
 }
 END_TEST
+
+static kc_rc_t refuse_put(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
+                          kc_err_t *err)
+{
+    (void)store, (void)key, (void)value, (void)expires_at;
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_STORE_VALUE, "told to refuse");
+}
 
 /* ---------------------------------------------------------------- ending */
 
@@ -322,7 +342,7 @@ START_TEST(who_is_signed_out_while_signing_in_has_to_wait_for_the_clocks_alone)
     ck_assert_int_eq(begin_at(now_ms + 1), KC_OK);
     fake->now -= site->conf->clock_skew; /* left by a node whose clock is ahead */
     ck_assert_int_eq(begin_at(fake->now * 1000), KC_MISS);
-    fake->now -= 1; /* by so much only one that was set back */
+    fake->millis = -1; /* by so much only one that was set back */
     ck_assert_int_eq(begin_at(fake->now * 1000), KC_OK);
 }
 END_TEST
@@ -341,6 +361,37 @@ START_TEST(a_mark_that_cannot_be_read_ends_the_session)
     ck_assert(is_ended(&session));
     entry->len = 0;
     ck_assert(is_ended(&session));
+    entry->len = 8;
+    memset(entry->data, 0, 8); /* of no moment: as if the session knew it */
+    ck_assert(is_ended(&session));
+    memset(entry->data, 0xff, 8);
+    ck_assert(is_ended(&session));
+}
+END_TEST
+
+/* Neither hides the other: a mark that was not taken, and a session that is still there. */
+START_TEST(what_could_not_be_buried_is_told)
+{
+    const char *key = name_of(KC_MARKS_SID, "x");
+    kc_store_vtable_t half = *fake->sessions.store.vtable;
+    kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
+
+    fake->sessions.down_after = 1;
+    ck_assert_int_eq(kc_marks_bury(site->rp, key, 0, &err), KC_DOWN);
+    ck_assert_int_eq(err.reason, KC_ERR_STORE_DOWN);
+    fake->sessions.is_down = 0;
+    fake->sessions.down_after = KC_FAKE_NEVER;
+    half.put = refuse_put;
+    fake->sessions.store.vtable = &half;
+    ck_assert_int_eq(kc_marks_bury(site->rp, key, 0, &err), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_STORE_VALUE);
+    ck_assert_int_eq(fake->sessions.drops, 2);
+    fake->sessions.drops = 0;
+    fake->sessions.is_down = 1;
+    ck_assert_int_eq(kc_marks_bury(site->rp, key, 0, &err), KC_REFUSED);
+    ck_assert_int_eq(err.reason,
+                     KC_ERR_STORE_VALUE); /* the first one's, of which the rest follows */
+    ck_assert_int_eq(fake->sessions.drops, 1);
 }
 END_TEST
 
@@ -353,6 +404,7 @@ Suite *kc_test_marks(void)
     tcase_add_test(tests, names_differ_by_kind_text_key_and_site);
     tcase_add_test(tests, every_byte_of_a_long_text_counts);
     tcase_add_test(tests, a_session_without_a_sid_has_no_mark_of_one);
+    tcase_add_test(tests, a_new_session_has_seen_no_mark);
     tcase_add_test(tests, a_mark_stays_as_long_as_a_session_could);
     tcase_add_test(tests, a_mark_stays_as_long_as_a_session_of_another_host_could);
     tcase_add_test(tests, a_sessions_own_mark_stays_until_its_end);
@@ -365,6 +417,7 @@ Suite *kc_test_marks(void)
     tcase_add_test(tests, clocks_that_differ_revive_nobody);
     tcase_add_test(tests, who_is_signed_out_while_signing_in_has_to_wait_for_the_clocks_alone);
     tcase_add_test(tests, a_mark_that_cannot_be_read_ends_the_session);
+    tcase_add_test(tests, what_could_not_be_buried_is_told);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -288,6 +288,17 @@ START_TEST(absurd_uses_are_a_fault)
         kc_seal_close(&keys, &use, LATER, iv, kc_buf_text("x"), testlib_pool, &sealed, &err),
         KC_FAULT);
     ck_assert_int_eq(err.reason, KC_ERR_INTERNAL);
+    use.purpose = "a purpose that fills a label of 64 bytes with its pref....";
+    ck_assert_uint_eq(strlen("seal ") + strlen(use.purpose) + 1, 64);
+    assert_opens(close_text("x"), "x");
+    use.purpose = "a purpose that fills a label of 64 bytes with its pref.....";
+    sealed.data = iv;
+    sealed.len = 1;
+    ck_assert_int_eq(
+        kc_seal_close(&keys, &use, LATER, iv, kc_buf_text("x"), testlib_pool, &sealed, &err),
+        KC_FAULT);
+    ck_assert_ptr_null(sealed.data);
+    ck_assert_uint_eq(sealed.len, 0);
     use.purpose = "session";
     use.binding.data = apr_pcalloc(testlib_pool, KC_SEAL_MAX + 1);
     use.binding.len = KC_SEAL_MAX + 1;
@@ -307,6 +318,36 @@ START_TEST(bindings_have_keys_of_their_own)
     use.binding = kc_buf_text("another id");
     second = close_text("plain text");
     ck_assert_int_ne(memcmp(first.data + 22, second.data + 22, 10), 0);
+}
+END_TEST
+
+/* Memory that was somebody's before: what is opened ends with a NUL all the same. */
+START_TEST(what_is_opened_is_a_text)
+{
+    kc_bytes_t sealed = close_text("plain text"), plain;
+    apr_pool_t *pool;
+
+    ck_assert_int_eq(apr_pool_create(&pool, testlib_pool), APR_SUCCESS);
+    memset(apr_palloc(pool, 4096), 'x', 4096);
+    apr_pool_clear(pool);
+    ck_assert_int_eq(kc_seal_open(&keys, &use, NOW, sealed, pool, &plain, NULL, NULL), KC_OK);
+    ck_assert_str_eq((const char *)plain.data, "plain text");
+}
+END_TEST
+
+/* However many keys are said to be there: those behind the last are nobody's. */
+START_TEST(no_more_keys_are_tried_than_there_can_be)
+{
+    kc_bytes_t sealed = close_text("plain text");
+    size_t i;
+
+    for (i = 0; i < KC_SEAL_KEYS_MAX; i++)
+        keys.key[i] = make_key("another key");
+    keys.key[KC_SEAL_KEYS_MAX - 1] = make_key("the configured key");
+    keys.count = KC_SEAL_KEYS_MAX - 1;
+    assert_refused(sealed);
+    keys.count++;
+    assert_opens(sealed, "plain text");
 }
 END_TEST
 
@@ -359,6 +400,8 @@ Suite *kc_test_seal(void)
     tcase_add_test(tests, sizes_have_a_limit);
     tcase_add_test(tests, absurd_uses_are_a_fault);
     tcase_add_test(tests, bindings_have_keys_of_their_own);
+    tcase_add_test(tests, what_is_opened_is_a_text);
+    tcase_add_test(tests, no_more_keys_are_tried_than_there_can_be);
     tcase_add_test(tests, plaintext_is_cleansed_with_its_pool);
     suite_add_tcase(suite, tests);
     return suite;
