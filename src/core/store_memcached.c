@@ -426,14 +426,6 @@ kc_rc_t kc_store_memcached_receive(get_t *get, const kc_patience_time_t *time,
     return rc;
 }
 
-void kc_store_memcached_abandon(get_t *get)
-{
-    lease_t lease = {get->server, get->handle, 0, 0};
-
-    lease_destroy(&lease);
-    get->handle = NULL;
-}
-
 /* ---------------------------------------------------------------- writes */
 
 /* Up to 30 days memcached takes a number for a span, which its own idea of the time does not

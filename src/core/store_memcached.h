@@ -46,7 +46,7 @@ typedef struct kc_store_memcached_get_t {
     uint32_t version;
 } kc_store_memcached_get_t;
 
-/* Sends the question. After KC_OK receive or abandon must be called. */
+/* Sends the question. After KC_OK receive must be called. */
 kc_rc_t kc_store_memcached_send(kc_store_memcached_get_t *get, const kc_patience_time_t *time,
                                 kc_err_t *err);
 /* Receives the answer, one item for each key. When the time is over, what has arrived already is
@@ -54,8 +54,6 @@ kc_rc_t kc_store_memcached_send(kc_store_memcached_get_t *get, const kc_patience
 kc_rc_t kc_store_memcached_receive(kc_store_memcached_get_t *get, const kc_patience_time_t *time,
                                    kc_store_memcached_item_t *items, apr_pool_t *pool,
                                    kc_err_t *err);
-/* Gives up; the connection is closed. */
-void kc_store_memcached_abandon(kc_store_memcached_get_t *get);
 
 typedef enum {
     KC_STORE_MEMCACHED_PUT,
