@@ -1,14 +1,14 @@
-/* One memcached server, over libmemcached: its idle connections, and how what it says becomes a
- * store's answer. SPDX-License-Identifier: Apache-2.0 */
+/* One memcached server, over libmemcached: how what it says becomes a store's answer.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "store_memcached.h"
 
 #include <apr_strings.h>
 #include <libmemcached/memcached.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "store_address.h"
+#include "store_connections.h"
 
 /*
  * libmemcached (1.1.4) tells outages from misses only if it is held right. Asked for several keys
@@ -27,7 +27,6 @@
  */
 
 enum {
-    IDLE_MAX = 128,     /* handles for each server: about one for each thread of a child */
     NUMERIC_MAX = 64,   /* of an address as text, with its closing NUL */
     LATE_MS = 1,        /* the time is over: what has arrived is taken */
     DISCONNECTED = 255, /* the major version of a server that is not connected */
@@ -42,11 +41,8 @@ struct kc_store_memcached_t {
     const char *password;
     int64_t (*now)(void *context);
     void *context;
-    pthread_mutex_t lock; /* guards what follows; never held across I/O */
-    memcached_st *idle[IDLE_MAX];
-    size_t idle_count;
-    uint32_t version; /* of the addresses that the idle ones go to */
-    size_t first;     /* the address that was reached last */
+    kc_store_connections_t idle; /* handles */
+    size_t first;                /* the address that was reached last */
 };
 
 typedef kc_store_memcached_t server_t;
@@ -182,32 +178,11 @@ static memcached_st *handle_make(const server_t *server, const kc_resolver_addre
     return handle;
 }
 
-static memcached_st *idle_pop(server_t *server)
-{
-    memcached_st *handle = NULL;
-
-    (void)pthread_mutex_lock(&server->lock);
-    if (server->idle_count)
-        handle = server->idle[--server->idle_count];
-    (void)pthread_mutex_unlock(&server->lock);
-    return handle;
-}
-
-/* All at once: who comes meanwhile finds none of them. When the host has other addresses by now,
- * what goes to the old ones may end at somebody else's. */
+/* When the host has other addresses by now, what goes to the old ones may end at somebody else's.
+ */
 static void idle_close(server_t *server)
 {
-    memcached_st *handles[IDLE_MAX];
-    size_t count;
-
-    (void)pthread_mutex_lock(&server->lock);
-    __atomic_store_n(&server->version, kc_resolver_version(server->name), __ATOMIC_RELEASE);
-    count = server->idle_count;
-    memcpy(handles, server->idle, count * sizeof(*handles));
-    server->idle_count = 0;
-    (void)pthread_mutex_unlock(&server->lock);
-    while (count)
-        memcached_free(handles[--count]);
+    kc_store_connections_close(&server->idle, kc_resolver_version(server->name));
 }
 
 static void lease_destroy(lease_t *lease)
@@ -276,25 +251,17 @@ static kc_rc_t lease_take(attempt_t *attempt, server_t *server, lease_t *lease)
 {
     lease->server = server;
     lease->version = kc_resolver_version(server->name);
-    if (lease->version != __atomic_load_n(&server->version, __ATOMIC_ACQUIRE))
+    if (!kc_store_connections_is_current(&server->idle, lease->version))
         idle_close(server);
-    lease->handle = idle_pop(server);
+    lease->handle = kc_store_connections_take(&server->idle);
     lease->is_reused = lease->handle != NULL;
     return lease->handle ? KC_OK : connect_to(attempt, lease);
 }
 
 static void lease_give(lease_t *lease)
 {
-    server_t *server = lease->server;
-
-    (void)pthread_mutex_lock(&server->lock);
-    if (server->idle_count < IDLE_MAX &&
-        lease->version == __atomic_load_n(&server->version, __ATOMIC_ACQUIRE)) {
-        server->idle[server->idle_count++] = lease->handle;
-        lease->handle = NULL;
-    }
-    (void)pthread_mutex_unlock(&server->lock);
-    lease_destroy(lease);
+    kc_store_connections_give(&lease->server->idle, lease->handle, lease->version);
+    lease->handle = NULL;
 }
 
 /* The handle goes, and when it was an old one the other idle ones with it: if the server has been
@@ -544,12 +511,16 @@ kc_rc_t kc_store_memcached_clock(server_t *server, const kc_patience_time_t *tim
 
 /* ---------------------------------------------------------------- opening */
 
+static void handle_close(void *handle)
+{
+    memcached_free(handle);
+}
+
 static apr_status_t server_close(void *data)
 {
     server_t *server = data;
 
-    idle_close(server);
-    (void)pthread_mutex_destroy(&server->lock);
+    kc_store_connections_end(&server->idle);
     return APR_SUCCESS;
 }
 
@@ -567,7 +538,7 @@ kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_optio
     if (!server->name)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "memcached %s: no thread for its name",
                        text);
-    if (pthread_mutex_init(&server->lock, NULL))
+    if (kc_store_connections_init(&server->idle, handle_close) != KC_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "memcached: no lock can be made");
     apr_pool_cleanup_register(pool, server, server_close, apr_pool_cleanup_null);
     server->text = apr_pstrdup(pool, text);
