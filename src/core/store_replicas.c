@@ -5,6 +5,7 @@
 
 #include "store.h"
 #include "store_memcached.h"
+#include "store_placement.h"
 
 /*
  * What memcached keeps beside each value, 32 bits of flags, says when it was written and how long
@@ -22,13 +23,13 @@ enum {
 typedef struct {
     kc_store_memcached_t *server;
     kc_breaker_t *breaker;
-    uint64_t hash; /* of its text: what it is called decides what it has */
 } node_t;
 
 typedef struct {
     kc_store_t store; /* first */
     kc_store_memcached_options_t options;
     node_t *nodes;
+    uint64_t *hashes; /* of their texts */
     size_t count;
     size_t copies;
 } replicas_t;
@@ -37,87 +38,24 @@ typedef kc_store_memcached_command_t command_t;
 
 /* ---------------------------------------------------------------- placement */
 
-static uint64_t mix(uint64_t word)
-{
-    word = (word ^ word >> 33) * UINT64_C(0xff51afd7ed558ccd);
-    word = (word ^ word >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-    return word ^ word >> 33;
-}
-
-static uint64_t hash_text(const char *text)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    return mix(hash);
-}
-
-static uint64_t read_forward(const char *at)
-{
-    uint64_t word = 0;
-    size_t i;
-
-    for (i = 0; i < sizeof(word); i++)
-        word = word << 8 | (unsigned char)at[i];
-    return word;
-}
-
-static uint64_t read_backward(const char *at)
-{
-    uint64_t word = 0;
-    size_t i;
-
-    for (i = sizeof(word); i; i--)
-        word = word << 8 | (unsigned char)at[i - 1];
-    return word;
-}
-
-/* The same for a key and for the key read backwards. Keys are random, so that two words of each end
- * are enough. */
-static uint64_t place_of(const char *key)
-{
-    const char *last = key + KC_STORE_KEY_LEN - sizeof(uint64_t);
-
-    return mix(read_forward(key)) + mix(read_backward(last));
-}
-
 /* The servers of a key, from the first of its order to the last. */
 typedef struct {
     const replicas_t *replicas;
-    uint64_t place;
-    uint64_t passed; /* a bit for each of up to 64 servers that was given out */
+    kc_store_placement_t placement;
 } walk_t;
 
 static void walk_start(walk_t *walk, const replicas_t *replicas, const char *key)
 {
     walk->replicas = replicas;
-    walk->place = replicas->count > 1 ? place_of(key) : 0;
-    walk->passed = 0;
+    kc_store_placement_start(&walk->placement, replicas->hashes, replicas->count, key);
 }
 
-/* The server of the highest score among the rest (rendezvous hashing); NULL at the end. */
+/* NULL at the end. */
 static node_t *walk_next(walk_t *walk)
 {
-    const replicas_t *replicas = walk->replicas;
-    uint64_t best_score = 0;
-    size_t best = replicas->count, i;
+    size_t next = kc_store_placement_next(&walk->placement);
 
-    for (i = 0; i < replicas->count; i++) {
-        uint64_t score;
-
-        if (walk->passed >> i & 1)
-            continue;
-        score = mix(walk->place ^ replicas->nodes[i].hash);
-        if (best == replicas->count || score > best_score) {
-            best = i;
-            best_score = score;
-        }
-    }
-    if (best == replicas->count)
-        return NULL;
-    walk->passed |= UINT64_C(1) << best;
-    return &replicas->nodes[best];
+    return next < walk->replicas->count ? &walk->replicas->nodes[next] : NULL;
 }
 
 /* ---------------------------------------------------------------- what works */
@@ -580,6 +518,7 @@ kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, ap
     replicas->count = options->count;
     replicas->copies = options->copies < options->count ? options->copies : options->count;
     replicas->nodes = apr_pcalloc(pool, options->count * sizeof(*replicas->nodes));
+    replicas->hashes = apr_pcalloc(pool, options->count * sizeof(*replicas->hashes));
     if (!breakers)
         breakers = apr_pcalloc(pool, options->count * sizeof(*breakers));
     if (!resolver && kc_resolver_create(NULL, pool, &resolver, err) != KC_OK)
@@ -592,7 +531,7 @@ kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, ap
         if (rc != KC_OK)
             return rc;
         node->breaker = &breakers[i];
-        node->hash = hash_text(options->servers[i]);
+        replicas->hashes[i] = kc_store_placement_hash(options->servers[i]);
     }
     *out = &replicas->store;
     return KC_OK;
