@@ -329,16 +329,55 @@ static int is_path_into(const char *path, const char *claim)
     return !strncmp(path, claim, len) && (!path[len] || path[len] == '.');
 }
 
+/* Claims that the provider keeps elsewhere (OpenID Connect Core 1.0 section 5.6.2), where nobody
+ * looks: groups, when there are too many for a token. */
+static int is_kept_elsewhere(const kc_json_t *claims, const char *path, apr_pool_t *pool)
+{
+    const kc_json_t *names = kc_json_member(claims, "_claim_names");
+
+    return names && (kc_json_path(names, path) ||
+                     kc_json_member(names, apr_pstrndup(pool, path, strcspn(path, "."))));
+}
+
 /* What is absent is not there, unless it would be elsewhere. */
-static kc_authz_answer_t judge_absence(const kc_authz_rule_t *rule, const kc_session_t *session)
+static kc_authz_answer_t judge_absence(const kc_authz_rule_t *rule, const kc_session_t *session,
+                                       const kc_json_t *claims, apr_pool_t *pool)
 {
     const char *path = rule->words[0];
     const char *groups = session->rp ? session->rp->conf->groups_claim : NULL;
 
-    if (is_path_into(path, "realm_access") || is_path_into(path, "resource_access") ||
+    if (is_kept_elsewhere(claims, path, pool) || is_path_into(path, "realm_access") ||
+        is_path_into(path, "resource_access") ||
         (groups && (session->unknown & KC_UNKNOWN_GROUPS) && is_path_into(path, groups)))
         return KC_AUTHZ_UNKNOWN;
     return KC_AUTHZ_UNMET;
+}
+
+static int is_comparable(const kc_authz_rule_t *rule, const kc_json_t *value, apr_pool_t *pool)
+{
+    const char *text = kc_json_scalar_text(value, pool);
+    number_t number;
+
+    if (!text)
+        return kc_json_type(value) == KC_JSON_NULL;
+    return rule->relation < RELATION_LESS || read_number(text, &number);
+}
+
+/* 0 when the value is of a kind that the rule says nothing of: an object, an array inside another,
+ * what is no number where one is asked for. */
+static int is_of_kind(const kc_authz_rule_t *rule, const kc_json_t *value, apr_pool_t *pool)
+{
+    size_t i;
+
+    if (kc_json_type(value) != KC_JSON_ARRAY)
+        return is_comparable(rule, value, pool);
+    if (rule->relation >= RELATION_LESS)
+        return !kc_json_size(value);
+    for (i = 0; i < kc_json_size(value); i++) {
+        if (!is_comparable(rule, kc_json_at(value, i), pool))
+            return 0;
+    }
+    return 1;
 }
 
 static kc_authz_answer_t ask_claim(const kc_authz_rule_t *rule, const kc_session_t *session,
@@ -351,12 +390,14 @@ static kc_authz_answer_t ask_claim(const kc_authz_rule_t *rule, const kc_session
     if (!claims)
         return KC_AUTHZ_UNKNOWN;
     if (!value || kc_json_type(value) == KC_JSON_NULL)
-        return judge_absence(rule, session);
+        return judge_absence(rule, session, claims, pool);
     if (rule->relation == RELATION_EXISTS)
         return KC_AUTHZ_MET;
     is_met = kc_json_type(value) == KC_JSON_ARRAY ? is_array_met(rule, value, pool)
                                                   : is_scalar_met(rule, value, pool);
-    return is_met ? KC_AUTHZ_MET : KC_AUTHZ_UNMET;
+    if (is_met)
+        return KC_AUTHZ_MET;
+    return is_of_kind(rule, value, pool) ? KC_AUTHZ_UNMET : KC_AUTHZ_UNKNOWN;
 }
 
 static int is_wanted(const kc_authz_rule_t *rule, kc_bytes_t name)

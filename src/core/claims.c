@@ -498,12 +498,9 @@ static void push_client_roles(void *context, const char *client, const kc_json_t
         push_roles(to, value, kc_client_role_prefix(client, to->maker->pool));
 }
 
-/* A token that tells of roles of one kind has all of them; who has none of the other, has none. */
-static int tells_roles(const kc_json_t *access)
-{
-    return kc_json_member(access, "realm_access") || kc_json_member(access, "resource_access");
-}
-
+/* Keycloak leaves a claim out for who has no role of that kind, and also where its mapper is not
+ * there, not for (lightweight) access tokens, or not in scope; each kind has a mapper of its own.
+ * So what one claim tells says nothing of the other. */
 static void make_roles(maker_t *maker, const kc_json_t *access, kc_identity_t *out)
 {
     const kc_json_t *realm = role_source(maker, access, "realm_access");
@@ -513,13 +510,10 @@ static void make_roles(maker_t *maker, const kc_json_t *access, kc_identity_t *o
 
     of_realm.list = out->realm_role_list = apr_array_make(maker->pool, 8, sizeof(const char *));
     of_clients.list = out->client_role_list = apr_array_make(maker->pool, 8, sizeof(const char *));
-    if (realm)
-        push_roles(&of_realm, realm, "");
-    else if (!tells_roles(access))
-        maker->unknown |= KC_UNKNOWN_REALM_ROLES;
+    push_roles(&of_realm, realm, "");
     if (kc_json_type(clients) == KC_JSON_OBJECT)
         kc_json_each(clients, push_client_roles, &of_clients);
-    else if (clients || !tells_roles(access))
+    else
         maker->unknown |= KC_UNKNOWN_CLIENT_ROLES;
 }
 

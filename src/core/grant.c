@@ -78,8 +78,8 @@ static const char *explain(const kc_grant_t *grant, unsigned int unknown, const 
                             "the claim %.100s is absent, or some of it cannot be a header value",
                             grant->rp->conf->groups_claim);
     if (why->reason == KC_ERR_NONE)
-        return "the access token does not tell them (a lightweight token?), or too many, or some "
-               "that are no names";
+        return "the access token does not tell them (a lightweight token, or no mapper?), or too "
+               "many, or some that are no names";
     return apr_psprintf(grant->pool, "the access token cannot be used: %s", why->detail);
 }
 
@@ -165,17 +165,6 @@ void kc_grant_name(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t
     session->unknown = identity->unknown;
 }
 
-/* Who was asked for all claims, and does not have it, has none; and userinfo was asked where they
- * have been merged. */
-static void settle_groups(const kc_grant_t *grant, kc_identity_t *identity)
-{
-    const kc_json_t *groups = kc_json_path(grant->claims, grant->rp->conf->groups_claim);
-
-    if (grant->claims != grant->id_token.claims &&
-        (!groups || kc_json_type(groups) == KC_JSON_NULL))
-        identity->unknown &= ~(unsigned int)KC_UNKNOWN_GROUPS;
-}
-
 kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *err)
 {
     kc_identity_t identity;
@@ -188,7 +177,6 @@ kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *er
                                 grant->pool, &identity, &grant->dropped, err);
     if (rc != KC_OK)
         return rc;
-    settle_groups(grant, &identity);
     kc_unknown_report(grant->rp, identity.sub, identity.unknown,
                       explain(grant, identity.unknown, &why), grant->pool);
     kc_grant_name(&identity, grant->pool, session);

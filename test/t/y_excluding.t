@@ -92,8 +92,31 @@ subtest '206 1,001 roles' => sub {
     $browser = in(%no_roles, access_token => { set => { resource_access => { app => { roles => \@roles } } } }, user => { sub => 'sub-client' });
     is_deeply statuses($browser, '/client-role', '/none'), all_of(403, '/client-role', '/none'), 'of a client: kept out';
     is $browser->get('/role')->status, 200, 'but not where they do not matter';
-    is in(%no_roles, access_token => { delete => ['resource_access'] }, user => { sub => 'sub-none' })->get('/client-role')->status, 200,
-        'a token with realm roles alone: there are none of clients';
+};
+
+# Keycloak leaves a claim out for who has no roles of that kind, and where its mapper is not there; each has its own.
+my @halves = (['realm_access', '/role', '/client-role', { realm_access => { roles => [] } }], ['resource_access', '/client-role', '/role', { resource_access => {} }]);
+for my $half (@halves) {
+    my ($claim, $closed, $open, $none) = @$half;
+    subtest "206 a token without $claim" => sub {
+        my $browser = in(%no_roles, access_token => { delete => [$claim] }, user => { sub => "sub-no-$claim" });
+        is_deeply statuses($browser, $closed, '/none'), all_of(403, $closed, '/none'), 'kept out';
+        is $browser->get($closed)->tag, 'KC0419', 'with the reason';
+        is $browser->get($open)->status, 200, 'but not where that does not matter';
+        is in(%no_roles, access_token => { set => $none }, user => { sub => "sub-empty-$claim" })->get($closed)->status, 200, 'an empty list is none';
+        my $token = $realm->bearer_token(delete => [$claim]);
+        is browser(SITE)->get($closed, Authorization => "Bearer $token")->status, 403, 'a bearer token alike';
+    };
+}
+
+subtest '206 claims that the rule says nothing of' => sub {
+    my @paths = ('/claim-equal', '/claim-less', '/included', '/macro');
+    my $in = sub { my ($team, $level) = @_; return in(user => { team => $team, level => $level }) };
+    is_deeply statuses($in->('red', 5), @paths), all_of(200, @paths), 'another value: let in';
+    is_deeply statuses($in->('suspended', 1), @paths), all_of(403, @paths), 'the one that is excluded: kept out';
+    is_deeply statuses($in->([['suspended']], 'low'), @paths), all_of(403, @paths), 'an array in an array, a text: kept out';
+    is_deeply statuses($in->({ suspended => 1 }, [1]), @paths), all_of(403, @paths), 'an object, an array: kept out';
+    is in(id_token => { set => { _claim_names => { team => 'there' } } })->get('/claim-equal')->status, 403, 'a claim that is elsewhere: kept out';
 };
 
 my @groups = (
@@ -113,7 +136,8 @@ subtest 'a list of groups too long for a header is whole here' => sub {
 };
 subtest 'no groups at all' => sub {
     is in(user => { groups => [] })->get('/group')->status, 200, 'none in the list: let in';
-    is in(id_token => { delete => ['groups'] }, userinfo => { delete => ['groups'] })->get('/group')->status, 200, 'none of which userinfo knows: let in';
+    is in(id_token => { delete => ['groups'] }, userinfo => { set => { groups => [] } })->get('/group')->status, 200, 'none of which userinfo knows: let in';
+    is in(id_token => { delete => ['groups'] }, userinfo => { delete => ['groups'] })->get('/group')->status, 403, 'nor does userinfo tell: kept out';
 };
 
 subtest '206 bearer tokens' => sub {

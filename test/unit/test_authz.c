@@ -21,6 +21,8 @@ static const char claims[] =
     "true,"
     "\"text_level\":\"10\",\"version\":\"1.10\",\"nothing\":null,\"empty\":\"\",\"none\":[],"
     "\"teams\":[\"red\",\"not-admin\",7],\"mixed\":[\"a\",{\"b\":1}],\"org\":{\"unit\":\"x\"},"
+    "\"nested\":[[\"x\"]],\"gaps\":[null],"
+    "\"_claim_names\":{\"far\":\"a\",\"so.far\":\"a\"},"
     "\"dotted.name\":\"d\",\"negative\":-3,\"odd\":\"inf\",\"hex\":\"0x10\",\"bigger\":"
     "9223372036854775807}";
 
@@ -421,6 +423,27 @@ static const struct {
     {0, {M, {"realm_access", "exists"}, 0}, KC_AUTHZ_UNKNOWN},
     {0, {M, {"resource_access.c.roles", "=", "x"}, 0}, KC_AUTHZ_UNKNOWN},
     {0, {M, {"realm_accessory", "exists"}, 0}, KC_AUTHZ_UNMET},
+    {0, {M, {"org", "=", "x"}, 0}, KC_AUTHZ_UNKNOWN}, /* an object, as what follows */
+    {0, {M, {"org", "!=", "x"}, 0}, KC_AUTHZ_UNKNOWN},
+    {0, {M, {"org", "contains", "x"}, 0}, KC_AUTHZ_UNKNOWN},
+    {0, {M, {"org", "exists"}, 0}, KC_AUTHZ_MET},
+    {0, {M, {"mixed", "=", "x"}, 0}, KC_AUTHZ_UNKNOWN}, /* or one in an array */
+    {0, {M, {"mixed", "contains", "a"}, 0}, KC_AUTHZ_MET},
+    {0, {M, {"nested", "contains", "x"}, 0}, KC_AUTHZ_UNKNOWN},
+    {0, {M, {"nested", "matches", "x"}, 0}, KC_AUTHZ_UNKNOWN},
+    {0, {M, {"teams", "=", "x"}, 0}, KC_AUTHZ_UNMET},
+    {0, {M, {"gaps", "=", "x"}, 0}, KC_AUTHZ_UNMET},    /* a null is no value */
+    {0, {M, {"teams", ">", "1"}, 0}, KC_AUTHZ_UNKNOWN}, /* no number */
+    {0, {M, {"none", "<", "1"}, 0}, KC_AUTHZ_UNMET},
+    {0, {M, {"department", "<", "1"}, 0}, KC_AUTHZ_UNKNOWN},
+    {0, {M, {"empty", ">=", "1"}, 0}, KC_AUTHZ_UNKNOWN},
+    {0, {M, {"admin", "<=", "1"}, 0}, KC_AUTHZ_UNKNOWN},
+    {0, {M, {"level", "<", "1"}, 0}, KC_AUTHZ_UNMET},
+    {0, {M, {"text_level", "<", "1"}, 0}, KC_AUTHZ_UNMET},
+    {0, {M, {"far", "contains", "x"}, 0}, KC_AUTHZ_UNKNOWN}, /* the provider keeps it elsewhere */
+    {0, {M, {"far.away", "exists"}, 0}, KC_AUTHZ_UNKNOWN},
+    {0, {M, {"so.far", "=", "x"}, 0}, KC_AUTHZ_UNKNOWN},
+    {0, {M, {"farther", "=", "x"}, 0}, KC_AUTHZ_UNMET},
     {0, {M, {"groups", "contains", "x"}, 0}, KC_AUTHZ_UNMET},
 };
 

@@ -289,6 +289,10 @@ END_TEST
 #define REALM KC_UNKNOWN_REALM_ROLES
 #define CLIENTS KC_UNKNOWN_CLIENT_ROLES
 
+#define REALM_A "{\"realm_access\":{\"roles\":[\"a\"]}}"
+#define WITH_CLIENTS(realm) "{\"resource_access\":{},\"realm_access\":" realm "}"
+#define WITH_REALM(clients) "{\"realm_access\":{\"roles\":[\"a\"]},\"resource_access\":" clients "}"
+
 /* What a token tells of roles, and what is unknown then. */
 static const struct {
     const char *claims; /* members more of the ID token; NULL: none */
@@ -298,19 +302,31 @@ static const struct {
     {NULL, NULL, REALM | CLIENTS},
     {NULL, "{}", REALM | CLIENTS},
     {NULL, "{\"sub\":\"x\"}", REALM | CLIENTS},
-    {NULL, "{\"realm_access\":{\"roles\":[\"a\"]}}", 0},
-    {NULL, "{\"realm_access\":{\"roles\":[]}}", 0},
-    {NULL, "{\"resource_access\":{\"c\":{\"roles\":[\"a\"]}}}", 0},
-    {NULL, "{\"resource_access\":{}}", 0},
-    {NULL, "{\"realm_access\":{}}", REALM},
-    {NULL, "{\"realm_access\":\"a\"}", REALM},
-    {NULL, "{\"realm_access\":{\"roles\":\"a\"}}", REALM},
-    {NULL, "{\"realm_access\":{\"roles\":[\"a\",1]}}", REALM},
-    {NULL, "{\"realm_access\":{\"roles\":[\"a\",\"\"]}}", REALM},
-    {NULL, "{\"resource_access\":7}", CLIENTS},
-    {NULL, "{\"resource_access\":{\"c\":{\"roles\":[1]}}}", CLIENTS},
-    {NULL, "{\"resource_access\":{\"\":{\"roles\":[\"a\"]}}}", CLIENTS},
-    {NULL, "{\"resource_access\":{\"c\":{}}}", CLIENTS},
+    {NULL, REALM_A, CLIENTS}, /* of each kind its own claim tells, and no other */
+    {NULL, "{\"realm_access\":{\"roles\":[]}}", CLIENTS},
+    {NULL, "{\"resource_access\":{\"c\":{\"roles\":[\"a\"]}}}", REALM},
+    {NULL, "{\"resource_access\":{}}", REALM},
+    {NULL, "{\"realm_access\":{\"roles\":[]},\"resource_access\":{}}", 0},
+    {NULL, "{\"realm_access\":null,\"resource_access\":{}}", REALM},
+    {NULL, "{\"realm_access\":{\"roles\":[]},\"resource_access\":null}", CLIENTS},
+    {NULL, WITH_CLIENTS("{}"), REALM},
+    {NULL, WITH_CLIENTS("[\"a\"]"), REALM},
+    {NULL, WITH_CLIENTS("\"a\""), REALM},
+    {NULL, WITH_CLIENTS("{\"roles\":\"a\"}"), REALM},
+    {NULL, WITH_CLIENTS("{\"roles\":{\"a\":1}}"), REALM},
+    {NULL, WITH_CLIENTS("{\"roles\":[\"a\",1]}"), REALM},
+    {NULL, WITH_CLIENTS("{\"roles\":[\"a\",[\"b\"]]}"), REALM},
+    {NULL, WITH_CLIENTS("{\"roles\":[\"a\",\"\"]}"), REALM},
+    {NULL, WITH_CLIENTS("{\"roles\":[\"a\",\"a\"]}"), 0},
+    {NULL, WITH_REALM("7"), CLIENTS},
+    {NULL, WITH_REALM("[]"), CLIENTS},
+    {NULL, WITH_REALM("{\"c\":{\"roles\":[1]}}"), CLIENTS},
+    {NULL, WITH_REALM("{\"c\":{\"roles\":[[\"a\"]]}}"), CLIENTS},
+    {NULL, WITH_REALM("{\"\":{\"roles\":[\"a\"]}}"), CLIENTS},
+    {NULL, WITH_REALM("{\"c\":{}}"), CLIENTS},
+    {NULL, WITH_REALM("{\"c\":null}"), CLIENTS},
+    {NULL, WITH_REALM("{\"c\":{\"roles\":[]}}"), 0},
+    {"resource_access", REALM_A, 0},
     {"realm_access", NULL, CLIENTS},
     {"resource_access", NULL, REALM},
     {"realm_access", "{}", CLIENTS},
@@ -331,7 +347,7 @@ END_TEST
 
 START_TEST(lists_that_are_cut_are_unknown)
 {
-    static const char access[] = "{\"realm_access\":{\"roles\":[]}}";
+    static const char access[] = "{\"realm_access\":{\"roles\":[]},\"resource_access\":{}}";
     const char *many = long_array(1001, 3);
 
     ck_assert_int_eq(make(variant_of(id_token, "groups", many), access), KC_OK);
@@ -347,12 +363,15 @@ START_TEST(lists_that_are_cut_are_unknown)
     ck_assert_uint_eq(identity.unknown, 0);
     ck_assert_int_eq(
         make(variant_of(id_token, "groups", "[]"),
-             apr_pstrcat(testlib_pool, "{\"realm_access\":{\"roles\":", many, "}}", NULL)),
+             apr_pstrcat(testlib_pool, "{\"resource_access\":{},\"realm_access\":{\"roles\":", many,
+                         "}}", NULL)),
         KC_OK);
     ck_assert_uint_eq(identity.unknown, KC_UNKNOWN_REALM_ROLES);
     ck_assert_int_eq(make(variant_of(id_token, "groups", "[]"),
-                          apr_pstrcat(testlib_pool, "{\"resource_access\":{\"c\":{\"roles\":", many,
-                                      "}}}", NULL)),
+                          apr_pstrcat(testlib_pool,
+                                      "{\"realm_access\":{\"roles\":[]},"
+                                      "\"resource_access\":{\"c\":{\"roles\":",
+                                      many, "}}}", NULL)),
                      KC_OK);
     ck_assert_uint_eq(identity.unknown, KC_UNKNOWN_CLIENT_ROLES);
 }
