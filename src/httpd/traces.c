@@ -15,32 +15,30 @@ APLOG_USE_MODULE(auth_keycloak);
  * All this is done only where those levels are on.
  */
 
-static int core_index, http_index;
+static int http_index;
 static const char token_name[] = "Authorization";
 
 void akc_traces_start(void)
 {
-    const module *core = ap_find_linked_module("core.c");
     const module *http = ap_find_linked_module("http_core.c");
 
-    core_index = core ? core->module_index : APLOG_NO_MODULE;
-    http_index = http ? http->module_index : APLOG_NO_MODULE;
+    http_index = http ? http->module_index : AP_CORE_MODULE_INDEX;
 }
 
-static const struct ap_logconf *log_of(const request_rec *r)
+static int level_of(const request_rec *r, int index)
 {
-    if (r->log)
-        return r->log;
-    return r->connection->log ? r->connection->log : &r->server->log;
+    const struct ap_logconf *log = ap_get_request_logconf(r);
+
+    return ap_get_module_loglevel(log, index);
 }
 
 static void quieten(request_rec *r, int index, int level)
 {
     struct ap_logconf *quiet;
 
-    if (index == APLOG_NO_MODULE || ap_get_request_module_loglevel(r, index) <= level)
+    if (level_of(r, index) <= level)
         return;
-    quiet = ap_new_log_config(r->pool, log_of(r));
+    quiet = ap_new_log_config(r->pool, ap_get_request_logconf(r));
     ap_set_module_loglevel(r->pool, quiet, index, level);
     r->log = quiet;
 }
@@ -50,17 +48,18 @@ void akc_traces_before_line(request_rec *r, conn_rec *c)
 {
     (void)c;
     if (akc_config_server(r->server)->guarded)
-        quieten(r, core_index, APLOG_TRACE4);
+        quieten(r, AP_CORE_MODULE_INDEX, APLOG_TRACE4);
 }
 
-/* What was quieter so far is as loud as the administrator wants it. */
+/* What was quieter so far is as loud as the administrator wants it; the line is still core's. */
 void akc_traces_behind_line(request_rec *r)
 {
-    if (!r->log || r->main || r->prev)
+    if (!r->log || r->prev)
         return;
     r->log = NULL;
-    if (r->the_request && ap_get_request_module_loglevel(r, core_index) >= APLOG_TRACE5)
-        ap_log_rerror(APLOG_MARK, APLOG_TRACE5, 0, r, "Request received from client: %s",
+    if (r->the_request)
+        ap_log_rerror(__FILE__, __LINE__, AP_CORE_MODULE_INDEX, APLOG_TRACE5, 0, r,
+                      "Request received from client: %s",
                       ap_escape_logitem(r->pool, r->the_request));
 }
 
@@ -72,7 +71,7 @@ void akc_traces_hide_answer(request_rec *r)
 /* The client's word may be a bearer token; it is back before anybody asks for it. */
 void akc_traces_hide_token(akc_request_t *request, request_rec *r)
 {
-    if (ap_get_request_module_loglevel(r, http_index) < APLOG_TRACE4)
+    if (level_of(r, http_index) < APLOG_TRACE4)
         return;
     request->hidden_token = apr_table_get(r->headers_in, token_name);
     if (request->hidden_token)
