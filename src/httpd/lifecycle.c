@@ -431,7 +431,9 @@ kc_rc_t akc_lifecycle_http(const akc_server_t *config, const kc_http_curl_option
 /* A server of the store goes or is back; the child that finds out says so for all. */
 static void report_store(void *context, const char *server, int is_up, const char *why)
 {
-    ap_log_error(APLOG_MARK, is_up ? APLOG_NOTICE : APLOG_WARNING, 0, (server_rec *)context,
+    int level = is_up ? APLOG_NOTICE : APLOG_WARNING;
+
+    ap_log_error(APLOG_MARK, level, 0, (server_rec *)context,
                  is_up ? "memcached %s: %s" : "memcached %s is passed by: %s", server, why);
 }
 

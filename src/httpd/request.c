@@ -266,10 +266,10 @@ static void log_renewal(const akc_request_t *request, request_rec *r)
 {
     const kc_err_t *err = &request->err;
     int is_kept = request->state == KC_SESSION_LIVE;
+    int level = is_kept ? APLOG_WARNING : APLOG_INFO;
 
-    ap_log_rerror(APLOG_MARK, is_kept ? APLOG_WARNING : APLOG_INFO, 0, r,
-                  "%s: the session of %s %s: %s", kc_err_row(err->reason)->tag,
-                  ap_escape_logitem(r->pool, request->session.user),
+    ap_log_rerror(APLOG_MARK, level, 0, r, "%s: the session of %s %s: %s",
+                  kc_err_row(err->reason)->tag, ap_escape_logitem(r->pool, request->session.user),
                   is_kept ? "goes on although its tokens could not be renewed"
                           : "ends, its tokens could not be renewed",
                   ap_escape_logitem(r->pool, err->detail));

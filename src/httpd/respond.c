@@ -268,9 +268,9 @@ static int log_level(kc_reason_t reason, int status)
 void akc_respond_log(akc_request_t *request, request_rec *r, const kc_err_t *err)
 {
     const kc_err_row_t *row = kc_err_row(err->reason);
+    int level = log_level(err->reason, row->status);
 
-    ap_log_rerror(APLOG_MARK, log_level(err->reason, row->status), 0, r,
-                  "%s: %s: %s [%s, request %s]", row->tag, row->slug,
+    ap_log_rerror(APLOG_MARK, level, 0, r, "%s: %s: %s [%s, request %s]", row->tag, row->slug,
                   ap_escape_logitem(r->pool, err->detail), r->uri, akc_request_id(request, r));
 }
 

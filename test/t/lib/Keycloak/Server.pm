@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# An httpd of a test's own, whose children it may kill: Keycloak::Server->new(NAME, mpm => 'event', lines => [...]).
+# An httpd of a test's own, whose children it may kill: Keycloak::Server->new(NAME, mpm => 'event', lines => [...]). With
+# "memory" it has so many KiB of addresses; with "ends" it is waited for until it has refused to start.
 package Keycloak::Server;
 use strict;
 use warnings;
@@ -35,13 +36,50 @@ sub new {
         @{ $options{lines} || [] }, '<Location />', 'AuthType Keycloak', 'Require valid-user', '</Location>',
         'ProxyPreserveHost On', "ProxyPass / http://127.0.0.1:$ENV{KC_BACKEND_PORT}/";
     close $file or die "$room: $!\n";
+    $self->{command} = [$ENV{KC_HTTPD}, '-D', 'FOREGROUND', '-f', "$room/httpd.conf"];
+    unshift @{ $self->{command} }, 'sh', '-c', "ulimit -v $options{memory} && exec \"\$@\"", 'sh' if $options{memory};
+    return $options{ends} ? $self->_run_to_its_end : $self->start;
+}
+
+sub _fork {
+    my $self = shift;
     $self->{pid} = fork // die "fork: $!\n";
-    if (!$self->{pid}) {
-        POSIX::setsid();    # prefork ends its children by a signal to the whole group
-        exec $ENV{KC_HTTPD}, '-D', 'FOREGROUND', '-f', "$room/httpd.conf" or exit 1;
-    }
+    return if $self->{pid};
+    POSIX::setsid();    # prefork ends its children by a signal to the whole group
+    exec @{ $self->{command} } or exit 1;
+}
+
+# Starts it; after a stop, again.
+sub start {
+    my $self = shift;
+    $self->_fork;
     $self->_until(sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}) }, 'does not listen');
     return $self;
+}
+
+sub _run_to_its_end {
+    my $self = shift;
+    $self->_fork;
+    $self->_until(sub { waitpid($self->{pid}, POSIX::WNOHANG()) == $self->{pid} }, 'does not end');
+    $self->{status} = $?;
+    delete $self->{pid};
+    return $self;
+}
+
+# The exit status of one that has refused to start.
+sub status { return shift->{status} }
+
+# Changes a line of its configuration, for the next start or restart.
+sub change {
+    my ($self, $from, $to) = @_;
+    my $path = "$self->{room}/httpd.conf";
+    open my $file, '<', $path or die "$path: $!\n";
+    my $text = do { local $/; <$file> };
+    $text =~ s/^$from$/$to/m or die "no line $from in $path\n";
+    open $file, '>', $path or die "$path: $!\n";
+    print $file $text;
+    close $file or die "$path: $!\n";
+    return;
 }
 
 sub port { return shift->{port} }
