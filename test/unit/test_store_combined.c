@@ -13,7 +13,12 @@
 
 Suite *kc_test_store_combined(void);
 
-enum { CALLERS = 24, ROUNDS_MAX = 200, PATIENT_MS = 30000 };
+enum {
+    CALLERS = 1 + KC_STORE_GET_MAX / 2 +
+              4, /* one asks alone, and two keys each are too many for the next question */
+    ROUNDS_MAX = 200,
+    PATIENT_MS = 30000
+};
 
 /* A store that answers a key with the key itself and an edition, and that can be held up: then it
  * has made up its answer, and gives it when it is let go. */
@@ -22,12 +27,13 @@ typedef struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int is_held;
-    int is_slow;      /* each question takes about two milliseconds */
-    const char *dead; /* a key that is nowhere to be had */
-    int inside;       /* questions under way */
-    int edition;      /* of all values */
-    int questions;    /* so far */
-    size_t most;      /* keys of one question */
+    int is_slow;        /* each question takes about two milliseconds */
+    const char *dead;   /* a key that is nowhere to be had */
+    int inside;         /* questions under way */
+    unsigned int begun; /* callers that are about to ask */
+    int edition;        /* of all values */
+    int questions;      /* so far */
+    size_t most;        /* keys of one question */
     int writes;
     kc_rc_t probe; /* what it says then */
     kc_rc_t rc;
@@ -167,6 +173,10 @@ static void *call(void *data)
     const char *keys[2] = {caller->keys[0], caller->keys[1]};
     int i;
 
+    (void)pthread_mutex_lock(&inner.lock);
+    inner.begun++;
+    (void)pthread_cond_broadcast(&inner.changed);
+    (void)pthread_mutex_unlock(&inner.lock);
     for (i = 0; i == 0 || i < caller->times; i++) {
         apr_pool_clear(caller->pool);
         caller->rc = kc_store_get(store, keys, 2, caller->items, caller->pool, &caller->err);
@@ -223,6 +233,14 @@ static void wait_for_questions(int count)
     (void)pthread_mutex_unlock(&inner.lock);
 }
 
+static void wait_for_callers(unsigned int count)
+{
+    (void)pthread_mutex_lock(&inner.lock);
+    while (inner.begun < count)
+        (void)pthread_cond_wait(&inner.changed, &inner.lock);
+    (void)pthread_mutex_unlock(&inner.lock);
+}
+
 static void assert_answered(const caller_t *caller, int edition)
 {
     size_t i;
@@ -249,11 +267,13 @@ static void crowd(unsigned int count, size_t keys, int questions)
 
         inner.questions = 0;
         inner.most = 0;
+        inner.begun = 0;
         hold();
         start(&callers[0]);
         wait_for_questions(1);
         for (i = 1; i < count; i++)
             start(&callers[i]);
+        wait_for_callers(count);
         for (i = 0; i < count; i++)
             (void)sched_yield();
         let_go();
