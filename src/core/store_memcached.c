@@ -73,19 +73,22 @@ static int64_t not_none(int64_t milliseconds)
     return milliseconds > LATE_MS ? milliseconds : LATE_MS;
 }
 
-/* Each wait of the handle gets what is left. */
-static void set_wait(attempt_t *attempt, memcached_st *handle)
-{
-    attempt->since = kc_patience_now();
-    attempt->wait_ms = not_none(kc_patience_left(attempt->time));
-    (void)memcached_behavior_set(handle, MEMCACHED_BEHAVIOR_POLL_TIMEOUT,
-                                 (uint64_t)attempt->wait_ms);
-}
-
 /* A wait without an answer was none: this process had been stopped. */
 static int is_excused(const attempt_t *attempt)
 {
     return kc_patience_excuse(attempt->time->patience, attempt->since, attempt->wait_ms);
+}
+
+/* Each wait of the handle gets what is left. Where the wait before it, as for a connection, was
+ * answered but this process had been stopped in it, what comes next has its time all the same. */
+static void set_wait(attempt_t *attempt, memcached_st *handle)
+{
+    if (attempt->wait_ms)
+        (void)is_excused(attempt);
+    attempt->since = kc_patience_now();
+    attempt->wait_ms = not_none(kc_patience_left(attempt->time));
+    (void)memcached_behavior_set(handle, MEMCACHED_BEHAVIOR_POLL_TIMEOUT,
+                                 (uint64_t)attempt->wait_ms);
 }
 
 /* ---------------------------------------------------------------- failures */
