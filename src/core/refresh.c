@@ -382,8 +382,10 @@ static kc_session_state_t get_or_wait(refresh_t *refresh, apr_pool_t *scratch,
             return lead(refresh, state, session, err);
         if (rc != KC_EXISTS)
             return KC_SESSION_UNKNOWN;
-        if (is_paused(refresh, scratch))
+        if (is_paused(refresh, scratch)) {
+            drop_own(refresh, refresh->rp->env->host); /* nobody is at it here either */
             return state;
+        }
         apr_sleep(apr_time_from_msec(POLL_MS));
         state = look(refresh, scratch, session, err);
         apr_pool_clear(scratch);

@@ -704,6 +704,44 @@ START_TEST(nor_do_other_hosts)
 }
 END_TEST
 
+/* In one store or the other: this host's knows it first, the others' may be down. */
+START_TEST(a_sign_in_either_store_is_a_pause)
+{
+    make_stale();
+    ck_assert_int_eq(kc_store_put(_i ? fake->env.sessions : fake->env.host, lease_name(),
+                                  kc_buf_text("-"), fake->now + 5, NULL),
+                     KC_OK);
+    ck_assert_int_eq(visit(), KC_SESSION_STALE);
+    ck_assert_int_eq(last.reason, KC_ERR_NONE);
+    ck_assert_int_eq(token_requests(), 0);
+    fake->now += 5;
+    grant_to(ALICE, ",\"groups\":[\"/after\"]");
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    assert_renewed();
+}
+END_TEST
+
+/* Somebody has the lease, whose provider does not answer: that is told by a pause of all. */
+static kc_rc_t add_and_pause(kc_store_t *store, const char *key, kc_bytes_t value,
+                             int64_t expires_at, kc_err_t *err)
+{
+    (void)store, (void)key, (void)value, (void)expires_at, (void)err;
+    kc_pause_begin(&fake->env, site->rp->pause, testlib_pool);
+    return KC_EXISTS;
+}
+
+START_TEST(a_pause_that_begins_meanwhile_ends_the_wait)
+{
+    kc_store_vtable_t busy = *fake->host.store.vtable;
+
+    make_stale();
+    busy.add = add_and_pause;
+    fake->host.store.vtable = &busy;
+    ck_assert_int_eq(visit(), KC_SESSION_STALE);
+    ck_assert_int_eq(token_requests(), 0);
+}
+END_TEST
+
 START_TEST(each_pause_is_longer_up_to_a_quarter_of_a_minute)
 {
     static const int lengths[] = {1, 2, 4, 8, 15, 15, 15};
@@ -926,6 +964,8 @@ Suite *kc_test_refresh(void)
     tcase_add_loop_test(tests, a_stale_session_that_is_not_renewed_waits_for_nobody, 0,
                         sizeof(outages) / sizeof(outages[0]));
     tcase_add_test(tests, nor_do_other_hosts);
+    tcase_add_loop_test(tests, a_sign_in_either_store_is_a_pause, 0, 2);
+    tcase_add_test(tests, a_pause_that_begins_meanwhile_ends_the_wait);
     tcase_add_loop_test(tests, each_pause_is_longer_up_to_a_quarter_of_a_minute, 0, 2);
     tcase_add_test(tests, after_a_pause_one_tries_for_all);
     tests = tcase_make(suite, "time");
