@@ -297,7 +297,8 @@ static int may_get_parts(const akc_request_t *request, const request_rec *r)
     return 0;
 }
 
-void akc_answers_watch(request_rec *r)
+/* Hook: has the headers of an answer looked at. */
+static void watch(request_rec *r)
 {
     akc_request_t *request;
 
@@ -325,7 +326,8 @@ static int is_public(const akc_server_t *server, const request_rec *r)
            kc_flow_is_public(r->uri, r->unparsed_uri, server->conf->public_paths);
 }
 
-int akc_answers_veil(request_rec *r, int lookup)
+/* Hook: hides the request from mod_cache's quick handler. */
+static int put_veil(request_rec *r, int lookup)
 {
     const akc_server_t *server;
 
@@ -338,7 +340,8 @@ int akc_answers_veil(request_rec *r, int lookup)
     return DECLINED;
 }
 
-int akc_answers_unveil(request_rec *r, int lookup)
+/* Hook: shows it again. */
+static int take_veil(request_rec *r, int lookup)
 {
     (void)lookup;
     if (has_cache && apr_table_get(r->headers_in, "Authorization") == veil)
@@ -353,8 +356,8 @@ void akc_answers_register(apr_pool_t *pool)
     (void)pool;
     filter_handle = ap_register_output_filter(filter_name, filter, NULL, AP_FTYPE_CONTENT_SET);
     /* behind mod_headers, which is at APR_HOOK_LAST */
-    ap_hook_insert_filter(akc_answers_watch, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_insert_error_filter(akc_answers_watch, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_quick_handler(akc_answers_veil, NULL, cache, APR_HOOK_REALLY_FIRST);
-    ap_hook_quick_handler(akc_answers_unveil, cache, NULL, APR_HOOK_FIRST);
+    ap_hook_insert_filter(watch, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_insert_error_filter(watch, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_quick_handler(put_veil, NULL, cache, APR_HOOK_REALLY_FIRST);
+    ap_hook_quick_handler(take_veil, cache, NULL, APR_HOOK_FIRST);
 }

@@ -234,11 +234,6 @@ void akc_answers_are_for_nobody(akc_request_t *request, request_rec *r);
 void akc_answers_drop_cookies(request_rec *r);
 /* Logs that a cookie named like ours was taken out of what is answered to the request. */
 void akc_answers_tell(request_rec *r);
-/* Hooks: has the headers of an answer looked at; hide the request from mod_cache's quick handler,
- * and show it again. */
-void akc_answers_watch(request_rec *r);
-int akc_answers_veil(request_rec *r, int lookup);
-int akc_answers_unveil(request_rec *r, int lookup);
 void akc_answers_register(apr_pool_t *pool);
 
 /* interim.c: no backend sets cookies of ours before its answer, or by an upgrade */

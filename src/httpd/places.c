@@ -16,7 +16,7 @@ static const char *first_word(const ap_directive_t *node, apr_pool_t *pool)
     return word;
 }
 
-int akc_places_is(const ap_directive_t *node, const char *name)
+static int is_named(const ap_directive_t *node, const char *name)
 {
     return strcasecmp(node->directive, name) == 0;
 }
@@ -27,7 +27,7 @@ static const char *path_of(const ap_directive_t *section, apr_pool_t *pool)
 {
     const char *path;
 
-    if (!section || !akc_places_is(section, "<Location"))
+    if (!section || !is_named(section, "<Location"))
         return NULL;
     path = first_word(section, pool);
     return path[0] == '/' && !strpbrk(path, "*?[") ? path : NULL;
@@ -59,11 +59,11 @@ static int is_our_type(const char *word)
 
 static akc_place_kind_t kind_of(const ap_directive_t *node, apr_pool_t *pool)
 {
-    if (akc_places_is(node, "AuthType"))
+    if (is_named(node, "AuthType"))
         return is_our_type(first_word(node, pool)) ? AKC_PLACE_TYPE : AKC_PLACE_NOTHING;
-    if (akc_places_is(node, "Require"))
+    if (is_named(node, "Require"))
         return is_asking(node, pool) ? AKC_PLACE_ASKING : AKC_PLACE_REQUIRE;
-    return akc_places_is(node, "SetHandler") ? AKC_PLACE_HANDLER : AKC_PLACE_NOTHING;
+    return is_named(node, "SetHandler") ? AKC_PLACE_HANDLER : AKC_PLACE_NOTHING;
 }
 
 /* Sections that stand for a part of the addresses, in place of those that only group lines. */
@@ -75,7 +75,7 @@ static int is_section(const ap_directive_t *node)
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (akc_places_is(node, names[i]))
+        if (is_named(node, names[i]))
             return 1;
     }
     return 0;
@@ -97,7 +97,7 @@ static void read_all(akc_places_t *places, const ap_directive_t *node,
                      const ap_directive_t *section, apr_pool_t *pool)
 {
     for (; node; node = node->next) {
-        if (akc_places_is(node, "<VirtualHost"))
+        if (is_named(node, "<VirtualHost"))
             continue;
         note(places, node, section, pool);
         read_all(places, node->first_child, is_section(node) ? node : section, pool);
@@ -117,7 +117,7 @@ static void add(apr_array_header_t *all, const ap_directive_t *host, const ap_di
 static void add_hosts(apr_array_header_t *all, const ap_directive_t *node, apr_pool_t *pool)
 {
     for (; node; node = node->next) {
-        if (akc_places_is(node, "<VirtualHost"))
+        if (is_named(node, "<VirtualHost"))
             add(all, node, node->first_child, pool);
         else
             add_hosts(all, node->first_child, pool);

@@ -37,7 +37,5 @@ const ap_directive_t *akc_places_handler(const akc_places_t *places, const char 
 /* 1 when what stands at one place may hold for all of the other: in the same section, in a
  * <Location> around it, or where one of them is in a section of which that is not known. */
 int akc_places_may_cover(const akc_place_t *above, const akc_place_t *below);
-/* 1 when the directive has this name. */
-int akc_places_is(const ap_directive_t *node, const char *name);
 
 #endif
