@@ -1,14 +1,10 @@
 /* The first tier when a process is killed after each single write to it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "cache.h"
+#include "step.h"
 #include "testlib.h"
 
 Suite *kc_test_cache_step(void);
@@ -23,8 +19,6 @@ enum {
     SIZE = KC_CACHE_SIZE_MIN,
     NOW = 1700000000,
     STEPS_MAX = 1000000,
-    PAGE = 4096,
-    PAGES_MAX = 32,
     OTHERS = 30,
     LEN = 300,       /* of the others */
     CROWD_LEN = 900, /* of so many that they fill the memory */
@@ -49,12 +43,10 @@ static const scene_t scenes[] = {
 };
 
 static kc_cache_t *cache;
-static unsigned char *memory;   /* of the one that the child works on */
-static kc_cache_t *copy;        /* what it would leave */
-static unsigned char *left;     /* the copy's memory */
-static unsigned char *before;   /* the memory, as it was a step ago */
-static size_t pages[PAGES_MAX]; /* where the memory will change */
-static size_t page_count;
+static kc_cache_t *copy;     /* what it would leave */
+static unsigned char *left;  /* the copy's memory */
+static const scene_t *scene; /* that is on */
+static step_t step;
 static int64_t now = NOW;
 static unsigned int views_max;   /* that the memory has room for */
 static kc_cache_ticket_t ticket; /* of the child's operation */
@@ -139,7 +131,7 @@ static kc_cache_t *make(void)
     return made;
 }
 
-static void scene_set(const scene_t *scene)
+static void scene_set(void)
 {
     uint32_t i;
 
@@ -148,7 +140,7 @@ static void scene_set(const scene_t *scene)
     copy = make();
     cache = make();
     left = kc_cache_memory(copy);
-    memory = kc_cache_memory(cache);
+    step.memory = kc_cache_memory(cache);
     for (i = 0; scene->is_crowded && i < CROWD; i++)
         put(cache, 1000 + i, CROWD_LEN);
     for (i = 1; i <= OTHERS; i++)
@@ -161,7 +153,7 @@ static void scene_set(const scene_t *scene)
 }
 
 /* As few instructions as can be: all are stepped through. */
-static void scene_run(const scene_t *scene)
+static void scene_run(void)
 {
     if (scene->new_len)
         kc_cache_put(cache, &ticket, &view, NOW);
@@ -169,88 +161,7 @@ static void scene_run(const scene_t *scene)
         kc_cache_drop(cache, &ticket);
 }
 
-static pid_t child_start(const scene_t *scene)
-{
-    int status = 0;
-    pid_t pid = fork();
-
-    ck_assert_int_ge(pid, 0);
-    if (!pid) {
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
-            _exit(2);
-        (void)raise(SIGSTOP);
-        scene_run(scene);
-        _exit(0);
-    }
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_msg(WIFSTOPPED(status), "this test needs ptrace of an own child");
-    return pid;
-}
-
-/* One instruction; 0 when the child has ended. */
-static int child_step(pid_t pid)
-{
-    int status = 0;
-
-    ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    return WIFSTOPPED(status);
-}
-
-/* Which pages the operation changes, by doing it once; the first three have the drops and the lock.
- */
-static void pages_find(const scene_t *scene)
-{
-    size_t page;
-
-    scene_set(scene);
-    memcpy(before, memory, SIZE);
-    scene_run(scene);
-    page_count = 0;
-    for (page = 0; page < SIZE / PAGE; page++) {
-        if (page > 2 && !memcmp(before + page * PAGE, memory + page * PAGE, PAGE))
-            continue;
-        ck_assert_uint_lt(page_count, PAGES_MAX);
-        pages[page_count++] = page * PAGE;
-    }
-    views_max = flood(cache);
-}
-
-static int is_changed(void)
-{
-    size_t i;
-
-    for (i = 0; i < page_count; i++) {
-        if (!memcmp(before + pages[i], memory + pages[i], PAGE))
-            continue;
-        memcpy(before, memory, SIZE);
-        return 1;
-    }
-    return 0;
-}
-
-/* The copy after the owner's death: in the lock's word its number gives way to FUTEX_OWNER_DIED.
- * That word is the first to hold the number. 1: it had the lock. */
-static int copy_take(pid_t pid)
-{
-    const uint32_t owner_bits = 0x3fffffff;
-    const uint32_t owner_died = 0x40000000;
-    size_t at;
-
-    memcpy(left, memory, SIZE);
-    for (at = 0; at < 3 * PAGE; at += sizeof(uint32_t)) {
-        uint32_t word;
-
-        memcpy(&word, left + at, sizeof(word));
-        if ((word & owner_bits) != (uint32_t)pid)
-            continue;
-        memcpy(left + at, &owner_died, sizeof(owner_died));
-        return 1;
-    }
-    return 0;
-}
-
-static void assert_others(const scene_t *scene)
+static void assert_others(void)
 {
     uint32_t i, living = 0;
 
@@ -264,38 +175,34 @@ static void assert_others(const scene_t *scene)
 }
 
 /* The view is the old one, the new one or none; no other is torn; and the next writer can write. */
-static void scene_check(const scene_t *scene)
+static void scene_check(void)
 {
     size_t len = len_of(copy, 0);
 
     ck_assert(!len || len == scene->old_len || len == scene->new_len);
-    assert_others(scene);
+    assert_others();
     put(copy, 0, 650);
     ck_assert_uint_eq(len_of(copy, 0), 650);
-    assert_others(scene);
+    assert_others();
     put(copy, 0, 64);
     ck_assert_uint_eq(len_of(copy, 0), 64);
 }
 
 START_TEST(killed_after_each_write)
 {
-    const scene_t *scene = &scenes[_i];
-    unsigned int steps = 0, points = 0, locked = 0;
-    pid_t pid;
+    unsigned int points = 0, locked = 0;
 
-    before = malloc(SIZE);
-    ck_assert_ptr_nonnull(before);
-    pages_find(scene);
-    scene_set(scene);
-    memcpy(before, memory, SIZE);
-    pid = child_start(scene);
-    while (child_step(pid)) {
-        ck_assert_uint_lt(steps++, STEPS_MAX);
-        if (!is_changed())
-            continue;
+    scene = &scenes[_i];
+    step = (step_t){.size = SIZE, .head = 3, .run = scene_run}; /* the drops and the lock */
+    scene_set();
+    step_learn(&step);
+    views_max = flood(cache);
+    scene_set();
+    step_start(&step);
+    while (step_on(&step, STEPS_MAX)) {
         points++;
-        locked += (unsigned int)copy_take(pid);
-        scene_check(scene);
+        locked += (unsigned int)step_copy(&step, left);
+        scene_check();
         if (points % FLOOD_EACH == 0)
             ck_assert_uint_eq(flood(copy), views_max);
         apr_pool_clear(readers);
@@ -303,7 +210,6 @@ START_TEST(killed_after_each_write)
     ck_assert_uint_ge(locked, 10);
     ck_assert_uint_gt(points, locked); /* the lock was given back */
     ck_assert_uint_eq(len_of(cache, 0), scene->new_len);
-    free(before);
 }
 END_TEST
 

@@ -1,15 +1,11 @@
 /* The store in shared memory when a process is killed after each single write to it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "store.h"
+#include "step.h"
 #include "testlib.h"
 
 Suite *kc_test_store_shm_step(void);
@@ -24,9 +20,6 @@ enum {
     SIZE = 1024 * 1024,
     START = 1000000,
     STEPS_MAX = 500000,
-    HEAD = 1024,
-    PAGE = 4096,
-    PAGES_MAX = 16,
     CROWD = 100, /* values that are looked at again */
     LARGE = 100 * 1024,
     LARGE_COUNT = 8,
@@ -59,14 +52,12 @@ static const scene_t scenes[] = {
     {"touched in a crowd", TOUCH, 100, 0, 1, 0},
 };
 
+static const scene_t *scene; /* that is on */
+static step_t step;
 static int64_t now = START;
 static kc_store_t *store;
-static unsigned char *memory;   /* of the store that the child works on */
-static kc_store_t *copy;        /* what it would leave */
-static unsigned char *left;     /* the copy's memory */
-static unsigned char *before;   /* the memory, as it was a step ago */
-static size_t pages[PAGES_MAX]; /* where the memory will change */
-static size_t page_count;
+static kc_store_t *copy;    /* what it would leave */
+static unsigned char *left; /* the copy's memory */
 static char subject[KC_STORE_KEY_LEN + 1];
 static unsigned char subject_data[512];
 static kc_bytes_t subject_value = {subject_data, 0};
@@ -141,14 +132,13 @@ static void crowd_in(void)
                       1); /* the last one has taken the first's place */
 }
 
-static void scene_set(const scene_t *scene)
+static void scene_set(void)
 {
-
     apr_pool_clear(testlib_pool);
     ck_assert_int_eq(kc_store_shm_create(SIZE, clock_now, &now, testlib_pool, &copy, NULL), KC_OK);
     ck_assert_int_eq(kc_store_shm_create(SIZE, clock_now, &now, testlib_pool, &store, NULL), KC_OK);
     left = kc_store_shm_memory(copy);
-    memory = kc_store_shm_memory(store);
+    step.memory = kc_store_shm_memory(store);
     if (scene->is_crowded)
         crowd_in();
     if (scene->old_len)
@@ -159,7 +149,7 @@ static void scene_set(const scene_t *scene)
 }
 
 /* As few instructions as can be: all are stepped through, many times. */
-static void scene_run(const scene_t *scene)
+static void scene_run(void)
 {
     if (scene->verb == PUT)
         (void)kc_store_put(store, subject, subject_value, START + 100, NULL);
@@ -169,87 +159,8 @@ static void scene_run(const scene_t *scene)
         (void)kc_store_drop(store, subject, NULL);
 }
 
-static pid_t child_start(const scene_t *scene)
-{
-    int status = 0;
-    pid_t pid = fork();
-
-    ck_assert_int_ge(pid, 0);
-    if (!pid) {
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
-            _exit(2);
-        (void)raise(SIGSTOP);
-        scene_run(scene);
-        _exit(0);
-    }
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_msg(WIFSTOPPED(status), "this test needs ptrace of an own child");
-    return pid;
-}
-
-/* One instruction; 0 when the child has ended. */
-static int child_step(pid_t pid)
-{
-    int status = 0;
-
-    ck_assert_int_eq(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    return WIFSTOPPED(status);
-}
-
-/* Which pages the operation changes, by doing it once; the first has the lock. */
-static void pages_find(const scene_t *scene)
-{
-    size_t page;
-
-    scene_set(scene);
-    memcpy(before, memory, SIZE);
-    scene_run(scene);
-    page_count = 0;
-    for (page = 0; page < SIZE / PAGE; page++) {
-        if (page && !memcmp(before + page * PAGE, memory + page * PAGE, PAGE))
-            continue;
-        ck_assert_uint_lt(page_count, PAGES_MAX);
-        pages[page_count++] = page * PAGE;
-    }
-}
-
-static int is_changed(void)
-{
-    size_t i;
-
-    for (i = 0; i < page_count; i++) {
-        if (!memcmp(before + pages[i], memory + pages[i], PAGE))
-            continue;
-        memcpy(before, memory, SIZE);
-        return 1;
-    }
-    return 0;
-}
-
-/* The copy after the owner's death: in the lock's word its number gives way to FUTEX_OWNER_DIED.
- * That word is the first to hold the number. */
-static void copy_take(pid_t pid)
-{
-    const uint32_t owner_bits = 0x3fffffff;
-    const uint32_t owner_died = 0x40000000;
-    size_t at;
-
-    memcpy(left, memory, SIZE);
-    for (at = 0; at < HEAD; at += sizeof(uint32_t)) {
-        uint32_t word;
-
-        memcpy(&word, left + at, sizeof(word));
-        if ((word & owner_bits) != (uint32_t)pid)
-            continue;
-        word = owner_died;
-        memcpy(left + at, &word, sizeof(word));
-        return;
-    }
-}
-
 /* The value is the old one or the new one, no other is torn, and the store works. */
-static void scene_check(const scene_t *scene, kc_store_t *from)
+static void scene_check(kc_store_t *from)
 {
     size_t len = len_of(from, 0);
     unsigned int i, living = 0;
@@ -266,26 +177,20 @@ static void scene_check(const scene_t *scene, kc_store_t *from)
 
 START_TEST(killed_after_each_write)
 {
-    const scene_t *scene = &scenes[_i];
-    unsigned int steps = 0, points = 0;
-    pid_t pid;
+    unsigned int points = 0;
 
-    before = malloc(SIZE);
-    ck_assert_ptr_nonnull(before);
-    pages_find(scene);
-    scene_set(scene);
-    memcpy(before, memory, SIZE);
-    pid = child_start(scene);
-    while (child_step(pid)) {
-        ck_assert_uint_lt(steps++, STEPS_MAX);
-        if (!is_changed())
-            continue;
+    scene = &scenes[_i];
+    step = (step_t){.size = SIZE, .head = 1, .run = scene_run};
+    scene_set();
+    step_learn(&step);
+    scene_set();
+    step_start(&step);
+    while (step_on(&step, STEPS_MAX)) {
         points++;
-        copy_take(pid);
-        scene_check(scene, copy);
+        (void)step_copy(&step, left);
+        scene_check(copy);
     }
     ck_assert_uint_ge(points, 4); /* the lock, the tag or the time, the lock again */
-    free(before);
 }
 END_TEST
 
