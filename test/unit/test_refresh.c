@@ -418,6 +418,7 @@ START_TEST(a_lease_that_nobody_knows_of_is_given_back)
     lease(fake->env.sessions, 10);
     ck_assert_int_eq(visit(), KC_SESSION_LIVE);
     ck_assert_ptr_nonnull(kc_fake_store_entry(&fake->host, lease_name()));
+    ck_assert_int_eq(kc_fake_store_entry(&fake->host, lease_name())->expires_at, fake->now + LEASE);
     fake->now += 10;
     ck_assert_int_eq(kc_store_drop(fake->env.host, lease_name(), NULL), KC_OK);
     ck_assert_int_eq(find(cookie), KC_SESSION_LIVE);
@@ -882,13 +883,17 @@ END_TEST
 /* ATTACKS N 179: the new tokens are lost; what follows is one sign-in at the worst. */
 START_TEST(tokens_that_cannot_be_stored_leave_the_session_as_it_was)
 {
+    int puts;
+
     make_due();
     ck_assert_int_eq(find(cookie), KC_SESSION_LIVE);
+    puts = fake->sessions.puts;
     fake->sessions.down_after = 2; /* the lease and the reading succeed */
     ck_assert_int_eq(kc_refresh_session(KC_SESSION_LIVE, &session, testlib_pool, &last),
                      KC_SESSION_LIVE);
     ck_assert_int_eq(token_requests(), 1);
     ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
+    ck_assert_int_eq(fake->sessions.puts - puts, 4); /* each some time after the one before */
     assert_kept();
 }
 END_TEST
