@@ -1,23 +1,14 @@
 /* Fuzzes Cache-Control: what an answer has to say is said, whatever was there before.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <apr_general.h>
 
 #include "cache_control.h"
+#include "input.h"
 #include "reach.h"
 
 enum { KEPT, LIMITED };
 
 reach_t reach[] = {{"line kept", 0}, {"line limited", 0}, {NULL, 0}};
-
-#define HOLDS(condition)  \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
 
 static void check(const char *line, apr_pool_t *pool)
 {
@@ -43,25 +34,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    return apr_initialize() == APR_SUCCESS ? 0 : 1;
+    return input_start();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    apr_pool_t *pool;
-    char *line;
-
-    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
-        return 0;
-    /* From malloc, so that a read behind the end is seen. */
-    line = malloc(size + 1);
-    if (line) {
-        if (size)
-            memcpy(line, data, size);
-        line[size] = '\0';
-        check(line, pool);
-        free(line);
-    }
-    apr_pool_destroy(pool);
-    return 0;
+    return input_text(data, size, check);
 }

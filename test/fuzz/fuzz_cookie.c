@@ -1,24 +1,17 @@
 /* Fuzzes the Cookie header: what is found, listed and taken out must agree.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <apr_general.h>
 #include <apr_strings.h>
 
 #include "cookie.h"
+#include "input.h"
 #include "reach.h"
 
 enum { FOUND, LISTED, STRIPPED };
 
 reach_t reach[] = {{"cookie found", 0}, {"cookies listed", 0}, {"cookies stripped", 0}, {NULL, 0}};
-
-#define HOLDS(condition)  \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
 
 static const char *const names[] = {"session", "login_*"};
 
@@ -69,33 +62,23 @@ static void check_strip(const char *header, size_t len, apr_pool_t *pool)
     HOLDS(kc_cookie_strip(rest, names, 2, pool) == rest);
 }
 
+static void check_header(const char *header, apr_pool_t *pool)
+{
+    check_find(header, strlen(header));
+    check_list(header, strlen(header));
+    check_strip(header, strlen(header), pool);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    return apr_initialize() == APR_SUCCESS ? 0 : 1;
+    return input_start();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    apr_pool_t *pool;
-    char *header;
-
-    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
-        return 0;
-    /* From malloc, so that a read behind the end is seen. */
-    header = malloc(size + 1);
-    if (header) {
-        if (size)
-            memcpy(header, data, size);
-        header[size] = '\0';
-        check_find(header, strlen(header));
-        check_list(header, strlen(header));
-        check_strip(header, strlen(header), pool);
-        free(header);
-    }
-    apr_pool_destroy(pool);
-    return 0;
+    return input_text(data, size, check_header);
 }

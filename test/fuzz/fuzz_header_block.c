@@ -1,23 +1,15 @@
 /* Fuzzes header blocks: in pieces they are what they are at once, and no cookie of ours is left.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <apr_general.h>
-
 #include "header_block.h"
+#include "input.h"
 #include "reach.h"
 
 enum { WHOLE, STATUS, DROPPED };
 
 reach_t reach[] = {{"whole block", 0}, {"status", 0}, {"cookie dropped", 0}, {NULL, 0}};
-
-#define HOLDS(condition)  \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
 
 static const char *const names[] = {"session", "login_*"};
 
@@ -64,23 +56,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    return apr_initialize() == APR_SUCCESS ? 0 : 1;
+    return input_start();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    apr_pool_t *pool;
-    char *copy;
-
-    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
-        return 0;
-    copy = malloc(size ? size : 1);
-    if (copy) {
-        if (size)
-            memcpy(copy, data, size);
-        check(copy, size, pool);
-        free(copy);
-    }
-    apr_pool_destroy(pool);
-    return 0;
+    return input_bytes(data, size, check);
 }

@@ -1,24 +1,16 @@
 /* Fuzzes the callback's query: what is accepted is clean text, and repeated parameters are noticed.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include <apr_general.h>
 #include <apr_strings.h>
 
+#include "input.h"
 #include "reach.h"
 #include "url.h"
 
 enum { PARSED, FOUND };
 
 reach_t reach[] = {{"query parsed", 0}, {"parameter found", 0}, {NULL, 0}};
-
-#define HOLDS(condition)  \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
 
 static const char *const names[] = {"state", "code", "iss", "error", "error_description", ""};
 
@@ -63,24 +55,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    return apr_initialize() == APR_SUCCESS ? 0 : 1;
+    return input_start();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    apr_pool_t *pool;
-    char *text;
-
-    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
-        return 0;
-    text = malloc(size + 1);
-    if (text) {
-        if (size)
-            memcpy(text, data, size);
-        text[size] = '\0';
-        check_query(text, pool);
-        free(text);
-    }
-    apr_pool_destroy(pool);
-    return 0;
+    return input_text(data, size, check_query);
 }

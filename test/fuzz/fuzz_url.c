@@ -1,25 +1,18 @@
 /* Fuzzes URLs and the judgement on return URLs: a result never leads to a host that is not listed.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <apr_general.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
 
+#include "input.h"
 #include "reach.h"
 #include "url.h"
 
 enum { PARSED, RETURNED };
 
 reach_t reach[] = {{"address parsed", 0}, {"return address taken", 0}, {NULL, 0}};
-
-#define HOLDS(condition)  \
-    do {                  \
-        if (!(condition)) \
-            abort();      \
-    } while (0)
 
 #define SITE "https://good.example"
 #define LISTED "https://portal.example:8443"
@@ -87,32 +80,23 @@ static void check_escape(const char *text, apr_pool_t *pool)
         HOLDS(kc_url_query_single(query, "v", &value, NULL) == KC_OK && !strcmp(value, text));
 }
 
+static void check_text(const char *text, apr_pool_t *pool)
+{
+    check_parse(text, pool);
+    check_return(text, pool);
+    check_escape(text, pool);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    return apr_initialize() == APR_SUCCESS ? 0 : 1;
+    return input_start();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    apr_pool_t *pool;
-    char *text;
-
-    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
-        return 0;
-    text = malloc(size + 1);
-    if (text) {
-        if (size)
-            memcpy(text, data, size);
-        text[size] = '\0';
-        check_parse(text, pool);
-        check_return(text, pool);
-        check_escape(text, pool);
-        free(text);
-    }
-    apr_pool_destroy(pool);
-    return 0;
+    return input_text(data, size, check_text);
 }
