@@ -42,6 +42,20 @@ apr_debug_sources() {
         done | sort -u
 }
 
+# apr_debug_original VERSION FOLDER OPTION...: for a mirror that has lost the package's small files: upstream's
+# release alone, by the address and checksum that apt's signed list of sources has for it, into FOLDER/src.
+# Debian's changes are not in it; apr_debug_compile sees whether one of them changes the binary interface.
+apr_debug_original() {
+    local version="$1" folder="$2" uri name sum
+    shift 2
+    rm -rf "$folder/src" && mkdir -p "$folder/original" "$folder/src" && cd "$folder/original" || return 1
+    read -r uri name _ sum < <(apt-get "$@" --print-uris source "apr=$version" |
+        grep -E "^'.*' [^ ]+\.orig\.tar\.[a-z0-9]+ [0-9]+ SHA(256|512):") || return 1
+    echo "apr_debug: fetching upstream's $name alone" &&
+        /usr/lib/apt/apt-helper "$@" download-file "${uri//\'/}" "$folder/original/$name" "$sum" &&
+        tar -x -f "$name" -C "$folder/src" --strip-components=1
+}
+
 # apr_debug_fetch VERSION FOLDER: the sources, as apt has verified them, unpacked into FOLDER/src.
 apr_debug_fetch() {
     local version="$1" folder="$2"
@@ -53,8 +67,10 @@ apr_debug_fetch() {
         "    apt-get update && apt-get install libapr1-dev" || return 1
     options=(-q -o "Dir::Etc::SourceList=$folder/sources.list" -o "Dir::Etc::SourceParts=$folder/parts"
         -o "Dir::State::Lists=$folder/lists" -o "Dir::Cache=$folder/cache" -o "APT::Sandbox::User=")
-    (cd "$folder" && apt-get "${options[@]}" update && apt-get "${options[@]}" source --download-only "apr=$version" &&
-        dpkg-source --no-copy -x apr_*.dsc src) >"$folder/fetch.log" 2>&1 </dev/null || {
+    (cd "$folder" && apt-get "${options[@]}" update && {
+        { apt-get "${options[@]}" source --download-only "apr=$version" && dpkg-source --no-copy -x apr_*.dsc src; } ||
+            apr_debug_original "$version" "$folder" "${options[@]}"
+    }) >"$folder/fetch.log" 2>&1 </dev/null || {
         tail -n 20 "$folder/fetch.log" >&2
         apr_debug_fail "the source package apr $version cannot be fetched by apt (its last lines are above)"
     }
