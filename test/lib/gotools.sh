@@ -3,30 +3,65 @@
 # Shell functions that build the Go programs of the tests for Kubeflow: kustomize, istioctl, and Istio's
 # control plane for a gateway without a cluster (xds), as one binary under three names.
 #
-# To be sourced by bash:
+# To be sourced by bash, after packages.sh:
 #   gotools_build && gotools_home
 
 gotools_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+GOTOOLS_GO=1.26.8
+# amd64, arm64
+GOTOOLS_GO_SUMS="h1:ZOmGe1OnfREDMIdb1Qi4G9JSuDPBLGExZMQ4nis1RXM=
+h1:sYL/O6MqS68ML0kjsQ36WoYIpJqkw60TxizWUYUKQMc="
 
 # The newest minor version of Go that the dependencies ask for (go.mod).
 gotools_wanted() {
     sed -n 's/^go 1\.\([0-9]*\).*/\1/p' "$gotools_root/test/kubeflow/go.mod"
 }
 
-# Sets GO to a `go` that suits: the one of the PATH, or where Go's own archives put it.
+# Any `go`, of whatever version: true when there is one.
+gotools_some_go() {
+    command -v go >/dev/null || [ -x /usr/local/go/bin/go ]
+}
+
+# Sets GO to a `go` that suits: the one of the PATH, where Go's own archives put it, or what gotools_go_fetch left.
 gotools_go() {
     local candidate version wanted
     wanted=$(gotools_wanted)
-    for candidate in go /usr/local/go/bin/go; do
+    for candidate in go /usr/local/go/bin/go "$gotools_root/.cache/go-$GOTOOLS_GO/bin/go"; do
         version=$(GOTOOLCHAIN=local "$candidate" version 2>/dev/null | sed -n 's/^go version go1\.\([0-9]*\).*/\1/p')
         if [ -n "$version" ] && [ "$version" -ge "$wanted" ]; then
             GO=$candidate
             return 0
         fi
     done
-    echo "Go 1.$wanted or later is needed, in the PATH or in /usr/local/go: Debian 12's own golang is older." >&2
-    echo "Install the Go project's archive for Linux there, or Debian's golang-1.$wanted where backports have it." >&2
     return 1
+}
+
+# Go of the pinned version under the cache folder $1: what Debian has is older. Go's versions are modules too, which
+# every `go` since 1.16 can fetch, and which it verifies by Go's own list of checksums.
+gotools_go_fetch() {
+    local cache=$1 go=go modules=$1/go-modules module version sum log=$1/go.log
+    gotools_some_go || packages_need "compiling kustomize and Istio's control plane" "${PACKAGES_GO[@]}"
+    command -v go >/dev/null || go=/usr/local/go/bin/go
+    module=golang.org/toolchain
+    version=v0.0.1-go$GOTOOLS_GO.linux-$("$go" env GOARCH)
+    echo "fetching Go $GOTOOLS_GO (about 70 MB): go.mod asks for 1.$(gotools_wanted) or later"
+    rm -rf "$modules" "$cache/go-$GOTOOLS_GO"
+    if ! (cd "$cache" && env -u GOROOT GO111MODULE=on GOTOOLCHAIN=local GOFLAGS=-modcacherw GOMODCACHE="$modules" \
+        "$go" mod download -json "$module@$version") </dev/null >"$log" 2>&1 9>&-; then
+        echo "Go could not fetch $module@$version; Go 1.$(gotools_wanted) or later in the PATH or in /usr/local/go will do too:" >&2
+        tail -n 15 "$log" >&2
+        return 1
+    fi
+    version=$modules/$module@$version
+    sum=$(sed -n 's/.*"Sum": *"\(.*\)".*/\1/p' "$log")
+    if [ -z "$sum" ] || [[ $'\n'$GOTOOLS_GO_SUMS$'\n' != *$'\n'"$sum"$'\n'* ]]; then
+        echo "$version is none of the modules that test/lib/gotools.sh names (the sum differs):" >&2
+        cat "$log" >&2
+        return 1
+    fi
+    # a module's files have no mode; Go sets it since 1.21
+    find "$version/bin" "$version/pkg/tool" -type f -exec chmod +x {} + &&
+        mv "$version" "$cache/go-$GOTOOLS_GO" && rm -rf "$modules"
 }
 
 # What is built depends on these; its folder is named after them.
@@ -56,13 +91,13 @@ gotools_build() {
 
 gotools_compile() {
     local cache=$1 folder name
-    gotools_go || return 1
+    gotools_go || { gotools_go_fetch "$cache" && gotools_go; } || return 1
     folder=$cache/go-tools/$(gotools_key)
     rm -rf "$cache/go-tools"
     mkdir -p "$folder" || return 1
     echo "building kustomize, istioctl and xds (once, some minutes)"
     if ! (cd "$gotools_root/test/kubeflow" && CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=readonly \
-        "$GO" build -buildvcs=false -gcflags='all=-N -l -dwarf=false' -ldflags='-s -w' -o "$folder/tools" ./tools) </dev/null >"$cache/go-tools.log" 2>&1 9>&-
+        env -u GOROOT "$GO" build -buildvcs=false -gcflags='all=-N -l -dwarf=false' -ldflags='-s -w' -o "$folder/tools" ./tools) </dev/null >"$cache/go-tools.log" 2>&1 9>&-
     then
         echo "Go could not build test/kubeflow/tools:" >&2
         tail -n 15 "$cache/go-tools.log" >&2

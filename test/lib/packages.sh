@@ -29,6 +29,8 @@ PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached sasl2-bin libsasl2-mod
 PACKAGES_DEMO=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached curl python3 python3-pip python3-yaml procps)
 PACKAGES_IMAGE=(apache2-bin buildah debootstrap curl memcached procps python3 python3-pytest python3-jwcrypto util-linux)
 PACKAGES_KUBEFLOW=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached openssl python3 python3-pip python3-pytest python3-venv python3-yaml)
+# a Go of any version fetches the one that is needed (gotools.sh)
+PACKAGES_GO=(golang-go ca-certificates)
 PACKAGES_DRILLS=(apache2 memcached nginx-light wrk libfaketime iproute2 procps python3 python3-jwcrypto)
 PACKAGES_BENCH=(apache2 libapache2-mod-auth-openidc memcached nginx-light wrk valgrind curl python3 python3-jwcrypto
     redis-server git python3-pip unzip)
