@@ -76,25 +76,32 @@ apr_debug_fetch() {
     }
 }
 
-# apr_debug_compile FOLDER PREFIX: the library, with the layout that the installed header describes. Tables do
+# apr_debug_interface FOLDER HEADER...: what programs compiled with these headers of FOLDER know of APR, without comments.
+apr_debug_interface() {
+    local folder="$1"
+    shift
+    printf '#include "%s"\n' "$@" | gcc -E -P -dD -D_GNU_SOURCE -D_REENTRANT -I "$folder" -x c -
+}
+
+# apr_debug_compile FOLDER PREFIX: the library, with the layout that the installed headers describe. Tables do
 # not abort when they are given what another pool holds: mod_http2 puts a stream's strings into the tables of
 # its request, and vouches for it.
 apr_debug_compile() {
-    local folder="$1" prefix="$2" header
-    header=$(pkg-config --variable=includedir apr-1)/apr.h
+    local folder="$1" prefix="$2" includes
+    local -a headers
     mkdir -p "$folder/build" && sed -i 's/^#if APR_POOL_DEBUG$/#if 0/' "$folder/src/tables/apr_tables.c" || return 1
     (cd "$folder/build" && ../src/configure --prefix="$prefix" --enable-pool-debug=yes --enable-nonportable-atomics \
         --enable-allocator-uses-mmap --disable-static CFLAGS='-O1 -g -fno-omit-frame-pointer' &&
-        make -j"$(nproc)") >"$folder/build.log" 2>&1 </dev/null || {
+        make -j"$(nproc)" && make install) >"$folder/build.log" 2>&1 </dev/null || {
         tail -n 30 "$folder/build.log" >&2
         apr_debug_fail "APR does not compile (its last lines are above)" || return 1
     }
-    cmp -s "$folder/build/include/apr.h" "$header" || {
-        diff "$folder/build/include/apr.h" "$header" >&2
-        apr_debug_fail "what was compiled has another binary interface than $header (the difference is above)" || return 1
-    }
-    (cd "$folder/build" && make install) >>"$folder/build.log" 2>&1 </dev/null ||
-        apr_debug_fail "APR cannot be installed: $folder/build.log"
+    includes=$(pkg-config --variable=includedir apr-1)
+    mapfile -t headers < <(cd "$prefix/include/apr-1" && LC_ALL=C ls)
+    apr_debug_interface "$prefix/include/apr-1" "${headers[@]}" >"$folder/compiled" || return 1
+    apr_debug_interface "$includes" "${headers[@]}" >"$folder/installed" || return 1
+    diff "$folder/compiled" "$folder/installed" >&2 ||
+        apr_debug_fail "what was compiled has another interface than $includes (the difference is above)"
 }
 
 apr_debug_build() {
