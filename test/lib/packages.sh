@@ -27,7 +27,7 @@ PACKAGES_KEYCLOAK=('openjdk-17-jre-headless|openjdk-21-jre-headless|openjdk-25-j
 PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached sasl2-bin libsasl2-modules curl openssl python3 python3-pip python3-pytest procps
     nginx-light caddy)
 PACKAGES_DEMO=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached curl python3 python3-pip python3-yaml procps)
-PACKAGES_IMAGE=(apache2-bin buildah debootstrap git curl memcached procps python3 python3-pytest python3-jwcrypto util-linux)
+PACKAGES_IMAGE=(apache2-bin buildah netavark debootstrap git curl memcached procps python3 python3-pytest python3-jwcrypto util-linux)
 PACKAGES_KUBEFLOW=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached openssl python3 python3-pip python3-pytest python3-venv python3-yaml)
 # a Go of any version fetches the one that is needed (gotools.sh)
 PACKAGES_GO=(golang-go ca-certificates)
