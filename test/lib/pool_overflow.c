@@ -8,9 +8,9 @@ enum { SIZE = 16 /* bytes; an ordinary pool has room behind them */ };
 
 int main(void)
 {
-    volatile size_t size =
-        SIZE; /* unknown to the compiler, whose own checks are not what is tried */
-    volatile char *piece;
+    /* unknown to the compiler, whose own checks are not what is tried */
+    volatile size_t size = SIZE;
+    char *volatile piece;
     apr_pool_t *pool;
 
     if (apr_initialize() != APR_SUCCESS || apr_pool_create(&pool, NULL) != APR_SUCCESS)

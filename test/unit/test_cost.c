@@ -235,8 +235,9 @@ START_TEST(the_length_alone_counts)
 {
     double once = cost((size_t)_i, SHORT), often = cost((size_t)_i, TIMES * (size_t)SHORT);
 
-    ck_assert_msg(often <= TIMES_MAX * once, "'%s%s...': %.0f ns for %d bytes, %.0f ns for %d",
-                  sendings[_i].front, sendings[_i].piece, once, SHORT, often, TIMES * SHORT);
+    ck_assert_msg(often <= (double)TIMES_MAX * once,
+                  "'%s%s...': %.0f ns for %d bytes, %.0f ns for %d", sendings[_i].front,
+                  sendings[_i].piece, once, SHORT, often, TIMES * SHORT);
 }
 END_TEST
 
