@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "test" / "lib"), str(ROOT / "test" / "image")]
 
 from process import wait_for  # noqa: E402
+from readable import readable  # noqa: E402
 
-IMAGE = ROOT / "docker" / "image"
+IMAGE = readable(ROOT / "docker" / "image")
 ENTRYPOINT = IMAGE / "entrypoint"
 UID = 12345
 
@@ -99,7 +100,7 @@ class Outcome:
 
 @pytest.fixture(scope="session")
 def module():
-    return Path(os.environ["KC_BUILD"]).resolve() / "mod_auth_keycloak.so"
+    return readable(Path(os.environ["KC_BUILD"]) / "mod_auth_keycloak.so")
 
 
 @pytest.fixture(autouse=True)

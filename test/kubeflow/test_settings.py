@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from manifests import ROOT, built, example, find, judge_of, kustomize, read_all
 from process import Child, free_port, wait_for
+from readable import readable
 
-IMAGE = ROOT / "docker" / "image"
+IMAGE = readable(ROOT / "docker" / "image")
 SECRETS = "/etc/mod-auth-keycloak"
 WAYS = ["1.7", "1.9.0+job", "1.9.1/oauth2-proxy", "26.03/oauth2-proxy+job", "26.03/header-mode", "reverse-proxy", "sidecar"]
 # Settings that move the image's ports, by the port that a manifest names.

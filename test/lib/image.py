@@ -9,8 +9,9 @@ from pathlib import Path
 
 from httpd import find_httpd
 from process import Child, free_port, wait_for
+from readable import readable
 
-IMAGE = Path(__file__).resolve().parents[2] / "docker" / "image"
+IMAGE = readable(Path(__file__).resolve().parents[2] / "docker" / "image")
 
 
 class Image:
