@@ -6,7 +6,8 @@
 #   . test/lib/packages.sh
 #   packages_need "the build" "${PACKAGES_BUILD[@]}"
 #
-# A row is a package name, or `a|b` where either will do; the first that apt knows is installed.
+# A row is a package name, or `a|b` where either will do; the first that apt knows is installed. The last is a name
+# that every release has: it is the one to tell where apt has no lists yet.
 
 # shellcheck disable=SC2034  # the arrays are for the scripts that source this file
 {
@@ -54,7 +55,7 @@ packages_known() {
     LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
 }
 
-# Of a row's alternatives the first that apt can install; the first of all when it knows none.
+# Of a row's alternatives the first that apt can install; the last of all when it knows none.
 packages_choose() {
     local name
     for name in ${1//|/ }; do
@@ -63,7 +64,7 @@ packages_choose() {
             return 0
         fi
     done
-    echo "${1%%|*}"
+    echo "${1##*|}"
 }
 
 # packages_need WHY PACKAGE...: installs those that are missing, having said which and why; ends the
@@ -75,7 +76,7 @@ packages_need() {
     shift
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         packages_fail "this system has no apt; $why needs these packages, whatever their names are here" \
-            "${@%%|*}"
+            "${@##*|}"
     fi
     for row in "$@"; do
         found=no
@@ -115,6 +116,7 @@ packages_need() {
     for row in "${!missing[@]}"; do
         missing[row]=$(packages_choose "${missing[row]}")
     done
+    [ "${missing[*]}" = "${chosen[*]}" ] || printf 'packages: here these are %s\n' "${missing[*]}"
     if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=600 \
         install "${missing[@]}" >"$log" 2>&1 </dev/null; then
