@@ -260,8 +260,10 @@ def test_hup_restarts_gracefully(judge):
     site = judge().ready()
     load = Load(site.judge)
     for turn in range(3):
+        # "resuming normal operations": before it says so, httpd may forget a signal
+        wait_for(lambda: site.run.said().count("AH00489") > turn, 60, "httpd has started")
         site.run.send(signal.SIGHUP)
-        wait_for(lambda: site.run.said().count("AH00493") > turn, 10, "httpd restarts")
+        wait_for(lambda: site.run.said().count("AH00493") > turn, 60, "httpd restarts")
         seen = load.answers
         wait_for(lambda: load.answers > seen + 10, 20, "it serves")
     load.over.set()
