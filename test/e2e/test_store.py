@@ -158,8 +158,6 @@ def test_people_who_were_seen_before_go_on_while_memcached_is_stalled(new_site, 
 
 def test_memcached_that_asks_for_a_password(new_site, realm, tmp_path):
     """A real memcached with SASL: with the right password it works, with another it is down, and the log says why."""
-    for folder in [tmp_path, *tmp_path.parents[:2]]:
-        folder.chmod(0o755)
     store = Memcached(tmp_path, account=("kubeflow", "a memcached password"))
     try:
         sites = []

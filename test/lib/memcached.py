@@ -5,7 +5,9 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from process import Child, Failure, free_port, port_taken, unprivileged_user, wait_for
@@ -18,7 +20,7 @@ class Memcached:
         self.folder, self.megabytes, self.account = folder, megabytes, account
         self.port = port or free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self.child = None
+        self.child = self.place = None
         self.start()
 
     def start(self):
@@ -32,22 +34,25 @@ class Memcached:
         wait_for(lambda: port_taken(self.port), 20, "memcached starts", self.child)
 
     def _make_account(self):
-        """A folder with SASL's settings and its database of this one account."""
-        place = self.folder / "sasl"
-        place.mkdir(exist_ok=True)
-        database, (name, password) = place / "accounts", self.account
-        (place / "memcached.conf").write_text(f"mech_list: plain\nsasldb_path: {database}\n",
-                                              encoding="ascii")
+        """A folder with SASL's settings and its database of this one account, where memcached's own user may enter."""
+        self.place = Path(tempfile.mkdtemp(prefix="keycloak-sasl."))
+        self.place.chmod(0o755)
+        database, (name, password) = self.place / "accounts", self.account
+        (self.place / "memcached.conf").write_text(f"mech_list: plain\nsasldb_path: {database}\n",
+                                                   encoding="ascii")
         subprocess.run(["saslpasswd2", "-c", "-p", "-a", "memcached", "-f", database, name],
                        input=password, text=True, check=True, timeout=30)
         if unprivileged_user():
             shutil.chown(database, unprivileged_user())
-        return place
+        return self.place
 
     def stop(self):
         if self.child:
             self.child.stop()
             self.child = None
+        if self.place:
+            shutil.rmtree(self.place, ignore_errors=True)
+            self.place = None
 
     def _ask(self, request, end):
         with socket.create_connection(("127.0.0.1", self.port), 10) as connection:
