@@ -121,8 +121,7 @@ static const char *time_text(int64_t time, apr_pool_t *pool)
 {
     apr_time_exp_t parts;
 
-    if (apr_time_exp_gmt(&parts, apr_time_from_sec(time)) != APR_SUCCESS)
-        return "";
+    (void)apr_time_exp_gmt(&parts, apr_time_from_sec(time));
     return apr_psprintf(pool, "%d-%02d-%02d %02d:%02d UTC", parts.tm_year + 1900, parts.tm_mon + 1,
                         parts.tm_mday, parts.tm_hour, parts.tm_min);
 }
@@ -416,7 +415,7 @@ int akc_account_operate(request_rec *r)
     akc_request_t *request;
     kc_err_t err;
 
-    if (!r->handler || strcmp(r->handler, AKC_ENDPOINTS_SESSIONS) != 0)
+    if (strcmp(r->handler, AKC_ENDPOINTS_SESSIONS) != 0)
         return DECLINED;
     request = akc_request_get(r);
     /* a .htaccess, whose author is no operator, is read later than names are translated */

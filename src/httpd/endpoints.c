@@ -11,10 +11,10 @@ static const char handler_name[] = "keycloak-endpoint";
 static const char file_prefix[] = "keycloak:"; /* of what is no file */
 
 /* Each request is asked several times where it is: most differ from us in their second character.
- */
+ * Both begin with a slash, or are "*" and none of ours. */
 static int may_begin(const char *path, const char *ours)
 {
-    return path[0] == ours[0] && path[0] && (path[1] == ours[1] || !ours[1]);
+    return path[0] == ours[0] && path[1] == ours[1];
 }
 
 /* The part of a path behind KeycloakPrefix; NULL when it is elsewhere, or below site/, where an
@@ -54,7 +54,7 @@ const char *akc_endpoints_configured(request_rec *r)
 
     if (core && core->expr_handler)
         name = ap_expr_str_exec(r, core->expr_handler, &error);
-    for (i = 0; name && !error && i < sizeof(ours) / sizeof(ours[0]); i++) {
+    for (i = 0; name && i < sizeof(ours) / sizeof(ours[0]); i++) {
         if (strcmp(name, ours[i]) == 0)
             return ours[i];
     }

@@ -49,7 +49,7 @@ void akc_export_guard(akc_server_t *server, const char *name, apr_pool_t *pool)
 /* Most names are told by their first character to be none of the guarded ones. */
 static int is_guarded(const akc_server_t *server, const char *name, const char *end)
 {
-    char first = name == end ? '\0' : fold(*name);
+    char first = fold(*name);
     int i;
 
     if (first && !(server->initials & initial(first)))

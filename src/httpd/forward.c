@@ -84,14 +84,12 @@ static int refuse_body(akc_request_t *request, request_rec *r)
 
 static int put(akc_request_t *request, request_rec *r, const char *uri, const char *method)
 {
-    const char *protocol = r->protocol ? r->protocol : "HTTP/1.0";
-
     ap_parse_uri(r, uri);
     if (r->status != HTTP_OK || !r->parsed_uri.path || r->parsed_uri.path[0] != '/')
         return refuse(request, r, "the judged address cannot be parsed%s", "");
     r->method = method;
     r->method_number = ap_method_number_of(method);
-    r->the_request = apr_pstrcat(r->pool, method, " ", r->unparsed_uri, " ", protocol, NULL);
+    r->the_request = apr_pstrcat(r->pool, method, " ", r->unparsed_uri, " ", r->protocol, NULL);
     return OK;
 }
 
@@ -131,7 +129,7 @@ int akc_forward_refuses(request_rec *r)
     akc_request_t *request = akc_request_get(r);
 
     if (!request || !akc_forward_is_on(request) || r->main ||
-        (r->handler && strcmp(r->handler, AKC_ENDPOINTS_JUDGE) == 0 && akc_endpoints_is_taken(r)))
+        (akc_endpoints_is_taken(r) && strcmp(r->handler, AKC_ENDPOINTS_JUDGE) == 0))
         return 0;
     if (akc_endpoints_is_ours(request->server, r))
         (void)refuse(request, r,

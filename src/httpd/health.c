@@ -63,7 +63,7 @@ static int names_judge(request_rec *r, ap_conf_vector_t *section)
 
     if (core && core->expr_handler) {
         name = ap_expr_str_exec(r, core->expr_handler, &error);
-        if (error || !name || strcmp(name, AKC_ENDPOINTS_JUDGE) == 0)
+        if (!name || strcmp(name, AKC_ENDPOINTS_JUDGE) == 0)
             return 1;
     }
     for (i = 0; core && core->sec_if && i < core->sec_if->nelts; i++) {
@@ -226,7 +226,7 @@ int akc_health_handle(request_rec *r)
 {
     const apr_array_header_t *problems;
 
-    if (!r->handler || strcmp(r->handler, AKC_ENDPOINTS_HEALTH) != 0)
+    if (strcmp(r->handler, AKC_ENDPOINTS_HEALTH) != 0)
         return DECLINED;
     /* neither by a .htaccess nor where an ErrorDocument leads */
     if (!akc_endpoints_is_taken(r) || !ap_is_initial_req(r))

@@ -245,7 +245,7 @@ int akc_judge_handle(request_rec *r)
 {
     akc_request_t *request;
 
-    if (!r->handler || strcmp(r->handler, AKC_ENDPOINTS_JUDGE) != 0)
+    if (strcmp(r->handler, AKC_ENDPOINTS_JUDGE) != 0)
         return DECLINED;
     request = akc_request_get(r);
     /* a .htaccess is read later than names are translated; nor does it speak for a gateway */

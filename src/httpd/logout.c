@@ -80,8 +80,8 @@ int akc_logout_refuse(akc_request_t *request, request_rec *r)
     return akc_respond_error(request, r, &err);
 }
 
-int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *session,
-                   const char *return_url)
+static int end(akc_request_t *request, request_rec *r, const kc_session_t *session,
+               const char *return_url, int keeps_cookies)
 {
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
     kc_login_answer_t answer;
@@ -92,7 +92,15 @@ int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *s
     if (session)
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out: %s",
                       ap_escape_logitem(r->pool, session->user));
+    if (keeps_cookies)
+        answer.cookies = NULL;
     return leave(request, r, &answer);
+}
+
+int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *session,
+                   const char *return_url)
+{
+    return end(request, r, session, return_url, 0);
 }
 
 static int ask_or_refuse(akc_request_t *request, request_rec *r)
@@ -114,18 +122,11 @@ static int has_cookie(akc_request_t *request, request_rec *r)
 static int leave_nobody(akc_request_t *request, request_rec *r, const char *page)
 {
     const kc_conf_t *conf = request->server->conf;
-    kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
-    kc_login_answer_t answer;
+    int is_theirs = is_wanted(request, r, conf->return_hosts) || has_cookie(request, r);
 
-    if (is_wanted(request, r, conf->return_hosts) || has_cookie(request, r))
-        return akc_logout_end(request, r, NULL, page);
-    if (r->method_number == M_POST || conf->cookie_same_site == KC_SAME_SITE_STRICT)
+    if (!is_theirs && (r->method_number == M_POST || conf->cookie_same_site == KC_SAME_SITE_STRICT))
         return ask_or_refuse(request, r);
-    if (kc_logout_begin(request->server->rp, akc_request_client(request, r), NULL, page, r->pool,
-                        &answer, &err) != KC_OK)
-        return akc_respond_error(request, r, &err);
-    answer.cookies = NULL;
-    return leave(request, r, &answer);
+    return end(request, r, NULL, page, !is_theirs);
 }
 
 int akc_logout_here(akc_request_t *request, request_rec *r)

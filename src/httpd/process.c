@@ -20,40 +20,33 @@ static int has_issuer(server_rec *main)
 
 /* ---------------------------------------------------------------- trailers */
 
-static int is_open(const ap_directive_t *node, const char *name)
+static int is_named(const ap_directive_t *node, const char *name)
 {
     return strcasecmp(node->directive, name) == 0;
 }
 
-/* The last of the lines that set a directive, at any depth; what belongs to virtual hosts is left
- * out. */
+/* The last of the lines that set a directive of servers. Conditions, included files and macros
+ * leave nothing around their lines, and no other section may have such a directive. */
 static const ap_directive_t *find_line(const ap_directive_t *node, const char *name)
 {
-    const ap_directive_t *found = NULL, *inner;
+    const ap_directive_t *found = NULL;
 
     for (; node; node = node->next) {
-        if (is_open(node, "<VirtualHost"))
-            continue;
-        if (is_open(node, name))
+        if (is_named(node, name))
             found = node;
-        inner = find_line(node->first_child, name);
-        found = inner ? inner : found;
     }
     return found;
 }
 
 static const ap_directive_t *find_host(const ap_directive_t *node, const server_rec *server)
 {
-    const ap_directive_t *found = NULL;
-
-    for (; node && !found; node = node->next) {
-        if (!is_open(node, "<VirtualHost"))
-            found = find_host(node->first_child, server);
-        else if (strcmp(server->defn_name, node->filename) == 0 &&
-                 server->defn_line_number == (unsigned)node->line_num)
-            found = node;
+    for (; node; node = node->next) {
+        if (is_named(node, "<VirtualHost") &&
+            server->defn_line_number == (unsigned)node->line_num &&
+            strcmp(server->defn_name, node->filename) == 0)
+            return node;
     }
-    return found;
+    return NULL;
 }
 
 /* The line that counts for a server: its own, or that of the main server. */

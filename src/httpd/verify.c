@@ -29,7 +29,7 @@ static const char *judged_target(const akc_request_t *request, const request_rec
     rest += strlen(name);
     if (!*rest || *rest == '?')
         return "/";
-    return rest[0] == '/' && rest[1] != '/' ? rest : NULL;
+    return *rest == '/' ? rest : NULL;
 }
 
 /* 1 when httpd has read the target as it has read it in our address, so that what is judged is what
