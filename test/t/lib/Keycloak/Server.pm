@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # An httpd of a test's own, whose children it may kill: Keycloak::Server->new(NAME, mpm => 'event', lines => [...]). With
-# "memory" it has so many KiB of addresses; with "ends" it is waited for until it has refused to start.
+# "memory" it has so many KiB of addresses; with "ends" it is waited for until it has refused to start. With
+# "is_off" it has the module, but no KeycloakIssuer; places: lines behind the <Location /> that is guarded.
 package Keycloak::Server;
 use strict;
 use warnings;
@@ -31,9 +32,8 @@ sub new {
         (map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } "mpm_$mpm",
             qw(authn_core authz_core authz_user proxy proxy_http)),
         "LoadModule auth_keycloak_module $ENV{KC_BUILD}/mod_auth_keycloak.so", split(/, /, $processes{$mpm}),
-        "KeycloakIssuer $ENV{KC_PROVIDER}/realms/$name", 'KeycloakClientID app',
-        'KeycloakClientSecret canary-client-secret-5d1e', "KeycloakCryptoKey file:$ENV{KC_ROOM}/crypto.key",
-        @{ $options{lines} || [] }, '<Location />', 'AuthType Keycloak', 'Require valid-user', '</Location>',
+        $options{is_off} ? () : _module_on($name), @{ $options{lines} || [] },
+        $options{is_off} ? () : ('<Location />', 'AuthType Keycloak', 'Require valid-user', '</Location>'), @{ $options{places} || [] },
         'ProxyPreserveHost On', "ProxyPass / http://127.0.0.1:$ENV{KC_BACKEND_PORT}/";
     close $file or die "$room: $!\n";
     $self->{command} = [$ENV{KC_HTTPD}, '-D', 'FOREGROUND', '-f', "$room/httpd.conf"];
@@ -80,6 +80,12 @@ sub change {
     print $file $text;
     close $file or die "$path: $!\n";
     return;
+}
+
+sub _module_on {
+    my $name = shift;
+    return "KeycloakIssuer $ENV{KC_PROVIDER}/realms/$name", 'KeycloakClientID app',
+        'KeycloakClientSecret canary-client-secret-5d1e', "KeycloakCryptoKey file:$ENV{KC_ROOM}/crypto.key";
 }
 
 sub port { return shift->{port} }
