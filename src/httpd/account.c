@@ -83,6 +83,26 @@ int akc_account_whoami(akc_request_t *request, request_rec *r)
 
 /* ---------------------------------------------------------------- listing sessions */
 
+/* The person's own sessions (array of kc_roster_entry_t), *is_partial as of kc_roster_list: a name
+ * may have been somebody else's, or be theirs as well. */
+static kc_rc_t list_own(const akc_request_t *request, request_rec *r, apr_array_header_t **own,
+                        int *is_partial, kc_err_t *err)
+{
+    const apr_array_header_t *entries;
+    kc_rc_t rc = kc_roster_list(request->server->rp, request->session.user, r->pool, &entries,
+                                is_partial, err);
+    int i;
+
+    *own = apr_array_make(r->pool, KC_ROSTER_SLOTS, sizeof(kc_roster_entry_t));
+    for (i = 0; rc == KC_OK && i < entries->nelts; i++) {
+        const kc_roster_entry_t *entry = &APR_ARRAY_IDX(entries, i, kc_roster_entry_t);
+
+        if (strcmp(entry->sub, request->session.sub) == 0)
+            APR_ARRAY_PUSH(*own, kc_roster_entry_t) = *entry;
+    }
+    return rc;
+}
+
 static const char *name_of(const kc_roster_entry_t *entry, apr_pool_t *pool)
 {
     return kc_buf_copy(entry->key, NAME_LEN, pool);
@@ -165,12 +185,11 @@ static int list_page(const akc_request_t *request, request_rec *r,
 
 static int show_sessions(akc_request_t *request, request_rec *r)
 {
-    const apr_array_header_t *entries;
+    apr_array_header_t *entries;
     int is_partial;
     kc_err_t err;
 
-    if (kc_roster_list(request->server->rp, request->session.user, r->pool, &entries, &is_partial,
-                       &err) != KC_OK)
+    if (list_own(request, r, &entries, &is_partial, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
     if (akc_request_is_api(r, "GET"))
         return akc_respond_json(r, HTTP_OK, list_json(request, r, entries, is_partial));
@@ -184,19 +203,17 @@ static int show_sessions(akc_request_t *request, request_rec *r)
 static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *name, int *ended,
                          kc_err_t *err)
 {
-    const kc_rp_t *rp = request->server->rp;
-    const apr_array_header_t *entries;
+    apr_array_header_t *entries;
     int is_partial, i;
-    kc_rc_t rc = kc_roster_list(rp, request->session.user, r->pool, &entries, &is_partial, err);
+    kc_rc_t rc = list_own(request, r, &entries, &is_partial, err);
 
     *ended = 0;
     for (i = 0; rc == KC_OK && i < entries->nelts; i++) {
         const kc_roster_entry_t *entry = &APR_ARRAY_IDX(entries, i, kc_roster_entry_t);
 
-        if (strcmp(name_of(entry, r->pool), name) != 0 ||
-            strcmp(entry->sub, request->session.sub) != 0)
+        if (strcmp(name_of(entry, r->pool), name) != 0)
             continue;
-        rc = kc_marks_bury(rp, entry->key, 0, err);
+        rc = kc_marks_bury(request->server->rp, entry->key, 0, err);
         *ended += rc == KC_OK;
     }
     if (rc == KC_OK && !*ended && is_partial)

@@ -53,6 +53,23 @@ subtest 'whoami' => sub {
     is $browser->post('/authservice/whoami', '')->status, 405, 'POST: 405';
 };
 
+subtest 'whoami of what is not known, or not so' => sub {
+    my $who = sub {
+        my $site = shift;
+        my $browser = signed_in($site) || BAIL_OUT('nobody can sign in');
+        return $browser->api('/authservice/whoami')->json;
+    };
+    realm(SITE)->reset->set(id_token => { delete => [qw(auth_time acr sid)] }, access_token => { delete => [qw(auth_time acr sid)] },
+        token_response => { delete => ['refresh_token'] });
+    my $less = $who->(SITE);
+    ok !exists $less->{auth_time}, 'no time of the sign-in';
+    ok !defined $less->{acr}, 'no class of it';
+    ok !$less->{is_renewed}, 'tokens that cannot be renewed';
+    realm(SITE)->reset;
+    ok $who->(SITE)->{is_renewed}, 'tokens that can';
+    ok !$who->('sessions-unrenewed')->{is_renewed}, 'KeycloakRefresh off: that nobody renews';
+};
+
 subtest 'own sessions, and one of them ended' => sub {
     become('lister');
     my $before = int time;
@@ -67,7 +84,9 @@ subtest 'own sessions, and one of them ended' => sub {
     }
     my ($other) = grep { !$_->{current} } @list;
     is end($here, $other->{id}, Origin => 'https://evil.example.com')->status, 403, 'another site cannot end it';
-    is end($here, 'f' x 16)->json->{ended}, 0, 'a name of none: nothing ends';
+    for my $name ('f' x 16, 'x', map { ($_->{id} . '0', substr $_->{id}, 0, 15) } @list) {
+        is end($here, $name)->json->{ended}, 0, 'a name of none: nothing ends';
+    }
     is end($here, $other->{id})->json->{ended}, 1, 'ended';
     ok wait_until(sub { !$there->seen }), 'the other one is out';
     ok $here->seen, 'this one is not';
@@ -83,6 +102,25 @@ subtest 'nobody ends another person\'s session' => sub {
     is end($thief, $session->{id})->json->{ended}, 0, 'not by its name';
     sleep 1.2;
     ok $victim->seen, 'the victim goes on';
+};
+
+# Who has a name after somebody else had it, or beside them, is another person.
+subtest 'two people of one name' => sub {
+    my $as = sub {
+        my ($sub, @roles) = @_;
+        realm(SITE)->reset->set(user => { sub => $sub, email => 'shared@example.com', email_verified => JSON::PP::true, realm_access => { roles => [@roles] } });
+        return in();
+    };
+    my ($one, $other) = ($as->('first'), $as->('second', 'admin'));
+    my ($foreign) = sessions($one);
+    is_deeply [map { $_->{current} } sessions($other)], [JSON::PP::true()], 'each sees their own sessions alone';
+    is scalar(() = $other->get(LIST)->text =~ /name="end" value="[0-9a-f]{16}"/g), 1, 'on the page too';
+    is end($other, $foreign->{id})->json->{ended}, 0, 'neither ends the other\'s';
+    ok $one->seen, 'who goes on';
+    $as->('second');
+    my $ended = $other->post('/operator', 'user=shared%40example.com', Accept => 'application/json', 'Content-Type' => FORM)->json;
+    is_deeply [sort @{ $ended->{ended} }], [qw(first second)], 'an operator ends both, each once';
+    ok wait_until(sub { !$one->seen && !$other->seen }), 'both are out';
 };
 
 subtest 'all of them' => sub {
@@ -198,6 +236,16 @@ subtest 'an operator' => sub {
     is $list->status, 200, 'may look';
     is scalar @{ $list->json->{sessions} }, 2, 'at the sessions of anybody';
     is $workers[0]->api('/operator?user=boss%40example.com')->status, 403, 'nobody else may';
+    for my $query ('sub=worker', 'user=a&user=b', 'sub=a&sub=b', 'user=%zz', 'user=a&sub=b', 'x=y', '') {
+        my $answer = $boss->api("/operator?$query");
+        is $answer->status, 400, "a look that names no user: '$query'";
+        unlike $answer->text, qr/"sessions"/, 'shows nobody';
+    }
+    for my $method (qw(PUT DELETE PATCH)) {
+        my $answer = $boss->request($method, '/operator?user=worker%40example.com', headers => [Accept => 'application/json', 'Content-Length' => 0]);
+        is $answer->status, 405, "$method: 405";
+        is $answer->header('Allow'), 'GET, HEAD, POST', 'and what may be asked';
+    }
     my @post = (Accept => 'application/json', 'Content-Type' => FORM);
     is $boss->post('/operator', 'user=worker%40example.com', @post, Origin => 'https://evil.example.com')->status, 403, 'nor another site';
     is $boss->post('/operator', 'x=y', @post)->status, 400, 'a user or a sub is needed';
