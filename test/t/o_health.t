@@ -161,6 +161,58 @@ subtest 'one site whose realm is down keeps all from being ready' => sub {
     ready_ok $port, 'until it is';
 };
 
+# A virtual host at a port of its own.
+sub site_with { my ($port, @lines) = @_; return ("Listen 127.0.0.1:$port", "<VirtualHost *:$port>", @lines, '</VirtualHost>') }
+
+sub problems_of { my $port = shift; return join "\n", sort @{ (ask($port)->json || {})->{problems} || [] } }
+
+subtest 'each problem is named once' => sub {
+    my @sites = free_ports(5);
+    my @others = free_ports(2);
+    realm("health-$_")->set(faults => { discovery => { kind => 'drop' } }) for qw(many many-other);
+    my ($server, $port) = server_with_probes('health-many', "KeycloakMemcached 127.0.0.1:$ENV{KC_CLOSED_PORT}",
+        site_with($sites[0], 'KeycloakScope openid'),                                       # the same realm and store
+        site_with($sites[1], "KeycloakMemcached 127.0.0.1:$others[0]"),                     # another store
+        site_with($sites[2], "KeycloakMemcached 127.0.0.1:$others[0]"),                     # a line of its own for it
+        site_with($sites[3], "KeycloakIssuer $ENV{KC_PROVIDER}/realms/health-many-other", "KeycloakMemcached 127.0.0.1:$others[1]"),
+        site_with($sites[4]));                                                              # nothing of its own
+    my $where = qr/metadata and keys of \Q$ENV{KC_PROVIDER}\E\/realms\/health-many/;
+    my $store = sub { my $closed = shift; return qr/no session store answers: memcached 127\.0\.0\.1:$closed:? [^\n]*/ };
+    my $wanted = qr/\A$where cannot be had: [^\n]*\n$where-other cannot be had: [^\n]*\n@{[join '\\n', map { $store->($_) } sort $ENV{KC_CLOSED_PORT}, @others]}\z/;
+    ok wait_until(sub { problems_of($port) =~ $wanted }), 'two realms and three stores' or diag problems_of($port);
+    is ask($port)->status, 503, 'not ready';
+    realm("health-$_")->reset for qw(many many-other);
+};
+
+subtest 'more realms that hang than a probe has the time for' => sub {
+    my @names = map { "health-hangs-$_" } 1 .. 3;
+    realm($_)->set(faults => { discovery => { kind => 'hang' } }) for 'health-hang', @names;
+    my @sites = free_ports(3);
+    my ($server, $port) = server_with_probes('health-hang', 'KeycloakHTTPTimeout 4s',
+        map { site_with($sites[$_], "KeycloakIssuer $ENV{KC_PROVIDER}/realms/$names[$_]") } 0 .. $#names);
+    my $problems = problems_of($port);
+    like $problems, qr{realms/\Q$_\E cannot be had: }, "$_ is named" for 'health-hang', @names;
+    is scalar(() = $problems =~ /cannot be had/g), 4, 'and nothing else';
+    realm($_)->reset for 'health-hang', @names;
+};
+
+# A time-out so short that a quarter of it is none would be no time-out at all.
+subtest 'a time-out of a few milliseconds is one' => sub {
+    realm('health-hasty')->set(faults => { discovery => { kind => 'hang' } });
+    my ($server, $port) = server_with_probes('health-hasty', 'KeycloakHTTPTimeout 3ms');
+    not_ready_ok ask($port), qr{realms/health-hasty cannot be had: }, 'a realm that hangs' for 1 .. 3;
+    realm('health-hasty')->reset;
+};
+
+subtest 'the realm of one virtual host alone' => sub {
+    my ($site, $probes) = free_ports(2);
+    my $server = Keycloak::Server->new('health-none', is_off => 1, lines => [
+        site_with($site, Keycloak::Server::module_on('health-one-host'), '<Location />', 'AuthType Keycloak', 'Require valid-user', '</Location>'),
+        site_with($probes, '<Location />', 'SetHandler keycloak-health', '</Location>')]);
+    ready_ok $probes, 'is all that counts';
+    is fetched('health-one-host', 'discovery'), 1, 'and was asked for';
+};
+
 subtest 'never where a gateway could take it for the judge' => sub {
     my $mark = log_mark();
     my $in = signed_in('judge') or return fail 'signing in';
@@ -170,6 +222,17 @@ subtest 'never where a gateway could take it for the judge' => sub {
     is browser('beside-judge')->get('/x?y')->status, 404, 'each time';
     my @lines = log_since($mark) =~ /(SetHandler keycloak-health is not served)/g;
     is scalar @lines, 1, 'which is logged once';
+    for my $judge (['in an <If>', '<If "%{QUERY_STRING} == \'judge\'">', 'SetHandler keycloak-judge', '</If>'],
+        ['by an expression', 'SetHandler "%{req:X-Handler}"'], ['by an expression that fails', 'SetHandler "' . '%{tolower:' x 25 . 'x' . '}' x 25 . '"'])
+    {
+        my ($name, @judge) = @$judge;
+        my ($port) = free_ports(1);
+        my $server = Keycloak::Server->new('health-judge', lines => ["Listen 127.0.0.1:$port", "<VirtualHost *:$port>", 'ServerName probe.test', '<Location />',
+            'Require all granted', 'SetHandler keycloak-health', '</Location>', '</VirtualHost>',
+            "<VirtualHost *:$port>", 'ServerName judge.test', '<Location />', 'AuthType Keycloak', 'Require valid-user', @judge, '</Location>', '</VirtualHost>']);
+        is ask($port, 'GET', '/', 'X-Handler' => 'keycloak-judge')->status, 404, "nor beside a judge $name";
+        like $server->log, qr/SetHandler keycloak-health is not served/, 'which is logged';
+    }
 };
 
 done_testing;

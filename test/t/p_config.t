@@ -130,6 +130,21 @@ for my $row (@refused_trailers) {
     ok !$accepted, "200 MergeTrailers is refused $name";
     like $said, qr/KC0003: MergeTrailers \(line @{[$first + $line]} of \Q$path\E\) is On for .*$where/, 'and says where' or diag $said;
 }
+# What another file says is told by its name, also where a line of the same number is another one's.
+{
+    my $include = sub {
+        my ($name, @lines) = @_;
+        return 'Include ' . file($name, "\n" x ($first + @minimal) . join("\n", @lines) . "\n");
+    };
+    my $number = $first + @minimal + 1;
+    my ($accepted, $said) = check(@minimal, $include->('trailing.conf', virtual('ServerName a.test', $on)), virtual('ServerName b.test'));
+    ok !$accepted, '200 MergeTrailers is refused in another file';
+    like $said, qr/KC0003: MergeTrailers \(line @{[$number + 2]} of \Q$dir\E\/trailing\.conf\) is On for the virtual host of line $number of \Q$dir\E\/trailing\.conf/,
+        'and says which' or diag $said;
+    ($accepted, $said) = check(@minimal, '', '', 'KeycloakCacheSize 32M', $include->('size.conf', virtual('KeycloakCacheSize 16M')), virtual('KeycloakScope openid'));
+    ok $accepted, 'KeycloakCacheSize in another file' or diag $said;
+    is_deeply [$said =~ /KeycloakCacheSize \(line (\d+) of \Q$dir\E\/size\.conf\) is ignored/g], [$number + 1], 'is ignored there, although the main server has a line of that number';
+}
 my %kept_trailers = (
     'nowhere on'           => [@minimal, 'MergeTrailers Off', virtual('MergeTrailers Off'), virtual('ServerName a.test')],
     'off where it counts'  => [@minimal, virtual($on, 'MergeTrailers Off')],
@@ -173,6 +188,10 @@ my %shared = (
     'the same address'     => ['*:1', '*:1', 1],
     'one of all addresses' => ['*:1', '127.0.0.1:1', 1],
     'all ports'            => ['127.0.0.1:*', '127.0.0.1:1', 1],
+    'all ports of the other' => ['127.0.0.1:1', '127.0.0.1:*', 1],
+    'all addresses of the other' => ['127.0.0.1:1', '*:1', 1],
+    'all addresses of IPv6' => ['[::]:1', '[::1]:1', 1],
+    'another address of IPv6' => ['[::1]:1', '[::2]:1', 0],
     'another port'         => ['*:1', '*:2', 0],
     'another address'      => ['127.0.0.1:1', '127.0.0.2:1', 0],
 );
@@ -206,6 +225,15 @@ my @missing = (    # name, what is said (none: nothing of all), lines
     ['a judge that is open by method', $handler->('keycloak-judge'), location('/', $judge, 'AuthType Keycloak', 'Require method GET')],
     ['a judge with a guard elsewhere', $handler->('keycloak-judge'), location('/a', $judge), location('/ab', @guard)],
     ['a judge with a guard below', $handler->('keycloak-judge'), location('/', $judge), location('/a', @guard)],
+    ['a judge beside a guard whose name begins its own', $handler->('keycloak-judge'), location('/a', @guard), location('/ab', $judge)],
+    ['a judge in quotes', $handler->('keycloak-judge'), '<Location "/a">', $judge, '</Location>', '<Location "/b" >', @guard, '</Location>'],
+    ['a judge with a guard of its place around it', undef, location('/a', @guard), location('/a/b', $judge)],
+    ['a judge with a guard of its place, with a slash', undef, location('/a/', @guard), location('/a/b', $judge)],
+    ['a judge with a guard in quotes', undef, '<Location "/a">', @guard, '</Location>', '<Location "/a/b">', $judge, '</Location>'],
+    ['a judge with a guard by an expression', undef, location('/a', $judge), '<Location ~ "^/a">', @guard, '</Location>'],
+    ['a judge with a guard by a wildcard', undef, location('/a', $judge), location('/*', @guard)],
+    ['a judge by a wildcard', undef, location('/a/*', $judge), location('/b', @guard)],
+    ['a judge whose AuthType is an expression', undef, location('/', $judge, 'AuthType "%{reqenv:TYPE}"', 'Require valid-user')],
     ["a judge with another host's guard", $handler->('keycloak-judge'), host('*:1', location('/', $judge)), host('*:2', location('/', @guard))],
     ['a judge of all hosts, which none guards', $handler->('keycloak-judge'), location('/', $judge), host('*:1', location('/x', @guard))],
     ['a judge without a place', $handler->('keycloak-judge'), $judge],

@@ -32,7 +32,7 @@ sub new {
         (map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } "mpm_$mpm",
             qw(authn_core authz_core authz_user proxy proxy_http)),
         "LoadModule auth_keycloak_module $ENV{KC_BUILD}/mod_auth_keycloak.so", split(/, /, $processes{$mpm}),
-        $options{is_off} ? () : _module_on($name), @{ $options{lines} || [] },
+        $options{is_off} ? () : module_on($name), @{ $options{lines} || [] },
         $options{is_off} ? () : ('<Location />', 'AuthType Keycloak', 'Require valid-user', '</Location>'), @{ $options{places} || [] },
         'ProxyPreserveHost On', "ProxyPass / http://127.0.0.1:$ENV{KC_BACKEND_PORT}/";
     close $file or die "$room: $!\n";
@@ -82,7 +82,8 @@ sub change {
     return;
 }
 
-sub _module_on {
+# The lines that the module is on by, with a realm.
+sub module_on {
     my $name = shift;
     return "KeycloakIssuer $ENV{KC_PROVIDER}/realms/$name", 'KeycloakClientID app',
         'KeycloakClientSecret canary-client-secret-5d1e', "KeycloakCryptoKey file:$ENV{KC_ROOM}/crypto.key";
