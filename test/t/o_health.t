@@ -167,7 +167,11 @@ sub site_with { my ($port, @lines) = @_; return ("Listen 127.0.0.1:$port", "<Vir
 sub problems_of { my $port = shift; return join "\n", sort @{ (ask($port)->json || {})->{problems} || [] } }
 
 subtest 'each problem is named once' => sub {
-    my @sites = free_ports(5);
+    my @sites = free_ports(6);
+    open my $password, '>', "$ENV{KC_ROOM}/store.password" or die "store.password: $!\n";
+    print $password "a password of the store\n";
+    close $password;
+    chmod 0600, "$ENV{KC_ROOM}/store.password";
     my @others = free_ports(2);
     realm("health-$_")->set(faults => { discovery => { kind => 'drop' } }) for qw(many many-other);
     my ($server, $port) = server_with_probes('health-many', "KeycloakMemcached 127.0.0.1:$ENV{KC_CLOSED_PORT}",
@@ -175,7 +179,8 @@ subtest 'each problem is named once' => sub {
         site_with($sites[1], "KeycloakMemcached 127.0.0.1:$others[0]"),                     # another store
         site_with($sites[2], "KeycloakMemcached 127.0.0.1:$others[0]"),                     # a line of its own for it
         site_with($sites[3], "KeycloakIssuer $ENV{KC_PROVIDER}/realms/health-many-other", "KeycloakMemcached 127.0.0.1:$others[1]"),
-        site_with($sites[4]));                                                              # nothing of its own
+        site_with($sites[4], 'KeycloakMemcachedUser app', "KeycloakMemcachedPassword file:$ENV{KC_ROOM}/store.password"), # the store, as somebody
+        site_with($sites[5]));                                                              # nothing of its own
     my $where = qr/metadata and keys of \Q$ENV{KC_PROVIDER}\E\/realms\/health-many/;
     my $store = sub { my $closed = shift; return qr/no session store answers: memcached 127\.0\.0\.1:$closed:? [^\n]*/ };
     my $wanted = qr/\A$where cannot be had: [^\n]*\n$where-other cannot be had: [^\n]*\n@{[join '\\n', map { $store->($_) } sort $ENV{KC_CLOSED_PORT}, @others]}\z/;

@@ -171,6 +171,17 @@ subtest 'what a browser says of itself is shown as text' => sub {
     like $page, qr/&lt;script&gt;alert/, 'but text';
 };
 
+subtest 'methods that the list does not take' => sub {
+    become('former');
+    my $browser = in();
+    for my $method (qw(PUT DELETE PATCH OPTIONS)) {
+        my $answer = $browser->request($method, LIST, headers => [Accept => 'application/json', 'Content-Length' => 0]);
+        is $answer->status, 405, "$method: 405";
+        is $answer->header('Allow'), 'GET, HEAD, POST', 'and what it takes';
+    }
+    ok $browser->seen, 'still signed in';
+};
+
 subtest 'forms that are none' => sub {
     become('former');
     my $browser = in();
@@ -293,6 +304,14 @@ subtest 'a .htaccess makes no operator' => sub {
         unlike $mallory->api('/local/mallory/x.html?user=mallory%40example.com')->text, qr/"sessions"/, "$name: no list";
         my $answer = $mallory->post('/local/mallory/x.html', 'sub=victim', Accept => 'application/json', 'Content-Type' => FORM, Origin => $mallory->origin);
         unlike $answer->text, qr/"ended"/, "$name: nobody is ended";
+    }
+    for my $handler (qw(keycloak-judge keycloak-health)) {
+        open my $file, '>', "$folder/.htaccess" or die ".htaccess: $!\n";
+        print $file "SetHandler $handler\nRequire valid-user\n";
+        close $file;
+        my $answer = $mallory->get('/local/mallory/x.html');
+        is $answer->status, 404, "nor does one make a $handler";
+        is_deeply [$answer->all('kubeflow-userid')], [], 'that names somebody';
     }
     sleep 1.2;
     ok $victim->seen, 'the victim goes on';

@@ -92,6 +92,7 @@ subtest 'a path is judged as the backend will read it, or refused' => sub {
         is $browser->get($path, @own)->status, 400, "$path: a slash to some backends";
     }
     allowed_ok 'dots and escapes that mean nothing', $browser->get('/x/.well-known/a..b/c%20d/e%2ff?g=//../h', @own), 'alice@example.com';
+    allowed_ok 'escapes that end like those of dots, backslashes and NULs', $browser->get('/x/%3e%3E/%4e/%3c%7C/%0a1/%20%30%50', @own), 'alice@example.com';
     for my $path ('/x/../authservice/backchannel-logout', '//authservice/sessions', '/authservice//sessions', '/authservice/%73essions', '/x/%2e%2e/authservice/sessions') {
         isnt browser(SITE)->request('POST', $path, headers => [Accept => 'application/json', 'Content-Length' => 0])->status, 200, "POST $path";
     }
@@ -148,6 +149,21 @@ subtest 'H 112 underscores in place of some hyphens' => sub {
     is_deeply [grep { /^[\w-]+Name$/ } @gone], [qw(X_Given-Name X-Given_Name X_Given_Name)], 'each spelling goes';
     my @long = grep { /^X[-_]1/ } @gone;
     is_deeply [scalar @long, $long[-1]], [63, 'X_1_2_3_4_5_6_7_8'], 'of long names as many as one can bear, and that of CGI';
+};
+
+subtest 'names without a separator have one spelling' => sub {
+    my $answer = browser('judge-words')->get('/public/x');
+    is $answer->status, 200, 'allowed';
+    is_deeply values_of($answer, 'RemoteUser'), [''], 'the user, once';
+    is $answer->header('x-envoy-auth-headers-to-remove'), undef, 'nothing is to be removed';
+    is browser('judge-words')->get('/public/x', Cookie => 'keycloak_session=x')->header('x-envoy-auth-headers-to-remove'), 'cookie', 'but a cookie of ours';
+};
+
+# What is judged is what the client wrote, for that is what the gateway goes on to.
+subtest 'an administrator\'s rewriting leads the judge nowhere else' => sub {
+    is browser(SITE)->api($_)->status, 401, "$_ is not public for where it leads to" for qw(/moved/x /short);
+    allowed_ok "$_ is a path like any other", $browser->get($_, @own), 'alice@example.com' for qw(/moved/x /short);
+    is $browser->request('POST', '/short', headers => [@own, 'Content-Length' => 0])->header('Cookie'), undef, 'whose backend gets no cookie of ours';
 };
 
 subtest 'our own pages are no permission' => sub {

@@ -49,7 +49,7 @@ for my $mode (sort keys %modes) {
 
     subtest "$mode: who is signed in" => sub {
         allowed_ok 'a page', ask($mode, 'GET', '/pipeline/?a=b', @own), 'alice@example.com';
-        for my $method (qw(HEAD POST PUT PATCH DELETE OPTIONS PROPFIND QUERY)) {
+        for my $method (qw(HEAD POST PUT PATCH DELETE OPTIONS PROPFIND QUERY M-SEARCH VERSION-CONTROL X+Y.Z)) {
             allowed_ok $method, ask($mode, $method, '/x', @own), 'alice@example.com';
         }
         for my $range ('bytes=0-5', 'bytes=5-', 'bytes=-5', 'bytes=0-0,1-1', 'bytes=9-1') {
@@ -95,6 +95,13 @@ for my $mode (sort keys %modes) {
             refused_as "$method $path", $answer, 401;
             is $answer->header('X-Keycloak-Login'), undef, 'no way to sign in' ;
         }
+        my $form = ask($mode, 'POST', '/pages/x?a=b', Cookie => undef);
+        if ($mode eq 'nginx') {
+            is $form->header('X-Keycloak-Login'), "http://forward.test:$ENV{KC_PORT}/authservice/login?return=%2F",
+                'KeycloakUnauth login: also by POST, and then on to the start page';
+        } else {
+            ok asked_to_sign_in($form, 'forward'), 'KeycloakUnauth login: also by POST';
+        }
         refused_as 'Require all denied', ask($mode, 'GET', '/nobody/x', Cookie => undef), 403;
         refused_as 'a role that is missing', ask($mode, 'GET', '/admin/x', @own), 403;
         allowed_ok 'a role that is there', ask($mode, 'GET', '/user/x', @own), 'alice@example.com';
@@ -115,7 +122,7 @@ for my $mode (sort keys %modes) {
 
     subtest "$mode: a path that could be read in two ways is refused" => sub {
         for my $path ('/admin/../x', '/admin/%2e%2e/x', '/x/./y', '/x//y', '//x', '/x/..', '/x/.', '/x\\y', '/x%5cy', '/x/..;/y', '/x%00', '/x%2f..%2fadmin/y',
-            '/x%2F%2fadmin', '/x%2f.', '/x/#y', '/x#')
+            '/x%2F%2fadmin', '/x%2f.', '/x/#y', '/x#', '/x%', '/x%2', '/x%0', '/x%e')
         {
             refused_as $path, ask($mode, 'GET', $path, @own), $malformed;
         }
@@ -178,7 +185,7 @@ for my $mode (sort keys %modes) {
     };
 
     subtest "$mode: 203 a judge that nobody guards never says yes" => sub {
-        for my $path (qw(/free/x /untyped/x /by-address/x /either/x /limited/x /satisfied/x /if/x?open)) {
+        for my $path (qw(/free/x /untyped/x /by-address/x /either/x /limited/x /satisfied/x /if/x?open /looked/x)) {
             refused_as "GET $path", ask($mode, 'GET', $path, @own), 500;
             refused_as "OPTIONS $path of a stranger", ask($mode, 'OPTIONS', $path), 500;
         }

@@ -44,6 +44,7 @@ for my $site (qw(plain judge)) {
         is $in->request($method, VERIFY . '/x', headers => ['Content-Length' => 0])->status, 405, "$site: $method: 405";
     }
     is $in->get(VERIFY . $_)->status, 404, "$site: verify$_ is none of it" for qw(ing -x .x);
+    told_204 $in->get(VERIFY . '?a=b'), 'alice@example.com', "$site: a query alone is of the start page";
     for my $path ('//x', '/x//y', '/../x', '/x/../y', '/./x', '/%2e%2e/x', '//evil.example.com/x', '/x%2e', '/x\\y', '/x%5cy', '/x/..;/y') {
         for my $who ($in, browser($site)) {
             isnt $who->get(VERIFY . $path)->status, 204, "$site: $path is not written plainly";
@@ -73,6 +74,17 @@ subtest 'where nothing is guarded, a session is needed all the same' => sub {
     my $guest = signed_in('unguarded') or return fail 'signing in';
     is $guest->get(VERIFY . '/open/x')->status, 204, 'with one';
     told_401 browser('unguarded')->get(VERIFY . '/pass/x'), 'also where requests pass nameless';
+};
+
+subtest 'a path that httpd reads in another way than our address' => sub {
+    my $guest = signed_in('verify-moved') or return fail 'signing in';
+    for my $path ('/verify%2fx', '/verify%2Fx', '/verify/old/x', '/check/x', '/checked') {
+        my $answer = $guest->get($path =~ /^.verify/ ? "/authservice$path" : $path);
+        is $answer->status, 403, "$path: 403" or diag $answer->text;
+        is_deeply [$answer->all('kubeflow-userid')], [], 'nobody is named';
+    }
+    told_204 $guest->get(VERIFY . '/new/x'), 'alice@example.com', 'where it leads, by its own name';
+    told_204 $guest->get(VERIFY . '/a%2fb'), 'alice@example.com', 'a slash that httpd decodes on both ways';
 };
 
 subtest 'a session that does not do for the place' => sub {
