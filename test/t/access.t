@@ -52,6 +52,10 @@ for my $path (grep { $_ ne '/granted' } sort keys %rows) {
 subtest 'KeycloakUnauth login: always the sign-in' => sub {
     ok asked_to_sign_in(browser($SITE)->get('/unauth-login'), $SITE), 'a page';
     ok asked_to_sign_in(browser($SITE)->api('/unauth-login'), $SITE), 'a script too';
+    my $browser = browser($SITE);
+    my $form = $browser->post('/unauth-login/form', 'a=b', 'Content-Type' => 'application/x-www-form-urlencoded');
+    ok asked_to_sign_in($form, $SITE), 'and a form';
+    is $browser->get($browser->authorize($form->header('Location')))->led_to, '/', 'which is not sent again: on to the start page';
 };
 subtest 'KeycloakUnauth 401: never' => sub {
     my $response = browser($SITE)->get('/unauth-401');
@@ -123,6 +127,28 @@ subtest 'AuthType None is not ours' => sub {
     my $response = browser($SITE)->get('/off', 'kubeflow-userid' => 'mallory@example.com', 'Kubeflow_Userid' => 'mallory@example.com');
     ok $response->from_backend, 'passes';
     is scalar(headers_named($response->json || {}, 'kubeflow-userid')), 0, 'but a client still may not say who it is';
+};
+
+# A public page of which a part is not: the page is shown, without it.
+for my $unauth (qw(login 401 auto)) {
+    subtest "a part of a public page where KeycloakUnauth is $unauth" => sub {
+        my $site = "parts-$unauth";
+        my $before = hits($site);
+        my $response = browser($site)->get('/local/page.shtml');
+        is $response->status, 200, 'the page is shown';
+        like $response->body, qr/^inside=\[.*error occurred/m, 'its part is not' or diag $response->text;
+        is_deeply [$response->all('Location'), $response->all('Set-Cookie')], [], 'and leads nowhere';
+        is hits($site), $before, 'the backend is not reached';
+        my $in = signed_in($site) or return fail 'signing in';
+        like $in->get('/local/page.shtml')->body, qr/^inside=\[\{.*"alice\@example\.com"/m, 'with a session it is';
+    };
+}
+subtest 'a part of a public page while the store is down' => sub {
+    my $before = hits('parts-down');
+    my $response = browser('parts-down')->get('/local/page.shtml', Cookie => 'keycloak_session=' . 'A' x 43);
+    is $response->status, 200, 'the page is shown' or diag $response->text;
+    like $response->body, qr/^inside=\[.*error occurred/m, 'its part is not';
+    is hits('parts-down'), $before, 'the backend is not reached';
 };
 
 subtest 'an unauthenticated WebSocket: 401' => sub {

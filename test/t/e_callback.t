@@ -266,6 +266,18 @@ subtest '87, 92 a tab whose cookie others have pushed out again and again goes o
     is identity($browser->seen('/inside')), 'alice@example.com', 'as the one who is signed in';
 };
 
+subtest '87 nobody is led back for ever: a tab for which no other one signs in' => sub {
+    my ($browser, $other, $back, $answer) = pushed_out();
+    my $tokens = fetched($SITE, 'token');
+    ok wait_until(sub { $answer = $browser->get($answer->led_to // $back); $answer->status != 303 }), 'it waits for some seconds';
+    is $answer->status, 503, 'and is told to come again' or diag $answer->text;
+    is $answer->tag, 'KC0202', 'with the reason';
+    is $answer->header('Refresh'), '2', 'which the page does by itself';
+    is fetched($SITE, 'token'), $tokens, 'nothing is redeemed';
+    like $browser->get($other)->led_to, qr{^/tab/more/}, 'another tab signs in after all';
+    is $browser->get($back)->led_to, '/inside', 'which leads to its page';
+};
+
 subtest '87 a long return URL fits, one that is too long becomes /' => sub {
     my $browser = browser($SITE);
     my $path = '/long?' . 'x' x 1500;

@@ -58,6 +58,12 @@ subtest '111, 112 the other headers of ours' => sub {
     unlike JSON::PP::encode_json($seen->{headers}), qr/mallory/, 'what the client said is gone';
 };
 
+subtest '112 digits tell names apart' => sub {
+    my $seen = $in->seen('/x', map { ($_ => $EVIL) } qw(X-Level-2 x_level2 X-Level-3 X-Level));
+    is join('|', headers_named($seen, 'X-Level-2')), '1', 'that of ours says what we say';
+    is join('|', headers_named($seen, $_)), $EVIL, "$_ is the client's own" for qw(X-Level-3 X-Level);
+};
+
 subtest 'a claim that is missing leaves no header for the client to fill' => sub {
     realm($SITE)->set(user => { name => undef, groups => [] });
     my $browser = signed_in($SITE) or return fail 'signing in';
@@ -129,6 +135,17 @@ subtest 'a CGI program sees identity, not the session' => sub {
     unlike $body, qr/mallory|keycloak_session/, 'nothing of what the client said, and no session cookie';
 };
 
+subtest 'and nothing of what the realm does not say' => sub {
+    realm('renamed')->set(user => { email => undef }, id_token => { delete => ['sid'] }, access_token => { delete => ['sid'] },
+        token_response => { delete => ['session_state'] }, callback => { delete => ['session_state'] });
+    my $browser = signed_in('renamed') or return fail 'signing in';
+    realm('renamed')->reset;
+    my $body = $browser->get('/local/env.cgi', 'Keycloak-Email' => $EVIL, 'Keycloak_Sid' => $EVIL)->body;
+    like $body, qr/^KEYCLOAK_SUB=5b0a2c1e-/m, 'KEYCLOAK_SUB';
+    unlike $body, qr/^KEYCLOAK_(?:SID|EMAIL)=/m, 'no KEYCLOAK_SID, no KEYCLOAK_EMAIL' or diag $body;
+    unlike $body, qr/^HTTP_X_REMOTE_\w+=.*mallory/m, 'nor what the client says';
+};
+
 # ---- 114, 115
 
 for my $connection ('kubeflow-userid', 'Kubeflow-UserID, close', 'close, kubeflow-userid, kubeflow-groups, x-name', 'keep-alive,kubeflow-userid',
@@ -137,6 +154,11 @@ for my $connection ('kubeflow-userid', 'Kubeflow-UserID, close', 'close, kubeflo
     my $seen = $in->seen('/x', Connection => $connection =~ /close/ ? $connection : "$connection, close");
     alice_ok $seen || {}, "114 Connection: $connection";
     is join('|', headers_named($seen || {}, 'X-Name')), 'Alice Example', '114 and the others';
+}
+for my $connection ('kubeflow-userid', 'kubeflow-userid, X-Name', 'Cookie', '"kubeflow-groups"', '', ',') {
+    my $response = $in->raw("GET /x HTTP/1.0\r\nHost: $SITE.test:$ENV{KC_PORT}\r\nAccept: text/html\r\nCookie: " . $in->cookie_header
+        . "\r\nConnection: $connection\r\n\r\n");
+    alice_ok $response->json || {}, "114 Connection that names nothing else: '$connection'";
 }
 subtest '114 in several Connection lines' => sub {
     my $response = $in->raw("GET /x HTTP/1.1\r\nHost: $SITE.test\r\nAccept: text/html\r\nCookie: " . $in->cookie_header

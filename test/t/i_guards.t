@@ -23,6 +23,22 @@ subtest 'a public path needs no sign-in' => sub {
     is $reached, 1, 'the backend is reached';
 };
 
+subtest 'pages about signing in and out that are an administrator\'s' => sub {
+    my $page = $out->get('/authservice/site/after-logout');
+    ok asked_to_sign_in($page, $SITE), 'are guarded like any other';
+    my $in = signed_in($SITE) or return fail 'signing in';
+    is identity($in->seen('/authservice/site/after-logout')), 'alice@example.com', 'and are the backend\'s';
+    is $in->get($_)->status, 404, "$_ is ours, and is nothing" for qw(/authservice/site /authservice/sites/x /authservice/);
+};
+
+subtest 'an error document at an address of ours' => sub {
+    my $in = signed_in('error-ours') or return fail 'signing in';
+    my $response = $in->get('/local/nothing', Accept => 'text/html', 'Sec-Fetch-Site' => 'none');
+    is $response->status, 404, 'is no request for it' or diag $response->text;
+    is_deeply [$response->all('Set-Cookie'), $response->all('Location')], [], 'and nothing comes of it';
+    is identity($in->seen), 'alice@example.com', 'nobody is signed out';
+};
+
 for my $path ('/public/elsewhere', '/public/elsewhere/x', '/public/nobody') {
     subtest "other Require lines still count below a public path: $path" => sub {
         my ($response, $reached) = visit($SITE, $path);

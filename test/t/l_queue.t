@@ -28,11 +28,22 @@ sub come_back {
     return $socket;
 }
 
+# A browser with two tabs, one of which has signed in since the other one began.
+my $tabs = browser($name);
+my $late = $tabs->authorize($tabs->start('/tab/late'));
+my $began = int time;
+ok wait_until(sub { int(time) > $began }), 'a second later';
+is $tabs->get($tabs->authorize($tabs->start('/tab/first')))->led_to, '/tab/first', 'one tab has signed in';
+realm($name)->forget;
+
 my @people = map { my $browser = browser($name); { browser => $browser, page => "/page/$_", back => $browser->authorize($browser->start("/page/$_")) } } 1 .. CROWD;
 realm($name)->set(faults => { token => { kind => 'hang' } });
 $_->{socket} = come_back($_->{browser}, $_->{back}) for @people[0 .. PLACES - 1];
 ok wait_until(sub { fetched($name, 'token') == PLACES }), 'all places at Keycloak are taken';
 $_->{socket} = come_back($_->{browser}, $_->{back}) for @people[PLACES .. CROWD - 1];
+
+is $tabs->get($late)->led_to, '/tab/late', 'who cannot be let in, but has a session by another tab, goes on with that';
+is identity($tabs->seen('/tab/late')), 'alice@example.com', 'as the one who is signed in';
 
 my @turned_away = @people[PLACES .. CROWD - 1];
 my ($first) = IO::Select->new(map { $_->{socket} } @turned_away)->can_read(120);

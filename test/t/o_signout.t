@@ -171,6 +171,24 @@ subtest '204 no address of ours takes the cookie away at the wish of another sit
     }
 };
 
+subtest 'a query that cannot be read' => sub {
+    my $browser = in();
+    for my $query ('return=%', 'return=%zz', 'return=%2Fa&return=%2Fb', '%') {
+        my $answer = $browser->get(OUT . "?$query");
+        is $answer->status, 400, "$query: 400";
+        is_deeply [$answer->all('Set-Cookie')], [], 'no cookie is changed';
+    }
+    ok $browser->seen, 'still signed in';
+};
+
+# Where Authorization is this module's to fill, what the client says in it is taken out, but tells a script all the same.
+subtest 'a script by its Authorization, which no backend sees' => sub {
+    my $browser = signed_in('bearer-hand') || BAIL_OUT('nobody can sign in');
+    my $answer = $browser->get(OUT, Accept => HTML, Authorization => 'Bearer x', 'Sec-Fetch-Site' => 'same-origin');
+    is $answer->status, 201, '201, not a redirect' or diag $answer->text;
+    like eval { $answer->json->{afterLogoutURL} } // '', qr{/logout\?}, 'with the address';
+};
+
 subtest 'scripts' => sub {
     my @script = (Accept => 'application/json', Authorization => 'Bearer ');
     for my $case (['of ours', Origin => $OWN], ['of ours, by the browser', 'Sec-Fetch-Site' => 'same-origin', Origin => $OWN], ['of no browser']) {

@@ -262,6 +262,16 @@ subtest 'prompt=none renews a session' => sub {
         for qw(login select_account consent None none%20login);
 };
 
+subtest 'prompt=none whose cookie is lost' => sub {
+    my $browser = signed_in('step-up') or return fail 'signing in';
+    my $session = $browser->session;
+    my $back = $browser->authorize($browser->start('/authservice/login?prompt=none&return=%2Fpage'));
+    delete $browser->jar->{$_} for $browser->login_names;
+    my $answer = $browser->get($back);
+    is $answer->led_to, '/page', 'leads back: whoever was to be renewed is signed in' or diag $answer->text;
+    is $browser->session, $session, 'with the session of before';
+};
+
 subtest 'prompt=none without a session signs in, or says that it cannot' => sub {
     realm_with();
     my $browser = browser($SITE);

@@ -35,7 +35,7 @@ subtest 'without an upgrade HTTP/2 is as it was' => sub {
     like $text, qr{^HTTP/2 200}, 'over HTTP/2' or diag $text;
     like $text, qr/"kubeflow-userid", "alice\@example\.com"/, 'as alice';
 };
-for my $upgrade ('h2c', 'H2C', 'h2', 'h2c, foo/2', 'websocket, h2c', 'foo/1 , h2c ,bar', 'h2c/1') {
+for my $upgrade ('h2c', 'H2C', 'h2', 'h2c, foo/2', 'websocket, h2c', 'foo/1 , h2c ,bar', 'h2c/1', 'h2/1', 'h2/1, x', 'x', 'h2x', 'h2cx', ',', '') {
     subtest "Upgrade: $upgrade" => sub {
         my $response = $in->get('/x', Upgrade => $upgrade, Connection => 'Upgrade, HTTP2-Settings, close', 'HTTP2-Settings' => 'AAMAAABkAAQAoAAAAAIAAAAA');
         is $response->status, 200, 'is answered over HTTP/1.1' or diag $response->text;
