@@ -164,9 +164,8 @@ static char *keep(char *out, const char *start, const walk_t *walk)
     if (out > start) {
         *out++ = from[-1];
     } else {
-        size_t blanks = strspn(from, " \t");
+        size_t blanks = strspn(from, " \t"); /* a piece ends before none: at most len */
 
-        blanks = blanks < len ? blanks : len;
         from += blanks;
         len -= blanks;
     }
