@@ -180,6 +180,14 @@ static const strip_case_t strips[] = {
     {"a=1; session =x", "a=1"},
     {"a=1; \tsession\t=x", "a=1"},
     {"a=\"1; session=x; b=2\"", "a=\"1; b=2\""},
+    {"session=x; a=1; b=2", "a=1; b=2"},
+    {"session=x;\t a=1;b=2", "a=1;b=2"},
+    {"session=x;  ; a=1", "a=1"},
+    {"session=x;  ;  ", NULL},
+    {"session=x, a=1, b=2", "a=1, b=2"},
+    {"session=x,a=1, b=2", "b=2"},
+    {"a=1, ", "a=1, "},
+    {"session=x, ", NULL},
     {"session=x; =v", "=v"},
     {"session=x; a", "a"},
 };
@@ -203,6 +211,20 @@ START_TEST(foreign_headers_are_not_copied)
     ck_assert_ptr_null(stripped(NULL));
     for (int i = 0; i < COUNT(foreign); i++)
         ck_assert_ptr_eq(stripped(foreign[i]), foreign[i]);
+}
+END_TEST
+
+/* Memory that was somebody's before. */
+START_TEST(what_is_left_ends_where_it_ends)
+{
+    apr_pool_t *used;
+    const char *rest;
+
+    ck_assert_int_eq(apr_pool_create(&used, pool), APR_SUCCESS);
+    memset(apr_palloc(used, 4096), 'x', 4096);
+    apr_pool_clear(used);
+    rest = kc_cookie_strip("a=1; session=x", ours, 3, used);
+    ck_assert_str_eq(rest, "a=1");
 }
 END_TEST
 
@@ -308,6 +330,7 @@ Suite *kc_test_cookie(void)
     tcase_add_test(all, cookies_are_listed);
     tcase_add_loop_test(all, our_cookies_are_taken_out, 0, COUNT(strips));
     tcase_add_test(all, foreign_headers_are_not_copied);
+    tcase_add_test(all, what_is_left_ends_where_it_ends);
     tcase_add_test(all, no_header_is_too_long_to_strip);
     tcase_add_test(all, stripping_and_finding_agree);
     tcase_add_loop_test(all, our_cookies_are_set_by_nobody_else, 0, COUNT(sets));
