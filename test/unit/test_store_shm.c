@@ -39,41 +39,21 @@ static void setup(void)
     ck_assert_int_eq(kc_store_shm_create(MIB, clock_now, &now, testlib_pool, &store, &err), KC_OK);
 }
 
-static kc_store_item_t get_one(unsigned int number)
-{
-    values_key_t key = values_key(number);
-    const char *keys[] = {key.text};
-    kc_store_item_t item;
-
-    ck_assert_int_eq(kc_store_get(store, keys, 1, &item, testlib_pool, &err), KC_OK);
-    return item;
-}
-
-static int is_there(unsigned int number)
-{
-    kc_store_item_t item = get_one(number);
-
-    if (!item.value.data)
-        return 0;
-    ck_assert(values_is_whole(item.value, number));
-    return 1;
-}
-
 /* ---------------------------------------------------------------- one process */
 
 START_TEST(keeps_a_value_until_it_expires)
 {
     kc_store_item_t item;
 
-    ck_assert(!is_there(1));
+    ck_assert(!values_is_there(store, 1));
     ck_assert_int_eq(values_put(store, 1, 1, 1500, START + 10), KC_OK);
     now = START + 9;
-    item = get_one(1);
+    item = values_get(store, 1);
     ck_assert_uint_eq(item.value.len, 1500);
     ck_assert_int_eq(item.expires_at, START + 10);
     ck_assert(values_is_whole(item.value, 1));
     now = START + 10;
-    item = get_one(1);
+    item = values_get(store, 1);
     ck_assert_ptr_null(item.value.data);
     ck_assert_int_eq(item.expires_at, 0);
 }
@@ -87,12 +67,12 @@ START_TEST(overwrites)
 
     for (version = 0; version < 100; version++) {
         ck_assert_int_eq(values_put(store, 7, version, 1000 + version, START + 10), KC_OK);
-        ck_assert_uint_eq(get_one(7).value.len, 1000 + version);
-        ck_assert(is_there(7));
+        ck_assert_uint_eq(values_get(store, 7).value.len, 1000 + version);
+        ck_assert(values_is_there(store, 7));
     }
     ck_assert_int_eq(kc_store_put(store, key.text, empty, START + 10, &err), KC_OK);
-    ck_assert_ptr_nonnull(get_one(7).value.data);
-    ck_assert_uint_eq(get_one(7).value.len, 0);
+    ck_assert_ptr_nonnull(values_get(store, 7).value.data);
+    ck_assert_uint_eq(values_get(store, 7).value.len, 0);
 }
 END_TEST
 
@@ -104,10 +84,10 @@ START_TEST(adds_once)
 
     ck_assert_int_eq(kc_store_add(store, key.text, first, START + 5, &err), KC_OK);
     ck_assert_int_eq(kc_store_add(store, key.text, second, START + 50, &err), KC_EXISTS);
-    ck_assert_mem_eq(get_one(3).value.data, "first", 5);
+    ck_assert_mem_eq(values_get(store, 3).value.data, "first", 5);
     now = START + 5;
     ck_assert_int_eq(kc_store_add(store, key.text, second, START + 50, &err), KC_OK);
-    ck_assert_mem_eq(get_one(3).value.data, "second", 6);
+    ck_assert_mem_eq(values_get(store, 3).value.data, "second", 6);
     ck_assert_int_eq(kc_store_drop(store, key.text, &err), KC_OK);
     ck_assert_int_eq(kc_store_add(store, key.text, first, START + 50, &err), KC_OK);
 }
@@ -121,8 +101,8 @@ START_TEST(touches_what_is_there)
     ck_assert_int_eq(values_put(store, 5, 0, 100, START + 10), KC_OK);
     ck_assert_int_eq(kc_store_touch(store, key.text, START + 100, &err), KC_OK);
     now = START + 99;
-    ck_assert(is_there(5));
-    ck_assert_int_eq(get_one(5).expires_at, START + 100);
+    ck_assert(values_is_there(store, 5));
+    ck_assert_int_eq(values_get(store, 5).expires_at, START + 100);
     now = START + 100;
     ck_assert_int_eq(kc_store_touch(store, key.text, START + 200, &err), KC_MISS);
 }
@@ -135,7 +115,7 @@ START_TEST(drops)
     ck_assert_int_eq(kc_store_drop(store, key.text, &err), KC_OK);
     ck_assert_int_eq(values_put(store, 6, 0, 100, START + 10), KC_OK);
     ck_assert_int_eq(kc_store_drop(store, key.text, &err), KC_OK);
-    ck_assert(!is_there(6));
+    ck_assert(!values_is_there(store, 6));
 }
 END_TEST
 
@@ -173,12 +153,12 @@ START_TEST(takes_every_size)
         for (j = 0; j < sizeof(sizes) / sizeof(sizes[0]); j++) {
             ck_assert_int_eq(values_put(store, 9, 1, sizes[i], START + 10), KC_OK);
             ck_assert_int_eq(values_put(store, 9, 2, sizes[j], START + 10), KC_OK);
-            ck_assert_uint_eq(get_one(9).value.len, sizes[j]);
-            ck_assert(is_there(9));
+            ck_assert_uint_eq(values_get(store, 9).value.len, sizes[j]);
+            ck_assert(values_is_there(store, 9));
         }
     }
     ck_assert_int_eq(values_put(store, 9, 3, KC_STORE_VALUE_MAX + 1, START + 10), KC_REFUSED);
-    ck_assert_uint_eq(get_one(9).value.len, KC_STORE_VALUE_MAX);
+    ck_assert_uint_eq(values_get(store, 9).value.len, KC_STORE_VALUE_MAX);
 }
 END_TEST
 
@@ -193,7 +173,7 @@ START_TEST(neighbours_do_not_overlap)
             ck_assert_int_eq(
                 values_put(store, i, round, sizes[(i * 7 + round) % 6], START + 1000 + i), KC_OK);
         for (i = 0; i < 300; i++) {
-            kc_store_item_t item = get_one(i);
+            kc_store_item_t item = values_get(store, i);
 
             if (!item.value.data)
                 continue;
@@ -213,11 +193,11 @@ START_TEST(leaves_no_copy_in_another_class)
 
     for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         ck_assert_int_eq(values_put(store, 11, i, sizes[i], START + 10), KC_OK);
-        ck_assert_uint_eq(get_one(11).value.len, sizes[i]);
+        ck_assert_uint_eq(values_get(store, 11).value.len, sizes[i]);
         if (i % 3 != 2)
             continue;
         ck_assert_int_eq(kc_store_drop(store, key.text, &err), KC_OK);
-        ck_assert(!is_there(11));
+        ck_assert(!values_is_there(store, 11));
     }
 }
 END_TEST
@@ -232,10 +212,10 @@ START_TEST(any_size_fills_the_memory)
 
     for (i = 0; i < many; i++) {
         ck_assert_int_eq(values_put(store, i, 0, len, START + 1000), KC_OK);
-        ck_assert(is_there(i));
+        ck_assert(values_is_there(store, i));
     }
     for (i = 0; i < many; i++) {
-        int is_kept = is_there(i);
+        int is_kept = values_is_there(store, i);
 
         ck_assert(!late || is_kept); /* none is younger than one that went */
         late |= (unsigned int)is_kept;
@@ -262,9 +242,9 @@ START_TEST(the_oldest_make_room_for_a_large_one)
     }
     for (i = 0; i < 3; i++)
         ck_assert_int_eq(values_put(store, 1000 + i, 0, 200000, START + 1000), KC_OK);
-    ck_assert(!is_there(100));
+    ck_assert(!values_is_there(store, 100));
     for (i = 0; i < 100; i++)
-        ck_assert(is_there(i));
+        ck_assert(values_is_there(store, i));
 }
 END_TEST
 
@@ -280,7 +260,7 @@ START_TEST(expired_values_make_room_first)
         now += 5;
     }
     for (i = 0; i < 40; i++)
-        ck_assert(is_there(i));
+        ck_assert(values_is_there(store, i));
 }
 END_TEST
 
@@ -294,9 +274,9 @@ START_TEST(what_was_touched_is_not_the_oldest)
         ck_assert_int_eq(values_put(store, i, 0, 200000, START + 10), KC_OK);
     ck_assert_int_eq(kc_store_touch(store, first.text, START + 20, &err), KC_OK);
     ck_assert_int_eq(values_put(store, 5, 0, 200000, START + 10), KC_OK);
-    ck_assert(is_there(1));
-    ck_assert(!is_there(2));
-    ck_assert(is_there(3) && is_there(4) && is_there(5));
+    ck_assert(values_is_there(store, 1));
+    ck_assert(!values_is_there(store, 2));
+    ck_assert(values_is_there(store, 3) && values_is_there(store, 4) && values_is_there(store, 5));
 }
 END_TEST
 
@@ -309,8 +289,8 @@ START_TEST(overwriting_pushes_nobody_out)
         ck_assert_int_eq(values_put(store, i, 0, 200000, START + 10), KC_OK);
     ck_assert_int_eq(values_put(store, 2, 1, 150000, START + 10), KC_OK);
     for (i = 1; i <= 4; i++)
-        ck_assert(is_there(i));
-    ck_assert_uint_eq(get_one(2).value.len, 150000);
+        ck_assert(values_is_there(store, i));
+    ck_assert_uint_eq(values_get(store, 2).value.len, 150000);
     ck_assert_uint_eq(kc_store_shm_evicted(store), 0);
 }
 END_TEST
@@ -331,7 +311,7 @@ static unsigned int count_there(unsigned int from, unsigned int count)
     unsigned int i, found = 0;
 
     for (i = from; i < from + count; i++)
-        found += get_one(i).value.data != NULL;
+        found += values_get(store, i).value.data != NULL;
     return found;
 }
 
@@ -526,9 +506,9 @@ START_TEST(every_size_has_a_layout)
                          KC_OK);
         for (i = 0; i < 64; i++) {
             ck_assert_int_eq(values_put(store, i, 0, 200000, START + 10), KC_OK);
-            ck_assert(is_there(i));
+            ck_assert(values_is_there(store, i));
             ck_assert_int_eq(values_put(store, i, 0, 100, START + 10), KC_OK);
-            ck_assert(is_there(i));
+            ck_assert(values_is_there(store, i));
         }
         apr_pool_clear(testlib_pool);
     }

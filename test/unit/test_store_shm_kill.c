@@ -33,26 +33,6 @@ static void setup(void)
     ck_assert_int_eq(kc_store_shm_create(SIZE, clock_now, &now, testlib_pool, &store, &err), KC_OK);
 }
 
-static kc_store_item_t get_one(unsigned int number)
-{
-    values_key_t key = values_key(number);
-    const char *keys[] = {key.text};
-    kc_store_item_t item;
-
-    ck_assert_int_eq(kc_store_get(store, keys, 1, &item, testlib_pool, &err), KC_OK);
-    return item;
-}
-
-static int is_there(unsigned int number)
-{
-    kc_store_item_t item = get_one(number);
-
-    if (!item.value.data)
-        return 0;
-    ck_assert(values_is_whole(item.value, number));
-    return 1;
-}
-
 /* How much the writers have written; shared. */
 static unsigned int *written;
 
@@ -113,7 +93,7 @@ START_TEST(a_killed_writer_loses_and_tears_nothing)
             ck_assert(WIFSIGNALED(status));
         }
         for (i = 0; i < 16; i++)
-            ck_assert(is_there(i));
+            ck_assert(values_is_there(store, i));
     }
 }
 END_TEST
@@ -164,9 +144,9 @@ START_TEST(a_value_half_written_is_not_there)
 
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert(WIFSIGNALED(status));
-    ck_assert(!is_there(1));
+    ck_assert(!values_is_there(store, 1));
     ck_assert_int_eq(values_put(store, 1, 1, 1500, START + 10), KC_OK);
-    ck_assert(is_there(1));
+    ck_assert(values_is_there(store, 1));
 }
 END_TEST
 
@@ -181,10 +161,10 @@ START_TEST(a_value_half_overwritten_is_still_there)
         pid = caught_writing(1, SIG_DFL);
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);
         ck_assert(WIFSIGNALED(status));
-        ck_assert(is_there(1));
+        ck_assert(values_is_there(store, 1));
     }
     ck_assert_int_eq(values_put(store, 1, 2, 160, START + 10), KC_OK);
-    ck_assert_uint_eq(get_one(1).value.len, 160);
+    ck_assert_uint_eq(values_get(store, 1).value.len, 160);
 }
 END_TEST
 
@@ -208,7 +188,7 @@ START_TEST(a_stopped_writer_is_an_outage_and_no_hang)
     ck_assert_int_eq(err.reason, KC_ERR_STORE_DOWN);
     ck_assert_int_eq(kill(pid, SIGKILL), 0);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert(is_there(1));
+    ck_assert(values_is_there(store, 1));
 }
 END_TEST
 

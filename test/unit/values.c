@@ -2,9 +2,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "values.h"
 
+#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "testlib.h"
 
 values_key_t values_key(unsigned int number)
 {
@@ -44,6 +47,27 @@ int values_is_whole(kc_bytes_t value, unsigned int number)
     is_same = !memcmp(copy, value.data, value.len);
     free(copy);
     return is_same;
+}
+
+kc_store_item_t values_get(kc_store_t *store, unsigned int number)
+{
+    values_key_t key = values_key(number);
+    const char *keys[] = {key.text};
+    kc_store_item_t item;
+    kc_err_t err;
+
+    ck_assert_int_eq(kc_store_get(store, keys, 1, &item, testlib_pool, &err), KC_OK);
+    return item;
+}
+
+int values_is_there(kc_store_t *store, unsigned int number)
+{
+    kc_store_item_t item = values_get(store, number);
+
+    if (!item.value.data)
+        return 0;
+    ck_assert(values_is_whole(item.value, number));
+    return 1;
 }
 
 kc_rc_t values_put(kc_store_t *store, unsigned int number, unsigned int version, size_t len,

@@ -17,6 +17,10 @@ kc_rc_t values_put(kc_store_t *store, unsigned int number, unsigned int version,
                    int64_t expires_at);
 /* 1 when the bytes are whole, and number's. */
 int values_is_whole(kc_bytes_t value, unsigned int number);
+/* What the store, which has to answer, has for number, in testlib_pool; and whether that is a
+ * value, which then has to be whole. */
+kc_store_item_t values_get(kc_store_t *store, unsigned int number);
+int values_is_there(kc_store_t *store, unsigned int number);
 
 /* A simple generator, for threads and processes of tests. */
 unsigned int values_random(unsigned int *state);
