@@ -659,6 +659,33 @@ START_TEST(a_session_of_before_is_ended_by_its_users_name_too)
 }
 END_TEST
 
+/* Nor is a view of it believed, which shared memory may have kept over an update. */
+START_TEST(a_view_of_before_is_not_used)
+{
+    static const kc_siphash_key_t key = {{1, 2}};
+    kc_session_t session = sample();
+    kc_cache_ticket_t ticket;
+    kc_cache_view_t view;
+    const char *id;
+    int gets;
+
+    ck_assert_int_eq(kc_cache_create(1024 * 1024, &key, testlib_pool, &fake->env.cache, NULL),
+                     KC_OK);
+    id = create();
+    ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
+    ck_assert(kc_cache_find(fake->env.cache, site->rp->scope, session.id, fake->now, testlib_pool,
+                            &ticket, &view));
+    gets = fake->sessions.gets;
+    ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
+    ck_assert_int_eq(fake->sessions.gets, gets);
+    view.bytes = without_user_mark(&session);
+    kc_cache_put(fake->env.cache, &ticket, &view, fake->now);
+    ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
+    ck_assert_int_gt(fake->sessions.gets, gets);
+    ck_assert_ptr_nonnull(session.user_mark);
+}
+END_TEST
+
 /* Its user is called otherwise since a renewal: the new name's mark counts, and no old one is lost
  * on the way. */
 START_TEST(a_session_whose_user_is_renamed_is_ended_by_the_new_name)
@@ -1109,6 +1136,7 @@ static void add_store(Suite *suite)
     tcase_add_test(store, an_old_value_put_back_after_the_end_is_refused);
     tcase_add_test(store, a_store_that_keeps_too_long_prolongs_nothing);
     tcase_add_test(store, a_session_of_before_is_ended_by_its_users_name_too);
+    tcase_add_test(store, a_view_of_before_is_not_used);
     tcase_add_test(store, a_session_whose_user_is_renamed_is_ended_by_the_new_name);
     tcase_add_test(store, an_unknown_format_in_a_genuine_seal_is_refused);
     tcase_add_test(store, malformed_ids_cost_no_look_up);
