@@ -7,8 +7,6 @@
 #include "core/roster.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 enum { NAME_LEN = 16 /* characters of a session's name here */ };
 
 /* ---------------------------------------------------------------- who am I */

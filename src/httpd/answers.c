@@ -9,8 +9,6 @@
 #include "core/flow.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 /*
  * A filter looks at the headers once they are complete: behind mod_headers and mod_expires, before
  * mod_cache stores anything (AP_FTYPE_CONTENT_SET + 1). Where an administrator's CACHE filter lets

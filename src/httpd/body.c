@@ -8,8 +8,6 @@
 #include "core/places.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 enum { LOOK_FIRST_MS = 2, LOOK_MS = 16 /* between two looks whether more has come */ };
 
 /* Whoever is slow with a form holds a thread. Strangers must neither hold many, nor the places of

@@ -6,8 +6,6 @@
 #include "core/flow.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 static int is_our_type(request_rec *r)
 {
     const char *type = ap_auth_type(r);

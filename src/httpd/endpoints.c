@@ -5,8 +5,6 @@
 
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 static const char handler_name[] = "keycloak-endpoint";
 static const char file_prefix[] = "keycloak:"; /* of what is no file */
 

@@ -7,8 +7,6 @@
 
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 /*
  * The request line of such a question is the gateway's; what is to be judged stands in two headers.
  * They take the request line's place before anybody has looked at it, so that places, Require, the

@@ -7,8 +7,6 @@
 #include "mod_auth_keycloak.h"
 #include "places.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 /* The places of one server, with those of the others. */
 typedef struct scope_t {
     const apr_array_header_t *all; /* akc_places_t of every server */

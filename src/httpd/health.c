@@ -9,8 +9,6 @@
 #include "core/keyring.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 /*
  * A probe looks, and fetches metadata and keys where none are known yet: by two exchanges, each of
  * which gets a quarter of KeycloakHTTPTimeout, and none begins after half of it. So it is over

@@ -8,8 +8,6 @@
 #include "core/header_block.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 /*
  * ap_send_interim_response writes 1xx answers, 101 of a WebSocket included, to the connection's
  * first filter, past those of the request; so does mod_proxy_wstunnel with whatever its backend

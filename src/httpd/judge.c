@@ -6,8 +6,6 @@
 
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 /*
  * A gateway (Envoy's ext_authz over HTTP) sends method, path and headers of a request, without its
  * body. Status 200 alone lets it go on, with what this answer says in place of what the client has

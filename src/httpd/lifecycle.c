@@ -11,8 +11,6 @@
 #include "core/crypto.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 /* What lives as long as the process, across restarts that unload this module: plain memory without
  * pointers into our code. */
 typedef struct kept_t {

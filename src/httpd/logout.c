@@ -9,8 +9,6 @@
 #include "core/session_cookie.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 static const char framed_page[] =
     "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">"
     "<title>Signed out</title></head>\n<body></body>\n</html>\n";

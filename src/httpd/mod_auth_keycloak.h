@@ -16,6 +16,9 @@
 #undef ap_get_conn_module_loglevel
 #undef ap_get_request_module_loglevel
 #undef ap_get_server_module_loglevel
+/* In place of APLOG_USE_MODULE in each file, whose index may be that of no module. */
+#undef APLOG_MODULE_INDEX
+#define APLOG_MODULE_INDEX (auth_keycloak_module.module_index)
 
 #include "core/cache_control.h"
 #include "core/conf.h"

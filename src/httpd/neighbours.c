@@ -5,8 +5,6 @@
 #include "mod_auth_keycloak.h"
 #include "places.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 /* Handlers that a server names, or the main server for it. */
 typedef struct found_t {
     const ap_directive_t *judge, *sessions;

@@ -5,8 +5,6 @@
 
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 static int has_issuer(server_rec *main)
 {
     server_rec *server;

@@ -12,8 +12,6 @@
 #include "core/session_cookie.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 enum {
     ID_SIZE = 9 /* bytes; 12 characters */
 };

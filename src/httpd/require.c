@@ -7,8 +7,6 @@
 #include "core/authz.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 static const char *name_of(kc_authz_kind_t kind)
 {
     static const char *const names[] = {"keycloak-role", "keycloak-client-role", "keycloak-group",

@@ -8,8 +8,6 @@
 #include "core/login_parameters.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 static const char forbid_filter_name[] = "AKC_FORBIDDEN";
 static const char retry_seconds[] = "5";
 

@@ -7,8 +7,6 @@
 #include "core/logout.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 static const char again_seconds[] = "2";
 
 static int return_to(akc_request_t *request, request_rec *r, const char *page,

@@ -12,8 +12,6 @@
 #include "core/watch.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 /*
  * Each child has a ring of the requests that go on with a session, in the order of their coming,
  * and a thread that asks the store, once a second, about the sessions of those that have been there

@@ -5,8 +5,6 @@
 
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 /*
  * httpd's core writes the request line at trace5, before any module sees it, then its http_core the
  * headers that came and the headers that go at trace4. While such a line is written, the request

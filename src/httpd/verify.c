@@ -5,8 +5,6 @@
 #include "core/flow.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 /*
  * 204: there is a session, and AuthType and Require of that path let it in; or the path is public.
  * 401: there is none that would do. 403: there is one, and it is not let in. As oidc-authservice

@@ -6,8 +6,6 @@
 #include "core/patience.h"
 #include "mod_auth_keycloak.h"
 
-APLOG_USE_MODULE(auth_keycloak);
-
 /*
  * Each child has the thread, and a lease in the host's store says whose turn it is. mod_watchdog's
  * singleton would do with one thread for all; but when its child dies the next one takes ten
