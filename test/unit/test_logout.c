@@ -186,6 +186,60 @@ START_TEST(a_revocation_that_fails_keeps_nobody_signed_in)
 }
 END_TEST
 
+/* The nth look for random bytes is in vain. */
+static int random_calls;
+
+static kc_rc_t random_but_one(void *context, unsigned char *out, size_t len)
+{
+    (void)context;
+    memset(out, 'r', len);
+    return random_calls-- == 0 ? KC_FAULT : KC_OK;
+}
+
+/* Then no state is made of what nobody has chosen, and the browser goes to the page at once. */
+START_TEST(without_random_bytes_the_way_out_ends_here)
+{
+    sign_in();
+    random_calls = _i;
+    fake->env.random = random_but_one;
+    ck_assert_int_eq(leave(NULL), KC_OK);
+    ck_assert_str_eq(answer.location, KC_FAKE_PUBLIC "/");
+    ck_assert_ptr_null(kc_fake_site_cookie(site, LOGOUT));
+    ck_assert_int_eq(find(), KC_SESSION_ENDED);
+}
+END_TEST
+
+/* 2,000 bytes travel with the state. */
+START_TEST(a_page_with_a_long_address_is_found_again)
+{
+    static const size_t lens[] = {2000, 2001};
+    const size_t len = lens[_i], begin = strlen(KC_FAKE_PUBLIC "/");
+    char *page = apr_palloc(testlib_pool, len + 1);
+
+    memset(page, 'p', len);
+    memcpy(page, KC_FAKE_PUBLIC "/", begin);
+    page[len] = '\0';
+    sign_in();
+    ck_assert_int_eq(leave(page), KC_OK);
+    ck_assert_int_eq(come_back(state_query()), KC_OK);
+    ck_assert_str_eq(answer.location, _i ? KC_FAKE_PUBLIC "/" : page);
+}
+END_TEST
+
+/* Longer than all the rest of the address, and short enough for a request line. */
+START_TEST(a_hint_of_some_length_is_sent)
+{
+    char *hint = apr_palloc(testlib_pool, 3001);
+
+    memset(hint, 'h', 3000);
+    hint[3000] = '\0';
+    sign_in_with(hint, NULL);
+    ck_assert_int_eq(find(), KC_SESSION_LIVE);
+    ck_assert_int_eq(leave(NULL), KC_OK);
+    ck_assert_str_eq(parameter_of(answer.location, "id_token_hint"), hint);
+}
+END_TEST
+
 START_TEST(a_hint_that_is_too_long_for_a_request_line_is_left_out)
 {
     char *token = apr_pcalloc(testlib_pool, 5001);
@@ -395,6 +449,9 @@ static void add_there(Suite *suite)
     tcase_add_test(there, the_refresh_token_is_revoked);
     tcase_add_test(there, without_a_refresh_token_or_an_endpoint_nothing_is_revoked);
     tcase_add_test(there, a_revocation_that_fails_keeps_nobody_signed_in);
+    tcase_add_loop_test(there, without_random_bytes_the_way_out_ends_here, 0, 2);
+    tcase_add_loop_test(there, a_page_with_a_long_address_is_found_again, 0, 2);
+    tcase_add_test(there, a_hint_of_some_length_is_sent);
     tcase_add_test(there, a_hint_that_is_too_long_for_a_request_line_is_left_out);
     tcase_add_test(there, a_redirect_uri_that_is_configured_is_where_keycloak_sends_back_to);
     tcase_add_test(there, without_keycloak_the_way_out_is_short);

@@ -367,7 +367,9 @@ START_TEST(without_a_record_the_list_of_sessions_tells_the_last_use)
     ck_assert_int_eq(find(id), KC_SESSION_LIVE);
     record_of(id)->key[0] = '\0';
     prolong_all();
-    fake->now += idle - 1;
+    fake->now += 10; /* from now on it would be over by its beginning */
+    ck_assert_int_eq(peek_elsewhere(id), KC_SESSION_LIVE);
+    fake->now += idle - 11;
     ck_assert_int_eq(peek_elsewhere(id), KC_SESSION_LIVE);
     fake->now += 1;
     assert_idle(peek_elsewhere(id));
@@ -425,6 +427,25 @@ START_TEST(a_record_of_the_future_prolongs_nothing)
         ck_assert_int_eq(peek(id), KC_SESSION_LIVE);
     assert_idle(peek(id));
     assert_idle(find(id));
+}
+END_TEST
+
+/* Of one that is ahead by no more than clocks may differ: nothing is written for that. */
+START_TEST(a_record_a_little_ahead_is_left_alone)
+{
+    const char *id = create();
+    int puts;
+
+    fake->env.cache = NULL;
+    fake->now += idle / 2;
+    ck_assert_int_eq(find(id), KC_SESSION_LIVE);
+    fake->now -= site->conf->clock_skew;
+    puts = fake->sessions.puts;
+    ck_assert_int_eq(peek(id), KC_SESSION_LIVE);
+    ck_assert_int_eq(fake->sessions.puts, puts);
+    fake->now -= 1;
+    ck_assert_int_eq(peek(id), KC_SESSION_LIVE);
+    ck_assert_int_eq(fake->sessions.puts, puts + 1);
 }
 END_TEST
 
@@ -512,6 +533,7 @@ Suite *kc_test_session_idle(void)
     tcase_add_test(tests, what_another_host_notes_counts_here);
     tcase_add_test(tests, a_use_that_could_not_be_noted_counts_where_it_was);
     tcase_add_loop_test(tests, a_record_of_the_future_prolongs_nothing, 0, 2);
+    tcase_add_test(tests, a_record_a_little_ahead_is_left_alone);
     tcase_add_test(tests, each_host_counts_by_its_own_setting);
     tcase_add_test(tests, who_is_over_is_not_listed);
     tcase_add_test(tests, a_record_has_a_name_with_the_sessions_ends);
