@@ -76,7 +76,7 @@ START_TEST(the_list_above_visits_every_cell_once)
     int seen[KC_SESSION_STATES][KC_FLOW_KINDS] = {{0}};
     int i;
 
-    ck_assert_int_eq(CELLS, KC_SESSION_STATES * KC_FLOW_KINDS);
+    ck_assert_int_eq(CELLS, (int)KC_SESSION_STATES * (int)KC_FLOW_KINDS);
     for (i = 0; i < CELLS; i++)
         ck_assert_int_eq(seen[cells[i].state][cells[i].kind]++, 0);
 }
