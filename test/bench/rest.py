@@ -12,6 +12,7 @@ from judges import answers
 from servers import ROOT, SECRET, find_httpd  # puts test/lib on the path
 
 from process import Child, Failure, free_port, port_taken, tail, wait_for
+from readable import readable
 
 STARTS = 10
 IDLE = 2  # seconds from being ready until the memory is looked at: watchdogs have run
@@ -31,7 +32,7 @@ Define KC_CRYPTO_KEY_FILE {room}/crypto-key
 Define KC_JUDGE_LISTEN {judge}
 Define KC_PAGES_LISTEN {pages}
 Define KC_MEMCACHED {store}
-Include "{root}/conf/judge.conf"
+Include "{conf}/judge.conf"
 """
 
 
@@ -86,7 +87,7 @@ class Start:
         names = "mpm_event authn_core authz_core authz_user".split()
         (self.folder / "httpd.conf").write_text(BESIDE.format(
             folder=self.folder, room=self.room.folder, module=self.room.module, issuer=bench.provider.issuer,
-            judge=self.ready_port, pages=free_port(), store=store.address, root=ROOT,
+            judge=self.ready_port, pages=free_port(), store=store.address, conf=readable(ROOT / "conf"),
             load="\n".join(f'LoadModule {name}_module "{libexec}/mod_{name}.so"' for name in names)), encoding="utf-8")
         return [program, "-DFOREGROUND", "-f", self.folder / "httpd.conf"]
 

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "test" / "lib"))
 from browser import Browser  # noqa: E402
 from httpd import find_httpd  # noqa: E402
 from process import Child, Failure, free_port, port_taken, tail, unprivileged_user, wait_for  # noqa: E402
+from readable import readable  # noqa: E402
 
 USER_HEADER = "kubeflow-userid"
 USER = "alice@example.com"
@@ -175,7 +176,7 @@ class Provider(Server):
         presets.write_text('{"bench": {"realm": {"lifetime": 86400, "client": {"secret": "%s", "pkce": false}}}}' % SECRET,
                            encoding="ascii")
         self.issuer = f"http://127.0.0.1:{self.port}/realms/bench"
-        self.listen(room, ["/usr/bin/python3", ROOT / "test/provider/provider.py", "--port", self.port,
+        self.listen(room, ["/usr/bin/python3", readable(ROOT / "test/provider") / "provider.py", "--port", self.port,
                            "--presets", presets], folder, self.port)
 
     def control(self, method, path="", settings=None):
