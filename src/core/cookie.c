@@ -232,6 +232,21 @@ static int is_like_ours(kc_bytes_t name, const char *const *names, size_t count)
     return 0;
 }
 
+/* What any reader may take for a blank. */
+static int is_gap(char c)
+{
+    return (unsigned char)c <= ' ' || c == 0x7f;
+}
+
+static kc_bytes_t without_gaps(const char *from, const char *end)
+{
+    while (from < end && is_gap(*from))
+        from++;
+    while (from < end && is_gap(end[-1]))
+        end--;
+    return (kc_bytes_t){(const unsigned char *)from, (size_t)(end - from)};
+}
+
 /* Whoever reads a line of several cookies apart at commas finds a name behind each of them, and
  * browsers make a name of what a nameless cookie begins with. Attributes are looked at as if they
  * were cookies: none is named like one of ours. */
@@ -240,13 +255,57 @@ int kc_cookie_is_set(const char *line, const char *const *names, size_t count)
     while (*line) {
         size_t len;
 
-        line += strspn(line, " \t=,;");
+        while (*line && (is_gap(*line) || strchr("=,;", *line)))
+            line++;
         len = strcspn(line, "=,;");
-        if (is_like_ours(trimmed(line, line + len), names, count))
+        if (is_like_ours(without_gaps(line, line + len), names, count))
             return 1;
         line += strcspn(line, ",;");
     }
     return 0;
+}
+
+/* What a browser may be told to clear, cookies left out. The first ones are what * stands for. */
+static const char *const clearings[] = {
+    "\"cache\"",       "\"storage\"",       "\"executionContexts\"",
+    "\"clientHints\"", "\"prefetchCache\"", "\"prerenderCache\""};
+enum { CLEARINGS = sizeof(clearings) / sizeof(clearings[0]), CLEARINGS_OF_ALL = 7 /* bits */ };
+
+/* A bit each; 0 for what clears cookies, alone or with others, or is not known. */
+static unsigned int clearing_of(kc_bytes_t word)
+{
+    for (size_t i = 0; i < CLEARINGS; i++) {
+        if (is_equal(word, clearings[i], strlen(clearings[i])))
+            return 1U << i;
+    }
+    return 0;
+}
+
+const char *kc_cookie_keep_uncleared(const char *line, apr_pool_t *pool)
+{
+    const char *kept = NULL, *at = line, *end;
+    unsigned int bits = 0, bit;
+    int is_whole = 1;
+    size_t i;
+
+    for (; *at; at = *end ? end + 1 : end) {
+        kc_bytes_t word;
+
+        end = at + strcspn(at, ",");
+        word = without_gaps(at, end);
+        if (!word.len)
+            continue;
+        bit = clearing_of(word);
+        is_whole &= bit != 0;
+        bits |= is_equal(word, "\"*\"", 3) ? (unsigned int)CLEARINGS_OF_ALL : bit;
+    }
+    if (is_whole)
+        return line;
+    for (i = 0; i < CLEARINGS; i++) {
+        if (bits & 1U << i)
+            kept = kept ? apr_pstrcat(pool, kept, ", ", clearings[i], NULL) : clearings[i];
+    }
+    return kept;
 }
 
 /* ---------------------------------------------------------------- setting */

@@ -41,6 +41,12 @@ const char *kc_cookie_strip(const char *header, const char *const *names, size_t
  * value is read as one, readers that part a line at commas. Linear. */
 int kc_cookie_is_set(const char *line, const char *const *names, size_t count);
 
+/* A line of Clear-Site-Data (W3C Clear Site Data section 3.1) without what clears cookies, ours
+ * with the others: "cookies", words that are not known, and "*", for which the rest of what it
+ * stands for comes. The line itself when it has none of these; NULL when nothing is left. Otherwise
+ * in pool. Linear. */
+const char *kc_cookie_keep_uncleared(const char *line, apr_pool_t *pool);
+
 /* A cookie to set. */
 typedef struct kc_cookie_set_t {
     const char *name;

@@ -112,18 +112,21 @@ int kc_header_block_status(const kc_header_block_t *block)
     return digits == STATUS_DIGITS ? status : 0;
 }
 
-/* The value of a line that sets cookies; NULL for any other. */
-static const char *cookie_value(const char *at, const char *end)
+/* Lines that a block is to be looked through for. */
+typedef enum { SETS_COOKIES, CLEARS_DATA, KINDS } kind_t;
+
+/* The value of a line of that kind; NULL for any other. */
+static const char *value_of(const char *at, const char *end, kind_t kind)
 {
-    static const char name[] = "Set-Cookie";
-    const size_t name_len = sizeof(name) - 1;
+    static const char *const names[KINDS] = {"Set-Cookie", "Clear-Site-Data"};
+    const size_t name_len = strlen(names[kind]);
 
     while (at < end && is_blank(*at))
         at++;
-    if ((size_t)(end - at) < name_len || strncasecmp(at, name, name_len) != 0)
+    if ((size_t)(end - at) < name_len || strncasecmp(at, names[kind], name_len) != 0)
         return NULL;
     at += name_len;
-    if (at < end && *at == '2')
+    if (kind == SETS_COOKIES && at < end && *at == '2')
         at++;
     while (at < end && is_blank(*at))
         at++;
@@ -131,8 +134,7 @@ static const char *cookie_value(const char *at, const char *end)
 }
 
 /* As one line: what parts it is a blank. */
-static int is_ours(const char *value, const char *end, const char *const *names, size_t count,
-                   apr_pool_t *pool)
+static const char *as_line(const char *value, const char *end, apr_pool_t *pool)
 {
     char *line = kc_buf_copy(value, (size_t)(end - value), pool), *at;
 
@@ -140,7 +142,19 @@ static int is_ours(const char *value, const char *end, const char *const *names,
         if (!*at || is_end_of_line(*at))
             *at = ' ';
     }
-    return kc_cookie_is_set(line, names, count);
+    return line;
+}
+
+static int is_ours(const char *at, const char *end, const char *const *names, size_t count,
+                   apr_pool_t *pool)
+{
+    const char *value = value_of(at, end, SETS_COOKIES), *line;
+
+    if (value)
+        return kc_cookie_is_set(as_line(value, end, pool), names, count);
+    value = value_of(at, end, CLEARS_DATA);
+    line = value ? as_line(value, end, pool) : NULL;
+    return line && kc_cookie_keep_uncleared(line, pool) != line;
 }
 
 int kc_header_block_drop(kc_header_block_t *block, const char *const *names, size_t count,
@@ -152,11 +166,9 @@ int kc_header_block_drop(kc_header_block_t *block, const char *const *names, siz
 
     while (at < end) {
         const char *next = next_line(at, end);
-        const char *value = is_first ? NULL : cookie_value(at, next);
-
         while (!is_first && next < end && is_blank(*next))
             next = next_line(next, end);
-        if (value && is_ours(value, next, names, count, pool)) {
+        if (!is_first && is_ours(at, next, names, count, pool)) {
             dropped++;
         } else {
             memmove(out, at, (size_t)(next - at));

@@ -29,9 +29,9 @@ kc_rc_t kc_header_block_put(kc_header_block_t *block, const char *data, size_t l
 /* The status of a whole block; 0 when its first line has none. */
 int kc_header_block_status(const kc_header_block_t *block);
 
-/* Takes out Set-Cookie and Set-Cookie2 that set one of these names (kc_cookie_is_set), with their
- * continuation lines. Other lines stay byte for byte, in their order. Returns how many were taken
- * out. */
+/* Takes out Set-Cookie and Set-Cookie2 that set one of these names (kc_cookie_is_set), and
+ * Clear-Site-Data that clears cookies (kc_cookie_keep_uncleared), with their continuation lines.
+ * Other lines stay byte for byte, in their order. Returns how many were taken out. */
 int kc_header_block_drop(kc_header_block_t *block, const char *const *names, size_t count,
                          apr_pool_t *pool);
 

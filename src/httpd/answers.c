@@ -24,7 +24,8 @@ static const char cache_module[] = "mod_cache.c";
 static const char no_cache_name[] = "no-cache";
 static const char no_cache[] = "1";
 
-static ap_filter_rec_t *filter_handle;
+static const char trailers_name[] = "AKC_TRAILERS";
+static ap_filter_rec_t *filter_handle, *trailers_handle;
 static int has_cache; /* mod_cache is there */
 
 void akc_answers_start(void)
@@ -67,10 +68,14 @@ typedef enum {
     ACCEL_EXPIRES,
     SET_COOKIE,
     SET_COOKIE2,
+    CLEAR_SITE_DATA,
     FIELDS
 } field_t;
 
-enum { CACHE_FIELDS = (1U << SET_COOKIE) - 1 /* the bits of those for caches */ };
+enum {
+    CACHE_FIELDS = (1U << SET_COOKIE) - 1, /* the bits of those for caches */
+    COOKIE_FIELDS = 1U << SET_COOKIE | 1U << SET_COOKIE2 | 1U << CLEAR_SITE_DATA
+};
 
 static const char *const field_names[FIELDS] = {
     [CACHE_CONTROL] = "Cache-Control", /* for all caches */
@@ -84,7 +89,8 @@ static const char *const field_names[FIELDS] = {
     [EDGE_CONTROL] = "Edge-Control",     /* Akamai's own, which knows no "private" */
     [ACCEL_EXPIRES] = "X-Accel-Expires", /* nginx: a time, 0 for not at all */
     [SET_COOKIE] = "Set-Cookie",
-    [SET_COOKIE2] = "Set-Cookie2"}; /* of RFC 2965 */
+    [SET_COOKIE2] = "Set-Cookie2", /* of RFC 2965 */
+    [CLEAR_SITE_DATA] = "Clear-Site-Data"};
 
 /* The first field that a name may be: most are told by their first characters to be none. */
 static int first_field(const char *name)
@@ -113,12 +119,18 @@ static int first_field(const char *name)
     }
 }
 
+/* With HttpProtocolOptions Unsafe a name may have blanks around it, which clients overlook. */
 static field_t field_of(const char *name)
 {
+    static const char blanks[] = " \t";
     int i;
 
+    if (*name == ' ' || *name == '\t')
+        name += strspn(name, blanks);
     for (i = first_field(name); i < FIELDS; i++) {
-        if (strcasecmp(name, field_names[i]) == 0)
+        size_t len = strlen(field_names[i]);
+
+        if (strncasecmp(name, field_names[i], len) == 0 && !name[len + strspn(name + len, blanks)])
             return (field_t)i;
     }
     return FIELDS;
@@ -216,42 +228,47 @@ static void limit(request_rec *r, const table_t *usual, const table_t *always,
 void akc_answers_tell(request_rec *r)
 {
     ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                  "%s: a backend sets a cookie that is named like one of this module's, which is "
-                  "taken out of its answer to %s",
+                  "%s: a backend sets a cookie that is named like one of this module's, or has "
+                  "the browser clear all cookies, which is taken out of its answer to %s",
                   kc_err_row(KC_ERR_FOREIGN_COOKIE)->tag, r->uri ? r->uri : "-");
 }
 
-/* The lines that set other cookies stay, in their order. */
-static void drop_field(request_rec *r, const table_t *table, field_t field)
+/* What is left of a line that sets or clears cookies; NULL: nothing. */
+static const char *harmless(request_rec *r, field_t field, const char *line)
 {
     const akc_server_t *server = akc_config_server(r->server);
-    const apr_array_header_t *entries = apr_table_elts(table->headers);
-    apr_array_header_t *kept = apr_array_make(r->pool, 4, sizeof(const char *));
-    int count = 0, i;
 
-    for (i = 0; i < entries->nelts; i++) {
-        const apr_table_entry_t *entry = &APR_ARRAY_IDX(entries, i, apr_table_entry_t);
-
-        if (strcasecmp(entry->key, field_names[field]) != 0)
-            continue;
-        count++;
-        if (!kc_cookie_is_set(entry->val, server->cookies, server->cookie_count))
-            APR_ARRAY_PUSH(kept, const char *) = entry->val;
-    }
-    if (kept->nelts == count)
-        return;
-    akc_answers_tell(r);
-    apr_table_unset(table->headers, field_names[field]);
-    for (i = 0; i < kept->nelts; i++)
-        apr_table_addn(table->headers, field_names[field], APR_ARRAY_IDX(kept, i, const char *));
+    if (field == CLEAR_SITE_DATA)
+        return kc_cookie_keep_uncleared(line, r->pool);
+    return kc_cookie_is_set(line, server->cookies, server->cookie_count) ? NULL : line;
 }
 
+static int is_of_cookies(field_t field)
+{
+    return field == SET_COOKIE || field == SET_COOKIE2 || field == CLEAR_SITE_DATA;
+}
+
+/* Other lines stay, in their order. */
 static void drop_cookies(request_rec *r, const table_t *table)
 {
-    if (table->found & 1U << SET_COOKIE)
-        drop_field(r, table, SET_COOKIE);
-    if (table->found & 1U << SET_COOKIE2)
-        drop_field(r, table, SET_COOKIE2);
+    const apr_array_header_t *entries;
+    int dropped = 0, i;
+
+    if (!(table->found & COOKIE_FIELDS))
+        return;
+    entries = apr_array_copy(r->pool, apr_table_elts(table->headers));
+    apr_table_clear(table->headers);
+    for (i = 0; i < entries->nelts; i++) {
+        const apr_table_entry_t *entry = &APR_ARRAY_IDX(entries, i, apr_table_entry_t);
+        field_t field = field_of(entry->key);
+        const char *line = is_of_cookies(field) ? harmless(r, field, entry->val) : entry->val;
+
+        dropped |= line != entry->val;
+        if (line)
+            apr_table_addn(table->headers, entry->key, line);
+    }
+    if (dropped)
+        akc_answers_tell(r);
 }
 
 void akc_answers_drop_cookies(request_rec *r)
@@ -263,6 +280,23 @@ void akc_answers_drop_cookies(request_rec *r)
         return;
     drop_cookies(r, &usual);
     drop_cookies(r, &always);
+}
+
+/* HTTP/2 has them sent behind the body, which is all there is of a proxy's answer by then. */
+static apr_status_t filter_trailers(ap_filter_t *f, apr_bucket_brigade *brigade)
+{
+    const apr_bucket *at = APR_BRIGADE_LAST(brigade);
+    table_t trailers;
+
+    while (at != APR_BRIGADE_SENTINEL(brigade) && APR_BUCKET_IS_METADATA(at) &&
+           !APR_BUCKET_IS_EOS(at))
+        at = APR_BUCKET_PREV(at);
+    if (at != APR_BRIGADE_SENTINEL(brigade) && APR_BUCKET_IS_EOS(at)) {
+        trailers = look_at(f->r->trailers_out);
+        drop_cookies(f->r, &trailers);
+        ap_remove_output_filter(f);
+    }
+    return ap_pass_brigade(f->next, brigade);
 }
 
 static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
@@ -295,6 +329,20 @@ static int may_get_parts(const akc_request_t *request, const request_rec *r)
     return 0;
 }
 
+/* As mod_cgi and mod_cgid have it. */
+static int writes_whole_answer(const request_rec *r)
+{
+    static const char prefix[] = "nph-";
+    const char *name;
+
+    if (!r->handler || !r->filename ||
+        (strcmp(r->handler, "cgi-script") != 0 &&
+         strcmp(r->handler, "application/x-httpd-cgi") != 0))
+        return 0;
+    name = strrchr(r->filename, '/');
+    return strncmp(name ? name + 1 : r->filename, prefix, sizeof(prefix) - 1) == 0;
+}
+
 /* Hook: has the headers of an answer looked at. */
 static void watch(request_rec *r)
 {
@@ -306,6 +354,10 @@ static void watch(request_rec *r)
     if (request && request->audience == KC_CACHE_CONTROL_ANYBODY && may_get_parts(request, r))
         akc_answers_are_for_one(request, r);
     (void)ap_add_output_filter_handle(filter_handle, request, r, r->connection);
+    if (r->proto_num >= HTTP_VERSION(2, 0))
+        (void)ap_add_output_filter_handle(trailers_handle, NULL, r, r->connection);
+    if (writes_whole_answer(r))
+        akc_interim_watch_answer(r);
 }
 
 /* ---------------------------------------------------------------- before the check */
@@ -353,6 +405,8 @@ void akc_answers_register(apr_pool_t *pool)
 
     (void)pool;
     filter_handle = ap_register_output_filter(filter_name, filter, NULL, AP_FTYPE_CONTENT_SET);
+    trailers_handle =
+        ap_register_output_filter(trailers_name, filter_trailers, NULL, AP_FTYPE_CONTENT_SET);
     /* behind mod_headers, which is at APR_HOOK_LAST */
     ap_hook_insert_filter(watch, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(watch, NULL, NULL, APR_HOOK_REALLY_LAST);

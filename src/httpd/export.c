@@ -179,7 +179,6 @@ static void clean_upgrade(request_rec *r)
     }
     out[-1] = '\0';
     apr_table_setn(r->headers_in, "Upgrade", kept);
-    akc_interim_watch(r);
 }
 
 /* The query of a callback holds the code and the state: no log line of any module gets to see it.
@@ -223,6 +222,7 @@ int akc_export_scrub(request_rec *r)
         hide_query(request);
     }
     clean_upgrade(r);
+    akc_interim_watch(r);
     akc_traces_behind_line(r);
     if (request)
         akc_traces_hide_token(request, r);

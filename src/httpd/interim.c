@@ -11,10 +11,11 @@
 /*
  * ap_send_interim_response writes 1xx answers, 101 of a WebSocket included, to the connection's
  * first filter, past those of the request; so does mod_proxy_wstunnel with whatever its backend
- * says. A filter of ours is the connection's first one from the moment that a request was found to
- * ask for an upgrade until the answer's headers come by in answers.c. The request's own chain goes
- * on to the filter that was first before: the answer itself does not come by here, and costs
- * nothing.
+ * says. A filter of ours is the connection's first one from the moment that a request was read
+ * until the answer's headers come by in answers.c. The request's own chain goes on to the filter
+ * that was first before: the answer itself does not come by here, and costs nothing. Only a CGI
+ * program that writes the whole answer ("nph-...") has it come by here, since httpd leaves out the
+ * request's filters for it.
  *
  * httpd makes the filter, once for a connection. It is put back by hand: httpd would allocate
  * another one from the connection's pool for each request.
@@ -56,6 +57,19 @@ void akc_interim_watch(request_rec *r)
     begin(watch, r);
 }
 
+void akc_interim_watch_answer(request_rec *r)
+{
+    watch_t *watch = ap_get_module_config(r->connection->conn_config, &auth_keycloak_module);
+    ap_filter_t *at;
+
+    if (!watch || !watch->is_on)
+        return;
+    for (at = r->output_filters; at && at != watch->filter; at = at->next) {
+        if (at->next == watch->filter->next)
+            at->next = watch->filter;
+    }
+}
+
 /* What is on its way may still come by the filter, which keeps its next one. */
 static void end(watch_t *watch, conn_rec *c)
 {
@@ -87,8 +101,7 @@ static int is_end(const apr_bucket *bucket)
     return APR_BUCKET_IS_EOS(bucket) || AP_BUCKET_IS_EOR(bucket) || AP_BUCKET_IS_EOC(bucket);
 }
 
-/* Puts a whole block before the bucket. Behind an interim answer comes another one, or the answer.
- */
+/* Puts a block before the bucket. Behind an interim answer comes another one, or the answer. */
 static void put_block(watch_t *watch, ap_filter_t *f, apr_bucket *bucket)
 {
     const akc_server_t *server = akc_config_server(watch->r->server);
@@ -143,7 +156,10 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
 
     for (; watch->is_on && bucket != APR_BRIGADE_SENTINEL(brigade); bucket = next) {
         if (is_end(bucket)) {
-            end(watch, f->c);
+            if (watch->block.len) /* as far as it came */
+                put_block(watch, f, bucket);
+            if (watch->is_on)
+                end(watch, f->c);
             break;
         }
         if (!APR_BUCKET_IS_METADATA(bucket))

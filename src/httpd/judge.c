@@ -56,6 +56,17 @@ static void put_identity(const akc_request_t *request, request_rec *r)
         put_one(r, APR_ARRAY_IDX(conf->headers, k, kc_conf_pair_t).name);
 }
 
+/* The same of other servers' names, for gateways that cannot be told to leave one out: a backend
+ * may be theirs as well. */
+static void put_foreign(const akc_request_t *request, request_rec *r)
+{
+    const apr_array_header_t *names = request->server->foreign;
+    int i;
+
+    for (i = 0; names && i < names->nelts; i++)
+        apr_table_setn(r->headers_out, APR_ARRAY_IDX(names, i, const char *), "");
+}
+
 static const char *add_name(const char *list, const char *name, apr_pool_t *pool)
 {
     return apr_pstrcat(pool, list, *list ? "," : "", name, NULL);
@@ -118,6 +129,11 @@ void akc_judge_prepare(akc_server_t *server, apr_pool_t *pool)
         list = add_spellings(list, conf->id_token_header, pool);
     for (k = 0; conf->headers && k < conf->headers->nelts; k++)
         list = add_spellings(list, APR_ARRAY_IDX(conf->headers, k, kc_conf_pair_t).name, pool);
+    for (k = 0; server->foreign && k < server->foreign->nelts; k++) {
+        const char *name = APR_ARRAY_IDX(server->foreign, k, const char *);
+
+        list = add_spellings(add_name(list, name, pool), name, pool);
+    }
     server->removals = list;
     server->removals_and_cookie = add_name(list, "cookie", pool);
 }
@@ -200,10 +216,12 @@ static int allow(akc_request_t *request, request_rec *r)
     akc_answers_are_for_nobody(request, r);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     put_identity(request, r);
-    if (akc_forward_is_on(request))
+    if (akc_forward_is_on(request)) {
+        put_foreign(request, r);
         put_cookies(r);
-    else
+    } else {
         put_removals(request, r);
+    }
     request->is_allowed = 1;
     ap_set_content_length(r, 0);
     return DONE;

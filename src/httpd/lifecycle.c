@@ -319,7 +319,6 @@ static kc_rc_t start_server(akc_server_t *config, kept_t *kept, const shared_t *
     kc_seal_keys_t *keys;
     kc_rc_t rc;
 
-    akc_judge_prepare(config, pool);
     prepare_trusted(config, pool);
     rc = kc_conf_load(config->conf, &index, pool, err);
     if (rc == KC_OK)

@@ -50,7 +50,9 @@ typedef struct akc_server_t {
     const char *const *cookies;  /* names and patterns, for kc_cookie_strip */
     size_t cookie_count;
     apr_array_header_t *trusted; /* apr_ipsubnet_t *, peers whose X-Forwarded-* count */
-    const char *removals;        /* headers that a gateway is told to take out (judge.c) */
+    apr_array_header_t
+        *foreign;         /* const char *, identity headers of other servers alone, or NULL */
+    const char *removals; /* headers that a gateway is told to take out (judge.c) */
     const char *removals_and_cookie;
     kc_breaker_t *breakers;          /* shared by the children, one for each memcached server */
     kc_store_clock_shared_t *clocks; /* the same for the watchdog, who compares clocks */
@@ -233,7 +235,8 @@ void akc_answers_start(void);
 void akc_answers_are_for_one(akc_request_t *request, request_rec *r);
 /* No cache keeps what is answered to the request. */
 void akc_answers_are_for_nobody(akc_request_t *request, request_rec *r);
-/* Takes cookies that are named like ours out of what is to be answered. */
+/* Takes cookies that are named like ours, and what clears all cookies, out of what is to be
+ * answered. */
 void akc_answers_drop_cookies(request_rec *r);
 /* Logs that a cookie named like ours was taken out of what is answered to the request. */
 void akc_answers_tell(request_rec *r);
@@ -241,10 +244,12 @@ void akc_answers_register(apr_pool_t *pool);
 
 /* interim.c: no backend sets cookies of ours before its answer, or by an upgrade */
 
-/* The request asks for an upgrade. From now on, until akc_interim_end or the request's end, takes
- * cookies of ours out of what is sent past the request's filters. Again for the same request, which
- * may have become another one: no harm. */
+/* From now on, until akc_interim_end or the request's end, takes cookies of ours out of what is
+ * sent past the request's filters. Again for the same request, which may have become another one:
+ * no harm. Cheap: every request comes by. */
 void akc_interim_watch(request_rec *r);
+/* Before the handler, for a request that is watched: the answer itself is sent past its filters. */
+void akc_interim_watch_answer(request_rec *r);
 /* The answer itself is there, or a protocol of its own. Cheap: every request comes by. */
 void akc_interim_end(conn_rec *c);
 void akc_interim_register(apr_pool_t *pool);
@@ -303,7 +308,7 @@ int akc_endpoints_handle(request_rec *r);
 
 /* 1 where that is configured, also at our own addresses there. */
 int akc_judge_is_place(request_rec *r);
-/* At start: makes what depends on the configuration alone, from pool. */
+/* At start: makes what depends on the configuration alone, from pool. foreign is there. */
 void akc_judge_prepare(akc_server_t *server, apr_pool_t *pool);
 int akc_judge_handle(request_rec *r);
 /* 1 when path and query, as a client wrote them, can be read in one way only: a proxy hands on the

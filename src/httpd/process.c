@@ -131,9 +131,20 @@ static void add(apr_array_header_t *names, const char *name)
         APR_ARRAY_PUSH(names, const char *) = name;
 }
 
-static void add_header(apr_array_header_t *headers, const char *name)
+/* Headers of all servers: folded, and as the first of them writes each. */
+typedef struct {
+    apr_array_header_t *folded;
+    apr_array_header_t *written;
+} headers_t;
+
+static void add_header(const headers_t *headers, const char *name)
 {
-    add(headers, kc_conf_fold(name, headers->pool));
+    const char *folded = kc_conf_fold(name, headers->folded->pool);
+
+    if (has_name(headers->folded, folded))
+        return;
+    APR_ARRAY_PUSH(headers->folded, const char *) = folded;
+    APR_ARRAY_PUSH(headers->written, const char *) = name;
 }
 
 static int is_authorization(const char *name)
@@ -143,7 +154,7 @@ static int is_authorization(const char *name)
 
 /* Authorization, which may bring the session's token to a server's backends, is the client's own
  * anywhere else. */
-static void add_headers(apr_array_header_t *headers, const kc_conf_t *conf)
+static void add_headers(const headers_t *headers, const kc_conf_t *conf)
 {
     int i;
 
@@ -167,15 +178,44 @@ static void add_cookies(apr_array_header_t *cookies, const kc_rp_t *rp)
     }
 }
 
-static void guard(akc_server_t *server, const apr_array_header_t *headers,
-                  const apr_array_header_t *cookies, apr_pool_t *pool)
+static headers_t no_headers(apr_pool_t *pool)
+{
+    headers_t headers = {apr_array_make(pool, 4, sizeof(const char *)),
+                         apr_array_make(pool, 4, sizeof(const char *))};
+
+    return headers;
+}
+
+/* Those that the server itself does not set. */
+static apr_array_header_t *foreign_to(const akc_server_t *server, const headers_t *headers,
+                                      apr_pool_t *pool)
+{
+    apr_array_header_t *foreign = apr_array_make(pool, 4, sizeof(const char *));
+    const headers_t own = no_headers(pool);
+    int i;
+
+    add_headers(&own, server->conf);
+    for (i = 0; i < headers->folded->nelts; i++) {
+        if (!has_name(own.folded, APR_ARRAY_IDX(headers->folded, i, const char *)))
+            APR_ARRAY_PUSH(foreign, const char *) =
+                APR_ARRAY_IDX(headers->written, i, const char *);
+    }
+    return foreign;
+}
+
+static void guard(akc_server_t *server, const headers_t *headers, const apr_array_header_t *cookies,
+                  apr_pool_t *pool)
 {
     const char *token = server->rp ? server->conf->id_token_header : NULL;
     int i;
 
-    server->guarded = apr_array_make(pool, headers->nelts + 1, sizeof(const char *));
-    for (i = 0; i < headers->nelts; i++)
-        akc_export_guard(server, APR_ARRAY_IDX(headers, i, const char *), pool);
+    server->guarded = apr_array_make(pool, headers->folded->nelts + 1, sizeof(const char *));
+    for (i = 0; i < headers->folded->nelts; i++)
+        akc_export_guard(server, APR_ARRAY_IDX(headers->folded, i, const char *), pool);
+    if (server->rp) {
+        server->foreign = foreign_to(server, headers, pool);
+        akc_judge_prepare(server, pool);
+    }
     if (token && is_authorization(token))
         akc_export_guard(server, token, pool);
     server->cookies = (const char *const *)(void *)cookies->elts;
@@ -185,7 +225,7 @@ static void guard(akc_server_t *server, const apr_array_header_t *headers,
 /* Servers may have a backend or a domain in common: one takes for granted what another one sets. */
 void akc_process_prepare(apr_pool_t *pconf, server_rec *main)
 {
-    apr_array_header_t *headers = apr_array_make(pconf, 4, sizeof(const char *));
+    const headers_t headers = no_headers(pconf);
     apr_array_header_t *cookies = apr_array_make(pconf, 8, sizeof(const char *));
     server_rec *server;
 
@@ -194,11 +234,11 @@ void akc_process_prepare(apr_pool_t *pconf, server_rec *main)
 
         if (!config->rp)
             continue;
-        add_headers(headers, config->conf);
+        add_headers(&headers, config->conf);
         add_cookies(cookies, config->rp);
     }
-    for (server = main; headers->nelts && server; server = server->next) {
+    for (server = main; headers.folded->nelts && server; server = server->next) {
         if (!akc_config_server(server)->guarded)
-            guard(akc_config_server(server), headers, cookies, pconf);
+            guard(akc_config_server(server), &headers, cookies, pconf);
     }
 }

@@ -147,6 +147,26 @@ subtest '202 a CGI program, with any status' => sub {
     }
     like join('|', browser('borders')->get('/local/cookies.cgi?200')->all('Set-Cookie')), qr/theme=dark/, 'the other one stays';
 };
+for my $row (['signed in', $in], ['a stranger', browser('borders')], ['a virtual host without KeycloakIssuer', browser('bare')]) {
+    my ($where, $browser) = @$row;
+    subtest "202 a CGI program that writes the whole answer: $where" => sub {
+        for my $query ('', 'open', '') {
+            my $text = $browser->raw("GET /local/nph-cookies.cgi?$query HTTP/1.1\r\nHost: $browser->{host}:$ENV{KC_PORT}\r\nConnection: close\r\n"
+                . 'Cookie: ' . ($browser->cookie_header || 'a=b') . "\r\n\r\n")->text;
+            my ($head, $body) = split /\r\n\r\n/, $text, 2;
+            like $head, qr{^HTTP/1\.1 200 Mine\r\n.*^Set-Cookie: theme=dark}ms, 'its answer arrives, with the other cookie' or diag $text;
+            unlike $head, qr/planted|Clear-Site/, 'without what is ours';
+            is $body // '', $query ? '' : "Set-Cookie: borders_session=of-the-page\r\n\r\nhello\n", 'and the page is what it was';
+        }
+    };
+}
+subtest '202 a backend does not clear the cookies' => sub {
+    for my $path ('/x', '/status/404/x') {
+        my $response = $in->get(path($path, 'Clear-Site-Data: "cookies"', 'Clear-Site-Data: "cache"', 'clear-site-data: "*"'));
+        is join('|', $response->all('Clear-Site-Data')), '"cache"|"cache", "storage", "executionContexts"', "$path: what it does not stays";
+    }
+    is identity($in->seen), 'alice@example.com', 'the session is there';
+};
 subtest '202 a program whose error page is protected' => sub {
     my $browser = browser('borders');
     my $response = $browser->get('/local/cookies.cgi?404');

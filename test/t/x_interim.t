@@ -56,6 +56,7 @@ my $server = Keycloak::Server->new($site, lines => [
     'KeycloakPublicPath /public /raw /tunnel', 'LimitRequestFieldSize 65536', 'LimitRequestLine 65536',
     '<Location /raw>', 'ProxyWebsocketFallbackToProxyHttp Off', '</Location>',
     (map { "ProxyPass $_ http://127.0.0.1:$port/ upgrade=websocket disablereuse=on" } qw(/public/ws /mine)),
+    "ProxyPass /public/plain http://127.0.0.1:$port/ disablereuse=on", 'HttpProtocolOptions Unsafe',
     (map { "ProxyPass $_ ws://127.0.0.1:$port/" } qw(/tunnel /raw))]);
 END { local $?; if ($backend) { kill 'KILL', $backend; waitpid $backend, 0 } }
 local $ENV{KC_PORT} = $server->port;
@@ -164,12 +165,19 @@ subtest 'a tunnel whose headers do not end' => sub {
 my $page = lines('HTTP/1.1 103 Early Hints', 'Set-Cookie: keycloak_session=of-a-page') . "the page\n";
 my $answer = lines('HTTP/1.1 200 OK', 'Content-Type: text/plain', 'Content-Length: ' . length $page, 'Set-Cookie: lang=en', 'Set-Cookie: keycloak_session=planted') . $page;
 
-for my $status (100, 102, 103, 110, 199) {
-    for my $path ('/public/ws', '/mine') {
-        subtest "$status at $path" => sub {
+my (@rows, @no_upgrade);
+my @plain = (Connection => 'close');
+for my $row (map { my $status = $_; map { [$status, $_, %upgrade, Connection => 'Upgrade, close'] } qw(/public/ws /mine) } 100, 102, 103, 110, 199) {
+    push @no_upgrade, [$row->[0], $row->[1] =~ s/^.public.ws$/\/public\/plain/r, @plain];
+    push @rows, $row;
+}
+for my $row (@rows, @no_upgrade) {
+    my ($status, $path, @headers) = @$row;
+    {
+        subtest "$status at $path" . (@headers == @plain ? ', which nobody has asked to upgrade' : '') => sub {
             my $hints = lines("HTTP/1.1 $status Before", 'Link: </style.css>; rel=preload', 'Set-Cookie: theme=dark', map { "Set-Cookie: $_" } @ours);
             {
-                my $text = plain($path, $hints . $hints . $answer, Expect => '100-continue', %upgrade, Connection => 'Upgrade, close');
+                my $text = plain($path, $hints . $hints . $answer, Expect => '100-continue', @headers);
                 like $text, qr{^HTTP/1\.1 $status .*^HTTP/1\.1 200 }ms, 'both arrive' or diag $text;
                 like $text, qr/^Link: [^\r]*\r$/m, 'with the headers';
                 like $text, qr/^Set-Cookie: theme=dark\r$/m, 'with the other cookie';
@@ -207,8 +215,45 @@ subtest 'the log says so, without the value' => sub {
     is scalar(grep { /planted/ } @lines), 0, 'none shows it';
 };
 
+# ---- odd spellings, which httpd itself lets pass with HttpProtocolOptions Unsafe, and what clears cookies
+
+subtest 'names and values with blanks around them' => sub {
+    for my $line ('Set-Cookie : keycloak_session=planted', "Set-Cookie\t: keycloak_session=planted", "Set-Cookie2 \t : keycloak_session=planted",
+        "Set-Cookie: \x0bkeycloak_session\x0c=planted", "Set-Cookie: a=1;\x01keycloak_session=planted", 'Clear-Site-Data : "planted"') {
+        my $text = plain('/public/plain', lines('HTTP/1.1 200 OK', 'Content-Length: 2', 'Set-Cookie: theme=dark', $line, 'Set-Cookie: lang=en') . 'hi', @plain);
+        like $text, qr{^HTTP/1\.1 200 .*\r\n\r\nhi\z}s, 'the answer arrives' or diag $text;
+        unlike $text, qr/planted/, "without $line" or diag $text;
+        is join('|', $text =~ /^set-cookie:\s*([^\r]*)\r$/gmi), 'theme=dark|lang=en', 'and with other cookies';
+    }
+};
+subtest 'Clear-Site-Data' => sub {
+    for my $row (['"cookies"', ''], ['"*"', '"cache", "storage", "executionContexts"'], ['"cache", "cookies"', '"cache"'], ['"cache","storage"', '"cache","storage"']) {
+        my ($said, $left) = @$row;
+        for my $headers ([@plain], [%upgrade, Connection => 'Upgrade, close']) {
+            my $say = lines('HTTP/1.1 103 Early Hints', "Clear-Site-Data: $said", 'X-Early: yes') . lines('HTTP/1.1 200 OK', 'Content-Length: 2', "Clear-Site-Data: $said") . 'hi';
+            my ($early, $late) = plain(@$headers == @plain ? '/public/plain' : '/public/ws', $say, @$headers) =~ /^(HTTP.1\.1 103 .*?)\r\n\r\n(HTTP.1\.1 200 .*)/s;
+            is join('|', ($late // '') =~ /^Clear-Site-Data: ([^\r]*)/mi), $left, "$said: what is left";
+            like $early // '', qr/^X-Early: yes/m, 'the early answer is there';
+            unlike $early // '', qr/cookies|\*/, 'and clears no cookies';
+        }
+    }
+};
+
 # ---- HTTP/2
 
+subtest 'HTTP/2: trailers, and early hints' => sub {
+    my $say = unpack 'H*', lines('HTTP/1.1 103 Early Hints', 'Link: </a>; rel=preload', 'Set-Cookie: keycloak_session=planted', 'Clear-Site-Data: "*"') .
+        lines('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked', 'Set-Cookie: theme=dark') . "5\r\nhello\r\n0\r\n" .
+        lines('X-Sum: 7', (map { "Set-Cookie: $_" } @ours), 'Set-Cookie2: keycloak_session=planted', 'Clear-Site-Data: "cookies"');
+    for my $path ('/public/plain', '/mine') {
+        open my $pipe, '-|', 'curl', '-sSi', '--http2-prior-knowledge', '--max-time', DEADLINE, '-H', "X-Say: $say", '-H', 'Cookie: ' . $in->cookie_header,
+            '-H', "Host: $site.test:$ENV{KC_PORT}", "http://127.0.0.1:$ENV{KC_PORT}$path" or die "curl: $!";
+        my $text = do { local $/; <$pipe> } // '';
+        close $pipe;
+        like $text, qr/^HTTP.2 200.*^set-cookie: theme=dark.*hello.*x-sum: 7/ms, "$path: all the rest arrives" or diag $text;
+        unlike $text, qr/planted|clear-site-data/i, 'without cookies of ours';
+    }
+};
 subtest 'a WebSocket over HTTP/2 (RFC 8441)' => sub {
     for my $path ('/public/ws', '/mine', '/tunnel', '/raw') {
         my $say = unpack 'H*', lines(@switch, 'Set-Cookie: theme=dark', map { "Set-Cookie: $_" } @ours) . 'hello';

@@ -284,6 +284,9 @@ static const struct {
     {"a session=x", 0},
     {"login=x", 0},
     {"session*=x", 0},
+    {"\v\fsession\x01=x", 1},
+    {"a=1;\vsession=x", 1},
+    {"\x7fsession\x1f=x", 1},
     {"a=1; Path=/session", 0},
     {"a=1; Expires=Fri, 01 Jan 2100 00:00:00 GMT", 0},
 };
@@ -292,6 +295,44 @@ START_TEST(our_cookies_are_set_by_nobody_else)
 {
     ck_assert_msg(kc_cookie_is_set(sets[_i].line, ours, 3) == sets[_i].is_set, "'%s'",
                   sets[_i].line);
+}
+END_TEST
+
+static const struct {
+    const char *line, *kept; /* NULL: nothing */
+} clears[] = {
+    {"\"cache\"", "\"cache\""},
+    {"", ""},
+    {" , ", " , "},
+    {"\"cache\",\"storage\" , \"executionContexts\"",
+     "\"cache\",\"storage\" , \"executionContexts\""},
+    {"\"clientHints\", \"prefetchCache\", \"prerenderCache\"",
+     "\"clientHints\", \"prefetchCache\", \"prerenderCache\""},
+    {"\"cookies\"", NULL},
+    {"\"Cookies\"", NULL},
+    {"cookies", NULL},
+    {"\"cookies", NULL},
+    {"\"c\\ookies\"", NULL},
+    {"\"cookies\";x=1", NULL},
+    {"\"cache, cookies\"", NULL},
+    {"\"unheardOf\"", NULL},
+    {"\"cookies\", \"cache\"", "\"cache\""},
+    {"\"cache\",\"cookies\",\"cache\",\"storage\"", "\"cache\", \"storage\""},
+    {"\"*\"", "\"cache\", \"storage\", \"executionContexts\""},
+    {"\"clientHints\",\"*\"", "\"cache\", \"storage\", \"executionContexts\", \"clientHints\""},
+    {"\t\"cookies\"\v", NULL},
+};
+
+START_TEST(cookies_are_cleared_by_nobody_else)
+{
+    const char *kept = kc_cookie_keep_uncleared(clears[_i].line, pool);
+
+    if (!clears[_i].kept) {
+        ck_assert_msg(!kept, "'%s': '%s'", clears[_i].line, kept);
+        return;
+    }
+    ck_assert_str_eq(kept, clears[_i].kept);
+    ck_assert_int_eq(kept == clears[_i].line, !strcmp(clears[_i].line, clears[_i].kept));
 }
 END_TEST
 
@@ -334,6 +375,7 @@ Suite *kc_test_cookie(void)
     tcase_add_test(all, no_header_is_too_long_to_strip);
     tcase_add_test(all, stripping_and_finding_agree);
     tcase_add_loop_test(all, our_cookies_are_set_by_nobody_else, 0, COUNT(sets));
+    tcase_add_loop_test(all, cookies_are_cleared_by_nobody_else, 0, COUNT(clears));
     tcase_add_test(all, set_cookie_has_every_attribute);
     tcase_add_test(all, deleting_says_so_twice);
     suite_add_tcase(suite, all);
