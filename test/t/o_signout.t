@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use Test::More;
 use Keycloak::Expect;
+use Keycloak::Server;
 use Keycloak::World;
 
 use constant {
@@ -245,6 +246,36 @@ subtest 'a realm that does not revoke' => sub {
     is $browser->get(OUT)->status, 303, 'leaves';
     realm(SITE)->reset;
     ok is_out($browser), 'signed out';
+};
+
+# All ways in and out, and what the log then has of them.
+sub come_and_go {
+    my ($site, $level) = @_;
+    my $server = Keycloak::Server->new($site, lines => ["LogLevel $level", 'KeycloakCacheTTL 0']);
+    local $ENV{KC_PORT} = $server->port;
+    my @form = ('Content-Type' => 'application/x-www-form-urlencoded', Accept => 'application/json');
+    my @browsers = map { signed_in($site) || BAIL_OUT('nobody can sign in') } 1 .. 4;
+    my ($id) = map { $_->{id} } grep { $_->{current} } @{ $browsers[0]->api('/authservice/sessions')->json->{sessions} };
+    is $browsers[1]->post('/authservice/sessions', "end=$id", @form)->json->{ended}, 1, 'one ends another';
+    is $browsers[1]->get(OUT)->status, 303, 'signs out';
+    my $sid = (realm($site)->log('token'))[-2]{answer}{session_state};
+    is $browsers[2]->get('/authservice/frontchannel-logout?sid=' . $sid . '&iss=' . escape("$ENV{KC_PROVIDER}/realms/$site"))->status, 200, "the provider's page";
+    is $browsers[3]->post('/authservice/sessions', 'end=all', @form)->status, 201, 'all';
+    ok wait_until(sub { $browsers[0] = signed_in($site); $browsers[0] && $browsers[0]->seen }), 'signs in again';
+    my $token = realm($site)->logout_token(set => { sid => (realm($site)->log('token'))[-1]{answer}{session_state} });
+    is browser($site)->post('/authservice/backchannel-logout', "logout_token=$token", @form)->status, 200, 'the provider itself';
+    ok !$_->seen, 'out' for @browsers;
+    return $server->log;
+}
+my @told = ('signed in: alice@example.com, sub 5b0a2c1e-', 'signed out: alice@example.com', 'signed out: another session of alice@example.com',
+    'signed out: all sessions of alice@example.com', "signed out by the provider's page: alice\@example.com", 'signed out by the provider: a session of sub 5b0a2c1e-');
+subtest 'the log at LogLevel info says who comes and goes' => sub {
+    my $log = come_and_go('log-info', 'info');
+    like $log, qr/\[auth_keycloak:info\].* \Q$_\E/, $_ for @told;
+};
+subtest 'and at LogLevel warn it says nothing of them' => sub {
+    my $log = come_and_go('log-warn', 'warn');
+    unlike $log, qr/alice|5b0a2c1e|\[auth_keycloak:info\]/, 'nobody is named' or diag $log;
 };
 
 done_testing;
