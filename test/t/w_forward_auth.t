@@ -194,11 +194,12 @@ for my $mode (sort keys %modes) {
 
     subtest "$mode: nothing else in the virtual host is a yes" => sub {
         for my $path (qw(/authservice/whoami /authservice/sessions /authservice/login /authservice/logout /authservice/oidc/callback /authservice/ /authservice/nothing
-            /authservice/backchannel-logout /authservice/frontchannel-logout /local/ /local/nothing /local/empty))
+            /authservice/backchannel-logout /authservice/frontchannel-logout /local/ /local/nothing /local/empty /local/full))
         {
             for my $method (qw(GET POST OPTIONS)) {
                 my $answer = ask($mode, $method, $path, @own, Accept => HTML);
                 refused_as "$method $path", $answer, 403;
+                is $answer->body, '', 'without a body of who said yes' if $path =~ m{^/local/(?:empty|full)$};
             }
         }
         my $mark = log_mark();
