@@ -9,6 +9,7 @@
 
 #include "authz.h"
 #include "fake_site.h"
+#include "form.h"
 #include "session_contents.h"
 #include "testlib.h"
 #include "variant.h"
@@ -447,6 +448,30 @@ START_TEST(its_signature_is_believed_for_a_while)
 }
 END_TEST
 
+/* One of before an update tells not all that may end it: the token is verified anew. */
+START_TEST(a_view_of_before_is_not_used)
+{
+    const char *compact = variant("exp", "9999999999");
+    unsigned char id[KC_CACHE_ID_SIZE] = {0};
+    kc_cache_ticket_t ticket;
+    kc_cache_view_t view;
+
+    assert_taken(compact);
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""),
+                         apr_psprintf(testlib_pool, "{\"keys\":[%s]}",
+                                      testlib_jwk(TESTLIB_RSA_OTHER, ",\"kid\":\"k\"")));
+    site->conf->metadata_ttl = 1;
+    fake->now += 30;
+    assert_taken(compact);
+    kc_cache_stamp(cache, kc_buf_text(compact), id);
+    ck_assert(
+        kc_cache_find(cache, site->rp->bearer_scope, id, fake->now, testlib_pool, &ticket, &view));
+    view.bytes = form_without_user_mark(view.bytes);
+    kc_cache_put(cache, &ticket, &view, fake->now);
+    assert_refused(compact, "token-signature");
+}
+END_TEST
+
 START_TEST(it_is_verified_without_a_first_tier_too)
 {
     const char *compact = sign(access_claims());
@@ -615,6 +640,7 @@ Suite *kc_test_bearer(void)
     tcase_add_test(tests, it_ends_with_its_time);
     tcase_add_test(tests, none_is_older_than_a_session_may_be);
     tcase_add_test(tests, its_signature_is_believed_for_a_while);
+    tcase_add_test(tests, a_view_of_before_is_not_used);
     tcase_add_test(tests, it_is_verified_without_a_first_tier_too);
     tcase_add_test(tests, a_mark_of_its_session_ends_it);
     tcase_add_test(tests, a_mark_of_its_user_ends_what_was_issued_before);

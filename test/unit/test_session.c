@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fake_site.h"
+#include "form.h"
 #include "marks.h"
 #include "session.h"
 #include "session_contents.h"
@@ -363,18 +364,10 @@ END_TEST
 /* One that was written before the last: without the mark of the user's name. */
 static kc_bytes_t without_user_mark(const kc_session_t *session)
 {
-    enum { AT = 4 + 5 * 4 + 10 * 2 + 4 + 8 + 2 * KC_SESSION_NAME_SIZE };
-    enum { SIZE = 8 + KC_SESSION_NAME_SIZE };
     kc_bytes_t compact;
-    unsigned char *bytes;
 
     ck_assert_int_eq(kc_session_form_write(session, testlib_pool, &compact, NULL), KC_OK);
-    bytes = apr_pmemdup(testlib_pool, compact.data, compact.len);
-    memmove(bytes + AT, bytes + AT + SIZE, compact.len - AT - SIZE);
-    bytes[0] = 5;
-    compact.data = bytes;
-    compact.len -= SIZE;
-    return compact;
+    return form_without_user_mark(compact);
 }
 
 START_TEST(the_form_of_before_is_read)
