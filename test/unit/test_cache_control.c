@@ -41,6 +41,8 @@ static const struct {
     {"private=\"a\"", "", "private, private=\"a\""},
     {"private=\"a, public, b\"", "", "private, private=\"a, public, b\""},
     {"x=\"a\\\", public, \", public", "p", "x=\"a\\\", public, \", public"},
+    {"x=\"a\\\", public, b\"", "", "private, x=\"a\\\", public, b\""},
+    {"public, x=\"a\\\", private, b\"", "p", "public, x=\"a\\\", private, b\""},
     {"x=\"a\\\\\", public", "p", "x=\"a\\\\\", public"},
     {"x=\"a, public", "", "private, x=\"a, public"},
     {"x=\"a\\", "", "private, x=\"a\\"},

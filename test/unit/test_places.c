@@ -17,6 +17,8 @@ static kc_place_t place[CROWD];
 static void setup(void)
 {
     testlib_setup();
+    memset(&places, 0xff, sizeof(places)); /* memory that was somebody's */
+    memset(place, 0xff, sizeof(place));
     kc_places_init(&places, LIMIT);
 }
 

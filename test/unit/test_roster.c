@@ -100,6 +100,19 @@ START_TEST(a_session_is_listed_with_where_it_was_made)
 }
 END_TEST
 
+/* Nothing is sealed with bytes that nobody has chosen. */
+START_TEST(without_random_bytes_nothing_is_noted)
+{
+    browser_t *browser = sign_in("192.0.2.7");
+    int puts = fake->sessions.puts;
+
+    fake->is_random_broken = 1;
+    kc_roster_enter(site->rp, &browser->session, "192.0.2.8", "Chrome", testlib_pool);
+    ck_assert_int_eq(fake->sessions.puts, puts);
+    ck_assert_str_eq(entry(0)->address, "192.0.2.7");
+}
+END_TEST
+
 START_TEST(nobody_else_is_listed)
 {
     (void)sign_in("192.0.2.7");
@@ -342,6 +355,7 @@ Suite *kc_test_roster(void)
 
     tcase_add_checked_fixture(tests, setup, testlib_teardown);
     tcase_add_test(tests, a_session_is_listed_with_where_it_was_made);
+    tcase_add_test(tests, without_random_bytes_nothing_is_noted);
     tcase_add_test(tests, nobody_else_is_listed);
     tcase_add_test(tests, use_is_noted_and_the_last_used_comes_first);
     tcase_add_test(tests, a_session_that_has_ended_is_not_listed);

@@ -168,6 +168,24 @@ START_TEST(a_demand_that_was_given_away_comes_back_whole_or_not_at_all)
 }
 END_TEST
 
+START_TEST(a_demand_may_be_as_long_as_its_directive)
+{
+    char *word = apr_pcalloc(testlib_pool, KC_CONF_ACR_MAX + 2);
+    kc_demand_t demand, back;
+    const char *text;
+
+    memset(word, 'a', KC_CONF_ACR_MAX);
+    demand = demand_of(word, 60);
+    ck_assert_int_eq(kc_demand_seal(site->rp, &demand, testlib_pool, &text, &last), KC_OK);
+    ck_assert_int_eq(unseal(text, &back), KC_OK);
+    ck_assert_str_eq(kc_demand_acr_values(&back, testlib_pool), word);
+    word[KC_CONF_ACR_MAX] = 'a';
+    demand = demand_of(word, 60);
+    ck_assert_int_eq(kc_demand_seal(site->rp, &demand, testlib_pool, &text, &last), KC_FAULT);
+    ck_assert_int_eq(last.reason, KC_ERR_CONFIG);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- a person with a browser */
 
 typedef struct sent_t {
@@ -872,6 +890,7 @@ static void add_demands(TCase *tests)
     tcase_add_loop_test(tests, a_sign_in_meets_a_demand_or_not, 0, ROWS(meetings));
     tcase_add_test(tests, a_challenge_says_what_is_demanded);
     tcase_add_test(tests, a_demand_that_was_given_away_comes_back_whole_or_not_at_all);
+    tcase_add_test(tests, a_demand_may_be_as_long_as_its_directive);
 }
 
 static void add_step_up(TCase *tests)
