@@ -140,10 +140,11 @@ static kc_rc_t open_entry(const kc_rp_t *rp, const char *user, kc_bytes_t sealed
     return read_entry(plain, pool, out);
 }
 
-static kc_rc_t put_entry(const kc_rp_t *rp, const char *user, const record_t *record, int64_t end,
-                         apr_pool_t *pool)
+/* Into the session's slot. */
+static kc_rc_t put_entry(const kc_rp_t *rp, const kc_session_t *session, const record_t *record,
+                         int64_t end, apr_pool_t *pool)
 {
-    kc_seal_use_t use = seal_use(rp, user);
+    kc_seal_use_t use = seal_use(rp, session->user);
     unsigned char iv[KC_CRYPTO_IV_SIZE];
     char name[KC_STORE_KEY_LEN + 1];
     kc_bytes_t plain, sealed;
@@ -151,7 +152,7 @@ static kc_rc_t put_entry(const kc_rp_t *rp, const char *user, const record_t *re
     if (write_entry(record, pool, &plain) != KC_OK ||
         rp->env->random(rp->env->context, iv, sizeof(iv)) != KC_OK ||
         kc_seal_close(rp->keys, &use, end, iv, plain, pool, &sealed, NULL) != KC_OK ||
-        name_slot(rp, rp->keys->key[0], user, record->entry.slot, name) != KC_OK)
+        name_slot(rp, rp->keys->key[0], session->user, session->slot, name) != KC_OK)
         return KC_FAULT;
     return kc_store_put(rp->env->sessions, name, sealed, end, NULL);
 }
@@ -181,7 +182,6 @@ unsigned int kc_roster_pick(const kc_rp_t *rp, const char *user, apr_pool_t *poo
 static void describe(const kc_session_t *session, record_t *out)
 {
     out->session = *session;
-    out->entry.slot = session->slot;
     memcpy(out->entry.key, session->key, sizeof(out->entry.key));
     out->entry.created = session->created;
     out->entry.sub = session->sub;
@@ -202,8 +202,7 @@ void kc_roster_enter(const kc_rp_t *rp, const kc_session_t *session, const char 
     record.entry.used = now;
     record.entry.address = address ? address : "";
     record.entry.agent = agent ? agent : "";
-    (void)put_entry(rp, session->user, &record, end < session->expires ? end : session->expires,
-                    pool);
+    (void)put_entry(rp, session, &record, end < session->expires ? end : session->expires, pool);
 }
 
 /* The session's own record: KC_MISS when there is none, KC_EXISTS when another session has taken
@@ -237,9 +236,8 @@ void kc_roster_use(const kc_session_t *session, int64_t now, int64_t end, apr_po
         describe(session, &record);
     else if (rc != KC_OK)
         return;
-    record.entry.slot = session->slot;
     record.entry.used = now;
-    (void)put_entry(session->rp, session->user, &record, end, pool);
+    (void)put_entry(session->rp, session, &record, end, pool);
 }
 
 int64_t kc_roster_used(const kc_session_t *session, apr_pool_t *pool)
@@ -319,7 +317,6 @@ static kc_rc_t list_by(const kc_rp_t *rp, const kc_crypto_key_t *key, const char
         if (!items[i].value.data || open_entry(rp, user, items[i].value, pool, &record) != KC_OK ||
             is_listed(list, record.entry.key))
             continue;
-        record.entry.slot = i + 1;
         record.session.user_mark = user_mark;
         rc = is_live(rp, &record, pool, &is_there, err);
         if (rc == KC_OK && is_there)

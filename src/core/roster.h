@@ -24,7 +24,6 @@ enum {
 };
 
 typedef struct kc_roster_entry_t {
-    unsigned int slot;
     char key[KC_STORE_KEY_LEN + 1]; /* of the session in the store */
     int64_t created;                /* seconds since 1970 */
     int64_t used; /* the same, when it was last noted: each tenth of the idle time */
