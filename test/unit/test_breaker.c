@@ -70,6 +70,9 @@ START_TEST(a_probe_that_works_closes_it_and_all_begins_anew)
     ck_assert_int_eq(kc_breaker_is_closed(&breaker), 1);
     ck_assert_int_eq(refuse(KC_BREAKER_CLOSED, 6000), 1);
     ck_assert_int_eq(kc_breaker_ask(&breaker, 6100), KC_BREAKER_PROBE);
+    (void)refuse(KC_BREAKER_PROBE, 6100);
+    ck_assert_int_eq(kc_breaker_ask(&breaker, 6299), KC_BREAKER_OPEN);
+    ck_assert_int_eq(kc_breaker_ask(&breaker, 6300), KC_BREAKER_PROBE);
 }
 END_TEST
 

@@ -28,6 +28,7 @@ typedef struct {
 
 static void setup(void)
 {
+    memset(&gate, 0xff, sizeof(gate)); /* memory that was somebody's */
     kc_http_gate_init(&gate, LIMIT, QUEUE);
     stop = 0;
     arrived = 0;
