@@ -85,6 +85,12 @@ static int is_listed(const apr_array_header_t *names, const char *host)
     return 0;
 }
 
+/* httpd knows an IPv6 address without the brackets that it has in a URL. */
+static const char *bracketed(const char *host, apr_pool_t *pool)
+{
+    return strchr(host, ':') && host[0] != '[' ? apr_pstrcat(pool, "[", host, "]", NULL) : host;
+}
+
 static int is_loopback_name(const request_rec *r, const char *host)
 {
     kc_url_t url = {"http", host, 80, "/", NULL};
@@ -93,21 +99,21 @@ static int is_loopback_name(const request_rec *r, const char *host)
 
     if (apr_sockaddr_ip_get(&address, r->connection->local_addr) != APR_SUCCESS)
         return 0;
-    local.host = strchr(address, ':') ? apr_pstrcat(r->pool, "[", address, "]", NULL) : address;
+    local.host = bracketed(address, r->pool);
     return kc_url_is_loopback(&url) && kc_url_is_loopback(&local);
 }
 
 /* A Host header is believed only as far as the configuration knows the name; a forged one must not
- * get into a redirect URI. */
+ * get into a redirect URI. As it stands in a URL. */
 static const char *host_name(request_rec *r)
 {
     const char *host = ap_get_server_name(r);
     server_rec *server = r->server;
 
-    if (host && (strcasecmp(host, server->server_hostname) == 0 || is_listed(server->names, host) ||
-                 is_listed(server->wild_names, host) || is_loopback_name(r, host)))
-        return host;
-    return server->server_hostname;
+    if (strcasecmp(host, server->server_hostname) != 0 && !is_listed(server->names, host) &&
+        !is_listed(server->wild_names, host) && !is_loopback_name(r, bracketed(host, r->pool)))
+        host = server->server_hostname;
+    return bracketed(host, r->pool);
 }
 
 static int port_of(const request_rec *r)
@@ -166,11 +172,7 @@ static const char *derive_origin(const akc_server_t *server, request_rec *r)
 
     if (is_trusted_peer(server, r))
         forwarded = forwarded_origin(r, url.scheme, host);
-    if (forwarded)
-        return forwarded;
-    if (strchr(host, ':') && host[0] != '[')
-        url.host = apr_pstrcat(r->pool, "[", host, "]", NULL);
-    return kc_url_origin(&url, r->pool);
+    return forwarded ? forwarded : kc_url_origin(&url, r->pool);
 }
 
 int akc_request_is_trusted(const akc_request_t *request, const request_rec *r)
