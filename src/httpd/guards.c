@@ -227,10 +227,10 @@ static int share_cookie(const akc_server_t *one, const akc_server_t *other)
             is_same(one->server->server_hostname, other->server->server_hostname));
 }
 
+/* Both have an issuer, and so a client: akc_lifecycle_check comes before. */
 static int share_sessions(const kc_conf_t *one, const kc_conf_t *other)
 {
-    return strcmp(one->issuer, other->issuer) == 0 && one->client_id && other->client_id &&
-           strcmp(one->client_id, other->client_id) == 0;
+    return strcmp(one->issuer, other->issuer) == 0 && strcmp(one->client_id, other->client_id) == 0;
 }
 
 static void warn_of_cookie(const akc_server_t *config)

@@ -58,6 +58,7 @@ my $secret_file = file('secret', "$secret\n");
 my $open_secret = file('open-secret', "$secret\n", 0644);
 my $empty_secret = file('empty-secret', "\n");
 my $no_pem = file('no.pem', "hello\n");
+file('authority.pem', do { open my $handle, '<', "$room/ca.pem" or die "ca.pem: $!"; local $/; <$handle> });
 
 my @realm = ('KeycloakIssuer http://127.0.0.1:1/realms/x', 'KeycloakClientID app');
 my @minimal = (@realm, "KeycloakClientSecret $secret");
@@ -83,6 +84,8 @@ my %good = (
     'eight crypto keys'              => [@minimal, 'KeycloakCryptoKey' . " file:$keys{good}" x 8],
     'secrets in files relative to ServerRoot' => [@realm, 'KeycloakClientSecret file:secret', 'KeycloakCryptoKey file:good.key', 'KeycloakMemcached 127.0.0.1:1',
         'KeycloakMemcachedUser app', 'KeycloakMemcachedPassword file:password'],
+    'files of other kinds, relative and marked as such' => [@minimal, 'KeycloakCAFile file:authority.pem'],
+    'a relative one without a mark'  => [@minimal, 'KeycloakCAFile authority.pem'],
     'every kind of value'            => [@minimal, 'KeycloakHTTPTimeout 1500ms', 'KeycloakSessionMax 1d', 'KeycloakSessionIdle 90m',
         'KeycloakClockSkew 10', 'KeycloakCacheSize 16M', 'KeycloakVerifiedEmail off', 'KeycloakHeader X-A a.b.c', 'KeycloakHeader X-B name',
         'KeycloakUserTransform lower', 'KeycloakPublicPath /a /b/', 'KeycloakTrustedProxy 10.0.0.0/8 ::1', 'KeycloakPrefix /sign/in/',
@@ -296,6 +299,10 @@ my @hardly_meant = (
         host('*:1', 'ServerName b.example.com', @other, 'KeycloakCookie other')],
     ['one cookie for one realm of a domain', undef, @all, 'KeycloakCookieDomain example.com', host('*:1', 'ServerName a.example.com', 'KeycloakScope openid'),
         host('*:1', 'ServerName b.example.com', 'KeycloakScope openid')],
+    ['one cookie for two clients of a realm', $shared_cookie, host('*:1', 'ServerName a.example.com', 'KeycloakScope openid', @all),
+        host('*:2', 'ServerName a.example.com', @all, 'KeycloakClientID b')],
+    ['two domains of cookies', undef, @all, host('*:1', 'ServerName a.example.com', 'KeycloakCookieDomain example.com'),
+        host('*:2', 'ServerName a.example.com', @other)],
     ['two realms at two hosts', undef, @all, host('*:1', 'ServerName a.example.com', @other), host('*:1', 'ServerName b.example.com', @other)],
 );
 for my $row (@hardly_meant) {
@@ -311,6 +318,19 @@ for my $row (@hardly_meant) {
         }
     };
 }
+subtest 'a host of which nothing is taken over' => sub {
+    my ($accepted, $said) = check('KeycloakScope openid', host('*:1', 'ServerName a.example.com', @minimal, @location),
+        host('*:2', 'ServerName a.example.com', 'KeycloakPrefix /other/'));
+    ok $accepted, 'httpd would start' or diag $said;
+    unlike $said, qr/KC0003/, 'no warning, for the module is off there';
+};
+subtest 'what is written at the same line of another file is not taken over' => sub {
+    my $line = $first + @minimal + @location;
+    my $path = file('included.conf', ("\n" x ($line - 1)) . "KeycloakPublicPath /\n");
+    my ($accepted, $said) = check(@minimal, @location, 'KeycloakPublicPath /', host('*:1', 'ServerName a.example.com', "Include $path"));
+    ok $accepted, 'httpd would start' or diag $said;
+    like $said, qr/KC0003: KeycloakPublicPath \/ \(line $line of \Q$_\E\)/, "a warning for $_" for $path, "$dir/config-$count.conf";
+};
 for my $name (qw(keycloak-jugde Keycloak-Judge keycloak-session keycloak_judge)) {
     my ($accepted, $said) = check(@minimal, location('/', @guard, "SetHandler $name"));
     ok !$accepted, "refused: SetHandler $name, which nobody answers for" or diag $said;
@@ -320,6 +340,8 @@ for my $name (qw(keycloak-jugde Keycloak-Judge keycloak-session keycloak_judge))
 # ---- refused: name, directive that the message names, lines; the last line is at fault unless told
 
 my @bad = (
+    ['a secret in a file whose name is endless', 'KeycloakClientSecret', [@realm, 'KeycloakClientSecret file:' . 'x' x 6000]],
+    ['a file where none is meant',      'KeycloakPublicPath', [@minimal, 'KeycloakPublicPath file:secret']],
     ['a judge for nginx without its address', 'KeycloakJudgeFor', [@minimal, 'KeycloakJudgeFor nginx']],
     ['a judge for Traefik without its address', 'KeycloakJudgeFor', [@minimal, host('*:1', 'KeycloakJudgeFor forwarded')], 'any'],
     ['a judge for somebody else', 'KeycloakJudgeFor', [@minimal, 'KeycloakJudgeFor traefik']],

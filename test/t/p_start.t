@@ -158,6 +158,44 @@ subtest 'a memcached across a network' => sub {
     unlike $server->log, qr/KeycloakMemcached 127/, 'and none for one of this host';
 };
 
+# ---- without KeycloakIssuer
+
+subtest 'a process in which the module is off' => sub {
+    my $server = Keycloak::Server->new('start-off', places => ['<Location /open>', 'AuthType None', 'Require all granted', '</Location>']);
+    local $ENV{KC_PORT} = $server->port;
+    $server->change('KeycloakIssuer .*', '');
+    $server->stop;
+    $server->start;
+    my $answer = browser('start-off')->get('/x');
+    is $answer->status, 500, 'a place with AuthType Keycloak' or diag $answer->text;
+    says($server, qr/\[auth_keycloak:error\].*KC0003: AuthType Keycloak for \/x, but this server has no KeycloakIssuer/, 'the log says why');
+    my $open = browser('start-off')->get('/open?h=' . escape('Set-Cookie: keycloak_session=own'), 'kubeflow-userid' => 'mallory@example.com', Cookie => 'keycloak_session=mine');
+    is $open->status, 200, 'another place' or diag $open->text;
+    is identity($open->json), 'mallory@example.com', 'has the headers that the client sends';
+    like join('|', headers_named($open->json, 'cookie')), qr/keycloak_session=mine/, 'its cookies';
+    ok scalar(grep { /keycloak_session=own/ } $open->all('Set-Cookie')), 'and those that the backend sets';
+    is $open->header('Cache-Control'), undef, 'nothing is said to caches';
+    ok browser('start-off')->get('/authservice/login')->status == 500, 'nor are addresses of ours there';
+};
+
+subtest 'a host without it, beside one that has it' => sub {
+    my $server = Keycloak::Server->new('start-beside', lines => [
+        '<VirtualHost *:*>', 'ServerName start-beside.test', "KeycloakIssuer $ENV{KC_PROVIDER}/realms/start-beside", '</VirtualHost>',
+        '<VirtualHost *:*>', 'ServerName beside.test', '<Location /ready>', 'SetHandler keycloak-health', 'AuthType None', 'Require all granted', '</Location>',
+        '</VirtualHost>'], places => ['<Location /ready>', 'AuthType None', 'Require all granted', '</Location>']);
+    local $ENV{KC_PORT} = $server->port;
+    $server->change('KeycloakIssuer .*', '');
+    $server->stop;
+    $server->start;
+    my $answer;
+    ok wait_until(sub { $answer = browser('beside')->get('/ready'); $answer->status == 200 }), 'says whether all are ready' or diag $answer->text;
+    is $answer->header('Cache-Control'), 'no-store', 'which nobody keeps';
+    my $body = browser('beside')->request('GET', '/ready', body => 'x' x 10);
+    is $body->status, 200, 'with a body too';
+    is $body->header('Connection'), 'close', 'which nobody reads';
+    is browser('beside')->post('/ready', 'x')->status, 405, 'by no other method';
+};
+
 # ---- the realm
 
 subtest 'an issuer by its IPv6 address' => sub {

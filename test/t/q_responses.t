@@ -104,4 +104,18 @@ subtest 'a body that nobody wants is not waited for' => sub {
     is_deeply \@kept, [401, 401], 'without one the connection is kept';
 };
 
+subtest 'what a backend says beside that stays as it is' => sub {
+    my $in = signed_in($SITE) or return fail 'signing in';
+    my %said = map { $_ => "value-of-$_" } qw(A Age Akamai-Other Accept-Ranges C Content-Language Cdn-Other Cloudflare-Other E Edge-Other Etc
+        N Nel Nothing Netlify-Other V Via Vercel-Other S Sx Sec-Thing Server-Timing Strict-Transport-Security Surrogate-Other Set-Other
+        X Xen X-B X-Accel-Redirected X_Accel-Expires Zebra);
+    my $answer = $in->get('/said?' . join '&', map { 'h=' . escape("$_: $said{$_}") } sort keys %said);
+    is $answer->status, 200, 'an answer';
+    is join('|', $answer->all($_)), $said{$_}, $_ for sort keys %said;
+    is $answer->header('Cache-Control'), 'private', 'no shared cache keeps it';
+    my $public = $in->get('/said?h=' . escape('Cache-Control: public, max-age=60'));
+    is $public->header('Cache-Control'), 'public, max-age=60', 'what is said to be for everybody stays so';
+    is $in->get('/status/304')->header('Cache-Control'), undef, 'and what is not modified is what it was';
+};
+
 done_testing;
