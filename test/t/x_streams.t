@@ -248,21 +248,26 @@ subtest 'whom the provider does not renew loses it' => sub {
 };
 
 subtest 'while the provider takes its time' => sub {
+    # on one connection, so that one thread looks after all of them
     my @people = map { person($site, 'alice', lifetime => 2) } 1 .. 3;
-    my @clients = map { web_socket($_) } @people;
+    my $wire = Http2->new("$site.test");
+    $wire->say('open GET /lines', $_->cookie_header) for @people;
+    ok $wire->has(qr/^$_ data got 0/m), "response $_ has begun" or diag $wire->{text} for 1, 3, 5;
     my $before = refreshes($site);
     realm($site)->set(faults => { token => { kind => 'late', seconds => 2 } }, lifetime => 300);
     ok wait_until(sub { refreshes($site) > $before }), 'one renewal is under way';
-    $clients[0]->leave;
-    my $late = web_socket($bob);
-    ok $clients[2]->works, 'what is open goes on';
-    ok wait_until(sub { refreshes($site) >= $before + 3 }), 'the others are renewed in their turn';
-    ok $_->works, 'and go on' for @clients[1, 2], $late;
+    $wire->say('drop 1');
+    $wire->say('open GET /lines', $bob->cookie_header);
+    ok $wire->goes_on(qr/^7 data got 0/m), 'a new response begins';
+    ok $wire->goes_on(qr/^5 data got 0/m), 'what is there goes on';
+    ok wait_until(sub { $wire->read_on; refreshes($site) >= $before + 2 }), 'the others are renewed in their turn';
+    ok $wire->goes_on(qr/^$_ data got 0/m), "response $_ goes on" for 3, 5, 7;
     realm($site)->reset;
     sign_out($people[1]);
-    ok $clients[1]->has_ended, 'until one signs out';
-    ok $_->works, 'which ends nothing else' for $clients[2], $late, $bobs;
-    $_->leave for $clients[2], $late;
+    ok $wire->has(qr/^3 (?:reset|end)$/m), 'until one signs out' or diag $wire->{text};
+    ok $wire->goes_on(qr/^$_ data got 0/m), "which ends nothing else: $_" for 5, 7;
+    $wire->leave;
+    ok $bobs->works, 'bob\'s goes on';
 };
 
 # ---- restart, stop

@@ -7,6 +7,7 @@ Reads commands from stdin, a line each, and prints what comes, a line each; requ
     open METHOD PATH COOKIE     the next request; with POST a body follows
     data NUMBER TEXT            a piece of that body
     last NUMBER TEXT            its last piece
+    drop NUMBER                 the client wants no more of it
 
     NUMBER status 200 | NUMBER data TEXT | NUMBER end | NUMBER reset | gone
 """
@@ -18,6 +19,7 @@ import sys
 
 import h2.config
 import h2.connection
+import h2.errors
 import h2.events
 import h2.exceptions
 
@@ -47,6 +49,8 @@ def obey(line, connection, host):
         connection.send_headers(connection.get_next_available_stream_id(), [
             (":method", method), (":scheme", "http"), (":authority", host), (":path", path), ("cookie", cookie),
             ("accept", "text/html")], end_stream=method != "POST")
+    elif command == "drop":
+        connection.reset_stream(int(words[0]), h2.errors.ErrorCodes.CANCEL)
     else:
         try:
             connection.send_data(int(words[0]), words[1].encode(), end_stream=command == "last")
@@ -76,4 +80,7 @@ def main():
     say("gone")
 
 
-main()
+try:
+    main()
+except BrokenPipeError:  # whoever gave the commands has gone
+    os._exit(0)
