@@ -18,7 +18,8 @@ enum { KC_COOKIE_HEADER_MAX = 64 * 1024, KC_COOKIE_LIST_MAX = 64 };
 /* The value of the one cookie of this exact name (quotes around a value are not removed, and so
  * make it malformed for the callers). KC_MISS when absent, when the name has no value, or the
  * header is NULL; KC_REFUSED when the name is there twice or the header is over
- * KC_COOKIE_HEADER_MAX. err is not filled: this is on the request path. */
+ * KC_COOKIE_HEADER_MAX; then *value stays as it was. err is not filled: this is on the request
+ * path. */
 kc_rc_t kc_cookie_find(const char *header, const char *name, size_t name_len, kc_bytes_t *value);
 
 /* A cookie of a listing: views into the header. */

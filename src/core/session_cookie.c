@@ -7,8 +7,7 @@ kc_bytes_t kc_session_cookie_find(const kc_rp_t *rp, int is_https, const char *h
     const kc_rp_names_t *names = &rp->names[is_https];
     kc_bytes_t value = {NULL, 0};
 
-    if (kc_cookie_find(header, names->session, names->session_len, &value) != KC_OK)
-        value.data = NULL;
+    (void)kc_cookie_find(header, names->session, names->session_len, &value);
     return value;
 }
 
