@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "http.h"
+#include "patience.h"
 
 Suite *kc_test_gate(void);
 
@@ -189,9 +190,11 @@ END_TEST
 START_TEST(who_lingers_is_one_of_those_who_wait)
 {
     comer_t comers[QUEUE];
+    int64_t began = kc_patience_now();
     int i;
 
-    ck_assert(kc_http_gate_linger(&gate, 1));
+    ck_assert(kc_http_gate_linger(&gate, 20));
+    ck_assert_int_ge(kc_patience_now() - began, 20);
     ck_assert_uint_eq(gate.lingering, 0);
     gate.lingering = QUEUE - 1;
     ck_assert(kc_http_gate_linger(&gate, 1));

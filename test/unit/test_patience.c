@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <string.h>
+#include <time.h>
 
 #include "patience.h"
 #include "testlib.h"
@@ -97,6 +98,28 @@ START_TEST(ended_it_has_no_time_and_no_excuse)
 }
 END_TEST
 
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+
+    ck_assert_int_eq(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* In whichever part of a second. */
+START_TEST(the_real_clock_counts_milliseconds)
+{
+    int64_t begin = monotonic_ms();
+
+    do {
+        int64_t before = monotonic_ms(), now = kc_patience_now(), after = monotonic_ms();
+
+        ck_assert_int_ge(now, before);
+        ck_assert_int_le(now, after);
+    } while (monotonic_ms() - begin < 5);
+}
+END_TEST
+
 START_TEST(the_real_clock_goes_on)
 {
     int64_t before = kc_patience_now();
@@ -118,6 +141,7 @@ Suite *kc_test_patience(void)
     tcase_add_test(tests, a_wait_of_its_length_is_no_excuse);
     tcase_add_test(tests, time_that_passed_without_us_does_not_count);
     tcase_add_test(tests, ended_it_has_no_time_and_no_excuse);
+    tcase_add_test(tests, the_real_clock_counts_milliseconds);
     tcase_add_test(tests, the_real_clock_goes_on);
     suite_add_tcase(suite, tests);
     return suite;
