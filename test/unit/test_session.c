@@ -700,6 +700,27 @@ START_TEST(a_session_whose_user_is_renamed_is_ended_by_the_new_name)
 }
 END_TEST
 
+/* Signed out everywhere, and in again: new tokens do not make that logout a later one. */
+START_TEST(a_session_of_after_a_logout_outlives_its_renewals)
+{
+    kc_session_t stored, fresh = sample();
+    char id[KC_SESSION_ID_TEXT + 1];
+
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, fresh.user, NULL), KC_OK);
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_SUB, fresh.sub, NULL), KC_OK);
+    fake->now += 60;
+    ck_assert_int_eq(kc_marks_begin(site->rp, &fresh, fake->now * 1000, testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_create(site->rp, &fresh, testlib_pool, id, NULL), KC_OK);
+    ck_assert_int_eq(find(id, &stored), KC_SESSION_LIVE);
+    fresh = sample(); /* as new tokens tell it */
+    fresh.user_seen = fresh.sub_seen = 0;
+    ck_assert_int_eq(kc_session_replace(&stored, &fresh, testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
+    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, fresh.user, NULL), KC_OK);
+    ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
+}
+END_TEST
+
 /* ATTACKS G 107, J 136 */
 START_TEST(malformed_ids_cost_no_look_up)
 {
@@ -1131,6 +1152,7 @@ static void add_store(Suite *suite)
     tcase_add_test(store, a_session_of_before_is_ended_by_its_users_name_too);
     tcase_add_test(store, a_view_of_before_is_not_used);
     tcase_add_test(store, a_session_whose_user_is_renamed_is_ended_by_the_new_name);
+    tcase_add_test(store, a_session_of_after_a_logout_outlives_its_renewals);
     tcase_add_test(store, an_unknown_format_in_a_genuine_seal_is_refused);
     tcase_add_test(store, malformed_ids_cost_no_look_up);
     tcase_add_test(store, an_unknown_id_is_no_session_and_leaves_no_trace);
