@@ -86,6 +86,14 @@ static void wait_for_lookups(int more)
     (void)pthread_mutex_unlock(&names->lock);
 }
 
+static void wait_for_a_hanging_one(void)
+{
+    (void)pthread_mutex_lock(&names->lock);
+    while (!names->waiting)
+        (void)pthread_cond_wait(&names->changed, &names->lock);
+    (void)pthread_mutex_unlock(&names->lock);
+}
+
 static void setup(void)
 {
     const kc_resolver_options_t options = {look_up, NULL, PERIOD_MS, PERIOD_MS};
@@ -224,6 +232,45 @@ START_TEST(a_failure_says_what_failed)
 }
 END_TEST
 
+static int asked(void)
+{
+    int count;
+
+    (void)pthread_mutex_lock(&names->lock);
+    count = names->asked;
+    (void)pthread_mutex_unlock(&names->lock);
+    return count;
+}
+
+/* Each new name wakes who looks them up; those that are known are not due for a while. */
+START_TEST(a_name_is_not_looked_up_before_its_period_is_over)
+{
+    const kc_resolver_options_t options = {look_up, names, 600000, 600000};
+    int i;
+
+    ck_assert_int_eq(kc_resolver_create(&options, pool, &resolver, &err), KC_OK);
+    for (i = 1; i <= 5; i++) {
+        ck_assert_str_eq(get(name_of(apr_psprintf(testlib_pool, "mc-%d.test", i)), PATIENCE_MS),
+                         "192.0.2.1");
+        ck_assert_int_eq(asked(), i);
+    }
+}
+END_TEST
+
+START_TEST(a_look_up_that_hangs_is_followed_by_none)
+{
+    tell(1, 1, "192.0.2.1", NULL);
+    (void)name_of("slow.test");
+    wait_for_a_hanging_one();
+    (void)name_of("quick.test"); /* due again and again */
+    wait_for_lookups(6);
+    (void)pthread_mutex_lock(&names->lock);
+    ck_assert_int_eq(names->waiting, 1);
+    (void)pthread_mutex_unlock(&names->lock);
+    tell(0, 1, "192.0.2.1", NULL);
+}
+END_TEST
+
 START_TEST(takes_no_more_names_than_it_may)
 {
     char longer[KC_RESOLVER_HOST_MAX + 2];
@@ -245,10 +292,7 @@ START_TEST(it_ends_at_once_and_what_hangs_hangs_alone)
 {
     tell(1, 1, "192.0.2.1", NULL);
     (void)name_of("slow.test");
-    (void)pthread_mutex_lock(&names->lock);
-    while (!names->waiting)
-        (void)pthread_cond_wait(&names->changed, &names->lock);
-    (void)pthread_mutex_unlock(&names->lock);
+    wait_for_a_hanging_one();
     apr_pool_destroy(pool);
     tell(0, 1, "192.0.2.1", NULL);
     (void)pthread_mutex_lock(&names->lock);
@@ -285,6 +329,8 @@ Suite *kc_test_resolver(void)
     tcase_add_test(tests, what_was_known_stays_when_nobody_answers);
     tcase_add_test(tests, the_order_of_addresses_is_no_change);
     tcase_add_test(tests, a_failure_says_what_failed);
+    tcase_add_test(tests, a_name_is_not_looked_up_before_its_period_is_over);
+    tcase_add_test(tests, a_look_up_that_hangs_is_followed_by_none);
     tcase_add_test(tests, takes_no_more_names_than_it_may);
     tcase_add_test(tests, it_ends_at_once_and_what_hangs_hangs_alone);
     tcase_add_test(tests, the_system_resolves_as_well);
