@@ -91,6 +91,31 @@ def wait_for(condition, seconds, what, child=None):
         time.sleep(0.05)
 
 
+def stands_still(pid):
+    """Whether each thread of this process is stopped: after SIGSTOP some go on until they have a processor and see it."""
+    for name in os.listdir(f"/proc/{pid}/task") if os.path.exists(f"/proc/{pid}") else ():
+        try:
+            with open(f"/proc/{pid}/task/{name}/stat", encoding="utf-8", errors="replace") as stat:
+                state = stat.read().rpartition(")")[2].split()[0]
+        except OSError:
+            continue  # it has ended
+        if state not in "TtZX":
+            return False
+    return True
+
+
+def members(group):
+    """The processes of this process group."""
+    found = []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            if os.getpgid(pid) == group:
+                found.append(pid)
+        except ProcessLookupError:
+            continue
+    return found
+
+
 class Child:
     """A server in a process group of its own, which ends when we end, however that happens.
 
@@ -128,9 +153,16 @@ class Child:
                           f"the last lines of its log:\n{tail(self.log)}")
 
     def send(self, number):
-        """One signal to the process itself, not to its group."""
+        """One signal to the process itself, not to its group. After SIGSTOP it answers nobody any more."""
         if self.alive():
             os.kill(self.pid, number)
+            if number == signal.SIGSTOP:
+                wait_for(lambda: stands_still(self.pid), 60, f"{self.name} stands still", self)
+
+    def freeze(self):
+        """SIGSTOP to the whole group, which answers nobody any more."""
+        os.killpg(self.pid, signal.SIGSTOP)
+        wait_for(lambda: all(map(stands_still, members(self.pid))), 60, f"{self.name} stands still", self)
 
     def stop(self, seconds=20):
         """SIGTERM, a bounded wait, then SIGKILL for whatever is left of the group."""
