@@ -2,7 +2,6 @@
 """What a drill is held in: httpd with the module, memcached nodes, the fake provider, a backend, signed-in people."""
 
 import json
-import shutil
 import signal
 import sys
 import urllib.request
@@ -85,7 +84,7 @@ class World:
         self.nodes = []
         for number in range(nodes):
             (self.folder / f"node-{number}").mkdir()
-            shutil.chown(self.folder / f"node-{number}", ground.room.user)
+            ground.room.own(self.folder / f"node-{number}")
             self.nodes.append(Memcached(self.folder / f"node-{number}"))
         self.port = free_port()
         self.url = f"http://localhost:{self.port}/"
