@@ -24,7 +24,8 @@ END { local $?; kill 'KILL', $memcached if $memcached }
 wait_until(sub { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) }) or die "memcached does not listen\n";
 
 my $server = Keycloak::Server->new(SITE, lines => [
-    "KeycloakMemcached 127.0.0.1:$port", 'KeycloakStoreGrace 1h', 'KeycloakIDTokenHeader X-Id-Token', 'KeycloakPublicPath /public',
+    "KeycloakMemcached 127.0.0.1:$port", 'KeycloakStoreTimeout 5s', 'KeycloakHTTPTimeout 20s', 'KeycloakStoreGrace 1h',
+    'KeycloakIDTokenHeader X-Id-Token', 'KeycloakPublicPath /public',
     'StartServers 1', 'ServerLimit 1', 'MaxRequestWorkers 8'],    # one child, whose first tier knows them all
     places => ['<Location /operator>', 'SetHandler keycloak-sessions', '</Location>']);
 local $ENV{KC_PORT} = $server->port;

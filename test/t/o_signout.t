@@ -251,7 +251,7 @@ subtest 'a realm that does not revoke' => sub {
 # All ways in and out, and what the log then has of them.
 sub come_and_go {
     my ($site, $level) = @_;
-    my $server = Keycloak::Server->new($site, lines => ["LogLevel $level", 'KeycloakCacheTTL 0']);
+    my $server = Keycloak::Server->new($site, lines => ["LogLevel $level", 'KeycloakHTTPTimeout 20s', 'KeycloakCacheTTL 0']);
     local $ENV{KC_PORT} = $server->port;
     my @form = ('Content-Type' => 'application/x-www-form-urlencoded', Accept => 'application/json');
     my @browsers = map { signed_in($site) || BAIL_OUT('nobody can sign in') } 1 .. 4;

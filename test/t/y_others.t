@@ -20,7 +20,7 @@ sub place { my ($path, @lines) = @_; return ("<Location $path>", @lines, '</Loca
 
 subtest 'AuthType Basic beside Keycloak' => sub {
     my $site = 'others';
-    my $server = Keycloak::Server->new($site, lines => [@modules, 'KeycloakPublicPath /basic/public'], places => [
+    my $server = Keycloak::Server->new($site, lines => [@modules, 'KeycloakHTTPTimeout 20s', 'KeycloakPublicPath /basic/public'], places => [
         place('/basic', @basic, 'Require valid-user'),
         place('/basic/role', 'Require keycloak-role user'),
         place('/basic/not', '<RequireAll>', 'Require valid-user', 'Require not keycloak-role suspended', '</RequireAll>'),
