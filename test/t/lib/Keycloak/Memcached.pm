@@ -29,10 +29,16 @@ sub stat {
     return $self->_ask("stats\r\n") =~ /^STAT \Q$name\E (\S+)/m ? $1 : die "memcached counts no $name\n";
 }
 
+# memcached leaves out of a listing what another thread has its hand on: so it is asked until it says the same twice.
 sub keys {
     my $self = shift;
-    my $listing = $self->_ask("lru_crawler metadump all\r\n");
-    return sort map { s/%([0-9A-Fa-f]{2})/chr hex $1/ger } $listing =~ /^key=(\S+)/mg;
+    my $before = '';
+    for my $round (1 .. 100) {
+        my $listing = join ' ', sort $self->_ask("lru_crawler metadump all\r\n") =~ /^key=(\S+)/mg;
+        return map { s/%([0-9A-Fa-f]{2})/chr hex $1/ger } split / /, $listing if $round > 1 && $listing eq $before;
+        $before = $listing;
+    }
+    die "memcached does not list the same keys twice\n";
 }
 
 # Value and flags.
