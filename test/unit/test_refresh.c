@@ -6,6 +6,7 @@
 
 #include "deadline.h"
 #include "fake_site.h"
+#include "patience.h"
 #include "pause.h"
 #include "refresh.h"
 #include "session_contents.h"
@@ -883,17 +884,20 @@ END_TEST
 /* ATTACKS N 179: the new tokens are lost; what follows is one sign-in at the worst. */
 START_TEST(tokens_that_cannot_be_stored_leave_the_session_as_it_was)
 {
+    int64_t began;
     int puts;
 
     make_due();
     ck_assert_int_eq(find(cookie), KC_SESSION_LIVE);
     puts = fake->sessions.puts;
+    began = kc_patience_now();
     fake->sessions.down_after = 2; /* the lease and the reading succeed */
     ck_assert_int_eq(kc_refresh_session(KC_SESSION_LIVE, &session, testlib_pool, &last),
                      KC_SESSION_LIVE);
     ck_assert_int_eq(token_requests(), 1);
     ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
     ck_assert_int_eq(fake->sessions.puts - puts, 4); /* each some time after the one before */
+    ck_assert_int_ge(kc_patience_now() - began, 3 * 150);
     assert_kept();
 }
 END_TEST

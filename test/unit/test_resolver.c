@@ -3,6 +3,7 @@
 #include <apr_strings.h>
 #include <arpa/inet.h>
 #include <check.h>
+#include <dirent.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -161,6 +162,27 @@ START_TEST(addresses_and_localhost_need_no_name_server)
 END_TEST
 
 /* It hangs alone: others are resolved, and whoever asks is answered. */
+static int threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int count = 0;
+
+    ck_assert_ptr_nonnull(tasks);
+    while (readdir(tasks))
+        count++;
+    (void)closedir(tasks);
+    return count;
+}
+
+START_TEST(an_address_costs_no_thread)
+{
+    int before = threads();
+
+    ck_assert_str_eq(get(name_of("192.0.2.7"), 0), "192.0.2.7");
+    ck_assert_int_eq(threads(), before);
+}
+END_TEST
+
 START_TEST(who_asks_does_not_wait_for_a_name_server_that_hangs)
 {
     kc_resolver_name_t *slow;
@@ -325,6 +347,7 @@ Suite *kc_test_resolver(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_name_is_looked_up_in_the_background);
     tcase_add_test(tests, addresses_and_localhost_need_no_name_server);
+    tcase_add_test(tests, an_address_costs_no_thread);
     tcase_add_test(tests, who_asks_does_not_wait_for_a_name_server_that_hangs);
     tcase_add_test(tests, what_was_known_stays_when_nobody_answers);
     tcase_add_test(tests, the_order_of_addresses_is_no_change);

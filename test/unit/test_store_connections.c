@@ -34,6 +34,7 @@ static void setup(void)
 {
     testlib_setup();
     memset(sockets, 0, sizeof(sockets));
+    memset(&idle, 0xff, sizeof(idle)); /* memory that was somebody's */
     ck_assert_int_eq(kc_store_connections_init(&idle, close_one), KC_OK);
 }
 
