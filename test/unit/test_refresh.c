@@ -75,10 +75,10 @@ static int token_requests(void)
 
 /* ---------------------------------------------------------------- the session */
 
-static const char *put(void)
+static const char *put_with(const char *refresh_token)
 {
     const kc_pack_t contents = {
-        sign(claims(ALICE, ",\"nonce\":\"first-nonce\"")), NULL, "first", {NULL, 0}};
+        sign(claims(ALICE, ",\"nonce\":\"first-nonce\"")), NULL, refresh_token, {NULL, 0}};
     char *id = apr_palloc(testlib_pool, KC_SESSION_ID_TEXT + 1);
     kc_session_t fresh;
 
@@ -96,6 +96,11 @@ static const char *put(void)
     ck_assert_int_eq(kc_pack_close(&contents, testlib_pool, &fresh.packed, NULL), KC_OK);
     ck_assert_int_eq(kc_session_create(site->rp, &fresh, testlib_pool, id, NULL), KC_OK);
     return id;
+}
+
+static const char *put(void)
+{
+    return put_with("first");
 }
 
 static kc_session_state_t find(const char *id)
@@ -325,6 +330,18 @@ START_TEST(a_session_without_a_refresh_token_ends_with_its_tokens)
     session.refresh_at = 0;
     ck_assert_int_eq(kc_refresh_session(KC_SESSION_LIVE, &session, testlib_pool, &last),
                      KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 0);
+}
+END_TEST
+
+/* Though it says that it has one. */
+START_TEST(without_a_refresh_token_nobody_is_asked)
+{
+    cookie = put_with(NULL);
+    make_due();
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(last.reason, KC_ERR_SESSION_FORMAT);
+    assert_kept();
     ck_assert_int_eq(token_requests(), 0);
 }
 END_TEST
@@ -943,6 +960,7 @@ Suite *kc_test_refresh(void)
     tcase_add_test(tests, a_refresh_token_that_is_not_replaced_is_kept);
     tcase_add_test(tests, without_an_id_token_the_old_one_goes_on);
     tcase_add_test(tests, a_session_without_a_refresh_token_ends_with_its_tokens);
+    tcase_add_test(tests, without_a_refresh_token_nobody_is_asked);
     tcase_add_test(tests, turned_off_nothing_is_renewed);
     tcase_add_test(tests, a_refresh_token_is_not_lost_for_userinfo);
     tcase_add_test(tests, nor_for_userinfo_that_refuses);

@@ -254,6 +254,20 @@ START_TEST(a_failure_says_what_failed)
 }
 END_TEST
 
+START_TEST(a_change_of_any_name_is_seen)
+{
+    kc_resolver_name_t *first = name_of("mc-1.test");
+    uint32_t before;
+
+    ck_assert_str_eq(get(first, PATIENCE_MS), "192.0.2.1");
+    before = kc_resolver_changes(resolver);
+    tell(0, 1, "192.0.2.9", NULL);
+    while (strcmp(get(first, 0), "192.0.2.9") != 0)
+        wait_for_lookups(1);
+    ck_assert_uint_ne(kc_resolver_changes(resolver), before);
+}
+END_TEST
+
 static int asked(void)
 {
     int count;
@@ -354,6 +368,7 @@ Suite *kc_test_resolver(void)
     tcase_add_test(tests, a_failure_says_what_failed);
     tcase_add_test(tests, a_name_is_not_looked_up_before_its_period_is_over);
     tcase_add_test(tests, a_look_up_that_hangs_is_followed_by_none);
+    tcase_add_test(tests, a_change_of_any_name_is_seen);
     tcase_add_test(tests, takes_no_more_names_than_it_may);
     tcase_add_test(tests, it_ends_at_once_and_what_hangs_hangs_alone);
     tcase_add_test(tests, the_system_resolves_as_well);
