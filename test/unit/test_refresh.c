@@ -787,6 +787,29 @@ START_TEST(each_pause_is_longer_up_to_a_quarter_of_a_minute)
 }
 END_TEST
 
+/* Also that of all sessions, of which each tries once. */
+START_TEST(each_pause_of_all_is_longer)
+{
+    static const int lengths[] = {1, 2, 4, 8, 15, 15};
+    enum { PAUSES = sizeof(lengths) / sizeof(lengths[0]) };
+    const char *ids[PAUSES];
+    int i;
+
+    for (i = 0; i < PAUSES; i++)
+        ids[i] = put();
+    make_due();
+    kc_fake_answer_down(fake, KC_FAKE_TOKEN, KC_ERR_PROVIDER_DOWN);
+    for (i = 0; i < PAUSES; i++) {
+        ck_assert_int_eq(find_and_renew(ids[i]), KC_SESSION_LIVE);
+        ck_assert_int_eq(token_requests(), i + 1);
+        fake->now += lengths[i] - 1;
+        ck_assert_int_eq(find_and_renew(ids[(i + 1) % PAUSES]), KC_SESSION_LIVE);
+        ck_assert_int_eq(token_requests(), i + 1);
+        fake->now += 1;
+    }
+}
+END_TEST
+
 /* A provider that hangs, asked again: by one request for all sessions of this host. */
 START_TEST(after_a_pause_one_tries_for_all)
 {
@@ -994,6 +1017,7 @@ Suite *kc_test_refresh(void)
     tcase_add_loop_test(tests, a_sign_in_either_store_is_a_pause, 0, 2);
     tcase_add_test(tests, a_pause_that_begins_meanwhile_ends_the_wait);
     tcase_add_loop_test(tests, each_pause_is_longer_up_to_a_quarter_of_a_minute, 0, 2);
+    tcase_add_test(tests, each_pause_of_all_is_longer);
     tcase_add_test(tests, after_a_pause_one_tries_for_all);
     tests = tcase_make(suite, "time");
     tcase_add_test(tests, all_calls_of_a_renewal_share_the_time_of_one);
