@@ -10,6 +10,7 @@
 #include <apr_network_io.h>
 #include <apr_strings.h>
 
+#include "conf_pem.h"
 #include "jose.h"
 #include "login_parameters.h"
 #include "store.h"
@@ -178,13 +179,6 @@ static kc_rc_t check_jwk(const char *path, const char *text, apr_pool_t *pool, k
                           path, KC_JOSE_RSA_MIN);
 }
 
-static kc_rc_t check_pem(const char *path, const char *text, const char *what, kc_err_t *err)
-{
-    if (strstr(text, "-----BEGIN ") && strstr(text, what))
-        return KC_OK;
-    return KC_CONF_REFUSE(err, "%.160s has no %s in PEM", path, what);
-}
-
 static kc_rc_t check_client_key(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     int is_jwk = conf->client_auth == KC_AUTH_PRIVATE_KEY_JWT;
@@ -200,15 +194,7 @@ static kc_rc_t check_client_key(const kc_conf_t *conf, apr_pool_t *pool, kc_err_
     if (rc != KC_OK)
         return rc;
     return is_jwk ? check_jwk(conf->client_key, text, pool, err)
-                  : check_pem(conf->client_key, text, "PRIVATE KEY", err);
-}
-
-static kc_rc_t check_certificates(const char *path, apr_pool_t *pool, kc_err_t *err)
-{
-    const char *text;
-    kc_rc_t rc = kc_conf_secret_contents(path, 0, pool, &text, err);
-
-    return rc == KC_OK ? check_pem(path, text, "CERTIFICATE", err) : rc;
+                  : kc_conf_pem_check_key(conf, text, pool, err);
 }
 
 static kc_rc_t check_client_cert(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
@@ -217,12 +203,12 @@ static kc_rc_t check_client_cert(const kc_conf_t *conf, apr_pool_t *pool, kc_err
         return KC_OK;
     if (!conf->client_cert)
         return KC_CONF_REFUSE(err, "is missing: KeycloakClientAuth tls_client_auth needs it");
-    return check_certificates(conf->client_cert, pool, err);
+    return kc_conf_pem_check_certificates(conf->client_cert, pool, err);
 }
 
 static kc_rc_t check_ca_file(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
-    return conf->ca_file ? check_certificates(conf->ca_file, pool, err) : KC_OK;
+    return conf->ca_file ? kc_conf_pem_check_certificates(conf->ca_file, pool, err) : KC_OK;
 }
 
 /* RFC 6749 section 3.3. */

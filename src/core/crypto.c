@@ -9,7 +9,9 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/params.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/x509.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -325,4 +327,59 @@ kc_rc_t kc_crypto_open(const unsigned char key[KC_CRYPTO_KEY_SIZE],
     kc_crypto_cleanse(out, body.len);
     ERR_clear_error();
     return KC_FAIL(err, KC_REFUSED, KC_ERR_SEAL, "the value is not genuine");
+}
+
+/* ---------------------------------------------------------------- PEM */
+
+/* Whoever starts httpd is asked nothing. */
+static int have_no_passphrase(char *out, int size, int is_writing, void *context)
+{
+    (void)out;
+    (void)size;
+    (void)is_writing;
+    (void)context;
+    return -1;
+}
+
+static X509 *next_certificate(BIO *text)
+{
+    return PEM_read_bio_X509_AUX(text, NULL, have_no_passphrase, NULL);
+}
+
+int kc_crypto_count_certificates(const char *pem, int *bad)
+{
+    BIO *text = BIO_new_mem_buf(pem, -1);
+    X509 *certificate;
+    int count = 0;
+
+    ERR_clear_error();
+    while (text && (certificate = next_certificate(text)) != NULL) {
+        X509_free(certificate);
+        count++;
+    }
+    *bad = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE ? 0 : count + 1;
+    BIO_free(text);
+    ERR_clear_error();
+    return count;
+}
+
+kc_crypto_pair_t kc_crypto_check_pair(const char *key_pem, const char *certificate_pem)
+{
+    BIO *key_text = BIO_new_mem_buf(key_pem, -1);
+    BIO *text = certificate_pem ? BIO_new_mem_buf(certificate_pem, -1) : NULL;
+    EVP_PKEY *key =
+        key_text ? PEM_read_bio_PrivateKey(key_text, NULL, have_no_passphrase, NULL) : NULL;
+    X509 *certificate = text ? next_certificate(text) : NULL;
+    kc_crypto_pair_t pair = KC_CRYPTO_PAIR;
+
+    if (!key)
+        pair = KC_CRYPTO_NO_KEY;
+    else if (certificate && X509_check_private_key(certificate, key) != 1)
+        pair = KC_CRYPTO_NO_PAIR;
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    BIO_free(text);
+    BIO_free(key_text);
+    ERR_clear_error();
+    return pair;
 }

@@ -34,6 +34,21 @@ void kc_crypto_cleanse(void *data, size_t len);
  * left there would be taken by mod_ssl for a failure of its connection. */
 void kc_crypto_forget_errors(void);
 
+/* Reads each certificate of a text in PEM (RFC 7468), between which there may be anything else.
+ * Returns how many there are; *bad is the number of the first that cannot be read, with which it
+ * ends, counted from 1, or 0. */
+int kc_crypto_count_certificates(const char *pem, int *bad);
+
+typedef enum {
+    KC_CRYPTO_PAIR,   /* the key of the certificate */
+    KC_CRYPTO_NO_KEY, /* it cannot be read: there is none, or it needs a passphrase */
+    KC_CRYPTO_NO_PAIR /* it is another's */
+} kc_crypto_pair_t;
+
+/* Reads a private key in PEM, and compares it with the first certificate of the other text, when
+ * that is not NULL and has one that can be read. */
+kc_crypto_pair_t kc_crypto_check_pair(const char *key_pem, const char *certificate_pem);
+
 /* A prepared HKDF key (RFC 5869): the pseudo-random key of a configured secret, ready to expand. */
 typedef struct kc_crypto_key_t kc_crypto_key_t;
 

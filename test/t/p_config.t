@@ -59,6 +59,7 @@ my $open_secret = file('open-secret', "$secret\n", 0644);
 my $empty_secret = file('empty-secret', "\n");
 my $no_pem = file('no.pem', "hello\n");
 file('authority.pem', do { open my $handle, '<', "$room/ca.pem" or die "ca.pem: $!"; local $/; <$handle> });
+my ($bad_certificate, $bad_key) = map { file("bad-$_->[0].pem", "-----BEGIN $_->[1]-----\nrubbish\n-----END $_->[1]-----\n") } ['certificate', 'CERTIFICATE'], ['key', 'PRIVATE KEY'];
 
 my @realm = ('KeycloakIssuer http://127.0.0.1:1/realms/x', 'KeycloakClientID app');
 my @minimal = (@realm, "KeycloakClientSecret $secret");
@@ -384,6 +385,10 @@ my @bad = (
     ['private_key_jwt with a key that is none', 'KeycloakClientKey', [@realm, 'KeycloakClientAuth private_key_jwt', "KeycloakClientKey $no_pem"]],
     ['a client key that is not there',  'KeycloakClientKey', [@realm, 'KeycloakClientAuth private_key_jwt', "KeycloakClientKey $dir/absent"]],
     ['tls_client_auth without a certificate', 'KeycloakClientCert', [@realm, "KeycloakClientKey $room/client.key", 'KeycloakClientAuth tls_client_auth'], 'any'],
+    ['a client certificate that is rubbish', 'KeycloakClientCert', [@realm, 'KeycloakClientAuth tls_client_auth', "KeycloakClientKey $room/client.key", "KeycloakClientCert $bad_certificate"]],
+    ['a client key that is rubbish',    'KeycloakClientKey', [@realm, 'KeycloakClientAuth tls_client_auth', "KeycloakClientCert $room/client.pem", "KeycloakClientKey $bad_key"]],
+    ['a client key of another certificate', 'KeycloakClientKey', [@realm, 'KeycloakClientAuth tls_client_auth', "KeycloakClientCert $room/ca.pem", "KeycloakClientKey $room/client.key"]],
+    ['a CA file that is rubbish',       'KeycloakCAFile', [@minimal, "KeycloakCAFile $bad_certificate"]],
     ['a CA file that is not there',     'KeycloakCAFile', [@minimal, "KeycloakCAFile $dir/absent"]],
     (map { ["algorithm $_", 'KeycloakAlgorithms', [@minimal, "KeycloakAlgorithms $_"]] } 'HS256', 'none', 'RS256 HS512', 'XY', 'rs256'),
     (map { ["a time that is none: $_", 'KeycloakHTTPTimeout', [@minimal, "KeycloakHTTPTimeout $_"]] } '5x', '-1', '""', '1e3', '99999999999999999999', 's'),

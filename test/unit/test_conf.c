@@ -887,6 +887,30 @@ static const check_t checks[] = {
      KC_CONF_ROW_client_cert, "cannot read file"},
     {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/pem\nKeycloakClientCert @/other",
      KC_CONF_ROWS, ""},
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/another\n"
+          "KeycloakClientCert @/other",
+     KC_CONF_ROW_client_key, "is not the key of KeycloakClientCert"},
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/locked\n"
+          "KeycloakClientCert @/other",
+     KC_CONF_ROW_client_key, "without a passphrase"},
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/spoilt\n"
+          "KeycloakClientCert @/other",
+     KC_CONF_ROW_client_key, "no PRIVATE KEY in PEM that can be read"},
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/marked\n"
+          "KeycloakClientCert @/other",
+     KC_CONF_ROW_client_key, "no PRIVATE KEY in PEM that can be read"},
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/open\n"
+          "KeycloakClientCert @/other",
+     KC_CONF_ROW_client_key, "no PRIVATE KEY in PEM that can be read"},
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/pem\n"
+          "KeycloakClientCert @/bundle",
+     KC_CONF_ROWS, ""},
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/pem\n"
+          "KeycloakClientCert @/third",
+     KC_CONF_ROW_client_cert, "number 3, that cannot be read"},
+    {BASE "KeycloakClientAuth tls_client_auth\nKeycloakClientKey @/pem\n"
+          "KeycloakClientCert @/nothing",
+     KC_CONF_ROW_client_cert, "number 1, that cannot be read"},
     {SECRET "KeycloakScope openid,profile\nKeycloakScope a\\\\\\\\b", KC_CONF_ROW_scope,
      "one by one"},
     {SECRET "KeycloakScope 'openid profile'", KC_CONF_ROW_scope, "one by one"},
@@ -925,6 +949,12 @@ static const check_t checks[] = {
     {SECRET "KeycloakCAFile /", KC_CONF_ROW_ca_file, "not a regular file"},
     {SECRET "KeycloakCAFile @/other", KC_CONF_ROWS, ""},
     {SECRET "KeycloakCAFile @/key", KC_CONF_ROW_ca_file, "no CERTIFICATE in PEM"},
+    {SECRET "KeycloakCAFile @/bundle", KC_CONF_ROWS, ""},
+    {SECRET "KeycloakCAFile @/third", KC_CONF_ROW_ca_file, "number 3, that cannot be read"},
+    {SECRET "KeycloakCAFile @/nothing", KC_CONF_ROW_ca_file, "number 1, that cannot be read"},
+    {SECRET "KeycloakCAFile @/begun", KC_CONF_ROW_ca_file, "number 1, that cannot be read"},
+    {SECRET "KeycloakCAFile @/cut", KC_CONF_ROW_ca_file, "number 1, that cannot be read"},
+    {SECRET "KeycloakCAFile @/zeros", KC_CONF_ROW_ca_file, "number 1, that cannot be read"},
     {SECRET "KeycloakMemcached mc1:11211 mc2:0", KC_CONF_ROW_memcached, "HOST:PORT"},
     {SECRET "KeycloakMemcached" SIXTY_FIVE, KC_CONF_ROW_memcached, "up to 64 servers"},
     {SECRET "KeycloakMemcached http://mc1", KC_CONF_ROW_memcached, "HOST:PORT"},
@@ -1158,6 +1188,70 @@ static kc_conf_t *conf_in_folder(const char *lines)
     return conf_of(whole);
 }
 
+/* Made for these tests. */
+static const char pem_key[] = "-----BEGIN PRIVATE KEY-----\n"
+                              "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgodaqHSqCefW7b7jv\n"
+                              "0GC+HtHxD8HkygwEUBAuxaYZQwShRANCAAQHDRYykgwCKpiaSFwOuquFwDRqwjTG\n"
+                              "yJB9EVV4GfFYM7gzUf1Zl+qmk+8ewG5vm1LXvjZgkH9r4DSgCpf9/Qm1\n"
+                              "-----END PRIVATE KEY-----\n";
+static const char pem_certificate[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBcDCCARWgAwIBAgIUEWWyJIIZ8WbLOrsh3Z9hoBZdTgYwCgYIKoZIzj0EAwIw\n"
+    "DDEKMAgGA1UEAwwBYTAgFw0yNjExMzAwMzI3NDhaGA8yMTI2MTEwNjAzMjc0OFow\n"
+    "DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABAcNFjKSDAIq\n"
+    "mJpIXA66q4XANGrCNMbIkH0RVXgZ8VgzuDNR/VmX6qaT7x7Abm+bUte+NmCQf2vg\n"
+    "NKAKl/39CbWjUzBRMB0GA1UdDgQWBBQyg4ma+4PMmM5MadxXkYi0Zc+4HDAfBgNV\n"
+    "HSMEGDAWgBQyg4ma+4PMmM5MadxXkYi0Zc+4HDAPBgNVHRMBAf8EBTADAQH/MAoG\n"
+    "CCqGSM49BAMCA0kAMEYCIQC6HAQQHeU7/hCTK/h9YaUSrHPRoKO9vwyDZRhNPc96\n"
+    "bQIhAKIwep7Q+WzUuSFGYQVuHXPKYK9mi2GP3IVppUv1QSTh\n"
+    "-----END CERTIFICATE-----\n";
+static const char pem_other_key[] =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgAGYLXD90Quk9zUEG\n"
+    "ILZyhsMW9JuFBWr6K9ot+BYiFe+hRANCAARZS90lMDEXv2cRVJi0UploWjGRuQGS\n"
+    "Ws0YjI2dJDLiSfipSifozSqKuxxoC0IMfkzMHy/XOLvsJBo+rNFpWOHO\n"
+    "-----END PRIVATE KEY-----\n";
+static const char pem_locked_key[] =
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+    "MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAhXLvUz2zvJFwICCAAw\n"
+    "DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEENsS5kQjtuzHwYOfuBMGxHMEgZA0\n"
+    "QzMSjQJQOVaFBLhmy5ba7Qju/SNgYVpnMFuVYB/jmAYAvv2zpPKsrZq1wil4D25U\n"
+    "OScoS6QdNGgKNicVKtH4vpejVwe8sG6J8PbJYr/tsjU8Yr48lHMptv/Nz6HtSJSX\n"
+    "sYGYdQZ/9El91258CImPYDcz0BinSqNi83ycxNzm22ibxPUlHfnoHwqzpuHGlk8=\n"
+    "-----END ENCRYPTED PRIVATE KEY-----\n";
+
+/* Of a text in PEM the n-th line is rubbish. */
+static const char *spoilt(const char *text, int line)
+{
+    char *copy = apr_pstrdup(pool, text), *at = copy;
+
+    while (line--)
+        at = strchr(at, '\n') + 1;
+    memcpy(at, "rubbish!", 8);
+    return copy;
+}
+
+static void write_pems(void)
+{
+    write_text("pem", 0600, pem_key);
+    write_text("another", 0600, pem_other_key);
+    write_text("locked", 0600, pem_locked_key);
+    write_text("spoilt", 0600, spoilt(pem_key, 1));
+    write_text("marked", 0600, "-----BEGIN PRIVATE KEY-----\nrubbish\n-----END PRIVATE KEY-----\n");
+    write_text("open", 0600, "-----BEGIN PRIVATE KEY-----\n");
+    write_text("other", 0644, pem_certificate);
+    write_text("bundle", 0644,
+               apr_pstrcat(pool, "# one\n", pem_certificate, "\n# two\n", pem_certificate, NULL));
+    write_text("third", 0644,
+               apr_pstrcat(pool, pem_certificate, pem_certificate, spoilt(pem_certificate, 2),
+                           pem_certificate, NULL));
+    write_text("nothing", 0644,
+               "-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n");
+    write_text("begun", 0644, "-----BEGIN CERTIFICATE-----\n");
+    write_text("cut", 0644, apr_pstrndup(pool, pem_certificate, strlen(pem_certificate) - 40));
+    write_text("zeros", 0644, "-----BEGIN CERTIFICATE-----\nAAAAAAAA\n-----END CERTIFICATE-----\n");
+}
+
 START_TEST(settings_are_checked_together)
 {
     const check_t *check = &checks[_i];
@@ -1168,8 +1262,7 @@ START_TEST(settings_are_checked_together)
 
     write_text("key", 0600, "key");
     write_text("jwk", 0600, private_jwk);
-    write_text("pem", 0600, "-----BEGIN PRIVATE KEY-----\n");
-    write_text("other", 0644, "-----BEGIN CERTIFICATE-----\n");
+    write_pems();
     conf = conf_in_folder(check->lines);
     rc = kc_conf_check(conf, &index, pool, &err);
     ck_assert_msg(index == check->row, "blames row %d (%s) for: %s", (int)index, err.detail,
