@@ -408,17 +408,21 @@ def operated(ground):
     return OPERATOR.format(file=file)
 
 
-def sign_out(world, person, by_operator):
-    """The status that somebody is answered who signs out, or an operator who does it; 0: no answer."""
+WAYS = ("the person", "an operator", "an operator, by name", "Keycloak")
+
+
+def sign_out(world, person, way):
+    """The status that is answered to somebody who signs out, or to another who does it for them; 0: no answer."""
     connection = http.client.HTTPConnection("127.0.0.1", world.port, timeout=30)
-    headers = {"Host": f"localhost:{world.port}", "Sec-Fetch-Site": "same-origin"}
-    path, body = "/authservice/logout", ""
-    if by_operator:
-        path, body = "/operator", "sub=" + quote(person.user)
-        headers |= {"Authorization": "Basic " + base64.b64encode(b"operator:secret").decode(),
-                    "Content-Type": "application/x-www-form-urlencoded"}
+    headers = {"Host": f"localhost:{world.port}", "Content-Type": "application/x-www-form-urlencoded"}
+    if way == "the person":
+        path, body = "/authservice/logout", ""
+        headers |= {"Cookie": person.cookie, "Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"}
+    elif way == "Keycloak":
+        path, body = "/authservice/backchannel-logout", "logout_token=" + world.ground.logout_token(person.user)
     else:
-        headers |= {"Cookie": person.cookie, "Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+        path, body = "/operator", ("user=" if "name" in way else "sub=") + quote(person.user)
+        headers |= {"Authorization": "Basic " + base64.b64encode(b"operator:secret").decode(), "Sec-Fetch-Site": "same-origin"}
     try:
         connection.request("POST", path, body=body, headers=headers)
         return connection.getresponse().status
@@ -428,12 +432,12 @@ def sign_out(world, person, by_operator):
         connection.close()
 
 
-def logouts(result, world, hanging, by_operator=False):
-    """Everybody signs out while some servers hang: who was told yes is out when they are back, for good."""
+def logouts(result, world, hanging, way=WAYS[0]):
+    """Everybody is signed out while some servers hang: who is said to be out is that when they are back, for good."""
     for node in hanging:
         node.child.send(signal.SIGSTOP)
     try:
-        statuses = [(person, sign_out(world, person, by_operator)) for person in world.people]
+        statuses = [(person, sign_out(world, person, way)) for person in world.people]
     finally:
         for node in hanging:
             node.child.send(signal.SIGCONT)
@@ -452,12 +456,12 @@ def logouts_while_servers_hang(ground, result, short):
     """With fewer homes than half left a sign-out is refused, so that nobody believes in it."""
     notes = []
     for nodes, copies, hanging in ((2, 1, 1), (2, 2, 1), (3, 2, 1), (3, 2, 2), (3, 3, 2)):
-        for by_operator in (False, True):
+        for way in WAYS:
             with World(ground, nodes=nodes, settings=f"KeycloakStoreReplicas {copies}",
                        places=operated(ground)) as world:
                 world.sign_in(10 if short else 40)
-                told = logouts(result, world, world.nodes[:hanging], by_operator)
-                notes.append(f"{hanging} of {nodes} hang, {copies} copies: {told} of {len(world.people)} told yes")
+                told = logouts(result, world, world.nodes[:hanging], way)
+                notes.append(f"{hanging} of {nodes} hang, {copies} copies, by {way}: {told} of {len(world.people)} told yes")
                 if copies == 2 and hanging == 1:
                     result.expect(told == len(world.people), f"one server that hangs refuses nobody: {notes[-1]}")
     result.note = "; ".join(notes)

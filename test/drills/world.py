@@ -71,6 +71,13 @@ class Ground:
         """The provider's next sign-ins are this person's."""
         self.change(user={"sub": user, "email": user})
 
+    def logout_token(self, user):
+        """What the provider says when all sessions of this person have ended there."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.provider.port}/control/bench/logout", method="POST",
+                                         data=json.dumps({"set": {"sub": user}}).encode())
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)["logout_token"]
+
     def folder(self):
         self.count += 1
         return self.room.make(f"world-{self.count}")
