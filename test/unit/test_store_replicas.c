@@ -332,7 +332,9 @@ END_TEST
 START_TEST(writes_go_on_without_a_server)
 {
     memcached_server_end(&servers[0]);
+    memset(&err, 0, sizeof(err));
     put_all();
+    ck_assert_int_eq(err.reason, KC_ERR_NONE); /* the others' yes is no failure */
     assert_all_there();
 }
 END_TEST
@@ -714,7 +716,8 @@ START_TEST(options_that_make_no_sense_are_refused)
     const char *texts[] = {"localhost"};
     const kc_store_memcached_options_t good = {
         .servers = texts, .count = 1, .copies = 2, .timeout_ms = 50, .now = now};
-    kc_store_memcached_options_t options[4] = {good, good, good, good};
+    kc_store_memcached_options_t options[6] = {good, good, good, good, good, good};
+    kc_store_memcached_options_t least = good, most = good;
     kc_store_t *none = NULL;
     size_t i;
 
@@ -722,9 +725,17 @@ START_TEST(options_that_make_no_sense_are_refused)
     options[1].copies = 4;
     options[2].user = "kubeflow";
     options[3].password = "secret";
-    for (i = 0; i < 4; i++)
+    options[4].timeout_ms = 0;
+    options[5].timeout_ms = 60001;
+    for (i = 0; i < 6; i++)
         ck_assert_int_eq(kc_store_replicas_create(&options[i], testlib_pool, &none, &err),
                          KC_FAULT);
+    least.timeout_ms = 1;
+    least.copies = 1;
+    most.timeout_ms = 60000;
+    most.copies = 3;
+    ck_assert_int_eq(kc_store_replicas_create(&least, testlib_pool, &none, &err), KC_OK);
+    ck_assert_int_eq(kc_store_replicas_create(&most, testlib_pool, &none, &err), KC_OK);
     ck_assert_int_eq(kc_store_replicas_create(&good, testlib_pool, &none, &err), KC_OK);
 }
 END_TEST
