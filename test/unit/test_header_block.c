@@ -66,6 +66,8 @@ static const struct {
     {"HTTP/1.1\r\n 101\r\n\r\n", 0, 0, "HTTP/1.1\r\n 101\r\n\r\n"},
     {"hello\r\n" OURS "\r\n", 0, 1, "hello\r\n\r\n"},
     {"HTT\n\n", 0, 0, "HTT\n\n"},
+    {"hello 101\r\n\r\n", 0, 0, "hello 101\r\n\r\n"},
+    {"HTTP/1.1 199\r\n\r\n", 199, 0, "HTTP/1.1 199\r\n\r\n"},
 };
 
 /* Each piece as memory of its own, for the sanitizer to see its end. */
