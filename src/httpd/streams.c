@@ -94,15 +94,28 @@ static apr_status_t leave(void *data)
     return APR_SUCCESS;
 }
 
+/* httpd links a connection's new filter with those of the connection. The request's chain goes past
+ * the first of these where that is interim.c's, and so past all that come behind it. */
+static void link_filter(ap_filter_t **chain, ap_filter_t *filter)
+{
+    while (*chain && *chain != filter && *chain != filter->next)
+        chain = &(*chain)->next;
+    if (*chain && *chain == filter->next)
+        *chain = filter;
+}
+
 /* A connection of HTTP/2 carries other requests as well, behind a proxy those of other people: its
  * socket stays open, and filters refuse what is left of this request. */
 static void add_filters(akc_stream_t *stream, request_rec *first)
 {
     conn_rec *c = first->connection;
+    ap_filter_t *output;
 
     stream->is_cut = apr_pcalloc(c->pool, sizeof(*stream->is_cut));
     ap_add_input_filter(AKC_STREAMS_FILTER, stream->is_cut, first, c);
-    ap_add_output_filter(AKC_STREAMS_FILTER, stream->is_cut, first, c);
+    output = ap_add_output_filter(AKC_STREAMS_FILTER, stream->is_cut, first, c);
+    link_filter(&first->proto_output_filters, output);
+    link_filter(&first->output_filters, output);
 }
 
 static void enter(akc_stream_t *stream)
