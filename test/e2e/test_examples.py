@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from authority import make_authority
 from browser import Browser
 from httpd import MODULES, Httpd
 from keycloak import CLIENT_ID
@@ -70,18 +71,21 @@ def test_reverse_proxy_signs_in(new_site, realm, tmp_path):
         backend.stop()
 
 
-def example_file(folder, name):
+def example_file(folder, authority, name):
     """A file of the kind that its name says."""
-    text = "-----BEGIN CERTIFICATE-----" if name.endswith(".pem") else SECRET
+    found = authority / name.replace("client", "localhost")
+    text = found.read_text(encoding="ascii") if found.suffix in (".pem", ".key") else SECRET
     return str(private_file(folder / name, text))
 
 
 def example_lines(folder):
     """Each line of the reference uncommented, the files that it names put into a folder."""
     found, block = [], []
+    (folder / "authority").mkdir()
+    authority = make_authority(folder / "authority")
     for line in (CONF / "reference.conf").read_text(encoding="utf-8").splitlines():
         line = re.sub(r"(?<=[ :])/etc/keycloak/([a-z.-]+)",
-                      lambda match: example_file(folder, match[1]), line)
+                      lambda match: example_file(folder, authority, match[1]), line)
         if re.match("#Keycloak", line):
             found.append(line[1:])
         elif line.startswith("#<Location") or block:
