@@ -52,6 +52,21 @@ static void put_further_transforms(kc_buf_t *buf, const apr_array_header_t *list
         put_transform(buf, list, i);
 }
 
+static void put_client(kc_buf_t *buf, const kc_conf_t *conf)
+{
+    put_field(buf, conf->issuer);
+    put_field(buf, conf->client_id);
+}
+
+/* How the client's people get their names, but for the further transforms. */
+static void put_naming(kc_buf_t *buf, const kc_conf_t *conf)
+{
+    put_client(buf, conf);
+    put_field(buf, conf->user_claim);
+    put_field(buf, conf->user_prefix);
+    put_transform(buf, conf->user_transforms, 0);
+}
+
 /* KC_RP_ID_SIZE bytes that stand for what is in buf. */
 static kc_rc_t fingerprint(kc_buf_t *buf, unsigned char *out, kc_err_t *err)
 {
@@ -74,11 +89,7 @@ static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *i
     kc_buf_t buf;
 
     kc_buf_init(&buf, KC_SEAL_MAX, pool);
-    put_field(&buf, conf->issuer);
-    put_field(&buf, conf->client_id);
-    put_field(&buf, conf->user_claim);
-    put_field(&buf, conf->user_prefix);
-    put_transform(&buf, conf->user_transforms, 0);
+    put_naming(&buf, conf);
     put_field(&buf, conf->groups_claim);
     kc_buf_put_u8(&buf, (uint8_t)(conf->verified_email != 0));
     put_headers(&buf, conf->headers);
@@ -93,8 +104,7 @@ static kc_rc_t make_realm(const kc_conf_t *conf, apr_pool_t *pool, unsigned char
     kc_buf_t buf;
 
     kc_buf_init(&buf, KC_SEAL_MAX, pool);
-    put_field(&buf, conf->issuer);
-    put_field(&buf, conf->client_id);
+    put_client(&buf, conf);
     return fingerprint(&buf, realm, err);
 }
 
@@ -105,11 +115,7 @@ static kc_rc_t make_naming(const kc_conf_t *conf, apr_pool_t *pool, unsigned cha
     kc_buf_t buf;
 
     kc_buf_init(&buf, KC_SEAL_MAX, pool);
-    put_field(&buf, conf->issuer);
-    put_field(&buf, conf->client_id);
-    put_field(&buf, conf->user_claim);
-    put_field(&buf, conf->user_prefix);
-    put_transform(&buf, conf->user_transforms, 0);
+    put_naming(&buf, conf);
     put_further_transforms(&buf, conf->user_transforms);
     return fingerprint(&buf, naming, err);
 }

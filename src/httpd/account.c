@@ -120,7 +120,6 @@ static kc_json_t *list_json(const akc_request_t *request, request_rec *r,
     int i;
 
     kc_json_set_boolean(json, "is_partial", is_partial);
-
     for (i = 0; i < entries->nelts; i++) {
         const kc_roster_entry_t *entry = &APR_ARRAY_IDX(entries, i, kc_roster_entry_t);
         kc_json_t *item = kc_json_add_object(array);
