@@ -21,7 +21,7 @@ static int64_t real_now(void *context)
 
 static const kc_patience_world_t real_world = {real_now, NULL};
 
-static int64_t now_of(const kc_patience_t *patience)
+int64_t kc_patience_clock(const kc_patience_t *patience)
 {
     return patience->world->now(patience->world->context);
 }
@@ -30,7 +30,7 @@ void kc_patience_start(kc_patience_t *patience, int64_t slice_ms, const kc_patie
 {
     patience->world = world ? world : &real_world;
     patience->slice_ms = slice_ms;
-    patience->began = now_of(patience);
+    patience->began = kc_patience_clock(patience);
     patience->ends_at = patience->began + KC_PATIENCE_SLICES * slice_ms;
     patience->stops = KC_PATIENCE_STOPS;
 }
@@ -38,7 +38,7 @@ void kc_patience_start(kc_patience_t *patience, int64_t slice_ms, const kc_patie
 int64_t kc_patience_left(const kc_patience_time_t *time)
 {
     const kc_patience_t *patience = time->patience;
-    int64_t now = now_of(patience), left = patience->ends_at - now;
+    int64_t now = kc_patience_clock(patience), left = patience->ends_at - now;
 
     if (time->breaker && !kc_breaker_is_closed(time->breaker))
         left -= (KC_PATIENCE_SLICES - 1) * patience->slice_ms;
@@ -47,7 +47,7 @@ int64_t kc_patience_left(const kc_patience_time_t *time)
 
 int kc_patience_excuse(kc_patience_t *patience, int64_t since, int64_t wait_ms)
 {
-    int64_t now = now_of(patience);
+    int64_t now = kc_patience_clock(patience);
 
     if (now - since < wait_ms + KC_PATIENCE_STOPPED_MS || patience->stops < 1)
         return 0;
@@ -56,8 +56,13 @@ int kc_patience_excuse(kc_patience_t *patience, int64_t since, int64_t wait_ms)
     return 1;
 }
 
+int kc_patience_was_stopped(const kc_patience_t *patience)
+{
+    return patience->stops < KC_PATIENCE_STOPS;
+}
+
 void kc_patience_end(kc_patience_t *patience)
 {
     patience->stops = 0;
-    patience->ends_at = now_of(patience);
+    patience->ends_at = kc_patience_clock(patience);
 }

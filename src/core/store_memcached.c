@@ -59,8 +59,8 @@ typedef struct { /* the server's handle while a thread has it */
 /* An operation that may have to be done again. */
 typedef struct {
     const kc_patience_time_t *time;
-    int64_t since;             /* the wait that is under way */
-    int64_t wait_ms;           /* its time */
+    int64_t since;             /* the wait that is under way, or the end of the last one; 0: none */
+    int64_t wait_ms;           /* its time; 0: it has ended */
     int is_again;              /* it failed for a reason that a new connection has not */
     kc_breaker_fault_t *fault; /* how it failed */
     kc_err_t *err;
@@ -79,14 +79,19 @@ static int is_excused(const attempt_t *attempt)
     return kc_patience_excuse(attempt->time->patience, attempt->since, attempt->wait_ms);
 }
 
-/* Each wait of the handle gets what is left. Where the wait before it, as for a connection, was
- * answered but this process had been stopped in it, what comes next has its time all the same. */
+static void begin_wait(attempt_t *attempt, int64_t wait_ms)
+{
+    attempt->since = kc_patience_clock(attempt->time->patience);
+    attempt->wait_ms = wait_ms;
+}
+
+/* Each wait of the handle gets what is left. Where this process had been stopped in the wait before
+ * it, as for a connection, or between the two, what comes next has its time all the same. */
 static void set_wait(attempt_t *attempt, memcached_st *handle)
 {
-    if (attempt->wait_ms)
+    if (attempt->since)
         (void)is_excused(attempt);
-    attempt->since = kc_patience_now();
-    attempt->wait_ms = not_none(kc_patience_left(attempt->time));
+    begin_wait(attempt, not_none(kc_patience_left(attempt->time)));
     (void)memcached_behavior_set(handle, MEMCACHED_BEHAVIOR_POLL_TIMEOUT,
                                  (uint64_t)attempt->wait_ms);
 }
@@ -202,8 +207,7 @@ static kc_rc_t connect_at(attempt_t *attempt, lease_t *lease, const kc_resolver_
 {
     memcached_return_t status;
 
-    attempt->since = kc_patience_now();
-    attempt->wait_ms = not_none(wait_ms);
+    begin_wait(attempt, not_none(wait_ms));
     lease->handle = handle_make(lease->server, address, attempt->wait_ms);
     if (!lease->handle) {
         *attempt->fault = KC_BREAKER_WRONG;
@@ -211,8 +215,11 @@ static kc_rc_t connect_at(attempt_t *attempt, lease_t *lease, const kc_resolver_
                        "memcached %s: no handle can be made", lease->server->text);
     }
     status = memcached_version(lease->handle);
-    if (status == MEMCACHED_SUCCESS)
+    if (status == MEMCACHED_SUCCESS) {
+        (void)is_excused(attempt);
+        begin_wait(attempt, 0);
         return KC_OK;
+    }
     status = cause_of(lease->handle, status);
     (void)fail(attempt, lease, status);
     if (is_unreachable(status))
@@ -314,6 +321,7 @@ static kc_rc_t send_once(attempt_t *attempt, get_t *get)
     get->handle = lease.handle;
     get->is_reused = lease.is_reused;
     get->version = lease.version;
+    get->since = attempt->since;
     return KC_OK;
 }
 
@@ -362,6 +370,8 @@ static kc_rc_t receive_once(attempt_t *attempt, get_t *get, kc_store_memcached_i
 
     get->handle = NULL;
     memset(items, 0, get->count * sizeof(*items));
+    attempt->since = get->since; /* a question is sent without waiting */
+    attempt->wait_ms = 0;
     set_wait(attempt, lease.handle);
     (void)memcached_result_create(lease.handle, &result);
     while (is_sane && memcached_fetch_result(lease.handle, &result, &status)) {

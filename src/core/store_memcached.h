@@ -44,6 +44,7 @@ typedef struct kc_store_memcached_get_t {
     void *handle;             /* private */
     int is_reused;
     uint32_t version;
+    int64_t since; /* when it was sent, by the clock of the operation */
 } kc_store_memcached_get_t;
 
 /* Sends the question. After KC_OK receive must be called. */

@@ -231,10 +231,10 @@ static void plan(reading_t *reading)
 }
 
 /* All questions go out before the first answer is read. Once an answer has not come in time, the
- * others have had that time too. */
+ * others have had that time too; once this process was stopped meanwhile, none of them had. */
 static void run(reading_t *reading, kc_err_t *err)
 {
-    int is_over = 0;
+    int is_over = 0, was_stopped = 0;
     size_t i;
 
     for (i = 0; i < reading->asked_count; i++) {
@@ -251,11 +251,16 @@ static void run(reading_t *reading, kc_err_t *err)
         attempt_t attempt = {asked->way, asked->patience.began, KC_BREAKER_WRONG};
 
         if (asked->rc == KC_OK) {
+            if (was_stopped)
+                kc_patience_start(&asked->patience, reading->replicas->options.timeout_ms, NULL);
+            if (i) /* others were waited for meanwhile */
+                asked->get.since = kc_patience_clock(&asked->patience);
             if (is_over)
                 kc_patience_end(&asked->patience);
             asked->rc = kc_store_memcached_receive(&asked->get, &time, asked->items, reading->pool,
                                                    &asked->err);
             is_over |= asked->rc == KC_DOWN && asked->get.fault == KC_BREAKER_LATE;
+            was_stopped |= !is_over && kc_patience_was_stopped(&asked->patience);
         }
         attempt.fault = asked->get.fault;
         learn(reading->replicas, asked->node, &attempt, asked->rc, &asked->err);

@@ -17,6 +17,7 @@
 #include "patience.h"
 #include "resolver.h"
 #include "store.h"
+#include "store_memcached.h"
 #include "testlib.h"
 
 Suite *kc_test_store_memcached(void);
@@ -874,6 +875,42 @@ START_TEST(time_in_which_this_process_was_stopped_does_not_count)
 }
 END_TEST
 
+/* A clock that jumps, as it looks to a process that was stopped. */
+static int64_t jumping_now(void *jumped_ms)
+{
+    return kc_patience_now() + *(const int64_t *)jumped_ms;
+}
+
+START_TEST(a_process_that_was_stopped_before_it_waited_waits_all_the_same)
+{
+    const kc_store_memcached_options_t options = {.now = now};
+    const kc_resolver_options_t names = {.lookup = find_nobody};
+    slow_t slow = {.delay_ms = HASTE_MS, .delays = 1};
+    listener_t *listener = listener_start(serve_slowly, &slow);
+    key_text_t key = key_of(1);
+    kc_store_memcached_get_t get = {.keys = {key.text}, .count = 1};
+    int64_t jumped_ms = 0;
+    const kc_patience_world_t world = {jumping_now, &jumped_ms};
+    kc_patience_t patience;
+    const kc_patience_time_t time = {&patience, NULL};
+    kc_store_memcached_item_t item;
+    kc_resolver_t *resolver;
+
+    ck_assert_int_eq(kc_resolver_create(&names, testlib_pool, &resolver, &err), KC_OK);
+    ck_assert_int_eq(
+        kc_store_memcached_open(apr_psprintf(testlib_pool, "127.0.0.1:%d", listener_port(listener)),
+                                &options, resolver, testlib_pool, &get.server, &err),
+        KC_OK);
+    kc_patience_start(&patience, TIMEOUT_MS, &world);
+    ck_assert_msg(kc_store_memcached_send(&get, &time, &err) == KC_OK, "%s", err.detail);
+    jumped_ms = _i ? 10 * TIMEOUT_MS : KC_PATIENCE_SLICES * TIMEOUT_MS;
+    ck_assert_msg(kc_store_memcached_receive(&get, &time, &item, testlib_pool, &err) == KC_OK, "%s",
+                  err.detail);
+    ck_assert_int_eq(listener_count(listener), 1);
+    listener_stop(listener);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- configuration */
 
 static const char *const good_servers[] = {"localhost",      "memcached-0.memcached:11211",
@@ -951,6 +988,7 @@ Suite *kc_test_store_memcached(void)
     tcase_add_test(one, a_late_answer_is_an_answer);
     tcase_add_test(one, answers_one_by_one_are_given_up);
     tcase_add_loop_test(one, time_in_which_this_process_was_stopped_does_not_count, 0, 2);
+    tcase_add_loop_test(one, a_process_that_was_stopped_before_it_waited_waits_all_the_same, 0, 2);
     tcase_add_test(two, spreads_over_two_servers);
     tcase_add_test(two, places_keys_by_server_and_not_by_order);
     tcase_add_test(two, one_of_two_dead_is_no_miss);
