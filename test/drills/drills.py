@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from load import DOWN, FAILED, LOST, OK, Load, percentile
-from world import ROOT, Browser, Failure, Ground, World, free_port, wait_for
+from world import ROOT, THREADS, Browser, Failure, Ground, World, free_port, wait_for
 import names
 from network import Hole  # behind world, which tells where the shared parts are
 
@@ -524,6 +524,14 @@ class Callbacks:
             thread.start()
         return self
 
+    def wait_for_places(self):
+        """Until each has a place to wait in, or was told that there is none: at most half of a child's threads wait.
+
+        In the moment before that more people are there than threads, and httpd closes connections that are kept alive.
+        """
+        most = THREADS // 2
+        wait_for(lambda: len(self.left) - len(self.statuses) <= most, 20, "all have a place or an answer")
+
     def __exit__(self, *_):
         for thread in self.threads:
             thread.join(60)
@@ -613,6 +621,7 @@ def kept_meanwhile(ground, world, seconds):
     ground.provider.child.send(signal.SIGSTOP)
     try:
         with callbacks:
+            callbacks.wait_for_places()
             during = throughput(world, seconds)
     finally:
         ground.provider.child.send(signal.SIGCONT)

@@ -18,12 +18,14 @@ from memcached import Memcached  # noqa: E402
 from process import Failure, free_port, wait_for  # noqa: E402
 from servers import Backend, Provider, Room  # noqa: E402
 
+THREADS = 128  # of all httpd's children
+
 CONFIG = """\
 ServerLimit 8
 StartServers 2
 ThreadsPerChild 64
 ThreadLimit 64
-MaxRequestWorkers 128
+MaxRequestWorkers {threads}
 MinSpareThreads 1
 MaxSpareThreads 128
 MaxConnectionsPerChild 0
@@ -99,8 +101,7 @@ class World:
         store = f"KeycloakMemcached {' '.join(names)}" if names else ""
         self.httpd = httpd(self.folder / "httpd", ground.room.module, self.port, CONFIG.format(
             issuer=issuer or ground.provider.issuer, room=ground.room.folder, store=store, settings=settings,
-            places=places,
-            backend=ground.backend.port), "event", MODULES)
+            places=places, backend=ground.backend.port, threads=THREADS), "event", MODULES)
         self.people = []
 
     def __enter__(self):
