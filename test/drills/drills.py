@@ -244,8 +244,10 @@ def memcached_stopped_without_first_tier(ground, result, short):
             time.sleep(2)
             world.nodes[0].child.send(signal.SIGCONT)
         load = under_load(result, world, harm, seconds=1, may_fail=True)
-        slow = [last - first for first, last, outcome, _ in load.all() if outcome == FAILED]
-        result.expect(percentile(sorted(slow), 99) <= 0.1, f"503 took up to {max(slow, default=0):.3f} s")
+        took = sorted(last - first for first, last, outcome, _ in load.all() if outcome == FAILED)
+        others = took[:-len(world.people)]  # each person may have been at it when memcached stopped, and waited for it
+        result.expect(others and percentile(others, 99) <= 0.1,
+                      f"503 took {percentile(others, 99):.3f} s (p99), {took[-1] if took else 0:.3f} s where it was waited for")
         result.nobody_lost(world.outcomes(world.people), 40)
 
 
