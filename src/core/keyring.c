@@ -11,6 +11,7 @@
 #include "crypto.h"
 #include "deadline.h"
 #include "keyring_fetch.h"
+#include "keyring_report.h"
 #include "keyring_shared.h"
 
 enum {
@@ -18,8 +19,7 @@ enum {
     RETRY_STALE_MS = KC_KEYRING_SHARED_FAILURE_SECONDS * 1000,
     RETRY_BACKGROUND_MS = 10000, /* less: requests need not try while the background does */
     EARLY = 5, /* the background fetches when less than a fifth of the age is left */
-    POLL_MS = 25,
-    LINE_SIZE = 2 * KC_ERR_DETAIL_SIZE
+    POLL_MS = 25
 };
 
 /* A snapshot with its own pool; the keyring is one holder, each request that uses it another. */
@@ -29,19 +29,12 @@ typedef struct holder_t {
     apr_uint32_t references;
 } holder_t;
 
-/* What was logged last. */
-typedef struct report_t {
-    kc_reason_t reason; /* KC_ERR_NONE: that all is well */
-    int is_usable;
-    int is_own; /* by this child */
-} report_t;
-
 struct kc_keyring_t {
     const kc_conf_t *conf;
     const kc_env_t *env;
     kc_keyring_shared_t shared;
-    report_t report;           /* the background's alone */
-    apr_thread_mutex_t *mutex; /* guards what follows; never held across I/O */
+    kc_keyring_report_t report; /* the background's alone */
+    apr_thread_mutex_t *mutex;  /* guards what follows; never held across I/O */
     apr_thread_cond_t *fetched;
     holder_t *current;
     int is_fetching;
@@ -511,43 +504,12 @@ kc_rc_t kc_keyring_open_foreign(kc_keyring_t *keyring, const char *compact, apr_
 
 /* --- in the background --- */
 
-static void log_line(const kc_env_t *env, kc_log_level_t level, kc_reason_t reason,
-                     const char *text, const char *issuer, const char *detail)
-{
-    char line[LINE_SIZE];
-
-    (void)apr_snprintf(line, sizeof(line), "%s: metadata and keys of %.200s %s%s",
-                       kc_err_row(reason)->tag, issuer, text, detail);
-    env->log(env->context, level, line);
-}
-
-/* Logs changes alone: that fetching fails, that it fails for another reason, that nothing is left
- * to go on with, that all is well again. What another child tried is for that one to log. */
-static void report(kc_keyring_t *keyring, const report_t *fresh, const char *detail)
-{
-    const kc_env_t *env = keyring->env;
-    const char *issuer = keyring->conf->issuer;
-    report_t old = keyring->report;
-
-    if (fresh->reason == KC_ERR_PROVIDER_BUSY ||
-        (fresh->reason == old.reason && fresh->is_usable == old.is_usable))
-        return;
-    keyring->report = *fresh;
-    if (fresh->reason == KC_ERR_NONE && old.is_own)
-        log_line(env, KC_LOG_INFO, old.reason, "are fetched again", issuer, "");
-    else if (fresh->is_own && fresh->is_usable)
-        log_line(env, KC_LOG_WARNING, fresh->reason, "are kept, new ones cannot be had: ", issuer,
-                 detail);
-    else if (fresh->is_own)
-        log_line(env, KC_LOG_ERROR, fresh->reason, "cannot be had: ", issuer, detail);
-}
-
 void kc_keyring_refresh(kc_keyring_t *keyring, kc_http_t *http)
 {
     int64_t ttl = keyring->conf->metadata_ttl;
     attempt_t attempt = {http, ttl - ttl / EARLY, RETRY_MS, 0, NULL};
     outcome_t outcome;
-    report_t fresh;
+    kc_keyring_report_t fresh;
     kc_err_t failure;
 
     apr_thread_mutex_lock(keyring->mutex);
@@ -561,7 +523,7 @@ void kc_keyring_refresh(kc_keyring_t *keyring, kc_http_t *http)
     fresh.is_usable = !failure.reason || is_usable(keyring);
     fresh.is_own = failure.reason && keyring->is_failure_own;
     apr_thread_mutex_unlock(keyring->mutex);
-    report(keyring, &fresh, failure.detail);
+    kc_keyring_report_change(keyring->conf, keyring->env, &keyring->report, &fresh, failure.detail);
 }
 
 /* --- making --- */
