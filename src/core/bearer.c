@@ -220,11 +220,11 @@ static void put_view(const visit_t *visit, const kc_session_t *session)
 
 /* ---------------------------------------------------------------- verifying */
 
-static int64_t integer(const kc_json_t *claims, const char *name)
+static int64_t seconds(const kc_json_t *claims, const char *name)
 {
     int64_t number = 0;
 
-    (void)kc_json_integer(kc_json_member(claims, name), &number);
+    (void)kc_json_seconds(kc_json_member(claims, name), &number);
     return number;
 }
 
@@ -255,9 +255,9 @@ static kc_rc_t describe(const visit_t *visit, const kc_jose_token_t *token, kc_s
                       "the bearer token does not tell them, or too many, or some that are no names",
                       visit->pool);
     session->acr = acr ? acr : "";
-    session->auth_time = integer(token->claims, "auth_time");
-    session->created = integer(token->claims, "iat");
-    session->token_expires = integer(token->claims, "exp");
+    session->auth_time = seconds(token->claims, "auth_time");
+    session->created = seconds(token->claims, "iat");
+    session->token_expires = seconds(token->claims, "exp");
     session->expires =
         min_time(session->token_expires + conf->clock_skew, session->created + conf->session_max);
     session->claims = token->payload;

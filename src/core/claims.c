@@ -11,9 +11,6 @@
 #include "crypto.h"
 #include "transform.h"
 
-/* The last second of the year 9999: later times are no times, and sums of them could overflow. */
-#define TIME_MAX INT64_C(253402300799)
-
 /* C0, DEL, and C1 (U+0080 to U+009F, in UTF-8 two bytes). */
 static int has_control(const char *text)
 {
@@ -114,15 +111,13 @@ static kc_rc_t check_audience(const kc_jose_token_t *token, const kc_claims_expe
     return KC_OK;
 }
 
-/* A NumericDate that is an integer from 0 to TIME_MAX; nobody issues others. */
 static kc_rc_t read_time(const kc_json_t *claims, const char *name, int64_t *out, kc_err_t *err)
 {
     const kc_json_t *value = kc_json_member(claims, name);
 
     if (!value)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "%s is absent", name);
-    if (kc_json_type(value) != KC_JSON_INTEGER || !kc_json_integer(value, out) || *out < 0 ||
-        *out > TIME_MAX)
+    if (!kc_json_seconds(value, out))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "%s is no time in seconds", name);
     return KC_OK;
 }

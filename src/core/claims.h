@@ -33,7 +33,7 @@ typedef struct kc_claims_expect_t {
 /* Checks a token whose signature is verified already: OpenID Connect Core 1.0 section 3.1.3.7, RFC
  * 8725. JOSE typ absent or JWT; payload typ (Keycloak's) absent or ID; no events; iss exact; aud a
  * string or array of strings that has client_id; azp equal to client_id when there, and there when
- * aud has several; exp, iat integers (up to the year 9999), exp > now - skew, iat and nbf <= now +
+ * aud has several; exp, iat as kc_json_seconds reads them, exp > now - skew, iat and nbf <= now +
  * skew, exp > iat; sub 1..KC_CLAIMS_TEXT_MAX bytes without control characters; nonce a string,
  * equal in constant time; at_hash right when there; auth_time and sid well-formed when there.
  * KC_REFUSED with the KC_ERR_TOKEN_… that names it. */

@@ -13,7 +13,8 @@ static void put_member(void *context, const char *name, const kc_json_t *value)
 {
     merge_t *merge = context;
 
-    if (!merge->skipped || strcmp(name, merge->skipped) != 0)
+    if (kc_json_type(value) != KC_JSON_NULL &&
+        (!merge->skipped || strcmp(name, merge->skipped) != 0))
         kc_json_set_value(merge->object, name, value);
 }
 

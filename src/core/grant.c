@@ -102,11 +102,11 @@ static kc_rc_t add_userinfo(kc_grant_t *grant, kc_err_t *err)
     return rc;
 }
 
-static int64_t integer(const kc_json_t *claims, const char *name)
+static int64_t seconds(const kc_json_t *claims, const char *name)
 {
     int64_t number = 0;
 
-    (void)kc_json_integer(kc_json_member(claims, name), &number);
+    (void)kc_json_seconds(kc_json_member(claims, name), &number);
     return number;
 }
 
@@ -180,11 +180,11 @@ kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *er
     kc_unknown_report(grant->rp, identity.sub, identity.unknown,
                       explain(grant, identity.unknown, &why), grant->pool);
     kc_grant_name(&identity, grant->pool, session);
-    session->auth_time = integer(grant->id_token.claims, "auth_time");
+    session->auth_time = seconds(grant->id_token.claims, "auth_time");
     session->acr = kc_json_member_string(grant->id_token.claims, "acr");
     if (!session->acr)
         session->acr = "";
-    session->token_expires = integer(grant->id_token.claims, "exp");
+    session->token_expires = seconds(grant->id_token.claims, "exp");
     session->refresh_at = refresh_time(grant, session->token_expires);
     return pack_contents(grant, session, err);
 }

@@ -10,6 +10,8 @@ enum {
     NAME_SIZE = 256 /* bytes of one name in a path, the closing NUL included */
 };
 
+#define SECONDS_MAX INT64_C(253402300799)
+
 /* The largest span of integers that a real number holds exactly. */
 static const double INTEGRAL_MAX = 9007199254740992.0;
 
@@ -120,7 +122,9 @@ kc_rc_t kc_json_parse(const char *text, size_t len, apr_pool_t *pool, const kc_j
 
 const kc_json_t *kc_json_member(const kc_json_t *object, const char *name)
 {
-    return name ? outer(json_object_get(inner(object), name)) : NULL;
+    const json_t *value = name ? json_object_get(inner(object), name) : NULL;
+
+    return json_is_null(value) ? NULL : outer(value);
 }
 
 /* Copies the first name of a path to name; gives what follows it: after its dot, or the end.
@@ -214,6 +218,20 @@ int kc_json_integer(const kc_json_t *value, int64_t *out)
     if ((double)(int64_t)real < real || real < (double)(int64_t)real)
         return 0;
     *out = (int64_t)real;
+    return 1;
+}
+
+int kc_json_seconds(const kc_json_t *value, int64_t *out)
+{
+    double real = json_is_real(inner(value)) ? json_real_value(inner(value)) : -1;
+    int64_t whole = json_is_integer(inner(value)) ? (int64_t)json_integer_value(inner(value)) : -1;
+
+    /* Bounded before it is cast: a cast out of range is undefined. */
+    if (0 <= real && real < (double)(SECONDS_MAX + 1))
+        whole = (int64_t)real;
+    if (whole < 0 || SECONDS_MAX < whole)
+        return 0;
+    *out = whole;
     return 1;
 }
 

@@ -34,6 +34,7 @@ typedef struct kc_json_t kc_json_t;
 kc_rc_t kc_json_parse(const char *text, size_t len, apr_pool_t *pool, const kc_json_t **out,
                       kc_err_t *err);
 
+/* A member; NULL when it is absent, or null, which is the same everywhere here. */
 const kc_json_t *kc_json_member(const kc_json_t *object, const char *name);
 /* Follows a path of member names separated by dots ("address.country"); `\.` is a dot inside a
  * name. A member whose whole name equals the path wins. NULL when it leads nowhere. */
@@ -46,9 +47,13 @@ const char *kc_json_string(const kc_json_t *value);
 const char *kc_json_member_string(const kc_json_t *object, const char *name);
 /* 1 and *out for an integer number, or a real one that is integral and within ±2^53; else 0. */
 int kc_json_integer(const kc_json_t *value, int64_t *out);
+/* 1 and *out for a NumericDate or a span (RFC 7519 section 2): a number from 0 to the last second
+ * of the year 9999 (later ones are no times, and sums of them could overflow), in whole seconds: a
+ * fraction is cut off. Else 0, and *out is as before. */
+int kc_json_seconds(const kc_json_t *value, int64_t *out);
 size_t kc_json_size(const kc_json_t *array_or_object);
 const kc_json_t *kc_json_at(const kc_json_t *array, size_t index);
-/* Calls visit for each member of an object, in no particular order. */
+/* Calls visit for each member of an object, null ones too, in no particular order. */
 void kc_json_each(const kc_json_t *object,
                   void (*visit)(void *context, const char *name, const kc_json_t *value),
                   void *context);

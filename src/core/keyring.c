@@ -140,8 +140,8 @@ static kc_rc_t make_holder(const kc_keyring_t *keyring, const kc_keyring_documen
 /* --- one try, for all children of this host --- */
 
 /* That too many wait here, or that this child ends, is no failure of the provider's. */
-static kc_rc_t fetch(const kc_keyring_t *keyring, const attempt_t *attempt, apr_pool_t *pool,
-                     outcome_t *outcome)
+static kc_rc_t fetch(const kc_keyring_t *keyring, const attempt_t *attempt,
+                     const kc_keyring_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
     const kc_keyring_shared_t *shared = &keyring->shared;
     kc_keyring_documents_t documents;
@@ -153,6 +153,7 @@ static kc_rc_t fetch(const kc_keyring_t *keyring, const attempt_t *attempt, apr_
     if (rc == KC_OK) {
         kc_keyring_shared_put(shared, &documents, documents.fetched + age_max(keyring->conf), pool);
         kc_keyring_shared_drop_failure(shared);
+        kc_keyring_report_left_out(keyring->conf, keyring->env, known, &outcome->fresh->snapshot);
     } else if (outcome->err.reason != KC_ERR_PROVIDER_BUSY) {
         kc_keyring_shared_put_failure(shared, rc != KC_DOWN, &outcome->err, pool);
     }
@@ -210,7 +211,7 @@ static kc_rc_t look(const kc_keyring_t *keyring, const attempt_t *attempt,
     else if (kc_keyring_shared_get_failure(shared, retry, pool, &outcome->failed_at, &outcome->err))
         rc = KC_DOWN;
     else if (is_ours)
-        rc = fetch(keyring, attempt, pool, outcome);
+        rc = fetch(keyring, attempt, known, pool, outcome);
     if (is_ours)
         kc_keyring_shared_give_lease(shared);
     return rc;

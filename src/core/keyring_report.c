@@ -3,8 +3,9 @@
 #include "keyring_report.h"
 
 #include <apr_strings.h>
+#include <string.h>
 
-enum { LINE_SIZE = 2 * KC_ERR_DETAIL_SIZE };
+enum { LINE_SIZE = 4 * KC_ERR_DETAIL_SIZE };
 
 static void log_line(const kc_env_t *env, kc_log_level_t level, kc_reason_t reason,
                      const char *text, const char *issuer, const char *detail)
@@ -33,4 +34,20 @@ void kc_keyring_report_change(const kc_conf_t *conf, const kc_env_t *env, kc_key
                  detail);
     else if (fresh->is_own)
         log_line(env, KC_LOG_ERROR, fresh->reason, "cannot be had: ", issuer, detail);
+}
+
+static void report_difference(const kc_conf_t *conf, const kc_env_t *env, kc_reason_t reason,
+                              const char *before, const char *fresh)
+{
+    if (*fresh && (!before || strcmp(before, fresh) != 0))
+        log_line(env, KC_LOG_WARNING, reason, "are used without what cannot be: ", conf->issuer,
+                 fresh);
+}
+
+void kc_keyring_report_left_out(const kc_conf_t *conf, const kc_env_t *env,
+                                const kc_keyring_snapshot_t *before,
+                                const kc_keyring_snapshot_t *fresh)
+{
+    report_difference(conf, env, KC_ERR_DISCOVERY_ENDPOINT,
+                      before ? before->provider->left_out : NULL, fresh->provider->left_out);
 }

@@ -6,6 +6,7 @@
 #include "conf.h"
 #include "env.h"
 #include "err.h"
+#include "keyring.h"
 
 /* How fetching goes. */
 typedef struct kc_keyring_report_t {
@@ -19,5 +20,11 @@ typedef struct kc_keyring_report_t {
  * what was logged last, and becomes fresh. Not thread safe for one *last. */
 void kc_keyring_report_change(const kc_conf_t *conf, const kc_env_t *env, kc_keyring_report_t *last,
                               const kc_keyring_report_t *fresh, const char *detail);
+
+/* Logs what of a fresh snapshot was left out, and why, unless the one before (NULL: none) lacked
+ * the same. Thread safe. */
+void kc_keyring_report_left_out(const kc_conf_t *conf, const kc_env_t *env,
+                                const kc_keyring_snapshot_t *before,
+                                const kc_keyring_snapshot_t *fresh);
 
 #endif

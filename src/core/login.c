@@ -350,7 +350,7 @@ static kc_rc_t check_strength(const callback_t *callback, const kc_json_t *claim
     const char *acr = kc_json_member_string(claims, "acr");
     int64_t now = rp->env->now(rp->env->context), time = 0;
 
-    (void)kc_json_integer(kc_json_member(claims, "auth_time"), &time);
+    (void)kc_json_seconds(kc_json_member(claims, "auth_time"), &time);
     if (kc_demand_is_met(&callback->state.demand, acr, time, now, rp->conf->clock_skew))
         return KC_OK;
     return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_WEAK,

@@ -52,7 +52,7 @@ static kc_rc_t check_event(const kc_json_t *claims, kc_err_t *err)
 static kc_rc_t read_issued(const kc_json_t *claims, const kc_claims_expect_t *expect, int64_t *out,
                            kc_err_t *err)
 {
-    if (!kc_json_integer(kc_json_member(claims, "iat"), out))
+    if (!kc_json_seconds(kc_json_member(claims, "iat"), out))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "iat is no time in seconds");
     if (*out < expect->now - expect->skew - KC_LOGOUT_TOKEN_AGE)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "iat is %lld s in the past",

@@ -237,16 +237,25 @@ static kc_rc_t read_endpoint(const judge_t *judge, const kc_json_t *document,
     return KC_OK;
 }
 
+/* What a sign-in can do without takes away itself alone. */
 static kc_rc_t read_endpoints(const judge_t *judge, const kc_json_t *document, kc_provider_t *out)
 {
     size_t i;
 
     for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
         const char **slot = (const char **)(void *)((char *)out + endpoints[i].offset);
-        kc_rc_t rc = read_endpoint(judge, document, &endpoints[i], slot);
+        kc_err_t why = {0};
+        judge_t each = *judge;
+        kc_rc_t rc;
 
-        if (rc != KC_OK)
+        if (!endpoints[i].is_required)
+            each.err = &why;
+        rc = read_endpoint(&each, document, &endpoints[i], slot);
+        if (rc != KC_OK && endpoints[i].is_required)
             return rc;
+        if (rc != KC_OK)
+            out->left_out = apr_pstrcat(judge->pool, out->left_out, *out->left_out ? "; " : "",
+                                        why.detail, NULL);
     }
     out->token_audience =
         apr_pstrdup(judge->pool, kc_json_string(find_endpoint(judge, document, "token_endpoint")));
@@ -279,6 +288,7 @@ kc_rc_t kc_provider_parse(const kc_conf_t *conf, const char *text, size_t len, a
         return rc;
     if (kc_json_parse(text, len, pool, &document, &cause) != KC_OK)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY, "%.200s", cause.detail);
+    provider->left_out = "";
     rc = check_issuer(document, conf, err);
     if (rc == KC_OK)
         rc = check_abilities(document, conf, err);

@@ -163,7 +163,7 @@ static kc_rc_t check_person(const kc_session_t *old, const kc_grant_t *grant, kc
     if (!sub || strcmp(sub, old->sub) != 0)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SUBJECT, "the renewed token has another sub");
     if (auth_time && old->auth_time &&
-        (!kc_json_integer(auth_time, &time) || time < old->auth_time))
+        (!kc_json_seconds(auth_time, &time) || time < old->auth_time))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_CLAIM,
                        "the renewed token has an earlier auth_time");
     return KC_OK;

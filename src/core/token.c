@@ -247,13 +247,6 @@ static kc_rc_t read_token(const kc_json_t *body, const char *name, const char **
     return KC_OK;
 }
 
-static int is_there(const kc_json_t *body, const char *name)
-{
-    const kc_json_t *member = kc_json_member(body, name);
-
-    return member && kc_json_type(member) != KC_JSON_NULL;
-}
-
 static kc_rc_t read_tokens(const call_t *call, const kc_json_t *body, kc_token_answer_t *out,
                            kc_err_t *err)
 {
@@ -264,12 +257,12 @@ static kc_rc_t read_tokens(const call_t *call, const kc_json_t *body, kc_token_a
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ENDPOINT, "token_type is %.60s, not Bearer",
                        type ? type : "absent or no string");
     rc = read_token(body, "access_token", &out->access_token, err);
-    if (rc == KC_OK && (!call->is_refresh || is_there(body, "id_token")))
+    if (rc == KC_OK && (!call->is_refresh || kc_json_member(body, "id_token")))
         rc = read_token(body, "id_token", &out->id_token, err);
-    if (!kc_json_integer(kc_json_member(body, "expires_in"), &out->expires_in) ||
-        out->expires_in < 0 || out->expires_in > EXPIRES_IN_MAX)
+    if (!kc_json_seconds(kc_json_member(body, "expires_in"), &out->expires_in) ||
+        out->expires_in > EXPIRES_IN_MAX)
         out->expires_in = 0;
-    if (rc == KC_OK && is_there(body, "refresh_token"))
+    if (rc == KC_OK && kc_json_member(body, "refresh_token"))
         rc = read_token(body, "refresh_token", &out->refresh_token, err);
     return rc;
 }

@@ -167,6 +167,12 @@ works_ok 'leeway: a token that has just expired, on a clock that is slow', 'idto
 works_ok 'leeway: iat and nbf a little ahead', 'idtoken', change => { id_token => { offset => { iat => 10, nbf => 10 } } };
 works_ok 'aud an array with others and the right azp', 'idtoken',
     change => { id_token => { set => { aud => [$client, 'other'] } } };
+works_ok "RFC 7519: $_->[0]", 'idtoken', change => { id_token => $_->[1] } for (
+    ['times with fractions', { set => { exp => time + 300.5, iat => time - 0.75, nbf => time - 1.5, auth_time => time - 9.25 } }],
+    ['times with an exponent', { delete => ['auth_time'], append => '"auth_time":1.7e9' }],
+    ['optional members that are null', { set => { map { $_ => undef } qw(azp nbf auth_time acr sid at_hash typ) } }],
+    ['header members that are null', { header => { map { $_ => undef } qw(typ cty x5c jku) } }],
+);
 works_ok 'unknown header members and claims do no harm', 'idtoken',
     change => { id_token => { header => { extra => 1 }, set => { extra => { a => [1, 2] } } } };
 works_ok 'a sound token is still accepted', 'idtoken';

@@ -24,6 +24,12 @@ subtest '70 the log shows both issuers' => sub {
     like error_log(), qr{KC0204:[^\n]*/realms/d70-slash\b[^\n]*/realms/d70-slash/}, 'expected and found';
 };
 
+subtest '71 the log says which endpoint is not used, and why' => sub {
+    like error_log(), qr{KC0205: metadata and keys of [^\n]*d71-http-userinfo[^\n]*userinfo_endpoint is on http}, 'http';
+    like error_log(), qr{KC0205: metadata and keys of [^\n]*d71-origin-logout[^\n]*end_session_endpoint is at https://login.example.com},
+        'another origin';
+};
+
 # ---- 72: iss in the callback
 
 my $callback = sub {

@@ -332,6 +332,24 @@ START_TEST(wrong_claims_are_refused)
 }
 END_TEST
 
+/* RFC 7519 section 2; null is absent. */
+START_TEST(times_may_have_fractions_and_members_be_null)
+{
+    static const char *const names[] = {"nbf", "azp", "sid", "auth_time", "cnf", "events", "acr"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        assert_taken(variant(names[i], "null"));
+    assert_taken(variant("nbf", "1699999999.5"));
+    assert_taken(variant("exp", "1700000200.75"));
+    ck_assert_int_eq(session.token_expires, 1700000200);
+    assert_taken(variant("iat", "1699999990.25"));
+    ck_assert_int_eq(session.created, 1699999990);
+    assert_taken(variant("auth_time", "1699999980.999"));
+    ck_assert_int_eq(session.auth_time, 1699999980);
+}
+END_TEST
+
 START_TEST(audiences_are_those_configured)
 {
     renew(KC_BEARER_ON, "api");
@@ -633,6 +651,7 @@ Suite *kc_test_bearer(void)
     tcase_add_test(tests, claims_and_roles_can_be_asked_for);
     tcase_add_test(tests, identity_follows_the_rules_of_a_sign_in);
     tcase_add_test(tests, kinds_are_taken_as_configured);
+    tcase_add_test(tests, times_may_have_fractions_and_members_be_null);
     tcase_add_test(tests, audiences_are_those_configured);
     tcase_add_test(tests, signatures_count);
     tcase_add_test(tests, a_known_token_helps_no_other);

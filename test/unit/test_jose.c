@@ -109,6 +109,27 @@ START_TEST(a_token_is_taken_apart)
 }
 END_TEST
 
+/* null is absent, also of members that would be refused, and of a key's. */
+START_TEST(null_members_are_absent)
+{
+    static const char *const names[] = {"kid", "typ", "cty",  "jwk", "jku", "x5u",
+                                        "x5c", "zip", "crit", "enc", "b64"};
+    static const char *const of_keys[] = {"d", "k", "oth", "use", "alg", "kid", "key_ops"};
+    kc_jose_key_t *key;
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        (void)parse(
+            testlib_compact(apr_psprintf(testlib_pool, "{\"alg\":\"RS256\",\"%s\":null}", names[i]),
+                            CLAIMS, some_signature));
+    for (i = 0; i < sizeof(of_keys) / sizeof(of_keys[0]); i++)
+        ck_assert_int_eq(import(testlib_jwk(TESTLIB_P256,
+                                            apr_psprintf(testlib_pool, ",\"%s\":null", of_keys[i])),
+                                &key),
+                         KC_OK);
+}
+END_TEST
+
 /* 44, 45, 55: segments missing, empty, too many (five: encrypted), padded, in another alphabet. */
 static const char *const malformed[] = {
     "",
@@ -193,9 +214,7 @@ static const struct {
     {"{\"alg\":\"RS256\",\"b64\":true}", KC_ERR_TOKEN_HEADER},
     {"{\"alg\":\"RS256\",\"zip\":\"DEF\"}", KC_ERR_TOKEN_HEADER},
     {"{\"alg\":\"dir\",\"enc\":\"A256GCM\"}", KC_ERR_TOKEN_HEADER},
-    {"{\"alg\":\"RS256\",\"jwk\":null}", KC_ERR_TOKEN_HEADER},
     {"{\"alg\":\"RS256\",\"kid\":1}", KC_ERR_TOKEN_HEADER},
-    {"{\"alg\":\"RS256\",\"kid\":null}", KC_ERR_TOKEN_HEADER},
     {"{\"alg\":\"RS256\",\"kid\":\"a\\u001fb\"}", KC_ERR_TOKEN_HEADER},
     {"{\"alg\":\"RS256\",\"kid\":\"a\\nb\"}", KC_ERR_TOKEN_HEADER},
     {"{\"alg\":\"RS256\",\"kid\":\"a\\u007fb\"}", KC_ERR_TOKEN_HEADER},
@@ -203,7 +222,7 @@ static const struct {
     {"{\"alg\":\"RS256\",\"cty\":1}", KC_ERR_TOKEN_HEADER},
     {"{\"alg\":[\"RS256\"]}", KC_ERR_TOKEN_HEADER},
     {"{\"alg\":1}", KC_ERR_TOKEN_HEADER},
-    {"{\"alg\":null}", KC_ERR_TOKEN_HEADER},
+    {"{\"alg\":null}", KC_ERR_TOKEN_ALG},
     {"{}", KC_ERR_TOKEN_ALG},
     {"{\"typ\":\"JWT\"}", KC_ERR_TOKEN_ALG},
     {"{\"ALG\":\"RS256\"}", KC_ERR_TOKEN_ALG},
@@ -561,16 +580,25 @@ static const struct {
     testlib_key_t key;
     const char *more;
 } foreign[] = {
-    {TESTLIB_RSA, ",\"use\":\"enc\""},      {TESTLIB_RSA, ",\"use\":\"\""},
-    {TESTLIB_P256, ",\"use\":\"SIG\""},     {TESTLIB_RSA, ",\"key_ops\":[\"sign\"]"},
-    {TESTLIB_RSA, ",\"key_ops\":[]"},       {TESTLIB_RSA, ",\"alg\":\"RSA-OAEP\""},
-    {TESTLIB_RSA, ",\"alg\":\"HS256\""},    {TESTLIB_RSA, ",\"alg\":\"none\""},
-    {TESTLIB_P256, ",\"alg\":\"ECDH-ES\""}, {TESTLIB_RSA, ",\"d\":\"AQAB\""},
-    {TESTLIB_RSA, ",\"p\":\"AQAB\""},       {TESTLIB_RSA, ",\"q\":\"AQAB\""},
-    {TESTLIB_RSA, ",\"dp\":\"AQAB\""},      {TESTLIB_RSA, ",\"dq\":\"AQAB\""},
-    {TESTLIB_RSA, ",\"qi\":\"AQAB\""},      {TESTLIB_RSA, ",\"oth\":[]"},
-    {TESTLIB_RSA, ",\"k\":\"AQAB\""},       {TESTLIB_P256, ",\"d\":\"AQAB\""},
-    {TESTLIB_P256, ",\"d\":null"},          {TESTLIB_RSA_SMALL, ""}, /* 48 */
+    {TESTLIB_RSA, ",\"use\":\"enc\""},
+    {TESTLIB_RSA, ",\"use\":\"\""},
+    {TESTLIB_P256, ",\"use\":\"SIG\""},
+    {TESTLIB_RSA, ",\"key_ops\":[\"sign\"]"},
+    {TESTLIB_RSA, ",\"key_ops\":[]"},
+    {TESTLIB_RSA, ",\"alg\":\"RSA-OAEP\""},
+    {TESTLIB_RSA, ",\"alg\":\"HS256\""},
+    {TESTLIB_RSA, ",\"alg\":\"none\""},
+    {TESTLIB_P256, ",\"alg\":\"ECDH-ES\""},
+    {TESTLIB_RSA, ",\"d\":\"AQAB\""},
+    {TESTLIB_RSA, ",\"p\":\"AQAB\""},
+    {TESTLIB_RSA, ",\"q\":\"AQAB\""},
+    {TESTLIB_RSA, ",\"dp\":\"AQAB\""},
+    {TESTLIB_RSA, ",\"dq\":\"AQAB\""},
+    {TESTLIB_RSA, ",\"qi\":\"AQAB\""},
+    {TESTLIB_RSA, ",\"oth\":[]"},
+    {TESTLIB_RSA, ",\"k\":\"AQAB\""},
+    {TESTLIB_P256, ",\"d\":\"AQAB\""},
+    {TESTLIB_RSA_SMALL, ""}, /* 48 */
 };
 
 START_TEST(foreign_keys_are_left_out)
@@ -879,6 +907,7 @@ static TCase *new_tests(Suite *suite, const char *name)
 static void add_form(TCase *tests)
 {
     tcase_add_test(tests, a_token_is_taken_apart);
+    tcase_add_test(tests, null_members_are_absent);
     tcase_add_loop_test(tests, malformed_tokens_are_refused, 0, COUNT_OF(malformed));
     tcase_add_test(tests, the_pattern_of_the_malformed_is_well_formed);
     tcase_add_test(tests, a_nul_in_a_token_is_refused);

@@ -318,6 +318,54 @@ START_TEST(integers_are_read)
 }
 END_TEST
 
+/* RFC 7519 section 2: a NumericDate may have a fraction. */
+static const struct {
+    const char *text;
+    int is_time;
+    int64_t value;
+} seconds[] = {
+    {"0", 1, 0},
+    {"-0.0", 1, 0},
+    {"0.999", 1, 0},
+    {"1700000000", 1, 1700000000},
+    {"1700000000.5", 1, 1700000000},
+    {"1.7000000009e9", 1, 1700000000},
+    {"253402300799", 1, INT64_C(253402300799)},
+    {"253402300799.9", 1, INT64_C(253402300799)},
+    {"253402300800", 0, 0},
+    {"253402300800.0", 0, 0},
+    {"9223372036854775807", 0, 0},
+    {"1e300", 0, 0},
+    {"-1", 0, 0},
+    {"-0.5", 0, 0},
+    {"-1e300", 0, 0},
+    {"\"1700000000\"", 0, 0},
+    {"true", 0, 0},
+    {"null", 0, 0},
+    {"[1]", 0, 0},
+};
+
+START_TEST(seconds_are_read)
+{
+    const kc_json_t *value = parse(apr_psprintf(testlib_pool, "{\"a\":%s}", seconds[_i].text));
+    int64_t out = 0;
+
+    ck_assert_int_eq(kc_json_seconds(kc_json_member(value, "a"), &out), seconds[_i].is_time);
+    ck_assert(out == seconds[_i].value);
+}
+END_TEST
+
+START_TEST(null_is_absent)
+{
+    const kc_json_t *value = parse("{\"a\":null,\"b\":{\"c\":null},\"d\":[null]}");
+
+    ck_assert_ptr_null(kc_json_member(value, "a"));
+    ck_assert_ptr_null(kc_json_path(value, "a"));
+    ck_assert_ptr_null(kc_json_path(value, "b.c"));
+    ck_assert_uint_eq(kc_json_size(kc_json_member(value, "d")), 1);
+}
+END_TEST
+
 static void collect(void *context, const char *name, const kc_json_t *value)
 {
     int64_t number = 0;
@@ -435,6 +483,8 @@ Suite *kc_test_json(void)
     tcase_add_test(tests, absent_values_are_read_as_nothing);
     tcase_add_loop_test(tests, path_leads_to_a_value, 0, COUNT_OF(paths));
     tcase_add_test(tests, path_with_an_endless_name_leads_nowhere);
+    tcase_add_loop_test(tests, seconds_are_read, 0, sizeof(seconds) / sizeof(seconds[0]));
+    tcase_add_test(tests, null_is_absent);
     tcase_add_loop_test(tests, integers_are_read, 0, COUNT_OF(numbers));
     tcase_add_test(tests, every_member_is_visited);
     tcase_add_test(tests, scalars_become_text);

@@ -130,6 +130,35 @@ START_TEST(a_snapshot_lives_as_long_as_its_last_holder)
 }
 END_TEST
 
+/* Once, and again when it is another. */
+START_TEST(an_endpoint_that_is_left_out_is_logged_once)
+{
+    int lines;
+
+    kc_fake_site_provide(
+        site,
+        kc_fake_site_metadata(site, ",\"revocation_endpoint\":\"https://evil.example.net/v\""),
+        keys_named("a"));
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert(kc_fake_log_has(fake, "KC0205: metadata and keys of " KC_FAKE_ISSUER));
+    ck_assert(kc_fake_log_has(fake, "revocation_endpoint is at https://evil.example.net"));
+    lines = fake->log->nelts;
+    fake->now += site->conf->metadata_ttl;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 4);
+    keyring = another_child();
+    fake->now += site->conf->metadata_ttl;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 6);
+    ck_assert_int_eq(fake->log->nelts, lines);
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ",\"revocation_endpoint\":7"),
+                         keys_named("a"));
+    fake->now += site->conf->metadata_ttl;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert(kc_fake_log_has(fake, "revocation_endpoint is no string"));
+}
+END_TEST
+
 /* ATTACKS C 68 */
 START_TEST(old_ones_are_kept_to_the_cap_while_fetching_fails)
 {
@@ -648,6 +677,7 @@ static void add_fetching(TCase *tests)
     tcase_add_test(tests, metadata_and_keys_are_fetched_once);
     tcase_add_test(tests, they_are_fetched_again_at_their_age);
     tcase_add_test(tests, a_snapshot_lives_as_long_as_its_last_holder);
+    tcase_add_test(tests, an_endpoint_that_is_left_out_is_logged_once);
     tcase_add_test(tests, old_ones_are_kept_to_the_cap_while_fetching_fails);
     tcase_add_test(tests, a_cap_below_the_age_costs_nothing_while_they_are_young);
     tcase_add_test(tests, a_failure_is_remembered_for_half_a_second);

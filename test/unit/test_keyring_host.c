@@ -10,6 +10,7 @@
 #include "keyring.h"
 #include "keyring_shared.h"
 #include "testlib.h"
+#include "variant.h"
 
 Suite *kc_test_keyring_host(void);
 
@@ -97,7 +98,7 @@ static int take_lease(void)
 /* ---------------------------------------------------------------- neighbours */
 
 #define BASIC_ONLY ",\"token_endpoint_auth_methods_supported\":[\"client_secret_basic\"]"
-#define ELSEWHERE ",\"revocation_endpoint\":\"https://elsewhere.example.com/revoke\""
+#define ELSEWHERE "\"https://elsewhere.example.com/token\""
 
 static const char origin_elsewhere[] = "https://elsewhere.example.com";
 
@@ -108,7 +109,9 @@ static void be_good(kc_conf_t *conf)
 
     APR_ARRAY_PUSH(origins, const char *) = origin_elsewhere;
     conf->endpoint_origins = origins;
-    kc_fake_site_provide(site, kc_fake_site_metadata(site, BASIC_ONLY ELSEWHERE), keys_named("a"));
+    kc_fake_site_provide(
+        site, variant_of(kc_fake_site_metadata(site, BASIC_ONLY), "token_endpoint", ELSEWHERE),
+        keys_named("a"));
 }
 
 static void ask_by_jwt(kc_conf_t *conf)

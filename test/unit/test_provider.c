@@ -161,11 +161,10 @@ static const fault_t faults[] = {
     {"jwks_uri", "{}", KC_ERR_DISCOVERY},
     {"jwks_uri", "\"http://id.example.com/certs\"", KC_ERR_DISCOVERY_ENDPOINT},
     {"jwks_uri", "\"http://169.254.169.254/certs\"", KC_ERR_DISCOVERY_ENDPOINT},
-    {"userinfo_endpoint", "true", KC_ERR_DISCOVERY},
-    {"userinfo_endpoint", "\"https://evil.example.net/u\"", KC_ERR_DISCOVERY_ENDPOINT},
-    {"end_session_endpoint", "[]", KC_ERR_DISCOVERY},
-    {"end_session_endpoint", "\"https://evil.example.net/l\"", KC_ERR_DISCOVERY_ENDPOINT},
-    {"revocation_endpoint", "\"http://id.example.com/v\"", KC_ERR_DISCOVERY_ENDPOINT},
+    {"authorization_endpoint", "null", KC_ERR_DISCOVERY},
+    {"jwks_uri", "null", KC_ERR_DISCOVERY},
+    {"issuer", "null", KC_ERR_DISCOVERY},
+    {"response_types_supported", "null", KC_ERR_DISCOVERY},
     {"response_types_supported", NULL, KC_ERR_DISCOVERY},
     {"response_types_supported", "\"code\"", KC_ERR_DISCOVERY},
     {"response_types_supported", "[\"id_token\",\"code id_token\"]", KC_ERR_DISCOVERY},
@@ -185,6 +184,72 @@ START_TEST(faulty_document_is_refused)
     ck_assert_int_eq(err.reason, fault->reason);
     ck_assert_ptr_null(provider);
     ck_assert_str_ne(err.detail, "");
+}
+END_TEST
+
+/* What a sign-in can do without takes itself away, and nothing else; the log is told why. */
+static const struct {
+    const char *name;
+    const char *value;
+    const char *why; /* NULL: as if it were absent, which needs no word */
+} unusable[] = {
+    {"userinfo_endpoint", "null", NULL},
+    {"userinfo_endpoint", "true", "userinfo_endpoint is no string"},
+    {"userinfo_endpoint", "\"\"", "userinfo_endpoint is no http or https URL"},
+    {"userinfo_endpoint", "\"https://evil.example.net/u\"", "userinfo_endpoint is at"},
+    {"userinfo_endpoint", "\"http://id.example.com/u\"", "userinfo_endpoint is on http"},
+    {"end_session_endpoint", "null", NULL},
+    {"end_session_endpoint", "[]", "end_session_endpoint is no string"},
+    {"end_session_endpoint", "\"https://evil.example.net/l\"", "end_session_endpoint is at"},
+    {"end_session_endpoint", "\"javascript:alert(1)\"", "end_session_endpoint is no http"},
+    {"end_session_endpoint", "\"/logout\"", "end_session_endpoint is no http"},
+    {"revocation_endpoint", "null", NULL},
+    {"revocation_endpoint", "\"http://id.example.com/v\"", "revocation_endpoint is on http"},
+    {"revocation_endpoint", "{\"url\":\"x\"}", "revocation_endpoint is no string"},
+    {"revocation_endpoint", "\"https://id.example.com@evil.example.net/v\"", "revocation_endpoint"},
+};
+
+START_TEST(unusable_optional_endpoint_takes_itself_away)
+{
+    const char *name = unusable[_i].name, *why = unusable[_i].why;
+
+    ck_assert_int_eq(parse(variant_of(whole, name, unusable[_i].value)), KC_OK);
+    ck_assert_int_eq(!provider->userinfo_endpoint, !strcmp(name, "userinfo_endpoint"));
+    ck_assert_int_eq(!provider->end_session_endpoint, !strcmp(name, "end_session_endpoint"));
+    ck_assert_int_eq(!provider->revocation_endpoint, !strcmp(name, "revocation_endpoint"));
+    ck_assert_str_eq(provider->token_endpoint, BASE "token");
+    if (why)
+        ck_assert_ptr_nonnull(strstr(provider->left_out, why));
+    else
+        ck_assert_str_eq(provider->left_out, "");
+}
+END_TEST
+
+START_TEST(every_endpoint_that_is_left_out_is_named)
+{
+    ck_assert_int_eq(parse(variant_of(variant_of(whole, "userinfo_endpoint", "1"),
+                                      "revocation_endpoint", "\"x\"")),
+                     KC_OK);
+    ck_assert_ptr_nonnull(strstr(provider->left_out, "userinfo_endpoint is no string"));
+    ck_assert_ptr_nonnull(strstr(provider->left_out, "revocation_endpoint is no http"));
+}
+END_TEST
+
+/* null is absent: for lists and flags as well. */
+START_TEST(null_members_are_absent)
+{
+    static const char *const names[] = {
+        "code_challenge_methods_supported", "token_endpoint_auth_methods_supported",
+        "authorization_response_iss_parameter_supported", "mtls_endpoint_aliases"};
+
+    conf->client_auth = _i == 3 ? KC_AUTH_TLS : conf->client_auth;
+    ck_assert_int_eq(
+        parse(variant_of(
+            _i == 3 ? variant_of(whole, "token_endpoint_auth_methods_supported", "null") : whole,
+            names[_i], "null")),
+        KC_OK);
+    ck_assert_int_eq(provider->is_issuer_in_callback, _i != 2);
+    ck_assert_str_eq(provider->token_endpoint, BASE "token");
 }
 END_TEST
 
@@ -360,6 +425,10 @@ Suite *kc_test_provider(void)
     tcase_add_test(tests, optional_members_may_be_absent);
     tcase_add_loop_test(tests, faulty_document_is_refused, 0,
                         (int)(sizeof(faults) / sizeof(faults[0])));
+    tcase_add_loop_test(tests, unusable_optional_endpoint_takes_itself_away, 0,
+                        sizeof(unusable) / sizeof(unusable[0]));
+    tcase_add_test(tests, every_endpoint_that_is_left_out_is_named);
+    tcase_add_loop_test(tests, null_members_are_absent, 0, 4);
     tcase_add_loop_test(tests, malformed_document_is_refused, 0, 5);
     tcase_add_test(tests, other_issuer_is_shown_beside_ours);
     tcase_add_test(tests, listed_origin_is_allowed_and_stays);

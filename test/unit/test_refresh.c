@@ -260,7 +260,7 @@ static const struct {
     {"second-sid", "", ""},
     {"second-sid", ",\"acr\":\"2\"", "2"},
     {"first-sid", ",\"acr\":1", ""},
-    {"first-sid", ",\"acr\":null", ""},
+    {"first-sid", ",\"acr\":null", "1"}, /* as if it were absent */
     {"first-sid", ",\"acr\":\"\"", ""},
 };
 
@@ -677,6 +677,17 @@ START_TEST(a_later_auth_time_is_no_other_person)
 }
 END_TEST
 
+/* RFC 7519 section 2; null is absent. */
+START_TEST(a_fraction_of_a_second_is_no_other_person)
+{
+    make_due();
+    grant_to(ALICE, ",\"auth_time\":1699999990.5,\"nonce\":null,\"groups\":[\"/after\"]");
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    assert_renewed();
+    ck_assert_int_eq(session.auth_time, AUTH_TIME);
+}
+END_TEST
+
 START_TEST(the_first_nonce_may_come_again)
 {
     make_due();
@@ -1009,6 +1020,7 @@ Suite *kc_test_refresh(void)
                         sizeof(foreign) / sizeof(foreign[0]));
     tcase_add_test(tests, tokens_of_another_issuer_end_it);
     tcase_add_test(tests, a_later_auth_time_is_no_other_person);
+    tcase_add_test(tests, a_fraction_of_a_second_is_no_other_person);
     tcase_add_test(tests, the_first_nonce_may_come_again);
     tests = tcase_make(suite, "pauses");
     tcase_add_loop_test(tests, a_stale_session_that_is_not_renewed_waits_for_nobody, 0,

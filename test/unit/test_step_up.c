@@ -340,6 +340,20 @@ START_TEST(a_token_that_meets_the_demand_makes_a_session)
 }
 END_TEST
 
+/* RFC 7519 section 2: a time may have a fraction. */
+START_TEST(a_fraction_of_a_second_meets_the_demand)
+{
+    sent_t sent = leave_with("", 60);
+    kc_session_t session;
+
+    issue(&sent, ALICE,
+          apr_psprintf(testlib_pool, ",\"auth_time\":%ld.75,\"azp\":null", (long)fake->now - 10));
+    ck_assert_msg(finish(sent.callback) == KC_OK, "%s", last.detail);
+    ck_assert_int_eq(find(kc_fake_site_cookie(site, SESSION), &session), KC_SESSION_LIVE);
+    ck_assert_int_eq(session.auth_time, fake->now - 10);
+}
+END_TEST
+
 /* {now-N}: so many seconds ago */
 static const char *const weak[] = {
     "",
@@ -898,6 +912,7 @@ static void add_step_up(TCase *tests)
     tcase_add_test(tests, the_authorization_request_says_what_is_demanded);
     tcase_add_test(tests, a_token_that_meets_the_demand_makes_a_session);
     tcase_add_loop_test(tests, a_token_that_does_not_meet_it_changes_nothing, 0, ROWS(weak));
+    tcase_add_test(tests, a_fraction_of_a_second_meets_the_demand);
     tcase_add_test(tests, a_malformed_auth_time_is_refused_in_any_case);
     tcase_add_test(tests, a_demand_cannot_be_dropped_on_the_way);
     tcase_add_test(tests, the_largest_demand_fits_beside_the_longest_page);

@@ -291,6 +291,9 @@ static const struct {
     {"expires_in", "-1", KC_OK},
     {"error", "\"invalid_grant\"", KC_REFUSED},
     {"error", "1", KC_REFUSED},
+    {"error", "null", KC_OK},
+    {"error_description", "null", KC_OK},
+    {"scope", "null", KC_OK},
 };
 
 START_TEST(answer_is_judged)
@@ -321,7 +324,11 @@ static const struct {
     {"[300]", 0},
     {"{}", 0},
     {"1e300", 0},
-    {"300.5", 0},
+    {"300.5", 300},
+    {"3e2", 300},
+    {"-0.5", 0},
+    {"86400.5", 86400},
+    {"86401.0", 0},
     {"4294967296", 0},
     {"9223372036854775807", 0},
     {"-9223372036854775808", 0},
