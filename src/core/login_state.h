@@ -34,6 +34,7 @@ typedef struct kc_login_client_t {
     const char *cookies;    /* the Cookie header or NULL */
     const char *address;    /* the browser's; NULL: not known */
     const char *agent;      /* its User-Agent header or NULL */
+    int is_program; /* of a sign-out: no browser, so that nobody goes where the answer leads */
 } kc_login_client_t;
 
 /* How often a sign-in was begun again. {0, 0} is a first one. */

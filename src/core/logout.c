@@ -7,6 +7,7 @@
 
 #include "cookie.h"
 #include "keyring.h"
+#include "logout_pending.h"
 #include "roster.h"
 #include "session_contents.h"
 #include "session_cookie.h"
@@ -31,8 +32,8 @@ static const char *absolute(const kc_login_client_t *client, const char *url, ap
     return url[0] == '/' ? apr_pstrcat(pool, client->public_url, url, NULL) : url;
 }
 
-static const char *page_after(const kc_rp_t *rp, const kc_login_client_t *client,
-                              const char *return_url, apr_pool_t *pool)
+const char *kc_logout_page(const kc_rp_t *rp, const kc_login_client_t *client,
+                           const char *return_url, apr_pool_t *pool)
 {
     if (!return_url)
         return absolute(client, rp->conf->after_logout_url, pool);
@@ -58,41 +59,57 @@ static kc_seal_use_t seal_use(const kc_rp_t *rp, const unsigned char *state)
 
 /* --- there --- */
 
-/* Makes the state, and keeps the page in a cookie that only the state opens. */
-static kc_rc_t make_state(const kc_rp_t *rp, const kc_login_client_t *client, const char *page,
-                          apr_pool_t *pool, const char **state, kc_login_answer_t *answer)
-{
-    const kc_env_t *env = rp->env;
-    unsigned char raw[STATE_SIZE], iv[KC_CRYPTO_IV_SIZE];
-    const kc_bytes_t bytes = {raw, sizeof(raw)};
-    const kc_seal_use_t use = seal_use(rp, raw);
-    kc_bytes_t sealed;
-    kc_rc_t rc;
+/* A sign-out that leads through the provider. */
+typedef struct way_t {
+    const kc_rp_t *rp;
+    const kc_login_client_t *client;
+    const char *page;
+    const char *id_token; /* may be NULL, as the next */
+    const char *refresh_token;
+    apr_pool_t *pool;
+    unsigned char state[STATE_SIZE];
+    char pending[KC_STORE_KEY_LEN + 1]; /* where the refresh token waits; "": nowhere */
+} way_t;
 
-    if (env->random(env->context, raw, sizeof(raw)) != KC_OK ||
-        env->random(env->context, iv, sizeof(iv)) != KC_OK)
+static kc_bytes_t state_of(const way_t *way)
+{
+    const kc_bytes_t state = {way->state, STATE_SIZE};
+
+    return state;
+}
+
+/* Keeps the page in a cookie that only the state opens, and behind it where the refresh token is.
+ */
+static kc_rc_t seal_cookie(const way_t *way, kc_bytes_t *sealed)
+{
+    const kc_rp_t *rp = way->rp;
+    const kc_env_t *env = rp->env;
+    const kc_seal_use_t use = seal_use(rp, way->state);
+    const char *page = strlen(way->page) <= RETURN_MAX ? way->page : "/";
+    unsigned char iv[KC_CRYPTO_IV_SIZE];
+
+    if (env->random(env->context, iv, sizeof(iv)) != KC_OK)
         return KC_FAULT;
-    rc = kc_seal_close(rp->keys, &use, env->now(env->context) + STATE_SECONDS, iv,
-                       kc_buf_text(strlen(page) <= RETURN_MAX ? page : "/"), pool, &sealed, NULL);
-    if (rc != KC_OK)
-        return rc;
-    *state = apr_pstrcat(pool, prefix, kc_buf_base64url(bytes, pool), NULL);
-    add_cookie(rp, client, kc_buf_base64url(sealed, pool), STATE_SECONDS, pool, answer);
-    return KC_OK;
+    if (way->pending[0])
+        page = apr_pstrcat(way->pool, page, "\n", way->pending, NULL);
+    return kc_seal_close(rp->keys, &use, env->now(env->context) + STATE_SECONDS, iv,
+                         kc_buf_text(page), way->pool, sealed, NULL);
 }
 
 /* NULL when it cannot be made: then the browser goes straight to the page. */
-static const char *end_session_url(const kc_rp_t *rp, const kc_login_client_t *client,
-                                   const char *endpoint, const char *hint, const char *state,
-                                   apr_pool_t *pool)
+static const char *end_session_url(const way_t *way, const char *endpoint)
 {
+    const char *state =
+        apr_pstrcat(way->pool, prefix, kc_buf_base64url(state_of(way), way->pool), NULL);
+    const char *hint = way->id_token;
     kc_bytes_t url;
     kc_buf_t buf;
 
-    kc_buf_init(&buf, URL_MAX, pool);
+    kc_buf_init(&buf, URL_MAX, way->pool);
     kc_buf_put_text(&buf, endpoint);
-    kc_url_put_parameter(&buf, "client_id", rp->conf->client_id);
-    kc_url_put_parameter(&buf, "post_logout_redirect_uri", kc_login_redirect_uri(rp, client, pool));
+    kc_url_put_parameter(&buf, "client_id", way->rp->conf->client_id);
+    kc_url_put_parameter(&buf, "post_logout_redirect_uri",
+                         kc_login_redirect_uri(way->rp, way->client, way->pool));
     kc_url_put_parameter(&buf, "state", state);
     /* a request line has its limits; without the hint Keycloak asks the person first */
     if (hint && buf.len + strlen(hint) < URL_LINE_MAX)
@@ -106,28 +123,52 @@ static void log_failure(const kc_rp_t *rp, const char *what, const kc_err_t *err
                  apr_psprintf(pool, "%s: %s: %s", kc_err_row(err->reason)->tag, what, err->detail));
 }
 
-/* Keycloak's side of it: tokens, and the browser's session there. */
-static void end_at_provider(const kc_rp_t *rp, const kc_login_client_t *client,
-                            const kc_pack_t *contents, const char *page, apr_pool_t *pool,
-                            kc_login_answer_t *answer)
+/* Where the browser ends the provider's session; NULL: nowhere. That needs the session alive, which
+ * would end with the refresh token: so this waits until the browser is back, or too late. */
+static const char *lead_through(way_t *way, const char *endpoint, kc_login_answer_t *answer)
 {
+    const kc_env_t *env = way->rp->env;
+    const char *url;
+    kc_bytes_t sealed;
+
+    way->pending[0] = '\0';
+    if (!endpoint || env->random(env->context, way->state, STATE_SIZE) != KC_OK)
+        return NULL;
+    url = end_session_url(way, endpoint);
+    if (url && way->refresh_token && !way->client->is_program &&
+        kc_logout_pending_keep(way->rp, way->refresh_token, state_of(way), way->pool,
+                               way->pending) != KC_OK)
+        way->pending[0] = '\0';
+    if (url && seal_cookie(way, &sealed) == KC_OK) {
+        add_cookie(way->rp, way->client, kc_buf_base64url(sealed, way->pool), STATE_SECONDS,
+                   way->pool, answer);
+        return url;
+    }
+    if (way->pending[0])
+        kc_logout_pending_forget(way->rp, way->pending, state_of(way), way->pool);
+    way->pending[0] = '\0';
+    return NULL;
+}
+
+/* Keycloak's side of it: the browser's session there, and tokens. */
+static void end_at_provider(way_t *way, kc_login_answer_t *answer)
+{
+    const kc_rp_t *rp = way->rp;
     const kc_keyring_snapshot_t *snapshot;
-    const char *state, *url = NULL;
+    const char *url;
     kc_err_t err;
 
-    if (kc_keyring_get(rp->keyring, pool, &snapshot, &err) != KC_OK) {
-        log_failure(rp, "signed out here alone", &err, pool);
+    if (kc_keyring_get(rp->keyring, way->pool, &snapshot, &err) != KC_OK) {
+        log_failure(rp, "signed out here alone", &err, way->pool);
         return;
     }
-    if (contents->refresh_token && kc_token_revoke(rp->conf, rp->env, snapshot->provider,
-                                                   contents->refresh_token, pool, &err) != KC_OK)
-        log_failure(rp, "a refresh token could not be revoked", &err, pool);
-    if (snapshot->provider->end_session_endpoint &&
-        make_state(rp, client, page, pool, &state, answer) == KC_OK)
-        url = end_session_url(rp, client, snapshot->provider->end_session_endpoint,
-                              contents->id_token, state, pool);
+    url = lead_through(way, snapshot->provider->end_session_endpoint, answer);
     if (url)
         answer->location = url;
+    if (way->refresh_token && !way->pending[0] &&
+        kc_token_revoke(rp->conf, rp->env, snapshot->provider, way->refresh_token, way->pool,
+                        &err) != KC_OK)
+        log_failure(rp, "a refresh token could not be revoked", &err, way->pool);
 }
 
 kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
@@ -135,13 +176,13 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
                         kc_login_answer_t *answer, kc_err_t *err)
 {
     const kc_bytes_t cookie = kc_session_cookie_find(rp, client->is_https, client->cookies);
-    const char *page = page_after(rp, client, return_url, pool);
+    way_t way = {.rp = rp, .client = client, .pool = pool};
     kc_pack_t contents = {NULL, NULL, NULL, {NULL, 0}};
     kc_rc_t rc;
 
     memset(answer, 0, sizeof(*answer));
     answer->cookies = apr_array_make(pool, 4, sizeof(const char *));
-    answer->location = page;
+    answer->location = way.page = kc_logout_page(rp, client, return_url, pool);
     /* before the session goes, and with it the tokens */
     if (session && kc_session_contents_get(session, pool, &contents, NULL) != KC_OK)
         memset(&contents, 0, sizeof(contents));
@@ -149,10 +190,12 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
     rc = kc_session_end(rp, cookie, pool, err);
     if (rc != KC_OK)
         return rc;
-    if (session) {
+    if (session)
         kc_roster_leave(session, pool);
-        end_at_provider(rp, client, &contents, page, pool, answer);
-    }
+    way.id_token = contents.id_token;
+    way.refresh_token = contents.refresh_token;
+    if (session)
+        end_at_provider(&way, answer);
     kc_session_cookie_forget(rp, client->is_https, pool, answer->cookies);
     return KC_OK;
 }
@@ -169,11 +212,27 @@ static kc_bytes_t find_cookie(const kc_rp_t *rp, const kc_login_client_t *client
     return value;
 }
 
-/* Only the state that belongs to the cookie opens it. */
+/* The page, and behind a line's end where the refresh token waits (NULL: nowhere). */
+static const char *split_page(kc_bytes_t plain, apr_pool_t *pool, const char **pending)
+{
+    char *text = kc_buf_copy(plain.data, plain.len, pool), *at = strchr(text, '\n');
+
+    *pending = NULL;
+    if (strlen(text) != plain.len)
+        return NULL;
+    if (at) {
+        *at = '\0';
+        *pending = strlen(at + 1) == KC_STORE_KEY_LEN ? at + 1 : NULL;
+    }
+    return text;
+}
+
+/* Only the state that belongs to the cookie opens it: then the browser is back. */
 static kc_rc_t open_cookie(const kc_rp_t *rp, const char *state, kc_bytes_t cookie,
                            apr_pool_t *pool, const char **page)
 {
     kc_bytes_t raw, sealed, plain;
+    const char *pending;
     kc_seal_use_t use;
 
     if (!cookie.data || strlen(state) != STATE_TEXT ||
@@ -184,7 +243,9 @@ static kc_rc_t open_cookie(const kc_rp_t *rp, const char *state, kc_bytes_t cook
     if (kc_seal_open(rp->keys, &use, rp->env->now(rp->env->context), sealed, pool, &plain, NULL,
                      NULL) != KC_OK)
         return KC_REFUSED;
-    *page = kc_buf_dup_text(plain, pool);
+    *page = split_page(plain, pool, &pending);
+    if (*page && pending)
+        kc_logout_pending_forget(rp, pending, raw, pool);
     return *page ? KC_OK : KC_REFUSED;
 }
 
@@ -214,7 +275,7 @@ kc_rc_t kc_logout_finish(const kc_rp_t *rp, const kc_login_client_t *client, con
     memset(answer, 0, sizeof(*answer));
     answer->cookies = apr_array_make(pool, 1, sizeof(const char *));
     if (cookie.data && is_bare(parsed))
-        page = page_after(rp, client, NULL, pool);
+        page = kc_logout_page(rp, client, NULL, pool);
     else if (kc_url_query_single(parsed, "state", &state, NULL) != KC_OK ||
              strncmp(state, prefix, strlen(prefix)) != 0)
         return KC_MISS;

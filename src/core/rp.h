@@ -37,6 +37,7 @@ typedef struct kc_rp_t {
     int64_t longest;                  /* seconds: the longest KeycloakSessionMax, see kc_rp_meet */
     int keeps_claims;                 /* some Require keycloak-claim may ask for them */
     int asks_negated;                 /* some Require excludes by roles, groups or claims */
+    int is_attended;                  /* a thread in the background does kc_logout_pending_look */
     kc_rp_names_t names[2];           /* [0] http, [1] https */
     const char *callback_path;        /* path of the redirect URI */
     kc_env_t *env;

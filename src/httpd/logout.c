@@ -23,6 +23,12 @@ static int is_page(const akc_request_t *request, request_rec *r)
            !apr_table_get(r->headers_in, "Authorization");
 }
 
+/* A program that no browser runs: it goes nowhere. */
+static int is_program(akc_request_t *request, request_rec *r)
+{
+    return !is_page(request, r) && akc_request_source(request, r, NULL) == KC_FLOW_UNTOLD;
+}
+
 /* Scripts get the address as JSON and go there themselves. */
 static int leave(const akc_request_t *request, request_rec *r, const kc_login_answer_t *answer)
 {
@@ -81,11 +87,13 @@ int akc_logout_refuse(akc_request_t *request, request_rec *r)
 static int end(akc_request_t *request, request_rec *r, const kc_session_t *session,
                const char *return_url, int keeps_cookies)
 {
+    kc_login_client_t client = *akc_request_client(request, r);
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
     kc_login_answer_t answer;
 
-    if (kc_logout_begin(request->server->rp, akc_request_client(request, r), session, return_url,
-                        r->pool, &answer, &err) != KC_OK)
+    client.is_program = is_program(request, r);
+    if (kc_logout_begin(request->server->rp, &client, session, return_url, r->pool, &answer,
+                        &err) != KC_OK)
         return akc_respond_error(request, r, &err);
     if (session)
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out: %s",

@@ -1,8 +1,10 @@
-/* The background: a thread of mod_watchdog's in each child keeps metadata and keys fresh.
+/* The background: a thread of mod_watchdog's in each child keeps metadata and keys fresh, and ends
+ * at Keycloak whom the browser has not ended there.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_atomic.h>
 #include <mod_watchdog.h>
 
+#include "core/logout_pending.h"
 #include "core/patience.h"
 #include "mod_auth_keycloak.h"
 
@@ -23,7 +25,7 @@ static apr_uint32_t is_stopping;
 static apr_uint32_t is_running;
 static kc_http_gate_t gate;
 
-static void refresh_all(server_rec *main)
+static void look_after_all(server_rec *main)
 {
     server_rec *server;
 
@@ -33,6 +35,7 @@ static void refresh_all(server_rec *main)
         if (!config->rp || config->server != server)
             continue;
         kc_keyring_refresh(config->rp->keyring, config->background);
+        kc_logout_pending_look(config->rp, config->background, &is_stopping);
         if (config->clock)
             kc_store_clock_look(config->clock, kc_patience_now(), &is_stopping);
     }
@@ -48,7 +51,7 @@ static apr_status_t tick(int state, void *data, apr_pool_t *pool)
     if (state == AP_WATCHDOG_STATE_STOPPING)
         return APR_SUCCESS;
     (void)apr_atomic_xchg32(&is_running, 1);
-    refresh_all(data);
+    look_after_all(data);
     (void)apr_atomic_xchg32(&is_running, 0);
     return APR_SUCCESS;
 }
@@ -65,6 +68,19 @@ static apr_status_t stop(void *data)
     return APR_SUCCESS;
 }
 
+/* What may wait for the thread, because there is one. */
+static void attend(server_rec *main)
+{
+    server_rec *server;
+
+    for (server = main; server; server = server->next) {
+        akc_server_t *config = akc_config_server(server);
+
+        if (config->rp)
+            config->rp->is_attended = 1;
+    }
+}
+
 /* A thread of its own, by its own name: a provider that hangs must not hold up other modules. */
 void akc_watchdog_start(apr_pool_t *pconf, server_rec *main)
 {
@@ -77,12 +93,16 @@ void akc_watchdog_start(apr_pool_t *pconf, server_rec *main)
     if (!get_instance || !register_callback)
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, main,
                      "mod_watchdog is not loaded: requests have to wait when metadata and keys are "
-                     "fetched; LoadModule watchdog_module lets that happen in the background");
+                     "fetched, and signing out does not reach an identity provider behind "
+                     "Keycloak; LoadModule watchdog_module lets both happen in the background");
     else if (get_instance(&watchdog, "_auth_keycloak_", 0, 0, pconf) != APR_SUCCESS ||
              register_callback(watchdog, apr_time_from_msec(TICK_MS), main, tick) != APR_SUCCESS)
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main,
                      "mod_watchdog refuses: requests have to wait when metadata and keys are "
-                     "fetched");
+                     "fetched, and signing out does not reach an identity provider behind "
+                     "Keycloak");
+    else
+        attend(main);
 }
 
 kc_rc_t akc_watchdog_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *err)

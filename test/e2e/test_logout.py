@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from process import wait_for
 from site_under_test import asks_to_sign_in, is_form
 
 
@@ -83,13 +84,31 @@ def test_logout_without_a_session(site):
     assert end.status == 200 and not end.header("X-Backend"), end
 
 
-def test_keycloak_session_is_over_even_if_the_browser_never_goes_there(site, realm):
+def gone(realm, username="alice"):
+    """Waits until the user has no session at Keycloak any more."""
+    wait_for(lambda: not realm.sessions(username), 90, f"{username}'s session at Keycloak ends")
+
+
+@pytest.mark.parametrize("kind", ["page", "script"])
+def test_keycloak_session_is_over_even_if_the_browser_never_goes_there(site, realm, kind):
     browser = site.signed_in("alice")
-    step = site.get(browser, "/authservice/logout")
-    assert step.status == 303, step
-    assert realm.sessions("alice") == [], "its refresh token was revoked"
+    if kind == "page":
+        step = site.get(browser, "/authservice/logout")
+        assert step.status == 303, step
+    else:
+        step = site.call(browser, "/authservice/logout", [("Origin", site.url)], method="POST", body=b"")
+        assert step.status == 201, step
+    assert len(realm.sessions("alice")) == 1, "the browser is on its way there"
+    gone(realm)
     assert is_form(browser.get(site.url + "/api/next")), "the next visit shows the sign-in form"
     assert "could not be revoked" not in site.httpd.log_text()
+
+
+def test_program_that_goes_nowhere_is_signed_out_at_once(site, realm):
+    browser = site.signed_in("alice")
+    answer = site.call(browser, "/authservice/logout", method="POST", body=b"")
+    assert answer.status == 201, answer
+    assert realm.sessions("alice") == []
 
 
 @pytest.mark.parametrize("uris", [None, "", "+"], ids=["none", "empty", "plus"])

@@ -92,13 +92,18 @@ subtest '107 a malformed id costs no look-up' => sub {
     my $before = $gets->();
     ok $good->get('/x')->from_backend, 'a session is looked up';
     cmp_ok $gets->(), '>', $before, 'in memcached';
-    $before = $gets->();
     my $id = $good->session;
-    for my $bad ('x', substr($id, 0, 42), "${id}A", 'A' x 42 . '=', 'A' x 42 . '.', 'A' x 42 . '%', '../' . 'A' x 40, 'A' x 42 . "\x{e4}",
-        'a b' . 'A' x 40, substr($id, 0, 42) . '*', 'A' x 300) {
-        ok !browser($site)->get('/x', Cookie => "keycloak_session=$bad")->from_backend, 'refused';
+    # In the background the module looks at what signing out has left behind, minutes apart: one round of three is without that.
+    my $made;
+    for my $round (1 .. 3) {
+        $before = $gets->();
+        for my $bad ('x', substr($id, 0, 42), "${id}A", 'A' x 42 . '=', 'A' x 42 . '.', 'A' x 42 . '%', '../' . 'A' x 40, 'A' x 42 . "\x{e4}",
+            'a b' . 'A' x 40, substr($id, 0, 42) . '*', 'A' x 300) {
+            ok !browser($site)->get('/x', Cookie => "keycloak_session=$bad")->from_backend, 'refused';
+        }
+        $made = $gets->() - $before or last;
     }
-    is $gets->(), $before, 'no look-up was made';
+    is $made, 0, 'no look-up was made';
     # 43 characters carry 258 bits: two are left over, and must be zero.
     my @spellings = grep { $_ ne $id } map { substr($id, 0, 42) . $_ } 'A' .. 'Z', 'a' .. 'z', 0 .. 9, '-', '_';
     is scalar(grep { browser($site)->get('/x', Cookie => "keycloak_session=$_")->from_backend } @spellings), 0,

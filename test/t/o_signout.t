@@ -27,7 +27,7 @@ subtest 'A 24 with the state: on to the page' => sub {
     my $before = revocations();
     my $query = query_of($browser->get(OUT . '?return=%2Fbye%3Fa%3Db')->header('Location'));
     like $query->{state} // '', qr/^logout\.[\w-]{43}$/, 'a state is sent';
-    is revocations(), $before + 1, 'the refresh token is revoked';
+    is revocations(), $before, 'the refresh token is left alone, for the realm has a session to end';
     my $answer = $browser->back_from_logout($query);
     is $answer->status, 303, 'back';
     is $answer->header('Location'), "$OWN/bye?a=b", 'at the page';
@@ -246,6 +246,49 @@ subtest 'a realm that does not revoke' => sub {
     is $browser->get(OUT)->status, 303, 'leaves';
     realm(SITE)->reset;
     ok is_out($browser), 'signed out';
+};
+
+# The realm's session ends with its refresh token: so that is left alone while the browser is on its way through the realm,
+# and revoked when it does not come back.
+subtest 'who does not come back is signed out at the realm all the same' => sub {
+    my @ways = (
+        ['a page', sub { shift->get(OUT) }],
+        ['a form', sub { shift->post(OUT, '', Accept => HTML, Origin => $OWN) }],
+        ["a page's script", sub { shift->request('POST', OUT, headers => [Accept => 'application/json', Origin => $OWN]) }],
+        ['a script that a browser tells of', sub { shift->request('POST', OUT, headers => [Accept => '*/*', 'Sec-Fetch-Site' => 'same-origin', 'Sec-Fetch-Mode' => 'cors']) }],
+    );
+    my (@tokens, %revoked);
+    my $look = sub { %revoked = map { (Keycloak::Realm::param($_, 'token') // '') => 1 } realm(SITE)->log('revoke') };
+    for my $way (@ways) {
+        my ($name, $leave) = @$way;
+        # A busy machine may take longer than the browser has: then once more.
+        for my $try (1 .. 20) {
+            my ($stays, $comes) = (in(), in());
+            my @given = map { $_->{answer}{refresh_token} } (realm(SITE)->log('token'))[-2, -1];
+            my $since = time;
+            my @answers = map { $leave->($_) } $stays, $comes;
+            my $where = $answers[1]->header('Location') // $answers[1]->json->{afterLogoutURL};
+            $look->();
+            my $back = $comes->back_from_logout(scalar query_of($where));
+            next if time - $since > 5;
+            ok !$revoked{$_}, "$name: not revoked" for @given;
+            is $back->status, 303, "$name: one comes back";
+            push @tokens, [$name, @given];
+            last;
+        }
+    }
+    is scalar(@tokens), scalar(@ways), 'all ways were tried';
+    for my $row (@tokens) {
+        my ($name, $stayed, $came) = @$row;
+        ok wait_until(sub { $look->(); $revoked{$stayed} }), "$name: who does not come back is revoked";
+        ok !$revoked{$came}, "$name: who came back is not";
+    }
+};
+subtest 'a program goes nowhere: revoked at once' => sub {
+    my $browser = in();
+    my $before = revocations();
+    is $browser->request('POST', OUT, headers => [Accept => 'application/json'])->status, 201, '201';
+    is revocations(), $before + 1, 'revoked';
 };
 
 # All ways in and out, and what the log then has of them.
