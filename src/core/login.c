@@ -241,6 +241,18 @@ static kc_rc_t optional(const callback_t *callback, const char *name, const char
     return rc == KC_MISS ? KC_OK : rc;
 }
 
+/* The same of a text for people: of what providers write there much is none of NQSCHAR (RFC 6749
+ * appendix A.8). */
+static kc_rc_t optional_text(const callback_t *callback, const char *name, const char **value,
+                             kc_err_t *err)
+{
+    kc_rc_t rc;
+
+    *value = NULL;
+    rc = kc_url_query_text(callback->query, name, value, err);
+    return rc == KC_MISS ? KC_OK : rc;
+}
+
 /* RFC 9207: the answer's issuer, and that it is there when the provider says so. */
 static kc_rc_t check_issuer(const callback_t *callback, kc_err_t *err)
 {
@@ -278,10 +290,10 @@ static int is_asking(const char *error)
 static kc_rc_t check_error(const callback_t *callback, kc_err_t *err)
 {
     const char *error, *description;
-    kc_rc_t rc = optional(callback, "error", &error, err);
+    kc_rc_t rc = optional_text(callback, "error", &error, err);
 
     if (rc == KC_OK)
-        rc = optional(callback, "error_description", &description, err);
+        rc = optional_text(callback, "error_description", &description, err);
     if (rc != KC_OK || !error)
         return rc;
     if (callback->code)
@@ -436,7 +448,7 @@ static kc_rc_t sign_in(callback_t *callback, kc_login_answer_t *answer, kc_err_t
 static kc_rc_t read_query(const char *query, apr_pool_t *pool, const kc_url_query_t **out,
                           const char **state, kc_err_t *err)
 {
-    kc_rc_t rc = kc_url_query_parse(query, pool, out, err);
+    kc_rc_t rc = kc_url_answer_parse(query, pool, out, err);
 
     if (rc != KC_OK)
         return rc;

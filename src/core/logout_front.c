@@ -24,7 +24,7 @@ static kc_rc_t read_query(const kc_rp_t *rp, const char *text, apr_pool_t *pool,
 {
     const kc_url_query_t *query;
     const char *issuer;
-    kc_rc_t rc = kc_url_query_parse(text, pool, &query, err);
+    kc_rc_t rc = kc_url_answer_parse(text, pool, &query, err);
 
     if (rc == KC_OK)
         rc = read_single(query, "iss", &issuer, err);

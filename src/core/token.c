@@ -226,14 +226,13 @@ static kc_rc_t refuse(const call_t *call, int status, const kc_json_t *body, kc_
                    "%.30s: %.69s", error, description ? description : "");
 }
 
-/* Visible ASCII (RFC 6749 appendix A.12), so that a token cannot break out of the header that
- * carries it. */
+/* 1*VSCHAR (RFC 6749 appendix A.12 and A.17): ASCII from the blank to the tilde. */
 static int is_token(const char *text)
 {
     const char *at;
 
     for (at = text; at && *at; at++) {
-        if (*at <= 0x20 || *at >= 0x7f)
+        if (*at < 0x20 || *at >= 0x7f)
             return 0;
     }
     return text && *text;
@@ -377,9 +376,11 @@ kc_rc_t kc_token_userinfo(const kc_conf_t *conf, const kc_env_t *env, const kc_p
     kc_http_response_t response = {0};
     kc_rc_t rc;
 
-    if (!provider->userinfo_endpoint || !is_token(access_token))
+    /* with a blank it would be none in the header that carries it (RFC 6750 section 2.1) */
+    if (!provider->userinfo_endpoint || !is_token(access_token) || strchr(access_token, ' '))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "there is no %s",
-                       provider->userinfo_endpoint ? "access token" : "userinfo endpoint");
+                       provider->userinfo_endpoint ? "access token that a header can carry"
+                                                   : "userinfo endpoint");
     request.url = provider->userinfo_endpoint;
     request.is_urgent = 1; /* the code is spent */
     request.authorization = apr_pstrcat(pool, "Bearer ", access_token, NULL);

@@ -330,11 +330,38 @@ static char *decode(const char *text, size_t len, int is_form, apr_pool_t *pool)
     return is_clean(decoded) ? decoded : NULL;
 }
 
+/* What can be read of it: always a text. */
+static char *decode_for_people(const char *text, size_t len, apr_pool_t *pool)
+{
+    char *decoded = apr_palloc(pool, len + 1);
+    unsigned char *out = (unsigned char *)decoded;
+
+    for (size_t i = 0; i < len; i++) {
+        int byte = text[i] == '%' && len - i > 2 ? unescape_at(text + i) : -1;
+
+        *out++ = (unsigned char)(byte >= 0 ? byte : text[i] == '+' ? ' ' : text[i]);
+        i += byte >= 0 ? 2 : 0;
+    }
+    len = (size_t)(out - (unsigned char *)decoded);
+    *out = '\0';
+    for (out = (unsigned char *)decoded; len > 0;) {
+        size_t width = utf8_len(out);
+
+        if (width == 0 || *out < ' ' || *out == 0x7f)
+            *out = '?';
+        width = width ? width : 1;
+        out += width;
+        len -= width;
+    }
+    return decoded;
+}
+
 /* ---------------------------------------------------------------- queries */
 
 typedef struct {
     const char *name;
     const char *value;
+    int is_malformed;
 } parameter_t;
 
 struct kc_url_query_t {
@@ -342,8 +369,18 @@ struct kc_url_query_t {
     parameter_t parameters[KC_URL_PARAMETERS_MAX];
 };
 
-static kc_rc_t add_parameter(kc_url_query_t *query, const char *text, size_t len, apr_pool_t *pool,
-                             kc_err_t *err)
+/* A name that is malformed is nobody's: what is read of it has a "?" or "%". */
+static void read_leniently(parameter_t *parameter, const char *text, size_t len, size_t name_len,
+                           apr_pool_t *pool)
+{
+    parameter->is_malformed = 1;
+    parameter->name = decode_for_people(text, name_len, pool);
+    parameter->value =
+        name_len < len ? decode_for_people(text + name_len + 1, len - name_len - 1, pool) : "";
+}
+
+static kc_rc_t add_parameter(kc_url_query_t *query, const char *text, size_t len, int is_lenient,
+                             apr_pool_t *pool, kc_err_t *err)
 {
     const char *equals = memchr(text, '=', len);
     size_t name_len = equals ? (size_t)(equals - text) : len;
@@ -353,15 +390,19 @@ static kc_rc_t add_parameter(kc_url_query_t *query, const char *text, size_t len
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK, "the query has more than %d parameters",
                        KC_URL_PARAMETERS_MAX);
     parameter = &query->parameters[query->count++];
+    parameter->is_malformed = 0;
     parameter->name = decode(text, name_len, 1, pool);
     parameter->value = equals ? decode(equals + 1, len - name_len - 1, 1, pool) : "";
-    if (!parameter->name || !parameter->value)
+    if (parameter->name && parameter->value)
+        return KC_OK;
+    if (!is_lenient)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK,
                        "the query has a malformed escape, a control character or invalid UTF-8");
+    read_leniently(parameter, text, len, name_len, pool);
     return KC_OK;
 }
 
-static kc_rc_t parse_parameters(const char *text, size_t max, apr_pool_t *pool,
+static kc_rc_t parse_parameters(const char *text, size_t max, int is_lenient, apr_pool_t *pool,
                                 const kc_url_query_t **out, kc_err_t *err)
 {
     kc_url_query_t *query = apr_palloc(pool, sizeof(*query));
@@ -373,7 +414,7 @@ static kc_rc_t parse_parameters(const char *text, size_t max, apr_pool_t *pool,
                        (unsigned long)max);
     while (text && *text) {
         size_t len = strcspn(text, "&");
-        kc_rc_t rc = len ? add_parameter(query, text, len, pool, err) : KC_OK;
+        kc_rc_t rc = len ? add_parameter(query, text, len, is_lenient, pool, err) : KC_OK;
 
         if (rc != KC_OK)
             return rc;
@@ -385,7 +426,13 @@ static kc_rc_t parse_parameters(const char *text, size_t max, apr_pool_t *pool,
 kc_rc_t kc_url_query_parse(const char *text, apr_pool_t *pool, const kc_url_query_t **out,
                            kc_err_t *err)
 {
-    return parse_parameters(text, KC_URL_MAX, pool, out, err);
+    return parse_parameters(text, KC_URL_MAX, 0, pool, out, err);
+}
+
+kc_rc_t kc_url_answer_parse(const char *text, apr_pool_t *pool, const kc_url_query_t **out,
+                            kc_err_t *err)
+{
+    return parse_parameters(text, KC_URL_MAX, 1, pool, out, err);
 }
 
 kc_rc_t kc_url_form_parse(const char *text, size_t len, apr_pool_t *pool,
@@ -393,25 +440,49 @@ kc_rc_t kc_url_form_parse(const char *text, size_t len, apr_pool_t *pool,
 {
     if (memchr(text, '\0', len))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK, "the form has a NUL");
-    return parse_parameters(text, KC_URL_FORM_MAX, pool, out, err);
+    return parse_parameters(text, KC_URL_FORM_MAX, 0, pool, out, err);
+}
+
+static kc_rc_t find_parameter(const kc_url_query_t *query, const char *name,
+                              const parameter_t **out, kc_err_t *err)
+{
+    *out = NULL;
+    for (size_t i = 0; i < query->count; i++) {
+        if (strcmp(query->parameters[i].name, name) != 0)
+            continue;
+        if (*out)
+            return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK,
+                           "the parameter %.60s is there more than once", name);
+        *out = &query->parameters[i];
+    }
+    return *out ? KC_OK : KC_MISS;
+}
+
+kc_rc_t kc_url_query_text(const kc_url_query_t *query, const char *name, const char **value,
+                          kc_err_t *err)
+{
+    const parameter_t *found = NULL;
+    kc_rc_t rc = find_parameter(query, name, &found, err);
+
+    if (rc == KC_OK)
+        *value = found->value;
+    return rc;
 }
 
 kc_rc_t kc_url_query_single(const kc_url_query_t *query, const char *name, const char **value,
                             kc_err_t *err)
 {
-    const char *found = NULL;
+    const parameter_t *found = NULL;
+    kc_rc_t rc = find_parameter(query, name, &found, err);
 
-    for (size_t i = 0; i < query->count; i++) {
-        if (strcmp(query->parameters[i].name, name) != 0)
-            continue;
-        if (found)
-            return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK,
-                           "the parameter %.60s is there more than once", name);
-        found = query->parameters[i].value;
-    }
-    if (!found)
-        return KC_MISS;
-    *value = found;
+    if (rc != KC_OK)
+        return rc;
+    if (found->is_malformed)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK,
+                       "the parameter %.60s has a malformed escape, a control character or invalid "
+                       "UTF-8",
+                       name);
+    *value = found->value;
     return KC_OK;
 }
 

@@ -50,13 +50,23 @@ typedef struct kc_url_query_t kc_url_query_t;
  * malformed %-escape, %00, control characters, invalid UTF-8. NULL text: no parameters. */
 kc_rc_t kc_url_query_parse(const char *text, apr_pool_t *pool, const kc_url_query_t **out,
                            kc_err_t *err);
+/* The same of a provider's answer, of which many members are for people alone, or for nobody: one
+ * that is malformed harms nothing but itself. kc_url_query_single refuses it, kc_url_query_text
+ * gives what can be read of it. */
+kc_rc_t kc_url_answer_parse(const char *text, apr_pool_t *pool, const kc_url_query_t **out,
+                            kc_err_t *err);
 /* The same of a form that came as the body of a request: len bytes, up to KC_URL_FORM_MAX, which
  * end with a NUL that is not counted. */
 kc_rc_t kc_url_form_parse(const char *text, size_t len, apr_pool_t *pool,
                           const kc_url_query_t **out, kc_err_t *err);
-/* The value of a parameter: KC_MISS when absent, KC_REFUSED when it is there more than once. */
+/* The value of a parameter: KC_MISS when absent, KC_REFUSED when it is there more than once, or
+ * malformed. */
 kc_rc_t kc_url_query_single(const kc_url_query_t *query, const char *name, const char **value,
                             kc_err_t *err);
+/* The same of a text for people: a malformed escape stays as it is, and each control character and
+ * each byte that is no UTF-8 becomes a "?". */
+kc_rc_t kc_url_query_text(const kc_url_query_t *query, const char *name, const char **value,
+                          kc_err_t *err);
 
 /* Where a sign-in or sign-out may lead. A path on this host: one leading slash, then no slash,
  * backslash or %, nor a character that looks like a slash or dot, also none in escaped form; in the

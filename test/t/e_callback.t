@@ -185,6 +185,16 @@ subtest '84 HTML in error_description is escaped' => sub {
     is scalar(grep { /^a=b/ } $browser->get($back)->all('Set-Cookie')), 0, 'nor does it make header lines';
 };
 
+subtest 'what a provider says beside the code harms nothing' => sub {
+    for my $beside ('session_state=a%zz%FF%0a', 'scope=a%09b&%00=1', 'error_uri=%ff') {
+        my ($browser, $back) = before_callback();
+        is $browser->get("$back&$beside")->status, 303, $beside;
+    }
+    my ($browser, $back) = before_callback();
+    $back =~ s/&code=[^&]+/&error=access_denied&error_description=AADSTS1:+no%0d%0aTrace+ID:+7%FC/;
+    is $browser->get($back)->tag, 'KC0307', 'and a description in several lines is an error of the provider';
+};
+
 # ---- 85, 86
 
 subtest '85 PKCE is S256 at each start, and the verifier never leaves before the token request' => sub {

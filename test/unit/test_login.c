@@ -482,6 +482,12 @@ static const bad_query_t bad_queries[] = {
     {"state=%1$s&error=access_denied&error_description=no&" ISS, KC_REFUSED, KC_ERR_PROVIDER_ERROR},
     {"state=%1$s&error=a&error_description=b&error_description=c&" ISS, KC_REFUSED,
      KC_ERR_CALLBACK},
+    {"state=%1$s&error=a&error_description=not%%0d%%0atoday%%FC%%zz&" ISS, KC_REFUSED,
+     KC_ERR_PROVIDER_ERROR},
+    {"state=%1$s&error=a%%0a&error_uri=%%ff&" ISS, KC_REFUSED, KC_ERR_PROVIDER_ERROR},
+    {"state=%1$s&code=" CODE "%%0a&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=%1$s%%0a&code=" CODE "&" ISS, KC_REFUSED, KC_ERR_CALLBACK},
+    {"state=%1$s&code=" CODE "&" ISS "%%00", KC_REFUSED, KC_ERR_CALLBACK},
     {"state=%1$s&error=temporarily_unavailable&" ISS, KC_REFUSED, KC_ERR_PROVIDER_ERROR},
     {"state=%1$s&error=temporarily_unavailable&error_description=authentication_expired&" ISS,
      KC_MISS, KC_ERR_STATE_EXPIRED},
@@ -520,6 +526,46 @@ START_TEST(an_answer_that_is_not_as_it_must_be_is_refused)
     ck_assert_int_eq(last.reason, bad->reason);
     ck_assert_int_eq(token_requests(), 0);
     assert_no_session();
+}
+END_TEST
+
+/* What is not read may be anything; a code has blanks (RFC 6749 appendix A.11). */
+START_TEST(an_answer_may_say_odd_things_beside)
+{
+    static const char *const formats[] = {
+        "state=%1$s&session_state=a%%zz.%%FF%%0a&code=" CODE "&" ISS,
+        "%%00=%%&state=%1$s&session_state=&code=" CODE "&" ISS "&scope=a%%09b",
+        "state=%1$s&session_state=a%%20b&session_state=c&code=" CODE "&" ISS "&\xff=1",
+    };
+    sent_t sent = leave_for("/");
+
+    issue_for(&sent, ALICE, "alice");
+    ck_assert_msg(finish(fill(formats[_i], sent.state)) == KC_OK, "%s", last.detail);
+    ck_assert_int_eq(token_requests(), 1);
+}
+END_TEST
+
+START_TEST(a_code_has_blanks)
+{
+    sent_t sent = leave_for("/");
+
+    issue_for(&sent, ALICE, "alice");
+    ck_assert_int_eq(finish(fill("state=%1$s&code=a+b%%20~%%2B&" ISS, sent.state)), KC_OK);
+    ck_assert_ptr_nonnull(
+        strstr(kc_fake_request_last(fake, KC_FAKE_TOKEN)->form, "code=a%20b%20~%2B"));
+}
+END_TEST
+
+START_TEST(a_description_is_told_in_what_can_be_read_of_it)
+{
+    sent_t sent = leave_for("/");
+
+    ck_assert_int_eq(finish(fill("state=%1$s&error=access_denied&error_description=AADSTS1:+no"
+                                 "%%0d%%0aTrace+ID:+7%%FC%%C3%%A4%%zz&" ISS,
+                                 sent.state)),
+                     KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_ERROR);
+    ck_assert_str_eq(last.detail, "access_denied: AADSTS1: no??Trace ID: 7?\xc3\xa4%zz");
 }
 END_TEST
 
@@ -1670,6 +1716,9 @@ static void add_way(TCase *tests)
 static void add_callback(TCase *tests)
 {
     tcase_add_loop_test(tests, an_answer_that_is_not_as_it_must_be_is_refused, 0, BAD_QUERIES);
+    tcase_add_test(tests, a_code_has_blanks);
+    tcase_add_test(tests, a_description_is_told_in_what_can_be_read_of_it);
+    tcase_add_loop_test(tests, an_answer_may_say_odd_things_beside, 0, 3);
     tcase_add_test(tests, a_code_that_is_too_long_is_refused);
     tcase_add_test(tests, no_query_at_all_is_refused);
     tcase_add_test(tests, an_issuer_that_is_not_promised_may_be_absent_but_not_wrong);

@@ -139,6 +139,18 @@ START_TEST(nothing_is_packed_into_nothing)
 }
 END_TEST
 
+START_TEST(a_token_of_any_vschar_is_kept)
+{
+    kc_pack_t contents = {small, "a b~", " a b.c d.e f ", {NULL, 0}}, read;
+    kc_bytes_t packed;
+
+    ck_assert_int_eq(kc_pack_close(&contents, testlib_pool, &packed, NULL), KC_OK);
+    ck_assert_int_eq(kc_pack_open(packed, testlib_pool, &read, NULL), KC_OK);
+    ck_assert_str_eq(read.refresh_token, contents.refresh_token);
+    ck_assert_str_eq(read.access_token, contents.access_token);
+}
+END_TEST
+
 START_TEST(three_tokens_of_keycloak_are_small)
 {
     kc_pack_t contents = realistic();
@@ -313,6 +325,7 @@ Suite *kc_test_pack(void)
     tcase_add_checked_fixture(tests, testlib_setup, testlib_teardown);
     tcase_add_test(tests, every_combination_comes_back);
     tcase_add_test(tests, nothing_is_packed_into_nothing);
+    tcase_add_test(tests, a_token_of_any_vschar_is_kept);
     tcase_add_test(tests, three_tokens_of_keycloak_are_small);
     tcase_add_test(tests, packs_of_before_can_be_opened);
     tcase_add_test(tests, a_pack_beside_other_text_is_smaller);

@@ -262,6 +262,12 @@ static const struct {
     {"refresh_token", "null", KC_OK},
     {"refresh_token", "1", KC_REFUSED},
     {"refresh_token", "\"\"", KC_REFUSED},
+    {"refresh_token", "\"a b\"", KC_OK}, /* 1*VSCHAR, RFC 6749 appendix A.17 */
+    {"refresh_token", "\" ~ \"", KC_OK},
+    {"refresh_token", "\"a\\\"b\\\\c\"", KC_OK},
+    {"refresh_token", "\"a\\tb\"", KC_REFUSED},
+    {"refresh_token", "\"a\\u007f\"", KC_REFUSED},
+    {"refresh_token", "\"\\u00e4\"", KC_REFUSED},
     {"token_type", "\"bearer\"", KC_OK},
     {"token_type", "\"BEARER\"", KC_OK},
     {"token_type", "\"DPoP\"", KC_REFUSED},
@@ -278,7 +284,7 @@ static const struct {
     {"token_type", NULL, KC_REFUSED},
     {"access_token", NULL, KC_REFUSED},
     {"access_token", "\"\"", KC_REFUSED},
-    {"access_token", "\"a b\"", KC_REFUSED},
+    {"access_token", "\"a b\"", KC_OK}, /* appendix A.12 */
     {"access_token", "\"a\\r\\nX: y\"", KC_REFUSED},
     {"access_token", "\"\\u00e4\"", KC_REFUSED},
     {"access_token", "{}", KC_REFUSED},
@@ -365,6 +371,17 @@ START_TEST(the_answer_of_a_refresh_is_judged)
     ck_assert_int_eq(refresh(), rc);
     if (rc != KC_OK && strcmp(members[_i].name, "error") != 0)
         ck_assert_int_eq(err.reason, KC_ERR_TOKEN_ENDPOINT);
+}
+END_TEST
+
+START_TEST(a_refresh_token_with_blanks_is_sent_as_it_is)
+{
+    kc_fake_answer(fake, TOKEN_URL, 200, JSON_TYPE, good);
+    ck_assert_int_eq(
+        kc_token_refresh(conf, &fake->env, &provider, " a b+c%~", testlib_pool, &answer, &err),
+        KC_OK);
+    ck_assert_ptr_nonnull(
+        strstr(kc_fake_request_last(fake, TOKEN_URL)->form, "refresh_token=%20a%20b%2Bc%25~"));
 }
 END_TEST
 
@@ -675,6 +692,7 @@ static TCase *answer_tests(void)
     tcase_add_checked_fixture(tests, setup, testlib_teardown);
     tcase_add_loop_test(tests, answer_is_judged, 0, ROWS(members));
     tcase_add_loop_test(tests, an_odd_lifetime_is_none, 0, ROWS(lifetimes));
+    tcase_add_test(tests, a_refresh_token_with_blanks_is_sent_as_it_is);
     tcase_add_loop_test(tests, the_answer_of_a_refresh_is_judged, 0, ROWS(members));
     tcase_add_loop_test(tests, failure_is_told_and_never_tried_again, 0, ROWS(failures));
     tcase_add_loop_test(tests, unreachable_provider_is_asked_once, 0, 2);

@@ -352,6 +352,46 @@ START_TEST(malformed_queries_are_refused)
 }
 END_TEST
 
+/* Of a provider's answer each is refused where somebody asks for it alone. */
+START_TEST(malformed_members_of_an_answer_harm_themselves_alone)
+{
+    const kc_url_query_t *query;
+    const char *value = NULL;
+    kc_err_t err = {0};
+
+    ck_assert_int_eq(
+        kc_url_answer_parse(apr_pstrcat(pool, bad_queries[_i], "&z=1", NULL), pool, &query, &err),
+        KC_OK);
+    ck_assert_int_eq(kc_url_query_single(query, "z", &value, &err), KC_OK);
+    ck_assert_int_ne(kc_url_query_single(query, "a", &value, &err),
+                     strstr(bad_queries[_i], "e=%00") ? KC_REFUSED : KC_OK);
+}
+END_TEST
+
+START_TEST(what_can_be_read_of_a_malformed_member)
+{
+    static const struct {
+        const char *text, *value;
+    } rows[] = {{"a=b+c%20d", "b c d"},
+                {"a=%zz%", "%zz%"},
+                {"a=%0d%0a", "??"},
+                {"a=x%00y", "x?y"},
+                {"a=%FCber", "?ber"},
+                {"a=%e2%82", "??"},
+                {"a=%c3%a4\x80%F0", "\xc3\xa4??"},
+                {"a=%7f\x01%4", "??%4"}};
+    const kc_url_query_t *query;
+    const char *value = NULL;
+
+    ck_assert_int_eq(kc_url_answer_parse(rows[_i].text, pool, &query, NULL), KC_OK);
+    ck_assert_int_eq(kc_url_query_text(query, "a", &value, NULL), KC_OK);
+    ck_assert_str_eq(value, rows[_i].value);
+    ck_assert_int_eq(kc_url_query_text(query, "b", &value, NULL), KC_MISS);
+    ck_assert_int_eq(kc_url_answer_parse("a=1&a=%zz", pool, &query, NULL), KC_OK);
+    ck_assert_int_eq(kc_url_query_text(query, "a", &value, NULL), KC_REFUSED);
+}
+END_TEST
+
 START_TEST(queries_have_limits)
 {
     const kc_url_query_t *query;
@@ -688,6 +728,9 @@ Suite *kc_test_url(void)
     tcase_add_test(all, text_is_escaped);
     tcase_add_test(all, parameters_are_appended);
     tcase_add_test(all, parameters_are_found);
+    tcase_add_loop_test(all, malformed_members_of_an_answer_harm_themselves_alone, 0,
+                        sizeof(bad_queries) / sizeof(bad_queries[0]));
+    tcase_add_loop_test(all, what_can_be_read_of_a_malformed_member, 0, 8);
     tcase_add_loop_test(all, malformed_queries_are_refused, 0, COUNT(bad_queries));
     tcase_add_test(all, queries_have_limits);
     tcase_add_loop_test(all, good_return_urls_stay, 0, COUNT(returns));
