@@ -56,8 +56,8 @@ const char *kc_cache_control_limit(const char *line, const kc_cache_control_t *s
 {
     if (audience == KC_CACHE_CONTROL_NOBODY)
         return said->is_no_store ? line : "no-store";
-    if (audience == KC_CACHE_CONTROL_ANYBODY || said->is_public || said->is_private ||
-        said->is_no_store)
+    if (audience == KC_CACHE_CONTROL_ANYBODY || said->is_private || said->is_no_store ||
+        (said->is_public && audience != KC_CACHE_CONTROL_PARTS))
         return line;
     return line && *line ? apr_pstrcat(pool, "private, ", line, NULL) : "private";
 }

@@ -9,6 +9,7 @@
 typedef enum {
     KC_CACHE_CONTROL_ANYBODY, /* whoever asks may have it */
     KC_CACHE_CONTROL_ONE,     /* one person: shared caches keep it only if it says "public" */
+    KC_CACHE_CONTROL_PARTS,   /* parts of it are for one person: what the whole says counts not */
     KC_CACHE_CONTROL_NOBODY   /* no cache keeps it */
 } kc_cache_control_audience_t;
 

@@ -17,7 +17,7 @@
  */
 
 static const char filter_name[] = "AKC_ANSWER";
-static const char cache_module[] = "mod_cache.c";
+static const char cache_module[] = "mod_cache.c", include_module[] = "mod_include.c";
 
 /* mod_cache stores nothing for a request that has this variable, whatever CacheStorePrivate says.
  */
@@ -26,14 +26,14 @@ static const char no_cache[] = "1";
 
 static const char trailers_name[] = "AKC_TRAILERS";
 static ap_filter_rec_t *filter_handle, *trailers_handle;
-static int has_cache; /* mod_cache is there */
+static int has_cache, has_include; /* these modules are there */
 
 void akc_answers_start(void)
 {
     has_cache = ap_find_linked_module(cache_module) != NULL;
+    has_include = ap_find_linked_module(include_module) != NULL;
 }
 
-/* A part of a page makes the whole what it is itself. */
 static void keep_out_of_cache(request_rec *r)
 {
     for (; has_cache && r; r = r->main)
@@ -316,13 +316,15 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
 }
 
 /* mod_include sends the beginning of a page, and with it the headers, before it asks for a part of
- * the page, which may be for one person alone. 1 where that may be, and somebody may be known. */
+ * the page, which may be for one person alone. 1 where that may be, and somebody may be known: what
+ * the page says of itself was not said of its parts. */
 static int may_get_parts(const akc_request_t *request, const request_rec *r)
 {
-    const ap_filter_t *at;
+    const ap_filter_t *at = r->output_filters;
 
-    for (at = r->output_filters; at && (request->cookies || request->authorization);
-         at = at->next) {
+    if (!has_include || !(request->cookies || request->authorization))
+        return 0;
+    for (; at; at = at->next) {
         if (ap_strcasestr(at->frec->name, "includes")) /* mod_filter's own names have it too */
             return 1;
     }
@@ -343,16 +345,31 @@ static int writes_whole_answer(const request_rec *r)
     return strncmp(name ? name + 1 : r->filename, prefix, sizeof(prefix) - 1) == 0;
 }
 
+/* A part of a page makes the whole what it is itself. What httpd goes on with by an internal
+ * redirect may tell whom it was for (REDIRECT_KEYCLOAK_SUB). */
+static void limit_parts(akc_request_t *request, request_rec *r)
+{
+    int is_for_one = request->audience == KC_CACHE_CONTROL_ONE;
+
+    if ((is_for_one || request->audience == KC_CACHE_CONTROL_ANYBODY) &&
+        (r->main ? is_for_one : may_get_parts(request, r)))
+        request->audience = KC_CACHE_CONTROL_PARTS;
+    if (request->audience != KC_CACHE_CONTROL_ANYBODY)
+        keep_out_of_cache(r);
+}
+
 /* Hook: has the headers of an answer looked at. */
 static void watch(request_rec *r)
 {
     akc_request_t *request;
 
-    if (r->main || !akc_config_server(r->server)->cookies)
+    if (!akc_config_server(r->server)->cookies)
         return;
     request = akc_request_get(r);
-    if (request && request->audience == KC_CACHE_CONTROL_ANYBODY && may_get_parts(request, r))
-        akc_answers_are_for_one(request, r);
+    if (request)
+        limit_parts(request, r);
+    if (r->main)
+        return;
     (void)ap_add_output_filter_handle(filter_handle, request, r, r->connection);
     if (r->proto_num >= HTTP_VERSION(2, 0))
         (void)ap_add_output_filter_handle(trailers_handle, NULL, r, r->connection);

@@ -204,11 +204,16 @@ for my $quick (qw(on off)) {
         print $file "<p>$page{$name}</p><!--#include virtual=\"/private/part\" --><p>end</p>\n";
         close $file;
     }
+    my $greeting = path('/public/greeting', 'Cache-Control: max-age=60');
+    open my $file, '>', "$files/two.html" or die "two: $!\n";
+    print $file qq(<!--#include virtual="/private/part" --><!--#include virtual="$greeting&\$QUERY_STRING" -->\n);
+    close $file;
     my $server = server($site, $quick, (map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } qw(include filter)),
-        (map { ("Alias $_ $files", "ProxyPass $_ !") } qw(/public/parts /public/filtered)),
+        (map { ("Alias $_ $files", "ProxyPass $_ !") } qw(/public/parts /public/filtered /public/said /said)),
         "<Directory $files>", 'Options +Includes', 'ForceType text/html', 'Header set Cache-Control "max-age=60"', '</Directory>',
         '<Location /public/parts>', 'SetOutputFilter INCLUDES', '</Location>',
-        '<Location /public/filtered>', 'AddOutputFilterByType INCLUDES text/html', '</Location>');
+        '<Location /public/filtered>', 'AddOutputFilterByType INCLUDES text/html', '</Location>',
+        (map { ("<Location $_>", 'SetOutputFilter INCLUDES', 'Header set Cache-Control "public, max-age=60"', '</Location>') } qw(/public/said /said)));
     local $ENV{KC_PORT} = $server->port;
     my ($alice, $bob) = people($site);
     for my $path (map { ("/public/parts/$_.html", "/public/filtered/$_.html") } sort keys %page) {
@@ -226,6 +231,28 @@ for my $quick (qw(on off)) {
             unlike $bob->get("$path?$_")->body, qr/alice/, 'bob gets nothing of alice' for 1 .. 3;
         };
     }
+    for my $path (map { ("/public/said/$_.html", "/said/$_.html") } sort keys %page) {
+        subtest "quick handler $quick: $path, which says that it is public" => sub {
+            my $answer;
+            $answer = $alice->get($path) for 1 .. 2;
+            like $answer->body, qr/alice/, 'alice gets the part that is hers';
+            like says($answer), qr/^private/, 'and other caches are told';
+            $answer = $bob->get($path);
+            like $answer->body, qr/bob/, 'bob gets his' or diag $answer->text;
+            unlike $answer->body, qr/alice/, 'and nothing of hers';
+            unlike browser($site)->get($path)->body, qr/alice|bob/, 'a stranger neither';
+        };
+    }
+    subtest "quick handler $quick: a part for everybody behind one that is for one person" => sub {
+        my $answer;
+        $answer = $alice->get('/public/parts/two.html?round=1') for 1 .. 2;
+        like $answer->body, qr/alice.*greeting/s, 'alice gets both' or diag $answer->text;
+        for my $browser (browser($site), $bob) {
+            $answer = $browser->get("$greeting&round=1");
+            is $answer->status, 200, 'others get that for everybody' or diag $answer->text;
+            unlike $answer->body, qr/alice/, 'not as it was for alice';
+        }
+    };
     $server->stop;
     unlike $server->log, qr/exit signal|AH00052/, 'no child crashed';
 }

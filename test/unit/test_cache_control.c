@@ -68,6 +68,31 @@ START_TEST(lines_are_read_and_limited)
 }
 END_TEST
 
+/* Of whole and parts the more careful word counts. */
+START_TEST(what_the_whole_says_is_not_said_of_its_parts)
+{
+    static const char *const lines[][2] = {
+        {NULL, "private"},
+        {"", "private"},
+        {"max-age=60", "private, max-age=60"},
+        {"public", "private, public"},
+        {"max-age=60, PUBLIC", "private, max-age=60, PUBLIC"},
+        {"public, private", "public, private"},
+        {"public, no-store", "public, no-store"},
+        {"private, max-age=60", "private, max-age=60"},
+        {"public, private=\"a\"", "private, public, private=\"a\""},
+    };
+    kc_cache_control_t said = {0, 0, 0};
+    const char *limited;
+
+    kc_cache_control_read(lines[_i][0], &said);
+    limited = kc_cache_control_limit(lines[_i][0], &said, KC_CACHE_CONTROL_PARTS, pool);
+    ck_assert_str_eq(limited, lines[_i][1]);
+    kc_cache_control_read(limited, &said);
+    ck_assert(!kc_cache_control_is_shared(&said));
+}
+END_TEST
+
 START_TEST(several_lines_add_up)
 {
     kc_cache_control_t said = {0, 0, 0};
@@ -88,6 +113,7 @@ Suite *kc_test_cache_control(void)
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, lines_are_read_and_limited, 0, COUNT(cases));
+    tcase_add_loop_test(tests, what_the_whole_says_is_not_said_of_its_parts, 0, 9);
     tcase_add_test(tests, several_lines_add_up);
     suite_add_tcase(suite, tests);
     return suite;
