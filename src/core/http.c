@@ -11,7 +11,7 @@ enum { SLICE_MS = 250 /* between two looks whether waiting still makes sense */ 
 typedef struct kc_turn_t {
     struct kc_turn_t *next;
     pthread_cond_t called;
-    int is_in;
+    int is_called; /* in, or off */
 } turn_t;
 
 static int64_t now_ms(void)
@@ -28,7 +28,8 @@ void kc_http_gate_init(kc_http_gate_t *gate, uint32_t limit, uint32_t queue)
     (void)pthread_mutex_init(&gate->lock, NULL);
     gate->limit = limit;
     gate->queue = queue;
-    gate->end = &gate->next;
+    gate->waiting.end = &gate->waiting.first;
+    gate->lingering.end = &gate->lingering.first;
 }
 
 static int take(kc_http_gate_t *gate)
@@ -50,9 +51,23 @@ int kc_http_gate_enter(kc_http_gate_t *gate)
     return is_in;
 }
 
-static void take_out(kc_http_gate_t *gate, turn_t *turn)
+static void begin(kc_turns_t *turns, turn_t *turn)
 {
-    turn_t **link = &gate->next;
+    pthread_condattr_t monotonic;
+
+    memset(turn, 0, sizeof(*turn));
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&turn->called, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    *turns->end = turn;
+    turns->end = &turn->next;
+    turns->count++;
+}
+
+static void take_out(kc_turns_t *turns, turn_t *turn)
+{
+    turn_t **link = &turns->first;
 
     while (*link && *link != turn)
         link = &(*link)->next;
@@ -60,8 +75,24 @@ static void take_out(kc_http_gate_t *gate, turn_t *turn)
         return;
     *link = turn->next;
     if (!turn->next)
-        gate->end = link;
-    gate->waiting--;
+        turns->end = link;
+    turns->count--;
+}
+
+static void call(kc_turns_t *turns, turn_t *turn)
+{
+    take_out(turns, turn);
+    turn->is_called = 1;
+    (void)pthread_cond_signal(&turn->called);
+}
+
+/* 1 when it was called. */
+static int end(kc_turns_t *turns, turn_t *turn)
+{
+    if (!turn->is_called)
+        take_out(turns, turn);
+    (void)pthread_cond_destroy(&turn->called);
+    return turn->is_called;
 }
 
 /* A little longer at most; a broken clock is as good as none. */
@@ -85,30 +116,28 @@ static int is_moving(const kc_http_gate_t *gate)
 /* With the lock held. */
 static int wait_for_turn(kc_http_gate_t *gate, int64_t time, const uint32_t *stop)
 {
-    int64_t end = now_ms() + time;
-    turn_t turn = {.next = NULL};
-    pthread_condattr_t monotonic;
+    int64_t until = now_ms() + time;
+    turn_t turn;
 
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&turn.called, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    *gate->end = &turn;
-    gate->end = &turn.next;
-    gate->waiting++;
-    while (!turn.is_in && is_moving(gate) && now_ms() < end &&
+    begin(&gate->waiting, &turn);
+    while (!turn.is_called && is_moving(gate) && now_ms() < until &&
            !(stop && __atomic_load_n(stop, __ATOMIC_RELAXED)))
-        sleep_until(gate, &turn, end);
-    if (!turn.is_in)
-        take_out(gate, &turn);
-    (void)pthread_cond_destroy(&turn.called);
-    return turn.is_in;
+        sleep_until(gate, &turn, until);
+    return end(&gate->waiting, &turn);
 }
 
 /* With the lock held. */
 static int has_room(const kc_http_gate_t *gate)
 {
-    return gate->waiting + gate->lingering < gate->queue;
+    return gate->waiting.count + gate->lingering.count < gate->queue;
+}
+
+/* The same for who waits for a place: who has lingered longest gives way. */
+static int has_room_for_place(kc_http_gate_t *gate)
+{
+    if (!has_room(gate) && gate->lingering.first)
+        call(&gate->lingering, gate->lingering.first);
+    return has_room(gate);
 }
 
 int kc_http_gate_wait(kc_http_gate_t *gate, int64_t time, int is_urgent, const uint32_t *stop)
@@ -116,8 +145,8 @@ int kc_http_gate_wait(kc_http_gate_t *gate, int64_t time, int is_urgent, const u
     int is_in;
 
     (void)pthread_mutex_lock(&gate->lock);
-    is_in = !gate->waiting && take(gate);
-    if (!is_in && (is_urgent || has_room(gate)))
+    is_in = !gate->waiting.count && take(gate);
+    if (!is_in && (is_urgent || has_room_for_place(gate)))
         is_in = wait_for_turn(gate, time, stop);
     (void)pthread_mutex_unlock(&gate->lock);
     return is_in;
@@ -125,35 +154,28 @@ int kc_http_gate_wait(kc_http_gate_t *gate, int64_t time, int is_urgent, const u
 
 int kc_http_gate_linger(kc_http_gate_t *gate, int64_t time)
 {
-    const struct timespec pause = {(time_t)(time / 1000), (long)(time % 1000) * 1000000};
-    int may;
+    int64_t until = now_ms() + time;
+    int may = 0;
+    turn_t turn;
 
     (void)pthread_mutex_lock(&gate->lock);
-    may = has_room(gate);
-    gate->lingering += may ? 1U : 0U;
+    if (has_room(gate)) {
+        begin(&gate->lingering, &turn);
+        while (!turn.is_called && now_ms() < until)
+            sleep_until(gate, &turn, until);
+        may = !end(&gate->lingering, &turn);
+    }
     (void)pthread_mutex_unlock(&gate->lock);
-    if (!may)
-        return 0;
-    (void)nanosleep(&pause, NULL);
-    (void)pthread_mutex_lock(&gate->lock);
-    gate->lingering--;
-    (void)pthread_mutex_unlock(&gate->lock);
-    return 1;
+    return may;
 }
 
 void kc_http_gate_leave(kc_http_gate_t *gate)
 {
-    turn_t *turn;
-
     (void)pthread_mutex_lock(&gate->lock);
-    turn = gate->next;
-    if (turn) {
-        take_out(gate, turn);
-        turn->is_in = 1;
-        (void)pthread_cond_signal(&turn->called);
-    } else {
+    if (gate->waiting.first)
+        call(&gate->waiting, gate->waiting.first);
+    else
         gate->taken--;
-    }
     (void)pthread_mutex_unlock(&gate->lock);
 }
 

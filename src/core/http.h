@@ -41,6 +41,13 @@ struct kc_http_t {
                        kc_http_response_t *response, kc_err_t *err);
 };
 
+/* Who waits, the first first. */
+typedef struct kc_turns_t {
+    struct kc_turn_t *first;
+    struct kc_turn_t **end;
+    uint32_t count;
+} kc_turns_t;
+
 /* How many threads of this process may talk to the provider at once, over all its servers, and how
  * many may wait for their turn, in the order in which they came: a provider that hangs must leave
  * threads for everybody else. */
@@ -49,12 +56,10 @@ typedef struct kc_http_gate_t {
     uint32_t limit;
     uint32_t queue;
     uint32_t taken;
-    uint32_t waiting;
-    uint32_t lingering;     /* who waits for no place; they count as waiting */
-    int is_suspect;         /* the last one that left has had no answer */
-    int64_t moved_ms;       /* when there was an answer last, or a place */
-    struct kc_turn_t *next; /* who waits, the first first */
-    struct kc_turn_t **end;
+    int is_suspect;       /* the last one that left has had no answer */
+    int64_t moved_ms;     /* when there was an answer last, or a place */
+    kc_turns_t waiting;   /* for a place */
+    kc_turns_t lingering; /* for none: they give way to who waits for one */
 } kc_http_gate_t;
 
 /* So long nobody has been answered: then nobody waits any more for a turn. */
@@ -69,8 +74,9 @@ int kc_http_gate_enter(kc_http_gate_t *gate);
  * move: nobody has been answered for KC_HTTP_GATE_STALL_MS, or, when the last exchange was in vain,
  * at once. Thread safe. */
 int kc_http_gate_wait(kc_http_gate_t *gate, int64_t time, int is_urgent, const uint32_t *stop);
-/* Waits so long (milliseconds) without a turn, as one of the many that may wait; 0 at once when
- * those wait already, else 1 afterwards. Thread safe. */
+/* Waits so long (milliseconds) without a turn, as one of the many that may wait, and returns 1; 0
+ * at once when those wait already, or as soon as somebody comes who waits for a place: strangers
+ * linger as long as they like. Thread safe. */
 int kc_http_gate_linger(kc_http_gate_t *gate, int64_t time);
 /* Gives the place to the next who waits. */
 void kc_http_gate_leave(kc_http_gate_t *gate);

@@ -40,7 +40,7 @@ static uint32_t waiting(void)
     uint32_t count;
 
     (void)pthread_mutex_lock(&gate.lock);
-    count = gate.waiting;
+    count = gate.waiting.count;
     (void)pthread_mutex_unlock(&gate.lock);
     return count;
 }
@@ -101,7 +101,7 @@ START_TEST(they_get_in_in_the_order_in_which_they_came)
     for (i = 0; i < QUEUE; i++)
         ck_assert_int_eq(order[i], i);
     ck_assert_uint_eq(gate.taken, 0);
-    ck_assert_uint_eq(gate.waiting, 0);
+    ck_assert_uint_eq(gate.waiting.count, 0);
 }
 END_TEST
 
@@ -140,7 +140,7 @@ START_TEST(nobody_waits_longer_than_may_be)
     fill();
     start(&comer, 0, 50);
     ck_assert(!end(&comer));
-    ck_assert_uint_eq(gate.waiting, 0);
+    ck_assert_uint_eq(gate.waiting.count, 0);
     kc_http_gate_leave(&gate);
     ck_assert_uint_eq(gate.taken, LIMIT - 1); /* the place is nobody's */
 }
@@ -158,7 +158,7 @@ START_TEST(nobody_waits_for_a_provider_that_does_not_answer)
     kc_http_gate_leave(&gate);
     ck_assert(kc_http_gate_wait(&gate, LONG, 0, NULL));
     ck_assert(!kc_http_gate_wait(&gate, LONG, 0, NULL)); /* now at once */
-    ck_assert_uint_eq(gate.waiting, 0);
+    ck_assert_uint_eq(gate.waiting.count, 0);
     kc_http_gate_tell(&gate, 1);
     start(&comer, 0, LONG);
     kc_http_gate_leave(&gate);
@@ -195,8 +195,8 @@ START_TEST(who_lingers_is_one_of_those_who_wait)
 
     ck_assert(kc_http_gate_linger(&gate, 20));
     ck_assert_int_ge(kc_patience_now() - began, 20);
-    ck_assert_uint_eq(gate.lingering, 0);
-    gate.lingering = QUEUE - 1;
+    ck_assert_uint_eq(gate.lingering.count, 0);
+    gate.lingering.count = QUEUE - 1;
     ck_assert(kc_http_gate_linger(&gate, 1));
     fill();
     start(&comers[0], 0, LONG);
@@ -205,16 +205,63 @@ START_TEST(who_lingers_is_one_of_those_who_wait)
     kc_http_gate_leave(&gate);
     ck_assert(end(&comers[0]));
     arrived = 0;
-    gate.lingering = QUEUE;
+    gate.lingering.count = QUEUE;
     ck_assert(kc_http_gate_wait(&gate, LONG, 0, NULL)); /* the free place */
     ck_assert_uint_eq(gate.taken, LIMIT);
-    gate.lingering = 0;
+    gate.lingering.count = 0;
     for (i = 0; i < QUEUE; i++)
         start(&comers[i], i, LONG);
     ck_assert(!kc_http_gate_linger(&gate, LONG));
     kc_http_gate_leave(&gate);
     for (i = 0; i < QUEUE; i++)
         ck_assert(end(&comers[i]));
+}
+END_TEST
+
+static void *linger(void *context)
+{
+    comer_t *comer = context;
+
+    comer->is_in = kc_http_gate_linger(&gate, comer->time);
+    return NULL;
+}
+
+static uint32_t lingering(void)
+{
+    uint32_t count;
+
+    (void)pthread_mutex_lock(&gate.lock);
+    count = gate.lingering.count;
+    (void)pthread_mutex_unlock(&gate.lock);
+    return count;
+}
+
+/* Whoever says of themselves that other tabs are signing in may linger: that must not keep the
+ * places of those who have a code to hand in. */
+START_TEST(who_lingers_gives_way_to_who_waits_for_a_place)
+{
+    comer_t lingerers[QUEUE], comers[QUEUE];
+    int i;
+
+    fill();
+    for (i = 0; i < QUEUE; i++) {
+        memset(&lingerers[i], 0, sizeof(lingerers[i]));
+        lingerers[i].time = LONG;
+        ck_assert_int_eq(pthread_create(&lingerers[i].thread, NULL, linger, &lingerers[i]), 0);
+        while (lingering() != (uint32_t)i + 1)
+            (void)sched_yield();
+    }
+    ck_assert(!kc_http_gate_linger(&gate, LONG)); /* at once */
+    for (i = 0; i < QUEUE; i++) {
+        start(&comers[i], i, LONG);
+        ck_assert_uint_eq(lingering(), (uint32_t)(QUEUE - 1 - i));
+        ck_assert(!end(&lingerers[i])); /* the one that has been there longest */
+    }
+    ck_assert(!kc_http_gate_wait(&gate, LONG, 0, NULL));
+    kc_http_gate_leave(&gate);
+    for (i = 0; i < QUEUE; i++)
+        ck_assert(end(&comers[i]));
+    ck_assert_uint_eq(waiting(), 0);
 }
 END_TEST
 
@@ -231,6 +278,7 @@ Suite *kc_test_gate(void)
     tcase_add_test(tcase, nobody_waits_for_a_provider_that_does_not_answer);
     tcase_add_test(tcase, what_was_begun_is_not_turned_away);
     tcase_add_test(tcase, who_lingers_is_one_of_those_who_wait);
+    tcase_add_test(tcase, who_lingers_gives_way_to_who_waits_for_a_place);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1555,9 +1555,9 @@ START_TEST(who_lingers_waits_in_the_gate_and_not_for_long)
     kc_http_gate_init(&gate, 1, 1);
     fake->env.gate = &gate;
     ck_assert(kc_login_linger(site->rp, &request));
-    gate.lingering = 1;
+    gate.lingering.count = 1;
     ck_assert(!kc_login_linger(site->rp, &request));
-    gate.lingering = 0;
+    gate.lingering.count = 0;
     fake->now += KC_LOGIN_LINGER_SECONDS;
     ck_assert(!kc_login_linger(site->rp, &request));
     fake->env.gate = NULL;
