@@ -198,18 +198,29 @@ void kc_marks_own(const char *key, char *mark)
     mark[i] = '\0';
 }
 
-kc_rc_t kc_marks_bury(const kc_rp_t *rp, const char *key, int64_t expires, kc_err_t *err)
+static kc_rc_t bury(const kc_rp_t *rp, const char *key, size_t size, int64_t expires, kc_err_t *err)
 {
-    static const kc_bytes_t sign = {(const unsigned char *)"1", 1};
+    static const unsigned char sign[KC_MARKS_UNSEEN_SIZE] = "1";
+    const kc_bytes_t value = {sign, size};
     int64_t end = expires > 0 ? expires : rp->env->now(rp->env->context) + longest(rp);
     char mark[KC_STORE_KEY_LEN + 1];
     kc_rc_t rc, dropped;
 
     kc_marks_own(key, mark);
     /* the mark first: whatever happens next, an old copy is refused */
-    rc = put_mark(rp, mark, sign, end, err);
+    rc = put_mark(rp, mark, value, end, err);
     dropped = kc_store_drop(rp->env->sessions, key, rc == KC_OK ? err : NULL);
     return rc != KC_OK ? rc : dropped;
+}
+
+kc_rc_t kc_marks_bury(const kc_rp_t *rp, const char *key, int64_t expires, kc_err_t *err)
+{
+    return bury(rp, key, 1, expires, err);
+}
+
+kc_rc_t kc_marks_bury_unseen(const kc_rp_t *rp, const char *key, kc_err_t *err)
+{
+    return bury(rp, key, KC_MARKS_UNSEEN_SIZE, 0, err);
 }
 
 void kc_marks_of(const kc_session_t *session, kc_marks_keys_t *keys)

@@ -21,6 +21,8 @@
  * clocks are compared.
  */
 
+enum { KC_MARKS_UNSEEN_SIZE = 320 /* bytes */ };
+
 typedef enum {
     KC_MARKS_SUB,  /* ends the sessions of a person that were begun before it */
     KC_MARKS_USER, /* the same by the name that backends know, of all relying parties that name
@@ -69,6 +71,10 @@ void kc_marks_own(const char *key, char *mark);
  * deletes it there; the first tier lets go of it within KeycloakCacheTTL. expires: the session's
  * absolute end, when it is known, else 0. KC_DOWN: it may live on. */
 kc_rc_t kc_marks_bury(const kc_rp_t *rp, const char *key, int64_t expires, kc_err_t *err);
+/* The same for a session that nobody has seen, but that may be where nobody could look. Strangers
+ * make names up: in memcached such marks lie, by their size, with what else those have written
+ * (KC_LOGIN_STATE_MARKER), and push out no other ones. */
+kc_rc_t kc_marks_bury_unseen(const kc_rp_t *rp, const char *key, kc_err_t *err);
 /* What to ask the store for besides, in the order of their kinds. */
 void kc_marks_of(const kc_session_t *session, kc_marks_keys_t *keys);
 /* 1 when what the store gave for these keys, in their order, ends the session. */

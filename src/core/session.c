@@ -520,7 +520,10 @@ static kc_rc_t end_by_name(visit_t *visit, const kc_session_t *known, kc_err_t *
     if (!known && ((rc == KC_MISS && !found.session.is_partial) ||
                    (rc != KC_OK && rc != KC_MISS && rc != KC_REFUSED)))
         return rc;
-    buried = kc_marks_bury(visit->rp, visit->key, known ? known->expires : 0, err);
+    if (!known && rc == KC_MISS)
+        buried = kc_marks_bury_unseen(visit->rp, visit->key, err);
+    else
+        buried = kc_marks_bury(visit->rp, visit->key, known ? known->expires : 0, err);
     return buried != KC_OK || rc != KC_MISS ? buried : rc;
 }
 

@@ -9,6 +9,7 @@
 
 #include "fake_site.h"
 #include "form.h"
+#include "login_state.h"
 #include "marks.h"
 #include "session.h"
 #include "session_contents.h"
@@ -823,6 +824,7 @@ START_TEST(what_may_be_elsewhere_is_ended_there_too)
     const char *id = create();
     kc_fake_entry_t copy = *kc_fake_store_nth(&fake->sessions, 0);
     kc_bytes_t value = {copy.data, copy.len};
+    int i;
 
     if (_i) {
         site->keys = kc_fake_site_keys(site, "ffffffffffffffffffffffffffffffff",
@@ -834,6 +836,10 @@ START_TEST(what_may_be_elsewhere_is_ended_there_too)
     ck_assert_int_eq(kc_fake_store_count(&fake->sessions), 0); /* strangers leave no marks */
     fake->sessions.is_partial = 1;
     ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(id), testlib_pool, NULL), KC_OK);
+    /* but now, who makes names up does: not among the marks of those who were there */
+    ck_assert_int_ge(kc_fake_store_count(&fake->sessions), 1);
+    for (i = 0; i < kc_fake_store_count(&fake->sessions); i++)
+        ck_assert_uint_eq(kc_fake_store_nth(&fake->sessions, i)->len, KC_LOGIN_STATE_MARKER);
     fake->sessions.is_partial = 0;
     ck_assert_int_eq(kc_store_put(&fake->sessions.store, copy.key, value, copy.expires_at, NULL),
                      KC_OK);
