@@ -88,13 +88,27 @@ static kc_rc_t parse_url(const kc_conf_input_t *input, void *member, kc_err_t *e
     return KC_OK;
 }
 
+/* An administrator has no reason to write one. */
+static int has_dot_segment(const char *path)
+{
+    const char *end = path + strcspn(path, "?");
+
+    for (const char *at = path; at < end; at += 1 + strcspn(at + 1, "/?")) {
+        size_t dots = strspn(at + 1, ".");
+
+        if (dots > 0 && dots <= 2 && (at + 1 + dots >= end || at[1 + dots] == '/'))
+            return 1;
+    }
+    return 0;
+}
+
 static kc_rc_t parse_location(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
     const char *text = input->argv[0];
 
     if (*text != '/')
         return parse_url(input, member, err);
-    if (strcmp(kc_url_return(text, NULL, NULL, input->pool), text) != 0)
+    if (strcmp(kc_url_return(text, NULL, NULL, input->pool), text) != 0 || has_dot_segment(text))
         return KC_CONF_REFUSE(err,
                               "takes a URL, or a path that begins with one slash and has neither "
                               "backslashes, '..' nor a fragment; not '%.100s'",

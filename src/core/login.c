@@ -200,6 +200,22 @@ static kc_rc_t authorization_url(const way_t *way, apr_pool_t *pool, const char 
     return KC_OK;
 }
 
+/* The address may be secret from its "?" on, and so is not told. */
+static const char *why_lost(const char *asked, const char *judged, const kc_login_state_t *state,
+                            apr_pool_t *pool)
+{
+    if (strcmp(state->return_url, "/") != 0 || !asked || strcmp(asked, "/") == 0)
+        return NULL;
+    if (strcmp(judged, "/") != 0 || strlen(asked) > KC_URL_MAX)
+        return apr_psprintf(pool,
+                            "the address is %lu bytes long, which the cookie of a sign-in has no "
+                            "room for",
+                            (unsigned long)strlen(asked));
+    return asked[0] == '/' && asked[1] == '#'
+               ? NULL
+               : "the address is malformed, or could be read as one of another host";
+}
+
 kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_login_client_t *client,
                        const kc_login_request_t *request, apr_pool_t *pool,
                        kc_login_answer_t *answer, kc_err_t *err)
@@ -219,7 +235,9 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_login_client_t *client,
     way.provider = snapshot->provider;
     judged.return_url =
         kc_url_return(request->return_url, client->public_url, rp->conf->return_hosts, pool);
-    rc = kc_login_state_make(rp, &judged, pool, &state, err);
+    rc = kc_login_state_make(rp, client, &judged, pool, &state, err);
+    if (rc == KC_OK)
+        answer->lost = why_lost(request->return_url, judged.return_url, &state, pool);
     if (rc == KC_OK)
         rc = kc_login_state_keep(rp, client, &state, pool, answer->cookies, err);
     if (rc == KC_OK)

@@ -23,7 +23,8 @@ typedef struct kc_login_answer_t {
     apr_array_header_t *cookies; /* const char *, values of Set-Cookie; also on failure */
     const char *user;            /* who signed in; NULL before that, as sub */
     const char *sub;
-    int dropped;   /* groups and headers that could not become header values */
+    const char *lost; /* why the page that was asked for is not come back to; NULL: it is */
+    int dropped;      /* groups and headers that could not become header values */
     int may_again; /* of a failure: nothing was sent, the same callback may come again in a moment
                     */
 } kc_login_answer_t;

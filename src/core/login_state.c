@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cookie.h"
+#include "pack.h"
 #include "url.h"
 
 /* A state's 32 bytes: when it was made (4), round and kind (1), seconds since the first round (1),
@@ -15,6 +16,9 @@
 enum { ROUND_AT = 4, DELTA_AT = 5, RANDOM_AT = 6, CARRIED_SECONDS = 86400 };
 /* in the byte at ROUND_AT, with how many sign-ins had been finished before */
 enum { ROUND_MASK = 0x07, FINISHED_SHIFT = 3, STEP_UP = 0x40, SILENT = 0x80 };
+
+/* Before a return URL that is deflated in the cookie; itself it begins with a letter or slash. */
+static const unsigned char deflated_sign = 1;
 
 /* 2: with a demand */
 static const char cookie_purpose[] = "login-2";
@@ -109,10 +113,63 @@ static void read_kind(kc_login_state_t *state)
     state->finished = state->raw[ROUND_AT] >> FINISHED_SHIFT & 0x07U;
 }
 
-kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_login_request_t *request, apr_pool_t *pool,
+/* What the cookie of a state has beside the return URL. */
+static void put_secrets(const kc_login_state_t *state, kc_buf_t *buf)
+{
+    kc_buf_put_text(buf, state->nonce);
+    kc_buf_put_text(buf, state->verifier);
+    kc_demand_put(&state->demand, buf);
+}
+
+/* How many bytes of a return URL its cookie has room for. */
+static size_t room_for_return(const kc_rp_t *rp, const kc_login_client_t *client,
+                              const kc_login_state_t *state, apr_pool_t *pool)
+{
+    size_t name = strlen(rp->names[client->is_https].login) + KC_LOGIN_TAG_LEN + 1;
+    size_t room = (KC_LOGIN_COOKIE_MAX - name) / 4 * 3, taken;
+    kc_buf_t buf;
+
+    kc_buf_init(&buf, KC_LOGIN_COOKIES_MAX, pool);
+    put_secrets(state, &buf);
+    taken = buf.len + KC_SEAL_OVERHEAD;
+    return taken < room ? room - taken : 0;
+}
+
+static kc_bytes_t deflated(const char *text, apr_pool_t *pool)
+{
+    const kc_pack_t contents = {.claims = kc_buf_text(text)};
+    kc_bytes_t packed, none = {NULL, 0};
+    kc_buf_t buf;
+
+    if (kc_pack_close(&contents, pool, &packed, NULL) != KC_OK)
+        return none;
+    kc_buf_init(&buf, KC_URL_MAX + KC_LOGIN_COOKIE_MAX, pool);
+    kc_buf_put(&buf, &deflated_sign, 1);
+    kc_buf_put(&buf, packed.data, packed.len);
+    return kc_buf_bytes(&buf, &packed) == KC_OK ? packed : none;
+}
+
+static void keep_return(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool,
+                        kc_login_state_t *state)
+{
+    size_t room = room_for_return(rp, client, state, pool);
+
+    memset(&state->kept, 0, sizeof(state->kept));
+    if (is_carried(state->return_url))
+        return;
+    state->kept = kc_buf_text(state->return_url);
+    if (state->kept.len > room)
+        state->kept = deflated(state->return_url, pool);
+    if (state->kept.len <= room && state->kept.data)
+        return;
+    state->return_url = "/";
+    state->kept = kc_buf_text(state->return_url);
+}
+
+kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_login_client_t *client,
+                            const kc_login_request_t *request, apr_pool_t *pool,
                             kc_login_state_t *out, kc_err_t *err)
 {
-    const char *return_url = request->return_url;
     unsigned char nonce[KC_LOGIN_NONCE_SIZE], verifier[KC_LOGIN_VERIFIER_SIZE];
     const kc_env_t *env = rp->env;
 
@@ -126,7 +183,8 @@ kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_login_request_t *request
     kc_buf_base64url_to(nonce, sizeof(nonce), out->nonce);
     kc_buf_base64url_to(verifier, sizeof(verifier), out->verifier);
     kc_crypto_cleanse(verifier, sizeof(verifier));
-    out->return_url = strlen(return_url) <= KC_LOGIN_RETURN_MAX ? return_url : "/";
+    out->return_url = request->return_url;
+    keep_return(rp, client, pool, out);
     return make_text(rp, out, pool, err);
 }
 
@@ -238,11 +296,8 @@ kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_login_client_t *client,
     kc_rc_t rc;
 
     kc_buf_init(&buf, KC_LOGIN_COOKIES_MAX, pool);
-    kc_buf_put_text(&buf, state->nonce);
-    kc_buf_put_text(&buf, state->verifier);
-    kc_demand_put(&state->demand, &buf);
-    if (!is_carried(state->return_url))
-        kc_buf_put_text(&buf, state->return_url);
+    put_secrets(state, &buf);
+    kc_buf_put(&buf, state->kept.data, state->kept.len);
     rc = kc_buf_bytes(&buf, &plain);
     if (rc == KC_OK)
         rc = seal(rp, cookie_purpose, state->raw, now(rp) + rp->conf->login_timeout, plain, pool,
@@ -295,6 +350,19 @@ static void read_text(kc_reader_t *reader, char *out, size_t size)
     out[bytes.len] = '\0';
 }
 
+static const char *read_return(kc_bytes_t kept, apr_pool_t *pool)
+{
+    kc_pack_t contents;
+
+    if (kept.data[0] != deflated_sign)
+        return kc_buf_dup_text(kept, pool);
+    kept.data++;
+    kept.len--;
+    if (kc_pack_open(kept, pool, &contents, NULL) != KC_OK || !contents.claims.len)
+        return "/";
+    return kc_buf_dup_text(contents.claims, pool);
+}
+
 /* nonce, verifier, demand, and the return URL when the state does not carry it */
 static kc_rc_t read_plain(kc_bytes_t plain, apr_pool_t *pool, kc_login_state_t *out, kc_err_t *err)
 {
@@ -307,7 +375,7 @@ static kc_rc_t read_plain(kc_bytes_t plain, apr_pool_t *pool, kc_login_state_t *
     if (reader.is_short)
         return KC_FAIL(err, KC_MISS, KC_ERR_STATE_UNKNOWN, "the sign-in's cookie is too short");
     if (reader.rest.len)
-        out->return_url = kc_buf_dup_text(reader.rest, pool);
+        out->return_url = read_return(reader.rest, pool);
     return KC_OK;
 }
 

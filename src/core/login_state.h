@@ -24,7 +24,8 @@ enum {
     KC_LOGIN_STATE_MARKER = 320, /* bytes of a one-use marker */
     KC_LOGIN_TAG_LEN = 16,       /* characters of the state that name its cookie */
     KC_LOGIN_CARRIED_MAX = 512,  /* bytes of a return URL that travels in the state itself */
-    KC_LOGIN_RETURN_MAX = 2000   /* bytes of one that travels in the cookie; longer ones: "/" */
+    KC_LOGIN_COOKIE_MAX = 4000 /* bytes of one cookie, as browsers keep them; a return URL that does
+                                  not fit, deflated, is "/" */
 };
 
 /* The browser, as far as a sign-in needs to know it. In the request's pool. */
@@ -60,7 +61,8 @@ typedef struct kc_login_request_t {
 typedef struct kc_login_state_t {
     unsigned char raw[KC_LOGIN_STATE_SIZE];
     const char *text;       /* the parameter `state` */
-    const char *return_url; /* judged before it was sealed */
+    const char *return_url; /* judged before it was sealed; "/" when it is too long */
+    kc_bytes_t kept;        /* what of it goes into the cookie: nothing, itself or deflated */
     kc_demand_t demand;
     int is_silent;
     int is_step_up;
@@ -69,8 +71,10 @@ typedef struct kc_login_state_t {
     char verifier[(KC_LOGIN_VERIFIER_SIZE * 4 + 2) / 3 + 1];
 } kc_login_state_t;
 
-/* Makes a fresh one. The request's return URL was judged. */
-kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_login_request_t *request, apr_pool_t *pool,
+/* Makes a fresh one, whose cookie has up to KC_LOGIN_COOKIE_MAX bytes. The request's return URL was
+ * judged. */
+kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_login_client_t *client,
+                            const kc_login_request_t *request, apr_pool_t *pool,
                             kc_login_state_t *out, kc_err_t *err);
 /* Adds its cookie to cookies (const char *, values of Set-Cookie), and deletes the oldest ones
  * until there are KC_LOGIN_AT_ONCE_MAX and KC_LOGIN_COOKIES_MAX bytes at most. */

@@ -16,6 +16,13 @@
 /* Its value in a Cookie header (NULL: none): a view into it. data is NULL when the cookie is
  * absent, empty or there twice. */
 kc_bytes_t kc_session_cookie_find(const kc_rp_t *rp, int is_https, const char *header);
+/* The header with one cookie of this name where it has several: other hosts of a domain leave
+ * theirs behind, and browsers send all. The one counts whose session is there, the newest of the
+ * same person's; where they are of two people none does, for one may have been planted. The header
+ * itself (NULL: none) when there is nothing to choose, else in pool. Looks sessions up only then,
+ * four at most. */
+const char *kc_session_cookie_settle(const kc_rp_t *rp, int is_https, const char *header,
+                                     apr_pool_t *pool);
 /* What it is set with, by the directives; value and max_age are those that delete it. Its strings
  * are rp's. */
 kc_cookie_set_t kc_session_cookie_describe(const kc_rp_t *rp, int is_https);

@@ -10,6 +10,8 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "return_path.h"
+
 enum { HOST_MAX = 255 /* bytes */, PORT_DIGITS_MAX = 5, PORT_MAX = 65535 };
 
 #define REFUSE(err, ...) KC_FAIL((err), KC_REFUSED, KC_ERR_CONFIG, __VA_ARGS__)
@@ -306,9 +308,9 @@ static int is_clean(const char *text)
     return 1;
 }
 
-/* Decodes len bytes of text, "+" as a space when it is a form. NULL for malformed escapes and NUL.
- */
-static char *decode(const char *text, size_t len, int is_form, apr_pool_t *pool)
+/* Decodes len bytes of a form, with "+" as a space. NULL for malformed escapes, NUL, control
+ * characters and what is no UTF-8. */
+static char *decode(const char *text, size_t len, apr_pool_t *pool)
 {
     char *decoded = apr_palloc(pool, len + 1);
     char *out = decoded;
@@ -321,7 +323,7 @@ static char *decode(const char *text, size_t len, int is_form, apr_pool_t *pool)
             if (byte <= 0)
                 return NULL;
             i += 2;
-        } else if (byte == '+' && is_form) {
+        } else if (byte == '+') {
             byte = ' ';
         }
         *out++ = (char)byte;
@@ -391,8 +393,8 @@ static kc_rc_t add_parameter(kc_url_query_t *query, const char *text, size_t len
                        KC_URL_PARAMETERS_MAX);
     parameter = &query->parameters[query->count++];
     parameter->is_malformed = 0;
-    parameter->name = decode(text, name_len, 1, pool);
-    parameter->value = equals ? decode(equals + 1, len - name_len - 1, 1, pool) : "";
+    parameter->name = decode(text, name_len, pool);
+    parameter->value = equals ? decode(equals + 1, len - name_len - 1, pool) : "";
     if (parameter->name && parameter->value)
         return KC_OK;
     if (!is_lenient)
@@ -488,50 +490,6 @@ kc_rc_t kc_url_query_single(const kc_url_query_t *query, const char *name, const
 
 /* ---------------------------------------------------------------- return URLs */
 
-/* Characters that look like a slash, backslash or dot, or that some server folds into one. */
-static const char *const look_alikes[] = {
-    "\xe2\x80\xa4" /* U+2024 one dot leader */,      "\xe2\x81\x84" /* U+2044 fraction slash */,
-    "\xe2\x88\x95" /* U+2215 division slash */,      "\xe2\x88\x96" /* U+2216 set minus */,
-    "\xe2\xa7\xb5" /* U+29F5 reverse solidus */,     "\xe2\xa7\xb8" /* U+29F8 big solidus */,
-    "\xe2\xa7\xb9" /* U+29F9 big reverse solidus */, "\xe3\x80\x82" /* U+3002 full stop */,
-    "\xef\xb9\x92" /* U+FE52 small full stop */,     "\xef\xb9\xa8" /* U+FE68 small backslash */,
-    "\xef\xbc\x8e" /* U+FF0E full stop */,           "\xef\xbc\x8f" /* U+FF0F solidus */,
-    "\xef\xbc\xbc" /* U+FF3C reverse solidus */,     "\xef\xbd\xa1" /* U+FF61 full stop */,
-};
-
-static int is_look_alike(const char *text)
-{
-    for (size_t i = 0; i < sizeof(look_alikes) / sizeof(look_alikes[0]); i++) {
-        if (!strncmp(text, look_alikes[i], strlen(look_alikes[i])))
-            return 1;
-    }
-    return 0;
-}
-
-/* "." and "..", also with a path parameter behind them ("..;x"): proxies and servlet engines walk
- * them. */
-static int has_dot_segment(const char *path)
-{
-    for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-        size_t dots = strspn(slash + 1, ".");
-
-        if (dots > 0 && dots <= 2 && memchr("/;", slash[1 + dots], 3))
-            return 1;
-    }
-    return 0;
-}
-
-/* Judges a path (raw, len bytes) by what it is to someone who decodes it once, and forbids at its
- * front what would need decoding twice. */
-static int is_path_safe(const char *raw, size_t len, apr_pool_t *pool)
-{
-    const char *path = len > 0 && raw[0] == '/' ? decode(raw, len, 0, pool) : NULL;
-
-    if (!path || strchr(path, '\\') || has_dot_segment(path) || is_look_alike(path + 1))
-        return 0;
-    return path[1] != '/' && path[1] != '%';
-}
-
 /* "host" stands for the default ports of http and https. */
 static int is_host_listed(const kc_url_t *url, const apr_array_header_t *hosts, apr_pool_t *pool)
 {
@@ -547,36 +505,65 @@ static int is_host_listed(const kc_url_t *url, const apr_array_header_t *hosts, 
     return 0;
 }
 
+/* Of a whole URL the host is read strictly; what comes behind it is judged like a path that stands
+ * alone. */
 static const char *judge_absolute(const char *text, const char *public_origin,
                                   const apr_array_header_t *hosts, apr_pool_t *pool)
 {
+    const char *authority = strstr(text, "://");
+    size_t len = authority ? (size_t)(authority - text) + 3 : 0;
+    const char *rest;
     kc_url_t url, ours;
     int has_ours = kc_url_parse(public_origin, pool, &ours, NULL) == KC_OK;
 
-    if (kc_url_parse(text, pool, &url, NULL) != KC_OK ||
-        !is_path_safe(url.path, strlen(url.path), pool))
+    len += strcspn(text + len, "/?");
+    rest = text[len] == '/' ? text + len : apr_pstrcat(pool, "/", text + len, NULL);
+    if (kc_url_parse(kc_buf_copy(text, len, pool), pool, &url, NULL) != KC_OK ||
+        !kc_return_path_is_safe(rest, strcspn(rest, "?"), pool))
         return "/";
     if (has_ours && !strcmp(ours.scheme, "https") && strcmp(url.scheme, "https") != 0)
         return "/";
     if (!(has_ours && kc_url_is_same_origin(&url, &ours)) && !is_host_listed(&url, hosts, pool))
         return "/";
-    return whole(kc_url_origin(&url, pool), &url, pool);
+    return apr_pstrcat(pool, kc_url_origin(&url, pool), rest, NULL);
+}
+
+/* len bytes of the text, those outside ASCII escaped (RFC 3986 section 2.5): so a Location may have
+ * them. */
+static const char *in_ascii(const char *text, size_t len, apr_pool_t *pool)
+{
+    char *copy = apr_palloc(pool, len * 3 + 1), *out = copy;
+
+    for (size_t i = 0; i < len; i++) {
+        if (apr_isascii(text[i])) {
+            *out++ = text[i];
+        } else {
+            escape_byte(text[i], out);
+            out += 3;
+        }
+    }
+    *out = '\0';
+    return copy;
 }
 
 const char *kc_url_return(const char *text, const char *public_origin,
                           const apr_array_header_t *hosts, apr_pool_t *pool)
 {
     size_t len = text ? strcspn(text, "#") : 0;
+    int is_ascii = 1;
 
     if (len == 0 || strlen(text) > KC_URL_MAX)
         return "/";
     for (size_t i = 0; i < len; i++) {
-        if (text[i] <= ' ' || text[i] > '~')
+        if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f)
             return "/";
+        is_ascii &= apr_isascii(text[i]) != 0;
     }
-    if (text[len])
-        text = kc_buf_copy(text, len, pool);
+    if (text[len] || !is_ascii)
+        text = in_ascii(text, len, pool);
+    if (strlen(text) > KC_URL_MAX)
+        return "/";
     if (text[0] != '/')
         return judge_absolute(text, public_origin, hosts, pool);
-    return is_path_safe(text, strcspn(text, "?"), pool) ? text : "/";
+    return kc_return_path_is_safe(text, strcspn(text, "?"), pool) ? text : "/";
 }

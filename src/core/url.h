@@ -68,14 +68,17 @@ kc_rc_t kc_url_query_single(const kc_url_query_t *query, const char *name, const
 kc_rc_t kc_url_query_text(const kc_url_query_t *query, const char *name, const char **value,
                           kc_err_t *err);
 
-/* Where a sign-in or sign-out may lead. A path on this host: one leading slash, then no slash,
- * backslash or %, nor a character that looks like a slash or dot, also none in escaped form; in the
- * whole path no backslash, dot segment, control character or invalid UTF-8, escaped or not. Or a
- * URL of public_origin (may be NULL), or of one of hosts (array of const char *, "host" for the
- * default ports or "host:port"; may be NULL) with such a path, https when public_origin is; it is
- * given in the spelling of kc_url_origin. Of either kind ASCII without spaces, up to KC_URL_MAX
- * bytes; a fragment is cut off, as the server that is returned to never sees one. Everything else
- * is "/". Never fails. The result is text itself, static, or in pool. ATTACKS F. */
+/* Where a sign-in or sign-out may lead: to the very address, byte for byte. A path on this host,
+ * which need be neither UTF-8 nor in its shortest form, but can be read in no way as another host:
+ * one leading slash; then, also with dot segments resolved and with escapes undone however often,
+ * no slash, backslash, control character, nor one that looks like a slash or dot. In the whole path
+ * no raw backslash, no control character, escaped or not, no malformed escape; its dot segments do
+ * not lead above the first slash. Or a URL of public_origin (may be NULL), or of one of hosts
+ * (array of const char *, "host" for the default ports or "host:port"; may be NULL) with such a
+ * path, https when public_origin is; its origin is given in the spelling of kc_url_origin. Of
+ * either kind without spaces, up to KC_URL_MAX bytes; bytes outside ASCII are escaped, and a
+ * fragment is cut off, as the server that is returned to never sees one. Everything else is "/".
+ * Never fails. The result is text itself, static, or in pool. ATTACKS F. */
 const char *kc_url_return(const char *text, const char *public_origin,
                           const apr_array_header_t *hosts, apr_pool_t *pool);
 

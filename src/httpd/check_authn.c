@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/flow.h"
+#include "core/url.h"
 #include "mod_auth_keycloak.h"
 
 static int is_our_type(request_rec *r)
@@ -114,6 +115,27 @@ void akc_check_authn_log(akc_request_t *request, request_rec *r, kc_session_stat
     akc_respond_log(request, r, &err);
 }
 
+/* A link of another site's: with SameSite=Strict the browser keeps the session's cookie to itself,
+ * and nobody knows who comes. A gateway would take the page for a yes. */
+static int is_led_here(const akc_request_t *request, request_rec *r)
+{
+    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
+
+    return request->server->conf->cookie_same_site == KC_SAME_SITE_STRICT && site &&
+           strcasecmp(site, "cross-site") == 0 && r->method_number == M_GET && !r->header_only &&
+           !akc_judge_is_place(r) && !akc_forward_is_on(request);
+}
+
+/* Once: what this site asks for itself is asked by no other. */
+static int ask_again(akc_request_t *request, request_rec *r)
+{
+    const kc_login_client_t *client = akc_request_client(request, r);
+    kc_login_answer_t answer = {
+        .location = kc_url_return(r->unparsed_uri, client->public_url, NULL, r->pool)};
+
+    return akc_respond_onward(r, &answer);
+}
+
 static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t state,
                   const kc_demand_t *demand)
 {
@@ -125,6 +147,8 @@ static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t sta
         akc_forward_point_to_login(request, r, demand);
         return akc_check_authn_deny(request, r, state);
     }
+    if (state == KC_SESSION_NONE && is_led_here(request, r))
+        return ask_again(request, r);
     akc_check_authn_log(request, r, state);
     return akc_respond_login(request, r, &wanted);
 }

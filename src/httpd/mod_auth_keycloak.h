@@ -98,6 +98,7 @@ typedef struct akc_request_t {
     int is_allowed;    /* the judge has said yes */
     int is_no_use;     /* the session is looked at without being used; set it before that */
     int wants_json;    /* it has a script's answers, whatever it looks like */
+    int has_settled;   /* cookies has one session's cookie at most, if it can be told which */
     int has_looked;    /* state, session and err are filled */
     int has_renewed;   /* and it was seen to that its tokens are new enough */
     int has_read;      /* its body, to the end */
@@ -187,6 +188,8 @@ int akc_request_is_bearer(const akc_request_t *request);
 int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r);
 /* 1 for an API call, 0 for a page (kc_flow_kind), as if it had this method. */
 int akc_request_is_api(request_rec *r, const char *method);
+/* 1 when a browser asks ahead of time, for what its person may never open. */
+int akc_request_is_prefetch(request_rec *r);
 /* Who has made the browser send it (kc_flow_source, hosts as there); a prefetch is nobody's wish.
  */
 kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r,
@@ -385,6 +388,9 @@ int akc_require_force(request_rec *r);
 
 /* respond.c: redirects, pages and JSON. Each writes the whole response and returns DONE. */
 int akc_respond_redirect(request_rec *r, int status, const kc_login_answer_t *answer);
+/* The same by a page of ours that the browser leaves at once: what it asks for then is asked by
+ * this site, and so has its cookies with SameSite=Strict, whoever has led the person here. */
+int akc_respond_onward(request_rec *r, const kc_login_answer_t *answer);
 int akc_respond_error(akc_request_t *request, request_rec *r, const kc_err_t *err);
 /* The log line of it alone. */
 void akc_respond_log(akc_request_t *request, request_rec *r, const kc_err_t *err);

@@ -188,6 +188,16 @@ int akc_request_is_https(const akc_request_t *request, request_rec *r)
     return strncmp(scheme, "https", 5) == 0;
 }
 
+/* Once for a request whose cookies have no session that is known by its name alone. */
+static void settle_cookies(akc_request_t *request, request_rec *r)
+{
+    if (!request->has_settled)
+        request->cookies =
+            kc_session_cookie_settle(request->server->rp, akc_request_is_https(request, r),
+                                     request->cookies, origin(r)->pool);
+    request->has_settled = 1;
+}
+
 const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec *r)
 {
     const akc_server_t *server = request->server;
@@ -197,6 +207,7 @@ const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec 
         return client;
     client->public_url = server->public_url ? server->public_url : derive_origin(server, origin(r));
     client->is_https = akc_request_is_https(request, r);
+    settle_cookies(request, r);
     client->cookies = request->cookies;
     client->address = r->useragent_ip;
     client->agent = apr_table_get(r->headers_in, "User-Agent");
@@ -221,6 +232,10 @@ static void find_by_cookie(akc_request_t *request, request_rec *r)
     int is_https = akc_request_is_https(request, r);
     kc_bytes_t cookie = kc_session_cookie_find(rp, is_https, request->cookies);
 
+    if (!cookie.data) {
+        settle_cookies(request, r);
+        cookie = kc_session_cookie_find(rp, is_https, request->cookies);
+    }
     request->state = (is_use(request, cookie) ? kc_session_find : kc_session_peek)(
         rp, cookie, origin(r)->pool, &request->session, &request->err);
 }
@@ -319,15 +334,29 @@ int akc_request_is_api(request_rec *r, const char *method)
     return kc_flow_kind(&signs) == KC_FLOW_API;
 }
 
+int akc_request_is_prefetch(request_rec *r)
+{
+    static const char *const names[] = {"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *purpose = apr_table_get(r->headers_in, names[i]);
+
+        if (purpose && (ap_strcasestr(purpose, "prefetch") || ap_strcasestr(purpose, "prerender") ||
+                        ap_strcasestr(purpose, "preview")))
+            return 1;
+    }
+    return 0;
+}
+
 kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r,
                                     const apr_array_header_t *hosts)
 {
-    const char *purpose = apr_table_get(r->headers_in, "Sec-Purpose");
     const kc_flow_traces_t traces = {apr_table_get(r->headers_in, "Sec-Fetch-Site"),
                                      apr_table_get(r->headers_in, "Origin"),
                                      apr_table_get(r->headers_in, "Referer")};
 
-    if (purpose && ap_strcasestr(purpose, "prefetch"))
+    if (akc_request_is_prefetch(r))
         return KC_FLOW_FOREIGN;
     return kc_flow_source(&traces, akc_request_client(request, r)->public_url, hosts, r->pool);
 }

@@ -187,6 +187,18 @@ int akc_respond_page(request_rec *r, int status, const char *title, const char *
     return send_body(r, status, "text/html; charset=utf-8", page_of(r, title, html, ""));
 }
 
+int akc_respond_onward(request_rec *r, const kc_login_answer_t *answer)
+{
+    const char *url = ap_escape_html2(r->pool, answer->location, 1);
+
+    akc_respond_cookies(r, answer->cookies);
+    apr_table_setn(r->headers_out, "Refresh",
+                   apr_pstrcat(r->pool, "0;url=", answer->location, NULL));
+    return akc_respond_page(r, HTTP_OK, "One moment",
+                            apr_pstrcat(r->pool, "<meta http-equiv=\"refresh\" content=\"0;url=",
+                                        url, "\">\n<a href=\"", url, "\">Go on</a>\n", NULL));
+}
+
 /* The address that signs in and comes back to this page. */
 static const char *back_here(const akc_request_t *request, request_rec *r)
 {
@@ -255,10 +267,10 @@ static int log_level(kc_reason_t reason, int status)
 {
     if (reason == KC_ERR_LOGIN_REQUIRED || reason == KC_ERR_NOT_FOUND)
         return APLOG_DEBUG;
-    if (reason == KC_ERR_SESSION_ENDED || reason == KC_ERR_SESSION_IDLE ||
-        reason == KC_ERR_SESSION_MAX || reason == KC_ERR_SIGNED_OUT ||
-        reason == KC_ERR_REFRESH_REFUSED || reason == KC_ERR_SIGN_IN_AGAIN ||
-        reason == KC_ERR_SILENT || reason == KC_ERR_INVALID_TOKEN)
+    if (reason == KC_ERR_PREFETCH || reason == KC_ERR_SESSION_ENDED ||
+        reason == KC_ERR_SESSION_IDLE || reason == KC_ERR_SESSION_MAX ||
+        reason == KC_ERR_SIGNED_OUT || reason == KC_ERR_REFRESH_REFUSED ||
+        reason == KC_ERR_SIGN_IN_AGAIN || reason == KC_ERR_SILENT || reason == KC_ERR_INVALID_TOKEN)
         return APLOG_INFO;
     return status >= HTTP_INTERNAL_SERVER_ERROR ? APLOG_ERR : APLOG_WARNING;
 }
@@ -309,6 +321,11 @@ int akc_respond_login(akc_request_t *request, request_rec *r, const kc_login_req
     if (kc_login_begin(request->server->rp, akc_request_client(request, r), wanted, r->pool,
                        &answer, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
+    if (answer.lost) {
+        (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_RETURN_LOST,
+                      "%.150s; after the sign-in comes the start page", answer.lost);
+        akc_respond_log(request, r, &err);
+    }
     ap_log_rerror(
         APLOG_MARK, APLOG_DEBUG, 0, r, "sign-in begins: client %s, redirect URI %s",
         request->server->conf->client_id,

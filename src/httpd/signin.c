@@ -93,6 +93,16 @@ static int finish_logout(akc_request_t *request, request_rec *r)
     }
 }
 
+/* The sign-in is the person's: what a browser does ahead of them may come to nothing, and would use
+ * the answer up. */
+static int refuse_prefetch(akc_request_t *request, request_rec *r)
+{
+    kc_err_t err;
+
+    (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_PREFETCH, "asked for ahead of time");
+    return akc_respond_error(request, r, &err);
+}
+
 int akc_signin_callback(akc_request_t *request, request_rec *r)
 {
     kc_login_answer_t answer;
@@ -102,6 +112,8 @@ int akc_signin_callback(akc_request_t *request, request_rec *r)
 
     if (r->method_number != M_GET || r->header_only)
         return akc_endpoints_refuse_method(request, r, "GET");
+    if (akc_request_is_prefetch(r))
+        return refuse_prefetch(request, r);
     status = finish_logout(request, r);
     if (status != DECLINED)
         return status;
@@ -117,7 +129,9 @@ int akc_signin_callback(akc_request_t *request, request_rec *r)
             ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                           "%d groups or claims of %s cannot be header values and were left out",
                           answer.dropped, ap_escape_logitem(r->pool, answer.user));
-        return akc_respond_redirect(r, HTTP_SEE_OTHER, &answer);
+        return request->server->conf->cookie_same_site == KC_SAME_SITE_STRICT
+                   ? akc_respond_onward(r, &answer)
+                   : akc_respond_redirect(r, HTTP_SEE_OTHER, &answer);
     }
     if (rc == KC_MISS)
         return start_over(request, r, &answer, &err);

@@ -68,6 +68,82 @@ subtest 'F a page\'s own address as return URL' => sub {
     }
 };
 
+subtest 'whoever asked for an address comes back to it, byte for byte' => sub {
+    my @asked = ('/stra%DFe.html', '/f%FCr/x?y=%FC', '/a/./b', '/%25foo', '/a?y=%FF%zz%', '/a/%2e/b', '/CORP%5Cjoe', '/a%2520b', '/a;b/..;c',
+        '/%2525x?%25', '/a?x=' . 'q' x 2100, '/a?x=' . 'q%20r' x 440, '/a?' . join('&', map { "filter_$_=value%20$_" } 1 .. 240));
+    for my $path (@asked) {
+        (my $shown = $path) =~ s/^(.{40}).*$/$1 .../;
+        is browser($SITE)->sign_in($path)->header('Location'), "$ORIGIN$path", "asked for: $shown";
+        is led_to($SITE, $path), $path, "and by the login address: $shown";
+    }
+    is browser($SITE)->sign_in("/\xe4?\xc3\xa4")->header('Location'), "$ORIGIN/%E4?%C3%A4", 'bytes outside ASCII come back as their escapes';
+};
+
+subtest 'what cannot be kept is said' => sub {
+    my $mark = log_mark();
+    my $noise = join '', map { sprintf '%02x', ($_ * 7919 * ($_ % 251 + 3)) % 256 } 1 .. 3500;
+    is browser($SITE)->sign_in("/a?x=$noise")->header('Location'), "$ORIGIN/", 'too long, however it is written';
+    like log_since($mark), qr/KC0314: return-lost: the address is \d+ bytes long/, 'is logged';
+    unlike log_since($mark), qr/\Q@{[substr $noise, 0, 30]}\E/, 'without its query';
+    $mark = log_mark();
+    is browser($SITE)->sign_in('/%5cevil.example.com')->header('Location'), "$ORIGIN/", 'what could be read as another host';
+    like log_since($mark), qr/KC0314: return-lost: .*another host/, 'is logged as well';
+    $mark = log_mark();
+    is browser($SITE)->sign_in('/')->header('Location'), "$ORIGIN/", 'the start page';
+    unlike log_since($mark), qr/KC0314/, 'is not';
+};
+
+subtest 'a callback that the browser asks for ahead of its person is not used up' => sub {
+    for my $header (['Sec-Purpose' => 'prefetch'], ['Sec-Purpose' => 'prefetch;prerender'], [Purpose => 'prefetch'], ['X-Moz' => 'prefetch'],
+        ['X-Purpose' => 'preview']) {
+        my $browser = browser($SITE);
+        my $back = $browser->authorize($browser->start('/deep?x=1'));
+        my $ahead = $browser->get($back, @$header);
+        is $ahead->status, 503, "@$header: not answered";
+        is_deeply [$ahead->all('Set-Cookie')], [], 'and no cookie set or deleted';
+        is $browser->get($back)->header('Location'), "$ORIGIN/deep?x=1", 'the person signs in by it';
+    }
+};
+
+subtest 'a stale cookie of the same name, of a parent domain' => sub {
+    my $stale = 'keycloak_session=' . 'B' x 43;
+    my $browser = signed_in($SITE) or return fail 'signing in';
+    my $own = $browser->cookie_header;
+    for my $cookie ("$own; $stale", "$stale; $own", "$own; keycloak_session=x", "$own; keycloak_session=", "$own; $own") {
+        my $seen = $browser->seen('/x', Cookie => $cookie);
+        is $seen && identity($seen), 'alice@example.com', 'does not sign anybody out';
+        is_deeply [grep { /keycloak_session/ } headers_named($seen || {}, 'Cookie')], [], 'and the backend sees neither';
+    }
+    my $ended = signed_in($SITE) or return fail 'signing in';
+    my $old = $ended->cookie_header;
+    $ended->get('/authservice/logout');
+    is identity($browser->seen('/x', Cookie => "$old; $own") || {}), 'alice@example.com', 'one whose session was ended';
+    my $later = signed_in($SITE) or return fail 'signing in';
+    is identity($browser->seen('/x', Cookie => "$own; " . $later->cookie_header) || {}), 'alice@example.com', 'two sessions of one person';
+    is $browser->get('/authservice/logout', Cookie => "$stale; $own", 'Sec-Fetch-Site' => 'same-origin')->status, 303, 'signing out';
+    ok !browser($SITE)->seen('/x', Cookie => $own), 'ends the one';
+    my $five = join '; ', map { 'keycloak_session=' . $_ x 43 } qw(C D E F);
+    ok !browser($SITE)->seen('/x', Cookie => "$five; " . $later->cookie_header), 'nobody looks five up';
+};
+
+subtest 'SameSite Strict' => sub {
+    my $browser = browser('strict');
+    my $origin = $browser->origin;
+    my $answer = $browser->get($browser->authorize($browser->start('/deep?a=1&b="')), 'Sec-Fetch-Site' => 'cross-site');
+    is $answer->status, 200, 'the callback is a page, whose next request the browser has the cookie with';
+    like $answer->header('Refresh'), qr{^0;url=\Q$origin\E/deep\?a=1&b="$}, 'it leads on by itself';
+    like $answer->text, qr{<meta http-equiv="refresh" content="0;url=\Q$origin\E/deep\?a=1&amp;b=&quot;">}, 'in both ways';
+    ok $browser->session, 'with a session';
+    # what a link of another site's, followed by a browser that has the session, is for us
+    my $visit = $browser->get('/linked?x=1', Cookie => undef, 'Sec-Fetch-Site' => 'cross-site');
+    is $visit->status, 200, 'a link elsewhere';
+    is $visit->header('Refresh'), '0;url=/linked?x=1', 'is asked for once more';
+    is_deeply [$visit->all('Set-Cookie')], [], 'and nothing else is done';
+    ok $browser->seen('/linked?x=1', 'Sec-Fetch-Site' => 'same-origin'), 'with the cookie';
+    ok asked_to_sign_in($browser->get('/linked', Cookie => undef, 'Sec-Fetch-Site' => 'same-origin'), 'strict'), 'who has none signs in';
+    is $browser->get('/linked', Cookie => undef, 'Sec-Fetch-Site' => 'cross-site', Accept => 'application/json')->status, 401, 'a script gets 401';
+};
+
 subtest 'F return given twice' => sub {
     my $browser = browser($SITE);
     my $response = $browser->sign_in('/authservice/login?return=%2Fa&return=%2F%2Fevil.example.com');

@@ -29,7 +29,7 @@ static kc_rc_t make(const char *return_url, const kc_login_round_t *round, kc_lo
 {
     kc_login_request_t request = {.return_url = return_url, .round = *round};
 
-    return kc_login_state_make(site->rp, &request, testlib_pool, out, &last);
+    return kc_login_state_make(site->rp, &site->client, &request, testlib_pool, out, &last);
 }
 
 /* What a state tells by itself. */
@@ -83,6 +83,26 @@ static const char *path_of(size_t len)
     return path;
 }
 
+enum { LONGEST_PLAIN = 2700, TOO_LONG = 5000 /* bytes, of a path that deflates badly */ };
+
+/* A path of len bytes that hardly deflates: base64url of what a generator gives. */
+static const char *noise_of(size_t len)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    char *path = apr_palloc(testlib_pool, len + 1);
+    unsigned int seed = 1;
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        seed = seed * 1103515245U + 12345U;
+        path[i] = letters[seed >> 16 & 63U];
+    }
+    path[0] = '/';
+    path[len] = '\0';
+    return path;
+}
+
 /* ---------------------------------------------------------------- there and back */
 
 static const size_t lengths[] = {1, 2, 511, 512, 513, 1999, 2000};
@@ -102,9 +122,34 @@ START_TEST(a_state_comes_back_whole)
 }
 END_TEST
 
+/* Deep links of dashboards: long, but much alike in itself. */
+START_TEST(long_return_urls_are_deflated)
+{
+    kc_login_state_t state = begin(path_of((size_t)_i)), found;
+    size_t bytes;
+
+    ck_assert_int_eq(find(state.text, &found), KC_OK);
+    ck_assert_str_eq(found.return_url, path_of((size_t)_i));
+    (void)kc_fake_site_count(site, "__Host-keycloak_login_", &bytes);
+    ck_assert_uint_le(bytes, KC_LOGIN_COOKIE_MAX);
+}
+END_TEST
+
+START_TEST(the_longest_return_url_that_is_not_deflated_fits)
+{
+    kc_login_state_t state = begin(noise_of(LONGEST_PLAIN)), found;
+    size_t bytes;
+
+    ck_assert_int_eq(find(state.text, &found), KC_OK);
+    ck_assert_str_eq(found.return_url, noise_of(LONGEST_PLAIN));
+    (void)kc_fake_site_count(site, "__Host-keycloak_login_", &bytes);
+    ck_assert_uint_le(bytes, KC_LOGIN_COOKIE_MAX);
+}
+END_TEST
+
 START_TEST(a_return_url_that_is_too_long_becomes_the_start_page)
 {
-    kc_login_state_t state = begin(path_of(KC_LOGIN_RETURN_MAX + 1)), found;
+    kc_login_state_t state = begin(noise_of(TOO_LONG)), found;
 
     ck_assert_int_eq(find(state.text, &found), KC_OK);
     ck_assert_str_eq(found.return_url, "/");
@@ -470,7 +515,7 @@ START_TEST(ten_tabs_with_long_addresses_stay_under_the_limit)
     int i;
 
     for (i = 0; i < 10; i++) {
-        state = begin(path_of(KC_LOGIN_RETURN_MAX));
+        state = begin(noise_of(LONGEST_PLAIN));
         assert_room();
         ck_assert_int_eq(find(state.text, &found), KC_OK);
         fake->now += 1;
@@ -658,6 +703,9 @@ Suite *kc_test_login_state(void)
                         (int)(sizeof(lengths) / sizeof(lengths[0])));
     tcase_add_loop_test(tests, states_are_short_and_safe_in_a_url, 0,
                         (int)(sizeof(lengths) / sizeof(lengths[0])));
+    tcase_add_loop_test(tests, long_return_urls_are_deflated, 2000, 2003);
+    tcase_add_loop_test(tests, long_return_urls_are_deflated, 8000, 8003);
+    tcase_add_test(tests, the_longest_return_url_that_is_not_deflated_fits);
     tcase_add_test(tests, a_return_url_that_is_too_long_becomes_the_start_page);
     tcase_add_test(tests, nothing_of_a_state_repeats);
     tcase_add_test(tests, a_sign_in_that_was_begun_leaves_nothing_on_the_server);

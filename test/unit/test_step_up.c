@@ -423,7 +423,7 @@ END_TEST
 START_TEST(the_largest_demand_fits_beside_the_longest_page)
 {
     char *acr = apr_pcalloc(testlib_pool, KC_CONF_ACR_MAX + 1);
-    char *page = apr_pcalloc(testlib_pool, KC_LOGIN_RETURN_MAX + 1);
+    char *page = apr_pcalloc(testlib_pool, 2000 + 1);
     kc_login_request_t request = {.return_url = page};
     apr_array_header_t *cookies = apr_array_make(testlib_pool, 4, sizeof(const char *));
     kc_login_state_t found;
@@ -432,7 +432,7 @@ START_TEST(the_largest_demand_fits_beside_the_longest_page)
 
     memset(acr, 'a', KC_CONF_ACR_MAX);
     memset(page, '/', 1);
-    memset(page + 1, 'p', KC_LOGIN_RETURN_MAX - 1);
+    memset(page + 1, 'p', 2000 - 1);
     request.demand = demand_of(acr, 315360000);
     sent = leave(&request);
     ck_assert_int_eq(kc_fake_site_count(site, "__Host-keycloak_login_", &bytes), 1);

@@ -42,7 +42,8 @@ sub signed_in {
     my ($site, %options) = @_;
     my $browser = browser($site, %options);
     my $response = $browser->sign_in($options{path} // '/');
-    return $browser if $response->status == 303 && $browser->session;
+    # with SameSite Strict a page leads on
+    return $browser if ($response->status == 303 || $response->header('Refresh')) && $browser->session;
     diag "signing in at $site: status " . $response->status . ' ' . $response->tag;
     return;
 }
