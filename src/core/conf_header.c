@@ -22,8 +22,8 @@ static const char *const names[] = {
     "secfetchdest", "secpurpose",
     /* what proxies say of the request */
     "forwarded", "xforwardedfor", "xforwardedproto", "xforwardedhost", "xforwardedport",
-    "xforwardedserver", "xforwardeduri", "xforwardedmethod", "xoriginaluri", "xoriginalmethod",
-    "xoriginalurl"};
+    "xforwardedserver", "xforwardedscheme", "xscheme", "xforwardedssl", "xforwardeduri",
+    "xforwardedmethod", "xoriginaluri", "xoriginalmethod", "xoriginalurl"};
 
 int kc_conf_header_is_critical(const char *folded)
 {

@@ -94,9 +94,10 @@ static void remove_guarded(const akc_server_t *server, apr_table_t *headers, apr
 /* Headers that a proxy must not drop because Connection names them. */
 static int is_pinned(const akc_server_t *server, const char *name, const char *end)
 {
-    static const char *const pinned[] = {"cookie",         "authorization",    "host",
-                                         "xforwardedfor",  "xforwardedproto",  "xforwardedhost",
-                                         "xforwardedport", "xforwardedserver", "forwarded"};
+    static const char *const pinned[] = {"cookie",           "authorization",    "host",
+                                         "xforwardedfor",    "xforwardedproto",  "xforwardedhost",
+                                         "xforwardedport",   "xforwardedserver", "forwarded",
+                                         "xforwardedscheme", "xscheme",          "xforwardedssl"};
     size_t i;
 
     for (i = 0; i < sizeof(pinned) / sizeof(pinned[0]); i++) {

@@ -254,6 +254,35 @@ static void warn_of_cookie(const akc_server_t *config)
     }
 }
 
+static int says_name(const ap_directive_t *node)
+{
+    for (; node; node = node->next) {
+        if (strcasecmp(node->directive, "ServerName") == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Without it httpd guesses, on many machines 127.0.0.1 or 127.0.1.1. */
+static int is_named(const akc_places_t *own)
+{
+    return says_name(ap_conftree) || (own && own->host && says_name(own->host->first_child));
+}
+
+static void warn_of_name(const akc_server_t *config)
+{
+    const kc_conf_place_t *place = &config->conf->place[KC_CONF_ROW_issuer];
+
+    if (config->is_named || config->public_url || config->conf->redirect_uri)
+        return;
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
+                 "%s: KeycloakIssuer (line %d of %s), but neither KeycloakPublicURL nor ServerName "
+                 "says which address browsers use: people who come by another name than %s are "
+                 "sent to that, which httpd has guessed. Add KeycloakPublicURL "
+                 "https://host.example.com, or ServerName",
+                 tag(), place->line, place->file, config->server->server_hostname);
+}
+
 /* httpd reads its configuration twice when it starts; once is enough to be told. */
 static int is_trial(void)
 {
@@ -274,13 +303,18 @@ int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         if (check_places(&scope) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
-    for (server = main; server && !scope.is_quiet; server = server->next) {
-        const akc_server_t *config = akc_config_server(server);
+    for (server = main; server; server = server->next) {
+        akc_server_t *config = akc_config_server(server);
 
         scope.own = akc_places_of(scope.all, server);
+        if (config->server == server)
+            config->is_named = is_named(scope.own);
+        if (scope.is_quiet)
+            continue;
         /* a virtual host that says nothing of us has the main server's settings themselves */
         if (config->conf->issuer && config->server == server) {
             warn_of_issuer(&scope, config);
+            warn_of_name(config);
             warn_of_public_path(&scope, config);
             warn_of_values(&scope, config, ptemp);
             warn_of_cookie(config);

@@ -41,6 +41,7 @@ extern module AP_MODULE_DECLARE_DATA auth_keycloak_module;
 typedef struct akc_server_t {
     kc_conf_t *conf;
     server_rec *server;
+    int is_named;           /* a ServerName says what the host is called */
     kc_rp_t *rp;            /* NULL: no KeycloakIssuer, the module is off here */
     const char *public_url; /* origin that browsers use; NULL: derive it from the request */
     /* What clients and backends may not say here: the names of all servers of the process, where

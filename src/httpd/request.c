@@ -8,6 +8,7 @@
 #include "core/buf.h"
 #include "core/crypto.h"
 #include "core/flow.h"
+#include "core/forwarded.h"
 #include "core/refresh.h"
 #include "core/session_cookie.h"
 #include "mod_auth_keycloak.h"
@@ -60,16 +61,31 @@ akc_request_t *akc_request_get(request_rec *r)
 
 /* --- the address that the browser uses --- */
 
-static int is_trusted_peer(const akc_server_t *server, const request_rec *r)
+static int is_trusted_address(const akc_server_t *server, apr_sockaddr_t *address)
 {
     int i;
 
     for (i = 0; i < server->trusted->nelts; i++) {
-        if (apr_ipsubnet_test(APR_ARRAY_IDX(server->trusted, i, apr_ipsubnet_t *),
-                              r->connection->client_addr))
+        if (apr_ipsubnet_test(APR_ARRAY_IDX(server->trusted, i, apr_ipsubnet_t *), address))
             return 1;
     }
     return 0;
+}
+
+static int is_trusted_peer(const akc_server_t *server, const request_rec *r)
+{
+    return is_trusted_address(server, r->connection->client_addr);
+}
+
+/* Who a proxy says that has asked it; a name is nobody's address, and is not looked up. */
+static int is_trusted_hop(void *context, const char *text)
+{
+    request_rec *r = context;
+    apr_sockaddr_t *address;
+
+    return text[strspn(text, "0123456789abcdefABCDEF.:")] == '\0' && strpbrk(text, ".:") &&
+           apr_sockaddr_info_get(&address, text, APR_UNSPEC, 0, 0, r->pool) == APR_SUCCESS &&
+           is_trusted_address(akc_config_server(r->server), address);
 }
 
 static int is_listed(const apr_array_header_t *names, const char *host)
@@ -121,45 +137,77 @@ static int port_of(const request_rec *r)
     return r->server->port ? r->server->port : r->connection->local_addr->port;
 }
 
-/* The last value of a header: what the trusted peer wrote itself. What stands before it, others may
- * have said. */
-static const char *last_value(request_rec *r, const char *name)
+/* What is believed of a trusted peer's word; all NULL and 0 of anybody else's. */
+static kc_forwarded_t forwarded(const akc_server_t *server, request_rec *r)
 {
-    const char *value = apr_table_get(r->headers_in, name), *comma;
+    const apr_table_t *in = r->headers_in;
+    kc_forwarded_headers_t headers;
+    kc_forwarded_t said = {NULL, NULL, NULL, 0};
 
-    if (!value)
-        return NULL;
-    comma = strrchr(value, ',');
-    value = comma ? comma + 1 : value;
-    value += strspn(value, " \t");
-    return *value ? kc_buf_copy(value, strcspn(value, " \t"), r->pool) : NULL;
+    if (!is_trusted_peer(server, r))
+        return said;
+    headers.by_for = apr_table_get(in, "X-Forwarded-For");
+    headers.proto = apr_table_get(in, "X-Forwarded-Proto");
+    headers.scheme = apr_table_get(in, "X-Forwarded-Scheme");
+    headers.x_scheme = apr_table_get(in, "X-Scheme");
+    headers.ssl = apr_table_get(in, "X-Forwarded-Ssl");
+    headers.host = apr_table_get(in, "X-Forwarded-Host");
+    headers.port = apr_table_get(in, "X-Forwarded-Port");
+    headers.standard = apr_table_get(in, "Forwarded");
+    kc_forwarded_read(&headers, is_trusted_hop, r, r->pool, &said);
+    return said;
 }
 
 /* The scheme that the browser uses, of a trusted peer's word or our own connection. */
 static const char *scheme_of(const akc_server_t *server, request_rec *r)
 {
-    const char *proto = is_trusted_peer(server, r) ? last_value(r, "X-Forwarded-Proto") : NULL;
+    kc_forwarded_t said = forwarded(server, r);
 
-    if (proto && strcasecmp(proto, "https") == 0)
-        return "https";
-    if (proto && strcasecmp(proto, "http") == 0)
-        return "http";
-    return ap_http_scheme(r);
+    return said.scheme ? said.scheme : ap_http_scheme(r);
+}
+
+/* A name that browsers cannot come by from elsewhere: httpd's guess where there is no ServerName,
+ * an address of this machine, a name without a domain. */
+static int is_nameless(const akc_server_t *server, const request_rec *r)
+{
+    const char *name = r->server->server_hostname;
+    kc_url_t url = {"http", bracketed(name, r->pool), 80, "/", NULL};
+
+    return !server->is_named || !strchr(name, '.') || kc_url_is_loopback(&url);
+}
+
+/* The Host of a request of which a trusted peer has told the scheme alone: most of them hand it on.
+ * With its port, unless that is our own, where the peer has come to. NULL: it does not say more
+ * than is known. */
+static const char *host_behind(const akc_server_t *server, request_rec *r)
+{
+    const char *host = apr_table_get(r->headers_in, "Host");
+    const char *own = apr_psprintf(r->pool, ":%d", (int)r->connection->local_addr->port);
+    size_t len = host ? strlen(host) : 0, tail = strlen(own);
+
+    if (!host || !r->hostname)
+        return NULL;
+    if (len > tail && strcmp(host + len - tail, own) == 0)
+        host = kc_buf_copy(host, len - tail, r->pool);
+    return strcasecmp(r->hostname, host_name(r)) == 0 || is_nameless(server, r) ? host : NULL;
 }
 
 /* What a trusted peer says of host and port; NULL when it says nothing that is a URL. */
-static const char *forwarded_origin(request_rec *r, const char *scheme, const char *host)
+static const char *forwarded_origin(const akc_server_t *server, request_rec *r,
+                                    const kc_forwarded_t *said, const kc_url_t *known)
 {
-    const char *name = last_value(r, "X-Forwarded-Host");
-    const char *port = last_value(r, "X-Forwarded-Port");
-    const char *text;
+    const char *name = said->host ? said->host : host_behind(server, r), *text;
     kc_url_t url;
 
-    if (!name && !apr_table_get(r->headers_in, "X-Forwarded-Proto"))
+    if (!said->is_told)
         return NULL;
-    text = apr_pstrcat(r->pool, scheme, "://", name ? name : host, NULL);
-    if (port && !(name && strchr(name, ':')))
-        text = apr_pstrcat(r->pool, text, ":", port, NULL);
+    if (!name)
+        name = known->host;
+    text = apr_pstrcat(r->pool, known->scheme, "://", name, NULL);
+    if (said->port && !(said->host && strchr(said->host, ':')))
+        text = apr_pstrcat(r->pool, known->scheme, "://",
+                           said->host ? said->host : bracketed(known->host, r->pool), ":",
+                           said->port, NULL);
     if (kc_url_parse(text, r->pool, &url, NULL) != KC_OK)
         return NULL;
     return kc_url_origin(&url, r->pool);
@@ -167,12 +215,12 @@ static const char *forwarded_origin(request_rec *r, const char *scheme, const ch
 
 static const char *derive_origin(const akc_server_t *server, request_rec *r)
 {
-    const char *host = host_name(r), *forwarded = NULL;
-    kc_url_t url = {scheme_of(server, r), host, port_of(r), "/", NULL};
+    kc_forwarded_t said = forwarded(server, r);
+    kc_url_t url = {said.scheme ? said.scheme : ap_http_scheme(r), host_name(r), port_of(r), "/",
+                    NULL};
+    const char *origin = forwarded_origin(server, r, &said, &url);
 
-    if (is_trusted_peer(server, r))
-        forwarded = forwarded_origin(r, url.scheme, host);
-    return forwarded ? forwarded : kc_url_origin(&url, r->pool);
+    return origin ? origin : kc_url_origin(&url, r->pool);
 }
 
 int akc_request_is_trusted(const akc_request_t *request, const request_rec *r)

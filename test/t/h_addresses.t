@@ -13,7 +13,7 @@ use constant SITE => 'addresses-own';
 
 my %hosts = (
     'named'  => ['ServerName named.test', 'ServerAlias first.test second.test *.wild.test w?ld.test'],
-    'behind' => ['ServerName behind.test', 'KeycloakTrustedProxy 192.0.2.0/24 127.0.0.0/8 ::1'],
+    'behind' => ['ServerName behind.test', 'ServerAlias *.behind.test', 'KeycloakTrustedProxy 192.0.2.0/24 127.0.0.0/8 ::1'],
     'lonely' => ['ServerName lonely.test', 'KeycloakTrustedProxy 192.0.2.1'],
     'ported' => ['ServerName ported.test:8443', 'UseCanonicalName On'],
     'schemed' => ['ServerName https://schemed.test:8443', 'UseCanonicalName On'],
@@ -69,12 +69,48 @@ my @said = (
     ['nothing',                   "http://behind.test:$port"],
     ['an empty host',             "http://behind.test:$port", 'X-Forwarded-Host' => ''],
     ['of several the last',       'https://b.example.com', 'X-Forwarded-Proto' => "http,\thttps ", 'X-Forwarded-Host' => 'a.example.com , b.example.com'],
+    ['wss, as of a WebSocket',    'https://behind.test', 'X-Forwarded-Proto' => 'wss'],
+    ['ws',                        'http://behind.test',  'X-Forwarded-Proto' => 'WS'],
+    ['that TLS is on',            'https://behind.test', 'X-Forwarded-Ssl' => 'on'],
+    ['that TLS is off',           'http://behind.test',  'X-Forwarded-Ssl' => 'off'],
+    ['X-Scheme',                  'https://behind.test', 'X-Scheme' => 'https'],
+    ['X-Forwarded-Scheme',        'https://behind.test', 'X-Forwarded-Scheme' => 'https', 'X-Scheme' => 'http'],
+    ['X-Forwarded-Proto first',   'http://behind.test',  'X-Forwarded-Proto' => 'http', 'X-Forwarded-Ssl' => 'on'],
+    ['two, of which one is strange', 'https://b.example.com', 'X-Forwarded-For' => '198.51.100.1', 'X-Forwarded-Proto' => 'http, https',
+        'X-Forwarded-Host' => 'evil.example.com, b.example.com'],
+    ['two in a row',              'https://a.example.com', 'X-Forwarded-For' => '198.51.100.1, 192.0.2.9', 'X-Forwarded-Proto' => 'https, http',
+        'X-Forwarded-Host' => 'a.example.com, b.example.com', 'X-Forwarded-Port' => '443, 8080'],
+    ['three in a row, and a client that lies', 'https://a.example.com:8443', 'X-Forwarded-For' => '10.0.0.1, 198.51.100.1, 127.0.0.7:99, ::1',
+        'X-Forwarded-Proto' => 'http,https,http,http', 'X-Forwarded-Host' => 'evil.example.com, a.example.com, b, c', 'X-Forwarded-Port' => '1,8443,2,3'],
+    ['a value that is replaced',  'https://a.example.com', 'X-Forwarded-For' => '198.51.100.1, 192.0.2.9', 'X-Forwarded-Proto' => 'https',
+        'X-Forwarded-Host' => 'a.example.com'],
+    ['Forwarded',                 'https://a.example.com', Forwarded => 'for=198.51.100.1;proto=https;host=a.example.com'],
+    ['Forwarded, with quotes',    'https://a.example.com:8443', Forwarded => 'FOR="[2001:db8::1]:99"; Proto="https" ;Host="a.example.com:8443";by=_x'],
+    ['Forwarded, of two in a row', 'https://a.example.com', Forwarded => 'for=198.51.100.1;proto=https;host=a.example.com, for="192.0.2.9:80";proto=http;host=b'],
+    ['Forwarded, of a strange one', 'http://b.example.com', Forwarded => 'host=evil.example.com;proto=https, for=198.51.100.1;proto=http;host=b.example.com'],
+    ['Forwarded beside X-Forwarded-Proto', 'https://behind.test', 'X-Forwarded-Proto' => 'https', Forwarded => 'host=evil.example.com;proto=http'],
+    ['a name in place of an address', 'https://b.example.com', 'X-Forwarded-For' => '198.51.100.1, localhost', 'X-Forwarded-Proto' => 'http, https',
+        'X-Forwarded-Host' => 'evil.example.com, b.example.com'],
     ['a last one that is empty',  "http://behind.test:$port", 'X-Forwarded-Host' => 'a.example.com, '],
 );
 for my $row (@said) {
     my ($name, $wanted, %headers) = @$row;
     is back_to("behind.test:$port", %headers), $wanted, "a trusted proxy says $name";
     is back_to("lonely.test:$port", %headers), "http://lonely.test:$port", '... and another one may say what it likes';
+}
+
+# A Host that the proxy hands on is right where httpd does not know better.
+is back_to('a.example.com', 'X-Forwarded-Proto' => 'https'), 'http://named.test:' . $port, 'another Host, of nobody who is trusted';
+is back_to('second.behind.test', 'X-Forwarded-Proto' => 'https'), 'https://second.behind.test', 'a Host of its names, the scheme told';
+is back_to('second.behind.test:8443', 'X-Forwarded-Proto' => 'https'), 'https://second.behind.test:8443', 'and with its port';
+{
+    my $nameless = Keycloak::Server->new('addresses-nameless', lines => ['KeycloakTrustedProxy 127.0.0.1'], nameless => 1);
+    my $start = Keycloak::Browser->new('nameless', host => '127.0.0.1');
+    $start->{port} = $nameless->port;
+    my $answer = $start->get('/x', Host => 'app.example.com', 'X-Forwarded-Proto' => 'https');
+    is query_of($answer->header('Location'))->{redirect_uri}, 'https://app.example.com/authservice/oidc/callback', 'a server without a name of its own';
+    like $nameless->log, qr/KC0003: KeycloakIssuer \(line \d+ of .*neither KeycloakPublicURL nor ServerName says/, 'which is said at start';
+    unlike $server->log, qr/neither KeycloakPublicURL nor ServerName/, 'and not of one that has it';
 }
 
 # ---- IPv6

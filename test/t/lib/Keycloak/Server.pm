@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # An httpd of a test's own, whose children it may kill: Keycloak::Server->new(NAME, mpm => 'event', lines => [...]). With
 # "memory" it has so many KiB of addresses; with "ends" it is waited for until it has refused to start. With
-# "is_off" it has the module, but no KeycloakIssuer; places: lines behind the <Location /> that is guarded. Lines may name
+# "nameless" it has no ServerName; with "is_off" it has the module, but no KeycloakIssuer; places: lines behind the <Location /> that is guarded. Lines may name
 # its port as ${PORT}.
 package Keycloak::Server;
 use strict;
@@ -29,7 +29,7 @@ sub new {
     mkdir $room;
     open my $file, '>', "$room/httpd.conf" or die "$room: $!\n";
     print $file map { "$_\n" } "ServerRoot $room", "DefaultRuntimeDir $room", "PidFile $room/pid", "ErrorLog $room/error_log",
-        'LogLevel info', "ServerName $name.test", "Define PORT $self->{port}", "Listen 127.0.0.1:$self->{port}", 'StartServers ' . CHILDREN,
+        'LogLevel info', $options{nameless} ? () : "ServerName $name.test", "Define PORT $self->{port}", "Listen 127.0.0.1:$self->{port}", 'StartServers ' . CHILDREN,
         (map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } "mpm_$mpm",
             qw(authn_core authz_core authz_user proxy proxy_http)),
         "LoadModule auth_keycloak_module $ENV{KC_BUILD}/mod_auth_keycloak.so", split(/, /, $processes{$mpm}),
