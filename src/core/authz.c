@@ -339,6 +339,12 @@ static int is_kept_elsewhere(const kc_json_t *claims, const char *path, apr_pool
                      kc_json_member(names, apr_pstrndup(pool, path, strcspn(path, "."))));
 }
 
+/* Where userinfo is asked for claims at each sign-in, it may have what a bearer token has not. */
+static int is_told_by_userinfo(const kc_session_t *session)
+{
+    return session->is_bearer && session->rp && session->rp->conf->user_info == KC_USER_INFO_ON;
+}
+
 /* What is absent is not there, unless it would be elsewhere. */
 static kc_authz_answer_t judge_absence(const kc_authz_rule_t *rule, const kc_session_t *session,
                                        const kc_json_t *claims, apr_pool_t *pool)
@@ -346,8 +352,8 @@ static kc_authz_answer_t judge_absence(const kc_authz_rule_t *rule, const kc_ses
     const char *path = rule->words[0];
     const char *groups = session->rp ? session->rp->conf->groups_claim : NULL;
 
-    if (is_kept_elsewhere(claims, path, pool) || is_path_into(path, "realm_access") ||
-        is_path_into(path, "resource_access") ||
+    if (is_kept_elsewhere(claims, path, pool) || is_told_by_userinfo(session) ||
+        is_path_into(path, "realm_access") || is_path_into(path, "resource_access") ||
         (groups && (session->unknown & KC_UNKNOWN_GROUPS) && is_path_into(path, groups)))
         return KC_AUTHZ_UNKNOWN;
     return KC_AUTHZ_UNMET;

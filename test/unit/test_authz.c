@@ -463,6 +463,39 @@ START_TEST(what_is_not_known_is_not_unmet)
 }
 END_TEST
 
+/* Userinfo is asked at a sign-in, and may have what a bearer token has not. */
+START_TEST(what_userinfo_alone_may_tell_is_unknown_of_a_bearer_token)
+{
+    static const struct {
+        int user_info, is_bearer;
+        kc_authz_answer_t absent;
+    } cases[] = {
+        {KC_USER_INFO_ON, 1, KC_AUTHZ_UNKNOWN},
+        {KC_USER_INFO_ON, 0, KC_AUTHZ_UNMET},
+        {KC_USER_INFO_AUTO, 1, KC_AUTHZ_UNMET},
+        {KC_USER_INFO_OFF, 1, KC_AUTHZ_UNMET},
+    };
+    static const char *const absent[] = {"suspended", "=", "true"};
+    static const char *const there[] = {"department", "=", "x"};
+    kc_conf_t conf;
+    kc_rp_t rp;
+    const kc_authz_rule_t *rule;
+
+    memset(&conf, 0, sizeof(conf));
+    memset(&rp, 0, sizeof(rp));
+    memset(&session, 0, sizeof(session));
+    conf.user_info = cases[_i].user_info;
+    rp.conf = &conf;
+    session.rp = &rp;
+    session.is_bearer = cases[_i].is_bearer;
+    session.claims = kc_buf_text("{\"department\":\"research\"}");
+    ck_assert_int_eq(kc_authz_parse(KC_AUTHZ_CLAIM, 3, absent, testlib_pool, &rule, NULL), KC_OK);
+    ck_assert_int_eq(kc_authz_ask(rule, &session, testlib_pool), cases[_i].absent);
+    ck_assert_int_eq(kc_authz_parse(KC_AUTHZ_CLAIM, 3, there, testlib_pool, &rule, NULL), KC_OK);
+    ck_assert_int_eq(kc_authz_ask(rule, &session, testlib_pool), KC_AUTHZ_UNMET);
+}
+END_TEST
+
 START_TEST(claims_that_cannot_be_had_are_unknown)
 {
     static const row_t lines[] = {{M, {"department", "=", "research"}, 0},
@@ -496,6 +529,7 @@ Suite *kc_test_authz(void)
     tcase_add_test(tests, long_lists_are_walked_to_their_end);
     tcase_add_loop_test(tests, what_is_not_known_is_not_unmet, 0, ROWS(doubts));
     tcase_add_loop_test(tests, claims_that_cannot_be_had_are_unknown, 0, 6);
+    tcase_add_loop_test(tests, what_userinfo_alone_may_tell_is_unknown_of_a_bearer_token, 0, 4);
     suite_add_tcase(suite, tests);
     return suite;
 }
