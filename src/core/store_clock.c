@@ -1,10 +1,13 @@
-/* memcached's clocks, compared with ours.
+/* memcached servers, looked at from time to time: their use at first, and their clocks.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store_clock.h"
 
 #include <inttypes.h>
 
 #include "store_memcached.h"
+
+/* What is known of a server's use since the start. */
+enum { UNKNOWN, LATE, USELESS, OF_USE };
 
 struct kc_store_clock_t {
     kc_store_memcached_options_t options;
@@ -48,22 +51,54 @@ static int64_t slice_ms(const kc_store_clock_t *clock)
     return timeout_ms < KC_STORE_CLOCK_SLICE_MS ? timeout_ms : KC_STORE_CLOCK_SLICE_MS;
 }
 
+static void be_of_use(const kc_store_clock_t *clock, size_t place)
+{
+    const kc_store_memcached_options_t *options = &clock->options;
+    int64_t was = __atomic_exchange_n(&clock->shared[place].use, OF_USE, __ATOMIC_ACQ_REL);
+
+    if (was == USELESS && options->report)
+        options->report(options->context, kc_store_memcached_text(clock->servers[place]), 1,
+                        "it answers now");
+}
+
+/* In how many milliseconds the server is asked again. On a busy machine an answer may be late, and
+ * a name server is no part of memcached: neither is told of at once. */
+static int64_t be_useless(const kc_store_clock_t *clock, size_t place, kc_breaker_fault_t fault,
+                          const kc_err_t *err)
+{
+    int64_t *use = &clock->shared[place].use, was = __atomic_load_n(use, __ATOMIC_ACQUIRE);
+    int is_soon = was == UNKNOWN && fault == KC_BREAKER_LATE;
+
+    if (!kc_store_memcached_is_named(clock->servers[place]))
+        return KC_STORE_CLOCK_AGAIN_MS;
+    if (was < USELESS)
+        __atomic_store_n(use, is_soon ? LATE : USELESS, __ATOMIC_RELEASE);
+    if (was < USELESS && !is_soon)
+        clock->warn(clock->options.context, err);
+    return is_soon ? KC_STORE_CLOCK_AGAIN_MS : KC_STORE_CLOCK_RETRY * 1000;
+}
+
 static void look(const kc_store_clock_t *clock, size_t place, int64_t now_ms)
 {
     kc_store_clock_shared_t *shared = &clock->shared[place];
-    int64_t due_at = __atomic_load_n(&shared->due_at, __ATOMIC_ACQUIRE), theirs;
+    int64_t due_at = __atomic_load_n(&shared->due_at, __ATOMIC_ACQUIRE), theirs, next;
+    kc_breaker_fault_t fault = KC_BREAKER_WRONG;
     kc_patience_t patience;
     const kc_patience_time_t time = {&patience, NULL};
+    kc_err_t err;
 
     if (now_ms < due_at || !__atomic_compare_exchange_n(&shared->due_at, &due_at,
                                                         now_ms + KC_STORE_CLOCK_PERIOD * 1000, 0,
                                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return;
     kc_patience_start(&patience, slice_ms(clock), NULL);
-    if (kc_store_memcached_clock(clock->servers[place], &time, &theirs, NULL) == KC_OK)
+    if (kc_store_memcached_clock(clock->servers[place], &time, &theirs, &fault, &err) == KC_OK) {
+        be_of_use(clock, place);
         compare(clock, place, theirs - clock->options.now(clock->options.context));
-    else
-        __atomic_store_n(&shared->due_at, now_ms + KC_STORE_CLOCK_RETRY * 1000, __ATOMIC_RELEASE);
+    } else {
+        next = now_ms + be_useless(clock, place, fault, &err);
+        __atomic_store_n(&shared->due_at, next, __ATOMIC_RELEASE);
+    }
 }
 
 static int is_stopped(const uint32_t *stop)

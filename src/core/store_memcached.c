@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <string.h>
 
+#include "reachable.h"
 #include "store_address.h"
 #include "store_connections.h"
 
@@ -30,7 +31,8 @@ enum {
     NUMERIC_MAX = 64,   /* of an address as text, with its closing NUL */
     LATE_MS = 1,        /* the time is over: what has arrived is taken */
     DISCONNECTED = 255, /* the major version of a server that is not connected */
-    TRIES = KC_PATIENCE_STOPS + 2
+    TRIES = KC_PATIENCE_STOPS + 2,
+    REASON_SIZE = 192
 };
 
 struct kc_store_memcached_t {
@@ -104,16 +106,24 @@ static int is_unreachable(memcached_return_t cause)
            cause == MEMCACHED_HOST_LOOKUP_FAILURE;
 }
 
-/* What libmemcached's word for a failure means. */
-static const char *reason_of(const memcached_st *handle, memcached_return_t cause)
+/* What libmemcached's word for a failure means. Of the system's reasons, that of a connection alone
+ * says something: libmemcached's others are left over from a socket that does not block. */
+static const char *reason_of(const memcached_st *handle, memcached_return_t cause, char *text,
+                             size_t size)
 {
     if (is_unreachable(cause))
-        return "it cannot be reached";
+        return kc_reachable_text("it cannot be reached", memcached_last_error_errno(handle),
+                                 "it cannot be reached, or answers otherwise; is it memcached?",
+                                 text, size);
     if (cause == MEMCACHED_TIMEOUT)
         return "no answer in time (KeycloakStoreTimeout)";
-    if (memcached_failed(cause) && cause != MEMCACHED_NOTFOUND)
-        return memcached_strerror(handle, cause);
-    return "the answer makes no sense";
+    if (!memcached_failed(cause) || cause == MEMCACHED_NOTFOUND)
+        return "the answer makes no sense; is it memcached?";
+    (void)apr_snprintf(text, size, "%s%s", memcached_strerror(handle, cause),
+                       cause == MEMCACHED_AUTH_FAILURE || cause == MEMCACHED_AUTH_PROBLEM
+                           ? " (KeycloakMemcachedUser, KeycloakMemcachedPassword)"
+                           : "; is it memcached?");
+    return text;
 }
 
 /* libmemcached forgets some errors on the way up, but not the last one. */
@@ -126,9 +136,11 @@ static memcached_return_t cause_of(const memcached_st *handle, memcached_return_
 
 static kc_rc_t fail(const attempt_t *attempt, const lease_t *lease, memcached_return_t cause)
 {
+    char text[REASON_SIZE];
+
     *attempt->fault = cause == MEMCACHED_TIMEOUT ? KC_BREAKER_LATE : KC_BREAKER_WRONG;
     return KC_FAIL(attempt->err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s",
-                   lease->server->text, reason_of(lease->handle, cause));
+                   lease->server->text, reason_of(lease->handle, cause, text, sizeof(text)));
 }
 
 /* ---------------------------------------------------------------- handles */
@@ -502,11 +514,10 @@ kc_rc_t kc_store_memcached_do(server_t *server, const command_t *command,
 /* ---------------------------------------------------------------- its clock */
 
 kc_rc_t kc_store_memcached_clock(server_t *server, const kc_patience_time_t *time, int64_t *seconds,
-                                 kc_err_t *err)
+                                 kc_breaker_fault_t *fault, kc_err_t *err)
 {
     memcached_return_t status = MEMCACHED_SUCCESS;
-    kc_breaker_fault_t fault;
-    attempt_t attempt = {.time = time, .fault = &fault, .err = err};
+    attempt_t attempt = {.time = time, .fault = fault, .err = err};
     memcached_stat_st *stat;
     lease_t lease;
 
@@ -566,6 +577,11 @@ kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_optio
 int kc_store_memcached_can_sign_in(void)
 {
     return HAS_SASL;
+}
+
+int kc_store_memcached_is_named(const kc_store_memcached_t *server)
+{
+    return kc_resolver_is_known(server->name);
 }
 
 const char *kc_store_memcached_text(const kc_store_memcached_t *server)

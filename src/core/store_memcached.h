@@ -79,6 +79,9 @@ kc_rc_t kc_store_memcached_do(kc_store_memcached_t *server,
 
 /* What time it is there, in seconds since 1970. */
 kc_rc_t kc_store_memcached_clock(kc_store_memcached_t *server, const kc_patience_time_t *time,
-                                 int64_t *seconds, kc_err_t *err);
+                                 int64_t *seconds, kc_breaker_fault_t *fault, kc_err_t *err);
+
+/* 1 when a look-up of its host has ended, whatever it found. */
+int kc_store_memcached_is_named(const kc_store_memcached_t *server);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "core/buf.h"
 #include "core/crypto.h"
+#include "core/patience.h"
 #include "mod_auth_keycloak.h"
 
 /* What lives as long as the process, across restarts that unload this module: plain memory without
@@ -434,10 +435,19 @@ static void report_store(void *context, const char *server, int is_up, const cha
                  is_up ? "memcached %s: %s" : "memcached %s is passed by: %s", server, why);
 }
 
-static void warn_of_clock(void *context, const kc_err_t *err)
+/* A server that has not been of use since the start is one for its directive, a clock is not. */
+static void warn_of_store(void *context, const kc_err_t *err)
 {
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, (server_rec *)context, "%s: %s",
-                 kc_err_row(err->reason)->tag, err->detail);
+    server_rec *server = context;
+    const kc_conf_place_t *place = &akc_config_server(server)->conf->place[KC_CONF_ROW_memcached];
+    const char *tag = kc_err_row(err->reason)->tag;
+
+    if (err->reason == KC_ERR_STORE_DOWN)
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "%s: %s (line %d of %s): %s", tag,
+                     kc_conf_row(KC_CONF_ROW_memcached)->name, place->line, place->file,
+                     err->detail);
+    else
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "%s: %s", tag, err->detail);
 }
 
 static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
@@ -462,7 +472,7 @@ static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
     options.servers = (const char *const *)(void *)conf->memcached->elts;
     options.count = (size_t)conf->memcached->nelts;
     options.copies = (size_t)conf->store_replicas + 1; /* a choice counts from zero */
-    rc = kc_store_clock_create(&options, config->clocks, warn_of_clock, pool, &config->clock, err);
+    rc = kc_store_clock_create(&options, config->clocks, warn_of_store, pool, &config->clock, err);
     if (rc == KC_OK)
         rc = kc_store_replicas_create(&options, pool, &store, err);
     return rc == KC_OK ? kc_store_combined_create(store, SHARE_MS, pool, &config->env.sessions, err)
@@ -513,6 +523,23 @@ static void give_up_child(server_rec *server, const kc_err_t *err)
     exit(APEXIT_CHILDSICK);
 }
 
+/* Where no thread of the background does, this child has a look now, and another one at who is late
+ * only. */
+static void look_at_stores(server_rec *main)
+{
+    const int64_t now_ms = kc_patience_now();
+    server_rec *server;
+
+    for (server = main; server; server = server->next) {
+        const akc_server_t *config = akc_config_server(server);
+
+        if (!config->rp || config->server != server || !config->clock || config->rp->is_attended)
+            continue;
+        kc_store_clock_look(config->clock, now_ms, NULL);
+        kc_store_clock_look(config->clock, now_ms + KC_STORE_CLOCK_AGAIN_MS, NULL);
+    }
+}
+
 void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
 {
     kc_http_gate_t *gate = make_gate(4, 4, pchild);    /* for Keycloak */
@@ -542,4 +569,5 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
     if (closes_streams && akc_streams_child(pchild, &err) != KC_OK)
         give_up_child(main, &err);
     kc_resolver_wait(resolver, NAMES_MS);
+    look_at_stores(main);
 }

@@ -141,6 +141,40 @@ subtest 'a memcached whose clock is wrong' => sub {
     is is_in($browser), 1, 'sessions live';
 };
 
+# Listens and answers each client with that text, if any; its port.
+sub answering {
+    my $text = shift;
+    my $listening = IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1', LocalPort => 0, ReuseAddr => 1) or die "no port: $!\n";
+    my $pid = fork // die "fork: $!\n";
+    if ($pid) { push @processes, $pid; return $listening->sockport }
+    $SIG{TERM} = sub { POSIX::_exit(0) };
+    my @clients;
+    while (my $client = $listening->accept) {
+        syswrite $client, $text if length $text;
+        if (length $text && $text =~ /^HTTP/) { close $client } else { push @clients, $client }
+    }
+    POSIX::_exit(0);
+}
+
+# Nobody has asked for anything yet.
+subtest 'a KeycloakMemcached that cannot be used is told of at start' => sub {
+    my $web = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    my ($closed) = free_ports(1);
+    my %row = ('nobody there' => $closed, 'a web server' => answering($web), 'Redis' => answering("-ERR unknown command\r\n"),
+        'SSH' => answering("SSH-2.0-OpenSSH_9.2p1\r\n"), 'who is silent' => answering(''));
+    my %why = ('nobody there' => qr/it cannot be reached: Connection refused/, 'who is silent' => qr/no answer in time/);
+    my @names = sort keys %row;
+    my $server = start('start-none', 'KeycloakMemcached ' . join(' ', "localhost:$ENV{KC_MEMCACHED_PORT}", 'no-such-host.invalid',
+        map { "127.0.0.1:$row{$_}" } @names), 'KeycloakStoreTimeout 200ms');
+    for my $name (@names) {
+        my $why = $why{$name} || qr/is it memcached\?/;
+        says($server, qr/\[auth_keycloak:warn\].*KC0501: KeycloakMemcached \(line \d+ of [^)]*\): memcached 127\.0\.0\.1:$row{$name}: .*$why/, $name);
+    }
+    says($server, qr/\[auth_keycloak:warn\].*KC0501: KeycloakMemcached \([^)]*\): memcached no-such-host\.invalid: .*no-such-host/, 'an unknown name');
+    unlike $server->log, qr/KC0501: .*memcached localhost/, 'but none for one that is in order';
+    is scalar(() = $server->log =~ /KC0501: .*127\.0\.0\.1:$closed/g), 1, 'each once, for all children';
+};
+
 subtest 'a memcached that is there again' => sub {
     my ($port) = free_ports(1);
     my $server = start('start-later', "KeycloakMemcached 127.0.0.1:$port", 'KeycloakStoreTimeout 5s');
