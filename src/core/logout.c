@@ -66,6 +66,7 @@ typedef struct way_t {
     const char *page;
     const char *id_token; /* may be NULL, as the next */
     const char *refresh_token;
+    int had_session; /* here; without one Keycloak asks the person whether to end its own */
     apr_pool_t *pool;
     unsigned char state[STATE_SIZE];
     char pending[KC_STORE_KEY_LEN + 1]; /* where the refresh token waits; "": nowhere */
@@ -159,7 +160,8 @@ static void end_at_provider(way_t *way, kc_login_answer_t *answer)
     kc_err_t err;
 
     if (kc_keyring_get(rp->keyring, way->pool, &snapshot, &err) != KC_OK) {
-        log_failure(rp, "signed out here alone", &err, way->pool);
+        if (way->had_session)
+            log_failure(rp, "signed out here alone", &err, way->pool);
         return;
     }
     url = lead_through(way, snapshot->provider->end_session_endpoint, answer);
@@ -194,8 +196,8 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
         kc_roster_leave(session, pool);
     way.id_token = contents.id_token;
     way.refresh_token = contents.refresh_token;
-    if (session)
-        end_at_provider(&way, answer);
+    way.had_session = session != NULL;
+    end_at_provider(&way, answer);
     kc_session_cookie_forget(rp, client->is_https, pool, answer->cookies);
     return KC_OK;
 }

@@ -20,12 +20,13 @@ const char *kc_logout_page(const kc_rp_t *rp, const kc_login_client_t *client,
 
 /* Ends the session of the browser's cookie (session: as it was found; NULL: there is none) and
  * sends the browser to the end_session_endpoint (OpenID Connect RP-Initiated Logout 1.0 section 2,
- * with client_id, state and, when it is known and not too long, id_token_hint); where there is
- * none, straight on to the page (kc_logout_page). The refresh token is revoked (RFC 7009) when the
- * browser has not come back within KC_LOGOUT_PENDING_SECONDS; at once when there is no such
- * endpoint, when client->is_program, or when it cannot be kept (logout_pending.h). answer->cookies
- * delete the session's. What the provider cannot do now is logged, and no failure. KC_DOWN: the
- * session may live on. */
+ * with client_id, state and, when it is known and not too long, id_token_hint): also without a
+ * session here, for the provider's may live on. Where there is no such endpoint, straight on to the
+ * page (kc_logout_page). The refresh token is revoked (RFC 7009) when the browser has not come back
+ * within KC_LOGOUT_PENDING_SECONDS; at once when there is no such endpoint, when
+ * client->is_program, or when it cannot be kept (logout_pending.h). answer->cookies delete the
+ * session's. What the provider cannot do now is logged, and no failure. KC_DOWN: the session may
+ * live on. */
 kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
                         const kc_session_t *session, const char *return_url, apr_pool_t *pool,
                         kc_login_answer_t *answer, kc_err_t *err);

@@ -84,8 +84,8 @@ int akc_logout_refuse(akc_request_t *request, request_rec *r)
     return akc_respond_error(request, r, &err);
 }
 
-static int end(akc_request_t *request, request_rec *r, const kc_session_t *session,
-               const char *return_url, int keeps_cookies)
+int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *session,
+                   const char *return_url)
 {
     kc_login_client_t client = *akc_request_client(request, r);
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
@@ -98,15 +98,17 @@ static int end(akc_request_t *request, request_rec *r, const kc_session_t *sessi
     if (session)
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out: %s",
                       ap_escape_logitem(r->pool, session->user));
-    if (keeps_cookies)
-        answer.cookies = NULL;
     return leave(request, r, &answer);
 }
 
-int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *session,
-                   const char *return_url)
+/* To the page, and nothing is changed. */
+static int pass_by(akc_request_t *request, request_rec *r, const char *return_url)
 {
-    return end(request, r, session, return_url, 0);
+    const kc_login_answer_t answer = {.location = kc_logout_page(request->server->rp,
+                                                                 akc_request_client(request, r),
+                                                                 return_url, r->pool)};
+
+    return leave(request, r, &answer);
 }
 
 static int ask_or_refuse(akc_request_t *request, request_rec *r)
@@ -122,7 +124,8 @@ static int has_cookie(akc_request_t *request, request_rec *r)
            NULL;
 }
 
-/* Nobody is known to be signed in. But a browser keeps a cookie to itself when another site's page
+/* Nobody is known to be signed in here, but may be at Keycloak, where whoever wants to sign out is
+ * led all the same. A browser keeps a cookie to itself when another site's page
  * sends it here, by a POST or, with SameSite=Strict, at all; an answer that deletes the cookie
  * would sign out whoever is there. */
 static int leave_nobody(akc_request_t *request, request_rec *r, const char *page)
@@ -132,7 +135,7 @@ static int leave_nobody(akc_request_t *request, request_rec *r, const char *page
 
     if (!is_theirs && (r->method_number == M_POST || conf->cookie_same_site == KC_SAME_SITE_STRICT))
         return ask_or_refuse(request, r);
-    return end(request, r, NULL, page, !is_theirs);
+    return is_theirs ? akc_logout_end(request, r, NULL, page) : pass_by(request, r, page);
 }
 
 int akc_logout_here(akc_request_t *request, request_rec *r)

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing out: here and at Keycloak, for pages and for scripts."""
 
-from urllib.parse import parse_qs, urlsplit
+import re
+from html import unescape
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
 
+from browser import Form
 from process import wait_for
 from site_under_test import asks_to_sign_in, is_form
 
@@ -76,7 +79,28 @@ def test_one_logout_leaves_others_alone(site, realm):
     assert len(realm.sessions("alice")) == 1
 
 
-def test_logout_without_a_session(site):
+def confirm(browser, page):
+    """Keycloak's question whether to sign out, answered."""
+    form = Form(page.text, "kc-logout-confirm-form")
+    if not form.action:  # Keycloak of other versions names the form otherwise
+        form.action = re.search(r'action="([^"]*logout-confirm[^"]*)"', page.text).group(1)
+        form.fields = dict(re.findall(r'name="(session_code)" value="([^"]*)"', page.text))
+    return browser.post(urljoin(page.url, unescape(form.action)), {**form.fields, "confirmLogout": "Logout"})
+
+
+def test_logout_without_a_session_here(site, realm):
+    """Keycloak's session lives on after ours: it ends too."""
+    browser = site.signed_in("alice")
+    browser.cookies = {place: cookie for place, cookie in browser.cookies.items() if cookie.name != "keycloak_session"}
+    assert len(realm.sessions("alice")) == 1
+    page = browser.get(site.url + "/authservice/logout")
+    assert page.url.startswith(realm.issuer), page
+    confirm(browser, page)
+    assert realm.sessions("alice") == []
+    assert is_form(browser.get(site.url + "/api/next"))
+
+
+def test_logout_without_any_session(site):
     answer = site.get(site.browser(), "/authservice/logout")
     assert answer.status in (302, 303), answer
     assert not answer.header("X-Backend")

@@ -154,6 +154,25 @@ subtest 'what is wanted here deletes a cookie that is of no use' => sub {
         is scalar(grep { /^keycloak_session=;/ } $answer->all('Set-Cookie')), 1, 'the cookie goes';
     }
 };
+subtest 'who has no session here is led to the realm, whose own may live on' => sub {
+    my $ended = in();
+    is $ended->post('/authservice/sessions', 'end=all', Accept => 'application/json', 'Content-Type' => 'application/x-www-form-urlencoded')->status, 201, 'all end';
+    for my $case (['no cookie'], ['a cookie of nothing', Cookie => 'keycloak_session=' . 'A' x 43], ['a malformed one', Cookie => 'keycloak_session=x'],
+        ['a session that has ended', Cookie => $ended->cookie_header])
+    {
+        my ($name, @headers) = @$case;
+        my $browser = browser(SITE);
+        my $answer = $browser->get(OUT . '?return=%2Fbye', @headers);
+        is $answer->status, 303, "$name: leaves";
+        my $query = query_of($answer->header('Location'));
+        like $answer->header('Location'), qr{/protocol/openid-connect/logout\?}, 'to the end_session_endpoint';
+        ok $query->{client_id}, 'with the client';
+        is $query->{id_token_hint}, undef, 'without a token';
+        is $browser->back_from_logout($query)->header('Location'), "$OWN/bye", 'and comes to the page';
+    }
+    my $script = browser(SITE)->request('POST', OUT, headers => [Accept => 'application/json', Origin => $OWN]);
+    like $script->json->{afterLogoutURL}, qr{/protocol/openid-connect/logout\?client_id=}, 'a script is told the way';
+};
 subtest '204 no address of ours takes the cookie away at the wish of another site' => sub {
     my @cross = ('Sec-Fetch-Site' => 'cross-site', Origin => EVIL, Referer => EVIL . '/', Accept => HTML);
     my $form = 'application/x-www-form-urlencoded';

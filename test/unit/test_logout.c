@@ -305,12 +305,29 @@ START_TEST(a_store_that_is_down_keeps_the_session_and_its_cookie)
 }
 END_TEST
 
-START_TEST(without_a_session_one_goes_on_to_the_page)
+/* The provider's session may live on after ours. */
+START_TEST(without_a_session_the_way_out_leads_through_keycloak_as_well)
 {
+    ck_assert_int_eq(
+        kc_logout_begin(site->rp, &site->client, NULL, "/bye", testlib_pool, &answer, &last),
+        KC_OK);
+    ck_assert_int_eq(strncmp(answer.location, KC_FAKE_LOGOUT "?", strlen(KC_FAKE_LOGOUT "?")), 0);
+    ck_assert_str_eq(parameter_of(answer.location, "client_id"), "kubeflow-oidc-authservice");
+    ck_assert_ptr_null(parameter_of(answer.location, "id_token_hint"));
+    ck_assert_int_eq(kc_fake_request_count(fake, REVOKE), 0);
+    kc_fake_site_take(site, answer.cookies);
+    ck_assert_int_eq(come_back(state_query()), KC_OK);
+    ck_assert_str_eq(answer.location, KC_FAKE_PUBLIC "/bye");
+}
+END_TEST
+
+START_TEST(without_a_session_and_keycloak_one_goes_on_to_the_page)
+{
+    fake->http.is_down = 1;
     ck_assert_int_eq(
         kc_logout_begin(site->rp, &site->client, NULL, NULL, testlib_pool, &answer, &last), KC_OK);
     ck_assert_str_eq(answer.location, KC_FAKE_PUBLIC "/");
-    ck_assert_int_eq(kc_fake_request_count(fake, NULL), 0);
+    ck_assert(!kc_fake_log_has(fake, "signed out here alone"));
 }
 END_TEST
 
@@ -457,7 +474,8 @@ static void add_there(Suite *suite)
     tcase_add_test(there, without_keycloak_the_way_out_is_short);
     tcase_add_test(there, a_provider_without_end_session_endpoint_is_not_visited);
     tcase_add_test(there, a_store_that_is_down_keeps_the_session_and_its_cookie);
-    tcase_add_test(there, without_a_session_one_goes_on_to_the_page);
+    tcase_add_test(there, without_a_session_the_way_out_leads_through_keycloak_as_well);
+    tcase_add_test(there, without_a_session_and_keycloak_one_goes_on_to_the_page);
     tcase_add_test(there, a_session_that_could_not_be_found_is_ended_as_well);
     suite_add_tcase(suite, there);
 }
