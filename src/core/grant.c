@@ -124,12 +124,25 @@ static kc_rc_t pack_contents(const kc_grant_t *grant, kc_session_t *session, kc_
 }
 
 /* Early enough that requests which come meanwhile can go on with what there is. */
+static int64_t before_end(int64_t now, int64_t end)
+{
+    int64_t left = end - now;
+
+    return end - (left / EARLY_SHARE < EARLY_MAX ? left / EARLY_SHARE : EARLY_MAX);
+}
+
+/* Before the ID token ends, and before the refresh token does: where SSO Session Idle is shorter
+ * than tokens are, that comes first, and each renewal moves it. */
 static int64_t refresh_time(const kc_grant_t *grant, int64_t expires)
 {
-    int64_t left = expires - grant->rp->env->now(grant->rp->env->context);
-    int64_t early = left / EARLY_SHARE < EARLY_MAX ? left / EARLY_SHARE : EARLY_MAX;
+    const kc_token_answer_t *tokens = &grant->tokens;
+    int64_t now = grant->rp->env->now(grant->rp->env->context), time = before_end(now, expires),
+            end;
 
-    return grant->rp->conf->refresh && grant->tokens.refresh_token ? expires - early : 0;
+    if (!grant->rp->conf->refresh || !tokens->refresh_token)
+        return 0;
+    end = now + tokens->refresh_expires_in;
+    return tokens->refresh_expires_in && before_end(now, end) < time ? before_end(now, end) : time;
 }
 
 kc_rc_t kc_grant_extend(const kc_grant_t *grant, const kc_pack_t *before, kc_session_t *session,

@@ -13,8 +13,9 @@
 #include "url.h"
 
 enum {
-    EXPIRES_IN_MAX = 86400, /* seconds */
-    FORM_MAX = 64 * 1024,   /* bytes of a request's body */
+    EXPIRES_IN_MAX = 86400,                /* seconds */
+    REFRESH_EXPIRES_IN_MAX = 3650 * 86400, /* the same */
+    FORM_MAX = 64 * 1024,                  /* bytes of a request's body */
     ASSERTION_SECONDS = 60,
     JTI_SIZE = 16 /* bytes */
 };
@@ -246,6 +247,12 @@ static kc_rc_t read_token(const kc_json_t *body, const char *name, const char **
     return KC_OK;
 }
 
+static void read_span(const kc_json_t *body, const char *name, int64_t max, int64_t *out)
+{
+    if (!kc_json_seconds(kc_json_member(body, name), out) || *out > max)
+        *out = 0;
+}
+
 static kc_rc_t read_tokens(const call_t *call, const kc_json_t *body, kc_token_answer_t *out,
                            kc_err_t *err)
 {
@@ -258,9 +265,8 @@ static kc_rc_t read_tokens(const call_t *call, const kc_json_t *body, kc_token_a
     rc = read_token(body, "access_token", &out->access_token, err);
     if (rc == KC_OK && (!call->is_refresh || kc_json_member(body, "id_token")))
         rc = read_token(body, "id_token", &out->id_token, err);
-    if (!kc_json_seconds(kc_json_member(body, "expires_in"), &out->expires_in) ||
-        out->expires_in > EXPIRES_IN_MAX)
-        out->expires_in = 0;
+    read_span(body, "expires_in", EXPIRES_IN_MAX, &out->expires_in);
+    read_span(body, "refresh_expires_in", REFRESH_EXPIRES_IN_MAX, &out->refresh_expires_in);
     if (rc == KC_OK && kc_json_member(body, "refresh_token"))
         rc = read_token(body, "refresh_token", &out->refresh_token, err);
     return rc;

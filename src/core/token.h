@@ -21,10 +21,12 @@ typedef enum {
 /* What the token endpoint gave; everything in the pool. fate is filled whatever is returned. */
 typedef struct kc_token_answer_t {
     kc_token_fate_t fate;
-    const char *id_token;      /* NULL only when a refresh gave none */
-    const char *access_token;  /* never NULL */
-    const char *refresh_token; /* NULL when none came */
-    int64_t expires_in;        /* seconds; 0 when that is absent or makes no sense */
+    const char *id_token;       /* NULL only when a refresh gave none */
+    const char *access_token;   /* never NULL */
+    const char *refresh_token;  /* NULL when none came */
+    int64_t expires_in;         /* seconds; 0 when that is absent or makes no sense */
+    int64_t refresh_expires_in; /* the same of the refresh token (Keycloak's), of which 0 also says
+                                   that it does not end */
 } kc_token_answer_t;
 
 /* RFC 6749 section 4.1.3 with RFC 7636: asked once and never again, whatever happens. Client

@@ -323,6 +323,49 @@ START_TEST(without_an_id_token_the_old_one_goes_on)
 }
 END_TEST
 
+/* Keycloak's refresh_expires_in is SSO Session Idle, or what is left of SSO Session Max. 0, and
+ * what is no time, say nothing. */
+static const struct {
+    const char *more;
+    int64_t after; /* seconds until the tokens are to be renewed again */
+} refresh_spans[] = {
+    {",\"refresh_expires_in\":120", 90},
+    {",\"refresh_expires_in\":120.9", 90},
+    {",\"refresh_expires_in\":239", 180},
+    {",\"refresh_expires_in\":4", 3},
+    {",\"refresh_expires_in\":1", 1},
+    {",\"refresh_expires_in\":300", LIFETIME - EARLY},
+    {",\"refresh_expires_in\":1800", LIFETIME - EARLY},
+    {",\"refresh_expires_in\":31536000", LIFETIME - EARLY},
+    {",\"refresh_expires_in\":0", LIFETIME - EARLY},
+    {",\"refresh_expires_in\":null", LIFETIME - EARLY},
+    {",\"refresh_expires_in\":-1", LIFETIME - EARLY},
+    {",\"refresh_expires_in\":\"120\"", LIFETIME - EARLY},
+    {",\"refresh_expires_in\":1e300", LIFETIME - EARLY},
+    {"", LIFETIME - EARLY},
+};
+
+START_TEST(tokens_are_renewed_before_the_refresh_token_ends)
+{
+    make_due();
+    grant(sign(claims(ALICE, ",\"groups\":[]")),
+          apr_pstrcat(testlib_pool, ",\"refresh_token\":\"second\"", refresh_spans[_i].more, NULL));
+    ck_assert_msg(visit() == KC_SESSION_LIVE, "%s", last.detail);
+    ck_assert_int_eq(session.refresh_at, fake->now + refresh_spans[_i].after);
+    ck_assert_int_eq(session.token_expires, fake->now + LIFETIME);
+    /* the same where no ID token comes */
+    fake->now = session.refresh_at;
+    kc_fake_answer(fake, KC_FAKE_TOKEN, 200, "application/json",
+                   apr_pstrcat(testlib_pool,
+                               "{\"access_token\":\"opaque\",\"token_type\":\"Bearer\","
+                               "\"expires_in\":300,\"refresh_token\":\"third\"",
+                               refresh_spans[_i].more, "}", NULL));
+    ck_assert_msg(visit() == KC_SESSION_LIVE, "%s", last.detail);
+    ck_assert_str_eq(refresh_token(), "third");
+    ck_assert_int_eq(session.refresh_at, fake->now + refresh_spans[_i].after);
+}
+END_TEST
+
 START_TEST(a_session_without_a_refresh_token_ends_with_its_tokens)
 {
     make_due();
@@ -993,6 +1036,8 @@ Suite *kc_test_refresh(void)
                         (int)(sizeof(renewed_acrs) / sizeof(renewed_acrs[0])));
     tcase_add_test(tests, a_refresh_token_that_is_not_replaced_is_kept);
     tcase_add_test(tests, without_an_id_token_the_old_one_goes_on);
+    tcase_add_loop_test(tests, tokens_are_renewed_before_the_refresh_token_ends, 0,
+                        (int)(sizeof(refresh_spans) / sizeof(refresh_spans[0])));
     tcase_add_test(tests, a_session_without_a_refresh_token_ends_with_its_tokens);
     tcase_add_test(tests, without_a_refresh_token_nobody_is_asked);
     tcase_add_test(tests, turned_off_nothing_is_renewed);
