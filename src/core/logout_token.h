@@ -24,10 +24,11 @@ typedef struct kc_logout_token_t {
 /* Checks a token whose signature is verified already (OpenID Connect Back-Channel Logout 1.0
  * section 2.6, RFC 8725): JOSE typ absent, JWT or logout+jwt; payload typ (Keycloak's) absent or
  * Logout; events an object whose member for back-channel logout is one; no nonce; issuer, audience
- * and times as an ID token's, and iat not more than KC_LOGOUT_TOKEN_AGE and the skew ago; jti, sub
- * and sid as kc_claims_is_id_text, jti and one of the others there. Of expect issuer, client_id,
- * now and skew count. KC_REFUSED with KC_ERR_LOGOUT_TOKEN, or the KC_ERR_TOKEN_… that names it.
- * *out points into the token. Thread safe, as all here. */
+ * and times as an ID token's, but that exp and azp need not be there, and iat not more than
+ * KC_LOGOUT_TOKEN_AGE and the skew ago; jti, sub and sid as kc_claims_is_id_text, jti and one of
+ * the others there. Of expect issuer, client_id, now and skew count. KC_REFUSED with
+ * KC_ERR_LOGOUT_TOKEN, or the KC_ERR_TOKEN_… that names it. *out points into the token. Thread
+ * safe, as all here. */
 kc_rc_t kc_logout_token_verify(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
                                kc_logout_token_t *out, kc_err_t *err);
 
