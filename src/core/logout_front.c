@@ -19,6 +19,14 @@ static kc_rc_t read_single(const kc_url_query_t *query, const char *name, const 
     return rc;
 }
 
+static int is_absent(const kc_url_query_t *query, const char *name)
+{
+    const char *value;
+
+    return kc_url_query_single(query, name, &value, NULL) == KC_MISS;
+}
+
+/* *sid is NULL where neither is there and need not be (section 2). */
 static kc_rc_t read_query(const kc_rp_t *rp, const char *text, apr_pool_t *pool, const char **sid,
                           kc_err_t *err)
 {
@@ -26,6 +34,10 @@ static kc_rc_t read_query(const kc_rp_t *rp, const char *text, apr_pool_t *pool,
     const char *issuer;
     kc_rc_t rc = kc_url_answer_parse(text, pool, &query, err);
 
+    *sid = NULL;
+    if (rc == KC_OK && rp->conf->front_session == KC_FRONT_SESSION_OPTIONAL &&
+        is_absent(query, "iss") && is_absent(query, "sid"))
+        return KC_OK;
     if (rc == KC_OK)
         rc = read_single(query, "iss", &issuer, err);
     if (rc == KC_OK)
@@ -62,10 +74,11 @@ kc_rc_t kc_logout_front_take(const kc_rp_t *rp, kc_bytes_t cookie, const char *q
     state = kc_session_peek(rp, cookie, pool, session, err);
     if (state == KC_SESSION_UNKNOWN)
         return KC_DOWN;
-    if ((state != KC_SESSION_LIVE && state != KC_SESSION_STALE) || !is_of(session, sid))
+    if ((state != KC_SESSION_LIVE && state != KC_SESSION_STALE) || (sid && !is_of(session, sid)))
         return KC_OK;
     /* the mark first: whatever happens next, no copy of the session lives on */
-    rc = kc_marks_leave(rp, KC_MARKS_SID, sid, err);
+    if (sid)
+        rc = kc_marks_leave(rp, KC_MARKS_SID, sid, err);
     if (rc == KC_OK)
         rc = kc_session_end(rp, cookie, pool, err);
     *is_ended = rc == KC_OK;

@@ -294,6 +294,22 @@ subtest 'front channel: the browser\'s own session ends' => sub {
         503, 'a store that is down is told';
 };
 
+subtest 'front channel without iss and sid, where that is let in' => sub {
+    my $site = 'told-front-bare';
+    for my $path ($FRONT, "$FRONT?", "$FRONT?state=x") {
+        my ($browser) = person($site, 'alice');
+        my ($other) = person($site, 'alice');
+        my $cookie = $browser->cookie_header;
+        is browser($site)->get($path)->status, 200, "$path: nobody";
+        is front($browser, 'sid=x')->status, 400, 'half of both is refused';
+        is is_in($browser), 1, 'still in';
+        is $browser->get($path, 'Sec-Fetch-Dest' => 'iframe')->status, 200, 'her own ends';
+        is $browser->session, undef, 'the cookie is deleted';
+        is browser($site)->get('/x', Cookie => $cookie)->status, 401, 'and counts no more';
+        is is_in($other), 1, 'another session of hers goes on';
+    }
+};
+
 subtest 'no token in any log' => sub {
     for my $log (qw(error_log access_log)) {
         unlike error_log($log), qr/logout_token=|eyJ[A-Za-z0-9_-]{20}/, $log;

@@ -205,6 +205,7 @@ static const sample_t samples[] = {
     {KC_CONF_ROW_after_logout_url, "/", SAME("/goodbye?x=1"), SAME("/")},
     {KC_CONF_ROW_return_hosts, UNSET, SAME("portal.example portal.example:8443"),
      SAME("b.example")},
+    {KC_CONF_ROW_front_session, "required", "Optional", "optional", SAME("required")},
     {KC_CONF_ROW_unauth, "auto", SAME("pass"), SAME("auto")},
     {KC_CONF_ROW_require_acr, UNSET, SAME("2 gold"), SAME("none")},
     {KC_CONF_ROW_max_age, "0", "15m", "15m", "0", "0"},

@@ -107,6 +107,48 @@ START_TEST(without_a_session_of_that_sid_nothing_is_written)
 }
 END_TEST
 
+/* OpenID Connect Front-Channel Logout 1.0 section 2: both may be absent. */
+static const char *const bare[] = {NULL, "", "a=b", "state=x&lang=de"};
+
+START_TEST(where_it_is_optional_a_bare_visit_ends_the_browsers_own_session)
+{
+    const char *own = put(_i % 2 ? "" : "sid-a", 300), *twin = put("sid-a", 300);
+
+    ck_assert_int_eq(take(own, bare[_i / 2]), KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_FORM);
+    site->conf->front_session = KC_FRONT_SESSION_OPTIONAL;
+    ck_assert_int_eq(take(NULL, bare[_i / 2]), KC_OK);
+    ck_assert_int_eq(is_ended, 0);
+    ck_assert_int_eq(state_of(own), KC_SESSION_LIVE);
+    ck_assert_int_eq(take(own, bare[_i / 2]), KC_OK);
+    ck_assert_int_eq(is_ended, 1);
+    ck_assert_str_eq(session.user, "alice@example.com");
+    ck_assert_int_eq(state_of(own), KC_SESSION_ENDED);
+    ck_assert_int_eq(state_of(twin), KC_SESSION_LIVE);
+}
+END_TEST
+
+/* What is there is checked all the same. */
+START_TEST(where_it_is_optional_half_a_name_is_none)
+{
+    static const char *const queries[] = {
+        "sid=sid-a", ISSUER, ISSUER "&sid=", "iss=x&sid=sid-a", "sid=sid-a&sid=sid-a", "iss=&sid="};
+    const char *own = put("sid-a", 300);
+    size_t i;
+
+    site->conf->front_session = KC_FRONT_SESSION_OPTIONAL;
+    for (i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+        ck_assert_msg(take(own, queries[i]) == KC_REFUSED, "%s", queries[i]);
+        ck_assert_int_eq(last.reason, KC_ERR_FORM);
+    }
+    ck_assert_int_eq(take(own, ISSUER "&sid=sid-b"), KC_OK);
+    ck_assert_int_eq(is_ended, 0);
+    ck_assert_int_eq(state_of(own), KC_SESSION_LIVE);
+    ck_assert_int_eq(take(own, ISSUER "&sid=sid-a"), KC_OK);
+    ck_assert_int_eq(is_ended, 1);
+}
+END_TEST
+
 START_TEST(a_query_that_is_not_whole_is_refused)
 {
     static const char *const queries[] = {
@@ -171,6 +213,9 @@ Suite *kc_test_logout_front(void)
     tcase_add_test(tests, the_browsers_own_session_of_that_sid_ends_everywhere);
     tcase_add_test(tests, a_stale_session_ends_too);
     tcase_add_test(tests, without_a_session_of_that_sid_nothing_is_written);
+    tcase_add_loop_test(tests, where_it_is_optional_a_bare_visit_ends_the_browsers_own_session, 0,
+                        2 * (int)(sizeof(bare) / sizeof(bare[0])));
+    tcase_add_test(tests, where_it_is_optional_half_a_name_is_none);
     tcase_add_test(tests, a_query_that_is_not_whole_is_refused);
     tcase_add_test(tests, a_store_that_is_down_is_told);
     suite_add_tcase(suite, tests);
