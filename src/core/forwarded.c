@@ -67,7 +67,7 @@ static const char *bare(const char *address, apr_pool_t *pool)
 }
 
 /* How many proxies are believed: the peer, and those that it and they were asked by. */
-static int count_hops(const apr_array_header_t *addresses, kc_forwarded_trust_fn trust,
+static int count_hops(const apr_array_header_t *addresses, kc_forwarded_trust_t trust,
                       void *context, apr_pool_t *pool)
 {
     int hops = 1, i;
@@ -133,7 +133,7 @@ static const char *parameter(const char *element, const char *name, apr_pool_t *
     return NULL;
 }
 
-static void read_standard(const char *header, kc_forwarded_trust_fn trust, void *context,
+static void read_standard(const char *header, kc_forwarded_trust_t trust, void *context,
                           apr_pool_t *pool, kc_forwarded_t *out)
 {
     const apr_array_header_t *elements = split(header, ',', pool);
@@ -156,7 +156,7 @@ static void read_standard(const char *header, kc_forwarded_trust_fn trust, void 
     out->is_told = out->scheme || out->host;
 }
 
-void kc_forwarded_read(const kc_forwarded_headers_t *headers, kc_forwarded_trust_fn trust,
+void kc_forwarded_read(const kc_forwarded_headers_t *headers, kc_forwarded_trust_t trust,
                        void *context, apr_pool_t *pool, kc_forwarded_t *out)
 {
     const char *const schemes[] = {headers->proto, headers->scheme, headers->x_scheme,

@@ -26,7 +26,7 @@ typedef struct kc_forwarded_t {
 } kc_forwarded_t;
 
 /* 1 when the proxy at this address (without port and brackets) is believed. */
-typedef int (*kc_forwarded_trust_fn)(void *context, const char *address);
+typedef int (*kc_forwarded_trust_t)(void *context, const char *address);
 
 /* Reads the headers of a peer that is itself believed. As mod_remoteip does: each proxy puts its
  * value behind those it was sent, so the last one is the peer's. The last address of
@@ -37,7 +37,7 @@ typedef int (*kc_forwarded_trust_fn)(void *context, const char *address);
  * these are absent, with X-Forwarded-Host and -Port: a proxy that does not know it hands on what a
  * client has made up. Its elements are believed in the same way, by their "for". Thread safe,
  * never fails; strings are in pool. */
-void kc_forwarded_read(const kc_forwarded_headers_t *headers, kc_forwarded_trust_fn trust,
+void kc_forwarded_read(const kc_forwarded_headers_t *headers, kc_forwarded_trust_t trust,
                        void *context, apr_pool_t *pool, kc_forwarded_t *out);
 
 #endif
