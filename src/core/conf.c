@@ -78,6 +78,47 @@ kc_conf_dir_t *kc_conf_dir_create(apr_pool_t *pool)
     return conf;
 }
 
+/* How long the first word of the list is. */
+static size_t word_len(kc_conf_type_t type, const char *text)
+{
+    static const char blanks[] = " \t";
+    size_t len = strcspn(text, blanks);
+
+    while (type == KC_CONF_KEYFILES && text[len]) {
+        size_t gap = strspn(text + len, blanks);
+
+        if (!text[len + gap] || strncmp(text + len + gap, "file:", 5) == 0)
+            break;
+        len += gap + strcspn(text + len + gap, blanks);
+    }
+    return len;
+}
+
+const char *const *kc_conf_split(kc_conf_index_t index, int argc, const char *const argv[],
+                                 apr_pool_t *pool, int *count)
+{
+    kc_conf_type_t type = kc_conf_row(index)->type;
+    apr_array_header_t *words = apr_array_make(pool, argc + 1, sizeof(const char *));
+
+    for (int i = 0; i < argc; i++) {
+        const char *at = argv[i] + strspn(argv[i], " \t");
+
+        if ((type != KC_CONF_WORDS && type != KC_CONF_KEYFILES) || !*at) {
+            APR_ARRAY_PUSH(words, const char *) = argv[i];
+            continue;
+        }
+        while (*at) {
+            size_t len = word_len(type, at);
+
+            APR_ARRAY_PUSH(words, const char *) = apr_pstrmemdup(pool, at, len);
+            at += len;
+            at += strspn(at, " \t");
+        }
+    }
+    *count = words->nelts;
+    return (const char *const *)words->elts;
+}
+
 kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *const *argv,
                     const char *file, int line, apr_pool_t *pool, kc_err_t *err)
 {

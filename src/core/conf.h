@@ -135,6 +135,12 @@ const kc_conf_row_t *kc_conf_row(kc_conf_index_t index);
 /* New settings with every default. At start only, like everything below but lookups. */
 kc_conf_t *kc_conf_create(apr_pool_t *pool);
 kc_conf_dir_t *kc_conf_dir_create(apr_pool_t *pool);
+/* The words of a line as the directive takes them: a list may be written in quotes, in whole or in
+ * parts ("openid email"). Files' names may have blanks themselves, so those of a list are parted
+ * where "file:" follows. *count is how many there are; empty words are kept, and refused later. In
+ * pool. */
+const char *const *kc_conf_split(kc_conf_index_t index, int argc, const char *const argv[],
+                                 apr_pool_t *pool, int *count);
 /* Sets one member. conf is a kc_conf_t, or a kc_conf_dir_t when the row is a directory's. WORDS,
  * PAIRS and TRANSFORM append when they were set before in the same conf; all others overwrite.
  * KC_REFUSED with KC_ERR_CONFIG and a detail that an administrator can act on, such as "takes a

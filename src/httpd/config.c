@@ -71,13 +71,15 @@ static const char *rooted(apr_pool_t *pool, kc_conf_index_t index, const char *w
 static const char *set(cmd_parms *cmd, void *target, int argc, char *const argv[])
 {
     kc_conf_index_t index = (kc_conf_index_t)(intptr_t)cmd->info;
-    const char **words = apr_pcalloc(cmd->temp_pool, ((size_t)argc + 1) * sizeof(*words));
+    int count, i;
+    const char *const *given =
+        kc_conf_split(index, argc, (const char *const *)argv, cmd->temp_pool, &count);
+    const char **words = apr_pcalloc(cmd->temp_pool, ((size_t)count + 1) * sizeof(*words));
     kc_err_t err;
-    int i;
 
-    for (i = 0; i < argc; i++)
-        words[i] = rooted(cmd->pool, index, argv[i]);
-    if (kc_conf_set(target, index, argc, words, cmd->directive->filename, cmd->directive->line_num,
+    for (i = 0; i < count; i++)
+        words[i] = rooted(cmd->pool, index, given[i]);
+    if (kc_conf_set(target, index, count, words, cmd->directive->filename, cmd->directive->line_num,
                     cmd->pool, &err) != KC_OK)
         return apr_psprintf(cmd->pool, "%s %s", kc_conf_row(index)->name, err.detail);
     return NULL;

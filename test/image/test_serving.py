@@ -78,6 +78,10 @@ def test_each_port_answers_as_it_should(judge):
     assert answer.status == 302 and "client_id=kubeflow-oidc-authservice" in answer.getheader("Location")
     assert "redirect_uri=http%3A%2F%2Flocalhost%3A8989%2Fauthservice%2Foidc%2Fcallback" in answer.getheader("Location")
     assert ask(site.judge, "/x", headers={"Accept": "application/json"}).status == 401
+    for path in ("/a%2Fb", "/a%2Fb?c=%2F", "/notebook/ns/name/api/contents/x%2Fy.ipynb"):
+        answer = ask(site.judge, path)
+        assert answer.status == 302, f"{path}: judged like any other, not {answer.status}"
+    assert ask(site.pages, "/a%2Fb").status == 403
     for method, path in (("TRACE", "/"), ("OPTIONS", "/"), ("GET", "/healthz"), ("GET", "/server-status"), ("GET", "/.htaccess")):
         assert ask(site.judge, path, method).status != 200, f"{method} {path}: a 200 lets requests through"
     allowed = ask(site.judge, "/authservice/site/homepage", headers={"kubeflow-userid": "evil@example.com"})
@@ -295,6 +299,8 @@ def test_proxy_and_sidecar_hand_on(running, tmp_path, module, provider):
             answer = ask(port, "/open", headers={"kubeflow-userid": "evil@example.com"})
             assert answer.status == 200 and "evil" not in answer.text, answer.text
             assert ask(port, "/authservice/site/homepage").status == 200
+            assert ask(port, "/a%2Fb").status == 302, "an escaped slash is no reason for 404"
+            assert "/open/a%2Fb" in ask(port, "/open/a%2Fb").text or ask(port, "/open/a%2Fb").status == 302
             site.send(signal.SIGTERM)
             assert site.process.wait(20) == 0
     finally:

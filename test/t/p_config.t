@@ -87,6 +87,8 @@ my %good = (
         'KeycloakMemcachedUser app', 'KeycloakMemcachedPassword file:password'],
     'files of other kinds, relative and marked as such' => [@minimal, 'KeycloakCAFile file:authority.pem'],
     'a relative one without a mark'  => [@minimal, 'KeycloakCAFile authority.pem'],
+    'lists in quotes'                => [@minimal, 'KeycloakScope "openid email"', 'KeycloakTrustedProxy "10.0.0.0/8 ::1"', 'KeycloakPublicPath "/a /b" /c',
+        'KeycloakAlgorithms "RS256 ES256"', "KeycloakCryptoKey \"file:$keys{good} file:$keys{good}\""],
     'every kind of value'            => [@minimal, 'KeycloakHTTPTimeout 1500ms', 'KeycloakSessionMax 1d', 'KeycloakSessionIdle 90m',
         'KeycloakClockSkew 10', 'KeycloakCacheSize 16M', 'KeycloakVerifiedEmail off', 'KeycloakHeader X-A a.b.c', 'KeycloakHeader X-B name',
         'KeycloakUserTransform lower', 'KeycloakPublicPath /a /b/', 'KeycloakTrustedProxy 10.0.0.0/8 ::1', 'KeycloakPrefix /sign/in/',

@@ -1327,6 +1327,40 @@ START_TEST(files_that_nobody_needs_are_not_read)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- lists in quotes */
+
+static const struct {
+    kc_conf_index_t index;
+    const char *given[3], *words; /* with a bar behind each */
+} lists[] = {
+    {KC_CONF_ROW_scope, {"openid email"}, "openid|email|"},
+    {KC_CONF_ROW_scope, {" openid \t email ", "groups"}, "openid|email|groups|"},
+    {KC_CONF_ROW_scope, {"openid", "email"}, "openid|email|"},
+    {KC_CONF_ROW_scope, {"", " "}, "| |"},
+    {KC_CONF_ROW_memcached, {"a:1 b:2"}, "a:1|b:2|"},
+    {KC_CONF_ROW_trusted_proxies, {"10.0.0.0/8 ::1"}, "10.0.0.0/8|::1|"},
+    {KC_CONF_ROW_public_paths, {"/a /b", "/c"}, "/a|/b|/c|"},
+    {KC_CONF_ROW_require_acr, {"gold silver"}, "gold|silver|"},
+    {KC_CONF_ROW_crypto_key, {"file:/a file:b"}, "file:/a|file:b|"},
+    {KC_CONF_ROW_crypto_key, {"file:/my keys/a  file:/b c "}, "file:/my keys/a|file:/b c|"},
+    {KC_CONF_ROW_user_prefix, {"a b "}, "a b |"},
+    {KC_CONF_ROW_headers, {"X-Name", "a b"}, "X-Name|a b|"},
+};
+
+START_TEST(a_list_in_quotes_is_a_list)
+{
+    const char *const *given = lists[_i].given, *seen = "";
+    int argc = 0, count, i;
+
+    while (argc < 3 && given[argc])
+        argc++;
+    given = kc_conf_split(lists[_i].index, argc, given, pool, &count);
+    for (i = 0; i < count; i++)
+        seen = apr_pstrcat(pool, seen, given[i], "|", NULL);
+    ck_assert_str_eq(seen, lists[_i].words);
+}
+END_TEST
+
 Suite *kc_test_conf(void)
 {
     Suite *suite = suite_create("conf");
@@ -1344,6 +1378,8 @@ Suite *kc_test_conf(void)
     tcase_add_test(rows, lists_grow_within_one_server);
     tcase_add_test(rows, a_refused_line_changes_nothing);
     tcase_add_test(rows, a_line_from_nowhere_counts_as_set);
+    tcase_add_loop_test(rows, a_list_in_quotes_is_a_list, 0,
+                        (int)(sizeof(lists) / sizeof(lists[0])));
     suite_add_tcase(suite, rows);
 
     tcase_add_checked_fixture(lines, setup, teardown);
