@@ -40,6 +40,8 @@ void akc_respond_cookies(request_rec *r, const apr_array_header_t *cookies)
     /* what a backend has set before httpd came here by an ErrorDocument */
     akc_answers_drop_cookies(r);
     akc_request_get(r)->has_cookies = 1;
+    /* the answer is ours, and before a handler is asked no filter says so */
+    akc_interim_end(r->connection);
     for (i = 0; i < cookies->nelts; i++)
         apr_table_addn(r->err_headers_out, "Set-Cookie", APR_ARRAY_IDX(cookies, i, const char *));
 }

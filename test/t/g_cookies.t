@@ -4,7 +4,9 @@ use strict;
 use warnings;
 use Test::More;
 use JSON::PP qw(decode_json);
+use Keycloak::Browser;
 use Keycloak::Expect;
+use Keycloak::Server;
 use Keycloak::Memcached;
 use Keycloak::World;
 
@@ -165,6 +167,21 @@ subtest '110 with KeycloakCookieDomain' => sub {
     is $browser->session_name, '__Secure-keycloak_session', 'the prefix is __Secure-';
     is identity(browser('secure-domain', tls => 1, host => 'b.secure-domain.test')->seen('/x', Cookie => $browser->cookie_header)),
         'alice@example.com', 'the session counts on the other hosts of the site';
+};
+
+subtest 'our own cookies pass whatever filters other modules have' => sub {
+    my @modules = grep { -e "$ENV{KC_MODULES}/mod_$_.so" } qw(reqtimeout headers deflate filter);
+    my $server = Keycloak::Server->new('cookies-modules', lines => [(map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } @modules),
+        'RequestReadTimeout header=20-40,MinRate=500 body=20,MinRate=500']);
+    my $browser = Keycloak::Browser->new('cookies-modules');
+    $browser->{port} = $server->port;
+    my $start = $browser->get('/x');
+    is $start->status, 302, 'a sign-in begins';
+    is scalar($browser->login_names), 1, 'and its cookie arrives';
+    unlike $server->log, qr/KC0120/, 'nobody takes it for a backend\'s';
+    is $browser->get($browser->authorize($start->header('Location')))->status, 303, 'it ends in one round';
+    ok $browser->session, 'with a session';
+    is identity($browser->seen), 'alice@example.com', 'that counts';
 };
 
 done_testing;
