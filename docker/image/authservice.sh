@@ -154,11 +154,35 @@ settings_public() {
     done
 }
 
+# oidc-authservice was given the address that signs out itself, which would go round in circles.
+after_logout() {
+    setting_location AFTER_LOGOUT_URL "${prefix}site/after_logout" || return 0
+    path=${value%%[?#]*}
+    case $path in
+        http://*/* | https://*/*)
+            origin_of "$path"
+            path=/${path#*://*/}
+            ;;
+        *) origin=$public ;;
+    esac
+    case ${origin#*://}$path in
+        "${public#*://}${prefix}site/"* | "${public#*://}${prefix}login") ;;
+        "${public#*://}$prefix"* | "${public#*://}${prefix%/}")
+            warn "AFTER_LOGOUT_URL is $(shown "$value"), an address of this module itself: people arrive at ${prefix}site/after_logout instead"
+            value=${prefix}site/after_logout
+            ;;
+    esac
+    put KeycloakAfterLogoutURL "$value"
+}
+
 settings_after() {
     if [ -n "${AFTER_LOGIN_URL:-}" ]; then
         warn "AFTER_LOGIN_URL is not used: people arrive at the page that they asked for"
     fi
-    setting_location AFTER_LOGOUT_URL "${prefix}site/after_logout" && put KeycloakAfterLogoutURL "$value"
+    if [ -n "${STATIC_DESTINATION_URL:-}" ]; then
+        warn "STATIC_DESTINATION_URL is not used: people arrive at the page that they asked for"
+    fi
+    after_logout
     setting_location HOMEPAGE_URL "${prefix}site/homepage" || return 0
     [ "$value" = "${prefix}site/homepage" ] ||
         warn "HOMEPAGE_URL is not used: nothing here leads there"

@@ -1,5 +1,6 @@
 /* What no directive can know by itself: the table of checks that the settings of a server must
  * pass. SPDX-License-Identifier: Apache-2.0 */
+#include "conf_own.h"
 #include "conf_parse.h"
 
 #include <string.h>
@@ -67,6 +68,9 @@ static kc_rc_t check_auth_url(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t 
 {
     kc_url_t url;
 
+    if (conf->auth_url && kc_conf_own_name(conf, conf->auth_url, pool))
+        return KC_CONF_REFUSE(err, "leads to this module itself, not to Keycloak: %.100s",
+                              conf->auth_url);
     if (!conf->auth_url || *conf->auth_url == '/')
         return KC_OK;
     return check_url(conf, conf->auth_url, pool, &url, err);
@@ -90,6 +94,21 @@ static kc_rc_t check_origins(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *
     return KC_OK;
 }
 
+/* Of this module, and taken. */
+static int is_other_address(const char *prefix, const char *path)
+{
+    static const char *const names[] = {
+        "login",    "logout", "backchannel-logout", "frontchannel-logout", "whoami",
+        "sessions", "verify"};
+    size_t len = strlen(prefix);
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!strncmp(path, prefix, len) && !strcmp(path + len, names[i]))
+            return 1;
+    }
+    return 0;
+}
+
 static kc_rc_t check_redirect_uri(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     kc_url_t url, site;
@@ -103,8 +122,7 @@ static kc_rc_t check_redirect_uri(const kc_conf_t *conf, apr_pool_t *pool, kc_er
     if (url.query || !strcmp(url.path, "/"))
         return KC_CONF_REFUSE(err, "needs a path of its own and no query, such as "
                                    "https://host/authservice/oidc/callback");
-    if (!strcmp(url.path, apr_pstrcat(pool, conf->prefix, "login", NULL)) ||
-        !strcmp(url.path, apr_pstrcat(pool, conf->prefix, "logout", NULL)))
+    if (is_other_address(conf->prefix, url.path))
         return KC_CONF_REFUSE(err, "has the path of another address of this module: %.100s",
                               url.path);
     if (!conf->public_url)

@@ -3,6 +3,7 @@
 #include <apr_strings.h>
 
 #include "conf.h"
+#include "conf_own.h"
 
 /* Bounds of what is sensible, in milliseconds. */
 typedef struct bound_t {
@@ -52,6 +53,9 @@ const char *kc_conf_doubt_tell(const kc_conf_t *conf, kc_conf_index_t index, apr
     const kc_conf_row_t *row = kc_conf_row(index);
     size_t i;
 
+    if (index == KC_CONF_ROW_after_logout_url && kc_conf_own_after_logout(conf, pool))
+        return "this is an address of this module itself, which would send people round in circles "
+               "after signing out; they arrive at / instead. Name a page that needs no sign-in";
     for (i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
         int64_t value;
 

@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "core/conf_own.h"
 #include "mod_auth_keycloak.h"
 #include "places.h"
 
@@ -290,6 +291,17 @@ static int is_trial(void)
            ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST;
 }
 
+/* Where KeycloakAfterLogoutURL leads back to us, which a warning has said. */
+static void lead_home(server_rec *server, apr_pool_t *pool)
+{
+    for (; server; server = server->next) {
+        kc_conf_t *conf = akc_config_server(server)->conf;
+
+        if (kc_conf_own_after_logout(conf, pool))
+            conf->after_logout_url = "/";
+    }
+}
+
 int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
     scope_t scope = {akc_places_read(ptemp), NULL, main, is_trial()};
@@ -320,5 +332,6 @@ int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
             warn_of_cookie(config);
         }
     }
+    lead_home(main, ptemp);
     return OK;
 }

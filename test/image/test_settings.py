@@ -69,6 +69,11 @@ HONOURED = [
     ({"GROUPS_HEADER": "x-groups"}, "KeycloakGroupsHeader", ["x-groups"]),
     ({"GROUPS_CLAIM": "realm_access.roles"}, "KeycloakGroupsClaim", ["realm_access.roles"]),
     ({"REQUIRE_VERIFIED_EMAIL": "true"}, "KeycloakVerifiedEmail", ["on"]),
+    ({"AFTER_LOGOUT_URL": "/authservice/logout"}, "KeycloakAfterLogoutURL", ["/authservice/site/after_logout"]),
+    ({"AFTER_LOGOUT_URL": "http://localhost:8989/authservice/logout?x=1"}, "KeycloakAfterLogoutURL", ["/authservice/site/after_logout"]),
+    ({"AFTER_LOGOUT_URL": "/authservice/oidc/callback"}, "KeycloakAfterLogoutURL", ["/authservice/site/after_logout"]),
+    ({"AFTER_LOGOUT_URL": "/authservice/site/bye"}, "KeycloakAfterLogoutURL", ["/authservice/site/bye"]),
+    ({"AFTER_LOGOUT_URL": "https://other.example.com/authservice/logout"}, "KeycloakAfterLogoutURL", ["https://other.example.com/authservice/logout"]),
     ({"AFTER_LOGOUT_URL": "https://kf.example.com/bye"}, "KeycloakAfterLogoutURL", ["https://kf.example.com/bye"]),
     ({"SESSION_MAX_AGE": "3600"}, "KeycloakSessionMax", ["3600"]),
     ({"SESSION_MAX_AGE": None}, "KeycloakSessionMax", ["86400"]),
@@ -97,7 +102,7 @@ def test_honoured(enter, settings, directive, values):
     assert found.values(directive) == values, found.lines
 
 
-WARNED = ["AFTER_LOGIN_URL", "CLIENT_NAME", "THEME", "THEMES_URL", "TEMPLATE_PATH", "TEMPLATE_CONTEXT_KEY", "SESSION_STORE_TYPE",
+WARNED = ["AFTER_LOGIN_URL", "STATIC_DESTINATION_URL", "CLIENT_NAME", "THEME", "THEMES_URL", "TEMPLATE_PATH", "TEMPLATE_CONTEXT_KEY", "SESSION_STORE_TYPE",
           "SESSION_STORE_PATH", "SESSION_STORE_REDIS_ADDR", "SESSION_STORE_REDIS_PWD", "SESSION_STORE_REDIS_DB",
           "OIDC_STATE_STORE_PATH", "CACHE_ENABLED", "CACHE_EXPIRATION_MINUTES", "SCHEME_DEFAULT", "SCHEME_HEADER",
           "TOKEN_HEADER", "TOKEN_SCHEME", "AUTH_HEADER", "ID_TOKEN_HEADER", "AUTH_METHOD_HEADER"]

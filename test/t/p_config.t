@@ -95,6 +95,19 @@ my %good = (
         'KeycloakPublicURL https://kubeflow.example.com', 'KeycloakAuthURL /realms/x/auth', 'KeycloakScope openid groups',
         'KeycloakAlgorithms RS256 ES256', 'KeycloakCookieSameSite Strict'],
 );
+subtest 'a page after signing out that signs out' => sub {
+    for my $own ('/authservice/logout', '/authservice/', '/authservice/oidc/callback', '/authservice/%6Cogout?x', 'https://kubeflow.example.com/authservice/logout') {
+        my ($accepted, $said) = check(@minimal, 'KeycloakPublicURL https://kubeflow.example.com', "KeycloakAfterLogoutURL $own");
+        ok $accepted, "$own: understood";
+        like $said, qr/KC0003: KeycloakAfterLogoutURL \(line \d+ of .*address of this module itself/, 'with a warning';
+    }
+    for my $page ('/', '/authservice/site/bye', '/authservice/login', '/authservices/logout', 'https://other.example.com/authservice/logout') {
+        my ($accepted, $said) = check(@minimal, 'KeycloakPublicURL https://kubeflow.example.com', "KeycloakAfterLogoutURL $page");
+        ok $accepted, "$page: fine";
+        unlike $said, qr/KeycloakAfterLogoutURL/, 'without a word';
+    }
+};
+
 for my $name (sort keys %good) {
     my ($accepted, $said) = check(@{ $good{$name} });
     ok $accepted, "accepted: $name" or diag $said;
