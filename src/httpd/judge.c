@@ -257,6 +257,17 @@ static int refuse_unguarded(akc_request_t *request, request_rec *r)
     return akc_respond_error(request, r, &err);
 }
 
+/* The query may hold what no log is to show. */
+static int refuse_path(akc_request_t *request, request_rec *r)
+{
+    kc_err_t err;
+
+    (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_JUDGE_PATH,
+                  "the path could be read otherwise by a backend: %.200s",
+                  apr_pstrndup(r->pool, r->unparsed_uri, strcspn(r->unparsed_uri, "?#")));
+    return akc_respond_error(request, r, &err);
+}
+
 int akc_judge_handle(request_rec *r)
 {
     akc_request_t *request;
@@ -271,7 +282,7 @@ int akc_judge_handle(request_rec *r)
     if (!ap_is_initial_req(r))
         return HTTP_FORBIDDEN;
     if (!akc_judge_is_plain(r->unparsed_uri))
-        return HTTP_BAD_REQUEST;
+        return refuse_path(request, r);
     if (!akc_check_authn_has_decided(request, r))
         return refuse_unguarded(request, r);
     return allow(request, r);

@@ -372,12 +372,25 @@ int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r)
 
 /* --- its kind --- */
 
+/* A WebSocket's handshake: forward-auth gateways take Upgrade out as a header of the connection's,
+ * but leave what goes with it (RFC 6455 section 4.1), or tell of it by the scheme. */
+static const char *upgrade_of(request_rec *r)
+{
+    const char *upgrade = apr_table_get(r->headers_in, "Upgrade"), *proto;
+
+    if (!upgrade)
+        upgrade = apr_table_get(r->headers_in, "Sec-WebSocket-Key");
+    if (upgrade)
+        return upgrade;
+    proto = apr_table_get(r->headers_in, "X-Forwarded-Proto");
+    return proto && (strcasecmp(proto, "wss") == 0 || strcasecmp(proto, "ws") == 0) ? proto : NULL;
+}
+
 int akc_request_is_api(request_rec *r, const char *method)
 {
     const kc_flow_signs_t signs = {method, apr_table_get(r->headers_in, "Accept"),
                                    apr_table_get(r->headers_in, "X-Requested-With"),
-                                   apr_table_get(r->headers_in, "Sec-Fetch-Mode"),
-                                   apr_table_get(r->headers_in, "Upgrade")};
+                                   apr_table_get(r->headers_in, "Sec-Fetch-Mode"), upgrade_of(r)};
 
     return kc_flow_kind(&signs) == KC_FLOW_API;
 }

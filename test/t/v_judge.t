@@ -89,7 +89,11 @@ subtest 'a path is judged as the backend will read it, or refused' => sub {
         isnt $browser->get($path, @own)->status, 200, "$path is not allowed";
     }
     for my $path ('/x%2f/y', '/x/%2Fy', '/x%2f..%2Fadmin', '/x%2f.', '/x%2f%2f') {
-        is $browser->get($path, @own)->status, 400, "$path: a slash to some backends";
+        my $mark = log_mark();
+        my $refused = $browser->get($path, @own);
+        is $refused->status, 400, "$path: a slash to some backends";
+        is $refused->tag, 'KC0119', 'the page has a tag';
+        like log_since($mark), qr/KC0119: judge-path: /, 'and the log a line';
     }
     allowed_ok 'dots and escapes that mean nothing', $browser->get('/x/.well-known/a..b/c%20d/e%2ff?g=//../h', @own), 'alice@example.com';
     allowed_ok 'escapes that end like those of dots, backslashes and NULs', $browser->get('/x/%3e%3E/%4e/%3c%7C/%0a1/%20%30%50', @own), 'alice@example.com';
