@@ -136,6 +136,62 @@ static void warn_of_type(const scope_t *scope, const akc_place_t *place)
                  tag(), place->node->line_num, place->node->filename);
 }
 
+/* httpd answers 500 where it does not know how people say who they are. Who says once what is
+ * required, and the type at some places below, means it. */
+static void warn_of_require(const scope_t *scope, const akc_place_t *place)
+{
+    static const char prefix[] = "keycloak-";
+
+    if (scope->is_quiet ||
+        (strcmp(place->word, "valid-user") != 0 && strcmp(place->word, "user") != 0 &&
+         strncmp(place->word, prefix, sizeof(prefix) - 1) != 0) ||
+        has(scope, AKC_PLACE_TYPE, is_around, place) ||
+        has(scope, AKC_PLACE_TYPE, is_inside, place) ||
+        has(scope, AKC_PLACE_FOREIGN, is_around, place) ||
+        has(scope, AKC_PLACE_FOREIGN, is_inside, place))
+        return;
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, scope->main,
+                 "%s: Require %s (line %d of %s) without an AuthType: httpd answers 500 there. Add "
+                 "AuthType " AKC_AUTH_TYPE,
+                 tag(), place->word, place->node->line_num, place->node->filename);
+}
+
+static int is_of_files(const ap_directive_t *section)
+{
+    static const char *const names[] = {"<Directory", "<DirectoryMatch", "<Files", "<FilesMatch"};
+    size_t i;
+
+    for (i = 0; section && i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcasecmp(section->directive, names[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* What a proxy hands on is no file, and lies in no directory. */
+static void warn_of_directory(const scope_t *scope, const akc_place_t *place)
+{
+    const ap_directive_t *proxy = akc_places_directive(scope->own, "ProxyPass");
+    int i;
+
+    if (!proxy)
+        proxy = akc_places_directive(scope->own, "ProxyPassMatch");
+    if (scope->is_quiet || !proxy || !is_of_files(place->section))
+        return;
+    for (i = 0; i < scope->own->list->nelts; i++) {
+        const akc_place_t *each = &APR_ARRAY_IDX(scope->own->list, i, akc_place_t);
+
+        if (each->kind == AKC_PLACE_TYPE && !is_of_files(each->section))
+            return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, scope->main,
+                 "%s: AuthType " AKC_AUTH_TYPE
+                 " (line %d of %s) in %s ...>: what %s (line %d) hands on lies in no directory, so "
+                 "that everybody is let in there. Use <Location /> in its place",
+                 tag(), place->node->line_num, place->node->filename, place->section->directive,
+                 proxy->directive, proxy->line_num);
+}
+
 static int check_places(const scope_t *scope)
 {
     int i;
@@ -148,8 +204,12 @@ static int check_places(const scope_t *scope)
                 return HTTP_INTERNAL_SERVER_ERROR;
             complain_of_handler(scope, place);
         }
-        if (place->kind == AKC_PLACE_TYPE)
+        if (place->kind == AKC_PLACE_ASKING)
+            warn_of_require(scope, place);
+        if (place->kind == AKC_PLACE_TYPE) {
             warn_of_type(scope, place);
+            warn_of_directory(scope, place);
+        }
     }
     return OK;
 }
@@ -255,6 +315,39 @@ static void warn_of_cookie(const akc_server_t *config)
     }
 }
 
+static int has_issuer(server_rec *server)
+{
+    for (; server; server = server->next) {
+        if (akc_config_server(server)->conf->issuer)
+            return 1;
+    }
+    return 0;
+}
+
+/* What says how to sign in, and not where. Of the main server only where nobody says that: a
+ * virtual host may. */
+static void warn_of_no_issuer(const scope_t *scope, const akc_server_t *config)
+{
+    static const kc_conf_index_t rows[] = {KC_CONF_ROW_client_id, KC_CONF_ROW_client_secret,
+                                           KC_CONF_ROW_public_url, KC_CONF_ROW_redirect_uri};
+    size_t i;
+
+    if (config->conf->issuer || (config->server == scope->main && has_issuer(scope->main)))
+        return;
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const kc_conf_place_t *place = &config->conf->place[rows[i]];
+
+        if (!is_own(config, scope->main, rows[i]))
+            continue;
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
+                     "%s: %s (line %d of %s), but no KeycloakIssuer: the module is off there, and "
+                     "AuthType " AKC_AUTH_TYPE
+                     " answers with 500. Add KeycloakIssuer https://HOST/realms/REALM",
+                     tag(), kc_conf_row(rows[i])->name, place->line, place->file);
+        return;
+    }
+}
+
 static int says_name(const ap_directive_t *node)
 {
     for (; node; node = node->next) {
@@ -323,6 +416,8 @@ int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
             config->is_named = is_named(scope.own);
         if (scope.is_quiet)
             continue;
+        if (config->server == server)
+            warn_of_no_issuer(&scope, config);
         /* a virtual host that says nothing of us has the main server's settings themselves */
         if (config->conf->issuer && config->server == server) {
             warn_of_issuer(&scope, config);

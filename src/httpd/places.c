@@ -60,7 +60,7 @@ static int is_our_type(const char *word)
 static akc_place_kind_t kind_of(const ap_directive_t *node, apr_pool_t *pool)
 {
     if (is_named(node, "AuthType"))
-        return is_our_type(first_word(node, pool)) ? AKC_PLACE_TYPE : AKC_PLACE_NOTHING;
+        return is_our_type(first_word(node, pool)) ? AKC_PLACE_TYPE : AKC_PLACE_FOREIGN;
     if (is_named(node, "Require"))
         return is_asking(node, pool) ? AKC_PLACE_ASKING : AKC_PLACE_REQUIRE;
     return is_named(node, "SetHandler") ? AKC_PLACE_HANDLER : AKC_PLACE_NOTHING;
@@ -169,4 +169,22 @@ int akc_places_may_cover(const akc_place_t *above, const akc_place_t *below)
     len = strlen(above->path);
     return strncmp(above->path, below->path, len) == 0 &&
            (above->path[len - 1] == '/' || !below->path[len] || below->path[len] == '/');
+}
+
+static const ap_directive_t *find(const ap_directive_t *node, const char *name)
+{
+    const ap_directive_t *found = NULL;
+
+    for (; node && !found; node = node->next) {
+        if (is_named(node, name))
+            return node;
+        if (!is_named(node, "<VirtualHost"))
+            found = find(node->first_child, name);
+    }
+    return found;
+}
+
+const ap_directive_t *akc_places_directive(const akc_places_t *places, const char *name)
+{
+    return find(places->host ? places->host->first_child : ap_conftree, name);
 }

@@ -8,6 +8,7 @@
 typedef enum {
     AKC_PLACE_NOTHING,
     AKC_PLACE_TYPE,    /* AuthType Keycloak */
+    AKC_PLACE_FOREIGN, /* AuthType of another kind */
     AKC_PLACE_ASKING,  /* a Require that depends on who somebody is */
     AKC_PLACE_REQUIRE, /* any other Require */
     AKC_PLACE_HANDLER  /* SetHandler, of whatever name */
@@ -34,6 +35,8 @@ apr_array_header_t *akc_places_read(apr_pool_t *pool);
 const akc_places_t *akc_places_of(const apr_array_header_t *all, const server_rec *server);
 /* The first SetHandler with this name; NULL: there is none. */
 const ap_directive_t *akc_places_handler(const akc_places_t *places, const char *name);
+/* The first directive of this name, in whatever section of the server; NULL: there is none. */
+const ap_directive_t *akc_places_directive(const akc_places_t *places, const char *name);
 /* 1 when what stands at one place may hold for all of the other: in the same section, in a
  * <Location> around it, or where one of them is in a section of which that is not known. */
 int akc_places_may_cover(const akc_place_t *above, const akc_place_t *below);

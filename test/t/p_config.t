@@ -95,6 +95,47 @@ my %good = (
         'KeycloakPublicURL https://kubeflow.example.com', 'KeycloakAuthURL /realms/x/auth', 'KeycloakScope openid groups',
         'KeycloakAlgorithms RS256 ES256', 'KeycloakCookieSameSite Strict'],
 );
+subtest 'half of what a guard needs' => sub {
+    my @proxy = map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } grep { -e "$ENV{KC_MODULES}/mod_$_.so" } qw(proxy proxy_http);
+    my @guard = ('AuthType Keycloak', 'Require valid-user');
+    my @pass = ('ProxyPass / http://127.0.0.1:1/');
+    my %halves = (
+        'Require without AuthType'   => [qr/Require valid-user \(line \d+ of .*without an AuthType.*Add AuthType Keycloak/,
+            @minimal, '<Location /a>', 'Require valid-user', '</Location>'],
+        'the same of a role'         => [qr/Require keycloak-role \(line \d+ of .*without an AuthType/,
+            @minimal, '<Location /a>', @guard, '</Location>', '<Location /b>', 'Require keycloak-role admin', '</Location>'],
+        'AuthType without Require'   => [qr/AuthType Keycloak \(line \d+ of .*without a Require.*Add Require valid-user/,
+            @minimal, '<Location />', 'AuthType Keycloak', '</Location>'],
+        'a client, and no issuer'    => [qr/KeycloakClientID \(line \d+ of .*no KeycloakIssuer.*Add KeycloakIssuer/,
+            'KeycloakClientID x', 'KeycloakClientSecret y'],
+        'the same of a virtual host' => [qr/KeycloakClientSecret \(line \d+ of .*no KeycloakIssuer/, '<VirtualHost *:1>', @minimal, '</VirtualHost>',
+            '<VirtualHost *:1>', 'ServerName b.test', 'KeycloakClientSecret y', '</VirtualHost>'],
+        'a directory before a proxy' => [qr{AuthType Keycloak \(line \d+ of .*<Directory \.\.\.>: what ProxyPass .*Use <Location />},
+            @minimal, @proxy, '<Directory />', @guard, '</Directory>', @pass],
+        'the same of files'          => [qr{AuthType .*in <FilesMatch \.\.\.>: what ProxyPass}, @minimal, @proxy, '<VirtualHost *:1>', '<FilesMatch x>', @guard, '</FilesMatch>', @pass, '</VirtualHost>'],
+    );
+    for my $name (sort keys %halves) {
+        my ($wanted, @lines) = @{ $halves{$name} };
+        my ($accepted, $said) = check(@lines);
+        ok $accepted, "$name: no reason not to start" or diag $said;
+        like $said, qr/KC0003: $wanted/, 'but said, with the cure';
+    }
+    my %whole = (
+        'a guard'                     => [@minimal, '<Location />', @guard, '</Location>'],
+        'one type for all'            => [@minimal, '<Location />', 'AuthType Keycloak', '</Location>', '<Location /a>', 'Require valid-user', '</Location>'],
+        'another type'                => [@minimal, '<Location /a>', 'AuthType Basic', 'Require valid-user', '</Location>'],
+        'what needs no type'          => [@minimal, '<Location /a>', 'Require all granted', '</Location>'],
+        'a client of virtual hosts'   => ['KeycloakClientID x', 'KeycloakClientSecret y', '<VirtualHost *:1>', 'KeycloakIssuer http://127.0.0.1/realms/a', '</VirtualHost>'],
+        'a directory without a proxy' => [@minimal, '<Directory />', @guard, '</Directory>'],
+        'a directory, and a location' => [@minimal, @proxy, '<Directory />', @guard, '</Directory>', '<Location />', @guard, '</Location>', @pass],
+    );
+    for my $name (sort keys %whole) {
+        my ($accepted, $said) = check(@{ $whole{$name} });
+        ok $accepted, "$name: starts" or diag $said;
+        unlike $said, qr/without an? (?:AuthType|Require)|no KeycloakIssuer|lies in no directory/, 'without a word';
+    }
+};
+
 subtest 'a page after signing out that signs out' => sub {
     for my $own ('/authservice/logout', '/authservice/', '/authservice/oidc/callback', '/authservice/%6Cogout?x', 'https://kubeflow.example.com/authservice/logout') {
         my ($accepted, $said) = check(@minimal, 'KeycloakPublicURL https://kubeflow.example.com', "KeycloakAfterLogoutURL $own");
