@@ -373,17 +373,12 @@ int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r)
 /* --- its kind --- */
 
 /* A WebSocket's handshake: forward-auth gateways take Upgrade out as a header of the connection's,
- * but leave what goes with it (RFC 6455 section 4.1), or tell of it by the scheme. */
-static const char *upgrade_of(request_rec *r)
+ * but leave what goes with it (RFC 6455 section 4.1). */
+static const char *upgrade_of(const request_rec *r)
 {
-    const char *upgrade = apr_table_get(r->headers_in, "Upgrade"), *proto;
+    const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
 
-    if (!upgrade)
-        upgrade = apr_table_get(r->headers_in, "Sec-WebSocket-Key");
-    if (upgrade)
-        return upgrade;
-    proto = apr_table_get(r->headers_in, "X-Forwarded-Proto");
-    return proto && (strcasecmp(proto, "wss") == 0 || strcasecmp(proto, "ws") == 0) ? proto : NULL;
+    return upgrade ? upgrade : apr_table_get(r->headers_in, "Sec-WebSocket-Key");
 }
 
 int akc_request_is_api(request_rec *r, const char *method)
