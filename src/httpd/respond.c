@@ -211,6 +211,33 @@ static const char *back_here(const akc_request_t *request, request_rec *r)
                        NULL);
 }
 
+/* It is the account that is refused, so that signing in by Keycloak's session leads here again. */
+static int is_of_account(kc_reason_t reason)
+{
+    static const kc_reason_t reasons[] = {
+        KC_ERR_FORBIDDEN,  KC_ERR_ROLES_UNKNOWN,  KC_ERR_USER_MISSING,     KC_ERR_USER_FORM,
+        KC_ERR_USERINFO,   KC_ERR_TOKEN_WEAK,     KC_ERR_EMAIL_UNVERIFIED, KC_ERR_TOKEN_SUBJECT,
+        KC_ERR_LOGIN_LOOP, KC_ERR_PROVIDER_ERROR, KC_ERR_TOKEN_CLAIM};
+    size_t i;
+
+    for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (reason == reasons[i])
+            return 1;
+    }
+    return 0;
+}
+
+/* Out, at Keycloak as well, and to its form. */
+static const char *as_somebody_else(const akc_request_t *request, request_rec *r)
+{
+    const char *url =
+        apr_pstrcat(r->pool, request->server->conf->prefix,
+                    "logout?return=", kc_url_escape(back_here(request, r), r->pool), NULL);
+
+    return apr_pstrcat(r->pool, "<a href=\"", ap_escape_html(r->pool, url),
+                       "\">Sign in as somebody else</a>\n", NULL);
+}
+
 static const char *render_page(akc_request_t *request, request_rec *r, const kc_err_row_t *row,
                                const kc_err_t *err)
 {
@@ -229,6 +256,8 @@ static const char *render_page(akc_request_t *request, request_rec *r, const kc_
         says =
             apr_pstrcat(r->pool, says, "<a href=\"", ap_escape_html(r->pool, back_here(request, r)),
                         "\">Sign in</a>\n", NULL);
+    if (is_of_account(err->reason))
+        says = apr_pstrcat(r->pool, says, as_somebody_else(request, r), NULL);
     return page_of(r, row->sentence, apr_pstrcat(r->pool, "<p>", row->advice, "</p>\n", says, NULL),
                    apr_pstrcat(r->pool, "<a href=\"/\">Start page</a>\n<small>Tag <code>", row->tag,
                                "</code> &middot; request <code>",

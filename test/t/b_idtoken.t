@@ -177,4 +177,27 @@ works_ok 'unknown header members and claims do no harm', 'idtoken',
     change => { id_token => { header => { extra => 1 }, set => { extra => { a => [1, 2] } } } };
 works_ok 'a sound token is still accepted', 'idtoken';
 
+# The realm's own session would lead to the same page again.
+for my $row (['no e-mail', { email => undef }, 'KC0413'], ['not verified', { email_verified => JSON::PP::false() }, 'KC0415'], ['odd characters', { email => "a\tb\@example.com" }, 'KC0414'])
+{
+    my ($name, $user, $tag) = @$row;
+    subtest "an account that is refused is not the end: $name" => sub {
+        my $site = 'logout';
+        realm($site)->set(user => $user);
+        my $browser = browser($site);
+        my $page = $browser->sign_in('/');
+        is $page->tag, $tag, 'refused';
+        my ($href) = $page->text =~ m{<a href="([^"]*)">Sign in as somebody else</a>};
+        ok $href, 'and told how to go on' or return;
+        my $answer = $browser->get($href, 'Sec-Fetch-Site' => 'same-origin');
+        like $answer->header('Location') // '', qr{/protocol/openid-connect/logout\?client_id=}, 'by the end of the session at the realm';
+        my $back = $browser->back_from_logout(scalar query_of($answer->header('Location')));
+        realm($site)->reset;
+        my ($path) = $back->header('Location') =~ m{^\Q@{[$browser->origin]}\E(/authservice/login\?.*)};
+        ok $path, 'to the sign-in' or return;
+        is $browser->get($browser->authorize($browser->get($path)->header('Location')))->status, 303, 'of somebody else';
+        ok $browser->seen, 'who is in';
+    };
+}
+
 done_testing;
