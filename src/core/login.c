@@ -340,16 +340,17 @@ static kc_rc_t read_answer(callback_t *callback, kc_err_t *err)
     return KC_OK;
 }
 
-/* A new session under a new id always; whoever was signed in here before is signed out. */
+/* A new session under a new id always; whoever else was signed in here before is signed out. What
+ * other tabs of the same person have under way goes on. */
 static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
                              kc_login_answer_t *answer, kc_err_t *err)
 {
     kc_cookie_set_t cookie = kc_session_cookie_describe(callback->rp, callback->client->is_https);
     char *id = apr_palloc(callback->pool, KC_SESSION_ID_TEXT + 1);
-    kc_rc_t rc = kc_session_end(
+    kc_rc_t rc = kc_session_succeed(
         callback->rp,
         kc_session_cookie_find(callback->rp, callback->client->is_https, callback->client->cookies),
-        callback->pool, err);
+        session, callback->pool, err);
 
     session->created = callback->begun_ms / 1000;
     session->expires = session->created + callback->rp->conf->session_max;

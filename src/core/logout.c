@@ -8,6 +8,7 @@
 #include "cookie.h"
 #include "keyring.h"
 #include "logout_pending.h"
+#include "marks.h"
 #include "roster.h"
 #include "session_contents.h"
 #include "session_cookie.h"
@@ -190,6 +191,8 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
         memset(&contents, 0, sizeof(contents));
     /* also one that was not found: it may be where nobody could look */
     rc = kc_session_end(rp, cookie, pool, err);
+    if (rc == KC_OK && session && *session->sid)
+        rc = kc_marks_leave(rp, KC_MARKS_SID, session->sid, err); /* those of before a renewal */
     if (rc != KC_OK)
         return rc;
     if (session)

@@ -27,6 +27,7 @@ typedef struct visit_t {
     int has_view;
     int is_use;                     /* the request counts as use of the session */
     int has_own_mark;               /* it has been ended by itself */
+    const kc_session_t *successor;  /* ends no session of its sub and sid; NULL: ends any */
     char key[KC_STORE_KEY_LEN + 1]; /* in the store; "" until it is known */
     char mark[KC_STORE_KEY_LEN + 1];
     char used[KC_STORE_KEY_LEN + 1]; /* where its last use is noted */
@@ -84,6 +85,7 @@ static void visit_init(visit_t *visit, const kc_rp_t *rp, kc_bytes_t id, apr_poo
     visit->has_view = 0;
     visit->is_use = 1;
     visit->has_own_mark = 0;
+    visit->successor = NULL;
     visit->key[0] = '\0';
     visit->now_ms = rp->env->now_ms(rp->env->context);
     visit->now = visit->now_ms / 1000;
@@ -509,6 +511,16 @@ kc_session_state_t kc_session_peek(const kc_rp_t *rp, kc_bytes_t cookie, apr_poo
 
 /* ---------------------------------------------------------------- ending */
 
+/* What was found is of the same person, and of the same session at the provider. */
+static int is_kept(const visit_t *visit, const found_t *found)
+{
+    const kc_session_t *fresh = visit->successor;
+    kc_session_t session;
+
+    return fresh && *fresh->sid && open_item(visit, &found->session, &session, NULL) == KC_OK &&
+           strcmp(session.sub, fresh->sub) == 0 && strcmp(session.sid, fresh->sid) == 0;
+}
+
 /* Ends what the store has under the name that the visit has. KC_MISS: nothing, as far as those know
  * who answer. What is known from a view, or may be where nobody could look, is given its mark
  * whatever the answer: whether that is taken decides. */
@@ -517,6 +529,8 @@ static kc_rc_t end_by_name(visit_t *visit, const kc_session_t *known, kc_err_t *
     found_t found;
     kc_rc_t rc = ask_by_name(visit, known, &found, err), buried;
 
+    if (rc == KC_OK && is_kept(visit, &found))
+        return KC_OK;
     if (!known && ((rc == KC_MISS && !found.session.is_partial) ||
                    (rc != KC_OK && rc != KC_MISS && rc != KC_REFUSED)))
         return rc;
@@ -544,17 +558,24 @@ static kc_rc_t end_in_store(visit_t *visit, kc_err_t *err)
     return rc == KC_MISS ? KC_OK : rc;
 }
 
-kc_rc_t kc_session_end(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_session_succeed(const kc_rp_t *rp, kc_bytes_t cookie, const kc_session_t *fresh,
+                           apr_pool_t *pool, kc_err_t *err)
 {
     visit_t visit;
     kc_rc_t rc;
 
     if (!cookie.data || visit_begin(&visit, rp, cookie, pool, err) != KC_OK)
         return KC_OK;
+    visit.successor = fresh;
     rc = end_in_store(&visit, err);
     /* after the store, so that nobody makes a view of what it has just said; also when the store
      * is down */
     if (rp->env->cache)
         kc_cache_drop(rp->env->cache, &visit.ticket);
     return rc;
+}
+
+kc_rc_t kc_session_end(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, kc_err_t *err)
+{
+    return kc_session_succeed(rp, cookie, NULL, pool, err);
 }

@@ -54,5 +54,10 @@ kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_
  * when there was none; when servers that may have it do not answer, the mark is left for these.
  * KC_DOWN: it may live on. */
 kc_rc_t kc_session_end(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool, kc_err_t *err);
+/* The same before fresh takes its place in the browser, unless it is a session of the same sub and
+ * sid: that goes on, for requests and streams that were begun with it, until the browser signs out
+ * (which leaves a mark of the sid), or it ends by itself. */
+kc_rc_t kc_session_succeed(const kc_rp_t *rp, kc_bytes_t cookie, const kc_session_t *fresh,
+                           apr_pool_t *pool, kc_err_t *err);
 
 #endif

@@ -341,6 +341,31 @@ subtest '89, 93 B signs in over A, A\'s session is gone' => sub {
     is hits($SITE), $before, 'the backend is not reached';
 };
 
+subtest 'who signs in again, as the same person at the same session of the realm, cuts nothing off' => sub {
+    realm($SITE)->set(user => { sub => 'again', email => 'again@example.com', sid => 'one' });
+    my ($browser, $back) = before_callback();
+    is $browser->get($back)->status, 303, 'signs in';
+    my ($old, $cookie) = ($browser->session, $browser->cookie_header);
+    my $start = browser($SITE);
+    my $second = $start->authorize($start->start('/c'));
+    $browser->jar->{$_} = $start->jar->{$_} for $start->login_names;
+    is $browser->get($second)->status, 303, 'signs in once more';
+    isnt $browser->session, $old, 'under a new id';
+    is browser($SITE)->api('/x', Cookie => $cookie)->status, 200, 'what another tab has sent by then is answered';
+    is $browser->get('/authservice/logout')->status, 303, 'signs out';
+    ok wait_until(sub { browser($SITE)->api('/x', Cookie => $cookie)->status == 401 }), 'the session of before is over as well';
+    realm($SITE)->set(user => { sub => 'again', email => 'again@example.com', sid => 'two' });
+    ok wait_until(sub { ($browser, $back) = before_callback(); $browser->get($back)->status == 303 }), 'signs in';
+    $cookie = $browser->cookie_header;
+    realm($SITE)->set(user => { sub => 'again', email => 'again@example.com', sid => 'three' });
+    $start = browser($SITE);
+    $second = $start->authorize($start->start('/c'));
+    $browser->jar->{$_} = $start->jar->{$_} for $start->login_names;
+    is $browser->get($second)->status, 303, 'by another session of the realm';
+    ok wait_until(sub { browser($SITE)->api('/x', Cookie => $cookie)->status == 401 }), 'which the one of before does not outlast';
+    realm($SITE)->reset;
+};
+
 # ---- 90
 
 for my $row (

@@ -7,6 +7,7 @@
 #include "cookie.h"
 #include "fake_site.h"
 #include "login.h"
+#include "logout.h"
 #include "roster.h"
 #include "session_contents.h"
 #include "session_cookie.h"
@@ -746,6 +747,35 @@ START_TEST(a_rounds_cookie_of_somebodys_own_making_does_no_harm)
         ck_assert_int_eq(begin("/"), KC_OK);
         (void)sign_in(ALICE, "alice");
     }
+}
+END_TEST
+
+/* Another tab's requests and streams go on, until the browser signs out. */
+START_TEST(a_session_of_the_same_person_goes_on_when_they_sign_in_again)
+{
+    const char *before = sign_in(ALICE, "alice"), *after;
+    kc_session_t session;
+
+    after = sign_in(ALICE, "alice");
+    ck_assert_str_ne(before, after);
+    ck_assert_int_eq(state_of(before, NULL), KC_SESSION_LIVE);
+    ck_assert_int_eq(state_of(after, &session), KC_SESSION_LIVE);
+    ck_assert_int_eq(
+        kc_logout_begin(site->rp, &site->client, &session, NULL, testlib_pool, &answer, NULL),
+        KC_OK);
+    ck_assert_int_eq(state_of(before, NULL), KC_SESSION_ENDED);
+    ck_assert_int_eq(state_of(after, NULL), KC_SESSION_ENDED);
+}
+END_TEST
+
+/* Another person, another session at the provider, or nobody knows which. */
+START_TEST(any_other_session_ends_when_somebody_signs_in)
+{
+    static const char *const subs[] = {BOB, ALICE, BOB}, *const names[] = {"bob", "bob", "alice"};
+    const char *before = sign_in(ALICE, "alice");
+
+    (void)sign_in(subs[_i], names[_i]);
+    ck_assert_int_eq(state_of(before, NULL), KC_SESSION_ENDED);
 }
 END_TEST
 
@@ -1745,6 +1775,8 @@ static void add_outages(TCase *tests)
                         KC_LOGIN_FOLLOW_SECONDS - 1, KC_LOGIN_FOLLOW_SECONDS + 1);
     tcase_add_test(tests, a_sign_in_that_was_begun_later_does_not_follow);
     tcase_add_loop_test(tests, all_that_a_callback_waits_for_shares_the_time_of_one_call, 0, 2);
+    tcase_add_test(tests, a_session_of_the_same_person_goes_on_when_they_sign_in_again);
+    tcase_add_loop_test(tests, any_other_session_ends_when_somebody_signs_in, 0, 3);
     tcase_add_loop_test(tests, a_store_that_is_down_at_any_step_makes_no_session, 0, 7);
     tcase_add_loop_test(tests, a_single_call_of_the_store_that_fails_makes_no_session, 0, 6);
     tcase_add_loop_test(tests, a_session_that_cannot_be_entered_in_the_roster_is_made_all_the_same,
