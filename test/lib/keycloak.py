@@ -4,6 +4,7 @@
 import http.client
 import json
 import os
+import re
 import secrets
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
@@ -14,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 REALM_FILE = ROOT / "docker" / "keycloak" / "realm-kubeflow.json"
 CLIENT_ID = "kubeflow-oidc-authservice"
 SECONDS_TO_START = 180
+ADMINISTRATOR = ("KC_BOOTSTRAP_ADMIN_USERNAME", "KC_BOOTSTRAP_ADMIN_PASSWORD")
+ADMINISTRATOR_BEFORE_26 = ("KEYCLOAK_ADMIN", "KEYCLOAK_ADMIN_PASSWORD")
 
 
 def passwords(representation):
@@ -90,13 +93,17 @@ class Realm:
 
 
 class Keycloak:
-    """`tls`: files of a certificate and its key, to be served by https at tls_port as well."""
+    """`tls`: files of a certificate and its key, to be served by https at tls_port as well.
+
+    `home`: the folder of an unpacked Keycloak, of 22 or later; KEYCLOAK_HOME when it is not told.
+    """
 
     def __init__(self, folder, port=None, home=None, tls=None):
         self.home = Path(home or os.environ.get("KEYCLOAK_HOME", ""))
         if not (self.home / "bin" / "kc.sh").is_file():
             raise Failure("KEYCLOAK_HOME does not name an unpacked Keycloak; "
                           "test/lib/keycloak.sh (keycloak_fetch) fetches one")
+        self.version = int(re.search(r"\d+", (self.home / "version.txt").read_text(encoding="utf-8")).group())
         self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
         self.folder = Path(folder)
@@ -109,18 +116,21 @@ class Keycloak:
         """Starts the server with an empty in-memory database; ready() says when it answers."""
         env = {key: value for key, value in os.environ.items()
                if not key.startswith(("KC_", "JAVA_OPTS"))}
+        user, password = ADMINISTRATOR if self.version >= 26 else ADMINISTRATOR_BEFORE_26
         env.update({
-            "KC_BOOTSTRAP_ADMIN_USERNAME": "admin",
-            "KC_BOOTSTRAP_ADMIN_PASSWORD": self.admin_password,
+            user: "admin",
+            password: self.admin_password,
             "JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m",
-            "JAVA_OPTS_APPEND": "-XX:-UseG1GC -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+            "JAVA_OPTS_APPEND": "-XX:-UseG1GC -XX:-UseParallelGC -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
         })
+        hostname = "hostname" if self.version >= 25 else "hostname-url"
         tls = [f"--https-port={self.tls_port}", f"--https-certificate-file={self.tls[0]}",
                f"--https-certificate-key-file={self.tls[1]}"] if self.tls else []
+        cache = ["--cache=local"] if self.version >= 24 else []  # before, keycloak.sh has built it so
         self.child = Child("Keycloak", [
-            self.home / "bin" / "kc.sh", "start", "--optimized", "--cache=local",
+            self.home / "bin" / "kc.sh", "start", "--optimized", *cache,
             "--http-enabled=true", "--http-host=127.0.0.1", f"--http-port={self.port}",
-            f"--hostname={self.url}", *tls], self.folder / "keycloak.log", env)
+            f"--{hostname}={self.url}", *tls], self.folder / "keycloak.log", env)
 
     def answers(self):
         try:

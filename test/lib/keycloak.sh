@@ -37,26 +37,51 @@ keycloak_home() {
     . "$keycloak_root/docker/keycloak/keycloak.env"
     KEYCLOAK_HOME=$keycloak_root/.cache/keycloak-$KEYCLOAK_VERSION
     export KEYCLOAK_HOME
-    [ "$(cat "$KEYCLOAK_HOME/.ready" 2>/dev/null)" = "$KEYCLOAK_SHA256" ]
+    keycloak_is_ready "$KEYCLOAK_HOME" "$KEYCLOAK_SHA256"
+}
+
+# The same for the oldest Keycloak that is supported: KEYCLOAK_OLDEST_HOME.
+keycloak_oldest_home() {
+    # shellcheck source=docker/keycloak/keycloak.env
+    . "$keycloak_root/docker/keycloak/keycloak.env"
+    KEYCLOAK_OLDEST_HOME=$keycloak_root/.cache/keycloak-$KEYCLOAK_OLDEST_VERSION
+    export KEYCLOAK_OLDEST_HOME
+    keycloak_is_ready "$KEYCLOAK_OLDEST_HOME" "$KEYCLOAK_OLDEST_SHA256"
+}
+
+# Whether the folder $1 holds what was unpacked from the zip with checksum $2, and was built.
+keycloak_is_ready() {
+    [ "$(cat "$1/.ready" 2>/dev/null)" = "$2" ]
 }
 
 # Keycloak of the pinned version under .cache/, verified, unpacked and built for the in-memory
 # database. Safe to call from several processes at once.
 keycloak_fetch() {
+    keycloak_home || keycloak_bring "$KEYCLOAK_VERSION" "$KEYCLOAK_SHA256"
+}
+
+# The same for the oldest Keycloak that is supported.
+keycloak_oldest_fetch() {
+    keycloak_oldest_home || keycloak_bring "$KEYCLOAK_OLDEST_VERSION" "$KEYCLOAK_OLDEST_SHA256"
+}
+
+# Version $1, whose zip has the checksum $2, into the cache.
+keycloak_bring() {
     local cache=$keycloak_root/.cache
     mkdir -p "$cache" || return 1
     (
         flock 9
-        keycloak_home || { keycloak_download "$cache" && keycloak_unpack "$cache"; }
+        keycloak_is_ready "$cache/keycloak-$1" "$2" ||
+            { keycloak_download "$cache" "$1" "$2" && keycloak_unpack "$cache" "$1" "$2"; }
     ) 9>"$cache/keycloak.lock"
 }
 
-# The zip into the cache folder $1, by Maven; refused unless its checksum is the pinned one.
+# The zip of version $2 into the cache folder $1, by Maven; refused unless its checksum is $3.
 keycloak_download() {
-    local cache=$1 zip=$1/keycloak-quarkus-dist-$KEYCLOAK_VERSION.zip
-    local artifact=org.keycloak:keycloak-quarkus-dist:$KEYCLOAK_VERSION:zip
-    if ! echo "$KEYCLOAK_SHA256  $zip" | sha256sum --check --status 2>/dev/null; then
-        echo "fetching Keycloak $KEYCLOAK_VERSION with Maven (about 160 MB)"
+    local cache=$1 zip=$1/keycloak-quarkus-dist-$2.zip
+    local artifact=org.keycloak:keycloak-quarkus-dist:$2:zip
+    if ! echo "$3  $zip" | sha256sum --check --status 2>/dev/null; then
+        echo "fetching Keycloak $2 with Maven (about 160 MB)"
         if ! mvn -q -B -Dstyle.color=never org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
             "-Dartifact=$artifact" "-DoutputDirectory=$cache" -Dmdep.overWriteReleases=true \
             </dev/null >"$cache/maven.log" 2>&1 9>&-; then
@@ -65,7 +90,7 @@ keycloak_download() {
             return 1
         fi
     fi
-    if ! echo "$KEYCLOAK_SHA256  $zip" | sha256sum --check --status; then
+    if ! echo "$3  $zip" | sha256sum --check --status; then
         echo "$zip is not the file that docker/keycloak/keycloak.env names (SHA-256 differs);" >&2
         echo "it was removed. Remove Maven's own copy too (~/.m2) and try again." >&2
         rm -f "$zip"
@@ -73,17 +98,20 @@ keycloak_download() {
     fi
 }
 
-# Unpacks the zip and prepares the server (Keycloak's own `build`), once for each version.
+# Unpacks the zip of version $2 and prepares the server (Keycloak's own `build`), once for each version.
 keycloak_unpack() {
-    local cache=$1
-    echo "unpacking and preparing Keycloak $KEYCLOAK_VERSION (once, about half a minute)"
-    rm -rf "$KEYCLOAK_HOME"
-    unzip -q -d "$cache" "$cache/keycloak-quarkus-dist-$KEYCLOAK_VERSION.zip" || return 1
-    if ! "$KEYCLOAK_HOME/bin/kc.sh" build --db=dev-mem </dev/null >"$cache/kc-build.log" 2>&1 9>&-
+    local cache=$1 home=$1/keycloak-$2
+    echo "unpacking and preparing Keycloak $2 (once, about half a minute)"
+    rm -rf "$home"
+    unzip -q -d "$cache" "$cache/keycloak-quarkus-dist-$2.zip" || return 1
+    # --cache is an option of `build` before 24, of `start` from then on.
+    local options=(--db=dev-mem)
+    [ "${2%%.*}" -ge 24 ] || options+=(--cache=local)
+    if ! "$home/bin/kc.sh" build "${options[@]}" </dev/null >"$cache/kc-build.log" 2>&1 9>&-
     then
         echo "Keycloak's build failed:" >&2
         tail -n 15 "$cache/kc-build.log" >&2
         return 1
     fi
-    echo "$KEYCLOAK_SHA256" >"$KEYCLOAK_HOME/.ready"
+    echo "$3" >"$home/.ready"
 }
