@@ -110,7 +110,7 @@ const char *const *kc_conf_split(kc_conf_index_t index, int argc, const char *co
         while (*at) {
             size_t len = word_len(type, at);
 
-            APR_ARRAY_PUSH(words, const char *) = apr_pstrmemdup(pool, at, len);
+            APR_ARRAY_PUSH(words, const char *) = apr_pstrndup(pool, at, len);
             at += len;
             at += strspn(at, " \t");
         }
