@@ -363,6 +363,18 @@ static const char *read_return(kc_bytes_t kept, apr_pool_t *pool)
     return kc_buf_dup_text(contents.claims, pool);
 }
 
+/* One reason for whatever is wrong with a cookie; that its key is another server's, the log is told
+ * of apart. */
+static kc_rc_t refuse_cookie(const kc_rp_t *rp, kc_bytes_t text, apr_pool_t *pool, kc_err_t *err)
+{
+    kc_bytes_t sealed;
+
+    if (kc_buf_unbase64url((const char *)text.data, text.len, pool, &sealed) == KC_OK &&
+        kc_seal_is_foreign(rp->keys, sealed))
+        kc_rp_warn_of_key(rp, "a sign-in's cookie", pool);
+    return KC_FAIL(err, KC_MISS, KC_ERR_STATE_UNKNOWN, "the sign-in's cookie does not open");
+}
+
 /* nonce, verifier, demand, and the return URL when the state does not carry it */
 static kc_rc_t read_plain(kc_bytes_t plain, apr_pool_t *pool, kc_login_state_t *out, kc_err_t *err)
 {
@@ -397,7 +409,7 @@ kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_login_client_t *client, 
     APR_ARRAY_PUSH(cookies, const char *) = format(client, name, "", 0, pool);
     rc = unseal(rp, cookie_purpose, out->raw, value, pool, &plain, err);
     if (rc == KC_REFUSED || rc == KC_MISS)
-        return KC_FAIL(err, KC_MISS, KC_ERR_STATE_UNKNOWN, "the sign-in's cookie does not open");
+        return refuse_cookie(rp, value, pool, err);
     if (rc != KC_OK)
         return rc;
     out->text = text;

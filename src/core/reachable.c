@@ -6,11 +6,13 @@
 #include <apr_strings.h>
 #include <errno.h>
 
-/* What a socket that does not block says while nothing is wrong yet. */
+/* What a socket that does not block says while nothing is wrong yet, or after it had been
+ * connected.
+ */
 static int is_none(int number)
 {
     return !number || number == EINPROGRESS || number == EAGAIN || number == EALREADY ||
-           number == EINTR;
+           number == EINTR || number == ECONNRESET || number == EPIPE || number == ENOTCONN;
 }
 
 const char *kc_reachable_text(const char *what, int number, const char *otherwise, char *text,

@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 /* "WHAT: REASON" for an errno of connect(2), written to text (size bytes, cut to fit);
- * otherwise for 0, EINPROGRESS and the like, which tell no reason. EACCES and EPERM come with what
- * forbids connections: SELinux or a packet filter. Thread safe. */
+ * otherwise for 0, EINPROGRESS, ECONNRESET and the like, which tell no reason. EACCES and EPERM
+ * come with what forbids connections: SELinux or a packet filter. Thread safe. */
 const char *kc_reachable_text(const char *what, int number, const char *otherwise, char *text,
                               size_t size);
 

@@ -8,6 +8,8 @@
 #include "transform.h"
 #include "url.h"
 
+enum { KEY_TOLD_SECONDS = 60 };
+
 static const char login_name[] = "keycloak_login_";
 static const char rounds_name[] = "keycloak_rounds";
 static const char logout_name[] = "keycloak_logout";
@@ -278,4 +280,24 @@ kc_rc_t kc_rp_realm_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const cha
                         kc_bytes_t name, char *out, kc_err_t *err)
 {
     return derive(rp->realm, key, purpose, name, out, err);
+}
+
+/* Not in a store: who comes with what anybody can make up is to leave nothing behind. */
+static int is_news(int64_t now)
+{
+    static int64_t told;
+    int64_t last = __atomic_load_n(&told, __ATOMIC_ACQUIRE);
+
+    return (!last || now < last || now - last >= KEY_TOLD_SECONDS) &&
+           __atomic_compare_exchange_n(&told, &last, now, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+void kc_rp_warn_of_key(const kc_rp_t *rp, const char *what, apr_pool_t *pool)
+{
+    const kc_err_row_t *row = kc_err_row(KC_ERR_KEY_FOREIGN);
+
+    if (is_news(rp->env->now(rp->env->context)))
+        rp->env->log(rp->env->context, KC_LOG_WARNING,
+                     apr_psprintf(pool, "%s: %s: %s that somebody has come with was %s, or is none",
+                                  row->tag, row->slug, what, KC_RP_FOREIGN_KEY));
 }

@@ -11,7 +11,14 @@
 #include "keyring.h"
 #include "seal.h"
 
-enum { KC_RP_ID_SIZE = 16 /* bytes */, KC_RP_STORE_NAME_MAX = 64 /* bytes */ };
+enum {
+    KC_RP_ID_SIZE = 16 /* For details of failures, behind "was". */
+#define KC_RP_FOREIGN_KEY \
+    "sealed with a key that this server does not have (KeycloakCryptoKey: the same on all nodes)"
+
+    /* bytes */,
+    KC_RP_STORE_NAME_MAX = 64 /* bytes */
+};
 
 /* Names that depend on the scheme which the browser uses. */
 typedef struct kc_rp_names_t {
@@ -62,5 +69,9 @@ kc_rc_t kc_rp_store_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const cha
 /* The same for what concerns every relying party of this issuer and client. */
 kc_rc_t kc_rp_realm_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *purpose,
                         kc_bytes_t name, char *out, kc_err_t *err);
+
+/* Tells the log (KC_ERR_KEY_FOREIGN) of what was sealed with a key that is not here: once a minute
+ * and process, for anybody can make it up. what: "a session". */
+void kc_rp_warn_of_key(const kc_rp_t *rp, const char *what, apr_pool_t *pool);
 
 #endif

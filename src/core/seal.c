@@ -200,3 +200,20 @@ kc_rc_t kc_seal_open(const kc_seal_keys_t *keys, const kc_seal_use_t *use, int64
     plain->len = opening->plain_len;
     return KC_OK;
 }
+
+int kc_seal_has_key(const kc_seal_keys_t *keys, uint8_t key_id)
+{
+    size_t i;
+
+    for (i = 0; i < keys->count && i < KC_SEAL_KEYS_MAX; i++) {
+        if (kc_crypto_key_id(keys->key[i]) == key_id)
+            return 1;
+    }
+    return 0;
+}
+
+int kc_seal_is_foreign(const kc_seal_keys_t *keys, kc_bytes_t sealed)
+{
+    return sealed.len >= KC_SEAL_OVERHEAD && sealed.data[0] == KC_SEAL_VERSION &&
+           !kc_seal_has_key(keys, sealed.data[1]);
+}

@@ -48,4 +48,11 @@ kc_rc_t kc_seal_open(const kc_seal_keys_t *keys, const kc_seal_use_t *use, int64
                      kc_bytes_t sealed, apr_pool_t *pool, kc_bytes_t *plain, int64_t *expires_at,
                      kc_err_t *err);
 
+/* Whether one of the keys has that id, which tells nothing of the key (one in 256 has it by
+ * chance). */
+int kc_seal_has_key(const kc_seal_keys_t *keys, uint8_t key_id);
+/* 1 when a sealed value is one of this version and names a key that is none of these. It need not
+ * be genuine: for a log line, not for a decision. */
+int kc_seal_is_foreign(const kc_seal_keys_t *keys, kc_bytes_t sealed);
+
 #endif

@@ -140,6 +140,23 @@ static kc_rc_t ask_by_name(visit_t *visit, const kc_session_t *known, found_t *f
     return KC_OK;
 }
 
+/* A session's last byte is the id of the key that it was sealed with: by that, one that is stored
+ * under no key of ours is told from one that has ended. Of the others 248 bits nobody can guess. */
+static void note_key(const kc_seal_keys_t *keys, unsigned char *id)
+{
+    id[KC_SESSION_ID_SIZE - 1] = kc_crypto_key_id(keys->key[0]);
+}
+
+static kc_rc_t explain_miss(const visit_t *visit, kc_err_t *err)
+{
+    const kc_rp_t *rp = visit->rp;
+
+    if (visit->has_view || kc_seal_has_key(rp->keys, visit->id.data[KC_SESSION_ID_SIZE - 1]))
+        return KC_MISS;
+    kc_rp_warn_of_key(rp, "a session", visit->pool);
+    return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_IDLE, "the session was " KC_RP_FOREIGN_KEY);
+}
+
 /* The same where its view says, for a session never moves; else under each key in turn, newest
  * first. */
 static kc_rc_t ask_store(visit_t *visit, found_t *found, kc_err_t *err)
@@ -157,7 +174,7 @@ static kc_rc_t ask_store(visit_t *visit, found_t *found, kc_err_t *err)
         if (rc == KC_OK)
             rc = ask_by_name(visit, NULL, found, err);
     }
-    return rc;
+    return rc == KC_MISS ? explain_miss(visit, err) : rc;
 }
 
 static kc_rc_t idle(kc_err_t *err)
@@ -251,6 +268,7 @@ kc_rc_t kc_session_create(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *
 
     if (env->random(env->context, raw, sizeof(raw)) != KC_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a session");
+    note_key(rp->keys, raw);
     visit_init(&visit, rp, id, pool);
     rc = name_in_store(&visit, rp->keys->key[0], err);
     memcpy(session->key, visit.key, sizeof(session->key));

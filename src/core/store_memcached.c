@@ -236,6 +236,10 @@ static kc_rc_t connect_at(attempt_t *attempt, lease_t *lease, const kc_resolver_
     (void)fail(attempt, lease, status);
     if (is_unreachable(status))
         *attempt->fault = KC_BREAKER_REFUSED;
+    if (status == MEMCACHED_TIMEOUT) /* nothing was ever heard of it by this connection */
+        (void)KC_FAIL(attempt->err, KC_DOWN, KC_ERR_STORE_DOWN,
+                      "memcached %s: no answer in time (KeycloakStoreTimeout); is it memcached?",
+                      lease->server->text);
     attempt->is_again = status == MEMCACHED_TIMEOUT && is_excused(attempt);
     lease_destroy(lease);
     return KC_DOWN;

@@ -377,6 +377,54 @@ static void warn_of_name(const akc_server_t *config)
                  tag(), place->line, place->file, config->server->server_hostname);
 }
 
+static int is_within(const char *host, const char *domain)
+{
+    size_t len = strlen(host), tail = strlen(domain);
+
+    return len >= tail && strcasecmp(host + len - tail, domain) == 0 &&
+           (len == tail || host[len - tail - 1] == '.');
+}
+
+/* The host that browsers know, as far as the settings say it; NULL: they do not. */
+static const char *known_host(const akc_server_t *config, apr_pool_t *pool)
+{
+    const kc_conf_t *conf = config->conf;
+    const char *text = conf->public_url ? conf->public_url : conf->redirect_uri;
+    kc_url_t url;
+
+    if (text)
+        return kc_url_parse(text, pool, &url, NULL) == KC_OK ? url.host : NULL;
+    return config->is_named ? config->server->server_hostname : NULL;
+}
+
+/* The main server's settings may be meant for its virtual hosts alone. */
+static int is_for_others(const akc_server_t *config)
+{
+    const server_rec *server;
+
+    for (server = config->server->is_virtual ? NULL : config->server->next; server;
+         server = server->next) {
+        if (is_within(server->server_hostname, config->conf->cookie_domain))
+            return 1;
+    }
+    return 0;
+}
+
+/* A browser refuses the cookie of a domain that its host is not in, and signs in for ever. */
+static void warn_of_domain(const akc_server_t *config, apr_pool_t *pool)
+{
+    const kc_conf_place_t *place = &config->conf->place[KC_CONF_ROW_cookie_domain];
+    const char *domain = config->conf->cookie_domain, *host = known_host(config, pool);
+
+    if (!domain || !host || is_within(host, domain) || is_for_others(config))
+        return;
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
+                 "%s: KeycloakCookieDomain %s (line %d of %s): %s is not in that domain: browsers "
+                 "refuse the cookie, and nobody who comes by that name stays signed in. Correct "
+                 "it, or leave it out",
+                 tag(), domain, place->line, place->file, host);
+}
+
 /* httpd reads its configuration twice when it starts; once is enough to be told. */
 static int is_trial(void)
 {
@@ -425,6 +473,7 @@ int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
             warn_of_public_path(&scope, config);
             warn_of_values(&scope, config, ptemp);
             warn_of_cookie(config);
+            warn_of_domain(config, ptemp);
         }
     }
     lead_home(main, ptemp);

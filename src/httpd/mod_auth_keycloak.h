@@ -407,6 +407,8 @@ int akc_respond_plain(request_rec *r, const char *type, const char *body);
  * JSON, and the log line. */
 int akc_respond_refusal(akc_request_t *request, request_rec *r, const kc_err_t *err);
 void akc_respond_cookies(request_rec *r, const apr_array_header_t *cookies);
+/* Says in the detail of a sign-in that was begun too often why the last one came to nothing. */
+void akc_respond_add_cause(kc_err_t *err, const kc_err_t *cause);
 /* Begins a sign-in, or says why not. */
 int akc_respond_login(akc_request_t *request, request_rec *r, const kc_login_request_t *wanted);
 /* Replaces httpd's answer to an unmet Require by our 403 page. */

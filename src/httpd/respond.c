@@ -344,14 +344,27 @@ int akc_respond_refusal(akc_request_t *request, request_rec *r, const kc_err_t *
     return akc_respond_json(r, row->status, json);
 }
 
+/* An administrator needs to know why sign-ins never last. */
+void akc_respond_add_cause(kc_err_t *err, const kc_err_t *cause)
+{
+    const kc_err_t loop = *err;
+
+    if (cause->reason && cause->detail[0])
+        (void)KC_FAIL(err, KC_REFUSED, loop.reason, "%.60s; the last one: %.180s", loop.detail,
+                      cause->detail);
+}
+
 int akc_respond_login(akc_request_t *request, request_rec *r, const kc_login_request_t *wanted)
 {
     kc_login_answer_t answer;
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
 
     if (kc_login_begin(request->server->rp, akc_request_client(request, r), wanted, r->pool,
-                       &answer, &err) != KC_OK)
+                       &answer, &err) != KC_OK) {
+        if (err.reason == KC_ERR_LOGIN_LOOP)
+            akc_respond_add_cause(&err, &request->err);
         return akc_respond_error(request, r, &err);
+    }
     if (answer.lost) {
         (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_RETURN_LOST,
                       "%.150s; after the sign-in comes the start page", answer.lost);

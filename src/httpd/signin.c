@@ -59,6 +59,8 @@ static int start_over(akc_request_t *request, request_rec *r, kc_login_answer_t 
     kc_rc_t rc;
 
     rc = kc_login_again(request->server->rp, client, request->query, r->pool, &again, &err);
+    if (rc == KC_REFUSED && err.reason == KC_ERR_LOGIN_LOOP)
+        akc_respond_add_cause(&err, reason);
     if (state == KC_SESSION_LIVE && is_unchanged(request, &again))
         state = KC_SESSION_WEAK;
     switch (kc_flow_decide(state, KC_FLOW_CALLBACK)) {

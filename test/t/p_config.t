@@ -337,6 +337,7 @@ for my $row (@missing) {
 }
 my $doubted = sub { my ($name, $seconds) = @_; return qr/\[auth_keycloak:warn\].*KC0003: $name \(line \d+ of .*\): $seconds seconds are hardly meant/ };
 my $shared_cookie = qr/\[auth_keycloak:warn\].*KC0003: KeycloakCookie: the virtual hosts of line \d+ and line \d+ share the cookie keycloak_session of /;
+my $foreign_domain = qr/\[auth_keycloak:warn\].*KC0003: KeycloakCookieDomain example\.com \(line \d+ of .*\): \S+ is not in that domain: browsers refuse the cookie/;
 my @other = ('KeycloakIssuer http://127.0.0.1:1/realms/other');
 my @all = location('/', @guard);
 my @hardly_meant = (
@@ -360,6 +361,11 @@ my @hardly_meant = (
         host('*:2', 'ServerName a.example.com', @all, 'KeycloakClientID b')],
     ['two domains of cookies', undef, @all, host('*:1', 'ServerName a.example.com', 'KeycloakCookieDomain example.com'),
         host('*:2', 'ServerName a.example.com', @other)],
+    ['a cookie for a domain that the host is not in', $foreign_domain, @all, host('*:1', 'ServerName www.example.org', 'KeycloakCookieDomain example.com')],
+    ['one that only ends like it', $foreign_domain, @all, host('*:1', 'ServerName badexample.com', 'KeycloakCookieDomain example.com')],
+    ['one that the redirect URI is not in', $foreign_domain, @all, host('*:1', 'ServerName a.example.com', 'KeycloakCookieDomain example.com',
+        'KeycloakRedirectURI https://a.example.org/authservice/oidc/callback')],
+    ['the host itself in capitals', undef, @all, host('*:1', 'ServerName Example.com', 'KeycloakCookieDomain example.COM')],
     ['two realms at two hosts', undef, @all, host('*:1', 'ServerName a.example.com', @other), host('*:1', 'ServerName b.example.com', @other)],
 );
 for my $row (@hardly_meant) {

@@ -81,6 +81,7 @@ static const expected_t expected[] = {
     {KC_ERR_STORE_VALUE, "KC0502", "store-value", 500},
     {KC_ERR_SEAL, "KC0503", "seal", 401},
     {KC_ERR_SESSION_FORMAT, "KC0504", "session-format", 401},
+    {KC_ERR_KEY_FOREIGN, "KC0505", "key-foreign", 401},
     {KC_ERR_STORE_FULL, "KC0510", "store-full", 503},
     {KC_ERR_STORE_CLOCK, "KC0511", "store-clock", 500},
 };

@@ -443,6 +443,20 @@ START_TEST(a_rotated_key_still_opens_states)
 }
 END_TEST
 
+START_TEST(a_state_of_a_key_that_is_not_here_says_so)
+{
+    kc_login_state_t state = begin("/page"), found;
+
+    site->keys = kc_fake_site_keys(site, "ffffffffffffffffffffffffffffffff", NULL);
+    kc_fake_site_renew(site);
+    ck_assert_int_eq(find(state.text, &found), KC_MISS);
+    ck_assert_int_eq(last.reason, KC_ERR_STATE_UNKNOWN);
+    ck_assert(kc_fake_log_has(fake,
+                              "KC0505: key-foreign: a sign-in's cookie that somebody has come "
+                              "with was sealed with a key that this server does not have"));
+}
+END_TEST
+
 START_TEST(a_text_that_is_no_state_is_refused)
 {
     static const char *const texts[] = {
@@ -681,6 +695,7 @@ static void add_attacks(TCase *tests)
     tcase_add_test(tests, the_sealed_return_url_is_no_cookie_nor_the_cookie_a_return_url);
     tcase_add_test(tests, another_configurations_state_is_unknown);
     tcase_add_test(tests, a_rotated_key_still_opens_states);
+    tcase_add_test(tests, a_state_of_a_key_that_is_not_here_says_so);
     tcase_add_test(tests, a_text_that_is_no_state_is_refused);
 }
 

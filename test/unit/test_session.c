@@ -1067,6 +1067,34 @@ START_TEST(a_rotated_key_still_opens_and_ends_sessions)
 }
 END_TEST
 
+/* Another node's, or that of a key that was taken away. */
+START_TEST(a_session_of_a_key_that_is_not_here_is_told_from_one_that_has_ended)
+{
+    const char *id = create();
+    kc_err_t why;
+    kc_session_t session;
+
+    fake->now += site->conf->session_max + 1;
+    ck_assert_int_eq(kc_session_find(site->rp, kc_buf_text(id), testlib_pool, &session, &why),
+                     KC_SESSION_NONE);
+    ck_assert_ptr_null(strstr(why.detail, "sealed"));
+    ck_assert(!kc_fake_log_has(fake, "KC0505"));
+    site->keys = kc_fake_site_keys(site, "ffffffffffffffffffffffffffffffff", NULL);
+    kc_fake_site_renew(site);
+    ck_assert_int_eq(kc_session_find(site->rp, kc_buf_text(id), testlib_pool, &session, &why),
+                     KC_SESSION_NONE);
+    ck_assert_int_eq(why.reason, KC_ERR_SESSION_IDLE);
+    ck_assert_ptr_nonnull(strstr(why.detail, "sealed with a key that this server does not have"));
+    ck_assert(kc_fake_log_has(fake, "KC0505: key-foreign: a session that somebody has come with"));
+    apr_array_clear(fake->log);
+    (void)find(id, NULL);
+    ck_assert_int_eq(fake->log->nelts, 0);
+    fake->now += 61;
+    (void)find(id, NULL);
+    ck_assert_int_eq(fake->log->nelts, 1);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- size */
 
 /* An ID token as Keycloak makes it: about 1,200 bytes. */
@@ -1171,6 +1199,7 @@ static void add_store(Suite *suite)
     tcase_add_test(store, another_configuration_opens_no_session_of_this_one);
     tcase_add_test(store, a_value_moved_to_another_configurations_key_is_refused);
     tcase_add_test(store, a_rotated_key_still_opens_and_ends_sessions);
+    tcase_add_test(store, a_session_of_a_key_that_is_not_here_is_told_from_one_that_has_ended);
     suite_add_tcase(suite, store);
 }
 

@@ -235,9 +235,7 @@ START_TEST(something_else_than_memcached_is_told_of)
         look(clock); /* an answer that is cut short may be taken for one that is late */
         ck_assert_int_eq(warnings, 1);
         ck_assert_ptr_nonnull(strstr(warning.detail, servers[1].text));
-        ck_assert_msg(strstr(warning.detail, "is it memcached?") ||
-                          strstr(warning.detail, "no answer in time"),
-                      "%s", warning.detail);
+        ck_assert_msg(strstr(warning.detail, "is it memcached?") != NULL, "%s", warning.detail);
         listener_stop(listener);
     }
 }
@@ -251,6 +249,7 @@ START_TEST(why_nobody_can_be_reached)
     } rows[] = {
         {0, "or else"},
         {EINPROGRESS, "or else"},
+        {ECONNRESET, "or else"},
         {ECONNREFUSED, "not there: Connection refused"},
         {EHOSTUNREACH, "not there: No route to host"},
         {EACCES, "not there: Permission denied (this host forbids it: SELinux's "
