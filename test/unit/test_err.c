@@ -58,6 +58,8 @@ static const expected_t expected[] = {
     {KC_ERR_REFRESH_REFUSED, "KC0311", "refresh-refused", 401},
     {KC_ERR_LOGOUT_STATE, "KC0312", "logout-state", 400},
     {KC_ERR_SILENT, "KC0313", "silent", 401},
+    {KC_ERR_RETURN_LOST, "KC0314", "return-lost", 400},
+    {KC_ERR_PREFETCH, "KC0315", "prefetch", 503},
     {KC_ERR_TOKEN_FORM, "KC0401", "token-form", 401},
     {KC_ERR_TOKEN_HEADER, "KC0402", "token-header", 401},
     {KC_ERR_TOKEN_ALG, "KC0403", "token-algorithm", 401},
