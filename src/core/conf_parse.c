@@ -73,6 +73,7 @@ static kc_rc_t parse_url(const kc_conf_input_t *input, void *member, kc_err_t *e
 {
     kc_err_t why = {0};
     kc_url_t url;
+    size_t len;
 
     if (kc_url_parse(input->argv[0], input->pool, &url, &why) != KC_OK)
         return KC_CONF_REFUSE(err, "takes a whole URL such as https://host.example.com: %.150s",
@@ -81,10 +82,15 @@ static kc_rc_t parse_url(const kc_conf_input_t *input, void *member, kc_err_t *e
         *(const char **)member = apr_pstrdup(input->pool, input->argv[0]);
         return KC_OK;
     }
-    if (strcmp(url.path, "/") != 0 || url.query)
-        return KC_CONF_REFUSE(err, "takes scheme://host[:port] without a path, not '%.120s'",
+    if (url.query || (strcmp(url.path, "/") != 0 && input->index != KC_CONF_ROW_backchannel_url))
+        return KC_CONF_REFUSE(err, "takes scheme://host[:port] without a %s, not '%.120s'",
+                              input->index == KC_CONF_ROW_public_url ? "path" : "query",
                               input->argv[0]);
-    *(const char **)member = kc_url_origin(&url, input->pool);
+    len = strlen(url.path);
+    while (len > 0 && url.path[len - 1] == '/')
+        len--;
+    *(const char **)member = apr_pstrcat(input->pool, kc_url_origin(&url, input->pool),
+                                         kc_buf_copy(url.path, len, input->pool), NULL);
     return KC_OK;
 }
 

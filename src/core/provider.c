@@ -14,6 +14,8 @@ static const char well_known[] = "/.well-known/openid-configuration";
 typedef struct {
     const kc_conf_t *conf;
     kc_url_t issuer;
+    const char *outer;    /* the path that issuer and endpoints have in front, */
+    const char *inner;    /* and what it is within; "" both when KeycloakBackchannelURL has none */
     kc_url_t backchannel; /* the issuer's when KeycloakBackchannelURL is not set */
     kc_url_t browser;     /* KeycloakAuthURL's; the issuer's when that is not set or a path */
     apr_pool_t *pool;
@@ -43,6 +45,43 @@ static const char *const auth_methods[] = {
     "private_key_jwt",     "tls_client_auth",    NULL,
 };
 
+/* A path, without the slashes at its end, up to the realm where upto_realm says so. */
+static const char *front_of(const char *path, int upto_realm, apr_pool_t *pool)
+{
+    const char *realm = upto_realm ? strstr(path, "/realms/") : NULL;
+    size_t len = realm ? (size_t)(realm - path) : strlen(path);
+
+    while (len > 0 && path[len - 1] == '/')
+        len--;
+    return kc_buf_copy(path, len, pool);
+}
+
+/* KeycloakBackchannelURL with a path is Keycloak's root within, or, when it names a realm or the
+ * issuer does not, the issuer itself. */
+static void init_fronts(judge_t *judge)
+{
+    const char *within = judge->backchannel.path;
+    int is_root = !strstr(within, "/realms/") && strstr(judge->issuer.path, "/realms/");
+
+    judge->outer = judge->inner = "";
+    if (!judge->conf->backchannel_url || strcmp(within, "/") == 0)
+        return;
+    judge->outer = front_of(judge->issuer.path, is_root, judge->pool);
+    judge->inner = front_of(within, 0, judge->pool);
+}
+
+/* url at another origin, its path with another front when it has the one. */
+static const char *moved(const kc_url_t *url, const kc_url_t *origin, const char *from,
+                         const char *to, apr_pool_t *pool)
+{
+    kc_url_t there = *url;
+    size_t len = strlen(from);
+
+    if (strncmp(url->path, from, len) == 0 && (url->path[len] == '/' || !url->path[len]))
+        there.path = apr_pstrcat(pool, to, url->path + len, NULL);
+    return kc_url_rebase(&there, origin, pool);
+}
+
 static kc_rc_t judge_init(judge_t *judge, const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     const char *auth_url = conf->auth_url;
@@ -60,6 +99,8 @@ static kc_rc_t judge_init(judge_t *judge, const kc_conf_t *conf, apr_pool_t *poo
         rc = kc_url_parse(conf->backchannel_url, pool, &judge->backchannel, err);
     if (rc == KC_OK && auth_url && auth_url[0] != '/')
         rc = kc_url_parse(auth_url, pool, &judge->browser, err);
+    if (rc == KC_OK)
+        init_fronts(judge);
     return rc;
 }
 
@@ -82,7 +123,7 @@ kc_rc_t kc_provider_discovery_url(const kc_conf_t *conf, apr_pool_t *pool, const
     rc = kc_url_parse(apr_pstrcat(pool, kc_buf_copy(conf->issuer, len, pool), well_known, NULL),
                       pool, &url, err);
     if (rc == KC_OK)
-        *out = kc_url_rebase(&url, &judge.backchannel, pool);
+        *out = moved(&url, &judge.backchannel, judge.outer, judge.inner, pool);
     return rc;
 }
 
@@ -189,13 +230,13 @@ static kc_rc_t check_endpoint(const judge_t *judge, const char *name, const kc_u
  * KeycloakEndpointOrigins is no Keycloak under another name: it stays where it is. */
 static const char *place(const judge_t *judge, const kc_url_t *url, int is_for_browsers)
 {
+    if (is_for_browsers && kc_url_is_same_origin(url, &judge->backchannel))
+        return moved(url, &judge->issuer, judge->inner, judge->outer, judge->pool);
     if (is_for_browsers)
-        return kc_url_rebase(url,
-                             kc_url_is_same_origin(url, &judge->backchannel) ? &judge->issuer : url,
-                             judge->pool);
+        return kc_url_rebase(url, url, judge->pool);
     if (judge->conf->backchannel_url &&
         (kc_url_is_same_origin(url, &judge->issuer) || kc_url_is_same_origin(url, &judge->browser)))
-        return kc_url_rebase(url, &judge->backchannel, judge->pool);
+        return moved(url, &judge->backchannel, judge->outer, judge->inner, judge->pool);
     return kc_url_rebase(url, url, judge->pool);
 }
 

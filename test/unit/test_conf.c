@@ -424,7 +424,7 @@ static const refusal_t refusals[] = {
     {KC_CONF_ROW_issuer, "https://", "host"},
     {KC_CONF_ROW_public_url, "https://site.example/app", "without a path"},
     {KC_CONF_ROW_public_url, "https://site.example/?a", "without a path"},
-    {KC_CONF_ROW_backchannel_url, "http://keycloak:8080/auth", "without a path"},
+    {KC_CONF_ROW_backchannel_url, "http://keycloak:8080/auth?x", "without a query"},
     {KC_CONF_ROW_auth_url, "//login.example/", "one slash"},
     {KC_CONF_ROW_auth_url, "/\\login.example/", "one slash"},
     {KC_CONF_ROW_auth_url, "login", "https:// or http://"},

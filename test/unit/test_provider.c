@@ -3,6 +3,8 @@
 #include <check.h>
 #include <string.h>
 
+#include <apr_strings.h>
+
 #include "provider.h"
 #include "testlib.h"
 #include "variant.h"
@@ -83,6 +85,44 @@ START_TEST(document_is_asked_by_the_inner_name)
     conf->backchannel_url = "http://keycloak.auth:8080";
     ck_assert_str_eq(discovery_url(),
                      "http://keycloak.auth:8080/realms/r/.well-known/openid-configuration");
+}
+END_TEST
+
+/* Keycloak below another path for browsers than within, or below one on one side alone. */
+static const struct {
+    const char *issuer, *within, *found; /* the front of the document's address */
+} fronts[] = {
+    {"https://id.example.com/auth/realms/r", "http://kc:8080/realms/r", "http://kc:8080/realms/r"},
+    {"https://id.example.com/auth/realms/r", "http://kc:8080/kc", "http://kc:8080/kc/realms/r"},
+    {"https://id.example.com/realms/r", "http://kc:8080/auth", "http://kc:8080/auth/realms/r"},
+    {"https://id.example.com/realms/r", "http://kc:8080/auth/realms/r",
+     "http://kc:8080/auth/realms/r"},
+    {"https://id.example.com/auth/realms/r", "http://kc:8080", "http://kc:8080/auth/realms/r"},
+    {"https://id.example.com/tenant", "http://kc:8080/inner", "http://kc:8080/inner"},
+};
+
+START_TEST(the_back_channel_may_have_another_path)
+{
+    const char *base = apr_pstrcat(testlib_pool, fronts[_i].issuer, "/p/", NULL);
+    const char *text = apr_pstrcat(
+        testlib_pool, "{\"issuer\":\"", fronts[_i].issuer, "\",\"authorization_endpoint\":\"", base,
+        "auth\",\"token_endpoint\":\"", base, "token\",\"jwks_uri\":\"", fronts[_i].found,
+        "/p/certs\",\"end_session_endpoint\":\"", fronts[_i].found,
+        "/p/logout\",\"response_types_supported\":[\"code\"]}", NULL);
+
+    conf->issuer = fronts[_i].issuer;
+    conf->backchannel_url = fronts[_i].within;
+    ck_assert_str_eq(discovery_url(), apr_pstrcat(testlib_pool, fronts[_i].found,
+                                                  "/.well-known/openid-configuration", NULL));
+    ck_assert_msg(parse(text) == KC_OK, "%s", err.detail);
+    ck_assert_str_eq(provider->token_endpoint,
+                     apr_pstrcat(testlib_pool, fronts[_i].found, "/p/token", NULL));
+    ck_assert_str_eq(provider->jwks_uri,
+                     apr_pstrcat(testlib_pool, fronts[_i].found, "/p/certs", NULL));
+    ck_assert_str_eq(provider->authorization_endpoint,
+                     apr_pstrcat(testlib_pool, base, "auth", NULL));
+    ck_assert_str_eq(provider->end_session_endpoint,
+                     apr_pstrcat(testlib_pool, base, "logout", NULL));
 }
 END_TEST
 
@@ -420,6 +460,8 @@ Suite *kc_test_provider(void)
     tcase_add_checked_fixture(tests, setup, testlib_teardown);
     tcase_add_test(tests, document_is_below_the_issuer);
     tcase_add_test(tests, document_is_asked_by_the_inner_name);
+    tcase_add_loop_test(tests, the_back_channel_may_have_another_path, 0,
+                        (int)(sizeof(fronts) / sizeof(fronts[0])));
     tcase_add_test(tests, issuer_with_a_query_has_no_document);
     tcase_add_test(tests, whole_document_is_read);
     tcase_add_test(tests, optional_members_may_be_absent);
