@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "crypto.h"
+#include "jwk.h"
 
 enum {
-    KID_MAX = 255,     /* bytes; real ones have about 43 */
-    EXPONENT_BYTES = 5 /* holds 2^32, the largest RSA exponent taken */
+    KID_MAX = 255 /* bytes; real ones have about 43 */
 };
 
 /* The algorithms that are verified. Symmetric ones and "none" are not in it, so no key ever fits
@@ -42,6 +42,8 @@ struct kc_jose_key_t {
     const char *kid;       /* NULL when absent */
     const char *alg;       /* the only algorithm it is for; NULL when it does not say */
     size_t signature_size; /* bytes */
+    int is_for_signing;    /* its use says so */
+    unsigned char digest[KC_CRYPTO_SHA256_SIZE]; /* of its numbers: tells two keys apart */
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -251,6 +253,7 @@ static kc_rc_t check_purpose(const kc_json_t *jwk, kc_jose_key_t *key, kc_err_t 
         return malformed("its kid is too long or has control characters", err);
     if (strcmp(kty, "RSA") != 0 && strcmp(kty, "EC") != 0)
         return not_ours("its kty is neither RSA nor EC", err);
+    key->is_for_signing = use != NULL;
     if (use && strcmp(use, "sig") != 0)
         return not_ours("its use is not sig", err);
     if (has_private_member(jwk))
@@ -260,81 +263,26 @@ static kc_rc_t check_purpose(const kc_json_t *jwk, kc_jose_key_t *key, kc_err_t 
     return check_key_ops(jwk, err);
 }
 
-/* A big-endian number without leading zeros. */
-static kc_rc_t read_number(const kc_json_t *jwk, const char *name, apr_pool_t *pool,
-                           kc_bytes_t *out)
-{
-    const char *text = kc_json_member_string(jwk, name);
-
-    if (!text || kc_buf_unbase64url(text, strlen(text), pool, out) != KC_OK)
-        return KC_REFUSED;
-    while (out->len && !out->data[0]) {
-        out->data++;
-        out->len--;
-    }
-    return out->len ? KC_OK : KC_REFUSED;
-}
-
-/* Bits of a number without leading zeros. */
-static size_t bits_of(kc_bytes_t number)
-{
-    size_t bits = number.len * 8;
-    unsigned int mask;
-
-    for (mask = 0x80; mask && !(number.data[0] & mask); mask >>= 1)
-        bits--;
-    return bits;
-}
-
-static int is_odd(kc_bytes_t number)
-{
-    return number.data[number.len - 1] & 1;
-}
-
-/* Odd, from 3 to 2^32: others are useless, or make each verification dear. */
-static int is_exponent_fit(kc_bytes_t e)
-{
-    uint64_t value = 0;
-    size_t i;
-
-    if (EXPONENT_BYTES < e.len)
-        return 0;
-    for (i = 0; i < e.len; i++)
-        value = value << 8 | e.data[i];
-    return 3 <= value && value <= (uint64_t)1 << 32 && is_odd(e);
-}
-
 static kc_rc_t read_rsa(const kc_json_t *jwk, kc_json_t *clean, kc_jose_key_t *key,
                         apr_pool_t *pool, kc_err_t *err)
 {
     kc_bytes_t n, e;
     size_t bits;
 
-    if (read_number(jwk, "n", pool, &n) != KC_OK || read_number(jwk, "e", pool, &e) != KC_OK)
+    if (kc_jwk_read_number(jwk, "n", pool, &n) != KC_OK ||
+        kc_jwk_read_number(jwk, "e", pool, &e) != KC_OK)
         return malformed("n or e is not a number in base64url", err);
-    bits = bits_of(n);
+    bits = kc_jwk_bits(n);
     if (bits < KC_JOSE_RSA_MIN || KC_JOSE_RSA_MAX < bits)
         return KC_FAIL(err, KC_MISS, KC_ERR_KEYS,
                        "a key of the provider is left out: RSA of %" APR_SIZE_T_FMT " bits", bits);
-    if (!is_odd(n) || !is_exponent_fit(e))
+    if (!kc_jwk_is_odd(n) || !kc_jwk_is_exponent(e))
         return malformed("n or e is no RSA modulus or exponent", err);
     kc_json_set_string(clean, "kty", "RSA");
     kc_json_set_string(clean, "n", kc_buf_base64url(n, pool));
     kc_json_set_string(clean, "e", kc_buf_base64url(e, pool));
     key->signature_size = n.len;
     return KC_OK;
-}
-
-/* A coordinate has the curve's whole length, leading zeros included (RFC 7518 section 6.2.1.2). */
-static const char *read_coordinate(const kc_json_t *jwk, const char *name, size_t size,
-                                   apr_pool_t *pool)
-{
-    const char *text = kc_json_member_string(jwk, name);
-    kc_bytes_t bytes;
-
-    if (!text || kc_buf_unbase64url(text, strlen(text), pool, &bytes) != KC_OK)
-        return NULL;
-    return bytes.len == size ? text : NULL;
 }
 
 /* That the point is on the curve is checked by OpenSSL when cjose sets its coordinates. */
@@ -349,8 +297,8 @@ static kc_rc_t read_ec(const kc_json_t *jwk, kc_json_t *clean, kc_jose_key_t *ke
     key->curve = curve_of(name);
     if (!key->curve)
         return not_ours("its curve is none of P-256, P-384, P-521", err);
-    x = read_coordinate(jwk, "x", key->curve->size, pool);
-    y = read_coordinate(jwk, "y", key->curve->size, pool);
+    x = kc_jwk_read_coordinate(jwk, "x", key->curve->size, pool);
+    y = kc_jwk_read_coordinate(jwk, "y", key->curve->size, pool);
     if (!x || !y)
         return malformed("x or y is not a coordinate of its curve", err);
     kc_json_set_string(clean, "kty", "EC");
@@ -373,6 +321,8 @@ static kc_rc_t load(const kc_json_t *clean, kc_jose_key_t *key, apr_pool_t *scra
 {
     const char *text = kc_json_dump(clean, scratch);
 
+    if (kc_crypto_sha256(kc_buf_text(text), key->digest, err) != KC_OK)
+        return KC_FAULT;
     key->jwk = cjose_jwk_import(text, strlen(text), NULL);
     if (!key->jwk) {
         kc_crypto_forget_errors();
@@ -423,6 +373,16 @@ kc_rc_t kc_jose_key_import(const kc_json_t *jwk, apr_pool_t *pool, kc_jose_key_t
 const char *kc_jose_key_kid(const kc_jose_key_t *key)
 {
     return key->kid;
+}
+
+int kc_jose_key_is_for_signing(const kc_jose_key_t *key)
+{
+    return key->is_for_signing;
+}
+
+int kc_jose_key_is_same(const kc_jose_key_t *a, const kc_jose_key_t *b)
+{
+    return memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
 }
 
 int kc_jose_key_fits(const kc_jose_key_t *key, const char *alg)

@@ -52,6 +52,10 @@ kc_rc_t kc_jose_key_import(const kc_json_t *jwk, apr_pool_t *pool, kc_jose_key_t
                            kc_err_t *err);
 /* The key's id or NULL. */
 const char *kc_jose_key_kid(const kc_jose_key_t *key);
+/* 1 when its use says that it is for signatures; a key need not say. */
+int kc_jose_key_is_for_signing(const kc_jose_key_t *key);
+/* 1 when both have the same numbers, whatever else they say. */
+int kc_jose_key_is_same(const kc_jose_key_t *a, const kc_jose_key_t *b);
 /* 1 when the key's type, curve and own alg member fit alg. */
 int kc_jose_key_fits(const kc_jose_key_t *key, const char *alg);
 /* Verifies the signature; the key must fit token->alg, else KC_REFUSED. KC_ERR_TOKEN_SIGNATURE for

@@ -429,7 +429,7 @@ static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *kn
                           apr_pool_t *pool)
 {
     attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl, RETRY_MS, 1, pool};
-    outcome_t outcome;
+    outcome_t outcome = {0};
     kc_keyring_documents_t shared;
 
     apr_thread_mutex_lock(keyring->mutex);
@@ -439,6 +439,9 @@ static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *kn
              (find_shared(keyring, known, attempt.young, pool, &shared) ||
               kc_keyring_shared_take_minute(&keyring->shared, is_foreign, pool)))
         (void)renew_unlocked(keyring, &attempt, &outcome);
+    if (outcome.fresh && outcome.is_own &&
+        memcmp(outcome.fresh->snapshot.digest, known->digest, sizeof(known->digest)) != 0)
+        kc_keyring_shared_cut_minute(&keyring->shared, is_foreign);
     apr_thread_mutex_unlock(keyring->mutex);
 }
 
@@ -471,6 +474,23 @@ kc_rc_t kc_keyring_select(kc_keyring_t *keyring, const char *alg, const char *ki
     return find_key(keyring, &wanted, &token, pool, out, err);
 }
 
+/* Where no kid names the key, only the signature tells that it is another one since. */
+static kc_rc_t verify_by_newer(kc_keyring_t *keyring, const wanted_t *wanted,
+                               const kc_jose_token_t *token, apr_pool_t *pool, kc_err_t *err)
+{
+    const kc_keyring_snapshot_t *known = *wanted->snapshot;
+    const kc_jose_key_t *key;
+    kc_rc_t rc;
+
+    renew_for_kid(keyring, known, wanted->is_foreign, pool);
+    if (kc_keyring_get(keyring, pool, wanted->snapshot, NULL) != KC_OK)
+        *wanted->snapshot = known;
+    if (*wanted->snapshot == known)
+        return KC_REFUSED;
+    rc = kc_jwks_select((*wanted->snapshot)->keys, token->alg, token->kid, &key, err);
+    return rc == KC_OK ? kc_jose_verify(token, key, err) : KC_REFUSED;
+}
+
 static kc_rc_t open_token(kc_keyring_t *keyring, const char *compact, const wanted_t *wanted,
                           apr_pool_t *pool, kc_jose_token_t *token, kc_err_t *err)
 {
@@ -482,7 +502,12 @@ static kc_rc_t open_token(kc_keyring_t *keyring, const char *compact, const want
     if (!kc_conf_is_allowed(keyring->conf, token->alg))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG, "alg '%.20s' is not allowed", token->alg);
     rc = find_key(keyring, wanted, token, pool, &key, err);
-    return rc == KC_OK ? kc_jose_verify(token, key, err) : rc;
+    if (rc != KC_OK)
+        return rc;
+    rc = kc_jose_verify(token, key, err);
+    return rc == KC_OK || (token->kid && kc_jose_key_kid(key))
+               ? rc
+               : verify_by_newer(keyring, wanted, token, pool, err);
 }
 
 kc_rc_t kc_keyring_open(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,

@@ -54,15 +54,16 @@ kc_rc_t kc_keyring_probe(kc_keyring_t *keyring, kc_http_t *http, kc_err_t *err);
 void kc_keyring_refresh(kc_keyring_t *keyring, kc_http_t *http);
 
 /* The key for a token's alg and kid. An unknown kid leads to one fetch, at most once a minute for
- * all children of the host; *snapshot is then replaced. Else as kc_jwks_select. */
+ * all children of the host, or after a few seconds when the last one brought other keys; *snapshot
+ * is then replaced. Else as kc_jwks_select. */
 kc_rc_t kc_keyring_select(kc_keyring_t *keyring, const char *alg, const char *kid, apr_pool_t *pool,
                           const kc_keyring_snapshot_t **snapshot, const kc_jose_key_t **out,
                           kc_err_t *err);
 
 /* Takes a token apart (kc_jose_parse: compact must outlive it) and verifies its signature: its alg
- * is one of KeycloakAlgorithms, its key one of the provider's, found as select does. KC_REFUSED
- * with KC_ERR_TOKEN_FORM, _HEADER, _ALG, _KEY or _SIGNATURE; KC_DOWN when the keys are not to be
- * had. */
+ * is one of KeycloakAlgorithms, its key one of the provider's, found as select does; where no kid
+ * names the key, a signature that does not fit is worth such a fetch as well. KC_REFUSED with
+ * KC_ERR_TOKEN_FORM, _HEADER, _ALG, _KEY or _SIGNATURE; KC_DOWN when the keys are not to be had. */
 kc_rc_t kc_keyring_open(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,
                         const kc_keyring_snapshot_t **snapshot, kc_jose_token_t *token,
                         kc_err_t *err);

@@ -36,18 +36,23 @@ void kc_keyring_report_change(const kc_conf_t *conf, const kc_env_t *env, kc_key
         log_line(env, KC_LOG_ERROR, fresh->reason, "cannot be had: ", issuer, detail);
 }
 
-static void report_difference(const kc_conf_t *conf, const kc_env_t *env, kc_reason_t reason,
-                              const char *before, const char *fresh)
+static int is_news(const char *before, const char *fresh)
 {
-    if (*fresh && (!before || strcmp(before, fresh) != 0))
-        log_line(env, KC_LOG_WARNING, reason, "are used without what cannot be: ", conf->issuer,
-                 fresh);
+    return *fresh && (!before || strcmp(before, fresh) != 0);
 }
 
 void kc_keyring_report_left_out(const kc_conf_t *conf, const kc_env_t *env,
                                 const kc_keyring_snapshot_t *before,
                                 const kc_keyring_snapshot_t *fresh)
 {
-    report_difference(conf, env, KC_ERR_DISCOVERY_ENDPOINT,
-                      before ? before->provider->left_out : NULL, fresh->provider->left_out);
+    static const char without[] = "are used without what cannot be: ";
+    int is_odd, was_odd;
+    const char *keys = kc_jwks_left_out(fresh->keys, &is_odd);
+
+    if (is_news(before ? before->provider->left_out : NULL, fresh->provider->left_out))
+        log_line(env, KC_LOG_WARNING, KC_ERR_DISCOVERY_ENDPOINT, without, conf->issuer,
+                 fresh->provider->left_out);
+    if (is_news(before ? kc_jwks_left_out(before->keys, &was_odd) : NULL, keys))
+        log_line(env, is_odd ? KC_LOG_WARNING : KC_LOG_INFO, KC_ERR_KEYS, without, conf->issuer,
+                 keys);
 }

@@ -10,6 +10,7 @@
 enum {
     NAME_TEXT_MAX = 4 * KC_CONF_FILE_MAX, /* bytes: three files and the rest */
     UNKNOWN_KID_SECONDS = 60,
+    ROTATING_SECONDS = 5,    /* between such fetches where keys change so often */
     LEASE_SPARE_SECONDS = 2, /* what a lease outlives an exchange's deadline by */
     CLOCK_SLACK_SECONDS = 5  /* clocks read by two children; more is a clock that was set back */
 };
@@ -272,4 +273,10 @@ int kc_keyring_shared_take_minute(const kc_keyring_shared_t *shared, int is_fore
     const char *limit = is_foreign ? shared->foreign_limit : shared->limit;
 
     return mark_take(shared, limit, UNKNOWN_KID_SECONDS, pool) == KC_OK;
+}
+
+void kc_keyring_shared_cut_minute(const kc_keyring_shared_t *shared, int is_foreign)
+{
+    (void)kc_store_touch(shared->env->host, is_foreign ? shared->foreign_limit : shared->limit,
+                         now(shared->env) + ROTATING_SECONDS, NULL);
 }

@@ -77,5 +77,7 @@ void kc_keyring_shared_give_lease(const kc_keyring_shared_t *shared);
  * have sent, which has a minute of its own. 0: not now, and not without the store. */
 int kc_keyring_shared_take_minute(const kc_keyring_shared_t *shared, int is_foreign,
                                   apr_pool_t *pool);
+/* That fetch has brought other keys: what is left of the minute is a few seconds. */
+void kc_keyring_shared_cut_minute(const kc_keyring_shared_t *shared, int is_foreign);
 
 #endif

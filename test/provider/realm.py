@@ -143,6 +143,10 @@ def _duplicate_kid(realm):
     return {"keys": [other] + _public(realm)}
 
 
+def _same_twice(realm):
+    return {"keys": _public(realm) + [_without(key, "use", "alg") for key in _public(realm)] + [7]}
+
+
 def _many(realm):
     other = _without(POOL.get("other").export_public(as_dict=True), "kid")
     return {"keys": [dict(other, kid="many-%d" % number) for number in range(500)] + _public(realm)}
@@ -176,6 +180,7 @@ KEY_SETS = {
     "no_kid": lambda realm: _each(realm, lambda key: _without(key, "kid")),
     "two_no_kid": _two_without_kid,
     "duplicate_kid": _duplicate_kid,
+    "same_twice": _same_twice,
     "use_enc": lambda realm: _each(realm, lambda key: dict(key, use="enc")),
     "wrong_key_ops": lambda realm: _each(realm, lambda key: dict(_without(key, "use"), key_ops=["encrypt"])),
     "oct": _as_oct,

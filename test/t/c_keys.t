@@ -66,6 +66,8 @@ subtest '66 duplicate kid: another key\'s token never passes by it' => sub {
         change => { id_token => { key => 'small', header => { kid => 'c66-duplicate-1' } } };
 };
 
+works_ok '66 one key twice under its kid is one', 'c66-same';
+
 my %bad = (
     'keys-empty'  => ['an empty set',         { certs => { shape => 'empty' } }],
     'keys-large'  => ['a set of 1 MiB',       { certs => { shape => 'one_mebibyte' } }],

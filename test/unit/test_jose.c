@@ -576,6 +576,48 @@ START_TEST(keys_keep_what_they_say)
 END_TEST
 
 /* 65: keys that are not ours are left out. */
+/* Keys whose x or y begins with a zero: without it, with it, and with one more, as a signed number
+ * has it. Each with a token that it has signed. */
+static const struct {
+    const char *x, *y, *compact;
+} coordinates[] = {
+    {"wlHj8uHbZJ_HKAucuWqILMW0h_vRms8kM9gbxIRxpw", "4p0afKiQq5kqf3xvGKFROYDCZ3FyoWcLg3jYnLBOKMg",
+     "eyJhbGciOiJFUzI1NiJ9.e30.7NsWUwwZfIInwlRkrgvhy3JAAJyyp8a5dkYHwlTFxSAT8sta7n_BAnBLoktj0HDNPQ7_"
+     "H9rRST8P0b_Ni52hoQ"},
+    {"AMJR4_Lh22SfxygLnLlqiCzFtIf70ZrPJDPYG8SEcac", "4p0afKiQq5kqf3xvGKFROYDCZ3FyoWcLg3jYnLBOKMg",
+     "eyJhbGciOiJFUzI1NiJ9.e30.7NsWUwwZfIInwlRkrgvhy3JAAJyyp8a5dkYHwlTFxSAT8sta7n_BAnBLoktj0HDNPQ7_"
+     "H9rRST8P0b_Ni52hoQ"},
+    {"AADCUePy4dtkn8coC5y5aogsxbSH-9GazyQz2BvEhHGn", "AOKdGnyokKuZKn98bxihUTmAwmdxcqFnC4N42JywTijI",
+     "eyJhbGciOiJFUzI1NiJ9.e30.7NsWUwwZfIInwlRkrgvhy3JAAJyyp8a5dkYHwlTFxSAT8sta7n_BAnBLoktj0HDNPQ7_"
+     "H9rRST8P0b_Ni52hoQ"},
+    {"DSOoeBUdev1dT1muHDvQsXrcfMbllA9cOvTinyAuz2E", "FGwu1Ka-45NJj4PtKVsRgctu45wL3XL_pAs3KyNkZw",
+     "eyJhbGciOiJFUzI1NiJ9.e30.32iVS4Pf1iq7JBk8zBZgUZVg5ZEFeePTcfWR1Ii_"
+     "zE3UQMJzN7mXFPhljXSuiiTLtB00PCxmcQI30G6G3YDDIA"},
+    {"DSOoeBUdev1dT1muHDvQsXrcfMbllA9cOvTinyAuz2E", "ABRsLtSmvuOTSY-D7SlbEYHLbuOcC91y_6QLNysjZGc",
+     "eyJhbGciOiJFUzI1NiJ9.e30.32iVS4Pf1iq7JBk8zBZgUZVg5ZEFeePTcfWR1Ii_"
+     "zE3UQMJzN7mXFPhljXSuiiTLtB00PCxmcQI30G6G3YDDIA"},
+    {"AA0jqHgVHXr9XU9Zrhw70LF63HzG5ZQPXDr04p8gLs9h", "AAAUbC7Upr7jk0mPg-0pWxGBy27jnAvdcv-kCzcrI2Rn",
+     "eyJhbGciOiJFUzI1NiJ9.e30.32iVS4Pf1iq7JBk8zBZgUZVg5ZEFeePTcfWR1Ii_"
+     "zE3UQMJzN7mXFPhljXSuiiTLtB00PCxmcQI30G6G3YDDIA"},
+};
+
+START_TEST(coordinates_may_lack_leading_zeros)
+{
+    const char *compact = coordinates[_i].compact;
+    kc_jose_token_t token;
+    kc_jose_key_t *key;
+
+    ck_assert_int_eq(import(apr_psprintf(testlib_pool,
+                                         "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\","
+                                         "\"y\":\"%s\"}",
+                                         coordinates[_i].x, coordinates[_i].y),
+                            &key),
+                     KC_OK);
+    ck_assert_int_eq(kc_jose_parse(compact, strlen(compact), testlib_pool, &token, NULL), KC_OK);
+    ck_assert_int_eq(kc_jose_verify(&token, key, NULL), KC_OK);
+}
+END_TEST
+
 static const struct {
     testlib_key_t key;
     const char *more;
@@ -937,6 +979,8 @@ static void add_signatures(TCase *tests)
 static void add_keys(TCase *tests)
 {
     tcase_add_test(tests, keys_keep_what_they_say);
+    tcase_add_loop_test(tests, coordinates_may_lack_leading_zeros, 0,
+                        sizeof(coordinates) / sizeof(coordinates[0]));
     tcase_add_loop_test(tests, foreign_keys_are_left_out, 0, COUNT_OF(foreign));
     tcase_add_loop_test(tests, foreign_kinds_are_left_out, 0, COUNT_OF(foreign_kinds));
     tcase_add_loop_test(tests, contradictory_keys_are_refused, 0, COUNT_OF(contradictory));

@@ -119,12 +119,66 @@ START_TEST(no_kid_needs_a_single_fitting_key)
 }
 END_TEST
 
-START_TEST(a_key_without_kid_has_no_name)
+START_TEST(the_only_fitting_key_needs_no_name)
 {
     kc_jwks_t *keys = parse(set_of(testlib_jwk(TESTLIB_RSA, ""), NULL));
 
     assert_found(keys, "RS256", NULL);
+    assert_found(keys, "RS256", "a");
+    keys = parse(set_of(testlib_jwk(TESTLIB_RSA, ""), named(TESTLIB_P256, "b"), NULL));
+    assert_found(keys, "RS256", "a");
+    assert_not_found(keys, "ES256", "a", KC_MISS);
+    keys = parse(set_of(testlib_jwk(TESTLIB_RSA, ""), named(TESTLIB_RSA_OTHER, "b"), NULL));
     assert_not_found(keys, "RS256", "a", KC_MISS);
+    assert_found(keys, "RS256", "b");
+    keys = parse(set_of(testlib_jwk(TESTLIB_RSA, ""), testlib_jwk(TESTLIB_RSA_OTHER, ""), NULL));
+    assert_not_found(keys, "RS256", "a", KC_MISS);
+    assert_not_found(keys, "RS256", NULL, KC_REFUSED);
+}
+END_TEST
+
+/* Keycloak's exports of old have a key of use enc under the kid of one of use sig; others say of
+ * the one alone what it is for. */
+START_TEST(of_two_under_one_kid_the_one_for_signatures_counts)
+{
+    const kc_jose_key_t *key, *wanted;
+    kc_jwks_t *keys = parse(set_of(testlib_jwk(TESTLIB_RSA, ",\"kid\":\"a\",\"use\":\"sig\""),
+                                   testlib_jwk(TESTLIB_RSA_OTHER, ",\"kid\":\"a\",\"use\":\"enc\""),
+                                   named(TESTLIB_RSA_OTHER, "b"), NULL));
+
+    assert_found(keys, "RS256", "a");
+    ck_assert_int_eq(kc_jwks_select(keys, "RS256", "b", &wanted, NULL), KC_OK);
+    keys = parse(set_of(named(TESTLIB_RSA, "a"),
+                        testlib_jwk(TESTLIB_RSA_OTHER, ",\"kid\":\"a\",\"use\":\"sig\""), NULL));
+    ck_assert_int_eq(kc_jwks_select(keys, "RS256", "a", &key, NULL), KC_OK);
+    ck_assert(kc_jose_key_is_same(key, wanted));
+    keys = parse(set_of(testlib_jwk(TESTLIB_RSA, ",\"kid\":\"a\",\"use\":\"sig\""),
+                        testlib_jwk(TESTLIB_RSA_OTHER, ",\"kid\":\"a\",\"use\":\"sig\""), NULL));
+    assert_not_found(keys, "RS256", "a", KC_REFUSED);
+}
+END_TEST
+
+START_TEST(what_was_left_out_is_told)
+{
+    kc_jwks_t *keys = parse(set_of(named(TESTLIB_RSA, "good"), NULL));
+    const char *text;
+    int is_odd = 1;
+
+    ck_assert_str_eq(kc_jwks_left_out(keys, &is_odd), "");
+    ck_assert_int_eq(is_odd, 0);
+    keys = parse(set_of(named(TESTLIB_RSA, "good"),
+                        testlib_jwk(TESTLIB_RSA_OTHER, ",\"kid\":\"e\",\"use\":\"enc\""), NULL));
+    ck_assert_str_eq(kc_jwks_left_out(keys, &is_odd), "key e: its use is not sig");
+    ck_assert_int_eq(is_odd, 0);
+    keys = parse(set_of(named(TESTLIB_RSA, "good"), named(TESTLIB_RSA_SMALL, "s"), "7", "null",
+                        "{\"kty\":\"OKP\",\"kid\":\"o\"}", "{\"kid\":\"n\"}", NULL));
+    text = kc_jwks_left_out(keys, &is_odd);
+    ck_assert_int_eq(is_odd, 1);
+    ck_assert_msg(strstr(text, "key s: RSA of 1024 bits") && strstr(text, "key without kid: ") &&
+                      strstr(text, "key o: its kty is neither RSA nor EC") &&
+                      strstr(text, "key n: it has no kty"),
+                  "%s", text);
+    ck_assert_uint_eq(kc_jwks_count(keys), 1);
 }
 END_TEST
 
@@ -134,8 +188,15 @@ START_TEST(a_kid_that_appears_twice_is_refused)
     kc_jwks_t *keys = parse(set_of(named(TESTLIB_RSA, "a"), named(TESTLIB_RSA_OTHER, "a"), NULL));
 
     assert_not_found(keys, "RS256", "a", KC_REFUSED);
+    /* One key twice is one, whatever else the two entries say, or without a kid. */
     keys = parse(set_of(named(TESTLIB_RSA, "a"), named(TESTLIB_RSA, "a"), NULL));
-    assert_not_found(keys, "RS256", "a", KC_REFUSED);
+    assert_found(keys, "RS256", "a");
+    assert_found(keys, "RS256", NULL);
+    keys =
+        parse(set_of(testlib_jwk(TESTLIB_P256, ",\"kid\":\"a\",\"alg\":\"ES256\",\"use\":\"sig\""),
+                     named(TESTLIB_P256, "a"), named(TESTLIB_P256, "b"), NULL));
+    assert_found(keys, "ES256", "a");
+    assert_found(keys, "ES256", NULL);
     /* Keys of different kinds may share one: the token's alg tells them apart. */
     keys = parse(set_of(named(TESTLIB_RSA, "a"), named(TESTLIB_P256, "a"), NULL));
     assert_found(keys, "RS256", "a");
@@ -187,7 +248,6 @@ START_TEST(useless_sets_are_refused)
     assert_refused("{\"keys\":[]}");
     assert_refused("{\"keys\":[1]}");
     assert_refused(set_of("[]", NULL));
-    assert_refused(set_of(named(TESTLIB_RSA, "a"), "null", NULL));
     assert_refused(set_of("{\"kty\":\"oct\",\"k\":\"c2VjcmV0\"}", NULL));
     assert_refused(set_of(testlib_jwk(TESTLIB_RSA, ",\"use\":\"enc\""), NULL));
     assert_refused(apr_pstrcat(testlib_pool, "{\"keys\":[],",
@@ -256,7 +316,9 @@ Suite *kc_test_jwks(void)
     tcase_add_checked_fixture(tests, testlib_setup, testlib_teardown);
     tcase_add_test(tests, the_key_of_a_kid);
     tcase_add_test(tests, no_kid_needs_a_single_fitting_key);
-    tcase_add_test(tests, a_key_without_kid_has_no_name);
+    tcase_add_test(tests, the_only_fitting_key_needs_no_name);
+    tcase_add_test(tests, of_two_under_one_kid_the_one_for_signatures_counts);
+    tcase_add_test(tests, what_was_left_out_is_told);
     tcase_add_test(tests, a_kid_that_appears_twice_is_refused);
     tcase_add_test(tests, keys_that_are_not_ours_are_left_out);
     tcase_add_test(tests, unknown_algorithms_are_not_worth_a_fetch);

@@ -28,6 +28,7 @@ static const char *keys_named(const char *kid)
 static void make_keys(void)
 {
     (void)testlib_key(TESTLIB_P256);
+    (void)testlib_key(TESTLIB_P256_OTHER);
 }
 
 static void setup(void)
@@ -377,6 +378,76 @@ START_TEST(a_thousand_unknown_kids_lead_to_one_fetch_a_minute)
 }
 END_TEST
 
+static kc_rc_t select_after_rotation(const char *kid)
+{
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys_named(kid));
+    return select_key(kid);
+}
+
+/* As often as each few seconds, as long as each fetch brings something new. */
+START_TEST(keys_that_rotate_often_are_found)
+{
+    ck_assert_int_eq(get(), KC_OK);
+    fake->now += 10;
+    ck_assert_int_eq(select_after_rotation("b"), KC_OK);
+    fake->now += 4;
+    ck_assert_int_eq(select_after_rotation("c"), KC_REFUSED);
+    ck_assert_int_eq(requests(), 4);
+    fake->now += 1;
+    ck_assert_int_eq(select_key("c"), KC_OK);
+    ck_assert_int_eq(requests(), 6);
+    fake->now += 5;
+    ck_assert_int_eq(select_key("unknown"), KC_REFUSED); /* nothing new: the whole minute */
+    ck_assert_int_eq(requests(), 8);
+    fake->now += 59;
+    ck_assert_int_eq(select_after_rotation("d"), KC_REFUSED);
+    ck_assert_int_eq(requests(), 8);
+    fake->now += 1;
+    ck_assert_int_eq(select_key("d"), KC_OK);
+}
+END_TEST
+
+/* Keys without kid, replaced: only the signature tells. A wrong one leads to one fetch a minute. */
+START_TEST(a_new_key_without_kid_is_found_by_its_signature)
+{
+    const char *compact = testlib_sign(TESTLIB_P256, "ES256", "{\"alg\":\"ES256\"}", "{}");
+    kc_jose_token_t token;
+
+    kc_fake_site_provide(
+        site, kc_fake_site_metadata(site, ""),
+        apr_pstrcat(testlib_pool, "{\"keys\":[", testlib_jwk(TESTLIB_P256_OTHER, ""), "]}", NULL));
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(kc_keyring_open(keyring, compact, testlib_pool, &got, &token, &last),
+                     KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_TOKEN_SIGNATURE);
+    ck_assert_int_eq(kc_keyring_open(keyring, compact, testlib_pool, &got, &token, &last),
+                     KC_REFUSED);
+    ck_assert_int_eq(requests(), 4);
+    kc_fake_site_provide(
+        site, kc_fake_site_metadata(site, ""),
+        apr_pstrcat(testlib_pool, "{\"keys\":[", testlib_jwk(TESTLIB_P256, ""), "]}", NULL));
+    fake->now += 60;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(kc_keyring_open(keyring, compact, testlib_pool, &got, &token, &last), KC_OK);
+    ck_assert_int_eq(requests(), 6);
+}
+END_TEST
+
+START_TEST(a_key_that_is_left_out_is_logged_once)
+{
+    kc_fake_site_provide(site, kc_fake_site_metadata(site, ""),
+                         apr_pstrcat(testlib_pool, "{\"keys\":[", testlib_jwk(TESTLIB_P256, ""),
+                                     ",{\"kty\":\"OKP\",\"kid\":\"ed\"}]}", NULL));
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert(kc_fake_log_has(fake, "key ed: its kty is neither RSA nor EC"));
+    ck_assert_int_eq(fake->log->nelts, 1);
+    fake->now += site->conf->metadata_ttl;
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(requests(), 4);
+    ck_assert_int_eq(fake->log->nelts, 1);
+}
+END_TEST
+
 START_TEST(the_minute_counts_for_all_children_of_the_host)
 {
     kc_keyring_t *first = keyring, *second = another_child();
@@ -692,6 +763,9 @@ static void add_kids(TCase *tests)
 {
     tcase_add_test(tests, a_new_key_is_found_by_one_fetch);
     tcase_add_test(tests, a_thousand_unknown_kids_lead_to_one_fetch_a_minute);
+    tcase_add_test(tests, keys_that_rotate_often_are_found);
+    tcase_add_test(tests, a_new_key_without_kid_is_found_by_its_signature);
+    tcase_add_test(tests, a_key_that_is_left_out_is_logged_once);
     tcase_add_test(tests, the_minute_counts_for_all_children_of_the_host);
     tcase_add_loop_test(tests, what_another_child_has_fetched_for_a_key_is_taken_without_a_call, 0,
                         2);
