@@ -11,6 +11,7 @@
 #include "keyring.h"
 #include "marks.h"
 #include "session_view.h"
+#include "token_type.h"
 
 static const char scheme[] = "Bearer";
 static const char id_purpose[] = "bearer";
@@ -65,36 +66,21 @@ kc_rc_t kc_bearer_read(const char *authorization, kc_bytes_t *token, kc_err_t *e
 
 /* ---------------------------------------------------------------- the checks */
 
-/* application/at+jwt may be written without its application/ (RFC 9068 section 4). */
-static int is_access_header(const char *typ)
+/* All of a provider's tokens are signed by the same keys for the same issuer. */
+static kc_rc_t check_type(const kc_jose_token_t *token, const kc_conf_t *conf, kc_err_t *err)
 {
-    return typ && (strcasecmp(typ, "at+jwt") == 0 || strcasecmp(typ, "application/at+jwt") == 0);
-}
-
-static int is_plain_header(const char *typ)
-{
-    return !typ || strcasecmp(typ, "JWT") == 0;
-}
-
-/* All of Keycloak's tokens are signed by the same keys for the same issuer; their types tell them
- * apart: refresh, offline and logout tokens have others. */
-static kc_rc_t check_type(const kc_jose_token_t *token, int wanted, kc_err_t *err)
-{
-    const kc_json_t *typ = kc_json_member(token->claims, "typ");
-    const char *text = kc_json_string(typ);
-    int is_access = is_access_header(token->typ)
-                        ? !typ || (text && !strcmp(text, "Bearer"))
-                        : is_plain_header(token->typ) && text && !strcmp(text, "Bearer");
-    int is_id = is_plain_header(token->typ) && text && !strcmp(text, "ID");
+    kc_token_type_t type = kc_token_type_of(token, conf->issuer);
+    const char *text = kc_json_member_string(token->claims, "typ");
+    int is_access = type == KC_TOKEN_TYPE_ACCESS;
 
     if (kc_json_member(token->claims, "events"))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE, "it has events: a logout token");
-    if (!is_access && !is_id)
+    if (type == KC_TOKEN_TYPE_OTHER)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE,
                        "header typ %.60s and typ %.60s are neither an access token's nor an ID "
                        "token's",
                        token->typ ? token->typ : "(none)", text ? text : "(none)");
-    if (is_access ? wanted == KC_BEARER_ID : wanted == KC_BEARER_ACCESS)
+    if (is_access ? conf->bearer == KC_BEARER_ID : conf->bearer == KC_BEARER_ACCESS)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE, "an %s token, which is not taken",
                        is_access ? "access" : "ID");
     if (kc_json_member(token->claims, "cnf"))
@@ -143,7 +129,7 @@ kc_rc_t kc_bearer_verify(const kc_jose_token_t *token, const kc_conf_t *conf, in
 {
     const kc_claims_expect_t expect = {
         .issuer = conf->issuer, .now = now, .skew = conf->clock_skew};
-    kc_rc_t rc = check_type(token, conf->bearer, err);
+    kc_rc_t rc = check_type(token, conf, err);
 
     if (rc == KC_OK)
         rc = kc_claims_verify_bearer(token, &expect, err);

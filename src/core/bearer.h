@@ -21,11 +21,11 @@ enum { KC_BEARER_TRUST = 300 /* seconds */ };
  * KC_JOSE_TOKEN_MAX bytes, or one beside another. Thread safe. */
 kc_rc_t kc_bearer_read(const char *authorization, kc_bytes_t *token, kc_err_t *err);
 
-/* Checks a token whose signature is verified already. It is an access token (payload typ Bearer, or
- * header typ at+jwt as of RFC 9068; not one that is bound to a key of its holder by cnf), or an ID
- * token (payload typ ID), as far as KeycloakBearer takes that kind; aud has one of
- * KeycloakAudience; the rest as of kc_claims_verify_bearer. now: seconds since 1970. KC_REFUSED
- * with the KC_ERR_TOKEN_… that names what is wrong. Thread safe. */
+/* Checks a token whose signature is verified already. It is an access token or an ID token
+ * (token_type.h), not bound to a key of its holder (cnf), as far as
+ * KeycloakBearer takes that kind; aud has one of KeycloakAudience; the rest as of
+ * kc_claims_verify_bearer. now: seconds since 1970. KC_REFUSED with the KC_ERR_TOKEN_… that names
+ * what is wrong. Thread safe. */
 kc_rc_t kc_bearer_verify(const kc_jose_token_t *token, const kc_conf_t *conf, int64_t now,
                          kc_err_t *err);
 

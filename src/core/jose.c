@@ -135,28 +135,30 @@ static kc_rc_t read_object(const char *what, kc_bytes_t text, apr_pool_t *pool,
     return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_FORM, "the token's %s: %s", what, json.detail);
 }
 
-/* Members that would change what is verified, bring a key along, or need understanding that we have
- * not. */
-static const char *forbidden_member(const kc_json_t *header)
-{
-    static const char *const names[] = {"crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc"};
-    size_t i;
+/* Members that would change what is verified, or need understanding that we have not. */
+static const char *const forbidden[] = {"crit", "b64", "zip", "enc", NULL};
+/* Those that may be ignored (RFC 7515 section 4.1): keys are the provider's key set's alone. */
+static const char *const key_bringers[] = {"jwk", "jku", "x5u", "x5c", NULL};
 
-    for (i = 0; i < COUNT_OF(names); i++) {
-        if (kc_json_member(header, names[i]))
-            return names[i];
+/* The first of these names that the header has, or NULL. */
+static const char *find_member(const kc_json_t *header, const char *const *names)
+{
+    for (; *names; names++) {
+        if (kc_json_member(header, *names))
+            return *names;
     }
     return NULL;
 }
 
 static kc_rc_t read_header(kc_jose_token_t *token, const kc_json_t *header, kc_err_t *err)
 {
-    const char *forbidden = forbidden_member(header);
+    const char *member = find_member(header, forbidden);
     const char *cty;
 
-    if (forbidden)
+    token->brought_key = find_member(header, key_bringers);
+    if (member)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_HEADER, "the token's header has a member %s",
-                       forbidden);
+                       member);
     if (!is_string_or_absent(header, "alg", &token->alg) ||
         !is_string_or_absent(header, "kid", &token->kid) ||
         !is_string_or_absent(header, "typ", &token->typ) ||

@@ -21,9 +21,11 @@ enum {
 typedef struct kc_jose_token_t {
     const char *compact; /* the caller's text, which must outlive the token */
     size_t compact_len;
-    const char *alg; /* never NULL */
-    const char *kid; /* NULL when absent */
-    const char *typ; /* NULL when absent */
+    const char *alg;         /* never NULL */
+    const char *kid;         /* NULL when absent */
+    const char *typ;         /* NULL when absent */
+    const char *brought_key; /* the member of its header that brings a key along (jwk, jku, x5u,
+                                x5c); never looked at; NULL: none does */
     kc_bytes_t header;
     kc_bytes_t payload;
     kc_bytes_t signature;
@@ -35,8 +37,8 @@ typedef struct kc_jose_key_t kc_jose_key_t;
 
 /* Takes a JWS in compact form apart (RFC 7515 section 3.1 and 5.2, RFC 8725). KC_REFUSED,
  * KC_ERR_TOKEN_FORM: not exactly three non-empty segments, over KC_JOSE_TOKEN_MAX, padded or
- * non-canonical base64url, JSON that json.h refuses. KC_ERR_TOKEN_HEADER: members crit, b64, jwk,
- * jku, x5u, x5c, zip, enc, or of the wrong type. KC_ERR_TOKEN_ALG: alg absent. */
+ * non-canonical base64url, JSON that json.h refuses. KC_ERR_TOKEN_HEADER: members crit, b64, zip,
+ * enc, or of the wrong type. KC_ERR_TOKEN_ALG: alg absent. */
 kc_rc_t kc_jose_parse(const char *compact, size_t len, apr_pool_t *pool, kc_jose_token_t *out,
                       kc_err_t *err);
 

@@ -501,6 +501,9 @@ static kc_rc_t open_token(kc_keyring_t *keyring, const char *compact, const want
         return rc;
     if (!kc_conf_is_allowed(keyring->conf, token->alg))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG, "alg '%.20s' is not allowed", token->alg);
+    if (wanted->is_foreign && token->brought_key)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_HEADER,
+                       "the token's header brings a key along (%s)", token->brought_key);
     rc = find_key(keyring, wanted, token, pool, &key, err);
     if (rc != KC_OK)
         return rc;

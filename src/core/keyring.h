@@ -69,7 +69,8 @@ kc_rc_t kc_keyring_open(kc_keyring_t *keyring, const char *compact, apr_pool_t *
                         kc_err_t *err);
 
 /* The same for a token that anybody may have sent: an unknown kid of theirs does not use up the
- * minute's fetch that the provider's own tokens have. */
+ * minute's fetch that the provider's own tokens have, and a header that brings a key along (jwk,
+ * jku, x5u, x5c) is refused. */
 kc_rc_t kc_keyring_open_foreign(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,
                                 const kc_keyring_snapshot_t **snapshot, kc_jose_token_t *token,
                                 kc_err_t *err);

@@ -3,10 +3,10 @@
 #include "logout_token.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "crypto.h"
 #include "marks.h"
+#include "token_type.h"
 #include "url.h"
 
 static const char event_name[] = "http://schemas.openid.net/event/backchannel-logout";
@@ -24,8 +24,8 @@ static kc_rc_t check_type(const kc_jose_token_t *token, kc_err_t *err)
     const kc_json_t *typ = kc_json_member(token->claims, "typ");
     const char *text = kc_json_string(typ);
 
-    if (token->typ && strcasecmp(token->typ, "JWT") != 0 &&
-        strcasecmp(token->typ, "logout+jwt") != 0)
+    if (token->typ && !kc_token_type_is(token->typ, "JWT") &&
+        !kc_token_type_is(token->typ, "logout+jwt"))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE, "header typ is %.100s, not logout+jwt",
                        token->typ);
     if (typ && (!text || strcmp(text, "Logout") != 0))

@@ -36,10 +36,7 @@ my @rows = (
     ['39 an algorithm outside the allowed list', 'KC0403', { alg => 'PS256' }, {}, 'rs256-only'],
     ['39 an unknown algorithm',        'KC0403', { header => { alg => 'RS1' } }],
     ['39 alg in lower case',           'KC0403', { header => { alg => 'rs256' } }],
-    ['40 jwk in the header',           'KC0402', { header => { jwk => { kty => 'RSA', n => 'AQAB', e => 'AQAB' } } }],
-    ['40 jku in the header',           'KC0402', { header => { jku => '{origin}/realms/evil/certs' } }],
-    ['40 x5u in the header',           'KC0402', { header => { x5u => '{origin}/realms/evil/x5u' } }],
-    ['40 x5c in the header',           'KC0402', { header => { x5c => ['MIIB'] } }],
+    ['40 signed by the jwk of its header', 'KC0405', { key => 'other', header => { jwk => { kty => 'RSA', n => 'AQAB', e => 'AQAB' } } }],
     ['41 crit',                        'KC0402', { header => { crit => ['exp'], exp => 1 } }],
     ['41 crit empty',                  'KC0402', { header => { crit => [] } }],
     ['42 b64 false',                   'KC0402', { header => { b64 => JSON::PP::false(), crit => ['b64'] } }],
@@ -88,8 +85,7 @@ my @rows = (
     ['50 aud with a number among them', 'KC0407', { set => { aud => [$client, 7] } }],
     ['50 aud in other case',           'KC0407', { set => { aud => uc $client } }],
     ['50 aud several, azp foreign',    'KC0407', { set => { aud => [$client, 'other'], azp => 'other' } }],
-    ['50 aud several, azp missing',    'KC0407', { set => { aud => [$client, 'other'] }, delete => ['azp'] }],
-    ['50 azp foreign',                 'KC0407', { set => { azp => 'other' } }],
+    ['50 azp a number',                'KC0407', { set => { azp => 7 } }],
     ['51 exp missing',                 'KC0408', { delete => ['exp'] }],
     ['51 exp a string',                'KC0408', { set => { exp => '4102444800' } }],
     ['51 exp 1e300',                   'KC040[18]', { delete => ['exp'], append => '"exp":1e300' }],
@@ -140,9 +136,6 @@ for my $row (@rows) {
     refused_ok $name, $site || 'idtoken', change => { id_token => $id_token, %{ $realm || {} } }, tag => $tag;
 }
 
-subtest '40 no address that a token names is ever asked' => sub {
-    is scalar(realm('evil')->log), 0, 'nobody came';
-};
 
 # The user's own data, which are claims too.
 my @users = (
@@ -173,8 +166,19 @@ works_ok "RFC 7519: $_->[0]", 'idtoken', change => { id_token => $_->[1] } for (
     ['optional members that are null', { set => { map { $_ => undef } qw(azp nbf auth_time acr sid at_hash typ) } }],
     ['header members that are null', { header => { map { $_ => undef } qw(typ cty x5c jku) } }],
 );
+works_ok "40 $_->[0] in the header is not looked at", 'idtoken', change => { id_token => { header => { @$_ } } } for (
+    [jwk => { kty => 'RSA', n => 'AQAB', e => 'AQAB' }], [jku => '{origin}/realms/evil/certs'],
+    [x5u => '{origin}/realms/evil/x5u'], [x5c => ['MIIB']],
+);
+works_ok "errata 2: $_->[0]", 'idtoken', change => { id_token => $_->[1] } for (
+    ['several audiences without azp', { set => { aud => [$client, 'other'] }, delete => ['azp'] }],
+    ['azp of another where aud has nobody else', { set => { azp => 'other' } }],
+);
 works_ok 'unknown header members and claims do no harm', 'idtoken',
     change => { id_token => { header => { extra => 1 }, set => { extra => { a => [1, 2] } } } };
+subtest '40 no address that a token names is ever asked' => sub {
+    is scalar(realm('evil')->log), 0, 'nobody came';
+};
 works_ok 'a sound token is still accepted', 'idtoken';
 
 # The realm's own session would lead to the same page again.

@@ -291,6 +291,61 @@ START_TEST(types_tell_tokens_apart)
 }
 END_TEST
 
+/* Of another provider than Keycloak, whose tokens have types of RFC 9068, their own, or none. */
+static const struct {
+    const char *typ;
+    const char *more; /* claims */
+    int kinds;
+    kc_rc_t rc;
+} others[] = {
+    {"at+jwt", "", KC_BEARER_ACCESS, KC_OK},
+    {"application/at+jwt", ",\"typ\":\"x\"", KC_BEARER_ACCESS, KC_REFUSED},
+    {"JWT", ",\"scope\":\"a\"", KC_BEARER_ACCESS, KC_OK},
+    {NULL, ",\"scp\":[\"a\"],\"cid\":\"c\"", KC_BEARER_ACCESS, KC_OK},
+    {"JWT", ",\"typ\":\"access_token\"", KC_BEARER_ACCESS, KC_OK},
+    {"JWT", ",\"typ\":\"Bearer\"", KC_BEARER_ACCESS, KC_OK},
+    {"JWT", ",\"scope\":\"a\"", KC_BEARER_ID, KC_REFUSED},
+    {"JWT", ",\"nonce\":\"n\"", KC_BEARER_ID, KC_OK},
+    {"JWT", ",\"at_hash\":\"h\",\"scope\":\"a\"", KC_BEARER_ACCESS, KC_REFUSED},
+    {"JWT", ",\"typ\":\"ID\"", KC_BEARER_ID, KC_OK},
+    {"JWT", "", KC_BEARER_ON, KC_REFUSED}, /* it cannot be told */
+    {"JWT", ",\"typ\":\"refresh_token\",\"scope\":\"a\"", KC_BEARER_ON, KC_REFUSED},
+    {"logout+jwt", ",\"scope\":\"a\"", KC_BEARER_ON, KC_REFUSED},
+    {"JWT", ",\"scope\":\"a\",\"typ\":1", KC_BEARER_ON, KC_REFUSED},
+};
+
+START_TEST(types_of_other_providers)
+{
+    kc_conf_t *conf = site->conf;
+    kc_jose_token_t token = {.alg = "RS256", .typ = others[_i].typ};
+
+    conf->issuer = "https://op.example.com";
+    conf->bearer = others[_i].kinds;
+    token.claims = variant_json(apr_psprintf(
+        testlib_pool,
+        "{\"iss\":\"%s\",\"aud\":\"" CLIENT "\",\"sub\":\"a\",\"iat\":%ld,\"exp\":%ld%s}",
+        conf->issuer, (long)fake->now, (long)fake->now + 60, others[_i].more));
+    ck_assert_msg(kc_bearer_verify(&token, conf, fake->now, &last) == others[_i].rc, "%s",
+                  last.detail);
+    if (others[_i].rc != KC_OK)
+        ck_assert_int_eq(last.reason, KC_ERR_TOKEN_TYPE);
+}
+END_TEST
+
+/* ATTACKS 40: an ID token of the token endpoint may have them, what anybody sends may not. */
+START_TEST(a_token_that_brings_a_key_along_is_refused)
+{
+    static const char *const members[] = {
+        "\"jku\":\"https://evil.example.net/\"", "\"x5c\":[\"MII\"]",
+        "\"x5u\":\"https://evil.example.net/\"", "\"jwk\":{\"kty\":\"RSA\"}"};
+
+    assert_refused(
+        sign_as(apr_psprintf(testlib_pool, "{\"alg\":\"RS256\",\"kid\":\"k\",%s}", members[_i]),
+                access_claims()),
+        "token-header");
+}
+END_TEST
+
 static const struct {
     const char *name;
     const char *value;
@@ -633,6 +688,9 @@ END_TEST
 static void add_loops(TCase *tests)
 {
     tcase_add_loop_test(tests, header_is_read, 0, (int)(sizeof(headers) / sizeof(headers[0])));
+    tcase_add_loop_test(tests, types_of_other_providers, 0,
+                        (int)(sizeof(others) / sizeof(others[0])));
+    tcase_add_loop_test(tests, a_token_that_brings_a_key_along_is_refused, 0, 4);
     tcase_add_loop_test(tests, types_tell_tokens_apart, 0, (int)(sizeof(types) / sizeof(types[0])));
     tcase_add_loop_test(tests, wrong_claims_are_refused, 0,
                         (int)(sizeof(spoilt) / sizeof(spoilt[0])));

@@ -87,7 +87,7 @@ static const verdict_t verdicts[] = {
     {"aud", "[[\"site\"]]", KC_ERR_TOKEN_AUDIENCE},
     {"aud", "[\"site\"]", KC_ERR_NONE},
     {"aud", "[\"other\",\"site\"]", KC_ERR_NONE},
-    {"azp", "\"other\"", KC_ERR_TOKEN_AUDIENCE},
+    {"azp", "\"other\"", KC_ERR_NONE}, /* aud has nobody else */
     {"azp", "[\"site\"]", KC_ERR_TOKEN_AUDIENCE},
     {"azp", "null", KC_ERR_NONE},
     {"azp", NULL, KC_ERR_NONE},
@@ -192,14 +192,18 @@ START_TEST(leeway_is_exact)
 }
 END_TEST
 
-START_TEST(several_audiences_need_the_party)
+/* OpenID Connect Core 1.0 with errata set 2: the party need not be named, but no other may be. */
+START_TEST(several_audiences_have_no_other_party)
 {
     const char *several = variant_of(id_token, "aud", "[\"site\",\"other\"]");
 
     ck_assert_int_eq(verify(several), KC_OK);
-    ck_assert_int_eq(verify(variant_of(several, "azp", NULL)), KC_REFUSED);
-    ck_assert_int_eq(err.reason, KC_ERR_TOKEN_AUDIENCE);
+    ck_assert_int_eq(verify(variant_of(several, "azp", NULL)), KC_OK);
+    ck_assert_int_eq(verify(variant_of(several, "azp", "null")), KC_OK);
     ck_assert_int_eq(verify(variant_of(several, "azp", "\"other\"")), KC_REFUSED);
+    ck_assert_int_eq(err.reason, KC_ERR_TOKEN_AUDIENCE);
+    several = variant_of(id_token, "aud", "[\"site\",\"site\"]");
+    ck_assert_int_eq(verify(variant_of(several, "azp", "\"other\"")), KC_OK);
 }
 END_TEST
 
@@ -224,6 +228,7 @@ START_TEST(header_type_is_jwt)
                  {"jwt", KC_OK},
                  {"at+jwt", KC_REFUSED},
                  {"logout+jwt", KC_REFUSED},
+                 {"application/jwt", KC_OK},
                  {"JWE", KC_REFUSED},
                  {"", KC_REFUSED}};
     kc_jose_token_t token = token_of(id_token);
@@ -232,6 +237,42 @@ START_TEST(header_type_is_jwt)
     token.typ = types[_i].typ;
     ck_assert_int_eq(kc_claims_verify(&token, &expect, &err), types[_i].rc);
     ck_assert_int_eq(err.reason, types[_i].rc == KC_OK ? KC_ERR_NONE : KC_ERR_TOKEN_TYPE);
+}
+END_TEST
+
+/* Other providers have their own words, or none. */
+START_TEST(types_of_other_providers)
+{
+    static const struct {
+        const char *header;
+        const char *payload; /* JSON; NULL: absent */
+        kc_rc_t rc;
+    } types[] = {{NULL, NULL, KC_OK},
+                 {"JWT", NULL, KC_OK},
+                 {"id_token", NULL, KC_OK},
+                 {"id+jwt", NULL, KC_OK},
+                 {"application/jwt", "\"id_token\"", KC_OK},
+                 {"JWT", "\"ID\"", KC_OK},
+                 {"JWT", "\"JWT\"", KC_OK},
+                 {"at+jwt", NULL, KC_REFUSED},
+                 {"application/AT+JWT", NULL, KC_REFUSED},
+                 {"logout+jwt", NULL, KC_REFUSED},
+                 {"dpop+jwt", NULL, KC_REFUSED},
+                 {"JWE", NULL, KC_REFUSED},
+                 {"", NULL, KC_REFUSED},
+                 {"JWT", "\"Bearer\"", KC_REFUSED},
+                 {"JWT", "\"access_token\"", KC_REFUSED},
+                 {"JWT", "\"refresh_token\"", KC_REFUSED},
+                 {"JWT", "1", KC_REFUSED}};
+    const char *claims = variant_of(id_token, "iss", "\"https://op.example.com\"");
+    kc_jose_token_t token = token_of(variant_of(claims, "typ", types[_i].payload));
+    kc_claims_expect_t expect = expect_all();
+
+    expect.issuer = "https://op.example.com";
+    token.typ = types[_i].header;
+    ck_assert_msg(kc_claims_verify(&token, &expect, &err) == types[_i].rc, "%s", err.detail);
+    if (types[_i].rc != KC_OK)
+        ck_assert_int_eq(err.reason, KC_ERR_TOKEN_TYPE);
 }
 END_TEST
 
@@ -374,9 +415,10 @@ static TCase *verification_tests(void)
     tcase_add_checked_fixture(tests, setup, testlib_teardown);
     tcase_add_loop_test(tests, token_is_judged, 0, ROWS(verdicts));
     tcase_add_test(tests, leeway_is_exact);
-    tcase_add_test(tests, several_audiences_need_the_party);
+    tcase_add_test(tests, several_audiences_have_no_other_party);
     tcase_add_test(tests, subject_and_session_have_a_size);
-    tcase_add_loop_test(tests, header_type_is_jwt, 0, 7);
+    tcase_add_loop_test(tests, header_type_is_jwt, 0, 8);
+    tcase_add_loop_test(tests, types_of_other_providers, 0, 17);
     tcase_add_loop_test(tests, access_token_is_bound, 0, 8);
     tcase_add_test(tests, nonce_that_was_never_sent_is_refused);
     tcase_add_test(tests, nonce_stays_out_of_the_detail);
