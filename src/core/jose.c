@@ -490,15 +490,15 @@ static kc_rc_t sign_and_release(const kc_json_t *claims, cjose_jwk_t *jwk, const
     return rc;
 }
 
-kc_rc_t kc_jose_sign_secret(const kc_json_t *claims, const char *secret, apr_pool_t *pool,
-                            char **compact, kc_err_t *err)
+kc_rc_t kc_jose_sign_secret(const kc_json_t *claims, const char *secret, const char *alg,
+                            apr_pool_t *pool, char **compact, kc_err_t *err)
 {
     cjose_jwk_t *jwk = NULL;
 
     *compact = NULL;
     if (*secret)
         jwk = cjose_jwk_create_oct_spec((const uint8_t *)secret, strlen(secret), NULL);
-    return sign_and_release(claims, jwk, "HS256", NULL, pool, compact, err);
+    return sign_and_release(claims, jwk, alg, NULL, pool, compact, err);
 }
 
 /* The algorithm that a private key signs with: its own, else the usual one of its kind. NULL when

@@ -64,10 +64,10 @@ int kc_jose_key_fits(const kc_jose_key_t *key, const char *alg);
  * a wrong one, also for signatures of another length than alg's. */
 kc_rc_t kc_jose_verify(const kc_jose_token_t *token, const kc_jose_key_t *key, kc_err_t *err);
 
-/* Signs claims for client authentication (RFC 7523): HS256 with the client's secret, or with a
- * private JWK (JSON text). */
-kc_rc_t kc_jose_sign_secret(const kc_json_t *claims, const char *secret, apr_pool_t *pool,
-                            char **compact, kc_err_t *err);
+/* Signs claims for client authentication (RFC 7523): with the client's secret by alg (HS256, HS384,
+ * HS512), or with a private JWK (JSON text). */
+kc_rc_t kc_jose_sign_secret(const kc_json_t *claims, const char *secret, const char *alg,
+                            apr_pool_t *pool, char **compact, kc_err_t *err);
 kc_rc_t kc_jose_sign_jwk(const kc_json_t *claims, const char *private_jwk, apr_pool_t *pool,
                          char **compact, kc_err_t *err);
 

@@ -116,6 +116,15 @@ static kc_rc_t put_assertion(call_t *call, const char *assertion, kc_err_t *err)
     return apply_id(call, err);
 }
 
+/* In the order of KeycloakClientAuthAlgorithm's choices. */
+static const char *secret_algorithm(const kc_conf_t *conf)
+{
+    static const char *const algs[] = {"HS256", "HS384", "HS512"};
+    int index = conf->client_auth_algorithm;
+
+    return index >= KC_CLIENT_HS256 && index <= KC_CLIENT_HS512 ? algs[index] : algs[0];
+}
+
 static kc_rc_t apply_secret_jwt(call_t *call, kc_err_t *err)
 {
     kc_json_t *claims;
@@ -125,7 +134,8 @@ static kc_rc_t apply_secret_jwt(call_t *call, kc_err_t *err)
     if (rc == KC_OK)
         rc = make_assertion(call, &claims, err);
     if (rc == KC_OK)
-        rc = kc_jose_sign_secret(claims, call->conf->client_secret, call->pool, &assertion, err);
+        rc = kc_jose_sign_secret(claims, call->conf->client_secret, secret_algorithm(call->conf),
+                                 call->pool, &assertion, err);
     return rc == KC_OK ? put_assertion(call, assertion, err) : rc;
 }
 
@@ -149,7 +159,7 @@ static const method_t methods[] = {
     {apply_basic, "check KeycloakClientID and KeycloakClientSecret"},
     {apply_post, "check KeycloakClientID and KeycloakClientSecret"},
     {apply_secret_jwt,
-     "check KeycloakClientSecret, this host's clock and the client's signature algorithm"},
+     "check KeycloakClientSecret, this host's clock and KeycloakClientAuthAlgorithm"},
     {apply_private_key_jwt, "check KeycloakClientKey, this host's clock and the client's keys"},
     {apply_id, "check KeycloakClientCert and the client's certificate subject"},
     {apply_id, "check KeycloakClientID, and that the client is a public one"},

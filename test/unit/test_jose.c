@@ -864,7 +864,8 @@ START_TEST(client_secret_jwt)
     char *compact;
 
     kc_json_set_string(claims, "sub", "client");
-    ck_assert_int_eq(kc_jose_sign_secret(claims, secret, testlib_pool, &compact, NULL), KC_OK);
+    ck_assert_int_eq(kc_jose_sign_secret(claims, secret, "HS256", testlib_pool, &compact, NULL),
+                     KC_OK);
     token = parse(compact);
     ck_assert_str_eq(token.alg, "HS256");
     ck_assert_str_eq(token.typ, "JWT");
@@ -882,7 +883,8 @@ START_TEST(an_empty_secret_signs_nothing)
     kc_err_t err;
     char *compact;
 
-    ck_assert_int_eq(kc_jose_sign_secret(json("{}"), "", testlib_pool, &compact, &err), KC_FAULT);
+    ck_assert_int_eq(kc_jose_sign_secret(json("{}"), "", "HS256", testlib_pool, &compact, &err),
+                     KC_FAULT);
     ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
     ck_assert_ptr_null(compact);
 }

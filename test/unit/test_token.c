@@ -195,6 +195,30 @@ START_TEST(secret_jwt_is_signed_with_the_secret)
 }
 END_TEST
 
+/* In the algorithm that the client demands. */
+START_TEST(secret_jwt_is_signed_by_the_algorithm_that_is_set)
+{
+    static const struct {
+        int choice, bits;
+        const char *alg;
+    } rows[] = {{KC_CLIENT_HS256, 256, "HS256"},
+                {KC_CLIENT_HS384, 384, "HS384"},
+                {KC_CLIENT_HS512, 512, "HS512"}};
+    kc_jose_token_t token;
+
+    conf->client_auth = KC_AUTH_SECRET_JWT;
+    conf->client_auth_algorithm = rows[_i].choice;
+    conf->client_secret = "a-secret-canary-of-enough-characters";
+    ck_assert_int_eq(exchange(), KC_OK);
+    token = check_assertion();
+    ck_assert_str_eq(token.alg, rows[_i].alg);
+    ck_assert_str_eq(testlib_sign_hmac_of(rows[_i].bits, kc_buf_text(conf->client_secret),
+                                          kc_buf_dup_text(token.header, testlib_pool),
+                                          kc_buf_dup_text(token.payload, testlib_pool)),
+                     token.compact);
+}
+END_TEST
+
 START_TEST(assertions_are_never_the_same)
 {
     const char *first;
@@ -678,6 +702,7 @@ static TCase *client_tests(void)
     tcase_add_loop_test(tests, client_without_secret_sends_its_id, 0, 2);
     tcase_add_loop_test(tests, missing_secret_asks_nobody, 0, 3);
     tcase_add_test(tests, secret_jwt_is_signed_with_the_secret);
+    tcase_add_loop_test(tests, secret_jwt_is_signed_by_the_algorithm_that_is_set, 0, 3);
     tcase_add_test(tests, assertions_are_never_the_same);
     tcase_add_test(tests, assertion_needs_random);
     tcase_add_test(tests, private_key_jwt_is_signed_with_the_key);

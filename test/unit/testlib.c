@@ -204,13 +204,19 @@ const char *testlib_sign(testlib_key_t which, const char *alg, const char *heade
 
 const char *testlib_sign_hmac(kc_bytes_t key, const char *header, const char *payload)
 {
+    return testlib_sign_hmac_of(256, key, header, payload);
+}
+
+const char *testlib_sign_hmac_of(int bits, kc_bytes_t key, const char *header, const char *payload)
+{
+    const EVP_MD *hash = bits == 256 ? EVP_sha256() : bits == 384 ? EVP_sha384() : EVP_sha512();
     const char *input = signing_input(header, payload);
     unsigned char sum[EVP_MAX_MD_SIZE];
     kc_bytes_t signature = {sum, 0};
     unsigned int len = 0;
 
-    ck_assert_ptr_nonnull(HMAC(EVP_sha256(), key.data, (int)key.len, (const unsigned char *)input,
-                               strlen(input), sum, &len));
+    ck_assert_ptr_nonnull(
+        HMAC(hash, key.data, (int)key.len, (const unsigned char *)input, strlen(input), sum, &len));
     signature.len = len;
     return testlib_compact(header, payload, signature);
 }

@@ -49,7 +49,8 @@ const char *testlib_sign(testlib_key_t which, const char *alg, const char *heade
                          const char *payload);
 /* header.payload.signature from texts and raw bytes. */
 const char *testlib_compact(const char *header, const char *payload, kc_bytes_t signature);
-/* HMAC-SHA256 over header.payload under key. */
+/* HMAC-SHA256 (or another size: 384, 512) over header.payload under key. */
+const char *testlib_sign_hmac_of(int bits, kc_bytes_t key, const char *header, const char *payload);
 const char *testlib_sign_hmac(kc_bytes_t key, const char *header, const char *payload);
 
 #endif
