@@ -5,8 +5,8 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "claims_merge.h"
 #include "session_contents.h"
+#include "userinfo.h"
 
 enum {
     EARLY_SHARE = 4, /* tokens are renewed when this part of their time is left */
@@ -81,25 +81,6 @@ static const char *explain(const kc_grant_t *grant, unsigned int unknown, const 
         return "the access token does not tell them (a lightweight token, or no mapper?), or too "
                "many, or some that are no names";
     return apr_psprintf(grant->pool, "the access token cannot be used: %s", why->detail);
-}
-
-static kc_rc_t add_userinfo(kc_grant_t *grant, kc_err_t *err)
-{
-    const kc_conf_t *conf = grant->rp->conf;
-    const kc_provider_t *provider = grant->snapshot->provider;
-    const kc_json_t *userinfo;
-    kc_rc_t rc;
-
-    if (conf->user_info == KC_USER_INFO_OFF || !provider->userinfo_endpoint ||
-        (conf->user_info == KC_USER_INFO_AUTO &&
-         !kc_claims_is_incomplete(conf, grant->id_token.claims)))
-        return KC_OK;
-    rc = kc_token_userinfo(grant->rp->conf, grant->rp->env, provider, grant->tokens.access_token,
-                           kc_json_member_string(grant->id_token.claims, "sub"), grant->pool,
-                           &userinfo, err);
-    if (rc == KC_OK)
-        grant->claims = kc_claims_merge_userinfo(grant->id_token.claims, userinfo, grant->pool);
-    return rc;
 }
 
 static int64_t seconds(const kc_json_t *claims, const char *name)
@@ -182,7 +163,7 @@ kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *er
 {
     kc_identity_t identity;
     kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
-    kc_rc_t rc = add_userinfo(grant, err);
+    kc_rc_t rc = kc_userinfo_add(grant, err);
 
     memset(session, 0, sizeof(*session));
     if (rc == KC_OK)

@@ -19,8 +19,9 @@ typedef struct kc_grant_t {
     const kc_rp_t *rp;
     const kc_keyring_snapshot_t *snapshot; /* a newer one when a key was unknown */
     apr_pool_t *pool;
-    const char *nonce; /* as sent; of a refresh: as in the first ID token, or NULL */
-    int is_renewed;    /* a refresh */
+    const char *nonce;  /* as sent; of a refresh: as in the first ID token, or NULL */
+    int is_renewed;     /* a refresh */
+    int has_known_more; /* of a session that knows what only userinfo may tell now */
     kc_token_answer_t tokens;
     kc_jose_token_t id_token;
     const kc_json_t *claims; /* the ID token's, or merged with userinfo's */
@@ -31,8 +32,8 @@ typedef struct kc_grant_t {
  * KC_REFUSED with the KC_ERR_TOKEN_… that names what is wrong; KC_DOWN: its key cannot be had. */
 kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err);
 /* After kc_grant_verify: the session, but for created and expires; asks userinfo where that is
- * configured. KC_REFUSED: no identity can be made of the claims; KC_DOWN: userinfo does not answer.
- */
+ * configured (userinfo.h). KC_REFUSED: no identity can be made of the claims; KC_DOWN: userinfo
+ * does not answer, and is needed. */
 kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *err);
 /* Puts who somebody is into a session; texts are the identity's, lists in pool. */
 void kc_grant_name(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session);

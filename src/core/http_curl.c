@@ -18,11 +18,11 @@
 #endif
 
 enum {
-    IDLE_MAX = 16,            /* handles, and so connections, kept for the next exchange */
-    BODY_FIRST = 16 * 1024,   /* bytes: a discovery document, keys or tokens */
-    HOST_MAX = 160,           /* bytes of a host in a detail */
-    TYPE_MAX = 256,           /* bytes of a content type that is passed on */
-    AUTHORIZATION_MAX = 8192, /* bytes */
+    IDLE_MAX = 16,                  /* handles, and so connections, kept for the next exchange */
+    BODY_FIRST = 16 * 1024,         /* bytes: a discovery document, keys or tokens */
+    HOST_MAX = 160,                 /* bytes of a host in a detail */
+    TYPE_MAX = 256,                 /* bytes of a content type that is passed on */
+    AUTHORIZATION_MAX = 132 * 1024, /* bytes: as long as an access token may be */
     NAME_STEP_MS = 200 /* between two looks whether this child ends, while a name is waited for */
 };
 

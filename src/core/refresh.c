@@ -278,6 +278,8 @@ static kc_rc_t renew(refresh_t *refresh, kc_session_t *fresh, kc_err_t *err)
         return KC_OK;
     }
     rc = kc_session_contents_get(&stored, refresh->pool, &contents, err);
+    grant.has_known_more =
+        rc == KC_OK && (contents.claims.len || !(stored.unknown & KC_UNKNOWN_GROUPS));
     if (rc == KC_OK && !contents.refresh_token)
         rc = KC_FAIL(err, KC_DOWN, KC_ERR_SESSION_FORMAT, "the session has no refresh token");
     if (rc == KC_OK)

@@ -4,6 +4,7 @@
 #define KC_RP_H
 
 #include <apr_pools.h>
+#include <apr_tables.h>
 
 #include "conf.h"
 #include "env.h"
@@ -43,6 +44,10 @@ typedef struct kc_rp_t {
     char pause[KC_STORE_KEY_LEN + 1]; /* in the host's store: no session is renewed for now */
     int64_t longest;                  /* seconds: the longest KeycloakSessionMax, see kc_rp_meet */
     int keeps_claims;                 /* some Require keycloak-claim may ask for them */
+    apr_array_header_t *asked_claims; /* const char *: paths of its lines Require
+                                               keycloak-claim; NULL: none */
+    int asks_groups;                  /* some Require keycloak-group does */
+    int asks_roles;                   /* some Require keycloak-role or -client-role does */
     int asks_negated;                 /* some Require excludes by roles, groups or claims */
     int is_attended;                  /* a thread in the background does kc_logout_pending_look */
     kc_rp_names_t names[2];           /* [0] http, [1] https */

@@ -374,9 +374,9 @@ kc_rc_t kc_token_revoke(const kc_conf_t *conf, const kc_env_t *env, const kc_pro
     return refuse(&call, response.status, body, err);
 }
 
-static kc_rc_t check_userinfo(const kc_json_t *body, const char *sub, kc_err_t *err)
+kc_rc_t kc_token_check_userinfo(const kc_json_t *claims, const char *sub, kc_err_t *err)
 {
-    const char *text = kc_json_member_string(body, "sub");
+    const char *text = kc_json_member_string(claims, "sub");
 
     if (!text || !sub || strcmp(text, sub) != 0)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "sub is %s",
@@ -384,15 +384,43 @@ static kc_rc_t check_userinfo(const kc_json_t *body, const char *sub, kc_err_t *
     return KC_OK;
 }
 
+/* application/jwt, with parameters or without (OpenID Connect Core 1.0 section 5.3.2). */
+static int is_signed(const kc_http_response_t *response)
+{
+    static const char type[] = "application/jwt";
+    const char *text = response->content_type;
+
+    return text && strncasecmp(text, type, sizeof(type) - 1) == 0 &&
+           strchr("; ", text[sizeof(type) - 1]);
+}
+
+static kc_rc_t read_userinfo(const kc_http_response_t *response, const char *sub, apr_pool_t *pool,
+                             kc_token_userinfo_t *out, kc_err_t *err)
+{
+    const char *text = response->body;
+    size_t len = response->body_len;
+    kc_rc_t rc;
+
+    if (is_signed(response)) {
+        for (; len && strchr(" \r\n\t", text[len - 1]); len--)
+            ;
+        out->jwt = apr_pstrmemdup(pool, text, len);
+        return KC_OK;
+    }
+    rc = read_body("userinfo", response, pool, &out->claims, err);
+    return rc == KC_OK ? kc_token_check_userinfo(out->claims, sub, err) : rc;
+}
+
 kc_rc_t kc_token_userinfo(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
                           const char *access_token, const char *sub, apr_pool_t *pool,
-                          const kc_json_t **out, kc_err_t *err)
+                          kc_token_userinfo_t *out, kc_err_t *err)
 {
     kc_http_request_t request = {0};
     kc_http_response_t response = {0};
     kc_rc_t rc;
 
     /* with a blank it would be none in the header that carries it (RFC 6750 section 2.1) */
+    memset(out, 0, sizeof(*out));
     if (!provider->userinfo_endpoint || !is_token(access_token) || strchr(access_token, ' '))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "there is no %s",
                        provider->userinfo_endpoint ? "access token that a header can carry"
@@ -406,7 +434,5 @@ kc_rc_t kc_token_userinfo(const kc_conf_t *conf, const kc_env_t *env, const kc_p
     if (rc == KC_OK && response.status != 200)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "the userinfo endpoint answers %d",
                        response.status);
-    if (rc == KC_OK)
-        rc = read_body("userinfo", &response, pool, out, err);
-    return rc == KC_OK ? check_userinfo(*out, sub, err) : rc;
+    return rc == KC_OK ? read_userinfo(&response, sub, pool, out, err) : rc;
 }

@@ -53,10 +53,19 @@ kc_rc_t kc_token_refresh(const kc_conf_t *conf, const kc_env_t *env, const kc_pr
 kc_rc_t kc_token_revoke(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
                         const char *refresh_token, apr_pool_t *pool, kc_err_t *err);
 
+/* What the userinfo endpoint gave: claims, or a signed answer (application/jwt). The other is NULL.
+ */
+typedef struct kc_token_userinfo_t {
+    const kc_json_t *claims; /* their sub is whom it was asked of */
+    const char *jwt;         /* not verified */
+} kc_token_userinfo_t;
+
 /* OpenID Connect Core 1.0 section 5.3. The answer's sub must equal sub, else KC_REFUSED with
- * KC_ERR_USERINFO. */
+ * KC_ERR_USERINFO; of a signed one that is for the caller to see (kc_token_check_userinfo). */
 kc_rc_t kc_token_userinfo(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
                           const char *access_token, const char *sub, apr_pool_t *pool,
-                          const kc_json_t **out, kc_err_t *err);
+                          kc_token_userinfo_t *out, kc_err_t *err);
+/* KC_REFUSED with KC_ERR_USERINFO unless the claims are those of sub. */
+kc_rc_t kc_token_check_userinfo(const kc_json_t *claims, const char *sub, kc_err_t *err);
 
 #endif

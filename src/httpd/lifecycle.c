@@ -333,6 +333,8 @@ static kc_rc_t start_server(akc_server_t *config, kept_t *kept, const shared_t *
     if (rc == KC_OK)
         config->rp->keeps_claims = akc_require_asks_claims();
     if (rc == KC_OK)
+        akc_require_tell(config, pool);
+    if (rc == KC_OK)
         config->rp->asks_negated = akc_require_asks_negated();
     config->env.host = shared->store;
     config->env.sessions = shared->store;

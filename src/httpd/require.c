@@ -40,6 +40,63 @@ int akc_require_asks_negated(void)
     return has_negated_rule;
 }
 
+/* What the lines of each server ask about. */
+typedef struct asked_t {
+    server_rec *server;
+    kc_authz_kind_t kind;
+    const char *word; /* the first: of a claim its path */
+} asked_t;
+
+static apr_array_header_t *asked;
+
+static apr_status_t forget_asked(void *unused)
+{
+    (void)unused;
+    asked = NULL;
+    return APR_SUCCESS;
+}
+
+/* A .htaccess is read by threads that serve requests, and changes nothing of what was asked for at
+ * the sign-in. */
+static void note(kc_authz_kind_t kind, cmd_parms *cmd, const char *word)
+{
+    asked_t *entry;
+
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_RUN_MPM)
+        return;
+    if (!asked) {
+        apr_pool_t *pool = cmd->server->process->pconf;
+
+        asked = apr_array_make(pool, 16, sizeof(*entry));
+        apr_pool_cleanup_register(pool, NULL, forget_asked, apr_pool_cleanup_null);
+    }
+    entry = apr_array_push(asked);
+    entry->server = cmd->server;
+    entry->kind = kind;
+    entry->word = apr_pstrdup(asked->pool, word);
+}
+
+/* The main server's lines count in each virtual host. */
+void akc_require_tell(const akc_server_t *config, apr_pool_t *pool)
+{
+    kc_rp_t *rp = config->rp;
+    int i;
+
+    rp->asked_claims = apr_array_make(pool, 4, sizeof(const char *));
+    for (i = 0; asked && i < asked->nelts; i++) {
+        const asked_t *entry = &APR_ARRAY_IDX(asked, i, asked_t);
+
+        if (entry->server->is_virtual && akc_config_server(entry->server) != config)
+            continue;
+        if (entry->kind == KC_AUTHZ_CLAIM)
+            APR_ARRAY_PUSH(rp->asked_claims, const char *) = apr_pstrdup(pool, entry->word);
+        else if (entry->kind == KC_AUTHZ_GROUP)
+            rp->asks_groups = 1;
+        else
+            rp->asks_roles = 1;
+    }
+}
+
 static int is_not(cmd_parms *cmd)
 {
     const char *arguments = cmd->directive->args;
@@ -76,6 +133,7 @@ static const char *parse(kc_authz_kind_t kind, cmd_parms *cmd, const char *line,
     if (kc_authz_parse(kind, count, words, cmd->pool, &parsed->rule, &err) != KC_OK)
         return apr_pstrcat(cmd->pool, "Require ", name_of(kind), " ", err.detail, NULL);
     parsed->doubt = doubt_of(cmd);
+    note(kind, cmd, count ? words[0] : "");
     has_negated_rule |= parsed->doubt != TAKEN_FOR_NO;
     *rule = parsed;
     return NULL;

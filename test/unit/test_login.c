@@ -1329,6 +1329,133 @@ START_TEST(userinfo_that_fails_makes_no_session)
 }
 END_TEST
 
+/* Groups that nobody asks for are all that is missing. */
+static sent_t leave_without_groups(void)
+{
+    sent_t sent = leave_for("/");
+
+    issue(signed_by(TESTLIB_RSA, claims_of(ALICE, sent.nonce, profile_with(NULL))),
+          access_token_of(ACCESS_GOOD));
+    return sent;
+}
+
+/* Whatever it fails by; told once. */
+START_TEST(userinfo_that_nobody_needs_may_fail)
+{
+    static const struct {
+        int status;
+        const char *type, *body, *word;
+    } rows[] = {{503, "text/plain", "", "answers 503"},
+                {401, "text/plain", "", "answers 401"},
+                {403, "application/json", "{\"error\":\"insufficient_scope\"}", "answers 403"},
+                {200, "text/html", "<html>", "endpoint's answer"},
+                {200, "application/jwt", "a.b.c", "signed answer"},
+                {200, "application/json", "{\"groups\":[]}", "sub is absent"},
+                {429, "text/plain", "", "answers 429"}};
+    kc_session_t session;
+    int round;
+
+    kc_fake_answer(fake, KC_FAKE_USERINFO, rows[_i].status, rows[_i].type, rows[_i].body);
+    for (round = 0; round < 2; round++) {
+        sent_t sent = leave_without_groups();
+
+        ck_assert_msg(finish(callback_of(&sent)) == KC_OK, "%s", last.detail);
+        ck_assert_int_eq(last.reason, KC_ERR_NONE);
+        ck_assert_int_eq(state_of(kc_fake_site_cookie(site, SESSION), &session), KC_SESSION_LIVE);
+        ck_assert_str_eq(session.user, "alice@example.com");
+        ck_assert_uint_eq(session.unknown, KC_UNKNOWN_GROUPS);
+        ck_assert_int_eq(fake->log->nelts, 1);
+        ck_assert(kc_fake_log_has(fake, "KC0310: userinfo: "));
+        ck_assert(kc_fake_log_has(fake, rows[_i].word));
+    }
+}
+END_TEST
+
+/* ATTACKS A: userinfo-invalid-sub, also where nobody needs it. */
+START_TEST(userinfo_of_somebody_else_is_refused_in_any_case)
+{
+    sent_t sent = leave_without_groups();
+
+    if (_i)
+        kc_fake_answer(fake, KC_FAKE_USERINFO, 200, "application/jwt",
+                       signed_by(TESTLIB_RSA, "{\"sub\":\"" BOB "\"}"));
+    else
+        answer_userinfo(BOB);
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_USERINFO);
+    assert_no_session();
+}
+END_TEST
+
+START_TEST(userinfo_that_is_needed_may_not)
+{
+    kc_conf_pair_t *pair;
+    sent_t sent;
+
+    if (_i == 0)
+        site->rp->asks_groups = 1;
+    if (_i == 1) {
+        site->rp->asked_claims = apr_array_make(testlib_pool, 1, sizeof(const char *));
+        APR_ARRAY_PUSH(site->rp->asked_claims, const char *) = "email";
+        APR_ARRAY_PUSH(site->rp->asked_claims, const char *) = "address.country";
+    }
+    if (_i == 2) {
+        apr_array_header_t *headers = apr_array_make(testlib_pool, 1, sizeof(kc_conf_pair_t));
+
+        site->conf->headers = headers;
+        pair = apr_array_push(headers);
+        pair->name = "X-Name";
+        pair->value = "nickname";
+    }
+    sent = leave_without_groups();
+    kc_fake_answer(fake, KC_FAKE_USERINFO, 403, "text/plain", "");
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_USERINFO);
+    assert_no_session();
+}
+END_TEST
+
+/* OpenID Connect Core 1.0 section 5.3.2 */
+static const struct {
+    testlib_key_t key;
+    const char *issuer, *more;
+    const char *word; /* NULL: it is taken */
+} signed_infos[] = {
+    {TESTLIB_RSA, KC_FAKE_ISSUER, ",\"aud\":\"kubeflow-oidc-authservice\"", NULL},
+    {TESTLIB_RSA, KC_FAKE_ISSUER,
+     ",\"aud\":[\"x\",\"kubeflow-oidc-authservice\"],\"exp\":1700000001.5", NULL},
+    {TESTLIB_RSA, NULL, "", NULL},
+    {TESTLIB_RSA_OTHER, KC_FAKE_ISSUER, "", "signature is wrong"},
+    {TESTLIB_RSA, KC_FAKE_ISSUER "/", "", "iss is"},
+    {TESTLIB_RSA, KC_FAKE_ISSUER, ",\"aud\":\"other\"", "aud does not hold"},
+    {TESTLIB_RSA, KC_FAKE_ISSUER, ",\"aud\":[]", "aud does not hold"},
+    {TESTLIB_RSA, KC_FAKE_ISSUER, ",\"exp\":1600000000", "exp is in the past"},
+};
+
+START_TEST(signed_userinfo_is_verified_and_read)
+{
+    const char *issuer = signed_infos[_i].issuer;
+    const char *claims =
+        apr_psprintf(testlib_pool, "{\"sub\":\"" ALICE "\",\"groups\":[\"/staff\"]%s%s%s%s}",
+                     issuer ? ",\"iss\":\"" : "", issuer ? issuer : "", issuer ? "\"" : "",
+                     signed_infos[_i].more);
+    sent_t sent = leave_without_groups();
+    kc_session_t session;
+
+    site->rp->asks_groups = 1;
+    kc_fake_answer(fake, KC_FAKE_USERINFO, 200, "application/jwt",
+                   signed_by(signed_infos[_i].key, claims));
+    ck_assert_int_eq(finish(callback_of(&sent)), signed_infos[_i].word ? KC_REFUSED : KC_OK);
+    if (signed_infos[_i].word) {
+        ck_assert_int_eq(last.reason, KC_ERR_USERINFO);
+        ck_assert_msg(strstr(last.detail, signed_infos[_i].word), "%s", last.detail);
+        return;
+    }
+    ck_assert_int_eq(state_of(kc_fake_site_cookie(site, SESSION), &session), KC_SESSION_LIVE);
+    ck_assert_str_eq(session.groups, "staff");
+}
+END_TEST
+
 START_TEST(userinfo_is_asked_as_configured)
 {
     site->conf->user_info = KC_USER_INFO_ON;
@@ -1801,6 +1928,10 @@ static void add_tokens(TCase *tests)
     tcase_add_test(tests, claims_that_are_missing_come_from_userinfo);
     tcase_add_test(tests, userinfo_of_somebody_else_is_refused);
     tcase_add_test(tests, userinfo_that_fails_makes_no_session);
+    tcase_add_loop_test(tests, userinfo_that_nobody_needs_may_fail, 0, 7);
+    tcase_add_loop_test(tests, userinfo_of_somebody_else_is_refused_in_any_case, 0, 2);
+    tcase_add_loop_test(tests, userinfo_that_is_needed_may_not, 0, 3);
+    tcase_add_loop_test(tests, signed_userinfo_is_verified_and_read, 0, 8);
     tcase_add_test(tests, userinfo_is_asked_as_configured);
 }
 

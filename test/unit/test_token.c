@@ -625,12 +625,17 @@ END_TEST
 /* ---- userinfo ---- */
 
 static const kc_json_t *info;
+static const char *signed_info;
 
 static kc_rc_t ask(const char *access_token)
 {
-    info = NULL;
-    return kc_token_userinfo(conf, &fake->env, &provider, access_token, "u-1", testlib_pool, &info,
-                             &err);
+    kc_token_userinfo_t out;
+    kc_rc_t rc = kc_token_userinfo(conf, &fake->env, &provider, access_token, "u-1", testlib_pool,
+                                   &out, &err);
+
+    info = out.claims;
+    signed_info = out.jwt;
+    return rc;
 }
 
 START_TEST(userinfo_is_asked_with_the_token)
@@ -655,7 +660,7 @@ static const struct {
     {200, JSON_TYPE, "{\"sub\":\"u-11\"}", KC_REFUSED, KC_ERR_USERINFO},
     {200, JSON_TYPE, "{\"sub\":[\"u-1\"]}", KC_REFUSED, KC_ERR_USERINFO},
     {200, JSON_TYPE, "{\"email\":\"a\"}", KC_REFUSED, KC_ERR_USERINFO},
-    {200, "application/jwt", "a.b.c", KC_DOWN, KC_ERR_JSON},
+    {200, "application/jwts", "a.b.c", KC_DOWN, KC_ERR_JSON},
     {200, "text/html", "<html>", KC_DOWN, KC_ERR_JSON},
     {401, JSON_TYPE, "{\"error\":\"invalid_token\"}", KC_REFUSED, KC_ERR_USERINFO},
     {403, "", "", KC_REFUSED, KC_ERR_USERINFO},
@@ -671,6 +676,19 @@ START_TEST(userinfo_is_judged)
     ck_assert_int_eq(err.reason, infos[_i].reason);
     ck_assert_int_eq(kc_fake_request_count(fake, NULL), 1);
     check_detail();
+}
+END_TEST
+
+/* OpenID Connect Core 1.0 section 5.3.2 */
+START_TEST(a_signed_answer_is_handed_on)
+{
+    static const char *const types[] = {"application/jwt", "Application/JWT; charset=utf-8",
+                                        "application/jwt ;a=b"};
+
+    kc_fake_answer(fake, USERINFO_URL, 200, types[_i], "a.b.c\r\n");
+    ck_assert_int_eq(ask("tok-canary"), KC_OK);
+    ck_assert_ptr_null(info);
+    ck_assert_str_eq(signed_info, "a.b.c");
 }
 END_TEST
 
@@ -729,6 +747,7 @@ static TCase *answer_tests(void)
     tcase_add_test(tests, only_invalid_grant_says_that_a_session_is_over);
     tcase_add_test(tests, a_refresh_token_is_revoked_at_its_endpoint);
     tcase_add_test(tests, what_the_revocation_endpoint_answers_is_told);
+    tcase_add_loop_test(tests, a_signed_answer_is_handed_on, 0, 3);
     tcase_add_test(tests, userinfo_is_asked_with_the_token);
     tcase_add_loop_test(tests, userinfo_is_judged, 0, ROWS(infos));
     tcase_add_test(tests, userinfo_that_cannot_be_asked);
