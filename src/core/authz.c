@@ -351,9 +351,11 @@ static kc_authz_answer_t judge_absence(const kc_authz_rule_t *rule, const kc_ses
 {
     const char *path = rule->words[0];
     const char *groups = session->rp ? session->rp->conf->groups_claim : NULL;
+    const char *roles = session->rp ? session->rp->conf->roles_claim : NULL;
 
     if (is_kept_elsewhere(claims, path, pool) || is_told_by_userinfo(session) ||
         is_path_into(path, "realm_access") || is_path_into(path, "resource_access") ||
+        (roles && (session->unknown & KC_UNKNOWN_REALM_ROLES) && is_path_into(path, roles)) ||
         (groups && (session->unknown & KC_UNKNOWN_GROUPS) && is_path_into(path, groups)))
         return KC_AUTHZ_UNKNOWN;
     return KC_AUTHZ_UNMET;

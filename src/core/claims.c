@@ -462,16 +462,18 @@ typedef struct {
     apr_array_header_t *list;
 } roles_t;
 
-/* Puts the roles of an object such as realm_access at the end of the list, each behind prefix. */
-static void push_roles(const roles_t *to, const kc_json_t *access, const char *prefix)
+/* Puts roles (a list, or one alone) at the end of the list, each behind prefix. */
+static void push_roles(const roles_t *to, const kc_json_t *roles, const char *prefix)
 {
-    const kc_json_t *roles = kc_json_member(access, "roles");
-    size_t i;
+    int is_one = kc_json_type(roles) == KC_JSON_STRING;
+    size_t count = is_one ? 1 : kc_json_size(roles), i;
 
-    if (kc_json_type(roles) != KC_JSON_ARRAY)
+    if (!is_one && kc_json_type(roles) != KC_JSON_ARRAY) {
         to->maker->unknown |= to->bit;
-    for (i = 0; kc_json_type(roles) == KC_JSON_ARRAY && i < kc_json_size(roles); i++) {
-        const char *role = kc_json_string(kc_json_at(roles, i));
+        return;
+    }
+    for (i = 0; i < count; i++) {
+        const char *role = kc_json_string(is_one ? roles : kc_json_at(roles, i));
 
         if (!role || !*role || has_control(role) || to->list->nelts >= KC_CLAIMS_LIST_MAX)
             cut(to->maker, to->bit);
@@ -482,21 +484,23 @@ static void push_roles(const roles_t *to, const kc_json_t *access, const char *p
 }
 
 /* Keycloak's defaults put roles into access tokens alone; mappers can put them into ID tokens. */
-static const kc_json_t *role_source(const maker_t *maker, const kc_json_t *access, const char *name)
+static const kc_json_t *role_source(const maker_t *maker, const kc_json_t *access, const char *path)
 {
-    const kc_json_t *value = kc_json_member(access, name);
+    const kc_json_t *value = path ? kc_json_path(access, path) : NULL;
 
-    return value ? value : kc_json_member(maker->claims, name);
+    return value || !path ? value : kc_json_path(maker->claims, path);
 }
 
 static void push_client_roles(void *context, const char *client, const kc_json_t *value)
 {
     const roles_t *to = context;
+    const kc_json_t *roles = kc_json_member(value, "roles");
 
     if (!*client || has_control(client))
         cut(to->maker, to->bit);
     else
-        push_roles(to, value, kc_client_role_prefix(client, to->maker->pool));
+        push_roles(to, kc_json_type(roles) == KC_JSON_ARRAY ? roles : NULL,
+                   kc_client_role_prefix(client, to->maker->pool));
 }
 
 /* Keycloak leaves a claim out for who has no role of that kind, and also where its mapper is not
@@ -504,7 +508,7 @@ static void push_client_roles(void *context, const char *client, const kc_json_t
  * So what one claim tells says nothing of the other. */
 static void make_roles(maker_t *maker, const kc_json_t *access, kc_identity_t *out)
 {
-    const kc_json_t *realm = role_source(maker, access, "realm_access");
+    const kc_json_t *realm = role_source(maker, access, maker->conf->roles_claim);
     const kc_json_t *clients = role_source(maker, access, "resource_access");
     roles_t of_realm = {maker, KC_UNKNOWN_REALM_ROLES, NULL};
     roles_t of_clients = {maker, KC_UNKNOWN_CLIENT_ROLES, NULL};

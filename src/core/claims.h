@@ -59,7 +59,7 @@ typedef struct kc_identity_t {
     const char *email;                   /* "" when absent */
     const char *groups;                  /* header value, joined by commas; "" when none */
     apr_array_header_t *group_list;      /* const char *, without leading slash */
-    apr_array_header_t *realm_role_list; /* const char * (realm_access.roles) */
+    apr_array_header_t *realm_role_list; /* const char * (KeycloakRolesClaim) */
     apr_array_header_t
         *client_role_list; /* const char *, client_role.h (resource_access.CLIENT.roles) */
     apr_array_header_t

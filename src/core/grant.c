@@ -47,26 +47,21 @@ static int is_theirs(const kc_grant_t *grant, const kc_json_t *claims)
 }
 
 /* The access token's claims, for the roles that Keycloak puts only there; NULL, and why, when it is
- * opaque or does not verify as a token of this issuer and person. */
-static const kc_json_t *access_claims(const kc_grant_t *grant, kc_err_t *why)
+ * opaque or does not verify as a token of this issuer and person. Its key may be a new one, as an
+ * ID token's may. */
+static const kc_json_t *access_claims(kc_grant_t *grant, kc_err_t *why)
 {
-    const char *compact = grant->tokens.access_token;
-    const kc_jose_key_t *key;
     kc_jose_token_t token;
 
-    if (kc_jose_parse(compact, strlen(compact), grant->pool, &token, why) != KC_OK)
-        return NULL;
-    if (!kc_conf_is_allowed(grant->rp->conf, token.alg)) {
-        (void)KC_FAIL(why, KC_REFUSED, KC_ERR_TOKEN_ALG, "alg '%.20s' is not allowed", token.alg);
-        return NULL;
-    }
-    if (kc_jwks_select(grant->snapshot->keys, token.alg, token.kid, &key, why) != KC_OK ||
-        kc_jose_verify(&token, key, why) != KC_OK)
+    if (kc_keyring_open(grant->rp->keyring, grant->tokens.access_token, grant->pool,
+                        &grant->snapshot, &token, why) != KC_OK)
         return NULL;
     if (is_theirs(grant, token.claims))
         return token.claims;
-    (void)KC_FAIL(why, KC_REFUSED, KC_ERR_TOKEN_SUBJECT,
-                  "its iss or sub is absent or another one (a lightweight token?)");
+    (void)KC_FAIL(
+        why, KC_REFUSED, KC_ERR_TOKEN_SUBJECT,
+        "its iss or sub is absent or another one (a lightweight token, or a client without "
+        "the client scope basic?)");
     return NULL;
 }
 

@@ -10,6 +10,7 @@
 
 enum { KEY_TOLD_SECONDS = 60 };
 
+static const char usual_roles_claim[] = "realm_access.roles";
 static const char login_name[] = "keycloak_login_";
 static const char rounds_name[] = "keycloak_rounds";
 static const char logout_name[] = "keycloak_logout";
@@ -96,6 +97,8 @@ static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *i
     kc_buf_put_u8(&buf, (uint8_t)(conf->verified_email != 0));
     put_headers(&buf, conf->headers);
     put_further_transforms(&buf, conf->user_transforms);
+    if (strcmp(conf->roles_claim, usual_roles_claim) != 0) /* sessions of before go on */
+        put_field(&buf, conf->roles_claim);
     return fingerprint(&buf, id, err);
 }
 

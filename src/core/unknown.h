@@ -16,9 +16,10 @@ enum {
 };
 
 /* Logs over rp's env that these lists (bits; 0: does nothing) of the person are not known, and why,
- * when some Require depends on that (rp->asks_negated): once an hour for each person and list, of
- * all children of the host. sub: the person's. why: for the administrator, no secret in it. Thread
- * safe. */
+ * when some Require excludes by them (rp->asks_negated): once an hour for each person and list, of
+ * all children of the host. Where some Require asks for roles (rp->asks_roles) and no role is known
+ * at all, also that, with the cure: once an hour for all people. sub: the person's. why: for the
+ * administrator, no secret in it. Thread safe. */
 void kc_unknown_report(const struct kc_rp_t *rp, const char *sub, unsigned int unknown,
                        const char *why, apr_pool_t *pool);
 

@@ -144,6 +144,7 @@ static const sample_t samples[] = {
     {KC_CONF_ROW_client_auth, "client_secret_basic", "TLS_client_auth", "tls_client_auth",
      SAME("client_secret_basic")},
     {KC_CONF_ROW_client_auth_algorithm, "HS256", "hs512", "HS512", SAME("HS256")},
+    {KC_CONF_ROW_roles_claim, "realm_access.roles", SAME("roles"), SAME("realm_access.roles")},
     {KC_CONF_ROW_client_key, UNSET, "file:/k/client.key", "/k/client.key", SAME("/k/b.key")},
     {KC_CONF_ROW_client_cert, UNSET, SAME("/k/client.pem"), "file:/k/b.pem", "/k/b.pem"},
     {KC_CONF_ROW_scope, "openid profile email", SAME("openid groups"),

@@ -312,7 +312,7 @@ static const struct {
     {NULL, WITH_CLIENTS("{}"), REALM},
     {NULL, WITH_CLIENTS("[\"a\"]"), REALM},
     {NULL, WITH_CLIENTS("\"a\""), REALM},
-    {NULL, WITH_CLIENTS("{\"roles\":\"a\"}"), REALM},
+    {NULL, WITH_CLIENTS("{\"roles\":\"a\"}"), 0}, /* of a mapper that is not multivalued */
     {NULL, WITH_CLIENTS("{\"roles\":{\"a\":1}}"), REALM},
     {NULL, WITH_CLIENTS("{\"roles\":[\"a\",1]}"), REALM},
     {NULL, WITH_CLIENTS("{\"roles\":[\"a\",[\"b\"]]}"), REALM},
@@ -331,6 +331,33 @@ static const struct {
     {"resource_access", NULL, REALM},
     {"realm_access", "{}", CLIENTS},
 };
+
+/* Wherever a mapper puts them: the access token first, else ID token and userinfo. */
+START_TEST(realm_roles_come_from_the_claim_that_is_set)
+{
+    static const struct {
+        const char *path, *claims, *access, *roles;
+    } rows[] = {
+        {"roles", "{\"roles\":[\"a\",\"b\"]}", NULL, "a|b"},
+        {"roles", "{\"roles\":\"a\"}", "{\"sub\":\"x\"}", "a"},
+        {"roles", "{\"roles\":[\"a\"]}", "{\"roles\":[\"b\"]}", "b"},
+        {"roles", "{\"realm_access\":{\"roles\":[\"a\"]}}", NULL, NULL},
+        {"app.roles.list", "{\"app\":{\"roles\":{\"list\":[\"a\"]}}}", NULL, "a"},
+        {"https://a\\.example/roles", "{\"https://a.example/roles\":[\"a\"]}", NULL, "a"},
+        {"roles", "{\"roles\":null}", "{\"roles\":[\"b\"]}", "b"},
+        {"roles", "{\"roles\":{\"a\":1}}", NULL, NULL},
+        {"realm_access.roles", "{\"realm_access\":{\"roles\":[\"a\"]}}", "{}", "a"},
+    };
+    const char *rest = variant_of(id_token, "none", NULL);
+    const char *claims = apr_psprintf(testlib_pool, "{%.*s,%s", (int)strlen(rest) - 2, rest + 1,
+                                      rows[_i].claims + 1);
+
+    conf->roles_claim = rows[_i].path;
+    ck_assert_int_eq(make(claims, rows[_i].access), KC_OK);
+    ck_assert_int_eq(!(identity.unknown & KC_UNKNOWN_REALM_ROLES), rows[_i].roles != NULL);
+    ck_assert_str_eq(joined(identity.realm_role_list), rows[_i].roles ? rows[_i].roles : "");
+}
+END_TEST
 
 START_TEST(roles_that_no_token_tells_are_unknown)
 {
@@ -471,6 +498,7 @@ static TCase *identity_tests(void)
     tcase_add_test(tests, roles_come_from_the_access_token);
     tcase_add_test(tests, roles_come_from_the_id_token_otherwise);
     tcase_add_test(tests, colons_of_a_clients_id_are_told_from_its_roles);
+    tcase_add_loop_test(tests, realm_roles_come_from_the_claim_that_is_set, 0, 9);
     tcase_add_loop_test(tests, roles_that_no_token_tells_are_unknown, 0, ROWS(told));
     tcase_add_test(tests, lists_that_are_cut_are_unknown);
     tcase_add_test(tests, clients_without_a_name_have_no_roles);

@@ -1242,6 +1242,50 @@ START_TEST(roles_that_are_not_known_are_told_to_the_log_once)
 }
 END_TEST
 
+/* Told once for all, with the cure, where some Require asks for roles. */
+START_TEST(tokens_without_roles_are_told_with_the_cure)
+{
+    access_case_t which = (access_case_t)_i;
+    int is_told = which != ACCESS_GOOD, round;
+
+    site->rp->asks_roles = 1;
+    for (round = 0; round < 2; round++) {
+        sent_t sent = leave_for("/");
+
+        issue(
+            signed_by(TESTLIB_RSA, claims_of(round ? BOB : ALICE, sent.nonce, profile_of("alice"))),
+            access_token_of(which));
+        ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+        if (which != ACCESS_GOOD)
+            ck_assert_int_eq(fake->log->nelts, is_told);
+    }
+    if (is_told)
+        ck_assert(kc_fake_log_has(fake, "KC0419: roles-unknown: Require asks for roles") &&
+                  kc_fake_log_has(fake, "KeycloakRolesClaim (now realm_access.roles)"));
+}
+END_TEST
+
+/* As an ID token's. */
+START_TEST(a_new_key_of_an_access_token_is_fetched)
+{
+    sent_t sent = leave_for("/");
+    kc_session_t session;
+
+    fake->now += 10;
+    kc_fake_answer(fake, KC_FAKE_JWKS, 200, "application/json",
+                   apr_pstrcat(testlib_pool, "{\"keys\":[",
+                               testlib_jwk(TESTLIB_RSA, ",\"kid\":\"k\""), ",",
+                               testlib_jwk(TESTLIB_RSA_OTHER, ",\"kid\":\"new\""), "]}", NULL));
+    issue(signed_by(TESTLIB_RSA, claims_of(ALICE, sent.nonce, profile_of("alice"))),
+          testlib_sign(TESTLIB_RSA_OTHER, "RS256", "{\"alg\":\"RS256\",\"kid\":\"new\"}",
+                       claims_of(ALICE, "n", ROLES)));
+    ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
+    ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_JWKS), 2);
+    ck_assert_int_eq(state_of(kc_fake_site_cookie(site, SESSION), &session), KC_SESSION_LIVE);
+    ck_assert_str_eq(kc_session_list_next(&session.realm_roles, NULL), "admin");
+}
+END_TEST
+
 START_TEST(groups_of_which_nobody_was_asked_are_unknown)
 {
     sent_t sent = leave_for("/");
@@ -1923,6 +1967,8 @@ static void add_tokens(TCase *tests)
                         ACCESS_CASES);
     tcase_add_loop_test(tests, roles_that_are_not_known_are_told_to_the_log_once, 0,
                         2 * ACCESS_CASES);
+    tcase_add_loop_test(tests, tokens_without_roles_are_told_with_the_cure, 0, ACCESS_CASES);
+    tcase_add_test(tests, a_new_key_of_an_access_token_is_fetched);
     tcase_add_test(tests, groups_of_which_nobody_was_asked_are_unknown);
     tcase_add_loop_test(tests, groups_of_which_userinfo_tells_nothing_are_unknown, 0, 2);
     tcase_add_test(tests, claims_that_are_missing_come_from_userinfo);

@@ -160,12 +160,15 @@ static void change(int which)
     case 17: /* another name for the same claim */
         add_header("X-Other", "name");
         break;
+    case 18:
+        site->conf->roles_claim = "roles";
+        break;
     default:
         break;
     }
 }
 
-enum { CHANGES = 18 };
+enum { CHANGES = 19 };
 
 START_TEST(each_setting_that_gives_a_session_its_meaning_changes_the_fingerprint)
 {
