@@ -127,6 +127,11 @@ const kc_json_t *kc_json_member(const kc_json_t *object, const char *name)
     return json_is_null(value) ? NULL : outer(value);
 }
 
+int kc_json_has(const kc_json_t *object, const char *name)
+{
+    return json_object_get(inner(object), name) != NULL;
+}
+
 /* Copies the first name of a path to name; gives what follows it: after its dot, or the end.
  * NULL when the name is too long. */
 static const char *first_name(const char *path, char name[NAME_SIZE])

@@ -36,6 +36,8 @@ kc_rc_t kc_json_parse(const char *text, size_t len, apr_pool_t *pool, const kc_j
 
 /* A member; NULL when it is absent, or null, which is the same everywhere here. */
 const kc_json_t *kc_json_member(const kc_json_t *object, const char *name);
+/* 1 when there is such a member, also a null one: of those that must not be there. */
+int kc_json_has(const kc_json_t *object, const char *name);
 /* Follows a path of member names separated by dots ("address.country"); `\.` is a dot inside a
  * name. A member whose whole name equals the path wins. NULL when it leads nowhere. */
 const kc_json_t *kc_json_path(const kc_json_t *object, const char *path);

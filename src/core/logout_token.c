@@ -31,7 +31,7 @@ static kc_rc_t check_type(const kc_jose_token_t *token, kc_err_t *err)
     if (typ && (!text || strcmp(text, "Logout") != 0))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE, "typ is %.100s, not Logout",
                        text ? text : "no string");
-    if (kc_json_member(token->claims, "nonce"))
+    if (kc_json_has(token->claims, "nonce"))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE, "it has a nonce: an ID token");
     return KC_OK;
 }

@@ -360,6 +360,7 @@ START_TEST(null_is_absent)
     const kc_json_t *value = parse("{\"a\":null,\"b\":{\"c\":null},\"d\":[null]}");
 
     ck_assert_ptr_null(kc_json_member(value, "a"));
+    ck_assert(kc_json_has(value, "a") && !kc_json_has(value, "c"));
     ck_assert_ptr_null(kc_json_path(value, "a"));
     ck_assert_ptr_null(kc_json_path(value, "b.c"));
     ck_assert_uint_eq(kc_json_size(kc_json_member(value, "d")), 1);

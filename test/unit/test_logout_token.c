@@ -288,11 +288,9 @@ START_TEST(times_may_have_fractions_and_members_be_null)
     static const struct {
         const char *name;
         const char *value;
-    } sound[] = {{"iat", "1700000000.5"},  {"iat", "1.7e9"},
-                 {"exp", "1700000100.25"}, {"nbf", "1699999999.999"},
-                 {"nbf", "null"},          {"nonce", "null"},
-                 {"azp", "null"},          {"sub", "null"},
-                 {"sid", "null"},          {"typ", "null"}};
+    } sound[] = {{"iat", "1700000000.5"},   {"iat", "1.7e9"}, {"exp", "1700000100.25"},
+                 {"nbf", "1699999999.999"}, {"nbf", "null"},  {"azp", "null"},
+                 {"sub", "null"},           {"sid", "null"},  {"typ", "null"}};
     size_t i;
 
     for (i = 0; i < sizeof(sound) / sizeof(sound[0]); i++)
@@ -346,6 +344,7 @@ static const struct {
     {"events", "{\"" EVENT "\":[]}", "events has no object"},
     {"nonce", "\"n\"", "nonce"},
     {"nonce", "1", "nonce"},
+    {"nonce", "null", "nonce"}, /* it must not be there: no optional member */
     {"typ", "\"ID\"", "typ is ID"},
     {"typ", "\"Refresh\"", "typ is Refresh"},
     {"typ", "\"Bearer\"", "typ is Bearer"},
