@@ -462,10 +462,12 @@ typedef struct {
     apr_array_header_t *list;
 } roles_t;
 
-/* Puts roles (a list, or one alone) at the end of the list, each behind prefix. */
+/* Puts roles at the end of the list, each behind prefix. One alone, of a mapper that is not
+ * multivalued, is none in Keycloak's own claim, which is a list. */
 static void push_roles(const roles_t *to, const kc_json_t *roles, const char *prefix)
 {
-    int is_one = kc_json_type(roles) == KC_JSON_STRING;
+    int is_one = kc_json_type(roles) == KC_JSON_STRING &&
+                 strcmp(to->maker->conf->roles_claim, "realm_access.roles") != 0;
     size_t count = is_one ? 1 : kc_json_size(roles), i;
 
     if (!is_one && kc_json_type(roles) != KC_JSON_ARRAY) {

@@ -115,8 +115,8 @@ static int is_needed(const kc_grant_t *grant)
     /* a header of groups is empty without them; who is in none has one like that too */
     if (!rp->asks_groups)
         wanted.groups_claim = NULL;
-    return is_claim_missing(grant) || grant->has_known_more ||
-           kc_claims_is_incomplete(&wanted, grant->id_token.claims);
+    return rp->conf->user_info == KC_USER_INFO_ON || is_claim_missing(grant) ||
+           grant->has_known_more || kc_claims_is_incomplete(&wanted, grant->id_token.claims);
 }
 
 /* 1 for the first within the hour; without the store for everybody. */

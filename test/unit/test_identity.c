@@ -312,7 +312,7 @@ static const struct {
     {NULL, WITH_CLIENTS("{}"), REALM},
     {NULL, WITH_CLIENTS("[\"a\"]"), REALM},
     {NULL, WITH_CLIENTS("\"a\""), REALM},
-    {NULL, WITH_CLIENTS("{\"roles\":\"a\"}"), 0}, /* of a mapper that is not multivalued */
+    {NULL, WITH_CLIENTS("{\"roles\":\"a\"}"), REALM},
     {NULL, WITH_CLIENTS("{\"roles\":{\"a\":1}}"), REALM},
     {NULL, WITH_CLIENTS("{\"roles\":[\"a\",1]}"), REALM},
     {NULL, WITH_CLIENTS("{\"roles\":[\"a\",[\"b\"]]}"), REALM},
