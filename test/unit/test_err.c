@@ -37,6 +37,7 @@ static const expected_t expected[] = {
     {KC_ERR_JUDGE_QUESTION, "KC0114", "judge-question", 403},
     {KC_ERR_INVALID_TOKEN, "KC0115", "invalid-token", 401},
     {KC_ERR_FORM_BUSY, "KC0116", "form-busy", 503},
+    {KC_ERR_JUDGE_PATH, "KC0119", "judge-path", 400},
     {KC_ERR_FOREIGN_COOKIE, "KC0120", "foreign-cookie", 502},
     {KC_ERR_PROVIDER_DOWN, "KC0201", "provider-down", 503},
     {KC_ERR_PROVIDER_BUSY, "KC0202", "provider-busy", 503},
