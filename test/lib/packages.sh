@@ -32,6 +32,8 @@ PACKAGES_IMAGE=(apache2-bin buildah netavark debootstrap git curl memcached proc
 PACKAGES_KUBEFLOW=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached openssl python3 python3-pip python3-pytest python3-venv python3-yaml)
 # a Go of any version fetches the one that is needed (gotools.sh)
 PACKAGES_GO=(golang-go ca-certificates)
+# where there is no node or no npm, of whatever origin (oidc_provider.sh)
+PACKAGES_NODE=(nodejs npm)
 PACKAGES_DRILLS=(apache2 memcached nginx-light wrk libfaketime iproute2 procps python3 python3-jwcrypto)
 PACKAGES_BENCH=(apache2 libapache2-mod-auth-openidc memcached nginx-light wrk valgrind curl python3 python3-jwcrypto
     redis-server git python3-pip unzip)
