@@ -404,7 +404,7 @@ static kc_rc_t read_userinfo(const kc_http_response_t *response, const char *sub
     if (is_signed(response)) {
         for (; len && strchr(" \r\n\t", text[len - 1]); len--)
             ;
-        out->jwt = apr_pstrmemdup(pool, text, len);
+        out->jwt = apr_pstrndup(pool, text, len);
         return KC_OK;
     }
     rc = read_body("userinfo", response, pool, &out->claims, err);
