@@ -122,8 +122,8 @@ static void complain_of_handler(const scope_t *scope, const akc_place_t *place)
 
 /* --- places that look protected --- */
 
-/* httpd lets everybody in where nothing is required. Who says once which type there is, and asks at
- * some places below, means it. */
+/* httpd answers 500 where nothing is required, and lets everybody in where all is granted. Who says
+ * once which type there is, and asks at some places below, means it. */
 static void warn_of_type(const scope_t *scope, const akc_place_t *place)
 {
     if (scope->is_quiet || has(scope, AKC_PLACE_ASKING, is_around, place) ||
@@ -131,8 +131,9 @@ static void warn_of_type(const scope_t *scope, const akc_place_t *place)
         return;
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, scope->main,
                  "%s: AuthType " AKC_AUTH_TYPE
-                 " (line %d of %s) without a Require that asks who somebody is: everybody is let "
-                 "in there. Add Require valid-user, or leave AuthType out",
+                 " (line %d of %s) without a Require that asks who somebody is: nobody is asked to "
+                 "sign in there. httpd answers 500, or lets everybody in where it finds a Require "
+                 "all granted. Add Require valid-user, or leave AuthType out",
                  tag(), place->node->line_num, place->node->filename);
 }
 
@@ -367,7 +368,7 @@ static void warn_of_name(const akc_server_t *config)
 {
     const kc_conf_place_t *place = &config->conf->place[KC_CONF_ROW_issuer];
 
-    if (config->is_named || config->public_url || config->conf->redirect_uri)
+    if (config->is_named || config->conf->public_url || config->conf->redirect_uri)
         return;
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
                  "%s: KeycloakIssuer (line %d of %s), but neither KeycloakPublicURL nor ServerName "
@@ -425,13 +426,6 @@ static void warn_of_domain(const akc_server_t *config, apr_pool_t *pool)
                  tag(), domain, place->line, place->file, host);
 }
 
-/* httpd reads its configuration twice when it starts; once is enough to be told. */
-static int is_trial(void)
-{
-    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG &&
-           ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST;
-}
-
 /* Where KeycloakAfterLogoutURL leads back to us, which a warning has said. */
 static void lead_home(server_rec *server, apr_pool_t *pool)
 {
@@ -443,39 +437,84 @@ static void lead_home(server_rec *server, apr_pool_t *pool)
     }
 }
 
-int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+/* With an issuer somewhere it may be meant for that host alone, and for .htaccess of others. */
+static void complain_of_type(const scope_t *scope)
 {
-    scope_t scope = {akc_places_read(ptemp), NULL, main, is_trial()};
+    int i, j;
+
+    if (scope->is_quiet || has_issuer(scope->main))
+        return;
+    for (i = 0; i < scope->all->nelts; i++) {
+        const apr_array_header_t *list = APR_ARRAY_IDX(scope->all, i, akc_places_t).list;
+
+        for (j = 0; j < list->nelts; j++) {
+            const akc_place_t *place = &APR_ARRAY_IDX(list, j, akc_place_t);
+
+            if (place->kind != AKC_PLACE_TYPE)
+                continue;
+            ap_log_error(APLOG_MARK, APLOG_ERR, 0, scope->main,
+                         "%s: AuthType " AKC_AUTH_TYPE
+                         " (line %d of %s), but no KeycloakIssuer: it answers with 500. Add "
+                         "KeycloakIssuer https://HOST/realms/REALM",
+                         tag(), place->node->line_num, place->node->filename);
+            return;
+        }
+    }
+}
+
+static void warn_of_server(const scope_t *scope, const akc_server_t *config, apr_pool_t *pool)
+{
+    warn_of_no_issuer(scope, config);
+    if (!config->conf->issuer)
+        return;
+    warn_of_issuer(scope, config);
+    warn_of_name(config);
+    warn_of_public_path(scope, config);
+    warn_of_values(scope, config, pool);
+    warn_of_cookie(config);
+    warn_of_domain(config, pool);
+}
+
+static int look(server_rec *main, int is_quiet, apr_pool_t *pool)
+{
+    scope_t scope = {akc_places_read(pool), NULL, main, is_quiet};
     server_rec *server;
     int i;
 
-    (void)pconf;
-    (void)plog;
     for (i = 0; i < scope.all->nelts; i++) {
         scope.own = &APR_ARRAY_IDX(scope.all, i, akc_places_t);
         if (check_places(&scope) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
+    complain_of_type(&scope);
     for (server = main; server; server = server->next) {
         akc_server_t *config = akc_config_server(server);
 
-        scope.own = akc_places_of(scope.all, server);
-        if (config->server == server)
-            config->is_named = is_named(scope.own);
-        if (scope.is_quiet)
-            continue;
-        if (config->server == server)
-            warn_of_no_issuer(&scope, config);
         /* a virtual host that says nothing of us has the main server's settings themselves */
-        if (config->conf->issuer && config->server == server) {
-            warn_of_issuer(&scope, config);
-            warn_of_name(config);
-            warn_of_public_path(&scope, config);
-            warn_of_values(&scope, config, ptemp);
-            warn_of_cookie(config);
-            warn_of_domain(config, ptemp);
-        }
+        if (config->server != server)
+            continue;
+        scope.own = akc_places_of(scope.all, server);
+        config->is_named = is_named(scope.own);
+        if (!is_quiet)
+            warn_of_server(&scope, config, pool);
     }
-    lead_home(main, ptemp);
     return OK;
+}
+
+int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+{
+    (void)pconf;
+    (void)plog;
+    return look(main, !akc_lifecycle_is_test(), ptemp);
+}
+
+int akc_guards_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+{
+    int status;
+
+    (void)pconf;
+    (void)plog;
+    status = look(main, akc_lifecycle_is_trial(), ptemp);
+    lead_home(main, ptemp);
+    return status;
 }

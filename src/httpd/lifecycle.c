@@ -357,6 +357,17 @@ static void introduce(server_rec *main)
     }
 }
 
+int akc_lifecycle_is_test(void)
+{
+    return ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
+}
+
+/* Before the server detaches. */
+int akc_lifecycle_is_trial(void)
+{
+    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG;
+}
+
 int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
     kept_t *kept = find_kept(main);
@@ -368,8 +379,8 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     (void)ptemp;
     akc_answers_start();
     akc_traces_start();
-    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
-        return OK; /* the trial run before the server detaches */
+    if (akc_lifecycle_is_trial())
+        return OK;
     for (server = main; server; server = server->next) {
         akc_server_t *config = akc_config_server(server);
 

@@ -12,6 +12,9 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_config(akc_process_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(akc_neighbours_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(akc_guards_check, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(akc_process_start, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_post_config(akc_neighbours_start, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_post_config(akc_guards_start, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_post_config(akc_lifecycle_start, NULL, NULL, APR_HOOK_MIDDLE);
     /* before mod_watchdog starts the thread that uses what is made here */
     ap_hook_child_init(akc_lifecycle_child, NULL, watchdog, APR_HOOK_MIDDLE);

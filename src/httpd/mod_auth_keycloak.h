@@ -118,6 +118,11 @@ akc_server_t *akc_config_server(server_rec *server);
 const kc_conf_dir_t *akc_config_dir(const request_rec *r);
 
 /* lifecycle.c: start of the server and of its children */
+/* httpd -t: what is checked is all that happens, so that all warnings are told then. Else they are
+ * told when the server starts: one that goes to the background has no log when it checks. */
+int akc_lifecycle_is_test(void);
+/* httpd reads its configuration twice when it starts, and warns once: not in the trial run. */
+int akc_lifecycle_is_trial(void);
 int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main);
@@ -128,6 +133,7 @@ kc_rc_t akc_lifecycle_http(const akc_server_t *config, const kc_http_curl_option
 
 /* process.c: what all servers of the process have to keep, those without KeycloakIssuer too */
 int akc_process_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
+int akc_process_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 /* At start, when the servers with KeycloakIssuer have their rp: tells each server which headers and
  * cookies are ours. */
 void akc_process_prepare(apr_pool_t *pconf, server_rec *main);
@@ -343,9 +349,11 @@ void akc_forward_register(apr_pool_t *pool);
 
 /* neighbours.c: at start, what else is where a judge answers */
 int akc_neighbours_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
+int akc_neighbours_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 
 /* guards.c: at start, what is open although it looks closed */
 int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
+int akc_guards_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 
 /* 405; allowed: the methods that it names in Allow. */
 int akc_endpoints_refuse_method(akc_request_t *request, request_rec *r, const char *allowed);

@@ -110,6 +110,16 @@ int akc_neighbours_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         if (check(&found, main) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
-    warn(main, all);
+    if (akc_lifecycle_is_test())
+        warn(main, all);
+    return OK;
+}
+
+int akc_neighbours_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+{
+    (void)pconf;
+    (void)plog;
+    if (!akc_lifecycle_is_trial())
+        warn(main, akc_places_read(ptemp));
     return OK;
 }

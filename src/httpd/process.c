@@ -95,6 +95,14 @@ static void warn_of_size(server_rec *main, const server_rec *server)
                  kc_conf_row(KC_CONF_ROW_cache_size)->name, its->line, its->file);
 }
 
+static void warn(server_rec *main)
+{
+    const server_rec *server;
+
+    for (server = has_issuer(main) ? main : NULL; server; server = server->next)
+        warn_of_size(main, server);
+}
+
 int akc_process_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
     server_rec *server;
@@ -105,10 +113,21 @@ int akc_process_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
     if (!has_issuer(main))
         return OK;
     for (server = main; server; server = server->next) {
-        warn_of_size(main, server);
         if (check_trailers(server) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
+    if (akc_lifecycle_is_test())
+        warn(main);
+    return OK;
+}
+
+int akc_process_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+{
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    if (!akc_lifecycle_is_trial())
+        warn(main);
     return OK;
 }
 

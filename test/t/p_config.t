@@ -6,6 +6,7 @@ use Test::More;
 use JSON::PP ();
 use Keycloak::Browser;
 use Keycloak::Expect;
+use Keycloak::Ports;
 use Keycloak::World;
 
 my $room = $ENV{KC_ROOM};
@@ -21,7 +22,7 @@ sub file {
     return "$dir/$name";
 }
 
-my $base = join "\n", "ServerRoot $dir", "PidFile $dir/pid", "ErrorLog $dir/error_log", 'ServerName localhost', 'Listen 127.0.0.1:1',
+our $base = join "\n", "ServerRoot $dir", "PidFile $dir/pid", "ErrorLog $dir/error_log", 'ServerName localhost', 'Listen 127.0.0.1:1',
     (map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } qw(mpm_event authn_core authz_core authz_user)),
     "LoadModule auth_keycloak_module $ENV{KC_BUILD}/mod_auth_keycloak.so", '';
 my $first = ($base =~ tr/\n//) + 1;    # number of the line after the base
@@ -133,6 +134,52 @@ subtest 'half of what a guard needs' => sub {
         my ($accepted, $said) = check(@{ $whole{$name} });
         ok $accepted, "$name: starts" or diag $said;
         unlike $said, qr/without an? (?:AuthType|Require)|no KeycloakIssuer|lies in no directory/, 'without a word';
+    }
+};
+
+# The log of a server that goes to the background when it starts, as those of distributions do.
+sub daemon {
+    my $text = join "\n", $base, @_, '';
+    my ($port) = free_ports(1);
+    $text =~ s/^Listen .*/Listen 127.0.0.1:$port/m;
+    my $path = file('daemon-' . ++$count . '.conf', $text);
+    unlink "$dir/error_log";
+    is system("\Q$ENV{KC_HTTPD}\E -k start -f \Q$path\E >/dev/null 2>&1 </dev/null"), 0, 'it starts';
+    my $read = sub { my $name = shift; open my $file, '<', "$dir/$name" or return ''; local $/; return <$file> // '' };
+    ok wait_until(sub { $read->('error_log') =~ /resuming normal operations/ }), 'and runs';
+    my ($pid) = $read->('pid') =~ /(\d+)/;
+    if ($pid) { kill 'TERM', $pid; wait_until(sub { !kill 0, $pid }) }
+    my $log = $read->('error_log');
+    unlink "$dir/error_log";
+    return $log;
+}
+
+subtest 'what is told when it starts is in the log' => sub {
+    my $log = daemon('LogLevel warn', @minimal, 'KeycloakStoreTimeout 50', '<Location /a>', 'AuthType Keycloak', '</Location>',
+        "<Location /judge>", 'SetHandler keycloak-judge', '</Location>', '<VirtualHost *:1>', 'ServerName b.test', 'KeycloakCacheSize 32M', '</VirtualHost>');
+    for my $line (qr/warn.*KC0003: AuthType Keycloak \(line \d+ of .*without a Require/, qr/error.*KC0003: SetHandler keycloak-judge .*answers with 500/,
+        qr/warn.*KC0003: KeycloakStoreTimeout \(line/, qr/warn.*KeycloakCacheSize \(line .*is ignored in a virtual host/) {
+        my @found = grep { /$line/ } split /\n/, $log;
+        is scalar(@found), 1, "once: $line" or diag $log;
+    }
+};
+
+subtest 'AuthType, and no issuer anywhere' => sub {
+    my ($accepted, $said) = check('<Location />', 'AuthType Keycloak', 'Require valid-user', '</Location>');
+    ok $accepted, 'no reason not to start' or diag $said;
+    like $said, qr/error.*KC0003: AuthType Keycloak \(line \d+ of .*no KeycloakIssuer: it answers with 500/, 'but said';
+    ($accepted, $said) = check(@minimal, 'KeycloakPublicURL https://kubeflow.example.com', '<Location />', 'AuthType Keycloak', 'Require valid-user', '</Location>');
+    unlike $said, qr/KC0003/, 'with one: not a word' or diag $said;
+};
+
+subtest 'an address is known' => sub {
+    local $base = $base =~ s/^ServerName .*//mr;
+    for my $row (['KeycloakPublicURL https://kubeflow.example.com', 0], ['KeycloakRedirectURI https://kubeflow.example.com/authservice/oidc/callback', 0],
+        ['ServerName kubeflow.example.com', 0], ['KeycloakScope openid', 1]) {
+        my ($line, $warned) = @$row;
+        my ($accepted, $said) = check(@minimal, $line, '<Location />', 'AuthType Keycloak', 'Require valid-user', '</Location>');
+        ok $accepted, $line or diag $said;
+        is scalar(() = $said =~ /neither KeycloakPublicURL nor ServerName/g), $warned, $warned ? 'warned of' : 'not a word' or diag $said;
     }
 };
 
