@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "crypto.h"
+#include "http_failure.h"
 #include "patience.h"
 #include "url.h"
 
@@ -353,17 +354,24 @@ static CURLcode request_set(exchange_t *exchange)
  * answer, only the kind of the failure. */
 static const char *failure_text(const exchange_t *exchange, CURLcode code)
 {
+    const char *reason = exchange->reason[0] ? exchange->reason : curl_easy_strerror(code);
+    long number = 0;
+
     if (exchange->is_too_long || code == CURLE_FILESIZE_EXCEEDED)
         return "the answer is over 256 KiB";
     switch (code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
+        (void)curl_easy_getinfo(exchange->curl, CURLINFO_OS_ERRNO, &number);
+        return kc_http_failure_connection(reason, (int)number, exchange->pool);
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return kc_http_failure_certificate(reason, exchange->pool);
+    case CURLE_SSL_CACERT_BADFILE:
+        return apr_pstrcat(exchange->pool, reason, " (look at KeycloakCAFile)", NULL);
+    case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_OPERATION_TIMEDOUT:
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_PEER_FAILED_VERIFICATION:
-        return exchange->reason[0] ? exchange->reason : curl_easy_strerror(code);
+        return reason;
     default:
         return curl_easy_strerror(code);
     }

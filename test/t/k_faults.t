@@ -26,6 +26,8 @@ subtest '151 is cut' => sub {
 };
 closed_ok '155 a certificate that no authority vouches for', 'untrusted', tag => 'KC0201';
 closed_ok '155 a certificate of another name', 'misnamed', tag => 'KC0201';
+ok error_log() =~ qr/KC0201: .*self-signed certificate.*\(put it, or the authority's that issued it, into KeycloakCAFile\)/, '155 the log names the directive where the authority is unknown';
+ok error_log() =~ qr/KC0201: .*subject name.*\(it is for other names: look at KeycloakIssuer/, '155 and where the name is wrong';
 is fetched('tls:untrusted', undef) + fetched('tls:misnamed', undef), 0, '155 nothing was said to either';
 works_ok '155 a certificate that KeycloakCAFile vouches for', 'trusted', realm => 'tls:trusted';
 closed_ok '156 discovery answers 500', 'k156-500', tag => 'KC020[123]';

@@ -3,11 +3,16 @@
 #include <apr_strings.h>
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "http.h"
@@ -407,6 +412,34 @@ static const char *const bad_urls[] = {
     "file:///etc/hostname", "ftp://127.0.0.1/",  "gopher://127.0.0.1/", "127.0.0.1/",        "",
     "//127.0.0.1/",         " http://127.0.0.1", "data:text/plain,x",   "httpx://127.0.0.1/"};
 
+/* As SELinux and packet filters do it. For this process, which ends with the test. */
+static void forbid_connections(int number)
+{
+    struct sock_filter lines[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_connect, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)number),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {sizeof(lines) / sizeof(lines[0]), lines};
+
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+START_TEST(a_connection_that_is_forbidden_is_told_from_one_that_is_refused)
+{
+    static const int numbers[] = {EACCES, EPERM, ECONNREFUSED};
+    const int is_forbidden = numbers[_i] != ECONNREFUSED;
+
+    listener = listener_start(serve_script, &script);
+    forbid_connections(numbers[_i]);
+    assert_down(fetch(NULL, NULL));
+    ck_assert_msg(!strstr(err.detail, "httpd_can_network_connect") == !is_forbidden, "%s",
+                  err.detail);
+    ck_assert_msg(!strstr(err.detail, strerror(numbers[_i])) == !is_forbidden, "%s", err.detail);
+}
+END_TEST
+
 START_TEST(speaks_http_alone)
 {
     kc_http_request_t request = {.url = bad_urls[_i]};
@@ -625,6 +658,8 @@ Suite *kc_test_http_curl(void)
     tcase_add_loop_test(answers, takes_a_body_up_to_the_cap, 0, 6);
     tcase_add_loop_test(answers, what_is_cut_short_is_no_answer, 0, COUNT(cut_answers));
     tcase_add_test(answers, nobody_there);
+    tcase_add_loop_test(answers, a_connection_that_is_forbidden_is_told_from_one_that_is_refused, 0,
+                        3);
     tcase_add_test(limits, refuses_a_body_that_is_announced_too_long);
     tcase_add_test(limits, gives_up_when_told_to_stop);
     tcase_add_test(limits, cuts_a_body_without_end);
