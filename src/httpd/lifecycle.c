@@ -407,18 +407,17 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
 /* --- a child --- */
 
-/* So large a part of a child's threads may be in it at once, and another wait for that, while it
- * moves; the rest goes on serving. queue_part 0: none waits. */
-static kc_http_gate_t *make_gate(uint32_t part, uint32_t queue_part, apr_pool_t *pool)
+/* A quarter of a child's threads may be in it at once, and so many eighths wait for that while it
+ * moves; the rest goes on serving. */
+static kc_http_gate_t *make_gate(uint32_t queue_eighths, apr_pool_t *pool)
 {
     kc_http_gate_t *gate = apr_palloc(pool, sizeof(*gate));
     int threads = 1;
 
-    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || threads < 2 * (int)part)
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || threads < 8)
         kc_http_gate_init(gate, 1, 0);
     else
-        kc_http_gate_init(gate, (uint32_t)threads / part,
-                          queue_part ? (uint32_t)threads / queue_part : 0);
+        kc_http_gate_init(gate, (uint32_t)threads / 4, (uint32_t)threads * queue_eighths / 8);
     return gate;
 }
 
@@ -555,8 +554,8 @@ static void look_at_stores(server_rec *main)
 
 void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
 {
-    kc_http_gate_t *gate = make_gate(4, 4, pchild);    /* for Keycloak */
-    kc_http_gate_t *waiters = make_gate(4, 0, pchild); /* for others, who wait for Keycloak */
+    kc_http_gate_t *gate = make_gate(3, pchild);    /* for Keycloak */
+    kc_http_gate_t *waiters = make_gate(0, pchild); /* for others, who wait for Keycloak */
     kc_resolver_t *resolver;
     int closes_streams = 0;
     server_rec *server;

@@ -527,11 +527,11 @@ class Callbacks:
         return self
 
     def wait_for_places(self):
-        """Until each has a place to wait in, or was told that there is none: at most half of a child's threads wait.
+        """Until each has a place to wait in, or was told that there is none: at most five of eight threads wait.
 
         In the moment before that more people are there than threads, and httpd closes connections that are kept alive.
         """
-        most = THREADS // 2
+        most = THREADS * 5 // 8
         wait_for(lambda: len(self.left) - len(self.statuses) <= most, 20, "all have a place or an answer")
 
     def __exit__(self, *_):
