@@ -173,8 +173,9 @@ class Provider(Server):
     def __init__(self, room):
         self.port, folder = free_port(), room.make("provider")
         presets = folder / "presets.json"
-        presets.write_text('{"bench": {"realm": {"lifetime": 86400, "client": {"secret": "%s", "pkce": false}}}}' % SECRET,
-                           encoding="ascii")
+        realm = {"lifetime": 86400, "token_response": {"set": {"refresh_expires_in": 86400}},
+                 "client": {"secret": SECRET, "pkce": False}}
+        presets.write_text(json.dumps({"bench": {"realm": realm}}), encoding="ascii")
         self.issuer = f"http://127.0.0.1:{self.port}/realms/bench"
         self.listen(room, ["/usr/bin/python3", readable(ROOT / "test/provider") / "provider.py", "--port", self.port,
                            "--presets", presets], folder, self.port)
