@@ -316,15 +316,6 @@ static void warn_of_cookie(const akc_server_t *config)
     }
 }
 
-static int has_issuer(server_rec *server)
-{
-    for (; server; server = server->next) {
-        if (akc_config_server(server)->conf->issuer)
-            return 1;
-    }
-    return 0;
-}
-
 /* What says how to sign in, and not where. Of the main server only where nobody says that: a
  * virtual host may. */
 static void warn_of_no_issuer(const scope_t *scope, const akc_server_t *config)
@@ -333,7 +324,8 @@ static void warn_of_no_issuer(const scope_t *scope, const akc_server_t *config)
                                            KC_CONF_ROW_public_url, KC_CONF_ROW_redirect_uri};
     size_t i;
 
-    if (config->conf->issuer || (config->server == scope->main && has_issuer(scope->main)))
+    if (config->conf->issuer ||
+        (config->server == scope->main && akc_process_has_issuer(scope->main)))
         return;
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const kc_conf_place_t *place = &config->conf->place[rows[i]];
@@ -347,21 +339,6 @@ static void warn_of_no_issuer(const scope_t *scope, const akc_server_t *config)
                      tag(), kc_conf_row(rows[i])->name, place->line, place->file);
         return;
     }
-}
-
-static int says_name(const ap_directive_t *node)
-{
-    for (; node; node = node->next) {
-        if (strcasecmp(node->directive, "ServerName") == 0)
-            return 1;
-    }
-    return 0;
-}
-
-/* Without it httpd guesses, on many machines 127.0.0.1 or 127.0.1.1. */
-static int is_named(const akc_places_t *own)
-{
-    return says_name(ap_conftree) || (own && own->host && says_name(own->host->first_child));
 }
 
 static void warn_of_name(const akc_server_t *config)
@@ -442,7 +419,7 @@ static void complain_of_type(const scope_t *scope)
 {
     int i, j;
 
-    if (scope->is_quiet || has_issuer(scope->main))
+    if (scope->is_quiet || akc_process_has_issuer(scope->main))
         return;
     for (i = 0; i < scope->all->nelts; i++) {
         const apr_array_header_t *list = APR_ARRAY_IDX(scope->all, i, akc_places_t).list;
@@ -494,7 +471,8 @@ static int look(server_rec *main, int is_quiet, apr_pool_t *pool)
         if (config->server != server)
             continue;
         scope.own = akc_places_of(scope.all, server);
-        config->is_named = is_named(scope.own);
+        /* without it httpd guesses, on many machines 127.0.0.1 or 127.0.1.1 */
+        config->is_named = akc_process_directive(server, "ServerName") != NULL;
         if (!is_quiet)
             warn_of_server(&scope, config, pool);
     }

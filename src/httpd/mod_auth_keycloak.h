@@ -132,6 +132,11 @@ kc_rc_t akc_lifecycle_http(const akc_server_t *config, const kc_http_curl_option
                            apr_pool_t *pool, kc_http_t **out, kc_err_t *err);
 
 /* process.c: what all servers of the process have to keep, those without KeycloakIssuer too */
+/* 1 when a server has a KeycloakIssuer. */
+int akc_process_has_issuer(server_rec *main);
+/* At start: the line of a directive of servers that counts for this one, its own or that of the
+ * main server; NULL: there is none. */
+const ap_directive_t *akc_process_directive(const server_rec *server, const char *name);
 int akc_process_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 int akc_process_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 /* At start, when the servers with KeycloakIssuer have their rp: tells each server which headers and

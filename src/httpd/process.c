@@ -5,7 +5,7 @@
 
 #include "mod_auth_keycloak.h"
 
-static int has_issuer(server_rec *main)
+int akc_process_has_issuer(server_rec *main)
 {
     server_rec *server;
 
@@ -47,8 +47,7 @@ static const ap_directive_t *find_host(const ap_directive_t *node, const server_
     return NULL;
 }
 
-/* The line that counts for a server: its own, or that of the main server. */
-static const ap_directive_t *find_directive(const server_rec *server, const char *name)
+const ap_directive_t *akc_process_directive(const server_rec *server, const char *name)
 {
     const ap_directive_t *host = server->defn_name ? find_host(ap_conftree, server) : NULL;
     const ap_directive_t *line = host ? find_line(host->first_child, name) : NULL;
@@ -66,7 +65,7 @@ static int check_trailers(server_rec *server)
 
     if (core->merge_trailers != AP_MERGE_TRAILERS_ENABLE)
         return OK;
-    line = find_directive(server, name);
+    line = akc_process_directive(server, name);
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
                  "%s: %s (line %d of %s) is On for %s: by trailers, which then become headers, "
                  "clients could name themselves. Set it to Off",
@@ -99,7 +98,7 @@ static void warn(server_rec *main)
 {
     const server_rec *server;
 
-    for (server = has_issuer(main) ? main : NULL; server; server = server->next)
+    for (server = akc_process_has_issuer(main) ? main : NULL; server; server = server->next)
         warn_of_size(main, server);
 }
 
@@ -110,7 +109,7 @@ int akc_process_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
     (void)pconf;
     (void)plog;
     (void)ptemp;
-    if (!has_issuer(main))
+    if (!akc_process_has_issuer(main))
         return OK;
     for (server = main; server; server = server->next) {
         if (check_trailers(server) != OK)
