@@ -206,14 +206,6 @@ static void put_view(const visit_t *visit, const kc_session_t *session)
 
 /* ---------------------------------------------------------------- verifying */
 
-static int64_t seconds(const kc_json_t *claims, const char *name)
-{
-    int64_t number = 0;
-
-    (void)kc_json_seconds(kc_json_member(claims, name), &number);
-    return number;
-}
-
 /* Roles are an access token's; an ID token tells of those alone that it has. */
 static const kc_json_t *access_claims(const kc_jose_token_t *token)
 {
@@ -241,9 +233,9 @@ static kc_rc_t describe(const visit_t *visit, const kc_jose_token_t *token, kc_s
                       "the bearer token does not tell them, or too many, or some that are no names",
                       visit->pool);
     session->acr = acr ? acr : "";
-    session->auth_time = seconds(token->claims, "auth_time");
-    session->created = seconds(token->claims, "iat");
-    session->token_expires = seconds(token->claims, "exp");
+    session->auth_time = kc_json_member_seconds(token->claims, "auth_time");
+    session->created = kc_json_member_seconds(token->claims, "iat");
+    session->token_expires = kc_json_member_seconds(token->claims, "exp");
     session->expires =
         min_time(session->token_expires + conf->clock_skew, session->created + conf->session_max);
     session->claims = token->payload;

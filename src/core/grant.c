@@ -78,14 +78,6 @@ static const char *explain(const kc_grant_t *grant, unsigned int unknown, const 
     return apr_psprintf(grant->pool, "the access token cannot be used: %s", why->detail);
 }
 
-static int64_t seconds(const kc_json_t *claims, const char *name)
-{
-    int64_t number = 0;
-
-    (void)kc_json_seconds(kc_json_member(claims, name), &number);
-    return number;
-}
-
 /* Keeps the ID token, which signing out needs, the refresh token, if it will be used, and the
  * claims, if there are more than the ID token has. */
 static kc_rc_t pack_contents(const kc_grant_t *grant, kc_session_t *session, kc_err_t *err)
@@ -169,11 +161,11 @@ kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *er
     kc_unknown_report(grant->rp, identity.sub, identity.unknown,
                       explain(grant, identity.unknown, &why), grant->pool);
     kc_grant_name(&identity, grant->pool, session);
-    session->auth_time = seconds(grant->id_token.claims, "auth_time");
+    session->auth_time = kc_json_member_seconds(grant->id_token.claims, "auth_time");
     session->acr = kc_json_member_string(grant->id_token.claims, "acr");
     if (!session->acr)
         session->acr = "";
-    session->token_expires = seconds(grant->id_token.claims, "exp");
+    session->token_expires = kc_json_member_seconds(grant->id_token.claims, "exp");
     session->refresh_at = refresh_time(grant, session->token_expires);
     return pack_contents(grant, session, err);
 }

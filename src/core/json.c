@@ -240,6 +240,14 @@ int kc_json_seconds(const kc_json_t *value, int64_t *out)
     return 1;
 }
 
+int64_t kc_json_member_seconds(const kc_json_t *object, const char *name)
+{
+    int64_t seconds = 0;
+
+    (void)kc_json_seconds(kc_json_member(object, name), &seconds);
+    return seconds;
+}
+
 size_t kc_json_size(const kc_json_t *array_or_object)
 {
     if (json_is_array(inner(array_or_object)))

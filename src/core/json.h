@@ -53,6 +53,8 @@ int kc_json_integer(const kc_json_t *value, int64_t *out);
  * of the year 9999 (later ones are no times, and sums of them could overflow), in whole seconds: a
  * fraction is cut off. Else 0, and *out is as before. */
 int kc_json_seconds(const kc_json_t *value, int64_t *out);
+/* The same of a member; 0 when it is absent or no such number. */
+int64_t kc_json_member_seconds(const kc_json_t *object, const char *name);
 size_t kc_json_size(const kc_json_t *array_or_object);
 const kc_json_t *kc_json_at(const kc_json_t *array, size_t index);
 /* Calls visit for each member of an object, null ones too, in no particular order. */

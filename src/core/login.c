@@ -379,9 +379,9 @@ static kc_rc_t check_strength(const callback_t *callback, const kc_json_t *claim
 {
     const kc_rp_t *rp = callback->rp;
     const char *acr = kc_json_member_string(claims, "acr");
-    int64_t now = rp->env->now(rp->env->context), time = 0;
+    int64_t now = rp->env->now(rp->env->context),
+            time = kc_json_member_seconds(claims, "auth_time");
 
-    (void)kc_json_seconds(kc_json_member(claims, "auth_time"), &time);
     if (kc_demand_is_met(&callback->state.demand, acr, time, now, rp->conf->clock_skew))
         return KC_OK;
     return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_WEAK,
