@@ -32,12 +32,8 @@ Listen 127.0.0.1:{port}
 def own_keycloak(tmp_path_factory):
     """One that may be stopped. Its database is in memory: after a start it has the realm master alone."""
     server = Keycloak(tmp_path_factory.mktemp("own-keycloak"))
-    server.start()
-    try:
-        server.ready()
+    with server.running():
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="module")

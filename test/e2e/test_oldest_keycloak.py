@@ -20,12 +20,8 @@ EVENTS = ["LOGIN", "LOGIN_ERROR", "REFRESH_TOKEN", "REFRESH_TOKEN_ERROR", "LOGOU
 @pytest.fixture(scope="module")
 def oldest(tmp_path_factory):
     server = Keycloak(tmp_path_factory.mktemp("oldest-keycloak"), home=os.environ["KEYCLOAK_OLDEST_HOME"])
-    try:
-        server.start()
-        server.ready()
+    with server.running():
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="module")

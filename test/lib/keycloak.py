@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -140,6 +141,16 @@ class Keycloak:
 
     def ready(self, seconds=SECONDS_TO_START):
         wait_for(self.answers, seconds, "Keycloak starts", self.child)
+
+    @contextmanager
+    def running(self):
+        """Started and ready, and stopped at the end."""
+        try:
+            self.start()
+            self.ready()
+            yield self
+        finally:
+            self.stop()
 
     def stop(self):
         if self.child:

@@ -25,9 +25,5 @@ def keycloak(tmp_path_factory, authority):
     signal.signal(signal.SIGTERM, _terminated)
     server = Keycloak(tmp_path_factory.mktemp("keycloak"),
                       tls=(authority / "localhost.pem", authority / "localhost.key"))
-    try:
-        server.start()
-        server.ready()
+    with server.running():
         yield server
-    finally:
-        server.stop()
