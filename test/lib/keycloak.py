@@ -118,11 +118,13 @@ class Keycloak:
         env = {key: value for key, value in os.environ.items()
                if not key.startswith(("KC_", "JAVA_OPTS"))}
         user, password = ADMINISTRATOR if self.version >= 26 else ADMINISTRATOR_BEFORE_26
+        # What keycloak.sh says of Java 21 holds for the running server, too.
+        old = " -Dnet.bytebuddy.experimental=true" if self.version < 24 else ""
         env.update({
             user: "admin",
             password: self.admin_password,
             "JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m",
-            "JAVA_OPTS_APPEND": "-XX:-UseG1GC -XX:-UseParallelGC -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+            "JAVA_OPTS_APPEND": "-XX:-UseG1GC -XX:-UseParallelGC -XX:+UseSerialGC -XX:TieredStopAtLevel=1" + old,
         })
         hostname = "hostname" if self.version >= 25 else "hostname-url"
         tls = [f"--https-port={self.tls_port}", f"--https-certificate-file={self.tls[0]}",

@@ -105,9 +105,10 @@ keycloak_unpack() {
     rm -rf "$home"
     unzip -q -d "$cache" "$cache/keycloak-quarkus-dist-$2.zip" || return 1
     # --cache is an option of `build` before 24, of `start` from then on.
-    local options=(--db=dev-mem)
-    [ "${2%%.*}" -ge 24 ] || options+=(--cache=local)
-    if ! "$home/bin/kc.sh" build "${options[@]}" </dev/null >"$cache/kc-build.log" 2>&1 9>&-
+    local options=(--db=dev-mem) java=()
+    # Its Byte Buddy does not know Java 21 and later, unless it is told to try.
+    [ "${2%%.*}" -ge 24 ] || { options+=(--cache=local) && java=(JAVA_OPTS_APPEND=-Dnet.bytebuddy.experimental=true); }
+    if ! env "${java[@]}" "$home/bin/kc.sh" build "${options[@]}" </dev/null >"$cache/kc-build.log" 2>&1 9>&-
     then
         echo "Keycloak's build failed:" >&2
         tail -n 15 "$cache/kc-build.log" >&2
