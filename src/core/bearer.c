@@ -56,9 +56,11 @@ kc_rc_t kc_bearer_read(const char *authorization, kc_bytes_t *token, kc_err_t *e
     len = strlen(at);
     if (!len)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_INVALID_TOKEN, "the bearer token is empty");
-    if (len > KC_JOSE_TOKEN_MAX || !is_one(at, len))
+    if (len > KC_JOSE_TOKEN_MAX)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_INVALID_TOKEN,
-                       "the bearer token is one of several, or over %d bytes", KC_JOSE_TOKEN_MAX);
+                       "the bearer token has %zu bytes, more than %d", len, KC_JOSE_TOKEN_MAX);
+    if (!is_one(at, len))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_INVALID_TOKEN, "the bearer token is one of several");
     token->data = (const unsigned char *)at;
     token->len = len;
     return KC_OK;

@@ -18,7 +18,8 @@ enum { KC_BEARER_TRUST = 300 /* seconds */ };
 /* Reads the value of an Authorization header (NULL: none; several headers joined by commas). KC_OK:
  * *token is the bearer token, a view into it (RFC 6750 section 2.1). KC_MISS: there is none, or it
  * is of another scheme. KC_REFUSED with KC_ERR_INVALID_TOKEN: an empty one, one over
- * KC_JOSE_TOKEN_MAX bytes, or one beside another. Thread safe. */
+ * KC_JOSE_TOKEN_MAX bytes (httpd's LimitRequestFieldSize bounds it before), or one beside another.
+ * Thread safe. */
 kc_rc_t kc_bearer_read(const char *authorization, kc_bytes_t *token, kc_err_t *err);
 
 /* Checks a token whose signature is verified already. It is an access token or an ID token

@@ -158,7 +158,7 @@ void kc_cache_put(kc_cache_t *cache, const kc_cache_ticket_t *ticket, const kc_c
 {
     kc_cache_area_t *area = area_of(cache, ticket->name);
 
-    if (view->bytes.len > KC_CACHE_VIEW_MAX || !kc_cache_area_lock(area, 0))
+    if (!kc_cache_area_fits(area, view->bytes.len) || !kc_cache_area_lock(area, 0))
         return;
     if (kc_cache_area_load(drops_of(cache, ticket->name)) == ticket->drops)
         kc_cache_area_write(area, ticket->name, view, now);

@@ -12,12 +12,13 @@
 #include "siphash.h"
 
 enum {
-    KC_CACHE_SIZE_MIN = 320 * 1024,     /* bytes */
-    KC_CACHE_SCOPE_SIZE = 16,           /* bytes that tell relying parties apart */
-    KC_CACHE_ID_SIZE = 32,              /* bytes of a session's id */
-    KC_CACHE_KEY_SIZE = 64,             /* bytes of a key in the store */
-    KC_CACHE_STAMP_SIZE = 16,           /* bytes that tell a stored value from any other */
-    KC_CACHE_VIEW_MAX = 16 * 1024 - 144 /* bytes; what is larger is not kept */
+    KC_CACHE_SIZE_MIN = 320 * 1024, /* bytes */
+    KC_CACHE_SCOPE_SIZE = 16,       /* bytes that tell relying parties apart */
+    KC_CACHE_ID_SIZE = 32,          /* bytes of a session's id */
+    KC_CACHE_KEY_SIZE = 64,         /* bytes of a key in the store */
+    KC_CACHE_STAMP_SIZE = 16,       /* bytes that tell a stored value from any other */
+    KC_CACHE_VIEW_MAX = 512 * 1024  /* bytes; what is larger is not kept, nor what would take more
+                                      than half of its area (cache_area.h) */
 };
 
 /* Views by session id, for all children of a host. Reading takes no lock and never waits; a child

@@ -11,7 +11,8 @@ enum {
     SETS = 2,            /* where a name may be */
     BLOCKS_PER_SLOT = 6, /* a small view has four, one with many groups twenty */
     VIEWS_LOOKED_AT = 8 * KC_CACHE_AREA_WAYS, /* among them the one that makes room is chosen */
-    TRIES = 4 /* of a read that meets a writer; then the store is asked */
+    LARGEST_SHARE = 2, /* one part of so many of an area is the most that a view may take */
+    TRIES = 4          /* of a read that meets a writer; then the store is asked */
 };
 
 /* What stands before the view in its blocks. */
@@ -166,6 +167,11 @@ kc_cache_slot_t *kc_cache_area_find(const kc_cache_area_t *area, const uint64_t 
 }
 
 /* ---------------------------------------------------------------- writing */
+
+int kc_cache_area_fits(const kc_cache_area_t *area, size_t len)
+{
+    return len <= KC_CACHE_VIEW_MAX && blocks_for(len) <= area->blocks.count / LARGEST_SHARE;
+}
 
 static void begin(kc_cache_slot_t *slot)
 {

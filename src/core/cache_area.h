@@ -66,10 +66,13 @@ void kc_cache_area_place(kc_cache_area_t *area, kc_cache_stripe_t *stripe, unsig
  */
 kc_cache_slot_t *kc_cache_area_find(const kc_cache_area_t *area, const uint64_t name[2],
                                     apr_pool_t *pool, kc_cache_view_t *view);
+/* 1 when a view of len bytes may be written: up to KC_CACHE_VIEW_MAX, and half of the area, so
+ * that one person's view never pushes out those of all others. Without the lock. */
+int kc_cache_area_fits(const kc_cache_area_t *area, size_t len);
 /* Takes the area's lock, for which it waits up to patience_ms milliseconds: 1, or 0. */
 int kc_cache_area_lock(kc_cache_area_t *area, int64_t patience_ms);
 void kc_cache_area_unlock(kc_cache_area_t *area);
-/* With the lock: writes the view (of KC_CACHE_VIEW_MAX bytes at most) under name, in place of what
+/* With the lock: writes the view (which has to fit) under name, in place of what
  * was there; others that were used longer ago make room. Blanks it. */
 void kc_cache_area_write(kc_cache_area_t *area, const uint64_t name[2], const kc_cache_view_t *view,
                          int64_t now);

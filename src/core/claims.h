@@ -15,7 +15,7 @@
 
 enum {
     KC_CLAIMS_TEXT_MAX = 255 /* bytes of sub, sid and the user's name */,
-    KC_CLAIMS_LIST_MAX = 1000,
+    KC_CLAIMS_LIST_MAX = 5000,  /* groups, realm roles, client roles: each */
     KC_CLAIMS_HEADER_MAX = 8000 /* bytes of a prepared header value */
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "session_contents.h"
+#include "token_size.h"
 #include "userinfo.h"
 
 enum {
@@ -27,9 +28,11 @@ kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err)
         .skew = rp->conf->clock_skew,
         .is_renewed = grant->is_renewed,
     };
-    kc_rc_t rc = kc_keyring_open(rp->keyring, grant->tokens.id_token, grant->pool, &grant->snapshot,
-                                 token, err);
+    kc_rc_t rc = kc_token_size_check("ID", grant->tokens.id_token, grant->pool, err);
 
+    if (rc == KC_OK)
+        rc = kc_keyring_open(rp->keyring, grant->tokens.id_token, grant->pool, &grant->snapshot,
+                             token, err);
     if (rc == KC_OK)
         rc = kc_claims_verify(token, &expect, err);
     grant->claims = token->claims;
@@ -53,7 +56,8 @@ static const kc_json_t *access_claims(kc_grant_t *grant, kc_err_t *why)
 {
     kc_jose_token_t token;
 
-    if (kc_keyring_open(grant->rp->keyring, grant->tokens.access_token, grant->pool,
+    if (kc_token_size_check("access", grant->tokens.access_token, grant->pool, why) != KC_OK ||
+        kc_keyring_open(grant->rp->keyring, grant->tokens.access_token, grant->pool,
                         &grant->snapshot, &token, why) != KC_OK)
         return NULL;
     if (is_theirs(grant, token.claims))

@@ -11,7 +11,7 @@
 #include "err.h"
 #include "resolver.h"
 
-enum { KC_HTTP_BODY_MAX = 256 * 1024 /* bytes of an answer */ };
+enum { KC_HTTP_BODY_MAX = 256 * 1024 /* bytes of an answer, unless its request says more */ };
 
 typedef struct kc_http_request_t {
     const char *url;  /* absolute, http or https */
@@ -19,6 +19,7 @@ typedef struct kc_http_request_t {
     const char *authorization; /* value of Authorization, or NULL */
     int64_t timeout_ms; /* for the whole exchange, where that is less than the implementation's;
                            0: that one */
+    size_t body_max;    /* bytes of the answer; 0: KC_HTTP_BODY_MAX */
     int is_urgent;      /* what was begun depends on it: it is not turned away by how many wait */
 } kc_http_request_t;
 
@@ -32,7 +33,7 @@ typedef struct kc_http_response_t {
 typedef struct kc_http_t kc_http_t;
 struct kc_http_t {
     /* KC_OK: a whole answer, whatever its status. KC_DOWN with KC_ERR_PROVIDER_DOWN: refused,
-     * unresolved, TLS failed, deadline passed, cut short, over KC_HTTP_BODY_MAX; with
+     * unresolved, TLS failed, deadline passed, cut short, over its largest size; with
      * KC_ERR_PROVIDER_BUSY: it was not sent, for the gate let it not in. Redirects are not
      * followed, compressed answers not asked for nor undone. The detail names the host, never the
      * query, the form or the authorization. KC_REFUSED with KC_ERR_DISCOVERY_ENDPOINT: the URL is

@@ -48,6 +48,7 @@ typedef struct {
     char *body;
     size_t len;
     size_t size;
+    size_t max; /* of len */
     int is_too_long;
     int is_head_whole;
     char host[HOST_MAX];
@@ -90,8 +91,8 @@ static void body_reserve(exchange_t *exchange, size_t len)
         return;
     while (size < exchange->len + len + 1)
         size *= 4;
-    if (size > KC_HTTP_BODY_MAX + 1)
-        size = KC_HTTP_BODY_MAX + 1;
+    if (size > exchange->max + 1)
+        size = exchange->max + 1;
     grown = secret_room(size, exchange->pool);
     if (exchange->len)
         memcpy(grown, exchange->body, exchange->len);
@@ -105,7 +106,7 @@ static size_t body_write(char *data, size_t one, size_t count, void *context)
     exchange_t *exchange = context;
     size_t len = one * count;
 
-    if (len > KC_HTTP_BODY_MAX - exchange->len) {
+    if (len > exchange->max - exchange->len) {
         exchange->is_too_long = 1;
         return 0;
     }
@@ -289,7 +290,6 @@ static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options, in
     SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(TIMEOUT_MS, timeout);
     SET(CONNECTTIMEOUT_MS, timeout);
-    SET(MAXFILESIZE, (long)KC_HTTP_BODY_MAX);
     SET(USERAGENT, "mod_auth_keycloak/" KC_VERSION);
     if (options->stop) {
         SET(NOPROGRESS, 0L);
@@ -332,6 +332,7 @@ static CURLcode request_set(exchange_t *exchange)
 
     SET(URL, request->url);
     SET(HTTPHEADER, exchange->headers);
+    SET(MAXFILESIZE, (long)exchange->max);
     if (request->form) {
         /* curl repeats a request on a kept connection that has died, but a code is sent only once
          */
@@ -358,7 +359,8 @@ static const char *failure_text(const exchange_t *exchange, CURLcode code)
     long number = 0;
 
     if (exchange->is_too_long || code == CURLE_FILESIZE_EXCEEDED)
-        return "the answer is over 256 KiB";
+        return apr_psprintf(exchange->pool, "the answer is over %d KiB",
+                            (int)(exchange->max / 1024));
     switch (code) {
     case CURLE_COULDNT_CONNECT:
         (void)curl_easy_getinfo(exchange->curl, CURLINFO_OS_ERRNO, &number);
@@ -498,6 +500,7 @@ static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *reques
         exchange.timeout_ms = request->timeout_ms;
     exchange.request = request;
     exchange.pool = pool;
+    exchange.max = request->body_max ? request->body_max : KC_HTTP_BODY_MAX;
     host_of(request->url, exchange.host);
     exchange.curl = handle_take(client);
     if (!exchange.curl)

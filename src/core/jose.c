@@ -180,8 +180,10 @@ kc_rc_t kc_jose_parse(const char *compact, size_t len, apr_pool_t *pool, kc_jose
     kc_rc_t rc;
 
     memset(out, 0, sizeof(*out));
-    if (!compact || !len || KC_JOSE_TOKEN_MAX < len)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_FORM,
+    if (!compact || !len)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_FORM, "the token is empty");
+    if (KC_JOSE_TOKEN_MAX < len)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SIZE,
                        "the token has %" APR_SIZE_T_FMT " bytes, at most %d are allowed", len,
                        KC_JOSE_TOKEN_MAX);
     out->compact = compact;

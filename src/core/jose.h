@@ -11,9 +11,9 @@
 #include "json.h"
 
 enum {
-    KC_JOSE_TOKEN_MAX = 16 * 1024, /* bytes */
-    KC_JOSE_RSA_MIN = 2048,        /* bits */
-    KC_JOSE_RSA_MAX = 8192         /* bits */
+    KC_JOSE_TOKEN_MAX = 128 * 1024, /* bytes: what a realm with thousands of groups makes */
+    KC_JOSE_RSA_MIN = 2048,         /* bits */
+    KC_JOSE_RSA_MAX = 8192          /* bits */
 };
 
 /* A token in compact form, taken apart but not yet verified. Everything is in the pool given to
@@ -36,9 +36,9 @@ typedef struct kc_jose_token_t {
 typedef struct kc_jose_key_t kc_jose_key_t;
 
 /* Takes a JWS in compact form apart (RFC 7515 section 3.1 and 5.2, RFC 8725). KC_REFUSED,
- * KC_ERR_TOKEN_FORM: not exactly three non-empty segments, over KC_JOSE_TOKEN_MAX, padded or
- * non-canonical base64url, JSON that json.h refuses. KC_ERR_TOKEN_HEADER: members crit, b64, zip,
- * enc, or of the wrong type. KC_ERR_TOKEN_ALG: alg absent. */
+ * KC_ERR_TOKEN_SIZE: over KC_JOSE_TOKEN_MAX. KC_ERR_TOKEN_FORM: not exactly three non-empty
+ * segments, padded or non-canonical base64url, JSON that json.h refuses. KC_ERR_TOKEN_HEADER:
+ * members crit, b64, zip, enc, or of the wrong type. KC_ERR_TOKEN_ALG: alg absent. */
 kc_rc_t kc_jose_parse(const char *compact, size_t len, apr_pool_t *pool, kc_jose_token_t *out,
                       kc_err_t *err);
 

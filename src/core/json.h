@@ -10,7 +10,7 @@
 #include "err.h"
 
 enum {
-    KC_JSON_TEXT_MAX = 256 * 1024, /* bytes */
+    KC_JSON_TEXT_MAX = 512 * 1024, /* bytes: more than the largest answer, with three tokens */
     KC_JSON_DEPTH_MAX = 32         /* objects and lists inside each other, the root included */
 };
 

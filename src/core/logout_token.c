@@ -287,8 +287,13 @@ static kc_rc_t read_token(const kc_rp_t *rp, const char *compact, apr_pool_t *po
     };
     const kc_keyring_snapshot_t *snapshot;
     kc_jose_token_t token;
-    kc_rc_t rc = kc_keyring_get(rp->keyring, pool, &snapshot, err);
+    kc_rc_t rc;
 
+    if (strlen(compact) > KC_LOGOUT_TOKEN_MAX)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SIZE,
+                       "the logout token has %zu bytes, more than %d", strlen(compact),
+                       KC_LOGOUT_TOKEN_MAX);
+    rc = kc_keyring_get(rp->keyring, pool, &snapshot, err);
     if (rc == KC_OK)
         rc = kc_keyring_open_foreign(rp->keyring, compact, pool, &snapshot, &token, err);
     return rc == KC_OK ? kc_logout_token_verify(&token, &expect, out, err) : rc;

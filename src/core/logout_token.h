@@ -11,7 +11,11 @@
 #include "jose.h"
 #include "rp.h"
 
-enum { KC_LOGOUT_TOKEN_AGE = 120 /* seconds that one is good for, besides the clocks' skew */ };
+enum {
+    KC_LOGOUT_TOKEN_AGE = 120, /* seconds that one is good for, besides the clocks' skew */
+    KC_LOGOUT_TOKEN_MAX =
+        16 * 1024 /* bytes: it names a session or a person, and anybody may send one */
+};
 
 /* What a logout token says. */
 typedef struct kc_logout_token_t {
@@ -37,7 +41,7 @@ kc_rc_t kc_logout_token_verify(const kc_jose_token_t *token, const kc_claims_exp
  * sessions of this sid end, without one all of the sub's that were made up to now, on all nodes.
  * *out in pool. KC_REFUSED with KC_ERR_FORM, _LOGOUT_TOKEN (which the detail explains) or
  * _LOGOUT_REPLAY; KC_DOWN when store or provider do not answer: sessions may live on, and the same
- * token may come again. */
+ * token may come again. A token over KC_LOGOUT_TOKEN_MAX is not sound. */
 kc_rc_t kc_logout_token_take(const kc_rp_t *rp, const char *form, size_t len, apr_pool_t *pool,
                              kc_logout_token_t *out, kc_err_t *err);
 

@@ -8,7 +8,7 @@
 #include "buf.h"
 #include "err.h"
 
-enum { KC_PACK_MAX = 256 * 1024 /* bytes, of everything unpacked */ };
+enum { KC_PACK_MAX = 768 * 1024 /* bytes, of everything unpacked */ };
 
 /* Tokens are compact JWS, or opaque text as other providers issue them; NULL: not kept. */
 typedef struct kc_pack_t {

@@ -17,7 +17,7 @@
 enum {
     KC_SEAL_VERSION = 1,
     KC_SEAL_OVERHEAD = 1 + 1 + 8 + 12 + 16,
-    KC_SEAL_MAX = 256 * 1024,
+    KC_SEAL_MAX = 512 * 1024, /* bytes */
     KC_SEAL_KEYS_MAX = 8
 };
 

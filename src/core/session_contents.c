@@ -6,7 +6,7 @@
 
 #include "session.h"
 
-enum { KNOWN_MAX = 256 * 1024 /* bytes; what is over that is packed once more */ };
+enum { KNOWN_MAX = 1024 * 1024 /* bytes; what is over that is packed once more */ };
 
 /* As JSON has a list, each text with this before it. */
 static void put_list(kc_buf_t *buf, const kc_session_list_t *list, const char *before)

@@ -15,6 +15,8 @@
  * its texts), so that a request uses the texts where they lie. With FLAG_GROUPS_ONCE group_list has
  * no bytes: it is the text groups, with commas. Behind that flag stand those of unknown.h. Version
  * 5 had no mark of the user's name; version 4 no flags either: it does not tell what is unknown.
+ * Version 7 is version 6 with ten lengths of 4 bytes each, and is written only when one of them
+ * needs more than two: a session has one form, and nodes of before read all but the largest ones.
  */
 
 enum {
@@ -23,19 +25,22 @@ enum {
     TIMES = 5,
     VERSION_NO_FLAGS = 4,
     VERSION_NO_USER_MARK = 5,
+    SHORT = 2, /* bytes of each of the ten lengths */
+    WIDE = 4,
     FLAGS_AT = 3,
     FLAG_GROUPS_ONCE = 1,
     UNKNOWN_SHIFT = 1,
     FLAGS_ALL = FLAG_GROUPS_ONCE | KC_UNKNOWN_ALL << UNKNOWN_SHIFT,
     TIMES_AT = 0, /* from here on behind the flags, which version 4 did not have */
     LENGTHS_AT = TIMES_AT + 4 * TIMES,
-    TAIL_LENGTH_AT = LENGTHS_AT + 2 * (TEXTS + LISTS),
+    TAIL_LENGTH_AT = LENGTHS_AT + SHORT * (TEXTS + LISTS), /* WIDER bytes later behind wide ones */
     SEEN_AT = TAIL_LENGTH_AT + 4,
     MARKS_AT = SEEN_AT + 8,
     USER_SEEN_AT = MARKS_AT + 2 * KC_SESSION_NAME_SIZE,
     HEAD_SIZE_BEFORE = USER_SEEN_AT, /* of versions 4 and 5 */
     USER_MARK_AT = USER_SEEN_AT + 8,
-    HEAD_SIZE = USER_MARK_AT + KC_SESSION_NAME_SIZE
+    HEAD_SIZE = USER_MARK_AT + KC_SESSION_NAME_SIZE,
+    WIDER = (WIDE - SHORT) * (TEXTS + LISTS)
 };
 
 /* What stands behind the texts. */
@@ -77,6 +82,8 @@ static int is_header_of(const char *header, const kc_session_list_t *list)
 
     if (list->separator && list->text == header)
         return 1; /* as it was read */
+    if (list->size && strlen(header) + 1 != list->size)
+        return 0; /* of a long list that a header has no room for, without looking at each */
     while (kc_session_list_walk(list, &text)) {
         if (at != header && *at++ != ',')
             return 0;
@@ -108,6 +115,69 @@ static tail_t tail_kind(const kc_session_t *session)
     return session->claims.len ? TAIL_CLAIMS : TAIL_NOTHING;
 }
 
+/* The width of the lengths: as narrow as it goes. */
+static size_t width_of(const kc_bytes_t *parts)
+{
+    size_t i;
+
+    for (i = 0; i < TEXTS + LISTS; i++) {
+        if (parts[i].len > KC_SESSION_FORM_SHORT_MAX)
+            return WIDE;
+    }
+    return SHORT;
+}
+
+static void put_length(kc_buf_t *buf, size_t width, size_t len)
+{
+    if (width == WIDE)
+        kc_buf_put_u32(buf, (uint32_t)len);
+    else
+        kc_buf_put_u16(buf, (uint16_t)len);
+}
+
+/* The head, up to the texts. */
+static void put_head(const kc_session_t *session, const kc_bytes_t *parts, size_t tail_len,
+                     kc_buf_t *buf)
+{
+    size_t width = width_of(parts), i;
+
+    put_time(buf, session->created);
+    put_time(buf, session->expires);
+    put_time(buf, session->token_expires);
+    put_time(buf, session->auth_time);
+    put_time(buf, session->refresh_at);
+    for (i = 0; i < TEXTS + LISTS; i++)
+        put_length(buf, width, parts[i].len);
+    kc_buf_put_u32(buf, (uint32_t)tail_len);
+    kc_buf_put_u64(buf, (uint64_t)session->sub_seen);
+    put_name(buf, session->sub_mark);
+    put_name(buf, session->sid_mark);
+    kc_buf_put_u64(buf, (uint64_t)session->user_seen);
+    put_name(buf, session->user_mark);
+}
+
+/* What takes the room, for an administrator. */
+static kc_rc_t refuse_size(const kc_session_t *session, const kc_bytes_t *parts, size_t tail_len,
+                           kc_err_t *err)
+{
+    static const char *const names[TEXTS + LISTS] = {
+        "sub",     "sid",    "user name",   "email",       "acr", "header of groups",
+        "headers", "groups", "realm roles", "client roles"};
+    size_t len = tail_len + HEAD_SIZE, largest = 0, i;
+
+    for (i = 0; i < TEXTS + LISTS; i++) {
+        len += parts[i].len;
+        if (parts[i].len > parts[largest].len)
+            largest = i;
+    }
+    return KC_FAIL(
+        err, KC_REFUSED, KC_ERR_STORE_VALUE,
+        "the session of sub %.60s has %zu bytes, more than %d: %s %zu, tokens and claims "
+        "%zu: have mappers put fewer groups and roles into the tokens",
+        session->sub, len, KC_SEAL_MAX - KC_SEAL_OVERHEAD, names[largest], parts[largest].len,
+        tail_len);
+}
+
 kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *out,
                               kc_err_t *err)
 {
@@ -125,36 +195,19 @@ kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_
     kc_buf_t buf;
     size_t i;
 
-    for (i = 0; i < TEXTS + LISTS; i++) {
-        if (parts[i].len > KC_SESSION_FORM_TEXT_MAX)
-            return KC_FAIL(err, KC_REFUSED, KC_ERR_STORE_VALUE,
-                           "a session with a text or list of %zu bytes", parts[i].len);
-    }
     kc_buf_init(&buf, KC_SEAL_MAX - KC_SEAL_OVERHEAD, pool);
-    kc_buf_put_u8(&buf, KC_SESSION_FORM_VERSION);
+    kc_buf_put_u8(&buf,
+                  width_of(parts) == WIDE ? KC_SESSION_FORM_VERSION_WIDE : KC_SESSION_FORM_VERSION);
     kc_buf_put_u8(&buf, (uint8_t)kind);
     kc_buf_put_u8(&buf, (uint8_t)session->slot);
     kc_buf_put_u8(&buf, flags);
-    put_time(&buf, session->created);
-    put_time(&buf, session->expires);
-    put_time(&buf, session->token_expires);
-    put_time(&buf, session->auth_time);
-    put_time(&buf, session->refresh_at);
-    for (i = 0; i < TEXTS + LISTS; i++)
-        kc_buf_put_u16(&buf, (uint16_t)parts[i].len);
-    kc_buf_put_u32(&buf, (uint32_t)(token.len + tail->len));
-    kc_buf_put_u64(&buf, (uint64_t)session->sub_seen);
-    put_name(&buf, session->sub_mark);
-    put_name(&buf, session->sid_mark);
-    kc_buf_put_u64(&buf, (uint64_t)session->user_seen);
-    put_name(&buf, session->user_mark);
+    put_head(session, parts, token.len + tail->len, &buf);
     for (i = 0; i < TEXTS + LISTS; i++)
         kc_buf_put(&buf, parts[i].data, parts[i].len);
     kc_buf_put(&buf, token.data, token.len);
     kc_buf_put(&buf, tail->data, tail->len);
     if (kc_buf_bytes(&buf, out) != KC_OK)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_STORE_VALUE, "the session is over %d bytes",
-                       KC_SEAL_MAX - KC_SEAL_OVERHEAD);
+        return refuse_size(session, parts, token.len + tail->len, err);
     return KC_OK;
 }
 
@@ -199,9 +252,28 @@ static const unsigned char *take(kc_bytes_t *rest, size_t len)
     return data;
 }
 
+static size_t length_at(const unsigned char *at, size_t width)
+{
+    return width == WIDE ? (size_t)u32_at(at) : u16_at(at);
+}
+
+/* 1 when one of the wide lengths has to be: a session has one form. */
+static int is_wide(const unsigned char *lengths)
+{
+    size_t i;
+
+    for (i = 0; i < TEXTS + LISTS; i++) {
+        if (length_at(lengths + i * WIDE, WIDE) > KC_SESSION_FORM_SHORT_MAX)
+            return 1;
+    }
+    return 0;
+}
+
 /* Points the members at their bytes; 0 when a part is none, or they are longer than what is there.
- */
-static int read_parts(const unsigned char *lengths, kc_bytes_t *rest, kc_session_t *out)
+ * Compiled once for each width, for each request comes here. */
+static inline __attribute__((always_inline)) int read_parts(const unsigned char *lengths,
+                                                            size_t width, kc_bytes_t *rest,
+                                                            kc_session_t *out)
 {
     const char **texts[TEXTS] = {&out->sub,   &out->sid, &out->user,
                                  &out->email, &out->acr, &out->groups};
@@ -210,15 +282,15 @@ static int read_parts(const unsigned char *lengths, kc_bytes_t *rest, kc_session
     const unsigned char *data;
     size_t len, i;
 
-    for (i = 0; i < TEXTS; i++, lengths += 2) {
-        len = u16_at(lengths);
+    for (i = 0; i < TEXTS; i++, lengths += width) {
+        len = length_at(lengths, width);
         data = take(rest, len);
         if (!data || !is_text(data, len))
             return 0;
         *texts[i] = (const char *)data;
     }
-    for (i = 0; i < LISTS; i++, lengths += 2) {
-        len = u16_at(lengths);
+    for (i = 0; i < LISTS; i++, lengths += width) {
+        len = length_at(lengths, width);
         data = take(rest, len);
         if (!data || !is_list(data, len))
             return 0;
@@ -269,7 +341,9 @@ static size_t read_flags(kc_bytes_t compact, uint8_t *flags, size_t *head_size)
 
     *flags = KC_UNKNOWN_ALL << UNKNOWN_SHIFT;
     *head_size = version > VERSION_NO_USER_MARK ? HEAD_SIZE : HEAD_SIZE_BEFORE;
-    if (compact.len < FLAGS_AT + 1 + *head_size || version > KC_SESSION_FORM_VERSION)
+    if (version == KC_SESSION_FORM_VERSION_WIDE)
+        *head_size += WIDER;
+    if (compact.len < FLAGS_AT + 1 + *head_size || version > KC_SESSION_FORM_VERSION_WIDE)
         return 0;
     if (version == VERSION_NO_FLAGS)
         return FLAGS_AT;
@@ -288,8 +362,9 @@ kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *er
 {
     uint8_t flags;
     size_t head_size, head_at = read_flags(compact, &flags, &head_size);
-    const unsigned char *head = compact.data + head_at;
+    const unsigned char *head = compact.data + head_at, *lengths = head + LENGTHS_AT;
     kc_bytes_t tail;
+    int is_right;
 
     if (!head_at)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_FORMAT, "session of format %d",
@@ -301,14 +376,19 @@ kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *er
     out->token_expires = u32_at(head + TIMES_AT + 8);
     out->auth_time = u32_at(head + TIMES_AT + 12);
     out->refresh_at = u32_at(head + TIMES_AT + 16);
+    tail.data = head + head_size;
+    tail.len = compact.len - head_at - head_size;
+    if (head_size > HEAD_SIZE) {
+        head += WIDER;
+        is_right = is_wide(lengths) && read_parts(lengths, WIDE, &tail, out);
+    } else {
+        is_right = read_parts(lengths, SHORT, &tail, out);
+    }
     out->sub_seen = u64_at(head + SEEN_AT);
     out->sub_mark = head + MARKS_AT;
     out->sid_mark = head + MARKS_AT + KC_SESSION_NAME_SIZE;
-    read_user_mark(head, head_size == HEAD_SIZE, out);
-    tail.data = head + head_size;
-    tail.len = compact.len - head_at - head_size;
-    if (!read_parts(head + LENGTHS_AT, &tail, out) ||
-        (int64_t)tail.len != u32_at(head + TAIL_LENGTH_AT) ||
+    read_user_mark(head, head_size >= HEAD_SIZE, out);
+    if (!is_right || (int64_t)tail.len != u32_at(head + TAIL_LENGTH_AT) ||
         !read_tail(compact.data[1], tail, out) || !read_groups(compact.data[0], flags, out))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_FORMAT, "session of a wrong length");
     out->is_bearer = 0;

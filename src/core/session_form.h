@@ -15,9 +15,10 @@
 enum {
     KC_SESSION_FORM_VERSION =
         6, /* first byte of the compact form; the two before are read as well */
-    KC_SESSION_FORM_TEXT_MAX = 0xffff, /* bytes of each text and list, their NULs included */
-    KC_SESSION_ID_SIZE = 32,           /* bytes */
-    KC_SESSION_NAME_SIZE = 32,         /* bytes: half of a store key's characters */
+    KC_SESSION_FORM_VERSION_WIDE = 7,   /* the same of one with a text or list over SHORT_MAX */
+    KC_SESSION_FORM_SHORT_MAX = 0xffff, /* bytes of each text and list, their NULs included */
+    KC_SESSION_ID_SIZE = 32,            /* bytes */
+    KC_SESSION_NAME_SIZE = 32,          /* bytes: half of a store key's characters */
     KC_SESSION_NO_SLOT = 0
 };
 

@@ -14,7 +14,7 @@
 
 enum {
     KC_STORE_KEY_LEN = 64,              /* lower-case hex; client bytes never become a key */
-    KC_STORE_VALUE_MAX = 256 * 1024,    /* bytes */
+    KC_STORE_VALUE_MAX = 512 * 1024,    /* bytes: memcached takes 1 MiB */
     KC_STORE_GET_MAX = 48,              /* keys in one get */
     KC_STORE_SERVERS_MAX = 64,          /* memcached servers */
     KC_STORE_SHM_SIZE_MIN = 1024 * 1024 /* bytes */

@@ -15,7 +15,11 @@
 enum {
     EXPIRES_IN_MAX = 86400,                /* seconds */
     REFRESH_EXPIRES_IN_MAX = 3650 * 86400, /* the same */
-    FORM_MAX = 64 * 1024,                  /* bytes of a request's body */
+    /* bytes: an ID, an access and a refresh token as long as may be, and what stands around them */
+    ANSWER_MAX = 3 * KC_JOSE_TOKEN_MAX + 64 * 1024,
+    FORM_MAX = 64 * 1024,                              /* bytes of a request's body */
+    TOKEN_FORM_MAX = 3 * KC_JOSE_TOKEN_MAX + FORM_MAX, /* the same with a refresh token, all of it
+                                                          escaped */
     ASSERTION_SECONDS = 60,
     JTI_SIZE = 16 /* bytes */
 };
@@ -184,6 +188,7 @@ static kc_rc_t perform(call_t *call, kc_http_response_t *response, kc_err_t *err
     request.url = call->endpoint;
     request.form = (const char *)form.data;
     request.authorization = call->authorization;
+    request.body_max = ANSWER_MAX;
     rc = kc_deadline_perform(call->env, call->conf->http_timeout, &request, call->pool, response,
                              err);
     kc_crypto_cleanse(call->form.data, call->form.len);
@@ -344,7 +349,7 @@ kc_rc_t kc_token_refresh(const kc_conf_t *conf, const kc_env_t *env, const kc_pr
 {
     call_t call = {conf, env, provider, provider->token_endpoint, 1, {0}, NULL, pool};
 
-    kc_buf_init(&call.form, FORM_MAX, pool);
+    kc_buf_init(&call.form, TOKEN_FORM_MAX, pool);
     kc_url_put_parameter(&call.form, "grant_type", "refresh_token");
     kc_url_put_parameter(&call.form, "refresh_token", refresh_token);
     return ask(&call, out, err);
@@ -360,7 +365,7 @@ kc_rc_t kc_token_revoke(const kc_conf_t *conf, const kc_env_t *env, const kc_pro
 
     if (!provider->revocation_endpoint)
         return KC_OK;
-    kc_buf_init(&call.form, FORM_MAX, pool);
+    kc_buf_init(&call.form, TOKEN_FORM_MAX, pool);
     kc_url_put_parameter(&call.form, "token", refresh_token);
     kc_url_put_parameter(&call.form, "token_type_hint", "refresh_token");
     rc = find_method(conf)->apply(&call, err);

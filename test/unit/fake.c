@@ -131,6 +131,8 @@ static kc_rc_t fake_perform(kc_http_t *handle, const kc_http_request_t *request,
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "fake: no answer for %s", request->url);
     if (answer->reason != KC_ERR_NONE)
         return KC_FAIL(err, KC_DOWN, answer->reason, "fake: told to fail");
+    if (strlen(answer->body) > (request->body_max ? request->body_max : KC_HTTP_BODY_MAX))
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "fake: the answer is too long");
     response->status = answer->status;
     response->content_type = apr_pstrdup(pool, answer->content_type);
     response->body = apr_pstrdup(pool, answer->body);

@@ -106,7 +106,7 @@ static void assert_missing(uint32_t number)
 START_TEST(what_was_put_is_found)
 {
     static const size_t lens[] = {
-        0, 1, 7, 8, 9, 400, SMALL_MAX - 1, SMALL_MAX, SMALL_MAX + 1, 3000, KC_CACHE_VIEW_MAX};
+        0, 1, 7, 8, 9, 400, SMALL_MAX - 1, SMALL_MAX, SMALL_MAX + 1, 3000, 16 * 1024, 150 * 1024};
     size_t i;
 
     for (i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
@@ -137,8 +137,36 @@ END_TEST
 
 START_TEST(a_view_too_large_is_not_kept)
 {
-    put(1, KC_CACHE_VIEW_MAX + 1);
-    assert_missing(1);
+    cache = make(2 * 1024 * 1024 - 64 * 1024);
+    put(1, KC_CACHE_VIEW_MAX);
+    assert_found(1, KC_CACHE_VIEW_MAX);
+    put(2, KC_CACHE_VIEW_MAX + 1);
+    assert_missing(2);
+}
+END_TEST
+
+/* Of a small first tier one view takes half at most, so that it does not push out all others. */
+START_TEST(a_view_too_large_for_its_area_costs_no_other)
+{
+    uint32_t i, kept = 0;
+
+    cache = make(KC_CACHE_SIZE_MIN);
+    for (i = 0; i < 100; i++)
+        put(1000 + i, 400);
+    put(1, 40 * 1024);
+    assert_found(1, 40 * 1024);
+    put(2, KC_CACHE_SIZE_MIN / 2);
+    assert_missing(2);
+    put(3, KC_CACHE_VIEW_MAX);
+    assert_missing(3);
+    assert_found(1, 40 * 1024);
+    for (i = 0; i < 100; i++) {
+        kc_cache_ticket_t ticket;
+        kc_cache_view_t view;
+
+        kept += (uint32_t)find(1000 + i, &ticket, &view);
+    }
+    ck_assert_uint_eq(kept, 100);
 }
 END_TEST
 
@@ -177,9 +205,9 @@ START_TEST(the_smallest_size_works_and_a_smaller_one_is_refused)
 
     cache = make(KC_CACHE_SIZE_MIN);
     put(1, 100);
-    put(2, KC_CACHE_VIEW_MAX);
+    put(2, 16 * 1024);
     assert_found(1, 100);
-    assert_found(2, KC_CACHE_VIEW_MAX);
+    assert_found(2, 16 * 1024);
     ck_assert_int_eq(kc_cache_create(KC_CACHE_SIZE_MIN - 1, &key, testlib_pool, &cache, NULL),
                      KC_REFUSED);
 }
@@ -401,6 +429,7 @@ Suite *kc_test_cache(void)
     tcase_add_test(tests, what_was_put_is_found);
     tcase_add_test(tests, a_later_view_replaces_the_earlier);
     tcase_add_test(tests, a_view_too_large_is_not_kept);
+    tcase_add_test(tests, a_view_too_large_for_its_area_costs_no_other);
     tcase_add_test(tests, scopes_and_ids_do_not_meet);
     tcase_add_test(tests, another_process_finds_it_in_the_same_memory);
     tcase_add_test(tests, the_smallest_size_works_and_a_smaller_one_is_refused);

@@ -94,7 +94,7 @@ static const char *url_of(const char *rest)
 
 static kc_rc_t fetch(const char *form, const char *authorization)
 {
-    kc_http_request_t request = {url_of("/path?query=canary"), form, authorization, 0, 0};
+    kc_http_request_t request = {url_of("/path?query=canary"), form, authorization, 0, 0, 0};
 
     return http->perform(http, &request, testlib_pool, &response, &err);
 }
@@ -278,6 +278,21 @@ START_TEST(takes_a_body_up_to_the_cap)
     ck_assert_int_eq(fetch(NULL, NULL), KC_OK);
     ck_assert_uint_eq(response.body_len, body_size);
     ck_assert_uint_eq(strspn(response.body, "b"), body_size);
+}
+END_TEST
+
+/* As much as its request takes, and no more. */
+START_TEST(takes_a_larger_body_where_one_is_asked_for)
+{
+    enum { LARGER = 2 * KC_HTTP_BODY_MAX - 1 };
+    kc_http_request_t request = {.body_max = LARGER};
+
+    body_size = (size_t)LARGER + (size_t)_i;
+    listener = listener_start(serve_body, NULL);
+    request.url = url_of("/path");
+    ck_assert_int_eq(http->perform(http, &request, testlib_pool, &response, &err),
+                     _i ? KC_DOWN : KC_OK);
+    ck_assert_uint_eq(response.body_len, _i ? 0 : body_size);
 }
 END_TEST
 
@@ -660,6 +675,7 @@ Suite *kc_test_http_curl(void)
     tcase_add_test(answers, nobody_there);
     tcase_add_loop_test(answers, a_connection_that_is_forbidden_is_told_from_one_that_is_refused, 0,
                         3);
+    tcase_add_loop_test(answers, takes_a_larger_body_where_one_is_asked_for, 0, 2);
     tcase_add_test(limits, refuses_a_body_that_is_announced_too_long);
     tcase_add_test(limits, gives_up_when_told_to_stop);
     tcase_add_test(limits, cuts_a_body_without_end);

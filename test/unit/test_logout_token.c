@@ -557,8 +557,8 @@ START_TEST(large_tokens_are_read_up_to_the_limit)
 
     ck_assert_msg(take_claims(variant_of(claims, "more", variant_text('x', 9000))) == KC_OK, "%s",
                   last.detail);
-    assert_refused(sign(variant_of(claims, "more", variant_text('x', KC_JOSE_TOKEN_MAX))),
-                   "token-form");
+    assert_refused(sign(variant_of(claims, "more", variant_text('x', KC_LOGOUT_TOKEN_MAX))),
+                   "token-size");
 }
 END_TEST
 

@@ -387,24 +387,154 @@ START_TEST(the_form_of_before_is_read)
 }
 END_TEST
 
+static const char *filled(size_t len)
+{
+    char *text = apr_palloc(testlib_pool, len + 1);
+
+    memset(text, 'x', len);
+    text[len] = '\0';
+    return text;
+}
+
+/* A list of count groups, the last of which makes it size bytes with all NULs. */
+static kc_session_list_t groups_of(int count, size_t size)
+{
+    apr_array_header_t *names = apr_array_make(testlib_pool, count, sizeof(const char *));
+    size_t len = 0;
+    int i;
+
+    for (i = 0; i < count - 1; i++) {
+        const char *name = apr_psprintf(testlib_pool, "department-%d/team-%d", i % 100, i);
+
+        APR_ARRAY_PUSH(names, const char *) = name;
+        len += strlen(name) + 1;
+    }
+    ck_assert_uint_lt(len, size);
+    APR_ARRAY_PUSH(names, const char *) = filled(size - len - 1);
+    return kc_session_list_make(names, testlib_pool);
+}
+
+/* Lengths take four bytes each only where one needs more than two, and nothing else changes. */
+static const struct {
+    size_t size;
+    unsigned char version;
+} wide_sizes[] = {
+    {KC_SESSION_FORM_SHORT_MAX - 1, 6},
+    {KC_SESSION_FORM_SHORT_MAX, 6},
+    {KC_SESSION_FORM_SHORT_MAX + 1, 7},
+    {KC_SESSION_FORM_SHORT_MAX + 2, 7},
+    {250000, 7},
+};
+
+START_TEST(a_long_list_is_written_and_read)
+{
+    static const char *const headers[] = {"Alice", "", "Sales", NULL};
+    kc_session_t in = sample(), out;
+    kc_bytes_t compact, again;
+
+    in.slot = 7;
+    in.unknown = KC_UNKNOWN_CLIENT_ROLES;
+    in.sub_seen = 12;
+    in.group_list = groups_of(1000, wide_sizes[_i].size);
+    compact = encoded(&in);
+    ck_assert_uint_eq(compact.data[0], wide_sizes[_i].version);
+    ck_assert_int_eq(kc_session_form_read(compact, &out, NULL), KC_OK);
+    ck_assert_uint_eq(out.group_list.size, in.group_list.size);
+    ck_assert_mem_eq(out.group_list.text, in.group_list.text, in.group_list.size);
+    ck_assert(out.created == in.created && out.expires == in.expires);
+    ck_assert(out.sub_seen == in.sub_seen && out.user_seen == in.user_seen);
+    ck_assert_mem_eq(out.sub_mark, in.sub_mark, KC_SESSION_NAME_SIZE);
+    ck_assert_mem_eq(out.sid_mark, in.sid_mark, KC_SESSION_NAME_SIZE);
+    ck_assert_mem_eq(out.user_mark, in.user_mark, KC_SESSION_NAME_SIZE);
+    ck_assert_uint_eq(out.unknown, in.unknown);
+    ck_assert_uint_eq(out.packed.len, in.packed.len);
+    ck_assert_str_eq(out.acr, in.acr);
+    assert_list(&out.headers, headers);
+    again = encoded(&out);
+    ck_assert_uint_eq(again.len, compact.len);
+    ck_assert_mem_eq(again.data, compact.data, compact.len);
+}
+END_TEST
+
+/* Of the head, which is all that is looked at before lengths are. */
+START_TEST(a_wide_form_is_as_strict)
+{
+    enum { HEAD_MAX = 250 };
+    kc_session_t session = sample(), out;
+    kc_bytes_t compact, copy;
+    unsigned char *bytes;
+    size_t i;
+    int bit;
+
+    session.group_list = groups_of(10, KC_SESSION_FORM_SHORT_MAX + 1);
+    compact = encoded(&session);
+    for (i = 0; i < HEAD_MAX; i++) {
+        copy = exactly(compact.data, i);
+        ck_assert_int_eq(kc_session_form_read(copy, &out, NULL), KC_REFUSED);
+        free((void *)(uintptr_t)copy.data);
+    }
+    copy = exactly(compact.data, compact.len);
+    bytes = (unsigned char *)(uintptr_t)copy.data;
+    for (i = 0; i < HEAD_MAX; i++) {
+        for (bit = 0; bit < 8; bit++) {
+            bytes[i] ^= (unsigned char)(1 << bit);
+            if (kc_session_form_read(copy, &out, NULL) == KC_OK) {
+                kc_bytes_t again = encoded(&out);
+
+                ck_assert_uint_eq(again.len, copy.len);
+                ck_assert_mem_eq(again.data, copy.data, copy.len);
+            }
+            bytes[i] ^= (unsigned char)(1 << bit);
+        }
+    }
+    free(bytes);
+}
+END_TEST
+
+/* A session has one form: what fits into short lengths is not read with wide ones. */
+START_TEST(a_wide_form_without_need_is_refused)
+{
+    kc_session_t session = sample(), out;
+    kc_bytes_t compact = encoded(&session), wide;
+    const size_t lengths_at = 4 + 20, count = 10;
+    size_t i;
+    kc_buf_t buf;
+
+    kc_buf_init(&buf, 100000, testlib_pool);
+    kc_buf_put_u8(&buf, KC_SESSION_FORM_VERSION_WIDE);
+    kc_buf_put(&buf, compact.data + 1, lengths_at - 1);
+    for (i = 0; i < count; i++) {
+        kc_buf_put_u16(&buf, 0);
+        kc_buf_put(&buf, compact.data + lengths_at + 2 * i, 2);
+    }
+    kc_buf_put(&buf, compact.data + lengths_at + 2 * count, compact.len - lengths_at - 2 * count);
+    ck_assert_int_eq(kc_buf_bytes(&buf, &wide), KC_OK);
+    ck_assert_int_eq(kc_session_form_read(wide, &out, NULL), KC_REFUSED);
+}
+END_TEST
+
 START_TEST(a_session_that_is_too_large_is_refused)
 {
-    size_t len = KC_SESSION_FORM_TEXT_MAX;
-    char *text = apr_palloc(testlib_pool, len + 1);
     kc_session_t session = sample();
+    size_t more, len = KC_SEAL_MAX - KC_SEAL_OVERHEAD;
     kc_bytes_t compact;
     char id[KC_SESSION_ID_TEXT + 1];
     kc_err_t err;
 
-    memset(text, 'x', len);
-    text[len] = '\0';
-    session.groups = text;
+    session.group_list = groups_of(10, 100000);
+    more = encoded(&session).len - 100000; /* what is beside the groups */
+    session.group_list = groups_of(10, len - more + 1);
     ck_assert_int_eq(kc_session_form_write(&session, testlib_pool, &compact, &err), KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_STORE_VALUE);
+    ck_assert_ptr_nonnull(strstr(err.detail, session.sub));
+    ck_assert_ptr_nonnull(strstr(err.detail, ": groups "));
     ck_assert_int_eq(kc_session_create(site->rp, &session, testlib_pool, id, &err), KC_REFUSED);
     ck_assert_int_eq(fake->sessions.puts, 0);
-    text[len - 1] = '\0';
+    session.group_list = groups_of(10, len - more);
     ck_assert_int_eq(kc_session_create(site->rp, &session, testlib_pool, id, &err), KC_OK);
+    ck_assert_int_eq(kc_session_find(site->rp, kc_buf_text(id), testlib_pool, &session, &err),
+                     KC_SESSION_LIVE);
+    ck_assert_uint_eq(session.group_list.size, len - more);
 }
 END_TEST
 
@@ -608,7 +738,7 @@ START_TEST(an_unknown_format_in_a_genuine_seal_is_refused)
     ck_assert_int_eq(
         kc_seal_open(site->keys, &use, fake->now, sealed, testlib_pool, &plain, NULL, NULL), KC_OK);
     future = apr_pmemdup(testlib_pool, plain.data, plain.len);
-    future[0] = KC_SESSION_FORM_VERSION + 1;
+    future[0] = KC_SESSION_FORM_VERSION_WIDE + 1;
     plain.data = future;
     ck_assert_int_eq(kc_seal_close(site->keys, &use, fake->now + 1000, (const unsigned char *)id,
                                    plain, testlib_pool, &sealed, NULL),
@@ -1162,6 +1292,10 @@ static void add_form(Suite *suite)
     tcase_add_test(form, groups_that_differ_from_their_header_value_come_back);
     tcase_add_test(form, the_oldest_form_is_read);
     tcase_add_test(form, the_form_of_before_is_read);
+    tcase_add_loop_test(form, a_long_list_is_written_and_read, 0,
+                        (int)(sizeof(wide_sizes) / sizeof(wide_sizes[0])));
+    tcase_add_test(form, a_wide_form_is_as_strict);
+    tcase_add_test(form, a_wide_form_without_need_is_refused);
     tcase_add_test(form, a_session_that_is_too_large_is_refused);
     tcase_add_test(form, the_id_token_comes_back_to_the_letter);
     tcase_add_test(form, merged_claims_win_over_the_tokens);

@@ -272,17 +272,41 @@ END_TEST
 START_TEST(a_session_too_large_for_a_view_is_found_all_the_same)
 {
     kc_session_t session = sample();
-    char *text = apr_palloc(testlib_pool, 40001);
+    char *text = apr_palloc(testlib_pool, 480001);
     const char *id;
 
-    memset(text, 'x', 40000);
-    text[40000] = '\0';
+    memset(text, 'x', 480000);
+    text[480000] = '\0';
     session.groups = text;
     id = put(&session);
     ck_assert_int_eq(find(id), KC_SESSION_LIVE);
     ck_assert_int_eq(find_as(id, &session), KC_SESSION_LIVE);
     ck_assert_str_eq(session.groups, text);
     ck_assert_int_eq(asked(), 2 * FIRST_LOOK);
+}
+END_TEST
+
+/* Of somebody in thousands of groups: the store is asked as seldom as for others. */
+START_TEST(a_session_of_many_groups_has_a_view)
+{
+    enum { GROUPS = 5000, SIZE = 150000 };
+    kc_session_t session = sample();
+    char *text = apr_palloc(testlib_pool, SIZE);
+    const char *id;
+    size_t i;
+
+    for (i = 0; i < SIZE; i++)
+        text[i] = (char)(i % (SIZE / GROUPS) == SIZE / GROUPS - 1 ? '\0' : 'a' + (char)(i % 23));
+    session.group_list = (kc_session_list_t){text, SIZE, '\0'};
+    id = put(&session);
+    ck_assert_int_eq(find(id), KC_SESSION_LIVE);
+    ck_assert_int_eq(asked(), FIRST_LOOK);
+    for (i = 0; i < 3; i++) {
+        ck_assert_int_eq(find_as(id, &session), KC_SESSION_LIVE);
+        ck_assert_uint_eq(session.group_list.size, SIZE);
+        ck_assert_mem_eq(session.group_list.text, text, SIZE);
+    }
+    ck_assert_int_eq(asked(), 0);
 }
 END_TEST
 
@@ -677,6 +701,7 @@ Suite *kc_test_session_tiers(void)
     tcase_add_test(tests, a_value_that_was_replaced_is_seen);
     tcase_add_test(tests, without_a_first_tier_the_store_is_asked_each_time);
     tcase_add_test(tests, a_session_too_large_for_a_view_is_found_all_the_same);
+    tcase_add_test(tests, a_session_of_many_groups_has_a_view);
     tests = new_case(suite, "end");
     tcase_add_test(tests, a_session_that_ends_here_ends_at_once);
     tcase_add_test(tests, a_session_that_cannot_be_seen_is_ended_all_the_same);

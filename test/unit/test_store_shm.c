@@ -146,7 +146,7 @@ END_TEST
 START_TEST(takes_every_size)
 {
     static const size_t sizes[] = {8,    55,   56,   57,    183,    184,   185,
-                                   2089, 4096, 4097, 65536, 262143, 262144};
+                                   2089, 4096, 4097, 65536, 524287, 524288};
     size_t i, j;
 
     for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {

@@ -498,6 +498,19 @@ START_TEST(refused_client_gets_advice)
 }
 END_TEST
 
+/* As long as a token may be, and each character escaped. */
+START_TEST(a_large_refresh_token_is_sent)
+{
+    char *token = apr_palloc(testlib_pool, KC_JOSE_TOKEN_MAX + 1);
+
+    memset(token, '%', KC_JOSE_TOKEN_MAX);
+    token[KC_JOSE_TOKEN_MAX] = '\0';
+    ck_assert_int_eq(
+        kc_token_refresh(conf, &fake->env, &provider, token, testlib_pool, &answer, &err), KC_OK);
+    ck_assert_uint_gt(strlen(kc_fake_request_last(fake, TOKEN_URL)->form), 3 * KC_JOSE_TOKEN_MAX);
+}
+END_TEST
+
 START_TEST(oversized_code_is_not_sent)
 {
     char *code = apr_palloc(testlib_pool, 70001);
@@ -741,6 +754,7 @@ static TCase *answer_tests(void)
     tcase_add_loop_test(tests, unreachable_provider_is_asked_once, 0, 2);
     tcase_add_test(tests, error_is_quoted_and_cut);
     tcase_add_loop_test(tests, refused_client_gets_advice, 0, 5);
+    tcase_add_test(tests, a_large_refresh_token_is_sent);
     tcase_add_test(tests, oversized_code_is_not_sent);
     tcase_add_test(tests, a_refresh_proves_the_client_and_sends_the_token);
     tcase_add_test(tests, a_refresh_need_not_give_an_id_token_or_refresh_token);
