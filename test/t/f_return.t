@@ -79,6 +79,35 @@ subtest 'whoever asked for an address comes back to it, byte for byte' => sub {
     is browser($SITE)->sign_in("/\xe4?\xc3\xa4")->header('Location'), "$ORIGIN/%E4?%C3%A4", 'bytes outside ASCII come back as their escapes';
 };
 
+# httpd merges slashes and walks dot segments for itself and, without nocanon, for a backend; what the browser asked for
+# is written down nowhere but in the request line.
+subtest 'and the backend sees it as if nobody had signed in between' => sub {
+    my @asked = ('/a/./b', '/a/../b', '/a//b', '/./', '/./x', '/a/.', '/a/..', '/a/b/../../c', '/a/%2e/b', '/a/%2E%2e/b', '/a///b//', '/a/../b//c',
+        '/%2e/x?y=/../z', '/a/./b?x=//evil.example.com');
+    for my $path (@asked) {
+        is browser($SITE)->sign_in($path)->header('Location'), "$ORIGIN$path", "asked for $path, as httpd comes";
+        my $browser = browser('unfolded');
+        my $back = $browser->sign_in($path)->header('Location') // '';
+        is $back, $browser->origin . $path, "asked for $path, without MergeSlashes";
+        my $seen = $browser->seen(substr $back, length $browser->origin) || {};
+        is $seen->{target}, $path, 'and the backend sees it';
+    }
+    # each of them is another host to whoever reads it without the origin, and walks its dots
+    for my $path ('//evil.example.com/x', '/.//evil.example.com', '/./%2fevil.example.com', '/a/..//evil.example.com', '/%2e//evil.example.com',
+        '/a/%2e%2e//evil.example.com', '/..//evil.example.com', '/.;/%5Cevil.example.com', '/x/../../y') {
+        for my $site ($SITE, 'unfolded') {
+            my $browser = browser($site);
+            my $start = $browser->get($path);
+            my $back = $browser->authorize($start->header('Location'));
+            if (!defined $back) {
+                like $start->status, qr/^40[034]$/, "$site: $path: no sign-in begins";
+                next;
+            }
+            is $browser->get($back)->header('Location'), $browser->origin . '/', "$site: $path leads nowhere else";
+        }
+    }
+};
+
 subtest 'what cannot be kept is said' => sub {
     my $mark = log_mark();
     my $noise = join '', map { sprintf '%02x', ($_ * 7919 * ($_ % 251 + 3)) % 256 } 1 .. 3500;
