@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "absent_claim.h"
 #include "claims.h"
 #include "grant.h"
 #include "keyring.h"
@@ -231,6 +232,8 @@ static kc_rc_t describe(const visit_t *visit, const kc_jose_token_t *token, kc_s
     if (rc != KC_OK)
         return rc;
     kc_grant_name(&identity, visit->pool, session);
+    kc_absent_claim_report(visit->rp, identity.sub, token->claims, access_claims(token),
+                           visit->pool);
     kc_unknown_report(visit->rp, identity.sub, identity.unknown,
                       "the bearer token does not tell them, or too many, or some that are no names",
                       visit->pool);

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "absent_claim.h"
 #include "session_contents.h"
 #include "token_size.h"
 #include "userinfo.h"
@@ -154,14 +155,18 @@ kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *er
 {
     kc_identity_t identity;
     kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
+    const kc_json_t *access = NULL;
     kc_rc_t rc = kc_userinfo_add(grant, err);
 
     memset(session, 0, sizeof(*session));
-    if (rc == KC_OK)
-        rc = kc_claims_identity(grant->rp->conf, grant->claims, access_claims(grant, &why),
-                                grant->pool, &identity, &grant->dropped, err);
+    if (rc == KC_OK) {
+        access = access_claims(grant, &why);
+        rc = kc_claims_identity(grant->rp->conf, grant->claims, access, grant->pool, &identity,
+                                &grant->dropped, err);
+    }
     if (rc != KC_OK)
         return rc;
+    kc_absent_claim_report(grant->rp, identity.sub, grant->claims, access, grant->pool);
     kc_unknown_report(grant->rp, identity.sub, identity.unknown,
                       explain(grant, identity.unknown, &why), grant->pool);
     kc_grant_name(&identity, grant->pool, session);

@@ -47,7 +47,7 @@ typedef struct kc_rp_t {
     apr_array_header_t *asked_claims; /* const char *: paths of its lines Require
                                                keycloak-claim; NULL: none */
     int asks_groups;                  /* some Require keycloak-group does */
-    int asks_roles;                   /* some Require keycloak-role or -client-role does */
+    unsigned int asks_roles;          /* bits of unknown.h: which some Require asks for */
     int asks_negated;                 /* some Require excludes by roles, groups or claims */
     int is_attended;                  /* a thread in the background does kc_logout_pending_look */
     kc_rp_names_t names[2];           /* [0] http, [1] https */

@@ -3,6 +3,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "hints.h"
 #include "mod_auth_keycloak.h"
 
 static const char handler_name[] = "keycloak-endpoint";
@@ -148,6 +149,16 @@ int akc_endpoints_is_by_cookie(const akc_server_t *server, const char *path)
     return akc_endpoints_is_callback(server, path);
 }
 
+static const char *names_of_all(apr_pool_t *pool)
+{
+    const char *list = endpoints[0].name;
+    size_t i;
+
+    for (i = 1; i < sizeof(endpoints) / sizeof(endpoints[0]); i++)
+        list = apr_pstrcat(pool, list, ", ", endpoints[i].name, NULL);
+    return list;
+}
+
 int akc_endpoints_handle(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
@@ -169,6 +180,7 @@ int akc_endpoints_handle(request_rec *r)
             return DONE;
         return endpoints[i].handle(request, r);
     }
+    akc_hints_address(request, r, names_of_all(r->pool));
     (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_NOT_FOUND, "no such address under %s",
                   request->server->conf->prefix);
     return akc_respond_error(request, r, &err);

@@ -2,6 +2,7 @@
  * that looks closed. SPDX-License-Identifier: Apache-2.0 */
 #include <ap_mpm.h>
 #include <apr_strings.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/conf_own.h"
@@ -439,6 +440,31 @@ static void complain_of_type(const scope_t *scope)
     }
 }
 
+/* The back channel takes none (core/http_curl.c); whoever has set one may count on it. Its value
+ * may have a password. no_proxy alone does nothing. */
+static void warn_of_proxy(const akc_server_t *config)
+{
+    static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "http_proxy",
+                                        "HTTP_PROXY",  "all_proxy",   "ALL_PROXY"};
+    const kc_err_row_t *row = kc_err_row(KC_ERR_PROXY_IGNORED);
+    const kc_conf_t *conf = config->conf;
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = getenv(names[i]);
+
+        if (!value || !*value)
+            continue;
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
+                     "%s: %s: httpd's environment has %s: this module ignores it, as it does "
+                     "no_proxy, and connects straight to %s. If only a proxy leads there, set "
+                     "KeycloakBackchannelURL to an address that httpd can reach",
+                     row->tag, row->slug, names[i],
+                     conf->backchannel_url ? conf->backchannel_url : conf->issuer);
+        return;
+    }
+}
+
 static void warn_of_server(const scope_t *scope, const akc_server_t *config, apr_pool_t *pool)
 {
     warn_of_no_issuer(scope, config);
@@ -450,6 +476,17 @@ static void warn_of_server(const scope_t *scope, const akc_server_t *config, apr
     warn_of_values(scope, config, pool);
     warn_of_cookie(config);
     warn_of_domain(config, pool);
+}
+
+/* Of the first server that has an issuer: the environment is that of all. */
+static void warn_of_environment(server_rec *server)
+{
+    for (; server; server = server->next) {
+        if (akc_config_server(server)->conf->issuer) {
+            warn_of_proxy(akc_config_server(server));
+            return;
+        }
+    }
 }
 
 static int look(server_rec *main, int is_quiet, apr_pool_t *pool)
@@ -464,6 +501,8 @@ static int look(server_rec *main, int is_quiet, apr_pool_t *pool)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
     complain_of_type(&scope);
+    if (!is_quiet)
+        warn_of_environment(main);
     for (server = main; server; server = server->next) {
         akc_server_t *config = akc_config_server(server);
 

@@ -11,6 +11,7 @@
 #include "core/forwarded.h"
 #include "core/refresh.h"
 #include "core/session_cookie.h"
+#include "hints.h"
 #include "mod_auth_keycloak.h"
 
 enum {
@@ -220,7 +221,11 @@ static const char *derive_origin(const akc_server_t *server, request_rec *r)
                     NULL};
     const char *origin = forwarded_origin(server, r, &said, &url);
 
-    return origin ? origin : kc_url_origin(&url, r->pool);
+    if (!origin)
+        origin = kc_url_origin(&url, r->pool);
+    if (!is_trusted_peer(server, r))
+        akc_hints_forwarded(r, origin);
+    return origin;
 }
 
 int akc_request_is_trusted(const akc_request_t *request, const request_rec *r)

@@ -93,7 +93,8 @@ void akc_require_tell(const akc_server_t *config, apr_pool_t *pool)
         else if (entry->kind == KC_AUTHZ_GROUP)
             rp->asks_groups = 1;
         else
-            rp->asks_roles = 1;
+            rp->asks_roles |= entry->kind == KC_AUTHZ_REALM_ROLE ? KC_UNKNOWN_REALM_ROLES
+                                                                 : KC_UNKNOWN_CLIENT_ROLES;
     }
 }
 

@@ -1248,7 +1248,7 @@ START_TEST(tokens_without_roles_are_told_with_the_cure)
     access_case_t which = (access_case_t)_i;
     int is_told = which != ACCESS_GOOD, round;
 
-    site->rp->asks_roles = 1;
+    site->rp->asks_roles = KC_UNKNOWN_REALM_ROLES;
     for (round = 0; round < 2; round++) {
         sent_t sent = leave_for("/");
 

@@ -1,0 +1,56 @@
+/* Log lines about requests that hint at a mistake of the configuration: told once, and bounded, for
+ * strangers can send such requests. SPDX-License-Identifier: Apache-2.0 */
+#include "hints.h"
+
+#include "core/once.h"
+
+static kc_once_t peers = KC_ONCE_EMPTY, addresses = KC_ONCE_EMPTY;
+
+static int is_first(kc_once_t *once, const char *name)
+{
+    return kc_once_is_first(once, "", name, KC_ONCE_PAUSE, apr_time_sec(apr_time_now()));
+}
+
+/* The first of the headers that would have told something; X-Forwarded-For alone does not. */
+static const char *header_of(const request_rec *r)
+{
+    static const char *const names[] = {
+        "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Scheme",
+        "X-Scheme",          "X-Forwarded-Ssl",  "Forwarded"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (apr_table_get(r->headers_in, names[i]))
+            return names[i];
+    }
+    return NULL;
+}
+
+void akc_hints_forwarded(request_rec *r, const char *origin)
+{
+    const kc_err_row_t *row = kc_err_row(KC_ERR_FORWARDED_IGNORED);
+    const char *header = header_of(r), *peer = r->connection->client_ip;
+
+    if (!header || !is_first(&peers, peer))
+        return;
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                  "%s: %s: %s of %s is ignored, for KeycloakTrustedProxy does not name that peer; "
+                  "browsers are sent to %s. If it is a proxy of yours, add %s %s, or set "
+                  "KeycloakPublicURL",
+                  row->tag, row->slug, header, peer, origin,
+                  kc_conf_row(KC_CONF_ROW_trusted_proxies)->name, peer);
+}
+
+void akc_hints_address(akc_request_t *request, request_rec *r, const char *list)
+{
+    const kc_err_row_t *row = kc_err_row(KC_ERR_NOT_FOUND);
+
+    if (!is_first(&addresses, r->uri))
+        return;
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                  "%s: %s: %s %s: there is no such address; below KeycloakPrefix %s there are %s, "
+                  "and the callback is %s [request %s]",
+                  row->tag, row->slug, r->method, ap_escape_logitem(r->pool, r->uri),
+                  request->server->conf->prefix, list, request->server->rp->callback_path,
+                  akc_request_id(request, r));
+}
