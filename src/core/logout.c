@@ -13,6 +13,7 @@
 #include "session_contents.h"
 #include "session_cookie.h"
 #include "token.h"
+#include "token_type.h"
 #include "url.h"
 
 enum {
@@ -125,6 +126,20 @@ static void log_failure(const kc_rp_t *rp, const char *what, const kc_err_t *err
                  apr_psprintf(pool, "%s: %s: %s", kc_err_row(err->reason)->tag, what, err->detail));
 }
 
+/* The provider's sign-out does not end what was granted for when nobody is there (OpenID Connect
+ * Core 1.0 section 11), and revoking that does not end its session. */
+static int is_offline(const way_t *way)
+{
+    const apr_array_header_t *scope = way->rp->conf->scope;
+    int i;
+
+    for (i = 0; scope && i < scope->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(scope, i, const char *), "offline_access") == 0)
+            return 1;
+    }
+    return kc_token_type_is_offline(way->refresh_token, way->pool);
+}
+
 /* Where the browser ends the provider's session; NULL: nowhere. That needs the session alive, which
  * would end with the refresh token: so this waits until the browser is back, or too late. */
 static const char *lead_through(way_t *way, const char *endpoint, kc_login_answer_t *answer)
@@ -137,7 +152,7 @@ static const char *lead_through(way_t *way, const char *endpoint, kc_login_answe
     if (!endpoint || env->random(env->context, way->state, STATE_SIZE) != KC_OK)
         return NULL;
     url = end_session_url(way, endpoint);
-    if (url && way->refresh_token && !way->client->is_program &&
+    if (url && way->refresh_token && !way->client->is_program && !is_offline(way) &&
         kc_logout_pending_keep(way->rp, way->refresh_token, state_of(way), way->pool,
                                way->pending) != KC_OK)
         way->pending[0] = '\0';

@@ -105,3 +105,14 @@ kc_token_type_t kc_token_type_of(const kc_jose_token_t *token, const char *issue
         return KC_TOKEN_TYPE_ID;
     return has_any(token->claims, of_access) ? KC_TOKEN_TYPE_ACCESS : KC_TOKEN_TYPE_OTHER;
 }
+
+int kc_token_type_is_offline(const char *refresh_token, apr_pool_t *pool)
+{
+    kc_jose_token_t token;
+    const char *typ;
+
+    if (kc_jose_parse(refresh_token, strlen(refresh_token), pool, &token, NULL) != KC_OK)
+        return 0;
+    typ = kc_json_member_string(token.claims, "typ");
+    return typ && strcmp(typ, "Offline") == 0;
+}

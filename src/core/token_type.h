@@ -25,4 +25,9 @@ int kc_token_type_is_id(const kc_jose_token_t *token, const char *issuer);
  * provider also by what only one kind has: nonce, at_hash, c_hash; scope, scp, client_id, cid. */
 kc_token_type_t kc_token_type_of(const kc_jose_token_t *token, const char *issuer);
 
+/* 1 when a refresh token says of itself, as Keycloak's do, that it is an offline one (OpenID
+ * Connect Core 1.0 section 11): it outlives the provider's session. It is not verified; one that is
+ * no signed token says nothing. pool: for the look. */
+int kc_token_type_is_offline(const char *refresh_token, apr_pool_t *pool);
+
 #endif

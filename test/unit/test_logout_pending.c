@@ -23,6 +23,7 @@ Suite *kc_test_logout_pending(void);
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
 static kc_login_answer_t answer;
+static const char *refresh_token;
 
 static void provide(const char *more)
 {
@@ -41,6 +42,7 @@ static void setup(void)
     testlib_setup();
     site = kc_fake_site_make(testlib_pool);
     site->rp->is_attended = 1;
+    refresh_token = REFRESH_TOKEN;
     fake = site->fake;
     provide(",\"revocation_endpoint\":\"" REVOKE "\"");
     kc_fake_answer(fake, REVOKE, 200, "text/plain", "");
@@ -49,7 +51,7 @@ static void setup(void)
 /* Somebody signs in and out; gives the query that the provider sends the browser back with. */
 static const char *sign_out(void)
 {
-    const kc_pack_t contents = {ID_TOKEN, NULL, REFRESH_TOKEN, {NULL, 0}};
+    const kc_pack_t contents = {ID_TOKEN, NULL, refresh_token, {NULL, 0}};
     char *text = apr_palloc(testlib_pool, KC_SESSION_ID_TEXT + 1);
     const kc_url_query_t *query;
     const char *state = NULL, *at;
@@ -124,6 +126,58 @@ START_TEST(who_does_not_come_back_is_revoked_once)
                      "token=" REFRESH_TOKEN "&token_type_hint=refresh_token");
     look_for(300);
     ck_assert_int_eq(revocations(), 1);
+}
+END_TEST
+
+/* OpenID Connect Core 1.0 section 11: what was granted for when nobody is there outlives the
+ * provider's sign-out. */
+static void assert_revoked_at_once(void)
+{
+    const char *query = sign_out();
+
+    ck_assert_ptr_nonnull(query);
+    ck_assert_int_eq(revocations(), 1);
+    ck_assert_ptr_nonnull(
+        strstr(kc_fake_request_last(fake, REVOKE)->form, "&token_type_hint=refresh_token"));
+    ck_assert_int_eq(come_back(query), KC_OK);
+    look_for(300);
+    ck_assert_int_eq(revocations(), 1);
+}
+
+START_TEST(an_offline_token_is_revoked_whoever_comes_back)
+{
+    apr_array_header_t *scope = apr_array_make(testlib_pool, 2, sizeof(const char *));
+
+    APR_ARRAY_PUSH(scope, const char *) = "openid";
+    APR_ARRAY_PUSH(scope, const char *) = "offline_access";
+    site->conf->scope = scope;
+    refresh_token = "opaque";
+    assert_revoked_at_once();
+}
+END_TEST
+
+/* Keycloak gives it without being asked when the client has that scope by default. */
+START_TEST(so_is_one_that_says_so_itself)
+{
+    refresh_token = testlib_sign(TESTLIB_RSA, "RS256", "{\"alg\":\"RS256\"}",
+                                 "{\"typ\":\"Offline\",\"sub\":\"f7f4\"}");
+    assert_revoked_at_once();
+}
+END_TEST
+
+START_TEST(another_kind_is_left_to_the_provider)
+{
+    static const char *const kinds[] = {"\"Refresh\"", "\"offline\"", "7", "null", "[\"Offline\"]"};
+    size_t i;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        refresh_token =
+            testlib_sign(TESTLIB_RSA, "RS256", "{\"alg\":\"RS256\"}",
+                         apr_psprintf(testlib_pool, "{\"typ\":%s,\"sub\":\"f7f4\"}", kinds[i]));
+        ck_assert_int_eq(come_back(sign_out()), KC_OK);
+        look_for(300);
+        ck_assert_int_eq(revocations(), 0);
+    }
 }
 END_TEST
 
@@ -333,6 +387,9 @@ Suite *kc_test_logout_pending(void)
     tcase_add_checked_fixture(tests, setup, testlib_teardown);
     tcase_add_test(tests, who_comes_back_in_time_is_left_to_the_provider);
     tcase_add_test(tests, who_does_not_come_back_is_revoked_once);
+    tcase_add_test(tests, an_offline_token_is_revoked_whoever_comes_back);
+    tcase_add_test(tests, so_is_one_that_says_so_itself);
+    tcase_add_test(tests, another_kind_is_left_to_the_provider);
     tcase_add_test(tests, a_wrong_state_is_no_return);
     tcase_add_test(tests, a_late_return_takes_nobody_elses_slot);
     tcase_add_test(tests, when_all_slots_are_taken_one_is_revoked_at_once);
