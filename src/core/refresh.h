@@ -15,12 +15,12 @@
  * they wait for who is at it, within env->waiters and what is left of the request's time
  * (deadline.h).
  *
- * ENDED: Keycloak has ended it (invalid_grant), or the new tokens are somebody else's; it is then
- * gone from the store. UNKNOWN: too many wait, or the store does not answer. Where it
- * could not be renewed the state stays what it was, and it is not tried for a second, then for two,
- * up to 15 (pause.h), in which nobody waits; where Keycloak does not answer, no other session's
- * renewal is on this host either. err tells why of everything but a renewal that succeeded or was
- * not due; then its reason is KC_ERR_NONE. Thread safe. */
+ * ENDED: Keycloak has ended it (invalid_grant, invalid_scope), or the new tokens are somebody
+ * else's; it is then gone from the store. UNKNOWN: too many wait, or the store does not answer.
+ * Where it could not be renewed the state stays what it was, and it is not tried for a second, then
+ * for two, up to 15 (pause.h), in which nobody waits; where Keycloak does not answer, no other
+ * session's renewal is on this host either. err tells why of everything but a renewal that
+ * succeeded or was not due; then its reason is KC_ERR_NONE. Thread safe. */
 kc_session_state_t kc_refresh_session(kc_session_state_t state, kc_session_t *session,
                                       apr_pool_t *pool, kc_err_t *err);
 

@@ -160,13 +160,12 @@ static kc_rc_t apply_private_key_jwt(call_t *call, kc_err_t *err)
 
 /* In the order of KeycloakClientAuth's choices. */
 static const method_t methods[] = {
-    {apply_basic, "check KeycloakClientID and KeycloakClientSecret"},
-    {apply_post, "check KeycloakClientID and KeycloakClientSecret"},
-    {apply_secret_jwt,
-     "check KeycloakClientSecret, this host's clock and KeycloakClientAuthAlgorithm"},
-    {apply_private_key_jwt, "check KeycloakClientKey, this host's clock and the client's keys"},
-    {apply_id, "check KeycloakClientCert and the client's certificate subject"},
-    {apply_id, "check KeycloakClientID, and that the client is a public one"},
+    {apply_basic, "KeycloakClientID and KeycloakClientSecret"},
+    {apply_post, "KeycloakClientID and KeycloakClientSecret"},
+    {apply_secret_jwt, "KeycloakClientSecret, this host's clock and KeycloakClientAuthAlgorithm"},
+    {apply_private_key_jwt, "KeycloakClientKey, this host's clock and the client's keys"},
+    {apply_id, "KeycloakClientCert and the client's certificate subject"},
+    {apply_id, "KeycloakClientID, and that the client is a public one"},
 };
 
 static const method_t *find_method(const kc_conf_t *conf)
@@ -224,6 +223,23 @@ static int is_client_refused(const char *error)
     return !strcmp(error, "invalid_client") || !strcmp(error, "unauthorized_client");
 }
 
+/* RFC 6749 section 5.2: the grant has ended, or the person has not consented to its scope any more.
+ * All else is about the client or the realm. */
+static int is_grant_over(const char *error)
+{
+    return !strcmp(error, "invalid_grant") || !strcmp(error, "invalid_scope");
+}
+
+/* Keycloak's answers of a realm that is disabled, and of one that was deleted or renamed. */
+static const char *realm_advice(int status, const char *error)
+{
+    if (status == 404)
+        return "; check that the realm of KeycloakIssuer exists";
+    if (error && !strcmp(error, "access_denied"))
+        return "; check that the realm of KeycloakIssuer is enabled";
+    return "";
+}
+
 /* An OAuth error (RFC 6749 section 5.2), or a status that is none of success. */
 static kc_rc_t refuse(const call_t *call, int status, const kc_json_t *body, kc_err_t *err)
 {
@@ -231,15 +247,16 @@ static kc_rc_t refuse(const call_t *call, int status, const kc_json_t *body, kc_
     const char *description = kc_json_member_string(body, "error_description");
 
     if (!error)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ENDPOINT, "the token endpoint answers %d",
-                       status);
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ENDPOINT, "the token endpoint answers %d%s",
+                       status, realm_advice(status, NULL));
     if (is_client_refused(error))
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_CLIENT_AUTH, "%.30s (%.69s): %s", error,
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CLIENT_AUTH,
+                       "%.30s (%.69s): check that the client is enabled, %s", error,
                        description ? description : "", find_method(call->conf)->advice);
-    return KC_FAIL(err, KC_REFUSED,
-                   call->is_refresh && !strcmp(error, "invalid_grant") ? KC_ERR_REFRESH_REFUSED
-                                                                       : KC_ERR_TOKEN_ENDPOINT,
-                   "%.30s: %.69s", error, description ? description : "");
+    return KC_FAIL(
+        err, KC_REFUSED,
+        call->is_refresh && is_grant_over(error) ? KC_ERR_REFRESH_REFUSED : KC_ERR_TOKEN_ENDPOINT,
+        "%.30s: %.69s%s", error, description ? description : "", realm_advice(status, error));
 }
 
 /* 1*VSCHAR (RFC 6749 appendix A.12 and A.17): ASCII from the blank to the tilde. */

@@ -43,7 +43,8 @@ kc_rc_t kc_token_exchange(const kc_conf_t *conf, const kc_env_t *env, const kc_p
 
 /* RFC 6749 section 6, OpenID Connect Core 1.0 section 12: new tokens for a refresh token, which may
  * be spent by this. As kc_token_exchange, but that an ID token may be missing, and that KC_REFUSED
- * with KC_ERR_REFRESH_REFUSED (invalid_grant) says that the refresh token is no longer good. */
+ * with KC_ERR_REFRESH_REFUSED (invalid_grant; invalid_scope: the person's consent is gone) says
+ * that the refresh token is no longer good. */
 kc_rc_t kc_token_refresh(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
                          const char *refresh_token, apr_pool_t *pool, kc_token_answer_t *out,
                          kc_err_t *err);

@@ -86,6 +86,10 @@ static const char *explain(const akc_request_t *request, request_rec *r, kc_sess
     if (state == KC_SESSION_WEAK)
         return apr_psprintf(r->pool, "%s signed in with acr '%.60s' at auth_time %" APR_INT64_T_FMT,
                             session->user, session->acr, session->auth_time);
+    /* not asked again at once (pause.h): then a line of before says why */
+    if (state == KC_SESSION_STALE && request->err.reason != KC_ERR_SESSION_ENDED)
+        return apr_psprintf(r->pool, "the session of %.80s: its tokens could not be renewed%s%s",
+                            session->user, request->err.reason ? ": " : "", request->err.detail);
     return request->err.reason ? request->err.detail : "no session";
 }
 
@@ -97,7 +101,7 @@ int akc_check_authn_deny(akc_request_t *request, request_rec *r, kc_session_stat
 
     if (r->main)
         return HTTP_UNAUTHORIZED; /* the request that asked for it shows the page */
-    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->err.reason), "%.200s",
+    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->err.reason), "%.250s",
                   explain(request, r, state));
     return akc_respond_error(request, r, &err);
 }
@@ -110,7 +114,7 @@ void akc_check_authn_log(akc_request_t *request, request_rec *r, kc_session_stat
 
     if (state != KC_SESSION_WEAK && request->err.reason == KC_ERR_REFRESH_REFUSED)
         return;
-    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->err.reason), "%.200s",
+    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->err.reason), "%.250s",
                   explain(request, r, state));
     akc_respond_log(request, r, &err);
 }

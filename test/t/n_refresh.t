@@ -93,20 +93,49 @@ subtest '159 invalid_grant ends the session' => sub {
 
 my %faults = (
     '500' => { kind => 'status', status => 500 }, '429' => { kind => 'status', status => 429 },
-    'a client that is refused' => { kind => 'status', status => 401, body => '{"error":"invalid_client"}' },
     'a reset connection' => { kind => 'drop' }, 'HTML' => { kind => 'html' },
 );
+# Keycloak's answers when an administrator has disabled, deleted or changed something, and what the log says to do.
+my $client = 'check that the client is enabled, KeycloakClientID and KeycloakClientSecret';
+my %stops = (
+    'a client that is disabled' => [401, 'invalid_client', 'Invalid client or Invalid client credentials', 'KC0309', $client],
+    'a client with another secret' => [401, 'unauthorized_client', 'Invalid client or Invalid client credentials', 'KC0309', $client],
+    'a client that is bearer-only' => [400, 'invalid_client', 'Bearer-only not allowed', 'KC0309', $client],
+    'a realm that is disabled' => [403, 'access_denied', 'Realm not enabled', 'KC0308', 'check that the realm of KeycloakIssuer is enabled'],
+    'a realm that is deleted' => [404, 'Realm does not exist', undef, 'KC0308', 'check that the realm of KeycloakIssuer exists'],
+);
+my %told;
+for my $what (keys %stops) {
+    my ($status, $error, $description, $tag, $advice) = @{ $stops{$what} };
+    my $body = $description ? qq({"error":"$error","error_description":"$description"}) : qq({"error":"$error"});
+    $faults{$what} = { kind => 'status', status => $status, body => $body };
+    my $text = $tag eq 'KC0309' ? "$error ($description): $advice" : "$error: @{[$description // '']}; $advice";
+    $told{$what} = qr/\[auth_keycloak:warn\][^\n]*\Q$tag: the session of alice\E\@\Qexample.com goes on although its tokens could not be renewed: $text\E/;
+}
 for my $what (sort keys %faults) {
     subtest "156, 159 $what does not" => sub {
         my $browser = short_lived('refresh-faults') or return fail 'signing in';
+        my $mark = log_mark();
         # early: the refresh token is not spent, so that a renewal after the fault may come at any time
         realm('refresh-faults')->set(faults => { token => { %{ $faults{$what} }, early => 1 } });
         sleep OVER;
         is identity($browser->seen), 'alice@example.com', 'she goes on' for 1 .. 5;
+        ok wait_until(sub { log_since($mark) =~ $told{$what} }), 'the log says who, why, and what to look at' or diag log_since($mark) if $told{$what};
         realm('refresh-faults')->reset;
         is identity($browser->seen), 'alice@example.com', 'also afterwards';
     };
 }
+
+subtest 'consent that was revoked does' => sub {
+    my $browser = short_lived('refresh-refused') or return fail 'signing in';
+    my $mark = log_mark();
+    realm('refresh-refused')->set(faults => { token => { kind => 'status', status => 400,
+        body => '{"error":"invalid_scope","error_description":"Client no longer has requested consent from user"}' } });
+    ok wait_until(sub { asked_to_sign_in($browser->get('/x'), 'refresh-refused') }), 'at the next renewal';
+    ok wait_until(sub { log_since($mark) =~ /KC0311: the session of alice\@example\.com ends, its tokens could not be renewed: invalid_scope/ }), 'the log says so';
+    realm('refresh-refused')->reset;
+    ok asked_to_sign_in($browser->get('/x'), 'refresh-refused'), 'for good';
+};
 
 # ---- past its grace a session cannot go on without new tokens; but nobody waits where none can be had
 
@@ -140,6 +169,8 @@ sub yardstick {
 my %failures = (
     'the token endpoint said 503 once' => { faults => { token => { kind => 'status', status => 503, early => 1 } } },
     "the client's secret was changed"  => { client => { secret => 'another one' } },
+    'the realm was disabled' => { faults => { token => { kind => 'status', status => 403, early => 1,
+        body => '{"error":"access_denied","error_description":"Realm not enabled"}' } } },
 );
 for my $what (sort keys %failures) {
     subtest "213 past its grace a session waits for nobody after $what" => sub {
@@ -147,10 +178,13 @@ for my $what (sort keys %failures) {
         my $browser = stale($site) or return fail 'signing in';
         my $hits = hits($site);
         my $before = refreshes($site);
+        my $mark = log_mark();
         my $yardstick = yardstick('refresh-yardstick') or return fail 'the yardstick';
         realm($site)->set(%{ $failures{$what} });
         is $browser->api('/inside')->status, 401, 'its tokens are not renewed: refused';
         is refreshes($site), $before + 1, 'by the one request that asked for it';
+        ok wait_until(sub { log_since($mark) =~ /KC0102: session-ended: the session of alice\@example\.com: its tokens could not be renewed: \S/ }),
+            'the log says whose, and why' or diag log_since($mark);
         for my $number (1 .. 5) {
             my $tries = refreshes($site);
             is $browser->api('/inside')->status, 401, 'so is the next, or the one after a pause';

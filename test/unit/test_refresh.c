@@ -575,11 +575,19 @@ END_TEST
 
 /* ---------------------------------------------------------------- refused */
 
-/* ATTACKS K 159: only this ends a session. */
-START_TEST(an_invalid_grant_ends_the_session)
+/* ATTACKS K 159: only these end a session. The last one is of a person whose consent was revoked.
+ */
+static const char *const ends[] = {
+    "{\"error\":\"invalid_grant\",\"error_description\":\"Session not active\"}",
+    "{\"error\":\"invalid_grant\",\"error_description\":\"Offline user session not found\"}",
+    "{\"error\":\"invalid_grant\",\"error_description\":\"Stale token\"}",
+    "{\"error\":\"invalid_scope\",\"error_description\":\"Client no longer has consent\"}",
+};
+
+START_TEST(a_grant_that_is_over_ends_the_session)
 {
     make_due();
-    refuse(400, "{\"error\":\"invalid_grant\",\"error_description\":\"Session not active\"}");
+    refuse(400, ends[_i]);
     ck_assert_int_eq(visit(), KC_SESSION_ENDED);
     ck_assert_int_eq(last.reason, KC_ERR_REFRESH_REFUSED);
     ck_assert_int_eq(find(cookie), KC_SESSION_ENDED);
@@ -598,6 +606,9 @@ static const struct {
     {200, "<html>welcome"},
     {200, "{\"token_type\":\"Bearer\"}"},
     {401, "{\"error\":\"invalid_client\"}"},
+    {401, "{\"error\":\"unauthorized_client\"}"},
+    {403, "{\"error\":\"access_denied\",\"error_description\":\"Realm not enabled\"}"},
+    {404, "{\"error\":\"Realm does not exist\"}"},
     {400, "{\"error\":\"temporarily_unavailable\"}"},
     {404, ""},
 };
@@ -1055,7 +1066,8 @@ Suite *kc_test_refresh(void)
     tcase_add_test(tests, too_many_do_not_wait);
     tcase_add_test(tests, a_stale_session_is_renewed_first);
     tests = tcase_make(suite, "refused");
-    tcase_add_test(tests, an_invalid_grant_ends_the_session);
+    tcase_add_loop_test(tests, a_grant_that_is_over_ends_the_session, 0,
+                        sizeof(ends) / sizeof(ends[0]));
     tcase_add_loop_test(tests, anything_else_does_not, 0, sizeof(outages) / sizeof(outages[0]));
     tcase_add_test(tests, who_does_not_answer_is_left_alone_for_a_while);
     tcase_add_test(tests, what_was_not_sent_can_be_sent_at_once);

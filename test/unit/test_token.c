@@ -550,17 +550,17 @@ START_TEST(a_refresh_need_not_give_an_id_token_or_refresh_token)
 }
 END_TEST
 
-/* RFC 6749 section 5.2: only this is about the refresh token. */
-START_TEST(only_invalid_grant_says_that_a_session_is_over)
+/* RFC 6749 section 5.2: only these are about what the person has granted. */
+START_TEST(only_a_grant_that_is_over_says_that_a_session_is_over)
 {
     static const struct {
         const char *error;
         kc_reason_t reason;
-    } rows[] = {{"invalid_grant", KC_ERR_REFRESH_REFUSED},
-                {"invalid_request", KC_ERR_TOKEN_ENDPOINT},
-                {"invalid_scope", KC_ERR_TOKEN_ENDPOINT},
-                {"invalid_client", KC_ERR_CLIENT_AUTH},
-                {"unauthorized_client", KC_ERR_CLIENT_AUTH}};
+    } rows[] = {
+        {"invalid_grant", KC_ERR_REFRESH_REFUSED},  {"invalid_request", KC_ERR_TOKEN_ENDPOINT},
+        {"invalid_scope", KC_ERR_REFRESH_REFUSED},  {"access_denied", KC_ERR_TOKEN_ENDPOINT},
+        {"invalid_grants", KC_ERR_TOKEN_ENDPOINT},  {"invalid_client", KC_ERR_CLIENT_AUTH},
+        {"unauthorized_client", KC_ERR_CLIENT_AUTH}};
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -573,6 +573,45 @@ START_TEST(only_invalid_grant_says_that_a_session_is_over)
     kc_fake_answer(fake, TOKEN_URL, 400, JSON_TYPE, "{\"error\":\"invalid_grant\"}");
     ck_assert_int_eq(exchange(), KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_TOKEN_ENDPOINT);
+}
+END_TEST
+
+/* Keycloak's own words for what an administrator has done to the client or to the realm. */
+START_TEST(what_an_administrator_has_done_gets_advice)
+{
+    static const struct {
+        int status;
+        const char *body, *words, *advice;
+    } rows[] = {
+        {401,
+         "{\"error\":\"invalid_client\",\"error_description\":"
+         "\"Invalid client or Invalid client credentials\"}",
+         "invalid_client (Invalid client or Invalid client credentials)",
+         "check that the client is enabled, KeycloakClientID and KeycloakClientSecret"},
+        {401,
+         "{\"error\":\"unauthorized_client\",\"error_description\":"
+         "\"Invalid client or Invalid client credentials\"}",
+         "unauthorized_client (Invalid client or Invalid client credentials)",
+         "check that the client is enabled, KeycloakClientID and KeycloakClientSecret"},
+        {403, "{\"error\":\"access_denied\",\"error_description\":\"Realm not enabled\"}",
+         "access_denied: Realm not enabled", "check that the realm of KeycloakIssuer is enabled"},
+        {404, "{\"error\":\"Realm does not exist\"}", "Realm does not exist",
+         "check that the realm of KeycloakIssuer exists"},
+        {404, "<html>", "answers 404", "check that the realm of KeycloakIssuer exists"},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        kc_fake_answer(fake, TOKEN_URL, rows[i].status, JSON_TYPE, rows[i].body);
+        ck_assert_int_eq(refresh(), KC_REFUSED);
+        ck_assert_msg(strstr(err.detail, rows[i].words) && strstr(err.detail, rows[i].advice), "%s",
+                      err.detail);
+        ck_assert_int_eq(exchange(), KC_REFUSED);
+        ck_assert_msg(strstr(err.detail, rows[i].advice), "%s", err.detail);
+    }
+    kc_fake_answer(fake, TOKEN_URL, 400, JSON_TYPE, "{\"error\":\"invalid_request\"}");
+    ck_assert_int_eq(refresh(), KC_REFUSED);
+    ck_assert_msg(!strstr(err.detail, "check"), "%s", err.detail);
 }
 END_TEST
 
@@ -758,7 +797,8 @@ static TCase *answer_tests(void)
     tcase_add_test(tests, oversized_code_is_not_sent);
     tcase_add_test(tests, a_refresh_proves_the_client_and_sends_the_token);
     tcase_add_test(tests, a_refresh_need_not_give_an_id_token_or_refresh_token);
-    tcase_add_test(tests, only_invalid_grant_says_that_a_session_is_over);
+    tcase_add_test(tests, only_a_grant_that_is_over_says_that_a_session_is_over);
+    tcase_add_test(tests, what_an_administrator_has_done_gets_advice);
     tcase_add_test(tests, a_refresh_token_is_revoked_at_its_endpoint);
     tcase_add_test(tests, what_the_revocation_endpoint_answers_is_told);
     tcase_add_loop_test(tests, a_signed_answer_is_handed_on, 0, 3);
