@@ -172,6 +172,45 @@ def test_script_without_a_session_gets_401(gateway):
     assert answer.header("WWW-Authenticate"), answer
 
 
+def told_to_sign_in(gateway, answer):
+    """What README's table says of an API call: 401 with one challenge, and JSON that names the way in."""
+    assert answer.status == 401 and not answer.header("Location"), f"{answer}\n{gateway.log()}"
+    assert answer.all("WWW-Authenticate") == ['Bearer realm="Keycloak"'], answer.headers
+    assert answer.header("Content-Type") == "application/json", answer.headers
+    said = answer.json()
+    assert set(said) == {"error", "error_description", "tag", "request_id", "login_url"} and said["tag"] == "KC0101", said
+    assert said["error"] == "login_required" and said["login_url"].startswith(gateway.url + "/authservice/login?return="), said
+    for name in ("Cookie", "kubeflow-userid", "kubeflow-groups", "Set-Cookie", "X-Keycloak-Login"):
+        assert not answer.header(name), answer.headers
+
+
+@pytest.mark.parametrize("method, headers", [
+    ("GET", [("Accept", "application/json")]), ("GET", [("Accept", "text/html"), ("X-Requested-With", "XMLHttpRequest")]),
+    ("GET", [("Accept", "text/html"), ("Sec-Fetch-Mode", "cors")]), ("GET", [("Accept", "*/*"), ("Cookie", "keycloak_session=x")]),
+    ("POST", [("Accept", "text/html")]), ("DELETE", []), ("PUT", [("Content-Type", "application/json")]), ("OPTIONS", [])])
+def test_call_without_a_session_gets_what_the_table_says(gateway, method, headers):
+    count = len(gateway.backend.requests)
+    body = b'{"a": "' + b"x" * 70000 + b'"}' if method in ("POST", "PUT") else b""
+    told_to_sign_in(gateway, Browser().send(method, gateway.url + "/api/x?a=b", headers, body))
+    assert len(gateway.backend.requests) == count
+
+
+def test_web_socket_without_a_session_gets_what_the_table_says(gateway):
+    count = len(gateway.backend.requests)
+    for headers in ([], [("Accept", "text/html"), ("Sec-Fetch-Mode", "websocket")], [("Cookie", "keycloak_session=x")]):
+        refused = WebSocket(gateway.proxy.port, "/ws", headers)
+        told_to_sign_in(gateway, refused.answer())
+        refused.close()
+    assert len(gateway.backend.requests) == count
+
+
+def test_call_that_is_not_allowed_gets_our_json(gateway):
+    browser = gateway.signed_in("bob")
+    answer = browser.get(gateway.url + "/admin/x", kind=SCRIPT)
+    assert answer.status == 403 and answer.json()["tag"] == "KC0103", f"{answer}\n{gateway.log()}"
+    assert not answer.header("Cookie") and not answer.header("kubeflow-userid"), answer.headers
+
+
 def test_body_reaches_the_backend(gateway):
     browser = gateway.signed_in()
     for method in ("POST", "PUT"):

@@ -80,7 +80,7 @@ class Nginx(Proxy):
         text, cookie = text[:text.rindex("}\n") + 2], text[text.rindex("}\n") + 2:]
         if cookie.count("auth_request_set") != 1:
             raise Failure("the example has no lines on Set-Cookie")
-        text = put(text, {"error_page 401": cookie + "error_page 401"})
+        text = put(text, {"error_page 401 403": cookie + "error_page 401 403"})
         file = self.folder / "nginx.conf"
         file.write_text(f"{user}\ndaemon off;\nworker_processes 1;\npid {self.folder}/nginx.pid;\n"
                         f"error_log stderr;\nevents {{ worker_connections 256; }}\n"

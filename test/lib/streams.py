@@ -10,6 +10,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from browser import Response
 from process import Failure
 
 TEXT, CLOSE = 1, 8
@@ -127,6 +128,7 @@ class _Client:
     """A connection with one request on it; `status` and `headers` are those of the answer."""
 
     def __init__(self, port, path, headers):
+        self.path = path
         self.socket = socket.create_connection(("127.0.0.1", port), 20)
         self.stream = self.socket.makefile("rb")
         lines = [f"GET {path} HTTP/1.1", f"Host: localhost:{port}",
@@ -136,12 +138,19 @@ class _Client:
         if len(first) < 2:
             raise Failure(f"no answer to a request for {path}")
         self.status = int(first[1])
-        self.headers = {}
+        self.headers, self.fields = {}, []
         for line in iter(self.stream.readline, b"\r\n"):
             name, colon, value = line.decode("latin-1").partition(":")
             if not colon:
                 raise Failure(f"the answer to a request for {path} ends within its head")
             self.headers[name.lower()] = value.strip()
+            self.fields.append((name, value.strip()))
+
+    def answer(self):
+        """The whole of an answer that ends what was asked for."""
+        length = self.headers.get("content-length")
+        body = self.stream.read(int(length)) if length else b""
+        return Response(self.path, self.status, self.fields, body, [])
 
     def close(self):
         self.stream.close()
