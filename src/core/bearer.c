@@ -237,6 +237,7 @@ static kc_rc_t describe(const visit_t *visit, const kc_jose_token_t *token, kc_s
     kc_unknown_report(visit->rp, identity.sub, identity.unknown,
                       "the bearer token does not tell them, or too many, or some that are no names",
                       visit->pool);
+    kc_groups_header_report(visit->rp, identity.sub, &identity.groups_header, visit->pool);
     session->acr = acr ? acr : "";
     session->auth_time = kc_json_member_seconds(token->claims, "auth_time");
     session->created = kc_json_member_seconds(token->claims, "iat");

@@ -444,18 +444,6 @@ static apr_array_header_t *make_groups(maker_t *maker)
     return list;
 }
 
-/* Joined by commas; "" when that is too long for a header, since a part of it would be wrong as
- * well. */
-static const char *join(maker_t *maker, const apr_array_header_t *list)
-{
-    const char *text = apr_array_pstrcat(maker->pool, list, ',');
-
-    if (strlen(text) <= KC_CLAIMS_HEADER_MAX)
-        return text;
-    maker->dropped++;
-    return "";
-}
-
 typedef struct {
     maker_t *maker;
     unsigned int bit; /* of unknown.h */
@@ -524,15 +512,17 @@ static void make_roles(maker_t *maker, const kc_json_t *access, kc_identity_t *o
         maker->unknown |= KC_UNKNOWN_CLIENT_ROLES;
 }
 
-/* An array's elements for a header; those that would look like several, or like others, are left
- * out. */
+/* An array's elements for a header; those that would look like several, or like others, and those
+ * that there is no room for, are left out. */
 static const char *array_text(maker_t *maker, const kc_json_t *array)
 {
     apr_array_header_t *list = apr_array_make(maker->pool, 8, sizeof(const char *));
+    const char *text;
+    int left_out;
     size_t i;
 
     for (i = 0; i < kc_json_size(array); i++) {
-        const char *text = kc_json_scalar_text(kc_json_at(array, i), maker->pool);
+        text = kc_json_scalar_text(kc_json_at(array, i), maker->pool);
 
         if (!text || !*text || strchr(text, ',') || !is_header_text(text) ||
             list->nelts >= KC_CLAIMS_LIST_MAX)
@@ -540,7 +530,9 @@ static const char *array_text(maker_t *maker, const kc_json_t *array)
         else
             APR_ARRAY_PUSH(list, const char *) = text;
     }
-    return join(maker, list);
+    text = kc_groups_header_join(list, maker->pool, &left_out);
+    maker->dropped += left_out;
+    return text;
 }
 
 static const char *header_text(maker_t *maker, const char *path)
@@ -588,7 +580,8 @@ kc_rc_t kc_claims_identity(const kc_conf_t *conf, const kc_json_t *claims, const
     out->sid = own_text(&maker, "sid", 0);
     out->email = own_text(&maker, "email", 1);
     out->group_list = make_groups(&maker);
-    out->groups = join(&maker, out->group_list);
+    kc_groups_header_make(conf, out->group_list, pool, &out->groups_header);
+    out->groups = out->groups_header.value;
     make_roles(&maker, access, out);
     out->header_list = make_headers(&maker);
     out->unknown = maker.unknown;

@@ -12,6 +12,7 @@
 #include <apr_strings.h>
 
 #include "conf_pem.h"
+#include "groups_header.h"
 #include "jose.h"
 #include "login_parameters.h"
 #include "store.h"
@@ -575,6 +576,7 @@ static const struct {
     {KC_CONF_ROW_cookie_domain, check_cookie_domain},
     {KC_CONF_ROW_user_header, check_user_header},
     {KC_CONF_ROW_groups_header, check_groups_header},
+    {KC_CONF_ROW_groups_filter, kc_groups_header_check},
     {KC_CONF_ROW_id_token_header, check_token_header},
     {KC_CONF_ROW_headers, check_headers},
     {KC_CONF_ROW_audience, check_audience},

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "glob.h"
 #include "url.h"
 
 /* clang-format off */
@@ -106,37 +107,13 @@ static const char *segment_end(const char *from)
     return from + strcspn(from, "/");
 }
 
-/* Whether a star matches more is decided by what comes next: only the last star is ever returned
- * to, so that each character is looked at once for each of the pattern's at most. */
-static int is_segment_met(const char *at, const char *end, const char *pattern,
-                          const char *pattern_end)
-{
-    const char *star = NULL, *retry = NULL;
-
-    while (at < end || pattern < pattern_end) {
-        if (pattern < pattern_end && *pattern == '*') {
-            star = ++pattern;
-            retry = at;
-        } else if (at < end && pattern < pattern_end && *at == *pattern) {
-            at++;
-            pattern++;
-        } else if (star && retry < end) {
-            at = ++retry;
-            pattern = star;
-        } else {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 /* The pattern may end where any segment of the path does. What lies behind is not looked at. */
 static int is_pattern_met(const char *path, const char *pattern)
 {
     for (;;) {
         const char *end = segment_end(path), *pattern_end = segment_end(pattern);
 
-        if (!is_segment_met(path, end, pattern, pattern_end))
+        if (!kc_glob_is_met(path, end, pattern, pattern_end))
             return 0;
         if (!*pattern_end)
             return 1;

@@ -169,6 +169,7 @@ kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *er
     kc_absent_claim_report(grant->rp, identity.sub, grant->claims, access, grant->pool);
     kc_unknown_report(grant->rp, identity.sub, identity.unknown,
                       explain(grant, identity.unknown, &why), grant->pool);
+    kc_groups_header_report(grant->rp, identity.sub, &identity.groups_header, grant->pool);
     kc_grant_name(&identity, grant->pool, session);
     session->auth_time = kc_json_member_seconds(grant->id_token.claims, "auth_time");
     session->acr = kc_json_member_string(grant->id_token.claims, "acr");

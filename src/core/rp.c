@@ -8,7 +8,7 @@
 #include "transform.h"
 #include "url.h"
 
-enum { KEY_TOLD_SECONDS = 60 };
+enum { KEY_TOLD_SECONDS = 60, FINGERPRINT_MAX = 256 * 1024 /* bytes of settings */ };
 
 static const char usual_roles_claim[] = "realm_access.roles";
 static const char login_name[] = "keycloak_login_";
@@ -85,13 +85,25 @@ static kc_rc_t fingerprint(kc_buf_t *buf, unsigned char *out, kc_err_t *err)
     return rc;
 }
 
+/* It is in the header that was made with the session. Only when it is set, so that sessions of
+ * before go on. */
+static void put_groups_filter(kc_buf_t *buf, const apr_array_header_t *words)
+{
+    int i;
+
+    if (words)
+        put_field(buf, "KeycloakGroupsFilter");
+    for (i = 0; words && i < words->nelts; i++)
+        put_field(buf, APR_ARRAY_IDX(words, i, const char *));
+}
+
 /* All that gives a session its meaning: with another realm, client or way of naming people, a
  * session of before must not open. */
 static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *id, kc_err_t *err)
 {
     kc_buf_t buf;
 
-    kc_buf_init(&buf, KC_SEAL_MAX, pool);
+    kc_buf_init(&buf, FINGERPRINT_MAX, pool);
     put_naming(&buf, conf);
     put_field(&buf, conf->groups_claim);
     kc_buf_put_u8(&buf, (uint8_t)(conf->verified_email != 0));
@@ -99,6 +111,7 @@ static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *i
     put_further_transforms(&buf, conf->user_transforms);
     if (strcmp(conf->roles_claim, usual_roles_claim) != 0) /* sessions of before go on */
         put_field(&buf, conf->roles_claim);
+    put_groups_filter(&buf, conf->groups_filter);
     return fingerprint(&buf, id, err);
 }
 
@@ -108,7 +121,7 @@ static kc_rc_t make_realm(const kc_conf_t *conf, apr_pool_t *pool, unsigned char
 {
     kc_buf_t buf;
 
-    kc_buf_init(&buf, KC_SEAL_MAX, pool);
+    kc_buf_init(&buf, FINGERPRINT_MAX, pool);
     put_client(&buf, conf);
     return fingerprint(&buf, realm, err);
 }
@@ -119,7 +132,7 @@ static kc_rc_t make_naming(const kc_conf_t *conf, apr_pool_t *pool, unsigned cha
 {
     kc_buf_t buf;
 
-    kc_buf_init(&buf, KC_SEAL_MAX, pool);
+    kc_buf_init(&buf, FINGERPRINT_MAX, pool);
     put_naming(&buf, conf);
     put_further_transforms(&buf, conf->user_transforms);
     return fingerprint(&buf, naming, err);
@@ -152,7 +165,7 @@ static kc_rc_t make_bearer_scope(kc_rp_t *rp, apr_pool_t *pool, kc_err_t *err)
     size_t i;
     int k;
 
-    kc_buf_init(&buf, KC_SEAL_MAX, pool);
+    kc_buf_init(&buf, FINGERPRINT_MAX, pool);
     put_field(&buf, "bearer");
     kc_buf_put(&buf, rp->scope, sizeof(rp->scope));
     kc_buf_put_u8(&buf, (uint8_t)rp->conf->bearer);

@@ -128,9 +128,11 @@ int akc_signin_callback(akc_request_t *request, request_rec *r)
                       ap_escape_logitem(r->pool, answer.user),
                       ap_escape_logitem(r->pool, answer.sub));
         if (answer.dropped)
-            ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                          "%d groups or claims of %s cannot be header values and were left out",
-                          answer.dropped, ap_escape_logitem(r->pool, answer.user));
+            ap_log_rerror(
+                APLOG_MARK, APLOG_WARNING, 0, r,
+                "%d groups or claims of %s cannot be header values, or find no room in one, "
+                "and were left out",
+                answer.dropped, ap_escape_logitem(r->pool, answer.user));
         return request->server->conf->cookie_same_site == KC_SAME_SITE_STRICT
                    ? akc_respond_onward(r, &answer)
                    : akc_respond_redirect(r, HTTP_SEE_OTHER, &answer);

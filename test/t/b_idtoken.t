@@ -64,7 +64,7 @@ my @rows = (
     ['45 empty payload',               'KC040[15]', { shape => 'empty_payload' }],
     ['45 empty signature',             'KC040[15]', { shape => 'no_signature' }],
     ['45 only dots',                   'KC0401', { shape => 'only_dots' }],
-    ['46 over 16 KiB',                 'KC0401', { set => { filler => 'x' x 17_000 } }],
+    ['46 over 128 KiB',                'KC0424', { set => { filler => 'x' x 100_000 } }],
     ['47 ES256 with r = s = 0',        'KC0405', { shape => 'zero_signature' }, {}, 'es256'],
     ['47 ES256 in DER form',           'KC040[15]', { shape => 'der_signature' }, {}, 'es256'],
     ['47 ES256 with a flipped bit',    'KC0405', { shape => 'flipped_signature' }, {}, 'es256'],

@@ -84,6 +84,7 @@ static const expected_t expected[] = {
     {KC_ERR_ROLES_UNKNOWN, "KC0419", "roles-unknown", 403},
     {KC_ERR_CLAIM_ABSENT, "KC0420", "claim-absent", 403},
     {KC_ERR_TOKEN_SIZE, "KC0424", "token-size", 401},
+    {KC_ERR_GROUPS_LEFT_OUT, "KC0425", "groups-left-out", 500},
     {KC_ERR_STORE_DOWN, "KC0501", "store-down", 503},
     {KC_ERR_STORE_VALUE, "KC0502", "store-value", 500},
     {KC_ERR_SEAL, "KC0503", "seal", 401},

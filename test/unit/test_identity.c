@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "claims.h"
+#include "glob.h"
 #include "testlib.h"
 #include "variant.h"
 
@@ -217,6 +218,90 @@ START_TEST(groups_are_joined)
 }
 END_TEST
 
+/* KeycloakGroupsFilter, the groups of the token, and the header that comes of both. */
+static const struct {
+    const char *filter, *groups, *header;
+    int left_out;
+} filters[] = {
+    {NULL, "[\"/b\",\"a\",\"b\"]", "b,a,b", 0},
+    {"*", "[\"/b\",\"a\"]", "b,a", 0},
+    {"order:token", "[\"b\",\"a\"]", "b,a", 0},
+    {"order:sorted", "[\"b\",\"B\",\"a/b\",\"a\",\"a-b\",\"\u00e4\"]", "B,a,a-b,a/b,b,\xc3\xa4", 0},
+    {"limit:2", "[\"c\",\"b\",\"a\"]", "c,b", 1},
+    {"limit:3", "[\"c\",\"b\",\"a\"]", "c,b,a", 0},
+    {"limit:2 order:sorted", "[\"c\",\"b\",\"a\"]", "a,b", 1},
+    {"team-*", "[\"/team-a\",\"staff\",\"team-\",\"ateam-b\",\"/x/team-c\"]", "team-a,team-", 0},
+    {"/team-*", "[\"/team-a\",\"team-b\",\"x/team-c\"]", "team-a,team-b", 0},
+    {"kubeflow/*", "[\"/kubeflow/a/b\",\"/kubeflow\",\"/kubeflows/c\"]", "kubeflow/a/b", 0},
+    {"*/admin", "[\"/x/admin\",\"admin\",\"/a/b/admin\",\"x/admins\"]", "x/admin,a/b/admin", 0},
+    {"a*b*c", "[\"abc\",\"aXbYc\",\"acb\",\"abcbc\",\"abcb\"]", "abc,aXbYc,abcbc", 0},
+    {"a b limit:1", "[\"b\",\"x\",\"a\"]", "b", 1},
+    {"staff team-* limit:2", "[\"team-a\",\"x\",\"staff\",\"y\"]", "team-a,staff", 0},
+    {"Team-*", "[\"team-a\"]", "", 0},
+    {"none-such", "[\"a\",\"b\"]", "", 0},
+    {"*", "[]", "", 0},
+    {"*", "[\"\",\"/\",\"a,b\",7,null,[\"c\"],{\"d\":1},\" e\",\"f\"]", "f", 0},
+};
+
+START_TEST(the_header_has_the_groups_that_are_chosen)
+{
+    apr_array_header_t *words = apr_array_make(testlib_pool, 4, sizeof(const char *));
+    char *last, *word, *text = apr_pstrdup(testlib_pool, filters[_i].filter);
+
+    for (word = text ? apr_strtok(text, " ", &last) : NULL; word;
+         word = apr_strtok(NULL, " ", &last))
+        APR_ARRAY_PUSH(words, const char *) = word;
+    conf->groups_filter = text ? words : NULL;
+    ck_assert_msg(kc_groups_header_check(conf, testlib_pool, &err) == KC_OK, "%s", err.detail);
+    ck_assert_int_eq(make(variant_of(id_token, "groups", filters[_i].groups), NULL), KC_OK);
+    ck_assert_str_eq(identity.groups, filters[_i].header);
+    ck_assert_int_eq(identity.groups_header.left_out, filters[_i].left_out);
+}
+END_TEST
+
+/* Whole groups from the first on, as many as there is room for; a short one behind finds its. */
+START_TEST(the_header_has_what_there_is_room_for)
+{
+    const char *long_one = variant_text('x', 100), *text;
+    int i;
+
+    for (i = 78; i <= 81; i++) { /* 80 of 100 and their commas: 8,079 bytes */
+        apr_array_header_t *list = apr_array_make(testlib_pool, i, sizeof(const char *));
+        int k, kept = i < 79 ? i : 79;
+
+        for (k = 0; k < i; k++)
+            APR_ARRAY_PUSH(list, const char *) = long_one;
+        APR_ARRAY_PUSH(list, const char *) = "\"short\"";
+        text =
+            apr_pstrcat(testlib_pool, "[", apr_array_pstrcat(testlib_pool, list, ','), "]", NULL);
+        ck_assert_int_eq(make(variant_of(id_token, "groups", text), NULL), KC_OK);
+        ck_assert_int_eq((int)strlen(identity.groups), kept * 101 - 1 + 6);
+        ck_assert_str_eq(identity.groups + kept * 101, "short");
+        ck_assert_int_eq(identity.groups_header.left_out, i - kept);
+        ck_assert_int_eq((int)identity.groups_header.bytes, i * 101 + 5);
+        ck_assert_int_eq(identity.group_list->nelts, i + 1);
+        ck_assert_int_eq(dropped, 0);
+    }
+}
+END_TEST
+
+/* Many stars against a name that almost fits: no more steps than its length times the pattern's. */
+START_TEST(patterns_with_many_stars_end)
+{
+    char *name = apr_palloc(testlib_pool, 200001), *pattern = apr_palloc(testlib_pool, 256);
+    int i;
+
+    memset(name, 'a', 200000);
+    name[200000] = '\0';
+    for (i = 0; i < 254; i += 2)
+        memcpy(pattern + i, "*a", 2);
+    memcpy(pattern + 254, "b", 2);
+    ck_assert_int_eq(kc_glob_is_met(name, name + 200000, pattern, pattern + 255), 0);
+    name[199999] = 'b';
+    ck_assert_int_eq(kc_glob_is_met(name, name + 200000, pattern, pattern + 255), 1);
+}
+END_TEST
+
 /* A JSON array of count texts of len characters. */
 static const char *long_array(int count, int len)
 {
@@ -234,13 +319,14 @@ START_TEST(groups_have_bounds)
     ck_assert_int_eq(identity.group_list->nelts, 5000);
     ck_assert_int_eq(make(variant_of(id_token, "groups", long_array(5003, 3)), NULL), KC_OK);
     ck_assert_int_eq(identity.group_list->nelts, 5000);
-    ck_assert_int_eq(dropped, 3 + 1); /* and the header, which has no room for them */
+    ck_assert_int_eq(dropped, 3);
     ck_assert_int_eq(make(variant_of(id_token, "groups", long_array(1, 8000)), NULL), KC_OK);
     ck_assert_int_eq((int)strlen(identity.groups), 8000);
     ck_assert_int_eq(make(variant_of(id_token, "groups", long_array(1, 8001)), NULL), KC_OK);
     ck_assert_str_eq(identity.groups, "");
     ck_assert_int_eq(identity.group_list->nelts, 1);
-    ck_assert_int_eq(dropped, 1);
+    ck_assert_int_eq(dropped, 0);
+    ck_assert_int_eq(identity.groups_header.left_out, 1);
 }
 END_TEST
 
@@ -468,8 +554,8 @@ START_TEST(headers_have_a_size)
     ck_assert_str_eq(APR_ARRAY_IDX(identity.header_list, 0, const char *), "");
     ck_assert_int_eq(dropped, 1);
     ck_assert_int_eq(make(variant_of(id_token, "name", long_array(9, 1000)), NULL), KC_OK);
-    ck_assert_str_eq(APR_ARRAY_IDX(identity.header_list, 0, const char *), "");
-    ck_assert_int_eq(dropped, 1);
+    ck_assert_int_eq((int)strlen(APR_ARRAY_IDX(identity.header_list, 0, const char *)), 7006);
+    ck_assert_int_eq(dropped, 2);
 }
 END_TEST
 
@@ -496,6 +582,9 @@ static TCase *identity_tests(void)
     tcase_add_loop_test(tests, email_must_be_verified, 0, ROWS(verifieds));
     tcase_add_loop_test(tests, groups_are_joined, 0, ROWS(groups));
     tcase_add_test(tests, groups_have_bounds);
+    tcase_add_loop_test(tests, the_header_has_the_groups_that_are_chosen, 0, ROWS(filters));
+    tcase_add_test(tests, the_header_has_what_there_is_room_for);
+    tcase_add_test(tests, patterns_with_many_stars_end);
     tcase_add_test(tests, roles_come_from_the_access_token);
     tcase_add_test(tests, roles_come_from_the_id_token_otherwise);
     tcase_add_test(tests, colons_of_a_clients_id_are_told_from_its_roles);

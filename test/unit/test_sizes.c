@@ -302,6 +302,7 @@ START_TEST(five_thousand_groups_are_known)
     ck_assert_int_eq((session.unknown & KC_UNKNOWN_GROUPS) != 0, is_cut);
     name = apr_psprintf(testlib_pool, "g%0*d", lists[_i].len - 1, lists[_i].kept - 1);
     ck_assert_int_eq(ask_group(name), KC_AUTHZ_MET);
+    ck_assert_int_eq(answer.dropped, is_cut ? count - lists[_i].kept : 0);
     ck_assert_int_eq(ask_group("none"), is_cut ? KC_AUTHZ_UNKNOWN : KC_AUTHZ_UNMET);
 }
 END_TEST
@@ -321,6 +322,80 @@ START_TEST(five_thousand_roles_are_known)
     find();
     ck_assert_int_eq(count_of(&session.realm_roles), lists[_i].kept);
     ck_assert_uint_eq(session.unknown, is_cut ? (unsigned int)KC_UNKNOWN_REALM_ROLES : 0U);
+}
+END_TEST
+
+/* Told once an hour for each person, with who, how many, and what can be done. */
+START_TEST(groups_without_room_are_told_once)
+{
+    int i;
+
+    site->conf->groups_header = "x-groups";
+    for (i = 0; i < 3; i++) {
+        fake->now += i == 2 ? 3600 : 1;
+        begin();
+        ck_assert_int_eq(finish(sign(claims_with(groups_claim(500, 39))), "opaque", "r"), KC_OK);
+        find();
+        ck_assert_int_eq(count_of(&session.group_list), 500);
+        ck_assert_int_eq((int)strlen(session.groups), 200 * 40 - 1);
+        ck_assert_int_eq(fake->log->nelts, i == 2 ? 2 : 1);
+        ck_assert_int_eq(answer.dropped, 0);
+    }
+    ck_assert(kc_fake_log_has(fake, "KC0425: groups-left-out: the header x-groups of sub " ALICE
+                                    " lacks 300 of 500 groups, which would take 19999 bytes: there "
+                                    "is room for 8000. KeycloakGroupsFilter "));
+    begin();
+    ck_assert_int_eq(finish(sign(claims_with(groups_claim(200, 39))), "opaque", "r"), KC_OK);
+    ck_assert_int_eq(fake->log->nelts, 2);
+}
+END_TEST
+
+/* What a filter leaves out on purpose is not missed; what its limit does, is. */
+START_TEST(a_filter_says_what_is_missed)
+{
+    apr_array_header_t *words = apr_array_make(testlib_pool, 2, sizeof(const char *));
+    int has_limit = _i;
+
+    APR_ARRAY_PUSH(words, const char *) = "*0";
+    if (has_limit)
+        APR_ARRAY_PUSH(words, const char *) = "limit:20";
+    site->conf->groups_filter = words;
+    kc_fake_site_renew(site);
+    begin();
+    ck_assert_int_eq(finish(sign(claims_with(groups_claim(500, 39))), "opaque", "r"), KC_OK);
+    find();
+    ck_assert_int_eq(count_of(&session.group_list), 500);
+    ck_assert_int_eq((int)strlen(session.groups), (has_limit ? 20 : 50) * 40 - 1);
+    ck_assert_int_eq(ask_group(apr_psprintf(testlib_pool, "g%038d", 499)), KC_AUTHZ_MET);
+    ck_assert_int_eq(fake->log->nelts, has_limit);
+    if (has_limit)
+        ck_assert(kc_fake_log_has(fake,
+                                  " lacks 30 of 50 groups, which would take 1999 bytes: there "
+                                  "is room for 8000 and 20 groups."));
+}
+END_TEST
+
+/* Another filter makes other headers: sessions of before end with it, and without one they go on.
+ */
+START_TEST(a_filter_is_part_of_what_a_session_means)
+{
+    static const char *const texts[] = {"a*", "b*"};
+    unsigned char ids[3][KC_RP_ID_SIZE];
+    apr_array_header_t *words;
+    size_t i;
+
+    memcpy(ids[0], site->rp->id, KC_RP_ID_SIZE);
+    for (i = 0; i < 2; i++) {
+        words = apr_array_make(testlib_pool, 1, sizeof(const char *));
+        APR_ARRAY_PUSH(words, const char *) = texts[i];
+        site->conf->groups_filter = words;
+        kc_fake_site_renew(site);
+        memcpy(ids[i + 1], site->rp->id, KC_RP_ID_SIZE);
+        ck_assert_mem_ne(ids[i], ids[i + 1], KC_RP_ID_SIZE);
+    }
+    site->conf->groups_filter = NULL;
+    kc_fake_site_renew(site);
+    ck_assert_mem_eq(ids[0], site->rp->id, KC_RP_ID_SIZE);
 }
 END_TEST
 
@@ -361,6 +436,9 @@ Suite *kc_test_sizes(void)
                         (int)(sizeof(lists) / sizeof(lists[0])));
     tcase_add_loop_test(kept, five_thousand_roles_are_known, 0,
                         (int)(sizeof(lists) / sizeof(lists[0])));
+    tcase_add_test(kept, groups_without_room_are_told_once);
+    tcase_add_loop_test(kept, a_filter_says_what_is_missed, 0, 2);
+    tcase_add_test(kept, a_filter_is_part_of_what_a_session_means);
     tcase_add_test(kept, userinfo_may_tell_five_thousand_long_groups);
     suite_add_tcase(suite, kept);
     return suite;
