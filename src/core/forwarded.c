@@ -24,28 +24,47 @@ static const char *trimmed(const char *from, size_t len, apr_pool_t *pool)
     return kc_buf_copy(from, len, pool);
 }
 
-/* Up to the separator, which counts for nothing inside quotes. */
-static size_t piece_len(const char *text, char separator)
+/* Up to the separator, which counts for nothing inside quotes; *is_open: the last one is not
+ * closed. */
+static size_t quoted_len(const char *text, char separator, int *is_open)
 {
     const char *at;
-    int is_quoted = 0;
 
-    for (at = text; *at && (is_quoted || *at != separator); at++) {
+    for (at = text, *is_open = 0; *at && (*is_open || *at != separator); at++) {
         if (*at == '"')
-            is_quoted = !is_quoted;
-        else if (is_quoted && *at == '\\' && at[1])
+            *is_open = !*is_open;
+        else if (*is_open && *at == '\\' && at[1])
             at++;
     }
     return (size_t)(at - text);
 }
 
+/* 1 where quotes are closed. A client may have opened one, to take what proxies put behind it into
+ * a value of its own: then it is no quote. */
+static int has_quotes(const char *text)
+{
+    int is_open;
+
+    (void)quoted_len(text, '\0', &is_open);
+    return !is_open;
+}
+
+static size_t plain_len(const char *text, char separator)
+{
+    const char *at = strchr(text, separator);
+
+    return at ? (size_t)(at - text) : strlen(text);
+}
+
 /* const char *, as they stand there; those of a list are not dropped when they are empty. */
-static apr_array_header_t *split(const char *text, char separator, apr_pool_t *pool)
+static apr_array_header_t *split(const char *text, char separator, int is_quoting, apr_pool_t *pool)
 {
     apr_array_header_t *list = apr_array_make(pool, 4, sizeof(const char *));
+    int is_open;
 
     while (text && *text) {
-        size_t len = piece_len(text, separator);
+        size_t len =
+            is_quoting ? quoted_len(text, separator, &is_open) : plain_len(text, separator);
 
         APR_ARRAY_PUSH(list, const char *) = trimmed(text, len, pool);
         if (text[len] && !text[len + 1])
@@ -84,7 +103,7 @@ static int count_hops(const apr_array_header_t *addresses, kc_forwarded_trust_t 
 /* The value of the outermost proxy that is believed. */
 static const char *value_of(const char *header, int hops, apr_pool_t *pool)
 {
-    const apr_array_header_t *list = split(header, ',', pool);
+    const apr_array_header_t *list = split(header, ',', 0, pool);
     int at = list->nelts > hops ? list->nelts - hops : 0;
     const char *value = list->nelts ? APR_ARRAY_IDX(list, at, const char *) : "";
 
@@ -109,7 +128,7 @@ static const char *scheme_of(const char *word)
 /* A parameter of an element (RFC 7239 section 4), its quotes undone; NULL: it is not there. */
 static const char *parameter(const char *element, const char *name, apr_pool_t *pool)
 {
-    const apr_array_header_t *pairs = split(element, ';', pool);
+    const apr_array_header_t *pairs = split(element, ';', has_quotes(element), pool);
     size_t len = strlen(name);
     int i;
 
@@ -136,7 +155,7 @@ static const char *parameter(const char *element, const char *name, apr_pool_t *
 static void read_standard(const char *header, kc_forwarded_trust_t trust, void *context,
                           apr_pool_t *pool, kc_forwarded_t *out)
 {
-    const apr_array_header_t *elements = split(header, ',', pool);
+    const apr_array_header_t *elements = split(header, ',', has_quotes(header), pool);
     apr_array_header_t *addresses = apr_array_make(pool, 4, sizeof(const char *));
     const char *element;
     int hops, i;
@@ -173,7 +192,7 @@ void kc_forwarded_read(const kc_forwarded_headers_t *headers, kc_forwarded_trust
         return;
     }
     if (headers->by_for)
-        hops = count_hops(split(headers->by_for, ',', pool), trust, context, pool);
+        hops = count_hops(split(headers->by_for, ',', 0, pool), trust, context, pool);
     for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         if (schemes[i]) {
             out->scheme = scheme_of(value_of(schemes[i], hops, pool));

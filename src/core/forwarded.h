@@ -35,8 +35,9 @@ typedef int (*kc_forwarded_trust_t)(void *context, const char *address);
  * replaced what was there. The scheme is that of X-Forwarded-Proto, else X-Forwarded-Scheme,
  * X-Scheme, X-Forwarded-Ssl (on, off); wss is https, ws http. Forwarded is read only when all of
  * these are absent, with X-Forwarded-Host and -Port: a proxy that does not know it hands on what a
- * client has made up. Its elements are believed in the same way, by their "for". Thread safe,
- * never fails; strings are in pool. */
+ * client has made up. Its elements are believed in the same way, by their "for". Quotes count in it
+ * alone, and only where each is closed: one that a client has opened takes nothing from what
+ * proxies put behind it. Thread safe, never fails; strings are in pool. */
 void kc_forwarded_read(const kc_forwarded_headers_t *headers, kc_forwarded_trust_t trust,
                        void *context, apr_pool_t *pool, kc_forwarded_t *out);
 
