@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "buf.h"
 #include "forwarded.h"
 #include "input.h"
 #include "reach.h"
@@ -75,7 +76,7 @@ static void check(const char *text, apr_pool_t *pool)
     for (i = 0; i < HEADERS && text; i++) {
         size_t len = strcspn(text, "\n");
 
-        lines[i] = len ? apr_pstrmemdup(pool, text, len) : NULL;
+        lines[i] = len ? kc_buf_copy(text, len, pool) : NULL;
         text = text[len] ? text + len + 1 : NULL;
     }
     headers = (kc_forwarded_headers_t){lines[0], lines[1], lines[2], lines[3],
