@@ -235,7 +235,10 @@ static kc_rc_t describe(const visit_t *visit, const kc_jose_token_t *token, kc_s
     kc_absent_claim_report(visit->rp, identity.sub, token->claims, access_claims(token),
                            visit->pool);
     kc_unknown_report(visit->rp, identity.sub, identity.unknown,
-                      "the bearer token does not tell them, or too many, or some that are no names",
+                      apr_psprintf(visit->pool,
+                                   "the bearer token does not tell them, or over %d, or some that "
+                                   "are no names",
+                                   KC_CLAIMS_LIST_MAX),
                       visit->pool);
     kc_groups_header_report(visit->rp, identity.sub, &identity.groups_header, visit->pool);
     session->acr = acr ? acr : "";

@@ -75,11 +75,14 @@ static const char *explain(const kc_grant_t *grant, unsigned int unknown, const 
 {
     if (unknown == KC_UNKNOWN_GROUPS)
         return apr_psprintf(grant->pool,
-                            "the claim %.100s is absent, or some of it cannot be a header value",
-                            grant->rp->conf->groups_claim);
+                            "the claim %.100s is absent, has over %d entries, or some that cannot "
+                            "be header values",
+                            grant->rp->conf->groups_claim, KC_CLAIMS_LIST_MAX);
     if (why->reason == KC_ERR_NONE)
-        return "the access token does not tell them (a lightweight token, or no mapper?), or too "
-               "many, or some that are no names";
+        return apr_psprintf(grant->pool,
+                            "the access token does not tell them (a lightweight token, or no "
+                            "mapper?), or over %d, or some that are no names",
+                            KC_CLAIMS_LIST_MAX);
     return apr_psprintf(grant->pool, "the access token cannot be used: %s", why->detail);
 }
 

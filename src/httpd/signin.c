@@ -3,6 +3,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "core/claims.h"
 #include "core/login_parameters.h"
 #include "core/logout.h"
 #include "mod_auth_keycloak.h"
@@ -130,9 +131,9 @@ int akc_signin_callback(akc_request_t *request, request_rec *r)
         if (answer.dropped)
             ap_log_rerror(
                 APLOG_MARK, APLOG_WARNING, 0, r,
-                "%d groups or claims of %s cannot be header values, or find no room in one, "
-                "and were left out",
-                answer.dropped, ap_escape_logitem(r->pool, answer.user));
+                "%d groups, roles or claims of %s cannot be header values, find no room in one, "
+                "or are more than %d of a kind, and were left out",
+                answer.dropped, ap_escape_logitem(r->pool, answer.user), KC_CLAIMS_LIST_MAX);
         return request->server->conf->cookie_same_site == KC_SAME_SITE_STRICT
                    ? akc_respond_onward(r, &answer)
                    : akc_respond_redirect(r, HTTP_SEE_OTHER, &answer);
