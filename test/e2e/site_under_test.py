@@ -2,11 +2,14 @@
 """One site: httpd with the module, its memcached, and the backend behind it."""
 
 import os
+import re
 import secrets
+from html import unescape
 from pathlib import Path
+from urllib.parse import urljoin
 
 from backend import Backend, values
-from browser import SCRIPT, Browser, sign_in_form
+from browser import SCRIPT, Browser, Form, sign_in_form
 from httpd import Httpd
 from memcached import Memcached
 from process import free_port
@@ -128,3 +131,12 @@ def asks_to_sign_in(answer, realm):
 
 def is_form(answer):
     return sign_in_form(answer) is not None
+
+
+def confirm(browser, page):
+    """Keycloak's question whether to sign out, answered."""
+    form = Form(page.text, "kc-logout-confirm-form")
+    if not form.action:  # Keycloak of other versions names the form otherwise
+        form.action = re.search(r'action="([^"]*logout-confirm[^"]*)"', page.text).group(1)
+        form.fields = dict(re.findall(r'name="(session_code)" value="([^"]*)"', page.text))
+    return browser.post(urljoin(page.url, unescape(form.action)), {**form.fields, "confirmLogout": "Logout"})

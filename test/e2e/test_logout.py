@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing out: here and at Keycloak, for pages and for scripts."""
 
-import re
-from html import unescape
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from browser import Form
 from process import wait_for
-from site_under_test import asks_to_sign_in, is_form
+from site_under_test import asks_to_sign_in, confirm, is_form
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +74,6 @@ def test_one_logout_leaves_others_alone(site, realm):
     assert site.identity(elsewhere) == ["alice@example.com"]
     assert site.identity(bob) == ["bob@example.com"]
     assert len(realm.sessions("alice")) == 1
-
-
-def confirm(browser, page):
-    """Keycloak's question whether to sign out, answered."""
-    form = Form(page.text, "kc-logout-confirm-form")
-    if not form.action:  # Keycloak of other versions names the form otherwise
-        form.action = re.search(r'action="([^"]*logout-confirm[^"]*)"', page.text).group(1)
-        form.fields = dict(re.findall(r'name="(session_code)" value="([^"]*)"', page.text))
-    return browser.post(urljoin(page.url, unescape(form.action)), {**form.fields, "confirmLogout": "Logout"})
 
 
 def test_logout_without_a_session_here(site, realm):
