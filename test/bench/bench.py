@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import callgrind
+import groups
 import judge
 import machine
 import measure
@@ -29,7 +30,7 @@ from memcached import Memcached
 from process import Failure
 
 PARTS = ("headline", "connections", "children", "sessions", "refresh", "instructions", "bytes", "held", "sign-in",
-         "judge")
+         "groups", "judge")
 CONNECTIONS, CHILDREN = (1, 8, 32, 256), (1, 2, 4)
 # Connections fall to the children unevenly, and a child whose threads are all busy closes some.
 THREADS = max(CONNECTIONS)
@@ -173,6 +174,9 @@ class Bench:
     def measure_sign_in(self):
         variants = [self.catalogue.each(self.memcached()), self.catalogue.peer_memcache(self.memcached())]
         return {variant.key: measure.sign_ins(self.proxy(variant), SIGN_INS) for variant in variants}
+
+    def measure_groups(self):
+        return groups.take_part(self, say)
 
     def measure_judge(self):
         return judge.take_part(self, HEADLINE_CHILDREN, THREADS, HEADLINE_CONNECTIONS, say)
