@@ -75,14 +75,16 @@ sub own_page_ok {
     return $first;
 }
 
+our ($store, $open) = qw(disk /public);    # of a server that starts: where its cache stores, and which paths are public
+
 sub server {
     my ($name, $quick, @more) = @_;
     mkdir "$ENV{KC_ROOM}/$name-cache";
     return Keycloak::Server->new($name, lines => [
         (map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } qw(cache cache_disk cache_socache socache_shmcb headers expires authn_file
             alias)),
-        "CacheRoot $ENV{KC_ROOM}/$name-cache", "CacheQuickHandler $quick", 'CacheHeader On', 'KeycloakPublicPath /public',
-        'CacheSocache shmcb:cache(512000)', 'CacheEnable disk /', @more,
+        "CacheRoot $ENV{KC_ROOM}/$name-cache", "CacheQuickHandler $quick", 'CacheHeader On', "KeycloakPublicPath $open",
+        'CacheSocache shmcb:cache(512000)', "CacheEnable $store /", @more,
     ]);
 }
 
@@ -255,6 +257,63 @@ for my $quick (qw(on off)) {
     };
     $server->stop;
     unlike $server->log, qr/exit signal|AH00052/, 'no child crashed';
+}
+
+# ---- both of mod_cache's stores, and what they have had since before a restart
+
+for my $where (qw(disk socache)) {
+    for my $quick (qw(on off)) {
+        my $site = "cached-$where-$quick";
+        local ($store, $open) = ($where, '/public /meanwhile');
+        my $server = server($site, $quick);
+        local $ENV{KC_PORT} = $server->port;
+        my ($alice, $bob) = people($site);
+        my $public = path('/open/page', 'Cache-Control: public, max-age=600');
+        my $everybodys = path('/public/page', 'Cache-Control: max-age=600');
+        my $meanwhile = path('/meanwhile/page', 'Cache-Control: public, max-age=600');
+        my %own = map { my ($name, @lines) = @$_; ($name => path('/page/' . ($name =~ tr/A-Za-z/_/cr), @lines)) } @silent;
+
+        subtest "$where, quick handler $quick: what is public is stored" => sub {
+            ok $alice->get($public)->from_backend, 'somebody who was let in gets it from the backend';
+            my $second = $bob->get($public);
+            is $second->status, 200, 'bob gets it';
+            is is_hit($second), $quick eq 'off' ? 1 : '', $quick eq 'off' ? 'from the cache, behind the check' : 'from the backend';
+            ok asked_to_sign_in(browser($site)->get($public), $site), 'a stranger has to sign in before';
+            browser($site)->get($_) for $everybodys, $meanwhile;
+            for my $path ($everybodys, $meanwhile) {
+                ok is_hit(browser($site)->get($path)), 'of a public path anybody gets it from the cache';
+            }
+            my @files = grep { -f } map { glob "$_/*" } map { ($_, glob "$_/*") } map { ($_, glob "$_/*") } "$ENV{KC_ROOM}/$site-cache";
+            is scalar(@files) > 0, $where eq 'disk' ? 1 : '', "by this store";
+        };
+        for my $name (sort keys %own) {
+            subtest "$where, quick handler $quick: $name" => sub { own_page_ok($site, $own{$name}, $alice, $bob) };
+        }
+
+        # All this was stored, or was not, by children that are gone; some of it is not public any more.
+        $server->change('KeycloakPublicPath /public /meanwhile', 'KeycloakPublicPath /public');
+        my $other = $quick eq 'on' ? 'off' : 'on';
+        for my $now ($quick, $other) {
+            $server->change("CacheQuickHandler $quick", "CacheQuickHandler $now") if $now ne $quick;
+            $server->restart;
+            subtest "$where, quick handler $quick, after a graceful restart $now" => sub {
+                for my $path ($public, $meanwhile, map { $own{$_} } sort keys %own) {
+                    for my $answer (browser($site)->get($path), browser($site)->api($path), browser($site)->get($path, 'Cache-Control' => 'only-if-cached')) {
+                        like $answer->status, qr/^(?:302|401)$/, "a stranger gets nothing of $path" or diag $answer->text;
+                        unlike $answer->body, qr/alice|bob/, 'and nobody\'s page';
+                        ok !is_hit($answer), 'nor anything that was stored';
+                    }
+                }
+                is identity($bob->get($own{$_})->json || {}), 'bob@example.com', "bob gets his own: $_" for sort keys %own;
+                my $answer = browser($site)->get($everybodys);
+                is $answer->status, 200, 'what is for everybody stays it';
+                unlike $answer->body, qr/alice|bob/, 'nameless';
+                ok is_hit($bob->get($public)), 'and what is public comes from the cache' if $where eq 'disk' && "$quick$now" eq 'offoff';
+            };
+        }
+        $server->stop;
+        unlike $server->log, qr/exit signal|AH00052/, 'no child crashed';
+    }
 }
 
 # ---- an administrator who wants more to be cached than can be
