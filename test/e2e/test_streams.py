@@ -120,6 +120,53 @@ def test_it_stays_open_as_long_as_the_session(site, opened):
     assert client.is_open()
 
 
+@pytest.fixture(scope="module")
+def strict_site(new_site, keycloak, backend):
+    """At a realm that takes each refresh token once."""
+    def change(representation):
+        representation.update(revokeRefreshToken=True, refreshTokenMaxReuse=0)
+        representation["clients"][0]["attributes"]["access.token.lifespan"] = str(LIFESPAN)
+    return new_site(keycloak.realm("e2e-streams-strict", "http://localhost:1", change),
+                    blocks=BLOCKS.format(port=backend.port))
+
+
+def opened_before(site, opened, username):
+    """A browser with another tab, which waits at Keycloak's form, and what the first tab has open."""
+    browser = site.browser()
+    second_tab = site.get(browser, "/api/second").header("Location")
+    browser.sign_in(site.url + "/api/first", username, site.realm.passwords[username])
+    lines = opened(Lines(site.port, "/lines", [cookie_of(browser)]))
+    assert lines.status == 200 and lines.next_line() == b"line"
+    return browser, second_tab, web_socket(site, browser, opened), lines
+
+
+def test_a_sign_in_in_another_tab_cuts_nothing_of_the_same_person(strict_site, opened):
+    """Over several renewals, by either tab's session; until the browser signs out."""
+    browser, second_tab, socket, lines = opened_before(strict_site, opened, "alice")
+    old = cookie_of(browser)
+    answer = browser.get(second_tab)
+    assert answer.status == 200 and answer.header("X-Backend"), f"{answer}\n{strict_site.log()}"
+    assert cookie_of(browser) != old
+    later = web_socket(strict_site, browser, opened)
+    assert not socket.ends_within(2 * LIFESPAN + 2), strict_site.log()
+    assert socket.is_open() and later.is_open() and lines.next_line() == b"line", strict_site.log()
+    assert "could not be renewed" not in strict_site.httpd.log_text(), strict_site.log()
+    assert strict_site.identity(browser) == ["alice@example.com"]
+    sign_out(strict_site, browser)
+    assert all(client.ends_within(SOON) for client in (socket, lines, later)), strict_site.log()
+
+
+def test_another_person_s_sign_in_in_the_same_browser_closes_it(strict_site, opened):
+    browser, second_tab, socket, lines = opened_before(strict_site, opened, "alice")
+    browser.cookies = {place: cookie for place, cookie in browser.cookies.items() if cookie.name.startswith("keycloak_")}
+    answer = browser.fill_in(browser.get(second_tab), "bob", strict_site.realm.passwords["bob"])
+    assert answer.status == 200 and answer.header("X-Backend"), f"{answer}\n{strict_site.log()}"
+    later = web_socket(strict_site, browser, opened)
+    assert socket.ends_within(SOON) and lines.ends_within(SOON), strict_site.log()
+    assert later.is_open() and not later.ends_within(1)
+    assert strict_site.identity(browser) == ["bob@example.com"]
+
+
 def test_a_response_without_an_end_is_cut(site, opened):
     alice = site.signed_in("alice")
     lines = opened(Lines(site.port, "/lines", [cookie_of(alice)]))

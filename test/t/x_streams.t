@@ -213,6 +213,73 @@ subtest 'one connection of HTTP/2: an upload ends' => sub {
     $wire->leave;
 };
 
+# ---- another sign-in in the same browser
+
+# In another tab somebody signs in, whom the realm knows now.
+sub another_tab {
+    my ($browser, %user) = @_;
+    realm($site)->set(user => \%user, lifetime => 3000);
+    my $tab = browser($site);
+    my $back = $tab->authorize($tab->start('/tab'));
+    $browser->jar->{$_} = $tab->jar->{$_} for $tab->login_names;
+    return is $browser->get($back)->status, 303, "$user{email} signs in in another tab";
+}
+
+# By then all streams have been looked at, after what has happened so far.
+sub all_are_looked_at {
+    my $last = person($site, 'last');
+    my $client = web_socket($last);
+    sign_out($last);
+    return ok $client->has_ended, 'all have been looked at';
+}
+
+my %carol = (sub => 'sub-of-carol', email => 'carol@example.com');
+for my $quick (0, 1) {
+    subtest 'the same person at the same session of the realm: all goes on, until the sign-out' . ($quick ? ', also over renewals' : '') => sub {
+        realm($site)->reset->set(user => { %carol, sid => "one-$quick" }, lifetime => $quick ? 1 : 3000);
+        my $carol = signed_in($site) or return fail 'signing in';
+        my ($before, $cookie) = (refreshes($site), $carol->cookie_header);
+        my @open = (web_socket($carol), long_response($carol));
+        my $wire = Http2->new("$site.test");
+        $wire->say('open GET /lines', $cookie);
+        ok $wire->has(qr/^1 data got 0/m), 'and one by HTTP/2';
+        another_tab($carol, %carol, sid => "one-$quick");
+        isnt $carol->cookie_header, $cookie, 'with a session of its own';
+        push @open, web_socket($carol), long_response($carol);
+        ok wait_until(sub { refreshes($site) > $before }), 'the tokens of the first tab are renewed' if $quick;
+        all_are_looked_at() for 1 .. 2;
+        ok $open[$_]->works, 'a WebSocket goes on' for 0, 2;
+        for my $client (@open[1, 3]) {
+            $client->{text} = '';
+            ok until_there($client->{socket}, \$client->{text}, qr/(?:^got 0\n.*?){4}/ms), 'a download goes on';
+        }
+        ok $wire->goes_on(qr/^1 data got 0/m), 'by HTTP/2 as well';
+        unlike $wire->{text}, qr/^1 (?:reset|end)/m, 'which was not reset';
+        sign_out($carol);
+        ok $_->has_ended, 'closed with the sign-out, whichever tab has opened it' for @open;
+        ok $wire->has(qr/^1 (?:reset|end)$/m), 'by HTTP/2 as well';
+        $wire->leave;
+    };
+}
+
+for my $row (['another person', sub => 'sub-of-dave', email => 'dave@example.com', sid => 'of-dave'], ['another session of the realm', %carol, sid => 'three']) {
+    my ($what, %user) = @$row;
+    subtest "$what: what was open before is closed" => sub {
+        realm($site)->reset->set(user => { %carol, sid => "before-$user{sid}" }, lifetime => 3000);
+        my $browser = signed_in($site) or return fail 'signing in';
+        my @before = (web_socket($browser), long_response($browser));
+        my $told = () = $server->log =~ /is closed, for the session of carol\@example\.com has ended/g;
+        another_tab($browser, %user);
+        my @after = (web_socket($browser), long_response($browser));
+        ok $_->has_ended, 'it is' for @before;
+        ok wait_until(sub { (my $now = () = $server->log =~ /KC0109: \S+ is closed, for the session of carol\@example\.com has ended/g) >= $told + 2 }),
+            'the log says whose' or diag $server->log;
+        ok $after[0]->works, 'what was opened since goes on';
+        sign_out($browser);
+        ok $_->has_ended, 'until the sign-out' for @after;
+    };
+}
+
 # ---- tokens
 
 subtest 'while nothing else is open, tokens are renewed' => sub {
