@@ -320,6 +320,27 @@ settings_log() {
     return 0
 }
 
+# How the client shows that it has its secret; what needs a key of its own is not among them.
+settings_client() {
+    setting CLIENT_AUTH client_secret_basic
+    case $value in
+        client_secret_basic | client_secret_post | client_secret_jwt) put KeycloakClientAuth "$value" ;;
+        *) must_be CLIENT_AUTH "client_secret_basic, client_secret_post or client_secret_jwt" ;;
+    esac
+    method=$value
+    setting CLIENT_AUTH_ALGORITHM ''
+    case $value in
+        '') return 0 ;;
+        HS256 | HS384 | HS512) put KeycloakClientAuthAlgorithm "$value" ;;
+        *)
+            must_be CLIENT_AUTH_ALGORITHM "HS256, HS384 or HS512"
+            return 0
+            ;;
+    esac
+    [ "$method" = client_secret_jwt ] ||
+        warn "CLIENT_AUTH_ALGORITHM counts only with CLIENT_AUTH=client_secret_jwt"
+}
+
 settings_addresses() {
     setting SERVER_HOSTNAME ''
     case $value in
@@ -361,6 +382,7 @@ settings_common() {
         turn_on KCI_ROOT
     fi
     settings_log
+    settings_client
     settings_addresses
     settings_store
 }

@@ -83,6 +83,8 @@ def test_secrets_stay_out(proxy):
     ({"OAUTH2_PROXY_OIDC_EXTRA_AUDIENCES": "a,b"}, "KeycloakAudience", ["kubeflow-oidc-authservice", "a b"]),
     ({"OAUTH2_PROXY_OIDC_EMAIL_CLAIM": "upn"}, "KeycloakUserClaim", ["upn"]),
     ({"OAUTH2_PROXY_SET_XAUTHREQUEST": "false"}, "KeycloakHeader", []),
+    ({"CLIENT_AUTH": "client_secret_jwt", "CLIENT_AUTH_ALGORITHM": "HS384"}, "KeycloakClientAuthAlgorithm", ["HS384"]),
+    ({"BACKCHANNEL_URL": "http://keycloak:8080/kc"}, "KeycloakBackchannelURL", ["http://keycloak:8080/kc"]),
 ])
 def test_honoured(proxy, settings, directive, values):
     assert proxy(**settings).values(directive) == values

@@ -87,6 +87,14 @@ HONOURED = [
     ({"LOG_LEVEL": "DEBUG"}, "LogLevel", ["info auth_keycloak:debug"]),
     ({"TRUSTED_PROXIES": "10.0.0.0/8,fd00::/8"}, "KeycloakTrustedProxy", ["10.0.0.0/8 fd00::/8"]),
     ({"BACKCHANNEL_URL": "https://kc.auth"}, "KeycloakBackchannelURL", ["https://kc.auth"]),
+    ({"BACKCHANNEL_URL": "http://keycloak.auth:8080/kc/"}, "KeycloakBackchannelURL", ["http://keycloak.auth:8080/kc/"]),
+    ({"BACKCHANNEL_URL": "http://keycloak.auth:8080/realms/kubeflow"}, "KeycloakBackchannelURL", ["http://keycloak.auth:8080/realms/kubeflow"]),
+    ({}, "KeycloakClientAuth", ["client_secret_basic"]),
+    ({"CLIENT_AUTH": "client_secret_post"}, "KeycloakClientAuth", ["client_secret_post"]),
+    ({"CLIENT_AUTH": "client_secret_jwt", "CLIENT_AUTH_ALGORITHM": "HS512"}, "KeycloakClientAuth", ["client_secret_jwt"]),
+    ({"CLIENT_AUTH": "client_secret_jwt", "CLIENT_AUTH_ALGORITHM": "HS512"}, "KeycloakClientAuthAlgorithm", ["HS512"]),
+    ({"CLIENT_AUTH": "client_secret_jwt", "CLIENT_AUTH_ALGORITHM": " HS384 "}, "KeycloakClientAuthAlgorithm", ["HS384"]),
+    ({"CLIENT_AUTH": "client_secret_jwt"}, "KeycloakClientAuthAlgorithm", []),
     ({"IDTOKEN_AUTHN_ENABLED": "false"}, "KeycloakBearer", ["access"]),
     ({"ACCESS_TOKEN_AUTHN_ENABLED": "0"}, "KeycloakBearer", ["id"]),
     ({"IDTOKEN_AUTHN_ENABLED": "false", "ACCESS_TOKEN_AUTHN_ENABLED": "false"}, "KeycloakBearer", ["off"]),
@@ -120,6 +128,12 @@ def test_what_is_not_honoured_is_named(enter, name):
                                          ("KUBERNETES_AUTHN_ENABLED", "true")])
 def test_what_is_not_honoured_is_named_where_it_differs(enter, name, value):
     assert enter({name: value}).warns(name)
+
+
+def test_an_algorithm_without_its_method_is_named(enter):
+    found = enter({"CLIENT_AUTH_ALGORITHM": "HS384"})
+    assert found.status == 0 and found.warns("CLIENT_AUTH_ALGORITHM"), found.said
+    assert not enter({"CLIENT_AUTH_ALGORITHM": "HS384", "CLIENT_AUTH": "client_secret_jwt"}).warns("CLIENT_AUTH_ALGORITHM")
 
 
 @pytest.mark.parametrize("name", ["EXTERNAL_AUTHZ_URL", "AUTHZ_CONFIG_PATH"])

@@ -2,6 +2,7 @@
 """The Job that makes client, mappers, users and the Secret: against a real Keycloak and the API's part for Secrets."""
 
 import base64
+import importlib.util
 import json
 import os
 import subprocess
@@ -289,6 +290,31 @@ def test_http_is_warned_of(job):
 def test_keycloak_by_another_address_inside(job):
     job.settings["OIDC_PROVIDER"] = f"https://keycloak.example.com/realms/{job.name}"
     job.good(BACKCHANNEL_URL=job.keycloak.url)
+    assert job.client()["enabled"]
+
+
+# For Keycloak below /auth as browsers see it, and without a path.
+INSIDE = [("/auth", "", "https://kc.example.com/auth"), ("/auth", "http://kc:8080", "http://kc:8080/auth"),
+          ("/auth", "http://kc:8080/", "http://kc:8080/auth"), ("/auth", "http://kc:8080/kc/", "http://kc:8080/kc"),
+          ("/auth", "http://kc:8080/realms/kubeflow", "http://kc:8080"), ("/auth", "http://kc:8080/kc/realms/kubeflow/", "http://kc:8080/kc"),
+          ("", "http://kc:8080", "http://kc:8080"), ("", "http://kc:8080/kc", "http://kc:8080/kc"), ("", "", "https://kc.example.com")]
+
+
+@pytest.mark.parametrize("path, inside, expected", INSIDE)
+def test_where_keycloak_is_inside(monkeypatch, path, inside, expected):
+    """As KeycloakBackchannelURL is read: an origin, Keycloak's root, or the issuer."""
+    loader = importlib.util.spec_from_file_location("setup_job", SETUP)
+    module = importlib.util.module_from_spec(loader)
+    loader.loader.exec_module(module)
+    for name, value in {"OIDC_PROVIDER": f"https://kc.example.com{path}/realms/kubeflow", "BACKCHANNEL_URL": inside, "CLIENT_ID": CLIENT,
+                        "REDIRECT_URL": PUBLIC + "/authservice/oidc/callback"}.items():
+        monkeypatch.setenv(name, value)
+    assert module.Wanted().keycloak == expected
+
+
+def test_the_issuer_inside_has_another_path(job):
+    job.settings["OIDC_PROVIDER"] = f"https://keycloak.example.com/auth/realms/{job.name}"
+    job.good(BACKCHANNEL_URL=f"{job.keycloak.url}/realms/{job.name}")
     assert job.client()["enabled"]
 
 

@@ -119,9 +119,10 @@ class Wanted:
         if not found or not realm or "/" in realm:
             raise Trouble("OIDC_PROVIDER must be a realm's address, such as https://keycloak.example.com/realms/kubeflow")
         self.realm = realm
-        # As the judge has it: another origin for the same addresses.
+        # As the judge has it: another origin for the same addresses, or, with a path, Keycloak's root there or the issuer.
         inside = setting("BACKCHANNEL_URL", "").rstrip("/")
-        self.keycloak = inside + urlsplit(base).path if inside else base
+        path = urlsplit(inside).path
+        self.keycloak = (inside.partition("/realms/")[0].rstrip("/") if path else inside + urlsplit(base).path) if inside else base
         self.client = setting("CLIENT_ID")
         self.redirects = words(setting("REDIRECT_URL"))
         for url in self.redirects:
