@@ -148,6 +148,18 @@ subtest 'and nothing of what the realm does not say' => sub {
 
 # ---- 114, 115
 
+subtest 'more groups than a header has room for' => sub {
+    my @groups = map { sprintf 'department-%02d/team-%04d', $_ % 97, $_ } 0 .. 999;
+    realm($SITE)->set(user => { groups => [map { "/$_" } @groups] });
+    my $mark = log_mark();
+    my $browser = signed_in($SITE) or return fail 'signing in';
+    my ($header) = headers_named($browser->seen('/x'), 'kubeflow-groups');
+    cmp_ok length $header, '<=', 8000, 'is of the size that it may have';
+    is $header, join(',', @groups[0 .. 332]), 'and has whole groups, in the order of the token';
+    like log_since($mark), qr/KC0425: groups-left-out: the header kubeflow-groups of sub \S+ lacks 667 of 1000 groups/, 'the log says so';
+    realm($SITE)->reset;
+};
+
 for my $connection ('kubeflow-userid', 'Kubeflow-UserID, close', 'close, kubeflow-userid, kubeflow-groups, x-name', 'keep-alive,kubeflow-userid',
     'close,,, KUBEFLOW-USERID ,,', 'close;kubeflow-userid', 'close kubeflow-userid;kubeflow-groups x-name', "close,\tkubeflow-userid",
     'close, "kubeflow-userid", x;X-Name') {

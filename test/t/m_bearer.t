@@ -57,6 +57,23 @@ subtest 'sound tokens' => sub {
     is scalar(grep { $_->{endpoint} =~ /token|userinfo/ } realm('bearer')->log), 0, 'the realm is asked nothing about anybody';
 };
 
+# The only limit before 128 KiB is httpd's own: LimitRequestFieldSize (conf/httpd.conf.in), of the whole line.
+subtest 'large tokens' => sub {
+    my ($limit, $before, $token) = (32_768, length 'Authorization: Bearer ');
+    my $of = sub { token('bearer', set => { filler => 'x' x $_[0] }) };
+    my $fill = int(($limit - $before - length $of->(0)) * 3 / 4);
+    for my $size (9_000, 15_000, $fill - 30) {
+        $token = $of->($size);
+        cmp_ok length $token, '<', $limit - $before, 'the field fits into its limit';
+        taken_ok 'a token of ' . length($token) . ' bytes', 'bearer', bearer('bearer', $token);
+    }
+    my $hits = hits('bearer');
+    $token = $of->($fill + 30);
+    cmp_ok length $token, '>', $limit - $before, 'one more than the field may have';
+    is bearer('bearer', $token)->status, 400, 'is refused by httpd';
+    is hits('bearer'), $hits, 'and the backend is not reached';
+};
+
 subtest 'what is asked of a session is asked of a token' => sub {
     my $token = token('bearer');
     taken_ok 'a role', 'bearer', bearer('bearer', $token, '/user');
