@@ -217,7 +217,8 @@ static int is_of_account(kc_reason_t reason)
     static const kc_reason_t reasons[] = {
         KC_ERR_FORBIDDEN,  KC_ERR_ROLES_UNKNOWN,  KC_ERR_USER_MISSING,     KC_ERR_USER_FORM,
         KC_ERR_USERINFO,   KC_ERR_TOKEN_WEAK,     KC_ERR_EMAIL_UNVERIFIED, KC_ERR_TOKEN_SUBJECT,
-        KC_ERR_LOGIN_LOOP, KC_ERR_PROVIDER_ERROR, KC_ERR_TOKEN_CLAIM};
+        KC_ERR_LOGIN_LOOP, KC_ERR_PROVIDER_ERROR, KC_ERR_TOKEN_CLAIM,      KC_ERR_TOKEN_SIZE,
+        KC_ERR_STORE_VALUE};
     size_t i;
 
     for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {

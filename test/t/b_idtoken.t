@@ -182,7 +182,8 @@ subtest '40 no address that a token names is ever asked' => sub {
 works_ok 'a sound token is still accepted', 'idtoken';
 
 # The realm's own session would lead to the same page again.
-for my $row (['no e-mail', { email => undef }, 'KC0413'], ['not verified', { email_verified => JSON::PP::false() }, 'KC0415'], ['odd characters', { email => "a\tb\@example.com" }, 'KC0414'])
+for my $row (['no e-mail', { email => undef }, 'KC0413'], ['not verified', { email_verified => JSON::PP::false() }, 'KC0415'], ['odd characters', { email => "a\tb\@example.com" }, 'KC0414'],
+    ['too large a token', { groups => [map { sprintf 'team-%026d', $_ } 1 .. 4000] }, 'KC0424'])
 {
     my ($name, $user, $tag) = @$row;
     subtest "an account that is refused is not the end: $name" => sub {
