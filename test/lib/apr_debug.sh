@@ -105,16 +105,18 @@ apr_debug_compile() {
 }
 
 apr_debug_build() {
-    local version="$1" target="$2" folder status
+    local version="$1" target="$2" folder
     . "$apr_debug_root/test/lib/packages.sh"
     packages_need "an APR with checked pools" "${PACKAGES_APR_DEBUG[@]}"
-    folder=$(mktemp -d "${TMPDIR:-/tmp}/apr-debug.XXXXXX") || return 1
-    echo "apr_debug: building APR $version with checked pools, once" >&2
-    apr_debug_fetch "$version" "$folder" && apr_debug_compile "$folder" "$target.new" &&
-        rm -rf "$target" && mv "$target.new" "$target"
-    status=$?
-    rm -rf "$folder" "$target.new"
-    return "$status"
+    # in a shell of its own, whose trap is not that of whoever asks for it
+    (
+        folder=$(mktemp -d "${TMPDIR:-/tmp}/apr-debug.XXXXXX") || exit 1
+        trap 'rm -rf "$folder" "$target.new"' EXIT
+        trap 'exit 1' INT TERM HUP
+        echo "apr_debug: building APR $version with checked pools, once" >&2
+        apr_debug_fetch "$version" "$folder" && apr_debug_compile "$folder" "$target.new" &&
+            rm -rf "$target" && mv "$target.new" "$target"
+    )
 }
 
 apr_debug_make() {
