@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -410,7 +411,7 @@ def operated(ground):
     return OPERATOR.format(file=file)
 
 
-WAYS = ("the person", "an operator", "an operator, by name", "Keycloak")
+WAYS = ("the person", "an operator", "an operator, by name", "Keycloak", "Keycloak, one session")
 
 
 def sign_out(world, person, way):
@@ -420,8 +421,9 @@ def sign_out(world, person, way):
     if way == "the person":
         path, body = "/authservice/logout", ""
         headers |= {"Cookie": person.cookie, "Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"}
-    elif way == "Keycloak":
-        path, body = "/authservice/backchannel-logout", "logout_token=" + world.ground.logout_token(person.user)
+    elif way.startswith("Keycloak"):
+        token = world.ground.logout_token(person.user, way != "Keycloak")
+        path, body = "/authservice/backchannel-logout", "logout_token=" + token
     else:
         path, body = "/operator", ("user=" if "name" in way else "sub=") + quote(person.user)
         headers |= {"Authorization": "Basic " + base64.b64encode(b"operator:secret").decode(), "Sec-Fetch-Site": "same-origin"}
@@ -434,15 +436,46 @@ def sign_out(world, person, way):
         connection.close()
 
 
-def logouts(result, world, hanging, way=WAYS[0]):
-    """Everybody is signed out while some servers hang: who is said to be out is that when they are back, for good."""
-    for node in hanging:
+@contextmanager
+def hanging(world, count):
+    """These accept connections, and do not answer."""
+    for node in world.nodes[:count]:
         node.child.send(signal.SIGSTOP)
     try:
-        statuses = [(person, sign_out(world, person, way)) for person in world.people]
+        yield
     finally:
-        for node in hanging:
+        for node in world.nodes[:count]:
             node.child.send(signal.SIGCONT)
+
+
+@contextmanager
+def refusing(world, count):
+    """Nobody can connect to these; they are back with all that they had."""
+    for gate in world.gates[:count]:
+        gate.close()
+    try:
+        yield
+    finally:
+        for gate in world.gates[:count]:
+            gate.open()
+
+
+@contextmanager
+def down(world, count):
+    """These have ended, and come back empty."""
+    for node in world.nodes[:count]:
+        node.stop()
+    try:
+        yield
+    finally:
+        for node in world.nodes[:count]:
+            node.start()
+
+
+def logouts(result, world, failing, way=WAYS[0]):
+    """Everybody is signed out while some servers fail: who is said to be out is that when they are back, for good."""
+    with failing:
+        statuses = [(person, sign_out(world, person, way)) for person in world.people]
     told = [person for person, status in statuses if status in (200, 303)]
     odd = [status for _, status in statuses if status not in (200, 303, 503)]
     result.expect(not odd, f"a sign-out is answered by yes or 503: {odd}")
@@ -453,20 +486,37 @@ def logouts(result, world, hanging, way=WAYS[0]):
     return len(told)
 
 
+def logouts_by(ways, ground, result, short, failing, settings="", gated=False):
+    """With so many servers, copies of each session, and servers that fail."""
+    notes = []
+    for nodes, copies, count in ((2, 1, 1), (2, 2, 1), (3, 2, 1), (3, 2, 2), (3, 3, 2)):
+        for way in ways:
+            with World(ground, nodes=nodes, settings=f"{settings}KeycloakStoreReplicas {copies}",
+                       places=operated(ground), gated=gated) as world:
+                world.sign_in(10 if short else 40)
+                told = logouts(result, world, failing(world, count), way)
+                notes.append(f"{count} of {nodes} fail, {copies} copies, by {way}: {told} of {len(world.people)} told yes")
+                if copies == 2 and count == 1:
+                    result.expect(told == len(world.people), f"one server that fails refuses nobody: {notes[-1]}")
+    result.note = "; ".join(notes)
+
+
 @drill
 def logouts_while_servers_hang(ground, result, short):
     """With fewer homes than half left a sign-out is refused, so that nobody believes in it."""
-    notes = []
-    for nodes, copies, hanging in ((2, 1, 1), (2, 2, 1), (3, 2, 1), (3, 2, 2), (3, 3, 2)):
-        for way in WAYS:
-            with World(ground, nodes=nodes, settings=f"KeycloakStoreReplicas {copies}",
-                       places=operated(ground)) as world:
-                world.sign_in(10 if short else 40)
-                told = logouts(result, world, world.nodes[:hanging], way)
-                notes.append(f"{hanging} of {nodes} hang, {copies} copies, by {way}: {told} of {len(world.people)} told yes")
-                if copies == 2 and hanging == 1:
-                    result.expect(told == len(world.people), f"one server that hangs refuses nobody: {notes[-1]}")
-    result.note = "; ".join(notes)
+    logouts_by(WAYS, ground, result, short, hanging)
+
+
+@drill
+def logouts_while_servers_refuse(ground, result, short):
+    """The same where nobody can connect to servers that go on."""
+    logouts_by(WAYS[::4] if short else WAYS, ground, result, short, refusing, PATIENT, gated=True)
+
+
+@drill
+def logouts_while_servers_are_down(ground, result, short):
+    """The same where servers end, and come back empty."""
+    logouts_by(WAYS[::4] if short else WAYS, ground, result, short, down, PATIENT)
 
 
 @drill
@@ -476,8 +526,9 @@ def logouts_between_empty_and_hanging(ground, result, short):
         world.sign_in(10 if short else 40)
         world.nodes[0].stop()
         world.nodes[0].start()
+        world.nodes.reverse()
         world.httpd.restart()  # and forgets its first tier
-        told = logouts(result, world, world.nodes[1:])
+        told = logouts(result, world, hanging(world, 1))
         result.note = f"{told} of {len(world.people)} told yes"
 
 

@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "test" / "lib"))
 sys.path.insert(0, str(ROOT / "test" / "bench"))
 
 from browser import Browser  # noqa: E402
+from gate import Gate  # noqa: E402
 from httpd import Httpd  # noqa: E402
 from load import Person, ask_once  # noqa: E402
 from memcached import Memcached  # noqa: E402
@@ -71,12 +72,13 @@ class Ground:
 
     def be(self, user):
         """The provider's next sign-ins are this person's."""
-        self.change(user={"sub": user, "email": user})
+        self.change(user={"sub": user, "email": user, "sid": "session-of-" + user})
 
-    def logout_token(self, user):
-        """What the provider says when all sessions of this person have ended there."""
+    def logout_token(self, user, is_one=False):
+        """What the provider says when all sessions of this person have ended there, or this one."""
+        claims = {"sub": user, **({"sid": "session-of-" + user} if is_one else {})}
         request = urllib.request.Request(f"http://127.0.0.1:{self.provider.port}/control/bench/logout", method="POST",
-                                         data=json.dumps({"set": {"sub": user}}).encode())
+                                         data=json.dumps({"set": claims}).encode())
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)["logout_token"]
 
@@ -86,9 +88,12 @@ class Ground:
 
 
 class World:
-    """One httpd with its own memcached nodes; `settings` are further directives, `places` further sections."""
+    """One httpd with its own memcached nodes; `settings` are further directives, `places` further sections.
 
-    def __init__(self, ground, nodes=1, settings="", addresses=(), issuer=None, httpd=Httpd, places=""):
+    `gated`: httpd reaches the nodes through gates alone.
+    """
+
+    def __init__(self, ground, nodes=1, settings="", addresses=(), issuer=None, httpd=Httpd, places="", gated=False):
         self.ground, self.folder = ground, ground.folder()
         self.nodes = []
         for number in range(nodes):
@@ -97,7 +102,8 @@ class World:
             self.nodes.append(Memcached(self.folder / f"node-{number}"))
         self.port = free_port()
         self.url = f"http://localhost:{self.port}/"
-        names = [node.address for node in self.nodes] + list(addresses)
+        self.gates = [Gate(node.port) for node in self.nodes] if gated else []
+        names = [server.address for server in self.gates or self.nodes] + list(addresses)
         store = f"KeycloakMemcached {' '.join(names)}" if names else ""
         self.httpd = httpd(self.folder / "httpd", ground.room.module, self.port, CONFIG.format(
             issuer=issuer or ground.provider.issuer, room=ground.room.folder, store=store, settings=settings,
@@ -110,6 +116,8 @@ class World:
 
     def __exit__(self, *_):
         self.httpd.stop()
+        for gate in self.gates:
+            gate.close()
         for node in self.nodes:
             node.stop()
 
