@@ -12,13 +12,13 @@
 #include "keyring.h"
 #include "seal.h"
 
-enum {
-    KC_RP_ID_SIZE = 16 /* For details of failures, behind "was". */
+/* For details of failures, behind "was". */
 #define KC_RP_FOREIGN_KEY \
     "sealed with a key that this server does not have (KeycloakCryptoKey: the same on all nodes)"
 
-    /* bytes */,
-    KC_RP_STORE_NAME_MAX = 64 /* bytes */
+enum {
+    KC_RP_ID_SIZE = 16,       /* bytes */
+    KC_RP_STORE_NAME_MAX = 64 /* the same */
 };
 
 /* Names that depend on the scheme which the browser uses. */
