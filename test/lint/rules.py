@@ -12,7 +12,7 @@ RULES = []  # (name, function), in the order below
 
 # The top level is fixed: what belongs to none of these has no place there.
 TOP_LEVEL = set(
-    "Makefile.in configure.ac src test conf docker ChangeLog README.md LICENSE CONTRIBUTING.md"
+    "Makefile.in configure.ac src test conf docker ChangeLog README.md LICENSE CONTRIBUTING.md SECURITY.md"
     " autogen.sh demo check .ci .clang-format .gitignore".split()
 )
 SOURCE_SUFFIXES = set(".c .h .def .py .sh .pl .pm .t .in .ac .conf .map".split())
