@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the X-macro tables src/core/*.def, and makes README's tables from them."""
+"""Reads the X-macro tables src/core/*.def, and makes the tables of doc/ from them."""
 
 import re
 
@@ -84,16 +84,15 @@ def tags(root):
     return "\n".join(lines) + "\n"
 
 
-# README's tables: each stands between the lines <!-- NAME --> and <!-- /NAME -->.
-TABLES = [("directives", directives), ("tags", tags)]
+# The tables that are made: each stands in its page between the lines <!-- NAME --> and <!-- /NAME -->.
+TABLES = [("directives", "doc/directives.md", directives), ("tags", "doc/log-tags.md", tags)]
 
 
-def filled(root, text):
-    """README's text with its tables as they should be; ValueError names a marker that is missing."""
-    for name, table in TABLES:
-        begin, end = "<!-- %s -->" % name, "<!-- /%s -->" % name
-        if begin not in text or end not in text.split(begin, 1)[1]:
-            raise ValueError("README.md lacks the lines %s and %s" % (begin, end))
-        before, rest = text.split(begin, 1)
-        text = before + begin + "\n" + table(root) + end + rest.split(end, 1)[1]
-    return text
+def filled(root, wanted, text):
+    """The text of a page with the table of that name as it should be; ValueError: its markers are missing."""
+    page, table = next((page, table) for name, page, table in TABLES if name == wanted)
+    begin, end = "<!-- %s -->" % wanted, "<!-- /%s -->" % wanted
+    if begin not in text or end not in text.split(begin, 1)[1]:
+        raise ValueError("%s lacks the lines %s and %s" % (page, begin, end))
+    before, rest = text.split(begin, 1)
+    return before + begin + "\n" + table(root) + end + rest.split(end, 1)[1]

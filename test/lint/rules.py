@@ -12,7 +12,7 @@ RULES = []  # (name, function), in the order below
 
 # The top level is fixed: what belongs to none of these has no place there.
 TOP_LEVEL = set(
-    "Makefile.in configure.ac src test conf docker ChangeLog README.md LICENSE CONTRIBUTING.md SECURITY.md"
+    "Makefile.in configure.ac src test conf doc docker ChangeLog README.md LICENSE CONTRIBUTING.md SECURITY.md"
     " autogen.sh demo check .ci .clang-format .gitignore".split()
 )
 SOURCE_SUFFIXES = set(".c .h .def .py .sh .pl .pm .t .in .ac .conf .map".split())
@@ -193,7 +193,7 @@ def directives_exist(tree):
     known = set()
     for name in tree.below("src/", ".c", ".h", ".def"):
         known |= set(re.findall(r'"(Keycloak[A-Z]\w*)"', tree.text(name)))
-    pages = tree.below("conf/") + tree.below("docker/") + ["README.md", "CONTRIBUTING.md"]
+    pages = tree.below("conf/") + tree.below("doc/") + tree.below("docker/") + ["README.md", "CONTRIBUTING.md"]
     for name in pages:
         if name not in tree.files:
             continue
@@ -203,14 +203,15 @@ def directives_exist(tree):
                     yield "%s:%d: %s" % (name, number, word)
 
 
-@rule("README's tables are those that make reference writes")
-def readme_tables(tree):
-    text = tree.text("README.md") if "README.md" in tree.files else ""
-    try:
-        if text != rows.filled(tree.root, text):
-            yield "a table differs from src/core/conf.def or err.def: run make reference"
-    except ValueError as error:
-        yield str(error)
+@rule("the manual's tables are those that make reference writes")
+def made_tables(tree):
+    for name, page, _ in rows.TABLES:
+        text = tree.text(page) if page in tree.files else ""
+        try:
+            if text != rows.filled(tree.root, name, text):
+                yield "%s: the table differs from src/core/conf.def or err.def: run make reference" % page
+        except ValueError as error:
+            yield str(error)
 
 
 @rule("error tags and slugs are unique, and a test names each error")
