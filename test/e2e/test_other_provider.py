@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""npm's oidc-provider in Keycloak's place, with the settings that README.md gives for other providers."""
+"""npm's oidc-provider in Keycloak's place, with the settings that doc/keycloak.md gives for other providers."""
 
 import base64
 import json
@@ -34,12 +34,12 @@ GROUPS = """
 """
 
 
-def readme_settings():
-    """The block of directives in README's section on other providers."""
-    section = re.search(r"^## Other OpenID providers\n(.*?)^## ", (ROOT / "README.md").read_text(encoding="utf-8"),
-                        re.M | re.S).group(1)
-    lines = re.findall(r"^    (Keycloak\w+ .*)$", section, re.M)
-    assert len(lines) >= 3, section
+def manual_settings():
+    """The block of directives in the manual's section on other providers."""
+    page = (ROOT / "doc" / "keycloak.md").read_text(encoding="utf-8")
+    section = page.split("\n## Other OpenID providers\n")[1]
+    lines = re.search(r"^```apache\n(.*?)^```$", section, re.M | re.S).group(1).splitlines()
+    assert len(lines) >= 3 and all(line.startswith("Keycloak") for line in lines), section
     return "\n".join(lines) + "\n"
 
 
@@ -109,7 +109,7 @@ def provider(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def site(new_site, provider):
-    return new_site(Client(provider, "main"), settings=readme_settings() + "KeycloakIDTokenHeader X-ID-Token\n",
+    return new_site(Client(provider, "main"), settings=manual_settings() + "KeycloakIDTokenHeader X-ID-Token\n",
                     blocks=GROUPS)
 
 
@@ -162,7 +162,7 @@ def test_id_tokens_have_no_type(site):
 
 def test_id_tokens_signed_by_an_elliptic_curve(new_site, provider):
     site = new_site(Client(provider, "curve", id_token_signed_response_alg="ES256"),
-                    settings=readme_settings() + "KeycloakIDTokenHeader X-ID-Token\n")
+                    settings=manual_settings() + "KeycloakIDTokenHeader X-ID-Token\n")
     header, _ = id_token(site, signed_in(site))
     assert header["alg"] == "ES256"
 
@@ -170,7 +170,7 @@ def test_id_tokens_signed_by_an_elliptic_curve(new_site, provider):
 @pytest.mark.parametrize("method", ["client_secret_post", "client_secret_jwt"])
 def test_other_ways_to_show_the_secret(new_site, provider, method):
     site = new_site(Client(provider, method, token_endpoint_auth_method=method),
-                    settings=readme_settings() + f"KeycloakClientAuth {method}\n")
+                    settings=manual_settings() + f"KeycloakClientAuth {method}\n")
     assert site.identity(signed_in(site)) == ["alice@example.com"]
 
 
@@ -202,7 +202,7 @@ def test_refresh_token_that_the_provider_has_revoked(site, provider):
 
 def test_session_without_a_refresh_token_ends_with_its_id_token(new_site, provider):
     site = new_site(Client(provider, "brief", grant_types=["authorization_code"]),
-                    settings=readme_settings() + "KeycloakClockSkew 0\n")
+                    settings=manual_settings() + "KeycloakClockSkew 0\n")
     browser = signed_in(site)
     wait_for(lambda: site.call(browser).status == 401, 90, "the session ends")
     again = browser.get(site.url + "/api/again")
@@ -233,7 +233,7 @@ def test_browser_that_never_reaches_the_provider_is_signed_out_there(site, provi
 
 
 def test_sign_out_at_the_provider_ends_the_sessions_of_all_its_clients(site, new_site, provider):
-    second = new_site(Client(provider, "second"), settings=readme_settings())
+    second = new_site(Client(provider, "second"), settings=manual_settings())
     browser, elsewhere = signed_in(site), signed_in(site)
     assert browser.get(second.url + "/api/start").header("X-Backend"), second.log()
     before = {client: len(provider.events("back-channel logout", client=client)) for client in ("main", "second")}
@@ -248,7 +248,7 @@ def test_sign_out_at_the_provider_ends_the_sessions_of_all_its_clients(site, new
 
 
 def test_logout_token_that_names_the_person_alone(new_site, provider):
-    site = new_site(Client(provider, "nameless", backchannel_logout_session_required=False), settings=readme_settings())
+    site = new_site(Client(provider, "nameless", backchannel_logout_session_required=False), settings=manual_settings())
     browser, elsewhere = signed_in(site), signed_in(site)
     send_form(browser, browser.get(provider.issuer + "/session/end"), "op.logoutForm")
     provider.wait_event(1, "back-channel logout", client="nameless")
@@ -265,7 +265,7 @@ def test_sign_in_without_being_asked(site):
 
 def test_wrong_client_secret(new_site, provider):
     client = Client(provider, "mistaken")
-    site = new_site(client, start=False, settings=readme_settings())
+    site = new_site(client, start=False, settings=manual_settings())
     (site.folder / "client-secret").write_text("not-the-secret-that-both-know-0123456789\n", encoding="ascii")
     site.start()
     answer = sign_in(site)[1]
