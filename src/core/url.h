@@ -78,7 +78,7 @@ kc_rc_t kc_url_query_text(const kc_url_query_t *query, const char *name, const c
  * path, https when public_origin is; its origin is given in the spelling of kc_url_origin. Of
  * either kind without spaces, up to KC_URL_MAX bytes; bytes outside ASCII are escaped, and a
  * fragment is cut off, as the server that is returned to never sees one. Everything else is "/".
- * Never fails. The result is text itself, static, or in pool. ATTACKS F. */
+ * Never fails. The result is text itself, static, or in pool. threats.md F. */
 const char *kc_url_return(const char *text, const char *public_origin,
                           const apr_array_header_t *hosts, apr_pool_t *pool);
 

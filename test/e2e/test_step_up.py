@@ -147,7 +147,7 @@ def test_a_silent_sign_in_that_fails_leaves_the_session(site):
 
 
 def test_who_else_is_signed_in_at_keycloak_does_not_come_in_silently(site):
-    """ATTACKS E 93: bob signs in at Keycloak by another browser tab, as at another site."""
+    """threats.md E 93: bob signs in at Keycloak by another browser tab, as at another site."""
     browser = site.signed_in("alice")
     session = session_of(browser)
     bob = site.signed_in("bob")
@@ -182,7 +182,7 @@ def test_the_hint_of_an_identity_provider_leads_there(site):
 
 
 def test_another_site_begins_a_sign_in(site):
-    """ATTACKS A 35"""
+    """threats.md A 35"""
     link = f"{site.url}/authservice/login?target_link_uri={quote(site.url + '/api/page', '')}&login_hint=alice&iss="
     browser = site.browser()
     page = browser.get(link + quote(site.realm.issuer, ""))

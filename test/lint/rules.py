@@ -214,6 +214,32 @@ def made_tables(tree):
             yield str(error)
 
 
+def _numbers(text):
+    """The numbers in a list such as `J 132, 134, K 149-151 and 155`: of a range its ends."""
+    return [int(number) for number in re.findall(r"(?<![\w.])\d+", text)]
+
+
+@rule("threats that tests cite, and tests that the list of threats names, are there")
+def threats_tested(tree):
+    page = "doc/threats.md"
+    rows_found = re.findall(r"^\| ([\dA-Z][\d–]*) \|.*\| ([^|]+) \|$", tree.text(page), re.M) if page in tree.files else []
+    known = set()
+    tests = {os.path.basename(name) for name in tree.below("test/")}
+    for number, named in rows_found:
+        ends = [int(end) for end in number.split("–") if end.isdigit()]
+        known |= set(range(ends[0], ends[-1] + 1)) if ends else set()
+        for test in re.split(r",\s*", named.strip()):
+            if test not in tests:
+                yield "%s: %s names %s, which is no test" % (page, number, test)
+    if not known:
+        yield "%s lists no threats" % page
+    for name in tree.below("test/"):
+        for cited in re.finditer(r"\bthreats\.md ([A-R\d][^:;*\n\"']*)", tree.text(name)):
+            for number in _numbers(cited.group(1)):
+                if number not in known:
+                    yield "%s cites %d, which %s does not have" % (name, number, page)
+
+
 @rule("error tags and slugs are unique, and a test names each error")
 def errors_tested(tree):
     tests = [tree.text(name) for folder in ("test/unit/", "test/t/", "test/e2e/")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ATTACKS A 1-20: the OpenID Foundation's relying-party plans (oidcc-client-test*), response_type code.
+# threats.md A 1-20: the OpenID Foundation's relying-party plans (oidcc-client-test*), response_type code.
 use strict;
 use warnings;
 use Test::More;

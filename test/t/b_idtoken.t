@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ATTACKS B: what is wrong with an ID token is found, whatever it is.
+# threats.md B: what is wrong with an ID token is found, whatever it is.
 use strict;
 use warnings;
 use Test::More;

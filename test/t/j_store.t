@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ATTACKS J as seen from outside: what memcached holds, and what happens when it holds something else.
+# threats.md J as seen from outside: what memcached holds, and what happens when it holds something else.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# One fetch of metadata and keys for all children of a host, in the background; what an outage does to it (C 68, K 149-151).
+# One fetch of metadata and keys for all children of a host, in the background; what an outage does to it (threats.md C 68, K 149-151).
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ATTACKS P: configurations that httpd -t must refuse, and what the logs must not hold.
+# threats.md P: configurations that httpd -t must refuse, and what the logs must not hold.
 use strict;
 use warnings;
 use Test::More;

@@ -282,7 +282,7 @@ subtest 'an operator' => sub {
     like browser(SITE)->get('/operator')->header('Location') // '', qr{/protocol/openid-connect/auth\?}, 'nobody: to the sign-in';
 };
 
-# ATTACKS P 189: the author of a .htaccess is no operator.
+# threats.md P 189: the author of a .htaccess is no operator.
 subtest 'a .htaccess makes no operator' => sub {
     my $folder = "$ENV{KC_ROOM}/t/htdocs/local/mallory";
     my $person = sub {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ATTACKS 201, 202: what belongs to the module passes no border: between virtual hosts of a process, those that it is off
+# threats.md 201, 202: what belongs to the module passes no border: between virtual hosts of a process, those that it is off
 # in too, and between clients and backends.
 use strict;
 use warnings;

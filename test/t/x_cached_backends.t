@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ATTACKS 199: backends that speak FastCGI and AJP behind mod_cache, also with the settings that store more than they should.
+# threats.md 199: backends that speak FastCGI and AJP behind mod_cache, also with the settings that store more than they should.
 # (mod_cache_socache stores none of their answers, which have no length in httpd's eyes.)
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ATTACKS R 206, 215: Require lines that exclude, when it is not known whom.
+# threats.md R 206, 215: Require lines that exclude, when it is not known whom.
 use strict;
 use warnings;
 use Test::More;

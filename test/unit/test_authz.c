@@ -405,7 +405,7 @@ START_TEST(a_bad_line_is_explained)
 }
 END_TEST
 
-/* ATTACKS R 206, 215: what is listed is there, of what is not nobody knows. */
+/* threats.md R 206, 215: what is listed is there, of what is not nobody knows. */
 static const struct {
     unsigned int unknown;
     row_t row;

@@ -229,7 +229,7 @@ START_TEST(identity_follows_the_rules_of_a_sign_in)
 }
 END_TEST
 
-/* ---------------------------------------------------------------- ATTACKS M 168 to 170 */
+/* ---------------------------------------------------------------- threats.md M 168 to 170 */
 
 START_TEST(kinds_are_taken_as_configured)
 {
@@ -332,7 +332,7 @@ START_TEST(types_of_other_providers)
 }
 END_TEST
 
-/* ATTACKS 40: an ID token of the token endpoint may have them, what anybody sends may not. */
+/* threats.md 40: an ID token of the token endpoint may have them, what anybody sends may not. */
 START_TEST(a_token_that_brings_a_key_along_is_refused)
 {
     static const char *const members[] = {
@@ -501,7 +501,7 @@ START_TEST(none_is_older_than_a_session_may_be)
 }
 END_TEST
 
-/* ATTACKS M 173: a key that the realm has withdrawn. */
+/* threats.md M 173: a key that the realm has withdrawn. */
 START_TEST(its_signature_is_believed_for_a_while)
 {
     const char *compact = variant("exp", "9999999999");
@@ -557,7 +557,7 @@ START_TEST(it_is_verified_without_a_first_tier_too)
 }
 END_TEST
 
-/* ---------------------------------------------------------------- ATTACKS M 173: signed out */
+/* ---------------------------------------------------------------- threats.md M 173: signed out */
 
 static void leave(kc_marks_kind_t kind, const char *text)
 {

@@ -63,7 +63,7 @@ typedef struct {
     kc_reason_t reason; /* KC_ERR_NONE: accepted */
 } verdict_t;
 
-/* ATTACKS 49 to 54 and 61. The skew is 30 s. */
+/* threats.md 49 to 54 and 61. The skew is 30 s. */
 static const verdict_t verdicts[] = {
     {NULL, NULL, KC_ERR_NONE},
     {"iss", NULL, KC_ERR_TOKEN_ISSUER},

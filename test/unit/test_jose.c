@@ -1,5 +1,5 @@
-/* Tests of jose.h: ATTACKS 36 to 48 and 55, as far as form, header, algorithm, keys and signatures
- * go. SPDX-License-Identifier: Apache-2.0 */
+/* Tests of jose.h: threats.md 36 to 48 and 55, as far as form, header, algorithm, keys and
+ * signatures go. SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
 #include <openssl/err.h>

@@ -1,4 +1,4 @@
-/* Tests of json.h: ATTACKS 152 and 153, and the readers on absent and foreign values.
+/* Tests of json.h: threats.md 152 and 153, and the readers on absent and foreign values.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

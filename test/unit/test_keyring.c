@@ -160,7 +160,7 @@ START_TEST(an_endpoint_that_is_left_out_is_logged_once)
 }
 END_TEST
 
-/* ATTACKS C 68 */
+/* threats.md C 68 */
 START_TEST(old_ones_are_kept_to_the_cap_while_fetching_fails)
 {
     ck_assert_int_eq(get(), KC_OK);
@@ -291,7 +291,7 @@ START_TEST(each_fault_at_a_cold_start_is_down_with_its_reason)
 }
 END_TEST
 
-/* ATTACKS C 67, 68 */
+/* threats.md C 67, 68 */
 START_TEST(each_fault_later_keeps_the_last_good)
 {
     ck_assert_int_eq(get(), KC_OK);
@@ -318,7 +318,7 @@ static const char *many_keys(int count)
                        "]}", NULL);
 }
 
-/* ATTACKS C 65, 67 */
+/* threats.md C 65, 67 */
 START_TEST(sets_of_unusable_or_too_many_keys_keep_the_last_good)
 {
     const char *sets[3];
@@ -345,7 +345,7 @@ END_TEST
 
 /* ---------------------------------------------------------------- unknown keys */
 
-/* ATTACKS C 62 */
+/* threats.md C 62 */
 START_TEST(a_new_key_is_found_by_one_fetch)
 {
     ck_assert_int_eq(get(), KC_OK);
@@ -357,7 +357,7 @@ START_TEST(a_new_key_is_found_by_one_fetch)
 }
 END_TEST
 
-/* ATTACKS C 63 */
+/* threats.md C 63 */
 START_TEST(a_thousand_unknown_kids_lead_to_one_fetch_a_minute)
 {
     int i;
@@ -504,7 +504,7 @@ START_TEST(algorithms_that_no_key_is_for_are_not_worth_a_fetch)
 }
 END_TEST
 
-/* ATTACKS C 64 */
+/* threats.md C 64 */
 START_TEST(a_retired_key_is_refused_after_its_time)
 {
     ck_assert_int_eq(get(), KC_OK);

@@ -176,7 +176,7 @@ static void make_good(int index)
     child[index] = new_child(&fake->env);
 }
 
-/* ATTACKS R 208 */
+/* threats.md R 208 */
 START_TEST(what_does_not_fit_one_server_fits_the_others)
 {
     kc_keyring_t *bad;

@@ -291,7 +291,7 @@ START_TEST(a_sign_in_makes_a_session_and_leads_to_its_page)
 }
 END_TEST
 
-/* ATTACKS E 85 */
+/* threats.md E 85 */
 /* A token that nobody will use is not kept. */
 START_TEST(the_refresh_token_is_kept_for_when_it_is_time)
 {
@@ -359,7 +359,7 @@ static const char *cookie_text(const char *name)
     return NULL;
 }
 
-/* ATTACKS G 110 */
+/* threats.md G 110 */
 START_TEST(the_session_cookie_has_its_flags)
 {
     const char *text;
@@ -399,7 +399,7 @@ START_TEST(over_http_cookies_are_plain)
 }
 END_TEST
 
-/* ATTACKS E 87, 86: every tab comes back with its own verifier to its own page. */
+/* threats.md E 87, 86: every tab comes back with its own verifier to its own page. */
 START_TEST(five_tabs_sign_in_in_any_order)
 {
     static const int order[] = {3, 0, 4, 1, 2};
@@ -419,7 +419,7 @@ START_TEST(five_tabs_sign_in_in_any_order)
 }
 END_TEST
 
-/* ATTACKS F: judged when a sign-in begins */
+/* threats.md F: judged when a sign-in begins */
 START_TEST(a_foreign_return_url_becomes_the_start_page)
 {
     static const char *const urls[] = {"//evil.example.com",
@@ -454,7 +454,7 @@ typedef struct bad_query_t {
 #define ISS "iss=https%%3A%%2F%%2Fkeycloak.example.com%%2Frealms%%2Fkubeflow"
 #define OTHER_STATE "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-/* ATTACKS D 72, E 77, 78, 83 */
+/* threats.md D 72, E 77, 78, 83 */
 static const bad_query_t bad_queries[] = {
     {"", KC_REFUSED, KC_ERR_CALLBACK},
     {ISS "&code=" CODE, KC_REFUSED, KC_ERR_CALLBACK},
@@ -612,7 +612,7 @@ START_TEST(an_issuer_that_is_not_promised_may_be_absent_but_not_wrong)
 }
 END_TEST
 
-/* ATTACKS D 73: as when two realms share a host */
+/* threats.md D 73: as when two realms share a host */
 START_TEST(the_state_of_another_realm_is_unknown)
 {
     sent_t sent = leave_for("/");
@@ -625,7 +625,7 @@ START_TEST(the_state_of_another_realm_is_unknown)
 }
 END_TEST
 
-/* ATTACKS E 79, 82 */
+/* threats.md E 79, 82 */
 START_TEST(a_double_callback_leads_to_one_token_request)
 {
     sent_t sent = leave_for("/page");
@@ -671,7 +671,7 @@ END_TEST
 
 /* ---------------------------------------------------------------- sessions before and after */
 
-/* ATTACKS E 89 */
+/* threats.md E 89 */
 START_TEST(somebody_else_signing_in_ends_the_session_before)
 {
     const char *alice = sign_in(ALICE, "alice"), *bob;
@@ -686,7 +686,7 @@ START_TEST(somebody_else_signing_in_ends_the_session_before)
 }
 END_TEST
 
-/* ATTACKS E 88 */
+/* threats.md E 88 */
 START_TEST(a_planted_session_cookie_is_replaced)
 {
     static const char *const planted[] = {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "x",
@@ -705,7 +705,7 @@ START_TEST(a_planted_session_cookie_is_replaced)
 }
 END_TEST
 
-/* ATTACKS E 92 */
+/* threats.md E 92 */
 START_TEST(three_sign_ins_in_a_minute_are_enough)
 {
     int i;
@@ -986,7 +986,7 @@ static const token_fault_t token_faults[] = {
     {401, "{\"error\":\"invalid_client\"}", KC_REFUSED, KC_ERR_CLIENT_AUTH},
 };
 
-/* ATTACKS K 156 */
+/* threats.md K 156 */
 START_TEST(a_code_is_never_replayed)
 {
     const token_fault_t *fault = &token_faults[_i];
@@ -1131,7 +1131,7 @@ START_TEST(a_token_that_is_not_as_it_must_be_makes_no_session)
 }
 END_TEST
 
-/* ATTACKS C 62 */
+/* threats.md C 62 */
 START_TEST(a_key_that_is_new_at_the_callback_is_fetched)
 {
     sent_t sent = leave_for("/");
@@ -1215,7 +1215,7 @@ static const char *profile_with(const char *groups)
                    groups ? apr_pstrcat(testlib_pool, ",\"groups\":", groups, NULL) : "");
 }
 
-/* ATTACKS R 206, 215 */
+/* threats.md R 206, 215 */
 START_TEST(roles_that_are_not_known_are_told_to_the_log_once)
 {
     access_case_t which = (access_case_t)(_i / 2);
@@ -1348,7 +1348,7 @@ START_TEST(claims_that_are_missing_come_from_userinfo)
 }
 END_TEST
 
-/* ATTACKS A: userinfo-invalid-sub */
+/* threats.md A: userinfo-invalid-sub */
 START_TEST(userinfo_of_somebody_else_is_refused)
 {
     sent_t sent = leave_for("/");
@@ -1415,7 +1415,7 @@ START_TEST(userinfo_that_nobody_needs_may_fail)
 }
 END_TEST
 
-/* ATTACKS A: userinfo-invalid-sub, also where nobody needs it. */
+/* threats.md A: userinfo-invalid-sub, also where nobody needs it. */
 START_TEST(userinfo_of_somebody_else_is_refused_in_any_case)
 {
     sent_t sent = leave_without_groups();
@@ -1710,7 +1710,7 @@ static const char *last_round_among(int others, int age)
     return query;
 }
 
-/* ATTACKS E 92: no loop is without an end, whatever cookies a browser has. */
+/* threats.md E 92: no loop is without an end, whatever cookies a browser has. */
 START_TEST(a_tab_comes_again_only_while_others_sign_in)
 {
     static const struct {
@@ -1769,7 +1769,7 @@ START_TEST(who_lingers_waits_in_the_gate_and_not_for_long)
 }
 END_TEST
 
-/* ATTACKS E 92: what is counted is one sign-in after the other. */
+/* threats.md E 92: what is counted is one sign-in after the other. */
 START_TEST(tabs_that_sign_in_at_once_are_one_round)
 {
     sent_t sent[5];

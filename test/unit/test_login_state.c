@@ -179,7 +179,7 @@ START_TEST(nothing_of_a_state_repeats)
 }
 END_TEST
 
-/* ATTACKS O 180 */
+/* threats.md O 180 */
 START_TEST(a_sign_in_that_was_begun_leaves_nothing_on_the_server)
 {
     (void)begin("/pipeline");
@@ -239,7 +239,7 @@ END_TEST
 
 /* ---------------------------------------------------------------- attacks */
 
-/* ATTACKS E 78 */
+/* threats.md E 78 */
 START_TEST(the_state_of_another_browser_is_unknown)
 {
     kc_login_state_t state = begin("/"), found;
@@ -253,7 +253,7 @@ START_TEST(the_state_of_another_browser_is_unknown)
 }
 END_TEST
 
-/* ATTACKS E 79, 82 */
+/* threats.md E 79, 82 */
 START_TEST(a_state_is_spent_once)
 {
     kc_login_state_t state = begin("/"), other = begin("/");
@@ -305,7 +305,7 @@ START_TEST(no_marker_outlives_its_state)
 }
 END_TEST
 
-/* ATTACKS E 80 */
+/* threats.md E 80 */
 START_TEST(a_state_expires)
 {
     kc_login_state_t state = begin("/"), found;
@@ -318,7 +318,7 @@ START_TEST(a_state_expires)
 }
 END_TEST
 
-/* ATTACKS E 81: whatever is wrong with a cookie, the answer is the same. */
+/* threats.md E 81: whatever is wrong with a cookie, the answer is the same. */
 START_TEST(every_bit_of_the_cookie_counts_and_gives_one_error)
 {
     kc_login_state_t state = begin("/"), found;
@@ -371,7 +371,7 @@ START_TEST(every_bit_of_the_state_counts)
 }
 END_TEST
 
-/* ATTACKS E 86 */
+/* threats.md E 86 */
 START_TEST(the_verifier_of_another_tab_does_not_serve)
 {
     kc_login_state_t one = begin("/one"), two = begin("/two"), found;
@@ -495,7 +495,7 @@ static void assert_room(void)
     ck_assert_uint_le(bytes, KC_LOGIN_COOKIES_MAX);
 }
 
-/* ATTACKS E 87: the five youngest sign in at once, the others at least know their pages. */
+/* threats.md E 87: the five youngest sign in at once, the others at least know their pages. */
 START_TEST(ten_tabs_each_find_their_own_page)
 {
     kc_login_state_t state[10], found;
@@ -537,7 +537,7 @@ START_TEST(ten_tabs_with_long_addresses_stay_under_the_limit)
 }
 END_TEST
 
-/* ATTACKS G 104, O 181 */
+/* threats.md G 104, O 181 */
 START_TEST(fifty_stale_cookies_are_cleared_away)
 {
     kc_login_state_t state, found;

@@ -372,7 +372,7 @@ static const struct {
     {"/bye", "javascript:alert(1)", KC_FAKE_PUBLIC "/"},
 };
 
-/* ATTACKS A 24 */
+/* threats.md A 24 */
 START_TEST(who_comes_back_with_the_state_arrives_at_the_page)
 {
     const char *query;
@@ -392,7 +392,7 @@ START_TEST(who_comes_back_with_the_state_arrives_at_the_page)
 }
 END_TEST
 
-/* ATTACKS A 25: the provider gives no state back. */
+/* threats.md A 25: the provider gives no state back. */
 START_TEST(who_comes_back_without_a_state_arrives_at_the_configured_page)
 {
     site->conf->after_logout_url = "/bye";
@@ -404,7 +404,7 @@ START_TEST(who_comes_back_without_a_state_arrives_at_the_configured_page)
 }
 END_TEST
 
-/* ATTACKS A 26 */
+/* threats.md A 26 */
 START_TEST(another_state_is_refused)
 {
     const char *mine, *query;

@@ -827,7 +827,7 @@ START_TEST(a_logout_counts_for_every_site_of_the_client)
 }
 END_TEST
 
-/* ATTACKS L 167 */
+/* threats.md L 167 */
 START_TEST(a_session_that_is_written_too_late_has_ended)
 {
     kc_session_t by_sid = describe(ALICE, "sid-a"), by_sub = describe(BOB, "sid-b");

@@ -170,7 +170,7 @@ typedef struct {
     kc_reason_t reason;
 } fault_t;
 
-/* ATTACKS 69 to 71 among them. */
+/* threats.md 69 to 71 among them. */
 static const fault_t faults[] = {
     {"issuer", "\"https://id.example.com/realms/r/\"", KC_ERR_DISCOVERY_ISSUER},
     {"issuer", "\"https://ID.example.com/realms/r\"", KC_ERR_DISCOVERY_ISSUER},

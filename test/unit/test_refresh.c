@@ -504,7 +504,7 @@ START_TEST(a_stale_session_waits_no_longer_than_a_lease_lasts)
 }
 END_TEST
 
-/* ATTACKS N 178 */
+/* threats.md N 178 */
 START_TEST(the_lease_of_one_who_died_ends_by_itself)
 {
     make_due();
@@ -575,8 +575,8 @@ END_TEST
 
 /* ---------------------------------------------------------------- refused */
 
-/* ATTACKS K 159: only these end a session. The last one is of a person whose consent was revoked.
- */
+/* threats.md K 159: only these end a session. The last one is of a person whose consent was
+ * revoked. */
 static const char *const ends[] = {
     "{\"error\":\"invalid_grant\",\"error_description\":\"Session not active\"}",
     "{\"error\":\"invalid_grant\",\"error_description\":\"Offline user session not found\"}",
@@ -685,7 +685,7 @@ START_TEST(an_outage_ends_it_when_its_grace_is_over)
 }
 END_TEST
 
-/* ATTACKS A 22, 23, B 60: tokens of somebody else, or of nobody. */
+/* threats.md A 22, 23, B 60: tokens of somebody else, or of nobody. */
 static const struct {
     const char *sub, *more;
     testlib_key_t key;
@@ -946,7 +946,7 @@ END_TEST
 
 /* ---------------------------------------------------------------- races and the store */
 
-/* ATTACKS N 177: signed out while Keycloak is being asked. */
+/* threats.md N 177: signed out while Keycloak is being asked. */
 START_TEST(signed_out_meanwhile_it_stays_out)
 {
     kc_session_t stored;
@@ -986,7 +986,7 @@ START_TEST(a_store_that_is_down_costs_a_live_session_nothing)
 }
 END_TEST
 
-/* ATTACKS N 179: the new tokens are lost; what follows is one sign-in at the worst. */
+/* threats.md N 179: the new tokens are lost; what follows is one sign-in at the worst. */
 START_TEST(tokens_that_cannot_be_stored_leave_the_session_as_it_was)
 {
     int64_t began;

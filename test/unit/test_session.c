@@ -634,7 +634,7 @@ START_TEST(the_store_sees_neither_names_nor_the_id)
 }
 END_TEST
 
-/* ATTACKS J 132 */
+/* threats.md J 132 */
 START_TEST(a_value_with_any_byte_changed_is_refused)
 {
     const char *id = create();
@@ -651,7 +651,7 @@ START_TEST(a_value_with_any_byte_changed_is_refused)
 }
 END_TEST
 
-/* ATTACKS J 133 */
+/* threats.md J 133 */
 START_TEST(a_value_cut_at_any_place_is_refused)
 {
     const char *id = create();
@@ -665,7 +665,7 @@ START_TEST(a_value_cut_at_any_place_is_refused)
 }
 END_TEST
 
-/* ATTACKS J 134 */
+/* threats.md J 134 */
 START_TEST(values_swapped_between_keys_are_refused)
 {
     const char *first = create(), *second = create();
@@ -682,7 +682,7 @@ START_TEST(values_swapped_between_keys_are_refused)
 }
 END_TEST
 
-/* ATTACKS J 135 */
+/* threats.md J 135 */
 START_TEST(an_old_value_put_back_after_the_end_is_refused)
 {
     const char *id = create();
@@ -725,7 +725,7 @@ START_TEST(a_store_that_keeps_too_long_prolongs_nothing)
 }
 END_TEST
 
-/* ATTACKS J 137: a genuine seal around a form of the future */
+/* threats.md J 137: a genuine seal around a form of the future */
 START_TEST(an_unknown_format_in_a_genuine_seal_is_refused)
 {
     const char *id = create();
@@ -852,7 +852,7 @@ START_TEST(a_session_of_after_a_logout_outlives_its_renewals)
 }
 END_TEST
 
-/* ATTACKS G 107, J 136 */
+/* threats.md G 107, J 136 */
 START_TEST(malformed_ids_cost_no_look_up)
 {
     static const char *const ids[] = {

@@ -289,7 +289,7 @@ static kc_session_state_t peek_elsewhere(const char *id)
     return state;
 }
 
-/* ATTACKS J 132 */
+/* threats.md J 132 */
 START_TEST(a_record_with_any_byte_changed_is_none)
 {
     const char *id = create_and_use();
@@ -308,7 +308,7 @@ START_TEST(a_record_with_any_byte_changed_is_none)
 }
 END_TEST
 
-/* ATTACKS J 133 */
+/* threats.md J 133 */
 START_TEST(a_record_of_any_other_length_is_none)
 {
     const char *id = create_and_use();
@@ -326,7 +326,7 @@ START_TEST(a_record_of_any_other_length_is_none)
 }
 END_TEST
 
-/* ATTACKS J 134 */
+/* threats.md J 134 */
 START_TEST(a_record_of_another_session_is_none)
 {
     const char *id = create_and_use(), *other = create();

@@ -200,7 +200,7 @@ START_TEST(a_key_that_is_taken_away_ends_its_sessions)
 }
 END_TEST
 
-/* ATTACKS J 132 */
+/* threats.md J 132 */
 START_TEST(a_stored_value_with_any_byte_changed_is_opened_and_refused)
 {
     const char *id = create();
@@ -377,7 +377,7 @@ START_TEST(a_session_that_ends_elsewhere_ends_within_the_ttl)
 }
 END_TEST
 
-/* ATTACKS J 144: memcached had to make room */
+/* threats.md J 144: memcached had to make room */
 START_TEST(a_session_that_the_store_has_lost_is_no_session)
 {
     const char *id = create();

@@ -596,7 +596,7 @@ START_TEST(a_silent_sign_in_renews_the_session)
 }
 END_TEST
 
-/* ATTACKS E 93 */
+/* threats.md E 93 */
 START_TEST(a_silent_sign_in_of_somebody_else_is_refused)
 {
     const char *before = sign_in(ALICE, "");
@@ -692,7 +692,7 @@ static const struct {
     /* sealed by nobody: demands nothing */
     {"demand=AAAA&return=/a", "/a", 0, ""},
     {"demand=a&demand=b", NULL, 0, ""},
-    /* ATTACKS A 35: OpenID Connect Core 1.0 section 4 */
+    /* threats.md A 35: OpenID Connect Core 1.0 section 4 */
     {OWN_ISSUER "&login_hint=a&target_link_uri=%2Fb", "/b", 0, "login_hint=a;"},
     {OWN_ISSUER "&return=/a&target_link_uri=/b", "/a", 0, ""},
     {OWN_ISSUER, "/", 0, ""},
@@ -860,7 +860,7 @@ END_TEST
 
 /* ---------------------------------------------------------------- abandoned ones */
 
-/* ATTACKS O 180: of each kind, by browsers that never come back. */
+/* threats.md O 180: of each kind, by browsers that never come back. */
 START_TEST(abandoned_sign_ins_leave_nothing_on_the_server)
 {
     kc_login_request_t request = {.return_url = "/pipeline", .demand = demand_of("gold", 60)};

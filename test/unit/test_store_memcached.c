@@ -254,7 +254,7 @@ START_TEST(times_are_absolute)
 }
 END_TEST
 
-/* ATTACKS 211: its clock is two hours ahead or behind; by spans that does not matter. */
+/* threats.md 211: its clock is two hours ahead or behind; by spans that does not matter. */
 START_TEST(its_clock_does_not_matter)
 {
     static const int64_t differences[] = {-7200, 7200, -86400, 86400};

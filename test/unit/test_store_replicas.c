@@ -284,7 +284,7 @@ END_TEST
 
 /* ---------------------------------------------------------------- servers that die */
 
-/* ATTACKS J 148 */
+/* threats.md J 148 */
 START_TEST(a_lost_server_loses_nothing)
 {
     unsigned int i;
@@ -441,7 +441,7 @@ static int64_t milliseconds(void)
     return (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
 }
 
-/* ATTACKS J 142 */
+/* threats.md J 142 */
 /* Two processes of a host: what one finds out the other knows, and one probe is for both. */
 START_TEST(who_shares_breakers_learns_from_others)
 {

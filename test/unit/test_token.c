@@ -275,7 +275,7 @@ START_TEST(unusable_key_asks_nobody)
 }
 END_TEST
 
-/* What is wrong with an answer of 200; ATTACKS 157 and 158 among them. */
+/* What is wrong with an answer of 200; threats.md 157 and 158 among them. */
 static const struct {
     const char *name;
     const char *value;
@@ -336,7 +336,7 @@ START_TEST(answer_is_judged)
 }
 END_TEST
 
-/* ATTACKS K 158: what is no number of seconds is not told. RFC 6749 section 5.1 */
+/* threats.md K 158: what is no number of seconds is not told. RFC 6749 section 5.1 */
 static const struct {
     const char *value;
     int64_t seconds;
@@ -409,7 +409,7 @@ START_TEST(a_refresh_token_with_blanks_is_sent_as_it_is)
 }
 END_TEST
 
-/* Each class of failure; ATTACKS 154, 156 and 157. */
+/* Each class of failure; threats.md 154, 156 and 157. */
 static const struct {
     int status;
     const char *content_type;
