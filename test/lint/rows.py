@@ -78,9 +78,9 @@ def directives(root):
 
 def tags(root):
     """The table of log tags, likewise."""
-    lines = ["| tag | status | what it says to the person |", "| --- | --- | --- |"]
-    for _, (_, tag, _, status, sentence, _), _ in read(root / "src/core/err.def", "KC_ERR"):
-        lines.append("| `KC%s` | %s | %s |" % (tag, status, cell(sentence)))
+    lines = ["| tag | word in the log | status | what the user sees | what the user can do |", "| --- | --- | --- | --- | --- |"]
+    for _, (_, tag, slug, status, sentence, advice), _ in read(root / "src/core/err.def", "KC_ERR"):
+        lines.append("| `KC%s` | %s | %s | %s | %s |" % (tag, slug, status, cell(sentence), cell(advice)))
     return "\n".join(lines) + "\n"
 
 
