@@ -6,6 +6,8 @@ import pathlib
 import re
 import subprocess
 
+import links
+import prose
 import rows
 
 RULES = []  # (name, function), in the order below
@@ -28,6 +30,8 @@ LIBRARIES = [  # whose headers, in which one file
 ]
 MADE = set("build .cache .git __pycache__ configure Makefile config.log config.status obj".split())
 BANNED = "strcpy strncpy strcat strncat sprintf vsprintf strtok atoi atol atoll atof rand srand gets alloca apr_pstrmemdup".split()
+README_LINES = 150
+README_COLUMNS = 100
 FUNCTION_LINES = 60
 FILE_LINES = 600
 
@@ -212,6 +216,47 @@ def made_tables(tree):
                 yield "%s: the table differs from src/core/conf.def or err.def: run make reference" % page
         except ValueError as error:
             yield str(error)
+
+
+def manual(tree):
+    """The pages that administrators read."""
+    return [name for name in tree.files
+            if name in ("README.md", "SECURITY.md") or name.startswith(("doc/", "docker/")) and name.endswith(".md")]
+
+
+@rule("links between pages lead to a file and a heading that are there")
+def links_lead_somewhere(tree):
+    for name in manual(tree) + [name for name in tree.files if name in ("CONTRIBUTING.md", "test/README.md")]:
+        yield from links.faults(name, tree)
+
+
+@rule("README is a front page of at most %d lines and %d columns" % (README_LINES, README_COLUMNS))
+def front_page(tree):
+    lines = tree.text("README.md").splitlines() if "README.md" in tree.files else []
+    if len(lines) > README_LINES:
+        yield "README.md has %d lines" % len(lines)
+    for number, line in enumerate(lines, 1):
+        if len(line) > README_COLUMNS:
+            yield "README.md:%d has %d columns" % (number, len(line))
+
+
+@rule("sentences of the manual are short: half of them up to %d words, none over %d" % (prose.MEDIAN, prose.LONGEST))
+def sentences_short(tree):
+    for name in manual(tree):
+        yield from prose.faults(name, tree.text(name))
+
+
+@rule("troubleshooting has cause and cure of each log tag")
+def tags_explained(tree):
+    page = "doc/troubleshooting.md"
+    text = tree.text(page) if page in tree.files else ""
+    found = re.findall(r"^\| `KC(\d{4})` \| ([\w-]+) \| ([^|]+) \| ([^|]+) \|$", text, re.M)
+    explained = {tag: word for tag, word, cause, cure in found if cause.strip() and cure.strip()}
+    for _, (_, tag, slug, *_), _ in rows.read(tree.root / "src/core/err.def", "KC_ERR"):
+        if explained.pop(tag, None) != slug:
+            yield "%s has no row `KC%s` | %s | cause | cure" % (page, tag, slug)
+    for tag in explained:
+        yield "%s explains KC%s, which src/core/err.def does not have" % (page, tag)
 
 
 def _numbers(text):
