@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cache.h"
-#include "err.h"
-#include "http.h"
-#include "log.h"
-#include "store.h"
+#include "store/cache.h"
+#include "base/err.h"
+#include "http/http.h"
+#include "base/log.h"
+#include "store/store.h"
 
 /* One for each server and child; every callback is safe to call from several threads at once. */
 typedef struct kc_env_t {

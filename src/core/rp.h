@@ -6,11 +6,11 @@
 #include <apr_pools.h>
 #include <apr_tables.h>
 
-#include "conf.h"
+#include "conf/conf.h"
 #include "env.h"
-#include "err.h"
-#include "keyring.h"
-#include "seal.h"
+#include "base/err.h"
+#include "provider/keyring.h"
+#include "crypto/seal.h"
 
 /* For details of failures, behind "was". */
 #define KC_RP_FOREIGN_KEY \

@@ -3,8 +3,8 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "core/marks.h"
-#include "core/roster.h"
+#include "core/session/marks.h"
+#include "core/session/roster.h"
 #include "mod_auth_keycloak.h"
 
 enum { NAME_LEN = 16 /* characters of a session's name here */ };

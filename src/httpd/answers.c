@@ -4,9 +4,9 @@
 #include <string.h>
 #include <util_filter.h>
 
-#include "core/cache_control.h"
-#include "core/cookie.h"
-#include "core/flow.h"
+#include "core/base/cache_control.h"
+#include "core/base/cookie.h"
+#include "core/access/flow.h"
 #include "mod_auth_keycloak.h"
 
 /*

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/places.h"
+#include "core/base/places.h"
 #include "mod_auth_keycloak.h"
 
 enum { LOOK_FIRST_MS = 2, LOOK_MS = 16 /* between two looks whether more has come */ };

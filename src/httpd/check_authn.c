@@ -3,8 +3,8 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "core/flow.h"
-#include "core/url.h"
+#include "core/access/flow.h"
+#include "core/base/url.h"
 #include "mod_auth_keycloak.h"
 
 static int is_our_type(request_rec *r)

@@ -103,7 +103,7 @@ const command_rec akc_config_commands[] = {
 #define KC_CONF_DIR(type, member, name, fallback, arguments, help)           \
     AP_INIT_TAKE_ARGV(name, set_dir, (void *)(intptr_t)KC_CONF_ROW_##member, \
                       RSRC_CONF | ACCESS_CONF, arguments ". " help),
-#include "core/conf.def"
+#include "core/conf/conf.def"
 #undef KC_CONF
 #undef KC_CONF_DIR
     {.name = NULL}};

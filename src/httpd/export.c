@@ -4,8 +4,8 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "core/cookie.h"
-#include "core/session_contents.h"
+#include "core/base/cookie.h"
+#include "core/session/session_contents.h"
 #include "mod_auth_keycloak.h"
 
 /* A letter in lower case, a digit, or 0. Each header of each request comes by here. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/conf_own.h"
+#include "core/conf/conf_own.h"
 #include "mod_auth_keycloak.h"
 #include "places.h"
 

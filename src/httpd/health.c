@@ -6,7 +6,7 @@
 #include <http_main.h>
 #include <string.h>
 
-#include "core/keyring.h"
+#include "core/provider/keyring.h"
 #include "mod_auth_keycloak.h"
 
 /*

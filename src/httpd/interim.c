@@ -5,7 +5,7 @@
 #include <http_connection.h>
 #include <util_filter.h>
 
-#include "core/header_block.h"
+#include "core/base/header_block.h"
 #include "mod_auth_keycloak.h"
 
 /*

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/buf.h"
-#include "core/crypto.h"
-#include "core/patience.h"
+#include "core/base/buf.h"
+#include "core/crypto/crypto.h"
+#include "core/net/patience.h"
 #include "mod_auth_keycloak.h"
 
 /* What lives as long as the process, across restarts that unload this module: plain memory without

@@ -3,10 +3,10 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "core/logout.h"
-#include "core/logout_front.h"
-#include "core/logout_token.h"
-#include "core/session_cookie.h"
+#include "core/logout/logout.h"
+#include "core/logout/logout_front.h"
+#include "core/logout/logout_token.h"
+#include "core/session/session_cookie.h"
 #include "mod_auth_keycloak.h"
 
 static const char framed_page[] =

@@ -20,18 +20,18 @@
 #undef APLOG_MODULE_INDEX
 #define APLOG_MODULE_INDEX (auth_keycloak_module.module_index)
 
-#include "core/cache_control.h"
-#include "core/conf.h"
-#include "core/demand.h"
+#include "core/base/cache_control.h"
+#include "core/conf/conf.h"
+#include "core/login/demand.h"
 #include "core/env.h"
-#include "core/err.h"
-#include "core/flow.h"
-#include "core/json.h"
-#include "core/login.h"
+#include "core/base/err.h"
+#include "core/access/flow.h"
+#include "core/base/json.h"
+#include "core/login/login.h"
 #include "core/rp.h"
-#include "core/session.h"
-#include "core/store_clock.h"
-#include "core/url.h"
+#include "core/session/session.h"
+#include "core/store/store_clock.h"
+#include "core/base/url.h"
 
 extern module AP_MODULE_DECLARE_DATA auth_keycloak_module;
 

@@ -4,13 +4,13 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "core/bearer.h"
-#include "core/buf.h"
-#include "core/crypto.h"
-#include "core/flow.h"
-#include "core/forwarded.h"
-#include "core/refresh.h"
-#include "core/session_cookie.h"
+#include "core/access/bearer.h"
+#include "core/base/buf.h"
+#include "core/crypto/crypto.h"
+#include "core/access/flow.h"
+#include "core/base/forwarded.h"
+#include "core/session/refresh.h"
+#include "core/session/session_cookie.h"
 #include "hints.h"
 #include "mod_auth_keycloak.h"
 

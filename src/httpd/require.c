@@ -4,7 +4,7 @@
 #include <mod_auth.h>
 #include <string.h>
 
-#include "core/authz.h"
+#include "core/access/authz.h"
 #include "mod_auth_keycloak.h"
 
 static const char *name_of(kc_authz_kind_t kind)

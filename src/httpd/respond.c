@@ -4,8 +4,8 @@
 #include <string.h>
 #include <util_filter.h>
 
-#include "core/json.h"
-#include "core/login_parameters.h"
+#include "core/base/json.h"
+#include "core/login/login_parameters.h"
 #include "mod_auth_keycloak.h"
 
 static const char forbid_filter_name[] = "AKC_FORBIDDEN";

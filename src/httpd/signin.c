@@ -3,9 +3,9 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "core/claims.h"
-#include "core/login_parameters.h"
-#include "core/logout.h"
+#include "core/provider/claims.h"
+#include "core/login/login_parameters.h"
+#include "core/logout/logout.h"
 #include "mod_auth_keycloak.h"
 
 static const char again_seconds[] = "2";

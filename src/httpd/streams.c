@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "core/watch.h"
+#include "core/session/watch.h"
 #include "mod_auth_keycloak.h"
 
 /*

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "core/flow.h"
+#include "core/access/flow.h"
 #include "mod_auth_keycloak.h"
 
 /*

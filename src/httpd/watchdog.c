@@ -4,8 +4,8 @@
 #include <apr_atomic.h>
 #include <mod_watchdog.h>
 
-#include "core/logout_pending.h"
-#include "core/patience.h"
+#include "core/logout/logout_pending.h"
+#include "core/net/patience.h"
 #include "mod_auth_keycloak.h"
 
 /*

@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf.h"
-#include "crypto.h"
-#include "pack.h"
+#include "conf/conf.h"
+#include "crypto/crypto.h"
+#include "session/pack.h"
 #include "rp.h"
-#include "session.h"
+#include "session/session.h"
 
 enum {
     PATIENCE_MS = 10000, /* memcached stalls while its table grows */

@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cache.h"
-#include "store.h"
+#include "store/cache.h"
+#include "store/store.h"
 
 /*
  *   stress kill COUNT     processes write and read; COUNT of them are killed, one after another

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "bearer.h"
-#include "claims.h"
+#include "access/bearer.h"
+#include "provider/claims.h"
 #include "fake_site.h"
 #include "reach.h"
 #include "signer.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cache.h"
+#include "store/cache.h"
 #include "reach.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

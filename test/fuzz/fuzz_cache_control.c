@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
 
-#include "cache_control.h"
+#include "base/cache_control.h"
 #include "input.h"
 #include "reach.h"
 

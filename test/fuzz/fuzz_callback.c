@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "login.h"
-#include "login_parameters.h"
+#include "login/login.h"
+#include "login/login_parameters.h"
 #include "reach.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "claims.h"
-#include "claims_merge.h"
+#include "provider/claims.h"
+#include "provider/claims_merge.h"
 #include "reach.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,7 +5,7 @@
 
 #include <apr_strings.h>
 
-#include "cookie.h"
+#include "base/cookie.h"
 #include "input.h"
 #include "reach.h"
 

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "buf.h"
-#include "forwarded.h"
+#include "base/buf.h"
+#include "base/forwarded.h"
 #include "input.h"
 #include "reach.h"
 

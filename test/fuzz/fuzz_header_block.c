@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "header_block.h"
+#include "base/header_block.h"
 #include "input.h"
 #include "reach.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jose.h"
+#include "crypto/jose.h"
 #include "reach.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -3,7 +3,7 @@
 #include <apr_general.h>
 #include <stdlib.h>
 
-#include "jwks.h"
+#include "crypto/jwks.h"
 #include "reach.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "logout_front.h"
-#include "logout_token.h"
+#include "logout/logout_front.h"
+#include "logout/logout_token.h"
 #include "reach.h"
 #include "signer.h"
 

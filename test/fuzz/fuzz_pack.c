@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pack.h"
+#include "session/pack.h"
 #include "reach.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "reach.h"
-#include "seal.h"
+#include "crypto/seal.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

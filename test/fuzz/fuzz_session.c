@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "reach.h"
-#include "session.h"
-#include "session_contents.h"
+#include "session/session.h"
+#include "session/session_contents.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

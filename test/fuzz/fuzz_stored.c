@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "marks.h"
+#include "session/marks.h"
 #include "reach.h"
-#include "roster.h"
-#include "session_contents.h"
+#include "session/roster.h"
+#include "session/session_contents.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

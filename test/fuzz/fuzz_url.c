@@ -8,7 +8,7 @@
 
 #include "input.h"
 #include "reach.h"
-#include "url.h"
+#include "base/url.h"
 
 enum { PARSED, RETURNED };
 

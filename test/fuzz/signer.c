@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "jose.h"
+#include "crypto/jose.h"
 
 #define KEY                                                                    \
     "\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"k\",\"use\":\"sig\","          \

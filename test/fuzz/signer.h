@@ -5,7 +5,7 @@
 
 #include <apr_pools.h>
 
-#include "json.h"
+#include "base/json.h"
 
 /* The provider's key set. The key is P-256's base point: its private half is 1. */
 extern const char signer_keys[];

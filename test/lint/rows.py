@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the X-macro tables src/core/*.def, and makes the tables of doc/ from them."""
+"""Reads the X-macro tables of src/core (.def), and makes the tables of doc/ from them."""
 
 import re
 
@@ -64,7 +64,7 @@ def directives(root):
         "| directive | default | where | meaning |",
         "| --- | --- | --- | --- |",
     ]
-    found = read(root / "src/core/conf.def", "KC_CONF", "KC_CONF_DIR")
+    found = read(root / "src/core/conf/conf.def", "KC_CONF", "KC_CONF_DIR")
     for macro, (_, _, name, default, arguments, meaning), _ in found:
         lines.append("| `%s %s` | %s | %s | %s |" % (
             name,
@@ -79,7 +79,7 @@ def directives(root):
 def tags(root):
     """The table of log tags, likewise."""
     lines = ["| tag | word in the log | status | what the user sees | what the user can do |", "| --- | --- | --- | --- | --- |"]
-    for _, (_, tag, slug, status, sentence, advice), _ in read(root / "src/core/err.def", "KC_ERR"):
+    for _, (_, tag, slug, status, sentence, advice), _ in read(root / "src/core/base/err.def", "KC_ERR"):
         lines.append("| `KC%s` | %s | %s | %s | %s |" % (tag, slug, status, cell(sentence), cell(advice)))
     return "\n".join(lines) + "\n"
 

@@ -21,12 +21,12 @@ SOURCE_SUFFIXES = set(".c .h .def .py .sh .pl .pm .t .in .ac .conf .map".split()
 HTTPD_HEADER = re.compile(r"^(httpd|ap_\w+|http_(config|connection|core|log|main|protocol|request|vhost)"
                           r"|mod_\w+|util_\w+|scoreboard|mpm_common)\.h$")
 LIBRARIES = [  # whose headers, in which one file
-    (re.compile(r"^openssl/"), "crypto.c"),
-    (re.compile(r"^jansson(_config)?\.h$"), "json.c"),
-    (re.compile(r"^cjose/"), "jose.c"),
-    (re.compile(r"^curl/"), "http_curl.c"),
-    (re.compile(r"^zlib\.h$"), "pack.c"),
-    (re.compile(r"^libmemcached(-1\.0|util)?/"), "store_memcached.c"),
+    (re.compile(r"^openssl/"), "crypto/crypto.c"),
+    (re.compile(r"^jansson(_config)?\.h$"), "base/json.c"),
+    (re.compile(r"^cjose/"), "crypto/jose.c"),
+    (re.compile(r"^curl/"), "http/http_curl.c"),
+    (re.compile(r"^zlib\.h$"), "session/pack.c"),
+    (re.compile(r"^libmemcached(-1\.0|util)?/"), "store/store_memcached.c"),
 ]
 MADE = set("build .cache .git __pycache__ configure Makefile config.log config.status obj".split())
 BANNED = "strcpy strncpy strcat strncat sprintf vsprintf strtok atoi atol atoll atof rand srand gets alloca apr_pstrmemdup".split()
@@ -110,13 +110,15 @@ def core_without_httpd(tree):
                 yield "%s includes %s" % (name, header)
             if "httpd/" in header:
                 yield "%s reaches into src/httpd: %s" % (name, header)
-    made = sorted(tree.build.glob("obj/core/*.d"))
+    core_made = tree.build / "obj/core"
+    made = sorted(core_made.rglob("*.d"))
     if not made:
         yield "no compiled core object in %s: build first" % tree.build.name
     for listing in made:
         for path in listing.read_text().replace("\\\n", " ").split():
             if path.endswith("/httpd.h") or "/apache2/" in path or "/src/httpd/" in path:
-                yield "src/core/%s.c was compiled with %s" % (listing.stem, os.path.basename(path))
+                yield "src/core/%s.c was compiled with %s" % (
+                    listing.relative_to(core_made).with_suffix(""), os.path.basename(path))
 
 
 @rule("each library is included in one core file")
@@ -131,19 +133,21 @@ def libraries_in_one_file(tree):
 @rule("exported symbols carry the name of their file")
 def symbols_carry_room(tree):
     for folder, prefix in (("core", "kc_"), ("httpd", "akc_")):
-        made = sorted(tree.build.glob("obj/%s/*.o" % folder))
+        made_below = tree.build / "obj" / folder
+        made = sorted(made_below.rglob("*.o"))
         if not made:
             yield "no compiled object of src/%s in %s: build first" % (folder, tree.build.name)
         for made_object in made:
-            if not (tree.root / "src" / folder / (made_object.stem + ".c")).exists():
+            source = "src/%s/%s.c" % (folder, made_object.relative_to(made_below).with_suffix(""))
+            if not (tree.root / source).exists():
                 continue  # its source was renamed since
             listed = subprocess.run(["nm", "--defined-only", "--extern-only", "--format=posix", made_object],
                                     stdout=subprocess.PIPE, check=True, universal_newlines=True)
             for line in listed.stdout.splitlines():
                 symbol = line.split()[0]
                 if symbol != "auth_keycloak_module" and not symbol.startswith(prefix + made_object.stem + "_"):
-                    yield "src/%s/%s.c exports %s; its name should begin with %s%s_" % (
-                        folder, made_object.stem, symbol, prefix, made_object.stem)
+                    yield "%s exports %s; its name should begin with %s%s_" % (
+                        source, symbol, prefix, made_object.stem)
 
 
 def _typedef_names(text):
@@ -181,13 +185,13 @@ def types_and_values(tree):
 @rule("directives and the reference configuration name each other")
 def reference_complete(tree):
     defined = {values[2] for _, values, _ in
-               rows.read(tree.root / "src/core/conf.def", "KC_CONF", "KC_CONF_DIR")}
+               rows.read(tree.root / "src/core/conf/conf.def", "KC_CONF", "KC_CONF_DIR")}
     reference = "conf/reference.conf"
     mentioned = set()
     if reference in tree.files:
         mentioned = set(re.findall(r"^\s*#?\s*(Keycloak[A-Z]\w*)", tree.text(reference), re.M))
     if not defined:
-        yield "src/core/conf.def has no rows"
+        yield "src/core/conf/conf.def has no rows"
     for name in sorted(defined - mentioned):
         yield "%s is missing in %s" % (name, reference)
 
@@ -213,7 +217,7 @@ def made_tables(tree):
         text = tree.text(page) if page in tree.files else ""
         try:
             if text != rows.filled(tree.root, name, text):
-                yield "%s: the table differs from src/core/conf.def or err.def: run make reference" % page
+                yield "%s: the table differs from src/core/conf/conf.def or err.def: run make reference" % page
         except ValueError as error:
             yield str(error)
 
@@ -252,11 +256,11 @@ def tags_explained(tree):
     text = tree.text(page) if page in tree.files else ""
     found = re.findall(r"^\| `KC(\d{4})` \| ([\w-]+) \| ([^|]+) \| ([^|]+) \|$", text, re.M)
     explained = {tag: word for tag, word, cause, cure in found if cause.strip() and cure.strip()}
-    for _, (_, tag, slug, *_), _ in rows.read(tree.root / "src/core/err.def", "KC_ERR"):
+    for _, (_, tag, slug, *_), _ in rows.read(tree.root / "src/core/base/err.def", "KC_ERR"):
         if explained.pop(tag, None) != slug:
             yield "%s has no row `KC%s` | %s | cause | cure" % (page, tag, slug)
     for tag in explained:
-        yield "%s explains KC%s, which src/core/err.def does not have" % (page, tag)
+        yield "%s explains KC%s, which src/core/base/err.def does not have" % (page, tag)
 
 
 def _numbers(text):
@@ -293,19 +297,19 @@ def errors_tested(tree):
         yield "there are no tests"
     everything = "\n".join(tests)
     tags, slugs, count = {}, {}, 0
-    for _, (reason, tag, slug, *_), line in rows.read(tree.root / "src/core/err.def", "KC_ERR"):
+    for _, (reason, tag, slug, *_), line in rows.read(tree.root / "src/core/base/err.def", "KC_ERR"):
         count += 1
         for kind, value, seen in (("tag", tag, tags), ("slug", slug, slugs)):
             if value in seen:
-                yield "src/core/err.def:%d: %s %s is that of %s already" % (line, kind, value, seen[value])
+                yield "src/core/base/err.def:%d: %s %s is that of %s already" % (line, kind, value, seen[value])
             seen[value] = reason
         names = r"\bKC_ERR_%s\b|\bKC%s\b|[\"']%s[\"']" % (reason, tag, re.escape(slug))
         if "-" in slug:
             names += r"|(?<![\w-])%s(?![\w-])" % re.escape(slug)
         if not re.search(names, everything):
-            yield "src/core/err.def:%d: no test names %s (KC%s, %s)" % (line, reason, tag, slug)
+            yield "src/core/base/err.def:%d: no test names %s (KC%s, %s)" % (line, reason, tag, slug)
     if count == 0:
-        yield "src/core/err.def has no rows"
+        yield "src/core/base/err.def has no rows"
 
 
 def clang_format():

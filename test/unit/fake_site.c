@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keyring.h"
-#include "seal.h"
+#include "provider/keyring.h"
+#include "crypto/seal.h"
 
 typedef struct cookie_t {
     const char *name; /* NULL: none */

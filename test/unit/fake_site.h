@@ -4,7 +4,7 @@
 #define KC_FAKE_SITE_H
 
 #include "fake.h"
-#include "login.h"
+#include "login/login.h"
 
 #define KC_FAKE_ISSUER "https://keycloak.example.com/realms/kubeflow"
 #define KC_FAKE_PUBLIC "https://kubeflow.example.com"

@@ -3,7 +3,7 @@
 #ifndef KC_FORM_H
 #define KC_FORM_H
 
-#include "buf.h"
+#include "base/buf.h"
 
 /* What kc_session_form_write gives, as it was before the last version: without the mark of the
  * user's name. In testlib_pool. */

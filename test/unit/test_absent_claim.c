@@ -4,10 +4,10 @@
 #include <check.h>
 #include <string.h>
 
-#include "absent_claim.h"
+#include "session/absent_claim.h"
 #include "fake_site.h"
 #include "testlib.h"
-#include "unknown.h"
+#include "session/unknown.h"
 
 Suite *kc_test_absent_claim(void);
 

@@ -6,8 +6,8 @@
 #include <regex.h>
 #include <string.h>
 
-#include "authz.h"
-#include "pack.h"
+#include "access/authz.h"
+#include "session/pack.h"
 #include "testlib.h"
 
 Suite *kc_test_authz(void);

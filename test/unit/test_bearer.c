@@ -1,19 +1,19 @@
 /* Tests of bearer.h: which tokens are taken, as whom, for how long, and what ends that.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "bearer.h"
-#include "marks.h"
+#include "access/bearer.h"
+#include "session/marks.h"
 
 #include <apr_strings.h>
 #include <check.h>
 #include <string.h>
 
-#include "authz.h"
+#include "access/authz.h"
 #include "fake_site.h"
 #include "form.h"
-#include "session_contents.h"
+#include "session/session_contents.h"
 #include "testlib.h"
 #include "variant.h"
-#include "watch.h"
+#include "session/watch.h"
 
 Suite *kc_test_bearer(void);
 

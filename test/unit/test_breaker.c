@@ -3,7 +3,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "breaker.h"
+#include "net/breaker.h"
 #include "testlib.h"
 
 Suite *kc_test_breaker(void);

@@ -3,7 +3,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "buf.h"
+#include "base/buf.h"
 #include "testlib.h"
 
 Suite *kc_test_buf(void);

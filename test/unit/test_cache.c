@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cache.h"
+#include "store/cache.h"
 #include "testlib.h"
 
 Suite *kc_test_cache(void);

@@ -3,7 +3,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "cache_control.h"
+#include "base/cache_control.h"
 
 static apr_pool_t *pool;
 

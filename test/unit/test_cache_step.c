@@ -3,7 +3,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "cache.h"
+#include "store/cache.h"
 #include "step.h"
 #include "testlib.h"
 

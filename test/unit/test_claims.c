@@ -4,8 +4,8 @@
 #include <check.h>
 #include <string.h>
 
-#include "claims.h"
-#include "claims_merge.h"
+#include "provider/claims.h"
+#include "provider/claims_merge.h"
 #include "testlib.h"
 #include "variant.h"
 

@@ -11,9 +11,9 @@
 
 #include <apr_strings.h>
 
-#include "conf.h"
-#include "conf_parse.h"
-#include "transform.h"
+#include "conf/conf.h"
+#include "conf/conf_parse.h"
+#include "conf/transform.h"
 
 /* Two keys of 32 and more characters, given through the environment. */
 #define KEY_A "first-key-of-thirty-two-characters-or-more"

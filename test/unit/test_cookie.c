@@ -6,7 +6,7 @@
 
 #include <apr_strings.h>
 
-#include "cookie.h"
+#include "base/cookie.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 #define NAME "__Host-keycloak_session"

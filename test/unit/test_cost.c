@@ -6,11 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "bearer.h"
-#include "cookie.h"
-#include "flow.h"
+#include "access/bearer.h"
+#include "base/cookie.h"
+#include "access/flow.h"
 #include "testlib.h"
-#include "url.h"
+#include "base/url.h"
 
 Suite *kc_test_cost(void);
 

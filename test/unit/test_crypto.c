@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "crypto.h"
+#include "crypto/crypto.h"
 #include "testlib.h"
 
 Suite *kc_test_crypto(void);

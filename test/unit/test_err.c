@@ -3,7 +3,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "err.h"
+#include "base/err.h"
 
 Suite *kc_test_err(void);
 

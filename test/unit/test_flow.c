@@ -6,7 +6,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "flow.h"
+#include "access/flow.h"
 
 Suite *kc_test_flow(void);
 

@@ -3,7 +3,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "forwarded.h"
+#include "base/forwarded.h"
 #include "testlib.h"
 
 Suite *kc_test_forwarded(void);

@@ -4,8 +4,8 @@
 #include <sched.h>
 #include <string.h>
 
-#include "http.h"
-#include "patience.h"
+#include "http/http.h"
+#include "net/patience.h"
 
 Suite *kc_test_gate(void);
 

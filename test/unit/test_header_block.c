@@ -5,8 +5,8 @@
 
 #include <apr_strings.h>
 
-#include "buf.h"
-#include "header_block.h"
+#include "base/buf.h"
+#include "base/header_block.h"
 
 static apr_pool_t *pool;
 

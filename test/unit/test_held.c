@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "marks.h"
-#include "roster.h"
-#include "session.h"
-#include "session_contents.h"
+#include "session/marks.h"
+#include "session/roster.h"
+#include "session/session.h"
+#include "session/session_contents.h"
 #include "testlib.h"
 
 Suite *kc_test_held(void);

@@ -15,10 +15,10 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "http.h"
+#include "http/http.h"
 #include "listener.h"
-#include "patience.h"
-#include "resolver.h"
+#include "net/patience.h"
+#include "net/resolver.h"
 #include "testlib.h"
 
 Suite *kc_test_http_curl(void);

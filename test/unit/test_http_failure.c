@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "http_failure.h"
+#include "http/http_failure.h"
 #include "testlib.h"
 
 Suite *kc_test_http_failure(void);

@@ -6,7 +6,7 @@
 #include <openssl/pem.h>
 #include <string.h>
 
-#include "jose.h"
+#include "crypto/jose.h"
 #include "testlib.h"
 
 Suite *kc_test_jose(void);

@@ -4,7 +4,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "json.h"
+#include "base/json.h"
 #include "testlib.h"
 
 Suite *kc_test_json(void);

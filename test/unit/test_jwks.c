@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "jwks.h"
+#include "crypto/jwks.h"
 #include "testlib.h"
 
 Suite *kc_test_jwks(void);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "keyring.h"
+#include "provider/keyring.h"
 #include "testlib.h"
 
 Suite *kc_test_keyring(void);

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "keyring.h"
-#include "keyring_shared.h"
+#include "provider/keyring.h"
+#include "provider/keyring_shared.h"
 #include "testlib.h"
 #include "variant.h"
 

@@ -4,15 +4,15 @@
 #include <check.h>
 #include <string.h>
 
-#include "cookie.h"
+#include "base/cookie.h"
 #include "fake_site.h"
-#include "login.h"
-#include "logout.h"
-#include "roster.h"
-#include "session_contents.h"
-#include "session_cookie.h"
+#include "login/login.h"
+#include "logout/logout.h"
+#include "session/roster.h"
+#include "session/session_contents.h"
+#include "session/session_cookie.h"
 #include "testlib.h"
-#include "url.h"
+#include "base/url.h"
 
 Suite *kc_test_login(void);
 

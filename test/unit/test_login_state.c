@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "login_state.h"
+#include "login/login_state.h"
 #include "testlib.h"
 
 Suite *kc_test_login_state(void);

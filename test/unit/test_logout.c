@@ -4,12 +4,12 @@
 #include <check.h>
 #include <string.h>
 
-#include "cookie.h"
+#include "base/cookie.h"
 #include "fake_site.h"
-#include "logout.h"
-#include "pack.h"
+#include "logout/logout.h"
+#include "session/pack.h"
 #include "testlib.h"
-#include "url.h"
+#include "base/url.h"
 
 Suite *kc_test_logout(void);
 

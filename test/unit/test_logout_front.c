@@ -1,6 +1,6 @@
 /* Tests of logout_front.h: whose session a browser's visit ends.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "logout_front.h"
+#include "logout/logout_front.h"
 
 #include <apr_strings.h>
 #include <check.h>
@@ -8,7 +8,7 @@
 
 #include "fake_site.h"
 #include "testlib.h"
-#include "url.h"
+#include "base/url.h"
 
 Suite *kc_test_logout_front(void);
 

@@ -1,17 +1,17 @@
 /* Tests of logout_pending.h and of the sign-outs that use it: the refresh token of who is on the
  * way through the provider is revoked when the browser does not come back.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "logout_pending.h"
+#include "logout/logout_pending.h"
 
 #include <apr_strings.h>
 #include <check.h>
 #include <string.h>
 
 #include "fake_site.h"
-#include "logout.h"
-#include "pack.h"
+#include "logout/logout.h"
+#include "session/pack.h"
 #include "testlib.h"
-#include "url.h"
+#include "base/url.h"
 
 Suite *kc_test_logout_pending(void);
 

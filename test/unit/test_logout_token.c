@@ -1,7 +1,7 @@
 /* Tests of logout_token.h: which tokens are taken, once, and what they end.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "logout_token.h"
-#include "marks.h"
+#include "logout/logout_token.h"
+#include "session/marks.h"
 
 #include <apr_strings.h>
 #include <check.h>
@@ -9,7 +9,7 @@
 
 #include "fake_site.h"
 #include "testlib.h"
-#include "url.h"
+#include "base/url.h"
 #include "variant.h"
 
 Suite *kc_test_logout_token(void);

@@ -1,6 +1,6 @@
 /* Tests of marks.h: what a mark is called, how long it lies there, and which sessions it ends.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "marks.h"
+#include "session/marks.h"
 
 #include <apr_strings.h>
 #include <check.h>

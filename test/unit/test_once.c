@@ -4,7 +4,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "once.h"
+#include "crypto/once.h"
 #include "testlib.h"
 
 Suite *kc_test_once(void);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crypto.h"
-#include "pack.h"
+#include "crypto/crypto.h"
+#include "session/pack.h"
 #include "testlib.h"
 
 Suite *kc_test_pack(void);

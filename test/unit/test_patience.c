@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "patience.h"
+#include "net/patience.h"
 #include "testlib.h"
 
 Suite *kc_test_patience(void);

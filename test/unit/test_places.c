@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "places.h"
+#include "base/places.h"
 #include "testlib.h"
 
 Suite *kc_test_places(void);

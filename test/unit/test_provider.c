@@ -5,7 +5,7 @@
 
 #include <apr_strings.h>
 
-#include "provider.h"
+#include "provider/provider.h"
 #include "testlib.h"
 #include "variant.h"
 

@@ -4,12 +4,12 @@
 #include <check.h>
 #include <string.h>
 
-#include "deadline.h"
+#include "provider/deadline.h"
 #include "fake_site.h"
-#include "patience.h"
-#include "pause.h"
-#include "refresh.h"
-#include "session_contents.h"
+#include "net/patience.h"
+#include "session/pause.h"
+#include "session/refresh.h"
+#include "session/session_contents.h"
 #include "testlib.h"
 
 Suite *kc_test_refresh(void);

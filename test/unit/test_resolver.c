@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "patience.h"
-#include "resolver.h"
+#include "net/patience.h"
+#include "net/resolver.h"
 #include "testlib.h"
 
 Suite *kc_test_resolver(void);

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "marks.h"
-#include "roster.h"
-#include "session.h"
+#include "session/marks.h"
+#include "session/roster.h"
+#include "session/session.h"
 #include "testlib.h"
 
 Suite *kc_test_roster(void);

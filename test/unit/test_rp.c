@@ -6,7 +6,7 @@
 
 #include "fake_site.h"
 #include "testlib.h"
-#include "transform.h"
+#include "conf/transform.h"
 
 Suite *kc_test_rp(void);
 

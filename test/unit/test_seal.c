@@ -4,7 +4,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "seal.h"
+#include "crypto/seal.h"
 #include "testlib.h"
 
 Suite *kc_test_seal(void);

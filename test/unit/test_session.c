@@ -9,12 +9,12 @@
 
 #include "fake_site.h"
 #include "form.h"
-#include "login_state.h"
-#include "marks.h"
-#include "session.h"
-#include "session_contents.h"
+#include "login/login_state.h"
+#include "session/marks.h"
+#include "session/session.h"
+#include "session/session_contents.h"
 #include "testlib.h"
-#include "transform.h"
+#include "conf/transform.h"
 
 Suite *kc_test_session(void);
 

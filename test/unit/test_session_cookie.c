@@ -1,5 +1,5 @@
 /* Tests of session_cookie.h. SPDX-License-Identifier: Apache-2.0 */
-#include "session_cookie.h"
+#include "session/session_cookie.h"
 
 #include <check.h>
 #include <string.h>

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "pack.h"
-#include "roster.h"
-#include "session.h"
-#include "session_idle.h"
+#include "session/pack.h"
+#include "session/roster.h"
+#include "session/session.h"
+#include "session/session_idle.h"
 #include "testlib.h"
 
 Suite *kc_test_session_idle(void);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "session.h"
-#include "session_contents.h"
+#include "session/session.h"
+#include "session/session_contents.h"
 #include "testlib.h"
 
 Suite *kc_test_session_tiers(void);

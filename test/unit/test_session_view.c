@@ -1,6 +1,6 @@
 /* Tests of session_view.h: to the millisecond, how long a view is believed.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "session_view.h"
+#include "session/session_view.h"
 
 #include <check.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "shm_lock.h"
+#include "store/shm_lock.h"
 #include "testlib.h"
 
 Suite *kc_test_shm_lock(void);

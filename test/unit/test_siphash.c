@@ -6,7 +6,7 @@
 #include <openssl/params.h>
 #include <string.h>
 
-#include "siphash.h"
+#include "crypto/siphash.h"
 #include "testlib.h"
 
 Suite *kc_test_siphash(void);

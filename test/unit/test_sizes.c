@@ -4,14 +4,14 @@
 #include <check.h>
 #include <string.h>
 
-#include "authz.h"
+#include "access/authz.h"
 #include "fake_site.h"
-#include "jose.h"
-#include "session.h"
-#include "session_contents.h"
+#include "crypto/jose.h"
+#include "session/session.h"
+#include "session/session_contents.h"
 #include "testlib.h"
-#include "token_size.h"
-#include "url.h"
+#include "provider/token_size.h"
+#include "base/url.h"
 
 Suite *kc_test_sizes(void);
 

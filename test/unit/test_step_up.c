@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "login.h"
-#include "login_parameters.h"
+#include "login/login.h"
+#include "login/login_parameters.h"
 #include "testlib.h"
-#include "url.h"
+#include "base/url.h"
 
 Suite *kc_test_step_up(void);
 

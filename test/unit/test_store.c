@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fake.h"
-#include "store.h"
+#include "store/store.h"
 #include "testlib.h"
 
 Suite *kc_test_store(void);

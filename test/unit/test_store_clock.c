@@ -10,9 +10,9 @@
 
 #include "listener.h"
 #include "memcached_server.h"
-#include "patience.h"
-#include "reachable.h"
-#include "store_clock.h"
+#include "net/patience.h"
+#include "net/reachable.h"
+#include "store/store_clock.h"
 #include "testlib.h"
 
 Suite *kc_test_store_clock(void);

@@ -1,6 +1,6 @@
 /* Tests of store_connections.h: which idle connections are kept, given again and closed.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "store_connections.h"
+#include "store/store_connections.h"
 
 #include <check.h>
 #include <string.h>

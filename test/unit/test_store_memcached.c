@@ -14,10 +14,10 @@
 
 #include "listener.h"
 #include "memcached_server.h"
-#include "patience.h"
-#include "resolver.h"
-#include "store.h"
-#include "store_memcached.h"
+#include "net/patience.h"
+#include "net/resolver.h"
+#include "store/store.h"
+#include "store/store_memcached.h"
 #include "testlib.h"
 
 Suite *kc_test_store_memcached(void);

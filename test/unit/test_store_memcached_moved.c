@@ -10,7 +10,7 @@
 
 #include "listener.h"
 #include "memcached_server.h"
-#include "store_memcached.h"
+#include "store/store_memcached.h"
 #include "testlib.h"
 
 Suite *kc_test_store_memcached_moved(void);

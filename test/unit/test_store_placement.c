@@ -1,12 +1,12 @@
 /* Tests of store_placement.h: nodes of every version have to find the same order.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "store_placement.h"
+#include "store/store_placement.h"
 
 #include <apr_strings.h>
 #include <check.h>
 #include <string.h>
 
-#include "store.h"
+#include "store/store.h"
 #include "testlib.h"
 
 Suite *kc_test_store_placement(void);

@@ -9,8 +9,8 @@
 
 #include "listener.h"
 #include "memcached_server.h"
-#include "session_idle.h"
-#include "store.h"
+#include "session/session_idle.h"
+#include "store/store.h"
 #include "testlib.h"
 
 Suite *kc_test_store_replicas(void);

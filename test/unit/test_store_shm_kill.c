@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "store.h"
+#include "store/store.h"
 #include "testlib.h"
 #include "values.h"
 

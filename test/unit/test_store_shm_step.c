@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store.h"
+#include "store/store.h"
 #include "step.h"
 #include "testlib.h"
 

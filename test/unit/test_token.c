@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "fake.h"
-#include "jose.h"
+#include "crypto/jose.h"
 #include "testlib.h"
-#include "token.h"
-#include "url.h"
+#include "provider/token.h"
+#include "base/url.h"
 #include "variant.h"
 
 Suite *kc_test_token(void);

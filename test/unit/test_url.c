@@ -6,7 +6,7 @@
 
 #include <apr_strings.h>
 
-#include "url.h"
+#include "base/url.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "marks.h"
-#include "pack.h"
-#include "session_idle.h"
+#include "session/marks.h"
+#include "session/pack.h"
+#include "session/session_idle.h"
 #include "testlib.h"
-#include "watch.h"
+#include "session/watch.h"
 
 Suite *kc_test_watch(void);
 

@@ -6,7 +6,7 @@
 #include <apr_pools.h>
 #include <openssl/evp.h>
 
-#include "buf.h"
+#include "base/buf.h"
 
 /* A pool of the suite's own, made before each test and destroyed after it (checked fixtures). */
 extern apr_pool_t *testlib_pool;

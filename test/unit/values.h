@@ -3,7 +3,7 @@
 #ifndef KC_VALUES_H
 #define KC_VALUES_H
 
-#include "store.h"
+#include "store/store.h"
 
 typedef struct {
     char text[KC_STORE_KEY_LEN + 1];

@@ -3,7 +3,7 @@
 #ifndef KC_VARIANT_H
 #define KC_VARIANT_H
 
-#include "json.h"
+#include "base/json.h"
 
 /* The object (JSON text) with member name set to value (JSON text), or without it when value is
  * NULL; name NULL: as it is. The result is in testlib_pool. */

@@ -1,0 +1,334 @@
+/* Bearer tokens: read, verified, and kept as a view in the first tier.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "access/bearer.h"
+
+#include <apr_strings.h>
+#include <string.h>
+#include <strings.h>
+
+#include "session/absent_claim.h"
+#include "provider/claims.h"
+#include "session/grant.h"
+#include "provider/keyring.h"
+#include "session/marks.h"
+#include "session/session_view.h"
+#include "provider/token_type.h"
+
+static const char scheme[] = "Bearer";
+static const char id_purpose[] = "bearer";
+
+/* ---------------------------------------------------------------- the header */
+
+static int is_scheme(const char *text, size_t len)
+{
+    return len == sizeof(scheme) - 1 && strncasecmp(text, scheme, len) == 0;
+}
+
+/* 1 when behind some comma another value begins that is a bearer token. */
+static int has_another(const char *value)
+{
+    while ((value = strchr(value, ','))) {
+        value += 1 + strspn(value + 1, " \t,");
+        if (is_scheme(value, strcspn(value, " \t,")))
+            return 1;
+    }
+    return 0;
+}
+
+/* 1 when nothing in it could separate two. Which characters a token has is looked at when it is
+ * verified; here every request would pay for that. */
+static int is_one(const char *text, size_t len)
+{
+    return !memchr(text, ' ', len) && !memchr(text, '\t', len) && !memchr(text, ',', len);
+}
+
+kc_rc_t kc_bearer_read(const char *authorization, kc_bytes_t *token, kc_err_t *err)
+{
+    const char *at = authorization;
+    size_t len = at ? strcspn(at, " \t,") : 0;
+
+    if (!is_scheme(at, len)) {
+        if (at && has_another(at))
+            return KC_FAIL(err, KC_REFUSED, KC_ERR_INVALID_TOKEN, "several Authorization headers");
+        return KC_MISS;
+    }
+    at += len;
+    at += strspn(at, " \t");
+    len = strlen(at);
+    if (!len)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_INVALID_TOKEN, "the bearer token is empty");
+    if (len > KC_JOSE_TOKEN_MAX)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_INVALID_TOKEN,
+                       "the bearer token has %zu bytes, more than %d", len, KC_JOSE_TOKEN_MAX);
+    if (!is_one(at, len))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_INVALID_TOKEN, "the bearer token is one of several");
+    token->data = (const unsigned char *)at;
+    token->len = len;
+    return KC_OK;
+}
+
+/* ---------------------------------------------------------------- the checks */
+
+/* All of a provider's tokens are signed by the same keys for the same issuer. */
+static kc_rc_t check_type(const kc_jose_token_t *token, const kc_conf_t *conf, kc_err_t *err)
+{
+    kc_token_type_t type = kc_token_type_of(token, conf->issuer);
+    const char *text = kc_json_member_string(token->claims, "typ");
+    int is_access = type == KC_TOKEN_TYPE_ACCESS;
+
+    if (kc_json_member(token->claims, "events"))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE, "it has events: a logout token");
+    if (type == KC_TOKEN_TYPE_OTHER)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE,
+                       "header typ %.60s and typ %.60s are neither an access token's nor an ID "
+                       "token's",
+                       token->typ ? token->typ : "(none)", text ? text : "(none)");
+    if (is_access ? conf->bearer == KC_BEARER_ID : conf->bearer == KC_BEARER_ACCESS)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE, "an %s token, which is not taken",
+                       is_access ? "access" : "ID");
+    if (kc_json_member(token->claims, "cnf"))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE,
+                       "it is bound to a key (cnf), which nobody has shown");
+    return KC_OK;
+}
+
+static int is_listed(const kc_conf_t *conf, const char *audience)
+{
+    int i;
+
+    if (!conf->audience)
+        return !strcmp(audience, conf->client_id);
+    for (i = 0; i < conf->audience->nelts; i++) {
+        if (!strcmp(audience, APR_ARRAY_IDX(conf->audience, i, const char *)))
+            return 1;
+    }
+    return 0;
+}
+
+/* RFC 7519 section 4.1.3: a text, or an array of texts. */
+static kc_rc_t check_audience(const kc_json_t *claims, const kc_conf_t *conf, kc_err_t *err)
+{
+    const kc_json_t *audience = kc_json_member(claims, "aud");
+    const char *text = kc_json_string(audience);
+    int is_found = text && is_listed(conf, text);
+    size_t i;
+
+    for (i = 0; !text && i < kc_json_size(audience); i++) {
+        const char *each = kc_json_string(kc_json_at(audience, i));
+
+        if (!each)
+            return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_AUDIENCE, "aud has what is no text");
+        is_found |= is_listed(conf, each);
+    }
+    if (is_found)
+        return KC_OK;
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_AUDIENCE,
+                   "aud has none of KeycloakAudience%s%.60s", text ? ": it is " : "",
+                   text ? text : "");
+}
+
+kc_rc_t kc_bearer_verify(const kc_jose_token_t *token, const kc_conf_t *conf, int64_t now,
+                         kc_err_t *err)
+{
+    const kc_claims_expect_t expect = {
+        .issuer = conf->issuer, .now = now, .skew = conf->clock_skew};
+    kc_rc_t rc = check_type(token, conf, err);
+
+    if (rc == KC_OK)
+        rc = kc_claims_verify_bearer(token, &expect, err);
+    return rc == KC_OK ? check_audience(token->claims, conf, err) : rc;
+}
+
+/* ---------------------------------------------------------------- a visit */
+
+/* What a request with a token has learnt. */
+typedef struct visit_t {
+    const kc_rp_t *rp;
+    apr_pool_t *pool;
+    kc_bytes_t token;
+    int64_t now;
+    int64_t now_ms;
+    unsigned char id[KC_CACHE_ID_SIZE];
+    kc_cache_ticket_t ticket;
+    kc_cache_view_t view;
+    kc_session_t seen; /* the view, read */
+    int has_view;
+} visit_t;
+
+/* The name of a token is a keyed hash of all of it, the cheap one that names sessions as well. */
+static kc_rc_t visit_begin(visit_t *visit, kc_err_t *err)
+{
+    const kc_rp_t *rp = visit->rp;
+    kc_cache_t *cache = rp->env->cache;
+
+    visit->now_ms = rp->env->now_ms(rp->env->context);
+    visit->now = visit->now_ms / 1000;
+    visit->has_view = 0;
+    memset(visit->id, 0, sizeof(visit->id));
+    if (!cache)
+        return kc_crypto_derive(rp->keys->key[0], id_purpose, visit->token, visit->id, err);
+    kc_cache_stamp(cache, visit->token, visit->id);
+    if (kc_cache_find(cache, rp->bearer_scope, visit->id, visit->now, visit->pool, &visit->ticket,
+                      &visit->view))
+        visit->has_view = visit->now < visit->view.moment &&
+                          kc_session_form_read(visit->view.bytes, &visit->seen, NULL) == KC_OK &&
+                          visit->seen.user_mark; /* none of before an update */
+    return KC_OK;
+}
+
+static kc_session_state_t take_place(const visit_t *visit, kc_session_t *session)
+{
+    session->rp = visit->rp;
+    session->id = apr_pmemdup(visit->pool, visit->id, sizeof(visit->id));
+    kc_buf_hex_to(visit->id, sizeof(visit->id), session->key);
+    session->idle_end = 0;
+    session->is_bearer = 1;
+    return KC_SESSION_LIVE;
+}
+
+static kc_session_state_t from_view(const visit_t *visit, kc_session_t *session)
+{
+    *session = visit->seen;
+    return take_place(visit, session);
+}
+
+static int64_t min_time(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void put_view(const visit_t *visit, const kc_session_t *session)
+{
+    const kc_rp_t *rp = visit->rp;
+    int64_t end = min_time(session->expires, visit->now + KC_BEARER_TRUST);
+    kc_cache_view_t view = {{NULL, 0}, visit->now_ms, end, "", ""};
+
+    if (rp->env->cache && kc_session_form_write(session, visit->pool, &view.bytes, NULL) == KC_OK)
+        kc_cache_put(rp->env->cache, &visit->ticket, &view, visit->now);
+}
+
+/* ---------------------------------------------------------------- verifying */
+
+/* Roles are an access token's; an ID token tells of those alone that it has. */
+static const kc_json_t *access_claims(const kc_jose_token_t *token)
+{
+    const char *typ = kc_json_member_string(token->claims, "typ");
+
+    return typ && !strcmp(typ, "ID") ? NULL : token->claims;
+}
+
+/* A mark lies in the store for KeycloakSessionMax; no token may outlive one that has ended it. */
+static kc_rc_t describe(const visit_t *visit, const kc_jose_token_t *token, kc_session_t *session,
+                        kc_err_t *err)
+{
+    const kc_conf_t *conf = visit->rp->conf;
+    kc_identity_t identity;
+    const char *acr = kc_json_member_string(token->claims, "acr");
+    int dropped = 0;
+    kc_rc_t rc = kc_claims_identity(conf, token->claims, access_claims(token), visit->pool,
+                                    &identity, &dropped, err);
+
+    memset(session, 0, sizeof(*session));
+    if (rc != KC_OK)
+        return rc;
+    kc_grant_name(&identity, visit->pool, session);
+    kc_absent_claim_report(visit->rp, identity.sub, token->claims, access_claims(token),
+                           visit->pool);
+    kc_unknown_report(visit->rp, identity.sub, identity.unknown,
+                      apr_psprintf(visit->pool,
+                                   "the bearer token does not tell them, or over %d, or some that "
+                                   "are no names",
+                                   KC_CLAIMS_LIST_MAX),
+                      visit->pool);
+    kc_groups_header_report(visit->rp, identity.sub, &identity.groups_header, visit->pool);
+    session->acr = acr ? acr : "";
+    session->auth_time = kc_json_member_seconds(token->claims, "auth_time");
+    session->created = kc_json_member_seconds(token->claims, "iat");
+    session->token_expires = kc_json_member_seconds(token->claims, "exp");
+    session->expires =
+        min_time(session->token_expires + conf->clock_skew, session->created + conf->session_max);
+    session->claims = token->payload;
+    if (visit->now >= session->expires)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "iat is over KeycloakSessionMax ago");
+    return KC_OK;
+}
+
+static kc_rc_t verify(const visit_t *visit, kc_session_t *session, kc_err_t *err)
+{
+    const kc_rp_t *rp = visit->rp;
+    const char *compact = kc_buf_copy(visit->token.data, visit->token.len, visit->pool);
+    const kc_keyring_snapshot_t *snapshot;
+    kc_jose_token_t token;
+    kc_rc_t rc = kc_keyring_get(rp->keyring, visit->pool, &snapshot, err);
+
+    if (rc == KC_OK)
+        rc = kc_keyring_open_foreign(rp->keyring, compact, visit->pool, &snapshot, &token, err);
+    if (rc == KC_OK)
+        rc = kc_bearer_verify(&token, rp->conf, visit->now, err);
+    if (rc == KC_OK)
+        rc = describe(visit, &token, session, err);
+    if (rc == KC_OK)
+        rc = kc_marks_begin(rp, session, (session->created - rp->conf->clock_skew) * 1000,
+                            visit->pool, err);
+    return rc;
+}
+
+/* One reason for whoever sent it; the log has what is behind it. */
+static kc_session_state_t refuse(kc_err_t *err)
+{
+    kc_err_t cause = *err;
+
+    (void)kc_err_set(err, KC_REFUSED, KC_ERR_INVALID_TOKEN, cause.file, cause.line, "%s: %.200s",
+                     kc_err_row(cause.reason)->slug, cause.detail);
+    return KC_SESSION_REFUSED;
+}
+
+/* The store tells whether what was verified lately has been signed out since. */
+static kc_session_state_t from_first_tier(const visit_t *visit, kc_session_t *session,
+                                          kc_err_t *err)
+{
+    if (kc_session_view_is_fresh(visit->rp->conf, &visit->ticket, &visit->view, visit->now_ms))
+        return from_view(visit, session);
+    switch (kc_marks_check(visit->rp, &visit->seen, visit->pool, err)) {
+    case KC_OK:
+        kc_cache_vouch(&visit->ticket, &visit->view, visit->now_ms);
+        return from_view(visit, session);
+    case KC_REFUSED:
+        kc_cache_drop(visit->rp->env->cache, &visit->ticket);
+        return refuse(err);
+    case KC_DOWN:
+        if (!kc_session_view_is_within_grace(visit->rp->conf, &visit->view, visit->now_ms))
+            return KC_SESSION_UNKNOWN;
+        err->reason = KC_ERR_NONE;
+        return from_view(visit, session);
+    default:
+        return KC_SESSION_UNKNOWN;
+    }
+}
+
+static kc_session_state_t find(const visit_t *visit, kc_session_t *session, kc_err_t *err)
+{
+    if (visit->has_view)
+        return from_first_tier(visit, session, err);
+    switch (verify(visit, session, err)) {
+    case KC_OK:
+        put_view(visit, session);
+        return take_place(visit, session);
+    case KC_REFUSED:
+    case KC_MISS:
+        return refuse(err);
+    default:
+        return KC_SESSION_UNKNOWN;
+    }
+}
+
+kc_session_state_t kc_bearer_find(const kc_rp_t *rp, kc_bytes_t token, apr_pool_t *pool,
+                                  kc_session_t *session, kc_err_t *err)
+{
+    visit_t visit;
+
+    visit.rp = rp;
+    visit.pool = pool;
+    visit.token = token;
+    return visit_begin(&visit, err) == KC_OK ? find(&visit, session, err) : KC_SESSION_UNKNOWN;
+}

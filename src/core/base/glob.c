@@ -1,0 +1,28 @@
+/* Patterns with stars.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/glob.h"
+
+#include <stddef.h>
+
+/* Whether a star matches more is decided by what comes next: only the last star is ever returned
+ * to, so that each character is looked at once for each of the pattern's at most. */
+int kc_glob_is_met(const char *at, const char *end, const char *pattern, const char *pattern_end)
+{
+    const char *star = NULL, *retry = NULL;
+
+    while (at < end || pattern < pattern_end) {
+        if (pattern < pattern_end && *pattern == '*') {
+            star = ++pattern;
+            retry = at;
+        } else if (at < end && pattern < pattern_end && *at == *pattern) {
+            at++;
+            pattern++;
+        } else if (star && retry < end) {
+            at = ++retry;
+            pattern = star;
+        } else {
+            return 0;
+        }
+    }
+    return 1;
+}

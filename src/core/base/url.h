@@ -1,0 +1,85 @@
+/* URLs: strict parsing, building, queries, and the judgement on return URLs.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_URL_H
+#define KC_URL_H
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum {
+    KC_URL_MAX = 8192,           /* bytes */
+    KC_URL_FORM_MAX = 64 * 1024, /* bytes of a form that is the body of a request */
+    KC_URL_PARAMETERS_MAX = 64
+};
+
+/* An absolute http or https URL (RFC 3986), everything in the pool given to parse. */
+typedef struct kc_url_t {
+    const char *scheme; /* "http" or "https" */
+    const char *host;   /* lower case; an IPv6 address in brackets */
+    int port;           /* the scheme's default filled in */
+    const char *path;   /* begins with "/" */
+    const char *query;  /* without "?"; NULL when absent */
+} kc_url_t;
+
+/* KC_REFUSED (KC_ERR_CONFIG): not http(s), user information, fragment, space, control character,
+ * backslash, non-ASCII, a host with characters other than letters, digits, - . _ (or an IPv6
+ * address), bad port, over KC_URL_MAX, a malformed %-escape, or one of "<>^`{|}. The detail
+ * completes the sentence "this is no URL: …". err may be NULL. */
+kc_rc_t kc_url_parse(const char *text, apr_pool_t *pool, kc_url_t *out, kc_err_t *err);
+/* scheme://host[:port], the default port left out. */
+const char *kc_url_origin(const kc_url_t *url, apr_pool_t *pool);
+int kc_url_is_same_origin(const kc_url_t *a, const kc_url_t *b);
+/* 1 for localhost, *.localhost, 127.0.0.0/8 and [::1]. */
+int kc_url_is_loopback(const kc_url_t *url);
+/* url with scheme, host and port replaced by base's; path and query stay. */
+const char *kc_url_rebase(const kc_url_t *url, const kc_url_t *base, apr_pool_t *pool);
+
+/* Percent-encodes all but unreserved characters (RFC 3986 section 2.3). */
+const char *kc_url_escape(const char *text, apr_pool_t *pool);
+/* Appends name=value, escaped, to a form body or a URL: preceded by "?" or "&" as needed. A buffer
+ * that is empty begins a form body. */
+void kc_url_put_parameter(kc_buf_t *buf, const char *name, const char *value);
+
+/* The parameters of a query or form (application/x-www-form-urlencoded), decoded. */
+typedef struct kc_url_query_t kc_url_query_t;
+/* KC_REFUSED (KC_ERR_CALLBACK): over KC_URL_MAX bytes or KC_URL_PARAMETERS_MAX parameters,
+ * malformed %-escape, %00, control characters, invalid UTF-8. NULL text: no parameters. */
+kc_rc_t kc_url_query_parse(const char *text, apr_pool_t *pool, const kc_url_query_t **out,
+                           kc_err_t *err);
+/* The same of a provider's answer, of which many members are for people alone, or for nobody: one
+ * that is malformed harms nothing but itself. kc_url_query_single refuses it, kc_url_query_text
+ * gives what can be read of it. */
+kc_rc_t kc_url_answer_parse(const char *text, apr_pool_t *pool, const kc_url_query_t **out,
+                            kc_err_t *err);
+/* The same of a form that came as the body of a request: len bytes, up to KC_URL_FORM_MAX, which
+ * end with a NUL that is not counted. */
+kc_rc_t kc_url_form_parse(const char *text, size_t len, apr_pool_t *pool,
+                          const kc_url_query_t **out, kc_err_t *err);
+/* The value of a parameter: KC_MISS when absent, KC_REFUSED when it is there more than once, or
+ * malformed. */
+kc_rc_t kc_url_query_single(const kc_url_query_t *query, const char *name, const char **value,
+                            kc_err_t *err);
+/* The same of a text for people: a malformed escape stays as it is, and each control character and
+ * each byte that is no UTF-8 becomes a "?". */
+kc_rc_t kc_url_query_text(const kc_url_query_t *query, const char *name, const char **value,
+                          kc_err_t *err);
+
+/* Where a sign-in or sign-out may lead: to the very address, byte for byte. A path on this host,
+ * which need be neither UTF-8 nor in its shortest form, but can be read in no way as another host:
+ * one leading slash; then, also with dot segments resolved and with escapes undone however often,
+ * no slash, backslash, control character, nor one that looks like a slash or dot. In the whole path
+ * no raw backslash, no control character, escaped or not, no malformed escape; its dot segments do
+ * not lead above the first slash. Or a URL of public_origin (may be NULL), or of one of hosts
+ * (array of const char *, "host" for the default ports or "host:port"; may be NULL) with such a
+ * path, https when public_origin is; its origin is given in the spelling of kc_url_origin. Of
+ * either kind without spaces, up to KC_URL_MAX bytes; bytes outside ASCII are escaped, and a
+ * fragment is cut off, as the server that is returned to never sees one. Everything else is "/".
+ * Never fails. The result is text itself, static, or in pool. threats.md F. */
+const char *kc_url_return(const char *text, const char *public_origin,
+                          const apr_array_header_t *hosts, apr_pool_t *pool);
+
+#endif

@@ -1,0 +1,242 @@
+/* The directive table at work: create, set, merge and dump.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "conf/conf.h"
+
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include "conf/conf_parse.h"
+
+static const kc_conf_row_t rows[] = {
+#define KC_CONF(type, member, name, fallback, arguments, help) \
+    {name, fallback, arguments, help, KC_CONF_##type, 0, offsetof(kc_conf_t, member)},
+#define KC_CONF_DIR(type, member, name, fallback, arguments, help) \
+    {name, fallback, arguments, help, KC_CONF_##type, 1, offsetof(kc_conf_dir_t, member)},
+#include "conf/conf.def"
+#undef KC_CONF
+#undef KC_CONF_DIR
+};
+
+const kc_conf_row_t *kc_conf_row(kc_conf_index_t index)
+{
+    return (int)index >= 0 && index < KC_CONF_ROWS ? &rows[index] : NULL;
+}
+
+/* Server and directory settings differ only in where members and places are. */
+static void *member_of(void *conf, const kc_conf_row_t *row)
+{
+    return (char *)conf + row->offset;
+}
+
+static kc_conf_place_t *place_of(void *conf, kc_conf_index_t index)
+{
+    return rows[index].is_directory ? &((kc_conf_dir_t *)conf)->place[index]
+                                    : &((kc_conf_t *)conf)->place[index];
+}
+
+/* Defaults go through the parsers of the directives, so that both mean the same. A unit test holds
+ * that none of them is refused. */
+static void set_default(void *conf, kc_conf_index_t index, apr_pool_t *pool)
+{
+    const kc_conf_row_t *row = &rows[index];
+    const char *whole[] = {row->fallback};
+    kc_conf_input_t input = {index, 1, whole, 0, pool};
+    char **words;
+
+    if (kc_conf_parse_is_list(row->type) &&
+        apr_tokenize_to_argv(row->fallback, &words, pool) == APR_SUCCESS) {
+        input.argv = (const char *const *)words;
+        for (input.argc = 0; words[input.argc];)
+            input.argc++;
+    }
+    (void)kc_conf_parse_value(&input, member_of(conf, row), NULL);
+}
+
+static void set_defaults(void *conf, int is_directory, apr_pool_t *pool)
+{
+    for (int i = 0; i < KC_CONF_ROWS; i++) {
+        if (rows[i].is_directory == is_directory && rows[i].fallback)
+            set_default(conf, (kc_conf_index_t)i, pool);
+    }
+}
+
+kc_conf_t *kc_conf_create(apr_pool_t *pool)
+{
+    kc_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    set_defaults(conf, 0, pool);
+    return conf;
+}
+
+kc_conf_dir_t *kc_conf_dir_create(apr_pool_t *pool)
+{
+    kc_conf_dir_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    set_defaults(conf, 1, pool);
+    return conf;
+}
+
+/* How long the first word of the list is. */
+static size_t word_len(kc_conf_type_t type, const char *text)
+{
+    static const char blanks[] = " \t";
+    size_t len = strcspn(text, blanks);
+
+    while (type == KC_CONF_KEYFILES && text[len]) {
+        size_t gap = strspn(text + len, blanks);
+
+        if (!text[len + gap] || strncmp(text + len + gap, "file:", 5) == 0)
+            break;
+        len += gap + strcspn(text + len + gap, blanks);
+    }
+    return len;
+}
+
+const char *const *kc_conf_split(kc_conf_index_t index, int argc, const char *const argv[],
+                                 apr_pool_t *pool, int *count)
+{
+    kc_conf_type_t type = kc_conf_row(index)->type;
+    apr_array_header_t *words = apr_array_make(pool, argc + 1, sizeof(const char *));
+
+    for (int i = 0; i < argc; i++) {
+        const char *at = argv[i] + strspn(argv[i], " \t");
+
+        if ((type != KC_CONF_WORDS && type != KC_CONF_KEYFILES) || !*at) {
+            APR_ARRAY_PUSH(words, const char *) = argv[i];
+            continue;
+        }
+        while (*at) {
+            size_t len = word_len(type, at);
+
+            APR_ARRAY_PUSH(words, const char *) = apr_pstrndup(pool, at, len);
+            at += len;
+            at += strspn(at, " \t");
+        }
+    }
+    *count = words->nelts;
+    return (const char *const *)words->elts;
+}
+
+kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *const *argv,
+                    const char *file, int line, apr_pool_t *pool, kc_err_t *err)
+{
+    kc_conf_place_t *place = place_of(conf, index);
+    kc_conf_input_t input = {index, argc, argv, place->file != NULL, pool};
+    kc_rc_t rc = kc_conf_parse_value(&input, member_of(conf, &rows[index]), err);
+
+    if (rc != KC_OK)
+        return rc;
+    /* The file is also the set bit: a line from nowhere counts as written, too. */
+    place->file = apr_pstrdup(pool, file ? file : "-");
+    place->line = line;
+    return KC_OK;
+}
+
+/* merged is a copy of base. */
+static void overlay(void *merged, const void *add, int is_directory)
+{
+    for (int i = 0; i < KC_CONF_ROWS; i++) {
+        const kc_conf_row_t *row = &rows[i];
+        const kc_conf_place_t *place = place_of((void *)add, (kc_conf_index_t)i);
+
+        if (row->is_directory != is_directory || !place->file)
+            continue;
+        memcpy(member_of(merged, row), (const char *)add + row->offset,
+               kc_conf_parse_size(row->type));
+        *place_of(merged, (kc_conf_index_t)i) = *place;
+    }
+}
+
+kc_conf_t *kc_conf_merge(const kc_conf_t *base, const kc_conf_t *add, apr_pool_t *pool)
+{
+    kc_conf_t *merged = apr_pmemdup(pool, base, sizeof(*base));
+
+    overlay(merged, add, 0);
+    return merged;
+}
+
+kc_conf_dir_t *kc_conf_dir_merge(const kc_conf_dir_t *base, const kc_conf_dir_t *add,
+                                 apr_pool_t *pool)
+{
+    kc_conf_dir_t *merged = apr_pmemdup(pool, base, sizeof(*base));
+
+    overlay(merged, add, 1);
+    return merged;
+}
+
+int kc_conf_is_allowed(const kc_conf_t *conf, const char *algorithm)
+{
+    int i;
+
+    for (i = 0; i < conf->algorithms->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(conf->algorithms, i, const char *), algorithm) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+int kc_conf_is_set(const kc_conf_t *conf, kc_conf_index_t index)
+{
+    return conf->place[index].file != NULL;
+}
+
+kc_rc_t kc_conf_check(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
+                      kc_err_t *err)
+{
+    if (!conf->issuer)
+        return KC_OK;
+    return kc_conf_check_rows(conf, index, pool, err);
+}
+
+const char *kc_conf_dump(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool)
+{
+    if (rows[index].is_directory)
+        return "(for each directory)";
+    return kc_conf_parse_dump(index, (const char *)conf + rows[index].offset, pool);
+}
+
+const char *kc_conf_fold(const char *name, apr_pool_t *pool)
+{
+    char *folded = apr_pstrdup(pool, name);
+    char *out = folded;
+
+    for (; *name; name++) {
+        if (apr_isalnum(*name))
+            *out++ = (char)apr_tolower(*name);
+    }
+    *out = '\0';
+    return folded;
+}
+
+kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, kc_err_t *err)
+{
+    /* What kc_conf_check does not look at must not keep a server from starting. */
+    int is_tls = conf->client_auth == KC_AUTH_TLS;
+    int is_jwt = conf->client_auth == KC_AUTH_PRIVATE_KEY_JWT;
+    const struct {
+        kc_conf_index_t row;
+        int is_needed;
+        const char *path;
+        const char **text;
+        int is_private;
+    } files[] = {
+        {KC_CONF_ROW_ca_file, 1, conf->ca_file, &conf->ca_pem, 0},
+        {KC_CONF_ROW_client_cert, is_tls, conf->client_cert, &conf->client_cert_pem, 0},
+        {KC_CONF_ROW_client_key, is_tls || is_jwt, conf->client_key, &conf->client_key_text, 1},
+    };
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        kc_rc_t rc = KC_OK;
+
+        if (files[i].path && files[i].is_needed)
+            rc = kc_conf_secret_contents(files[i].path, files[i].is_private, pool, files[i].text,
+                                         err);
+        if (rc != KC_OK) {
+            *index = files[i].row;
+            return rc;
+        }
+    }
+    return KC_OK;
+}

@@ -1,0 +1,600 @@
+/* What no directive can know by itself: the table of checks that the settings of a server must
+ * pass. SPDX-License-Identifier: Apache-2.0 */
+#include "conf/conf_own.h"
+#include "conf/conf_parse.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <apr_hash.h>
+#include <apr_lib.h>
+#include <apr_network_io.h>
+#include <apr_strings.h>
+
+#include "conf/conf_pem.h"
+#include "session/groups_header.h"
+#include "crypto/jose.h"
+#include "login/login_parameters.h"
+#include "store/store.h"
+#include "base/url.h"
+
+typedef kc_rc_t (*check_fn)(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err);
+
+/* ---------------------------------------------------------------- addresses */
+
+/* Tokens and the client's secret travel there. */
+static kc_rc_t check_transport(const kc_conf_t *conf, const kc_url_t *url, kc_err_t *err)
+{
+    if (!strcmp(url->scheme, "https") || conf->allow_http || kc_url_is_loopback(url))
+        return KC_OK;
+    return KC_CONF_REFUSE(
+        err,
+        "is http, and %.100s is not on the loopback, so that everybody on the way "
+        "could read secrets: use https, or set KeycloakAllowHTTP on",
+        url->host);
+}
+
+static kc_rc_t check_url(const kc_conf_t *conf, const char *text, apr_pool_t *pool, kc_url_t *url,
+                         kc_err_t *err)
+{
+    kc_err_t why = {0};
+
+    if (kc_url_parse(text, pool, url, &why) != KC_OK)
+        return KC_CONF_REFUSE(err, "'%.80s' is not a whole URL: %.120s", text, why.detail);
+    return check_transport(conf, url, err);
+}
+
+static kc_rc_t check_issuer(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    kc_url_t url;
+    kc_rc_t rc = check_url(conf, conf->issuer, pool, &url, err);
+
+    if (rc == KC_OK && strstr(url.path, "/.well-known/"))
+        rc = KC_CONF_REFUSE(err, "takes the issuer alone: leave out %.80s",
+                            strstr(url.path, "/.well-known/"));
+    if (rc == KC_OK && url.query)
+        rc = KC_CONF_REFUSE(err, "must not have a query: an issuer is "
+                                 "https://host/realms/NAME");
+    return rc;
+}
+
+static kc_rc_t check_backchannel(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    kc_url_t url;
+
+    return conf->backchannel_url ? check_url(conf, conf->backchannel_url, pool, &url, err) : KC_OK;
+}
+
+static kc_rc_t check_auth_url(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    kc_url_t url;
+
+    if (conf->auth_url && kc_conf_own_name(conf, conf->auth_url, pool))
+        return KC_CONF_REFUSE(err, "leads to this module itself, not to Keycloak: %.100s",
+                              conf->auth_url);
+    if (!conf->auth_url || *conf->auth_url == '/')
+        return KC_OK;
+    return check_url(conf, conf->auth_url, pool, &url, err);
+}
+
+static kc_rc_t check_origins(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    const apr_array_header_t *list = conf->endpoint_origins;
+
+    for (int i = 0; list && i < list->nelts; i++) {
+        const char *text = APR_ARRAY_IDX(list, i, const char *);
+        kc_url_t url;
+        kc_rc_t rc = check_url(conf, text, pool, &url, err);
+
+        if (rc != KC_OK)
+            return rc;
+        if (strcmp(url.path, "/") != 0 || url.query)
+            return KC_CONF_REFUSE(err, "takes scheme://host[:port] without a path, not '%.120s'",
+                                  text);
+    }
+    return KC_OK;
+}
+
+/* Of this module, and taken. */
+static int is_other_address(const char *prefix, const char *path)
+{
+    static const char *const names[] = {
+        "login",    "logout", "backchannel-logout", "frontchannel-logout", "whoami",
+        "sessions", "verify"};
+    size_t len = strlen(prefix);
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!strncmp(path, prefix, len) && !strcmp(path + len, names[i]))
+            return 1;
+    }
+    return 0;
+}
+
+static kc_rc_t check_redirect_uri(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    kc_url_t url, site;
+    kc_rc_t rc = KC_OK;
+
+    if (!conf->redirect_uri)
+        return KC_OK;
+    rc = kc_url_parse(conf->redirect_uri, pool, &url, err);
+    if (rc != KC_OK)
+        return rc;
+    if (url.query || !strcmp(url.path, "/"))
+        return KC_CONF_REFUSE(err, "needs a path of its own and no query, such as "
+                                   "https://host/authservice/oidc/callback");
+    if (is_other_address(conf->prefix, url.path))
+        return KC_CONF_REFUSE(err, "has the path of another address of this module: %.100s",
+                              url.path);
+    if (!conf->public_url)
+        return KC_OK;
+    rc = kc_url_parse(conf->public_url, pool, &site, err);
+    if (rc == KC_OK && !kc_url_is_same_origin(&url, &site))
+        rc = KC_CONF_REFUSE(err, "is at %.80s, but KeycloakPublicURL is %.80s: they must agree",
+                            kc_url_origin(&url, pool), conf->public_url);
+    return rc;
+}
+
+static kc_rc_t check_trusted_proxies(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    const apr_array_header_t *list = conf->trusted_proxies;
+
+    for (int i = 0; list && i < list->nelts; i++) {
+        const char *text = APR_ARRAY_IDX(list, i, const char *);
+        char *address = apr_pstrdup(pool, text);
+        char *bits = strchr(address, '/');
+        apr_ipsubnet_t *subnet;
+
+        if (bits)
+            *bits++ = '\0';
+        if (apr_ipsubnet_create(&subnet, address, bits, pool) != APR_SUCCESS)
+            return KC_CONF_REFUSE(
+                err, "takes addresses such as 10.1.2.3, 10.0.0.0/8 or fd00::/8, not '%.80s'", text);
+    }
+    return KC_OK;
+}
+
+static kc_rc_t check_judge_for(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)pool;
+    if (conf->judge_for == KC_JUDGE_ENVOY || conf->trusted_proxies)
+        return KC_OK;
+    return KC_CONF_REFUSE(err,
+                          "needs KeycloakTrustedProxy: name the gateway, whose word on what it "
+                          "asks about is believed");
+}
+
+/* ---------------------------------------------------------------- the client */
+
+static kc_rc_t check_client_id(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)pool;
+    return conf->client_id ? KC_OK
+                           : KC_CONF_REFUSE(err, "is missing: name the client that the realm knows "
+                                                 "this site by");
+}
+
+static kc_rc_t check_client_secret(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    int is_needed = conf->client_auth == KC_AUTH_BASIC || conf->client_auth == KC_AUTH_POST ||
+                    conf->client_auth == KC_AUTH_SECRET_JWT;
+
+    (void)pool;
+    if (!is_needed || conf->client_secret)
+        return KC_OK;
+    return KC_CONF_REFUSE(err,
+                          "is missing: copy it from the client's credentials in Keycloak into a "
+                          "file and name that as file:PATH, or set KeycloakClientAuth");
+}
+
+/* A private JWK signs, whatever it signs. */
+static kc_rc_t check_jwk(const char *path, const char *text, apr_pool_t *pool, kc_err_t *err)
+{
+    char *compact;
+
+    if (kc_jose_sign_jwk(kc_json_new_object(pool), text, pool, &compact, NULL) == KC_OK)
+        return KC_OK;
+    return KC_CONF_REFUSE(err, "%.120s has no private key as a JWK, RSA of %d bits or more or EC",
+                          path, KC_JOSE_RSA_MIN);
+}
+
+static kc_rc_t check_client_key(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    int is_jwk = conf->client_auth == KC_AUTH_PRIVATE_KEY_JWT;
+    const char *text;
+    kc_rc_t rc;
+
+    if (!is_jwk && conf->client_auth != KC_AUTH_TLS)
+        return KC_OK;
+    if (!conf->client_key)
+        return KC_CONF_REFUSE(err, "is missing: KeycloakClientAuth private_key_jwt and "
+                                   "tls_client_auth need it");
+    rc = kc_conf_secret_contents(conf->client_key, 1, pool, &text, err);
+    if (rc != KC_OK)
+        return rc;
+    return is_jwk ? check_jwk(conf->client_key, text, pool, err)
+                  : kc_conf_pem_check_key(conf, text, pool, err);
+}
+
+static kc_rc_t check_client_cert(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    if (conf->client_auth != KC_AUTH_TLS)
+        return KC_OK;
+    if (!conf->client_cert)
+        return KC_CONF_REFUSE(err, "is missing: KeycloakClientAuth tls_client_auth needs it");
+    return kc_conf_pem_check_certificates(conf->client_cert, pool, err);
+}
+
+static kc_rc_t check_ca_file(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    return conf->ca_file ? kc_conf_pem_check_certificates(conf->ca_file, pool, err) : KC_OK;
+}
+
+/* RFC 6749 section 3.3. */
+static kc_rc_t check_scope(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)pool;
+    for (int i = 0; i < conf->scope->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(conf->scope, i, const char *);
+
+        for (const char *c = word; *c; c++) {
+            if (*c <= ' ' || *c > '~' || *c == '"' || *c == '\\')
+                return KC_CONF_REFUSE(err,
+                                      "takes scopes one by one, separated by blanks; '%.80s' "
+                                      "is none",
+                                      word);
+        }
+    }
+    return KC_OK;
+}
+
+static kc_rc_t check_algorithms(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    static const char known[] = " RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 ";
+
+    for (int i = 0; i < conf->algorithms->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(conf->algorithms, i, const char *);
+
+        if (strchr(word, ' ') || !strstr(known, apr_pstrcat(pool, " ", word, " ", NULL)))
+            return KC_CONF_REFUSE(err, "takes asymmetric algorithms, one or more of%snot '%.40s'",
+                                  known, word);
+    }
+    return KC_OK;
+}
+
+/* ---------------------------------------------------------------- cookies */
+
+static int begins(const char *text, const char *prefix)
+{
+    return !strncasecmp(text, prefix, strlen(prefix));
+}
+
+static int is_public_http(const kc_conf_t *conf)
+{
+    const char *url = conf->public_url ? conf->public_url : conf->redirect_uri;
+
+    return url && begins(url, "http:");
+}
+
+/* The names of the others, which browsers tell apart by case, and people do not; over https they
+ * have a prefix. */
+static int is_of_module(const char *name)
+{
+    static const char *const names[] = {"keycloak_login", "keycloak_rounds", "keycloak_logout"};
+
+    if (begins(name, "__Host-"))
+        name += strlen("__Host-");
+    else if (begins(name, "__Secure-"))
+        name += strlen("__Secure-");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (begins(name, names[i]))
+            return 1;
+    }
+    return 0;
+}
+
+static kc_rc_t check_cookie(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    const char *name = conf->cookie;
+
+    (void)pool;
+    if (!kc_conf_parse_is_token(name))
+        return KC_CONF_REFUSE(err, "takes a cookie's name (letters, digits, - and _), not '%.80s'",
+                              name);
+    /* Browsers know these prefixes in any case, and drop the cookie that breaks their promise. */
+    if ((begins(name, "__Host-") || begins(name, "__Secure-")) && is_public_http(conf))
+        return KC_CONF_REFUSE(err, "%.60s needs https, but browsers come to %.100s", name,
+                              conf->public_url ? conf->public_url : conf->redirect_uri);
+    if (begins(name, "__Host-") && conf->cookie_domain)
+        return KC_CONF_REFUSE(err,
+                              "%.60s and KeycloakCookieDomain exclude each other: a __Host- "
+                              "cookie has no domain",
+                              name);
+    if (is_of_module(name))
+        return KC_CONF_REFUSE(err, "%.60s is the name of another cookie of this module", name);
+    return KC_OK;
+}
+
+static kc_rc_t check_same_site(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)pool;
+    if (conf->cookie_same_site != KC_SAME_SITE_NONE)
+        return KC_OK;
+    if (conf->public_url && begins(conf->public_url, "https:"))
+        return KC_OK;
+    return KC_CONF_REFUSE(err, "None needs a KeycloakPublicURL with https: browsers refuse such "
+                               "cookies over http");
+}
+
+static int is_domain(const char *text)
+{
+    char last = '.';
+
+    for (const char *c = text; *c; c++) {
+        if (!apr_isalnum(*c) && !strchr("-.", *c))
+            return 0;
+        if (*c == '.' && last == '.')
+            return 0;
+        last = *c;
+    }
+    return last != '.' && strlen(text) < 254;
+}
+
+static kc_rc_t check_cookie_domain(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    const char *domain = conf->cookie_domain;
+    kc_url_t site;
+    size_t len, host_len;
+
+    if (!domain)
+        return KC_OK;
+    if (!is_domain(domain))
+        return KC_CONF_REFUSE(err,
+                              "takes a domain such as example.com, without a leading dot; not "
+                              "'%.100s'",
+                              domain);
+    if (!conf->public_url || kc_url_parse(conf->public_url, pool, &site, NULL) != KC_OK)
+        return KC_OK;
+    len = strlen(domain);
+    host_len = strlen(site.host);
+    if (host_len >= len && !strcasecmp(site.host + host_len - len, domain) &&
+        (host_len == len || site.host[host_len - len - 1] == '.'))
+        return KC_OK;
+    return KC_CONF_REFUSE(err,
+                          "%.80s is not a domain of KeycloakPublicURL's host %.80s: browsers "
+                          "would refuse the cookie",
+                          domain, site.host);
+}
+
+/* ---------------------------------------------------------------- headers */
+
+static kc_rc_t check_header_name(const char *name, apr_pool_t *pool, kc_err_t *err)
+{
+    if (!kc_conf_header_is_critical(kc_conf_fold(name, pool)))
+        return KC_OK;
+    return KC_CONF_REFUSE(err, "cannot use the header %.80s: requests depend on it", name);
+}
+
+static kc_rc_t check_user_header(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    return check_header_name(conf->user_header, pool, err);
+}
+
+static kc_rc_t check_groups_header(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    if (!strcmp(kc_conf_fold(conf->user_header, pool), kc_conf_fold(conf->groups_header, pool)))
+        return KC_CONF_REFUSE(err,
+                              "%.60s is the header of KeycloakUserHeader already (letters and "
+                              "digits alone tell headers apart)",
+                              conf->groups_header);
+    return check_header_name(conf->groups_header, pool, err);
+}
+
+/* Authorization may be had, for that is where backends look for a token. */
+static kc_rc_t check_token_header(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    const char *name = conf->id_token_header;
+
+    if (!name || strcasecmp(name, "Authorization") == 0)
+        return KC_OK;
+    if (!strcmp(kc_conf_fold(conf->user_header, pool), kc_conf_fold(name, pool)) ||
+        !strcmp(kc_conf_fold(conf->groups_header, pool), kc_conf_fold(name, pool)))
+        return KC_CONF_REFUSE(err,
+                              "%.60s is the header of the user or the groups already (letters and "
+                              "digits alone tell headers apart)",
+                              name);
+    return check_header_name(name, pool, err);
+}
+
+static kc_rc_t check_headers(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    apr_hash_t *taken = apr_hash_make(pool);
+    const apr_array_header_t *list = conf->headers;
+
+    apr_hash_set(taken, kc_conf_fold(conf->user_header, pool), APR_HASH_KEY_STRING, conf);
+    apr_hash_set(taken, kc_conf_fold(conf->groups_header, pool), APR_HASH_KEY_STRING, conf);
+    if (conf->id_token_header)
+        apr_hash_set(taken, kc_conf_fold(conf->id_token_header, pool), APR_HASH_KEY_STRING, conf);
+    for (int i = 0; list && i < list->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(list, i, kc_conf_pair_t).name;
+        kc_rc_t rc = check_header_name(name, pool, err);
+
+        if (rc != KC_OK)
+            return rc;
+        if (apr_hash_get(taken, kc_conf_fold(name, pool), APR_HASH_KEY_STRING))
+            return KC_CONF_REFUSE(err,
+                                  "%.80s is set already (letters and digits alone tell headers "
+                                  "apart): choose another name",
+                                  name);
+        apr_hash_set(taken, kc_conf_fold(name, pool), APR_HASH_KEY_STRING, conf);
+    }
+    return KC_OK;
+}
+
+/* ---------------------------------------------------------------- servers and paths */
+
+static kc_rc_t check_hosts(const apr_array_header_t *list, const char *example, apr_pool_t *pool,
+                           kc_err_t *err)
+{
+    for (int i = 0; list && i < list->nelts; i++) {
+        const char *text = APR_ARRAY_IDX(list, i, const char *);
+        kc_url_t url;
+
+        if (kc_url_parse(apr_pstrcat(pool, "http://", text, NULL), pool, &url, NULL) != KC_OK ||
+            strpbrk(text, "/?"))
+            return KC_CONF_REFUSE(err, "takes HOST or HOST:PORT, such as %s, not '%.100s'", example,
+                                  text);
+    }
+    return KC_OK;
+}
+
+static kc_rc_t check_memcached(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    if (conf->memcached && conf->memcached->nelts > KC_STORE_SERVERS_MAX)
+        return KC_CONF_REFUSE(err, "takes up to %d servers, not %d", (int)KC_STORE_SERVERS_MAX,
+                              conf->memcached->nelts);
+    return check_hosts(conf->memcached, "memcached.example.com:11211", pool, err);
+}
+
+static kc_rc_t check_memcached_user(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)pool;
+    if (conf->memcached_user && !conf->memcached_password)
+        return KC_CONF_REFUSE(err, "needs KeycloakMemcachedPassword beside it");
+    if (conf->memcached_user && !kc_store_memcached_can_sign_in())
+        return KC_CONF_REFUSE(err, "cannot be used: this libmemcached was built without SASL");
+    return KC_OK;
+}
+
+static kc_rc_t check_memcached_password(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)pool;
+    if (conf->memcached_password && !conf->memcached_user)
+        return KC_CONF_REFUSE(err, "needs KeycloakMemcachedUser beside it");
+    return KC_OK;
+}
+
+static kc_rc_t check_return_hosts(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    return check_hosts(conf->return_hosts, "portal.example.com", pool, err);
+}
+
+/* Public paths are compared with what httpd has decoded and normalised: others could never match.
+ */
+static int is_public_path(const char *path)
+{
+    if (*path != '/' || strpbrk(path, "\\%;?#*"))
+        return 0;
+    for (const char *slash = path; slash; slash = strchr(slash + 1, '/')) {
+        size_t len = strcspn(slash + 1, "/");
+        size_t dots = strspn(slash + 1, ".");
+
+        if ((len == 0 && slash[1]) || (len > 0 && len <= 2 && dots >= len))
+            return 0;
+    }
+    return 1;
+}
+
+static kc_rc_t check_public_paths(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    const apr_array_header_t *list = conf->public_paths;
+
+    (void)pool;
+    for (int i = 0; list && i < list->nelts; i++) {
+        const char *path = APR_ARRAY_IDX(list, i, const char *);
+
+        if (!is_public_path(path))
+            return KC_CONF_REFUSE(err,
+                                  "takes plain paths that begin with / and have no escapes, "
+                                  "wildcards, '//' or '..'; not '%.100s'",
+                                  path);
+    }
+    return KC_OK;
+}
+
+static kc_rc_t check_idle_ignore(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    const apr_array_header_t *list = conf->idle_ignore;
+
+    (void)pool;
+    for (int i = 0; list && i < list->nelts; i++) {
+        const char *path = APR_ARRAY_IDX(list, i, const char *);
+
+        if (path[0] != '/' || !path[1] || strstr(path, "//") || strstr(path, "/.") ||
+            path[strcspn(path, "?%[\\ ")])
+            return KC_CONF_REFUSE(err,
+                                  "takes paths below / that have no escapes, '//' or '/.', and no "
+                                  "wildcard but *; not '%.100s'",
+                                  path);
+    }
+    return KC_OK;
+}
+
+/* Keycloak puts "account" into nearly every access token, whomever it is meant for. */
+static kc_rc_t check_audience(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)pool;
+    for (int i = 0; conf->audience && i < conf->audience->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(conf->audience, i, const char *), "account"))
+            return KC_CONF_REFUSE(err, "cannot be account, which is in the tokens of every client");
+    }
+    return KC_OK;
+}
+
+static kc_rc_t check_login_parameters(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    (void)pool;
+    return kc_login_parameters_check(conf->login_parameters, err);
+}
+
+/* ---------------------------------------------------------------- the table */
+
+static const struct {
+    kc_conf_index_t row; /* to blame */
+    check_fn check;
+} checks[] = {
+    {KC_CONF_ROW_issuer, check_issuer},
+    {KC_CONF_ROW_client_id, check_client_id},
+    {KC_CONF_ROW_client_secret, check_client_secret},
+    {KC_CONF_ROW_client_key, check_client_key},
+    {KC_CONF_ROW_client_cert, check_client_cert},
+    {KC_CONF_ROW_scope, check_scope},
+    {KC_CONF_ROW_login_parameters, check_login_parameters},
+    {KC_CONF_ROW_algorithms, check_algorithms},
+    {KC_CONF_ROW_redirect_uri, check_redirect_uri},
+    {KC_CONF_ROW_auth_url, check_auth_url},
+    {KC_CONF_ROW_backchannel_url, check_backchannel},
+    {KC_CONF_ROW_endpoint_origins, check_origins},
+    {KC_CONF_ROW_trusted_proxies, check_trusted_proxies},
+    {KC_CONF_ROW_judge_for, check_judge_for},
+    {KC_CONF_ROW_ca_file, check_ca_file},
+    {KC_CONF_ROW_memcached, check_memcached},
+    {KC_CONF_ROW_memcached_user, check_memcached_user},
+    {KC_CONF_ROW_memcached_password, check_memcached_password},
+    {KC_CONF_ROW_cookie, check_cookie},
+    {KC_CONF_ROW_cookie_same_site, check_same_site},
+    {KC_CONF_ROW_cookie_domain, check_cookie_domain},
+    {KC_CONF_ROW_user_header, check_user_header},
+    {KC_CONF_ROW_groups_header, check_groups_header},
+    {KC_CONF_ROW_groups_filter, kc_groups_header_check},
+    {KC_CONF_ROW_id_token_header, check_token_header},
+    {KC_CONF_ROW_headers, check_headers},
+    {KC_CONF_ROW_audience, check_audience},
+    {KC_CONF_ROW_idle_ignore, check_idle_ignore},
+    {KC_CONF_ROW_public_paths, check_public_paths},
+    {KC_CONF_ROW_return_hosts, check_return_hosts},
+};
+
+kc_rc_t kc_conf_check_rows(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
+                           kc_err_t *err)
+{
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+        kc_rc_t rc = checks[i].check(conf, pool, err);
+
+        if (rc != KC_OK) {
+            *index = checks[i].row;
+            return rc;
+        }
+    }
+    return KC_OK;
+}

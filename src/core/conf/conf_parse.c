@@ -1,0 +1,548 @@
+/* One parser and one printer for each type of directive.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "conf/conf_parse.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include "crypto/crypto.h"
+#include "crypto/seal.h"
+#include "conf/transform.h"
+#include "base/url.h"
+
+enum { KEY_LEN_MIN = 32 /* characters of a KeycloakCryptoKey */, DIGITS_MAX = 12 };
+
+typedef kc_rc_t (*parse_fn)(const kc_conf_input_t *input, void *member, kc_err_t *err);
+
+static int is_plain(const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if (apr_iscntrl(*c))
+            return 0;
+    }
+    return *text != '\0';
+}
+
+int kc_conf_parse_is_token(const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if (!apr_isascii(*c) || (!apr_isalnum(*c) && !strchr("!#$%&'*+-.^_`|~", *c)))
+            return 0;
+    }
+    return *text != '\0';
+}
+
+/* ---------------------------------------------------------------- text */
+
+static kc_rc_t parse_text(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    const char *text = input->argv[0];
+    int is_file = !strcmp(kc_conf_row(input->index)->arguments, "FILE");
+
+    if (!is_plain(text))
+        return KC_CONF_REFUSE(err, "takes text that is not empty and has no control character");
+    if (is_file && !strncmp(text, "file:", 5))
+        text += 5;
+    if (is_file && *text != '/')
+        return KC_CONF_REFUSE(err, "needs an absolute path of a file, not '%.120s'", text);
+    *(const char **)member = apr_pstrdup(input->pool, text);
+    return KC_OK;
+}
+
+static kc_rc_t parse_header(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    if (!kc_conf_parse_is_token(input->argv[0]))
+        return KC_CONF_REFUSE(err, "takes a header's name (letters, digits, hyphens), not '%.120s'",
+                              input->argv[0]);
+    *(const char **)member = apr_pstrdup(input->pool, input->argv[0]);
+    return KC_OK;
+}
+
+/* ---------------------------------------------------------------- addresses */
+
+/* Kept in one spelling, so that a path can be put behind them. */
+static int is_origin_row(kc_conf_index_t index)
+{
+    return index == KC_CONF_ROW_public_url || index == KC_CONF_ROW_backchannel_url;
+}
+
+static kc_rc_t parse_url(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    kc_err_t why = {0};
+    kc_url_t url;
+    size_t len;
+
+    if (kc_url_parse(input->argv[0], input->pool, &url, &why) != KC_OK)
+        return KC_CONF_REFUSE(err, "takes a whole URL such as https://host.example.com: %.150s",
+                              why.detail);
+    if (!is_origin_row(input->index)) {
+        *(const char **)member = apr_pstrdup(input->pool, input->argv[0]);
+        return KC_OK;
+    }
+    if (url.query || (strcmp(url.path, "/") != 0 && input->index != KC_CONF_ROW_backchannel_url))
+        return KC_CONF_REFUSE(err, "takes scheme://host[:port] without a %s, not '%.120s'",
+                              input->index == KC_CONF_ROW_public_url ? "path" : "query",
+                              input->argv[0]);
+    len = strlen(url.path);
+    while (len > 0 && url.path[len - 1] == '/')
+        len--;
+    *(const char **)member = apr_pstrcat(input->pool, kc_url_origin(&url, input->pool),
+                                         kc_buf_copy(url.path, len, input->pool), NULL);
+    return KC_OK;
+}
+
+/* An administrator has no reason to write one. */
+static int has_dot_segment(const char *path)
+{
+    const char *end = path + strcspn(path, "?");
+
+    for (const char *at = path; at < end; at += 1 + strcspn(at + 1, "/?")) {
+        size_t dots = strspn(at + 1, ".");
+
+        if (dots > 0 && dots <= 2 && (at + 1 + dots >= end || at[1 + dots] == '/'))
+            return 1;
+    }
+    return 0;
+}
+
+static kc_rc_t parse_location(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    const char *text = input->argv[0];
+
+    if (*text != '/')
+        return parse_url(input, member, err);
+    if (strcmp(kc_url_return(text, NULL, NULL, input->pool), text) != 0 || has_dot_segment(text))
+        return KC_CONF_REFUSE(err,
+                              "takes a URL, or a path that begins with one slash and has neither "
+                              "backslashes, '..' nor a fragment; not '%.100s'",
+                              text);
+    *(const char **)member = apr_pstrdup(input->pool, text);
+    return KC_OK;
+}
+
+/* 1 for the dot and dot-dot segments, empty ones, and characters that some server reads in its own
+ * way. */
+static int is_bad_segment(const char *segment, size_t len)
+{
+    if (len == 0 || (segment[0] == '.' && (len == 1 || (len == 2 && segment[1] == '.'))))
+        return 1;
+    for (size_t i = 0; i < len; i++) {
+        if (!apr_isascii(segment[i]) ||
+            (!apr_isalnum(segment[i]) && !memchr("-._~", segment[i], 4)))
+            return 1;
+    }
+    return 0;
+}
+
+static kc_rc_t parse_prefix(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    const char *text = input->argv[0];
+    const char *rest = text;
+
+    while (*rest == '/' && rest[1]) {
+        size_t len = strcspn(rest + 1, "/");
+
+        if (is_bad_segment(rest + 1, len))
+            break;
+        rest += len + 1;
+    }
+    if (rest == text || (*rest && strcmp(rest, "/") != 0))
+        return KC_CONF_REFUSE(err,
+                              "takes a path such as /authservice/ of letters, digits and - . _ ~, "
+                              "not '%.100s'",
+                              text);
+    *(const char **)member = apr_pstrcat(input->pool, text, *rest ? NULL : "/", NULL);
+    return KC_OK;
+}
+
+/* ---------------------------------------------------------------- flags and numbers */
+
+static kc_rc_t parse_flag(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    int is_on = !strcasecmp(input->argv[0], "on");
+
+    if (!is_on && strcasecmp(input->argv[0], "off") != 0)
+        return KC_CONF_REFUSE(err, "takes on or off, not '%.120s'", input->argv[0]);
+    *(int *)member = is_on;
+    return KC_OK;
+}
+
+typedef struct {
+    const char *name;
+    int64_t factor;
+} unit_t;
+
+static const unit_t second_units[] = {{"", 1},     {"s", 1},     {"m", 60},
+                                      {"h", 3600}, {"d", 86400}, {NULL, 0}};
+static const unit_t milli_units[] = {{"", 1000},   {"ms", 1},      {"s", 1000},
+                                     {"m", 60000}, {"h", 3600000}, {NULL, 0}};
+static const unit_t size_units[] = {{"", 1},        {"K", 1 << 10}, {"k", 1 << 10}, {"M", 1 << 20},
+                                    {"m", 1 << 20}, {"G", 1 << 30}, {"g", 1 << 30}, {NULL, 0}};
+
+#define TEN_YEARS (3650 * (int64_t)86400)
+
+/* Rows whose range is not that of their type. */
+typedef struct {
+    kc_conf_index_t row;
+    int64_t min, max;
+    const char *words;
+} range_t;
+
+static const range_t ranges[] = {
+    {KC_CONF_ROW_clock_skew, 0, 3600, "0 and 1h"},
+    {KC_CONF_ROW_metadata_stale, 0, TEN_YEARS, "0 and 3650d"},
+    {KC_CONF_ROW_login_timeout, 1, 86400, "1s and 1d"},
+    {KC_CONF_ROW_http_timeout, 1, 300000, "1ms and 5m"},
+    {KC_CONF_ROW_store_timeout, 1, 60000, "1ms and 60s"},
+    {KC_CONF_ROW_store_grace, 0, 3600, "0 and 1h"},
+    {KC_CONF_ROW_stale_grace, 0, 3600, "0 and 1h"},
+    {KC_CONF_ROW_max_age, 0, TEN_YEARS, "0 and 3650d"},
+    {KC_CONF_ROW_cache_ttl, 0, 60000, "0 and 60s"},
+    {KC_CONF_ROW_cache_size, (int64_t)1 << 20, (int64_t)64 << 30, "1M and 64G"},
+};
+static const range_t seconds_range = {KC_CONF_ROWS, 1, TEN_YEARS, "1s and 3650d"};
+static const range_t millis_range = {KC_CONF_ROWS, 1, 86400000, "1ms and 24h"};
+static const range_t size_range = {KC_CONF_ROWS, 1, (int64_t)1 << 40, "1 and 1024G"};
+
+static const range_t *range_of(kc_conf_index_t index, const range_t *usual)
+{
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        if (ranges[i].row == index)
+            return &ranges[i];
+    }
+    return usual;
+}
+
+/* KC_REFUSED when text is no number with a unit. */
+static kc_rc_t read_number(const char *text, const unit_t *units, int64_t *out)
+{
+    const char *c = text;
+    int64_t value = 0;
+
+    for (; apr_isdigit(*c) && c - text < DIGITS_MAX; c++)
+        value = value * 10 + (*c - '0');
+    if (c == text)
+        return KC_REFUSED;
+    for (; units->name; units++) {
+        if (strcmp(units->name, c) != 0)
+            continue;
+        *out = value > INT64_MAX / units->factor ? INT64_MAX : value * units->factor;
+        return KC_OK;
+    }
+    return KC_REFUSED;
+}
+
+static kc_rc_t parse_number(const kc_conf_input_t *input, const unit_t *units, const range_t *usual,
+                            const char *kind, int64_t *member, kc_err_t *err)
+{
+    const range_t *range = range_of(input->index, usual);
+    int64_t value = 0;
+
+    if (read_number(input->argv[0], units, &value) != KC_OK)
+        return KC_CONF_REFUSE(err, "takes %s, not '%.100s'", kind, input->argv[0]);
+    if (value < range->min || value > range->max)
+        return KC_CONF_REFUSE(err, "must lie between %s, and '%.100s' does not", range->words,
+                              input->argv[0]);
+    *member = value;
+    return KC_OK;
+}
+
+static kc_rc_t parse_seconds(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    return parse_number(input, second_units, &seconds_range, "a duration such as 30s, 5m or 10h",
+                        member, err);
+}
+
+static kc_rc_t parse_millis(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    return parse_number(input, milli_units, &millis_range, "a duration such as 50ms or 5s", member,
+                        err);
+}
+
+static kc_rc_t parse_size(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    return parse_number(input, size_units, &size_range, "a size such as 512K, 64M or 1G", member,
+                        err);
+}
+
+/* ---------------------------------------------------------------- lists */
+
+static apr_array_header_t *fresh_list(const kc_conf_input_t *input, int element_size)
+{
+    return apr_array_make(input->pool, input->argc, element_size);
+}
+
+/* Earlier words stay in front; the earlier array is left alone, as a merged conf may share it. */
+static void store_list(const kc_conf_input_t *input, const apr_array_header_t *fresh, void *member)
+{
+    const apr_array_header_t **list = member;
+
+    *list = input->is_again && *list ? apr_array_append(input->pool, *list, fresh) : fresh;
+}
+
+/* They travel in headers and, with spaces between, in addresses and cookies. */
+static kc_rc_t check_acr(const apr_array_header_t *words, kc_err_t *err)
+{
+    size_t size = 0;
+
+    for (int i = 0; i < words->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(words, i, const char *);
+
+        for (const char *c = word; *c; c++) {
+            if (!apr_isascii(*c) || !apr_isgraph(*c) || *c == '"' || *c == '\\')
+                return KC_CONF_REFUSE(err,
+                                      "takes ACRs of visible ASCII characters without \" and "
+                                      "backslash, not '%.100s'",
+                                      word);
+        }
+        if (!strcmp(word, KC_CONF_NONE) && words->nelts > 1)
+            return KC_CONF_REFUSE(err, "takes " KC_CONF_NONE " alone, or ACRs");
+        size += strlen(word) + 1;
+    }
+    if (size > KC_CONF_ACR_MAX + 1)
+        return KC_CONF_REFUSE(err, "takes ACRs of %d characters together", KC_CONF_ACR_MAX);
+    return KC_OK;
+}
+
+static kc_rc_t parse_words(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    apr_array_header_t *words = fresh_list(input, (int)sizeof(const char *));
+    const apr_array_header_t **list = member;
+
+    for (int i = 0; i < input->argc; i++) {
+        if (!is_plain(input->argv[i]))
+            return KC_CONF_REFUSE(err, "takes words that are not empty and have no control "
+                                       "character");
+        APR_ARRAY_PUSH(words, const char *) = apr_pstrdup(input->pool, input->argv[i]);
+    }
+    store_list(input, words, member);
+    return input->index == KC_CONF_ROW_require_acr ? check_acr(*list, err) : KC_OK;
+}
+
+/* The only row of this type is KeycloakHeader, so that the first word is a header's name. */
+static kc_rc_t parse_pairs(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    apr_array_header_t *pairs = fresh_list(input, (int)sizeof(kc_conf_pair_t));
+    kc_conf_pair_t *pair = apr_array_push(pairs);
+
+    if (!kc_conf_parse_is_token(input->argv[0]))
+        return KC_CONF_REFUSE(err, "takes a header's name (letters, digits, hyphens), not '%.120s'",
+                              input->argv[0]);
+    if (!is_plain(input->argv[1]))
+        return KC_CONF_REFUSE(err, "needs the path of a claim behind the header's name");
+    pair->name = apr_pstrdup(input->pool, input->argv[0]);
+    pair->value = apr_pstrdup(input->pool, input->argv[1]);
+    store_list(input, pairs, member);
+    return KC_OK;
+}
+
+/* ---------------------------------------------------------------- secrets */
+
+static kc_rc_t parse_secret(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    return kc_conf_secret_read(input->argv[0], KC_CONF_SECRET_LITERAL | KC_CONF_SECRET_EXEC,
+                               input->pool, (const char **)member, err);
+}
+
+static kc_rc_t parse_keyfiles(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    apr_array_header_t *keys = fresh_list(input, (int)sizeof(const char *));
+    const apr_array_header_t **list = member;
+
+    for (int i = 0; i < input->argc; i++) {
+        const char *key = NULL;
+        kc_rc_t rc = kc_conf_secret_read(input->argv[i], 0, input->pool, &key, err);
+
+        if (rc != KC_OK)
+            return rc;
+        if (strlen(key) < KEY_LEN_MIN)
+            return KC_CONF_REFUSE(err,
+                                  "%.80s has a key of fewer than %d characters; make one with: "
+                                  "openssl rand -base64 48",
+                                  input->argv[i], KEY_LEN_MIN);
+        APR_ARRAY_PUSH(keys, const char *) = key;
+    }
+    store_list(input, keys, member);
+    if ((*list)->nelts > KC_SEAL_KEYS_MAX)
+        return KC_CONF_REFUSE(err, "takes up to %d keys, not %d: leave out the oldest",
+                              (int)KC_SEAL_KEYS_MAX, (*list)->nelts);
+    return KC_OK;
+}
+
+/* ---------------------------------------------------------------- choices and transforms */
+
+/* The words of a choice are the row's arguments, separated by bars. NULL behind the last. */
+static const char *choice_word(const char *arguments, int number, size_t *len)
+{
+    for (;; number--) {
+        *len = strcspn(arguments, "|");
+        if (number == 0)
+            return arguments;
+        if (!arguments[*len])
+            return NULL;
+        arguments += *len + 1;
+    }
+}
+
+static kc_rc_t parse_choice(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    const char *arguments = kc_conf_row(input->index)->arguments;
+    const char *text = input->argv[0];
+    const char *word;
+    size_t len;
+
+    for (int i = 0; (word = choice_word(arguments, i, &len)) != NULL; i++) {
+        if (strlen(text) == len && !strncasecmp(text, word, len)) {
+            *(int *)member = i;
+            return KC_OK;
+        }
+    }
+    return KC_CONF_REFUSE(err, "takes one of %.150s, not '%.60s'", arguments, text);
+}
+
+/* What stands behind a line that every name matches would never be applied. */
+static kc_rc_t parse_transform(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    const apr_array_header_t **list = member;
+    apr_array_header_t *fresh = apr_array_make(input->pool, 1, (int)sizeof(kc_transform_t));
+    kc_rc_t rc;
+
+    if (input->is_again && kc_transform_is_complete(*list))
+        return KC_CONF_REFUSE(err, "stands behind \"lower\", which every name matches: make that "
+                                   "the last line");
+    rc = kc_transform_make(input->argc, input->argv, input->pool, apr_array_push(fresh), err);
+    store_list(input, fresh, member);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- the table of types */
+
+static const struct {
+    parse_fn parse;
+    size_t size;
+    int argc_min, argc_max;
+} types[] = {
+    [KC_CONF_TEXT] = {parse_text, sizeof(KC_CONF_CTYPE_TEXT), 1, 1},
+    [KC_CONF_HEADER] = {parse_header, sizeof(KC_CONF_CTYPE_HEADER), 1, 1},
+    [KC_CONF_URL] = {parse_url, sizeof(KC_CONF_CTYPE_URL), 1, 1},
+    [KC_CONF_LOCATION] = {parse_location, sizeof(KC_CONF_CTYPE_LOCATION), 1, 1},
+    [KC_CONF_PREFIX] = {parse_prefix, sizeof(KC_CONF_CTYPE_PREFIX), 1, 1},
+    [KC_CONF_FLAG] = {parse_flag, sizeof(KC_CONF_CTYPE_FLAG), 1, 1},
+    [KC_CONF_SECONDS] = {parse_seconds, sizeof(KC_CONF_CTYPE_SECONDS), 1, 1},
+    [KC_CONF_MILLIS] = {parse_millis, sizeof(KC_CONF_CTYPE_MILLIS), 1, 1},
+    [KC_CONF_SIZE] = {parse_size, sizeof(KC_CONF_CTYPE_SIZE), 1, 1},
+    [KC_CONF_WORDS] = {parse_words, sizeof(KC_CONF_CTYPE_WORDS), 1, 1000},
+    [KC_CONF_SECRET] = {parse_secret, sizeof(KC_CONF_CTYPE_SECRET), 1, 1},
+    [KC_CONF_KEYFILES] = {parse_keyfiles, sizeof(KC_CONF_CTYPE_KEYFILES), 1, 16},
+    [KC_CONF_CHOICE] = {parse_choice, sizeof(KC_CONF_CTYPE_CHOICE), 1, 1},
+    [KC_CONF_PAIRS] = {parse_pairs, sizeof(KC_CONF_CTYPE_PAIRS), 2, 2},
+    [KC_CONF_TRANSFORM] = {parse_transform, sizeof(KC_CONF_CTYPE_TRANSFORM), 1, 2},
+};
+
+size_t kc_conf_parse_size(kc_conf_type_t type)
+{
+    return types[type].size;
+}
+
+int kc_conf_parse_is_list(kc_conf_type_t type)
+{
+    return type == KC_CONF_WORDS || type == KC_CONF_PAIRS || type == KC_CONF_KEYFILES;
+}
+
+kc_rc_t kc_conf_parse_value(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    const kc_conf_row_t *row = kc_conf_row(input->index);
+    /* Room for the largest member: the true one changes only when all of the line is right. */
+    union {
+        const void *pointer;
+        int64_t number;
+    } value;
+    kc_rc_t rc;
+
+    if (input->argc < types[row->type].argc_min || input->argc > types[row->type].argc_max)
+        return KC_CONF_REFUSE(err, "takes %.120s, not %d arguments", row->arguments, input->argc);
+    memcpy(&value, member, types[row->type].size);
+    rc = types[row->type].parse(input, &value, err);
+    if (rc == KC_OK)
+        memcpy(member, &value, types[row->type].size);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- printers */
+
+static const char *dump_number(int64_t value, const unit_t *units, apr_pool_t *pool)
+{
+    const unit_t *best = NULL;
+
+    /* The largest unit that leaves no rest. */
+    for (; units->name; units++) {
+        if (*units->name && value % units->factor == 0 && (!best || units->factor > best->factor))
+            best = units;
+    }
+    if (!best || value == 0)
+        return apr_psprintf(pool, "%" APR_INT64_T_FMT, value);
+    return apr_psprintf(pool, "%" APR_INT64_T_FMT "%s", value / best->factor, best->name);
+}
+
+static const char *dump_words(const apr_array_header_t *words, apr_pool_t *pool)
+{
+    return words ? apr_array_pstrcat(pool, words, ' ') : NULL;
+}
+
+static const char *dump_pairs(const apr_array_header_t *pairs, apr_pool_t *pool)
+{
+    const char *out = NULL;
+
+    for (int i = 0; pairs && i < pairs->nelts; i++) {
+        const kc_conf_pair_t *pair = &APR_ARRAY_IDX(pairs, i, kc_conf_pair_t);
+
+        out =
+            apr_pstrcat(pool, out ? out : "", out ? ", " : "", pair->name, " ", pair->value, NULL);
+    }
+    return out;
+}
+
+static const char *dump_choice(const kc_conf_row_t *row, int value, apr_pool_t *pool)
+{
+    size_t len;
+    const char *word = choice_word(row->arguments, value, &len);
+
+    return word ? kc_buf_copy(word, len, pool) : NULL;
+}
+
+static const char *dump_any(const kc_conf_row_t *row, const void *member, apr_pool_t *pool)
+{
+    switch (row->type) {
+    case KC_CONF_FLAG:
+        return *(const int *)member ? "on" : "off";
+    case KC_CONF_SECONDS:
+        return dump_number(*(const int64_t *)member, second_units, pool);
+    case KC_CONF_MILLIS:
+        return dump_number(*(const int64_t *)member, milli_units, pool);
+    case KC_CONF_SIZE:
+        return dump_number(*(const int64_t *)member, size_units, pool);
+    case KC_CONF_WORDS:
+        return dump_words(*(const apr_array_header_t *const *)member, pool);
+    case KC_CONF_PAIRS:
+        return dump_pairs(*(const apr_array_header_t *const *)member, pool);
+    case KC_CONF_CHOICE:
+        return dump_choice(row, *(const int *)member, pool);
+    case KC_CONF_TRANSFORM:
+        return kc_transform_dump(*(const apr_array_header_t *const *)member, pool);
+    case KC_CONF_SECRET:
+    case KC_CONF_KEYFILES:
+        return *(const void *const *)member ? "(set)" : NULL;
+    default:
+        return *(const char *const *)member;
+    }
+}
+
+const char *kc_conf_parse_dump(kc_conf_index_t index, const void *member, apr_pool_t *pool)
+{
+    const char *text = dump_any(kc_conf_row(index), member, pool);
+
+    return text ? text : "(not set)";
+}

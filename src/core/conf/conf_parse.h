@@ -1,0 +1,50 @@
+/* Inside the room conf: what its files share. Nobody else includes this.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_CONF_PARSE_H
+#define KC_CONF_PARSE_H
+
+#include "conf/conf.h"
+
+#define KC_CONF_REFUSE(err, ...) KC_FAIL((err), KC_REFUSED, KC_ERR_CONFIG, __VA_ARGS__)
+
+/* One directive as written. */
+typedef struct kc_conf_input_t {
+    kc_conf_index_t index;
+    int argc;
+    const char *const *argv;
+    int is_again; /* the same conf had it already: WORDS, PAIRS and TRANSFORM append */
+    apr_pool_t *pool;
+} kc_conf_input_t;
+
+/* Parses the arguments as the row's type says and stores them in member, which stays as it was on
+ * failure. */
+kc_rc_t kc_conf_parse_value(const kc_conf_input_t *input, void *member, kc_err_t *err);
+/* Bytes of a member of this type. */
+size_t kc_conf_parse_size(kc_conf_type_t type);
+/* Whether a default or another line's text consists of several arguments. */
+int kc_conf_parse_is_list(kc_conf_type_t type);
+/* 1 when text is an RFC 9110 token. */
+int kc_conf_parse_is_token(const char *text);
+/* The member as text, to be read by people. */
+const char *kc_conf_parse_dump(kc_conf_index_t index, const void *member, apr_pool_t *pool);
+
+enum { KC_CONF_SECRET_LITERAL = 1, KC_CONF_SECRET_EXEC = 2 };
+
+/* Resolves file: and env:, with KC_CONF_SECRET_EXEC exec:, with KC_CONF_SECRET_LITERAL plain text.
+ * The error names the source and never what it holds. */
+kc_rc_t kc_conf_secret_read(const char *text, unsigned int sources, apr_pool_t *pool,
+                            const char **out, kc_err_t *err);
+/* The whole of a file, up to KC_CONF_FILE_MAX bytes without NUL; one that is private must not be
+ * readable for others. */
+kc_rc_t kc_conf_secret_contents(const char *path, int is_private, apr_pool_t *pool,
+                                const char **out, kc_err_t *err);
+
+/* The table of checks behind kc_conf_check. */
+kc_rc_t kc_conf_check_rows(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
+                           kc_err_t *err);
+
+/* conf_header.c: 1 when requests, or answers of a judge, depend on the header of this name, as
+ * kc_conf_fold makes it. Thread safe, pure. */
+int kc_conf_header_is_critical(const char *folded);
+
+#endif

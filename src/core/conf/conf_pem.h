@@ -1,0 +1,19 @@
+/* Certificates and keys in PEM, as far as they can be checked at start.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_CONF_PEM_H
+#define KC_CONF_PEM_H
+
+#include <apr_pools.h>
+
+#include "conf/conf.h"
+#include "base/err.h"
+
+/* At start alone. KC_REFUSED with KC_ERR_CONFIG: the file cannot be had, has no certificate, or one
+ * that cannot be read. */
+kc_rc_t kc_conf_pem_check_certificates(const char *path, apr_pool_t *pool, kc_err_t *err);
+/* The same of KeycloakClientKey, whose contents are text: it cannot be read, or is not the key of
+ * KeycloakClientCert, where that can be had. */
+kc_rc_t kc_conf_pem_check_key(const kc_conf_t *conf, const char *text, apr_pool_t *pool,
+                              kc_err_t *err);
+
+#endif

@@ -1,0 +1,74 @@
+/* JOSE: a strict reader of signed tokens, and signatures made and checked by cjose. Its only user.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_JOSE_H
+#define KC_JOSE_H
+
+#include <apr_pools.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+
+enum {
+    KC_JOSE_TOKEN_MAX = 128 * 1024, /* bytes: what a realm with thousands of groups makes */
+    KC_JOSE_RSA_MIN = 2048,         /* bits */
+    KC_JOSE_RSA_MAX = 8192          /* bits */
+};
+
+/* A token in compact form, taken apart but not yet verified. Everything is in the pool given to
+ * parse. */
+typedef struct kc_jose_token_t {
+    const char *compact; /* the caller's text, which must outlive the token */
+    size_t compact_len;
+    const char *alg;         /* never NULL */
+    const char *kid;         /* NULL when absent */
+    const char *typ;         /* NULL when absent */
+    const char *brought_key; /* the member of its header that brings a key along (jwk, jku, x5u,
+                                x5c); never looked at; NULL: none does */
+    kc_bytes_t header;
+    kc_bytes_t payload;
+    kc_bytes_t signature;
+    const kc_json_t *claims; /* the payload, an object */
+} kc_jose_token_t;
+
+/* A verification key (public), immutable, usable by several threads; lives in a pool. */
+typedef struct kc_jose_key_t kc_jose_key_t;
+
+/* Takes a JWS in compact form apart (RFC 7515 section 3.1 and 5.2, RFC 8725). KC_REFUSED,
+ * KC_ERR_TOKEN_SIZE: over KC_JOSE_TOKEN_MAX. KC_ERR_TOKEN_FORM: not exactly three non-empty
+ * segments, padded or non-canonical base64url, JSON that json.h refuses. KC_ERR_TOKEN_HEADER:
+ * members crit, b64, zip, enc, or of the wrong type. KC_ERR_TOKEN_ALG: alg absent. */
+kc_rc_t kc_jose_parse(const char *compact, size_t len, apr_pool_t *pool, kc_jose_token_t *out,
+                      kc_err_t *err);
+
+/* 1 when alg is one of the asymmetric signature algorithms this build verifies (RS, PS, ES with
+ * 256, 384, 512). */
+int kc_jose_is_alg_known(const char *alg);
+
+/* Makes a key of one JWK (RFC 7517, 7518). KC_MISS for keys that are none of ours (oct, OKP, use
+ * other than sig, key_ops without verify, private members present, alg that is not for signatures,
+ * RSA under KC_JOSE_RSA_MIN or over _MAX bits, curves other than P-256, P-384, P-521); KC_REFUSED
+ * when malformed. */
+kc_rc_t kc_jose_key_import(const kc_json_t *jwk, apr_pool_t *pool, kc_jose_key_t **out,
+                           kc_err_t *err);
+/* The key's id or NULL. */
+const char *kc_jose_key_kid(const kc_jose_key_t *key);
+/* 1 when its use says that it is for signatures; a key need not say. */
+int kc_jose_key_is_for_signing(const kc_jose_key_t *key);
+/* 1 when both have the same numbers, whatever else they say. */
+int kc_jose_key_is_same(const kc_jose_key_t *a, const kc_jose_key_t *b);
+/* 1 when the key's type, curve and own alg member fit alg. */
+int kc_jose_key_fits(const kc_jose_key_t *key, const char *alg);
+/* Verifies the signature; the key must fit token->alg, else KC_REFUSED. KC_ERR_TOKEN_SIGNATURE for
+ * a wrong one, also for signatures of another length than alg's. */
+kc_rc_t kc_jose_verify(const kc_jose_token_t *token, const kc_jose_key_t *key, kc_err_t *err);
+
+/* Signs claims for client authentication (RFC 7523): with the client's secret by alg (HS256, HS384,
+ * HS512), or with a private JWK (JSON text). */
+kc_rc_t kc_jose_sign_secret(const kc_json_t *claims, const char *secret, const char *alg,
+                            apr_pool_t *pool, char **compact, kc_err_t *err);
+kc_rc_t kc_jose_sign_jwk(const kc_json_t *claims, const char *private_jwk, apr_pool_t *pool,
+                         char **compact, kc_err_t *err);
+
+#endif

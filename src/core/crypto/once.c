@@ -1,0 +1,54 @@
+/* What the log is told once, although anybody can bring it about: a bounded list of names.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/once.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+
+/* Of both: the hash of their hashes, so that no end of one can pass for the other's beginning. */
+static kc_rc_t hash(const char *scope, const char *name, unsigned char *out)
+{
+    unsigned char both[2 * KC_CRYPTO_SHA256_SIZE];
+    const kc_bytes_t bytes = {both, sizeof(both)};
+    kc_rc_t rc = kc_crypto_sha256(kc_buf_text(scope), both, NULL);
+
+    if (rc == KC_OK)
+        rc = kc_crypto_sha256(kc_buf_text(name), both + KC_CRYPTO_SHA256_SIZE, NULL);
+    return rc == KC_OK ? kc_crypto_sha256(bytes, out, NULL) : rc;
+}
+
+static int is_there(const kc_once_t *once, const unsigned char *name)
+{
+    size_t i;
+
+    for (i = 0; i < once->count; i++) {
+        if (!memcmp(once->names[i], name, KC_CRYPTO_SHA256_SIZE))
+            return 1;
+    }
+    return 0;
+}
+
+/* 1 where the pause is over, or the clock was set back. */
+static int is_over(const kc_once_t *once, int64_t pause, int64_t now)
+{
+    return !once->count || now < once->last || now - once->last >= pause;
+}
+
+int kc_once_is_first(kc_once_t *once, const char *scope, const char *name, int64_t pause,
+                     int64_t now)
+{
+    unsigned char hashed[KC_CRYPTO_SHA256_SIZE];
+    int is_first;
+
+    if (hash(scope, name, hashed) != KC_OK)
+        return 0;
+    (void)pthread_mutex_lock(&once->lock);
+    is_first = once->count < KC_ONCE_NAMES && is_over(once, pause, now) && !is_there(once, hashed);
+    if (is_first) {
+        memcpy(once->names[once->count++], hashed, sizeof(hashed));
+        once->last = now;
+    }
+    (void)pthread_mutex_unlock(&once->lock);
+    return is_first;
+}

@@ -1,0 +1,189 @@
+/* The gate before the provider: how many threads talk to it, and who is next.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "http/http.h"
+
+#include <string.h>
+#include <time.h>
+
+enum { SLICE_MS = 250 /* between two looks whether waiting still makes sense */ };
+
+/* Who waits, on its own stack. */
+typedef struct kc_turn_t {
+    struct kc_turn_t *next;
+    pthread_cond_t called;
+    int is_called; /* in, or off */
+} turn_t;
+
+static int64_t now_ms(void)
+{
+    struct timespec time = {0, 0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+void kc_http_gate_init(kc_http_gate_t *gate, uint32_t limit, uint32_t queue)
+{
+    memset(gate, 0, sizeof(*gate));
+    (void)pthread_mutex_init(&gate->lock, NULL);
+    gate->limit = limit;
+    gate->queue = queue;
+    gate->waiting.end = &gate->waiting.first;
+    gate->lingering.end = &gate->lingering.first;
+}
+
+static int take(kc_http_gate_t *gate)
+{
+    if (gate->taken >= gate->limit)
+        return 0;
+    gate->taken++;
+    gate->moved_ms = now_ms();
+    return 1;
+}
+
+int kc_http_gate_enter(kc_http_gate_t *gate)
+{
+    int is_in;
+
+    (void)pthread_mutex_lock(&gate->lock);
+    is_in = take(gate);
+    (void)pthread_mutex_unlock(&gate->lock);
+    return is_in;
+}
+
+static void begin(kc_turns_t *turns, turn_t *turn)
+{
+    pthread_condattr_t monotonic;
+
+    memset(turn, 0, sizeof(*turn));
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&turn->called, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    *turns->end = turn;
+    turns->end = &turn->next;
+    turns->count++;
+}
+
+static void take_out(kc_turns_t *turns, turn_t *turn)
+{
+    turn_t **link = &turns->first;
+
+    while (*link && *link != turn)
+        link = &(*link)->next;
+    if (!*link)
+        return;
+    *link = turn->next;
+    if (!turn->next)
+        turns->end = link;
+    turns->count--;
+}
+
+static void call(kc_turns_t *turns, turn_t *turn)
+{
+    take_out(turns, turn);
+    turn->is_called = 1;
+    (void)pthread_cond_signal(&turn->called);
+}
+
+/* 1 when it was called. */
+static int end(kc_turns_t *turns, turn_t *turn)
+{
+    if (!turn->is_called)
+        take_out(turns, turn);
+    (void)pthread_cond_destroy(&turn->called);
+    return turn->is_called;
+}
+
+/* A little longer at most; a broken clock is as good as none. */
+static void sleep_until(kc_http_gate_t *gate, turn_t *turn, int64_t end)
+{
+    int64_t slice = now_ms() + SLICE_MS;
+    struct timespec time;
+
+    if (end < slice)
+        slice = end;
+    time.tv_sec = (time_t)(slice / 1000);
+    time.tv_nsec = (long)(slice % 1000) * 1000000;
+    (void)pthread_cond_timedwait(&turn->called, &gate->lock, &time);
+}
+
+static int is_moving(const kc_http_gate_t *gate)
+{
+    return !gate->is_suspect && now_ms() - gate->moved_ms < KC_HTTP_GATE_STALL_MS;
+}
+
+/* With the lock held. */
+static int wait_for_turn(kc_http_gate_t *gate, int64_t time, const uint32_t *stop)
+{
+    int64_t until = now_ms() + time;
+    turn_t turn;
+
+    begin(&gate->waiting, &turn);
+    while (!turn.is_called && is_moving(gate) && now_ms() < until &&
+           !(stop && __atomic_load_n(stop, __ATOMIC_RELAXED)))
+        sleep_until(gate, &turn, until);
+    return end(&gate->waiting, &turn);
+}
+
+/* With the lock held. */
+static int has_room(const kc_http_gate_t *gate)
+{
+    return gate->waiting.count + gate->lingering.count < gate->queue;
+}
+
+/* The same for who waits for a place: who has lingered longest gives way. */
+static int has_room_for_place(kc_http_gate_t *gate)
+{
+    if (!has_room(gate) && gate->lingering.first)
+        call(&gate->lingering, gate->lingering.first);
+    return has_room(gate);
+}
+
+int kc_http_gate_wait(kc_http_gate_t *gate, int64_t time, int is_urgent, const uint32_t *stop)
+{
+    int is_in;
+
+    (void)pthread_mutex_lock(&gate->lock);
+    is_in = !gate->waiting.count && take(gate);
+    if (!is_in && (is_urgent || has_room_for_place(gate)))
+        is_in = wait_for_turn(gate, time, stop);
+    (void)pthread_mutex_unlock(&gate->lock);
+    return is_in;
+}
+
+int kc_http_gate_linger(kc_http_gate_t *gate, int64_t time)
+{
+    int64_t until = now_ms() + time;
+    int may = 0;
+    turn_t turn;
+
+    (void)pthread_mutex_lock(&gate->lock);
+    if (has_room(gate)) {
+        begin(&gate->lingering, &turn);
+        while (!turn.is_called && now_ms() < until)
+            sleep_until(gate, &turn, until);
+        may = !end(&gate->lingering, &turn);
+    }
+    (void)pthread_mutex_unlock(&gate->lock);
+    return may;
+}
+
+void kc_http_gate_leave(kc_http_gate_t *gate)
+{
+    (void)pthread_mutex_lock(&gate->lock);
+    if (gate->waiting.first)
+        call(&gate->waiting, gate->waiting.first);
+    else
+        gate->taken--;
+    (void)pthread_mutex_unlock(&gate->lock);
+}
+
+void kc_http_gate_tell(kc_http_gate_t *gate, int is_answered)
+{
+    (void)pthread_mutex_lock(&gate->lock);
+    gate->is_suspect = !is_answered;
+    if (is_answered)
+        gate->moved_ms = now_ms();
+    (void)pthread_mutex_unlock(&gate->lock);
+}

@@ -1,0 +1,592 @@
+/* The back channel over libcurl: bounded in time, size and number, and without anything that
+ * wanders off. SPDX-License-Identifier: Apache-2.0 */
+#include "http/http.h"
+
+#include <apr_strings.h>
+#include <curl/curl.h>
+#include <pthread.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "crypto/crypto.h"
+#include "http/http_failure.h"
+#include "net/patience.h"
+#include "base/url.h"
+
+#ifndef KC_VERSION
+#define KC_VERSION "0"
+#endif
+
+enum {
+    IDLE_MAX = 16,                  /* handles, and so connections, kept for the next exchange */
+    BODY_FIRST = 16 * 1024,         /* bytes: a discovery document, keys or tokens */
+    HOST_MAX = 160,                 /* bytes of a host in a detail */
+    TYPE_MAX = 256,                 /* bytes of a content type that is passed on */
+    AUTHORIZATION_MAX = 132 * 1024, /* bytes: as long as an access token may be */
+    NAME_STEP_MS = 200 /* between two looks whether this child ends, while a name is waited for */
+};
+
+typedef struct {
+    kc_http_t http; /* first */
+    kc_http_curl_options_t options;
+    pthread_mutex_t lock;
+    CURL *idle[IDLE_MAX];
+    uint32_t idle_changes[IDLE_MAX]; /* the resolver's when each was given back */
+    size_t idle_count;
+} client_t;
+
+/* One exchange. */
+typedef struct {
+    const kc_http_request_t *request;
+    apr_pool_t *pool;
+    CURL *curl;
+    struct curl_slist *headers;
+    struct curl_slist *addresses; /* so that libcurl looks up none */
+    kc_resolver_name_t *name;
+    int64_t timeout_ms; /* what is left */
+    char *body;
+    size_t len;
+    size_t size;
+    size_t max; /* of len */
+    int is_too_long;
+    int is_head_whole;
+    char host[HOST_MAX];
+    char reason[CURL_ERROR_SIZE];
+} exchange_t;
+
+/* ---------------------------------------------------------------- body */
+
+typedef struct {
+    char *data;
+    size_t size;
+} secret_t;
+
+/* Bodies carry tokens: they leave the pool cleansed. */
+static apr_status_t secret_cleanse(void *data)
+{
+    secret_t *secret = data;
+
+    kc_crypto_cleanse(secret->data, secret->size);
+    return APR_SUCCESS;
+}
+
+static char *secret_room(size_t size, apr_pool_t *pool)
+{
+    secret_t *secret = apr_palloc(pool, sizeof(*secret));
+
+    secret->data = apr_palloc(pool, size);
+    secret->size = size;
+    apr_pool_cleanup_register(pool, secret, secret_cleanse, apr_pool_cleanup_null);
+    return secret->data;
+}
+
+/* Room for len more bytes and the closing NUL; growing fourfold copies twice at most. */
+static void body_reserve(exchange_t *exchange, size_t len)
+{
+    size_t size = exchange->size ? exchange->size : BODY_FIRST;
+    char *grown;
+
+    if (exchange->len + len + 1 <= exchange->size)
+        return;
+    while (size < exchange->len + len + 1)
+        size *= 4;
+    if (size > exchange->max + 1)
+        size = exchange->max + 1;
+    grown = secret_room(size, exchange->pool);
+    if (exchange->len)
+        memcpy(grown, exchange->body, exchange->len);
+    exchange->body = grown;
+    exchange->size = size;
+}
+
+/* curl's write callback: anything but the number of bytes given ends the exchange. */
+static size_t body_write(char *data, size_t one, size_t count, void *context)
+{
+    exchange_t *exchange = context;
+    size_t len = one * count;
+
+    if (len > exchange->max - exchange->len) {
+        exchange->is_too_long = 1;
+        return 0;
+    }
+    body_reserve(exchange, len);
+    memcpy(exchange->body + exchange->len, data, len);
+    exchange->len += len;
+    return len;
+}
+
+/* curl's header callback: one line a call. curl takes a connection that ends in the middle of the
+ * head for a whole answer without a body; the empty line is what tells. */
+static size_t head_write(char *data, size_t one, size_t count, void *context)
+{
+    exchange_t *exchange = context;
+    size_t len = one * count;
+
+    if (len >= 5 && !memcmp(data, "HTTP/", 5))
+        exchange->is_head_whole = 0;
+    else if (len && (data[0] == '\r' || data[0] == '\n'))
+        exchange->is_head_whole = 1;
+    return len;
+}
+
+/* curl's progress callback, called at least once a second: anything but 0 ends the exchange. */
+static int is_stopped(void *context, curl_off_t total, curl_off_t now, curl_off_t up_total,
+                      curl_off_t up_now)
+{
+    (void)total;
+    (void)now;
+    (void)up_total;
+    (void)up_now;
+    return __atomic_load_n((const uint32_t *)context, __ATOMIC_RELAXED) != 0;
+}
+
+/* ---------------------------------------------------------------- handles */
+
+static uint32_t changes(const client_t *client)
+{
+    return client->options.resolver ? kc_resolver_changes(client->options.resolver) : 0;
+}
+
+/* One whose connections may go to where the hosts have been before is of no use. */
+static CURL *handle_take(client_t *client)
+{
+    uint32_t now = changes(client);
+    CURL *curl = NULL;
+    int is_old = 0;
+
+    (void)pthread_mutex_lock(&client->lock);
+    if (client->idle_count) {
+        curl = client->idle[--client->idle_count];
+        is_old = client->idle_changes[client->idle_count] != now;
+    }
+    (void)pthread_mutex_unlock(&client->lock);
+    if (is_old) {
+        curl_easy_cleanup(curl);
+        curl = NULL;
+    }
+    return curl ? curl : curl_easy_init();
+}
+
+/* A reset handle keeps its connections and forgets what it was told. */
+static void handle_give(client_t *client, CURL *curl, uint32_t since)
+{
+    curl_easy_reset(curl);
+    (void)pthread_mutex_lock(&client->lock);
+    if (client->idle_count < IDLE_MAX) {
+        client->idle_changes[client->idle_count] = since;
+        client->idle[client->idle_count++] = curl;
+        curl = NULL;
+    }
+    (void)pthread_mutex_unlock(&client->lock);
+    if (curl)
+        curl_easy_cleanup(curl);
+}
+
+static apr_status_t client_close(void *data)
+{
+    client_t *client = data;
+
+    while (client->idle_count)
+        curl_easy_cleanup(client->idle[--client->idle_count]);
+    (void)pthread_mutex_destroy(&client->lock);
+    return APR_SUCCESS;
+}
+
+/* ---------------------------------------------------------------- options */
+
+/* The host and port of a URL, for details: no user, path or query. */
+static void host_of(const char *url, char out[HOST_MAX])
+{
+    const char *start = strstr(url, "://");
+    size_t len, i;
+
+    start = start ? start + 3 : url;
+    len = strcspn(start, "/?#");
+    for (i = len; i > 0; i--) {
+        if (start[i - 1] == '@')
+            break;
+    }
+    start += i;
+    len -= i;
+    if (len > HOST_MAX - 1)
+        len = HOST_MAX - 1;
+    memcpy(out, start, len);
+    out[len] = '\0';
+}
+
+static int is_http(const char *url)
+{
+    return !strncasecmp(url, "http://", 7) || !strncasecmp(url, "https://", 8);
+}
+
+static int header_add(exchange_t *exchange, const char *header)
+{
+    struct curl_slist *longer = curl_slist_append(exchange->headers, header);
+
+    if (longer)
+        exchange->headers = longer;
+    return longer != NULL;
+}
+
+static int authorization_add(exchange_t *exchange, const char *value)
+{
+    static const char name[] = "Authorization: ";
+    size_t len = strlen(value);
+    char *line;
+    int is_added;
+
+    if (len > AUTHORIZATION_MAX || value[strcspn(value, "\r\n")])
+        return 0;
+    line = apr_pstrcat(exchange->pool, name, value, NULL);
+    is_added = header_add(exchange, line);
+    kc_crypto_cleanse(line, sizeof(name) - 1 + len);
+    return is_added;
+}
+
+static int headers_add(exchange_t *exchange)
+{
+    const char *authorization = exchange->request->authorization;
+
+    /* An empty Expect: curl would wait a second for a server's leave to send a larger form. */
+    if (!header_add(exchange, "Accept: application/json") || !header_add(exchange, "Expect:"))
+        return 0;
+    return !authorization || authorization_add(exchange, authorization);
+}
+
+static void headers_free(exchange_t *exchange)
+{
+    struct curl_slist *header;
+
+    for (header = exchange->headers; header; header = header->next)
+        kc_crypto_cleanse(header->data, strlen(header->data));
+    curl_slist_free_all(exchange->headers);
+    exchange->headers = NULL;
+}
+
+static CURLcode protocols_set(CURL *curl)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    return curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    return curl_easy_setopt(curl, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
+/* The environment of httpd must not decide where tokens go: no proxy, no .netrc. */
+static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options, int64_t timeout_ms)
+{
+    long timeout = (long)timeout_ms;
+    CURLcode code = protocols_set(curl);
+
+#define SET(name, value)  \
+    if (code == CURLE_OK) \
+    code = curl_easy_setopt(curl, CURLOPT_##name, value)
+    SET(NOSIGNAL, 1L);
+    SET(FOLLOWLOCATION, 0L);
+    SET(PROXY, "");
+    SET(NETRC, (long)CURL_NETRC_IGNORED);
+    SET(DISALLOW_USERNAME_IN_URL, 1L);
+    SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(TIMEOUT_MS, timeout);
+    SET(CONNECTTIMEOUT_MS, timeout);
+    SET(USERAGENT, "mod_auth_keycloak/" KC_VERSION);
+    if (options->stop) {
+        SET(NOPROGRESS, 0L);
+        SET(XFERINFOFUNCTION, is_stopped);
+        SET(XFERINFODATA, options->stop);
+    }
+    return code;
+}
+
+/* Text that the server read as root, because its children may not be able to; NULL sets nothing. */
+static CURLcode blob_set(CURL *curl, CURLoption option, const char *text, CURLcode code)
+{
+    struct curl_blob blob = {(void *)(uintptr_t)text, text ? strlen(text) : 0, CURL_BLOB_NOCOPY};
+
+    return code == CURLE_OK && text ? curl_easy_setopt(curl, option, &blob) : code;
+}
+
+static CURLcode tls_set(CURL *curl, const kc_http_curl_options_t *options)
+{
+    CURLcode code = CURLE_OK;
+
+    SET(SSL_VERIFYPEER, 1L);
+    SET(SSL_VERIFYHOST, 2L);
+    SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (options->ca_pem) {
+        SET(CAPATH, NULL);
+        code = blob_set(curl, CURLOPT_CAINFO_BLOB, options->ca_pem, code);
+    }
+    code = blob_set(curl, CURLOPT_SSLCERT_BLOB, options->client_cert_pem, code);
+    code = blob_set(curl, CURLOPT_SSLKEY_BLOB, options->client_key_pem, code);
+    return code;
+}
+
+/* POSTFIELDS is not copied: the form stays the caller's to cleanse. */
+static CURLcode request_set(exchange_t *exchange)
+{
+    const kc_http_request_t *request = exchange->request;
+    CURL *curl = exchange->curl;
+    CURLcode code = CURLE_OK;
+
+    SET(URL, request->url);
+    SET(HTTPHEADER, exchange->headers);
+    SET(MAXFILESIZE, (long)exchange->max);
+    if (request->form) {
+        /* curl repeats a request on a kept connection that has died, but a code is sent only once
+         */
+        SET(FRESH_CONNECT, 1L);
+        SET(POSTFIELDS, request->form);
+        SET(POSTFIELDSIZE, (long)strlen(request->form));
+    }
+    SET(WRITEFUNCTION, body_write);
+    SET(WRITEDATA, exchange);
+    SET(HEADERFUNCTION, head_write);
+    SET(HEADERDATA, exchange);
+    SET(ERRORBUFFER, exchange->reason);
+#undef SET
+    return code;
+}
+
+/* ---------------------------------------------------------------- exchange */
+
+/* curl's own words where they tell of the network or the certificate; where they could quote the
+ * answer, only the kind of the failure. */
+static const char *failure_text(const exchange_t *exchange, CURLcode code)
+{
+    const char *reason = exchange->reason[0] ? exchange->reason : curl_easy_strerror(code);
+    long number = 0;
+
+    if (exchange->is_too_long || code == CURLE_FILESIZE_EXCEEDED)
+        return apr_psprintf(exchange->pool, "the answer is over %d KiB",
+                            (int)(exchange->max / 1024));
+    switch (code) {
+    case CURLE_COULDNT_CONNECT:
+        (void)curl_easy_getinfo(exchange->curl, CURLINFO_OS_ERRNO, &number);
+        return kc_http_failure_connection(reason, (int)number, exchange->pool);
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return kc_http_failure_certificate(reason, exchange->pool);
+    case CURLE_SSL_CACERT_BADFILE:
+        return apr_pstrcat(exchange->pool, reason, " (look at KeycloakCAFile)", NULL);
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+        return reason;
+    default:
+        return curl_easy_strerror(code);
+    }
+}
+
+static void response_fill(exchange_t *exchange, kc_http_response_t *response)
+{
+    const char *type = NULL;
+    long status = 0;
+
+    (void)curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(exchange->curl, CURLINFO_CONTENT_TYPE, &type);
+    body_reserve(exchange, 0);
+    exchange->body[exchange->len] = '\0';
+    response->status = (int)status;
+    response->content_type = type ? apr_pstrndup(exchange->pool, type, TYPE_MAX) : "";
+    response->body = exchange->body;
+    response->body_len = exchange->len;
+}
+
+/* The addresses of the URL's host, for libcurl: under any name ("*"), so that it finds them however
+ * it spells the host. */
+static kc_rc_t addresses_write(exchange_t *exchange, const kc_url_t *url,
+                               const kc_resolver_address_t *addresses, size_t count, kc_err_t *err)
+{
+    char *line = apr_psprintf(exchange->pool, "*:%d:", url->port);
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        line = apr_pstrcat(exchange->pool, line, i ? "," : "",
+                           kc_resolver_text(&addresses[i], exchange->pool), NULL);
+    exchange->addresses = curl_slist_append(NULL, line);
+    if (!exchange->addresses ||
+        curl_easy_setopt(exchange->curl, CURLOPT_RESOLVE, exchange->addresses) != CURLE_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: libcurl takes no address",
+                       exchange->host);
+    return KC_OK;
+}
+
+/* What the name costs of the exchange's time is not there for the rest. */
+static kc_rc_t address_find(client_t *client, exchange_t *exchange, kc_err_t *err)
+{
+    const kc_http_curl_options_t *options = &client->options;
+    const int64_t until = kc_patience_now() + exchange->timeout_ms;
+    kc_resolver_address_t addresses[KC_RESOLVER_ADDRESSES_MAX];
+    size_t count = 0;
+    kc_url_t url;
+    kc_err_t why;
+    char *host;
+    kc_rc_t rc;
+
+    if (!options->resolver)
+        return KC_OK;
+    if (kc_url_parse(exchange->request->url, exchange->pool, &url, &why) != KC_OK)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: this is no URL: %s", exchange->host,
+                       why.detail);
+    host = apr_pstrdup(exchange->pool, url.host[0] == '[' ? url.host + 1 : url.host);
+    if (url.host[0] == '[')
+        host[strcspn(host, "]")] = '\0';
+    exchange->name = kc_resolver_name(options->resolver, host);
+    if (!exchange->name)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: too many names", exchange->host);
+    do {
+        int64_t left = until - kc_patience_now();
+
+        rc = kc_resolver_get(exchange->name, (uint16_t)url.port,
+                             left < NAME_STEP_MS ? left : NAME_STEP_MS, addresses, &count,
+                             KC_ERR_PROVIDER_DOWN, &why);
+    } while (rc != KC_OK && !kc_resolver_is_known(exchange->name) && kc_patience_now() < until &&
+             !(options->stop && is_stopped((void *)(uintptr_t)options->stop, 0, 0, 0, 0)));
+    if (rc != KC_OK)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: %s", exchange->host, why.detail);
+    exchange->timeout_ms = until - kc_patience_now();
+    if (exchange->timeout_ms < 1)
+        exchange->timeout_ms = 1;
+    return addresses_write(exchange, &url, addresses, count, err);
+}
+
+static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_response_t *response,
+                            kc_err_t *err)
+{
+    CURLcode code;
+    kc_rc_t rc;
+
+    if (!headers_add(exchange))
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: the request's headers cannot be made",
+                       exchange->host);
+    rc = address_find(client, exchange, err);
+    if (rc != KC_OK)
+        return rc;
+    code = limits_set(exchange->curl, &client->options, exchange->timeout_ms);
+    if (code == CURLE_OK)
+        code = tls_set(exchange->curl, &client->options);
+    if (code == CURLE_OK)
+        code = request_set(exchange);
+    if (code != CURLE_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: an option of libcurl: %s",
+                       exchange->host, curl_easy_strerror(code));
+    code = curl_easy_perform(exchange->curl);
+    if (code != CURLE_OK && exchange->name)
+        kc_resolver_doubt(exchange->name);
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "%s: this child ends", exchange->host);
+    if (code != CURLE_OK)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: %s", exchange->host,
+                       failure_text(exchange, code));
+    if (!exchange->is_head_whole)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: the answer's head is cut short",
+                       exchange->host);
+    response_fill(exchange, response);
+    return KC_OK;
+}
+
+static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *request, apr_pool_t *pool,
+                               kc_http_response_t *response, kc_err_t *err)
+{
+    const uint32_t since = changes(client);
+    exchange_t exchange;
+    kc_rc_t rc;
+
+    memset(&exchange, 0, sizeof(exchange));
+    exchange.timeout_ms = client->options.timeout_ms;
+    if (request->timeout_ms > 0 && request->timeout_ms < exchange.timeout_ms)
+        exchange.timeout_ms = request->timeout_ms;
+    exchange.request = request;
+    exchange.pool = pool;
+    exchange.max = request->body_max ? request->body_max : KC_HTTP_BODY_MAX;
+    host_of(request->url, exchange.host);
+    exchange.curl = handle_take(client);
+    if (!exchange.curl)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: libcurl gives no handle",
+                       exchange.host);
+    rc = exchange_run(client, &exchange, response, err);
+    handle_give(client, exchange.curl, since);
+    headers_free(&exchange);
+    curl_slist_free_all(exchange.addresses);
+    return rc;
+}
+
+static int64_t elapsed_ms(void)
+{
+    struct timespec time = {0, 0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* The time for the exchange begins with the waiting for a place. */
+static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, apr_pool_t *pool,
+                            kc_http_response_t *response, kc_err_t *err)
+{
+    client_t *client = (client_t *)(void *)http;
+    kc_http_gate_t *gate = client->options.gate;
+    kc_http_request_t timed = *request;
+    int64_t begun = elapsed_ms();
+    kc_rc_t rc;
+
+    memset(response, 0, sizeof(*response));
+    response->content_type = "";
+    response->body = "";
+    if (!is_http(request->url))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
+                       "a back-channel URL is neither http nor https");
+    if (timed.timeout_ms <= 0 || timed.timeout_ms > client->options.timeout_ms)
+        timed.timeout_ms = client->options.timeout_ms;
+    if (!kc_http_gate_wait(gate, timed.timeout_ms, request->is_urgent, client->options.stop))
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
+                       "%u threads talk to the provider already", (unsigned int)gate->limit);
+    timed.timeout_ms -= elapsed_ms() - begun;
+    if (timed.timeout_ms > 0) {
+        rc = exchange_leased(client, &timed, pool, response, err);
+        kc_http_gate_tell(gate, rc == KC_OK);
+    } else {
+        rc = KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "no time is left for the provider");
+    }
+    kc_http_gate_leave(gate);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- making */
+
+static apr_status_t curl_end(void *data)
+{
+    (void)data;
+    curl_global_cleanup();
+    return APR_SUCCESS;
+}
+
+kc_rc_t kc_http_curl_start(apr_pool_t *pool, kc_err_t *err)
+{
+    CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+
+    if (code != CURLE_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "libcurl: %s", curl_easy_strerror(code));
+    apr_pool_cleanup_register(pool, NULL, curl_end, apr_pool_cleanup_null);
+    return KC_OK;
+}
+
+kc_rc_t kc_http_curl_create(const kc_http_curl_options_t *options, apr_pool_t *pool,
+                            kc_http_t **out, kc_err_t *err)
+{
+    client_t *client;
+
+    if (options->timeout_ms < 1 || options->timeout_ms > 600000 || !options->gate ||
+        options->gate->limit < 1)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG,
+                       "back channel: a timeout of 1 ms to 10 minutes and at least one exchange");
+    client = apr_pcalloc(pool, sizeof(*client));
+    client->http.perform = curl_perform;
+    client->options = *options;
+    if (pthread_mutex_init(&client->lock, NULL))
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "back channel: no lock can be made");
+    apr_pool_cleanup_register(pool, client, client_close, apr_pool_cleanup_null);
+    *out = &client->http;
+    return KC_OK;
+}

@@ -1,0 +1,148 @@
+/* Demands: read from the settings, held against a sign-in, written down and read again.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "login/demand.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+static const char purpose[] = "demand";
+
+kc_demand_t kc_demand_of(const kc_conf_dir_t *conf)
+{
+    kc_demand_t demand = {conf->require_acr, conf->max_age};
+
+    if (demand.acr && strcmp(APR_ARRAY_IDX(demand.acr, 0, const char *), KC_CONF_NONE) == 0)
+        demand.acr = NULL;
+    return demand;
+}
+
+int kc_demand_is_empty(const kc_demand_t *demand)
+{
+    return !demand->acr && !demand->max_age;
+}
+
+static int is_named(const apr_array_header_t *names, const char *acr)
+{
+    int i;
+
+    for (i = 0; acr && i < names->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(names, i, const char *), acr) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* A time that has not come yet says nothing of how long ago it was. */
+static int is_recent(int64_t auth_time, int64_t max_age, int64_t now, int64_t skew)
+{
+    return auth_time > 0 && auth_time <= now + skew && now - auth_time <= max_age + skew;
+}
+
+int kc_demand_is_met(const kc_demand_t *demand, const char *acr, int64_t auth_time, int64_t now,
+                     int64_t skew)
+{
+    if (demand->acr && !is_named(demand->acr, acr))
+        return 0;
+    return !demand->max_age || is_recent(auth_time, demand->max_age, now, skew);
+}
+
+const char *kc_demand_acr_values(const kc_demand_t *demand, apr_pool_t *pool)
+{
+    return demand->acr ? apr_array_pstrcat(pool, demand->acr, ' ') : "";
+}
+
+const char *kc_demand_challenge(const kc_demand_t *demand, apr_pool_t *pool)
+{
+    const char *text = ", error=\"insufficient_user_authentication\"";
+
+    /* the settings take no word that would have to be escaped here */
+    if (demand->acr)
+        text = apr_pstrcat(pool, text, ", acr_values=\"", kc_demand_acr_values(demand, pool), "\"",
+                           NULL);
+    if (demand->max_age)
+        text = apr_psprintf(pool, "%s, max_age=\"%" APR_INT64_T_FMT "\"", text, demand->max_age);
+    return text;
+}
+
+/* ---------------------------------------------------------------- written down */
+
+void kc_demand_put(const kc_demand_t *demand, kc_buf_t *buf)
+{
+    kc_buf_put_u32(buf, (uint32_t)demand->max_age);
+    kc_buf_put_block(buf, kc_buf_text(kc_demand_acr_values(demand, buf->pool)));
+}
+
+static const apr_array_header_t *split(kc_bytes_t text, apr_pool_t *pool)
+{
+    apr_array_header_t *words = apr_array_make(pool, 4, sizeof(const char *));
+    const char *at = kc_buf_copy(text.data, text.len, pool);
+
+    while (*at) {
+        size_t len = strcspn(at, " ");
+
+        APR_ARRAY_PUSH(words, const char *) = kc_buf_copy(at, len, pool);
+        at += at[len] ? len + 1 : len;
+    }
+    return words;
+}
+
+kc_demand_t kc_demand_read(kc_reader_t *reader, apr_pool_t *pool)
+{
+    kc_demand_t demand = {NULL, kc_buf_read_u32(reader)};
+    kc_bytes_t acr = kc_buf_read_block(reader);
+
+    if (acr.len)
+        demand.acr = split(acr, pool);
+    return demand;
+}
+
+/* ---------------------------------------------------------------- given away */
+
+static kc_seal_use_t seal_use(const kc_rp_t *rp)
+{
+    kc_seal_use_t use = {purpose, {rp->id, KC_RP_ID_SIZE}, {rp->id, KC_RP_ID_SIZE}};
+
+    return use;
+}
+
+kc_rc_t kc_demand_seal(const kc_rp_t *rp, const kc_demand_t *demand, apr_pool_t *pool,
+                       const char **out, kc_err_t *err)
+{
+    kc_seal_use_t use = seal_use(rp);
+    int64_t end = rp->env->now(rp->env->context) + KC_DEMAND_TTL;
+    unsigned char iv[KC_CRYPTO_IV_SIZE];
+    kc_bytes_t plain, sealed;
+    kc_buf_t buf;
+    kc_rc_t rc;
+
+    if (rp->env->random(rp->env->context, iv, sizeof(iv)) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a demand");
+    kc_buf_init(&buf, KC_CONF_ACR_MAX + 6, pool);
+    kc_demand_put(demand, &buf);
+    if (kc_buf_bytes(&buf, &plain) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "KeycloakRequireACR names too much");
+    rc = kc_seal_close(rp->keys, &use, end, iv, plain, pool, &sealed, err);
+    if (rc == KC_OK)
+        *out = kc_buf_base64url(sealed, pool);
+    return rc;
+}
+
+kc_rc_t kc_demand_unseal(const kc_rp_t *rp, const char *text, apr_pool_t *pool, kc_demand_t *out,
+                         kc_err_t *err)
+{
+    kc_seal_use_t use = seal_use(rp);
+    int64_t now = rp->env->now(rp->env->context);
+    kc_bytes_t sealed, plain;
+    kc_reader_t reader;
+    kc_rc_t rc;
+
+    memset(out, 0, sizeof(*out));
+    if (kc_buf_unbase64url(text, strlen(text), pool, &sealed) != KC_OK)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_SEAL, "a sealed demand is not base64url");
+    rc = kc_seal_open(rp->keys, &use, now, sealed, pool, &plain, NULL, err);
+    if (rc != KC_OK)
+        return rc;
+    kc_buf_reader_init(&reader, plain);
+    *out = kc_demand_read(&reader, pool);
+    return KC_OK;
+}

@@ -1,0 +1,579 @@
+/* A sign-in: there and back.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "login/login.h"
+
+#include <apr_strings.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cookie.h"
+#include "crypto/crypto.h"
+#include "session/grant.h"
+#include "login/login_state.h"
+#include "session/marks.h"
+#include "session/roster.h"
+#include "session/session_cookie.h"
+#include "provider/token.h"
+#include "base/url.h"
+
+enum { AUTHORIZATION_URL_MAX = 8192, CODE_MAX = 4096 };
+
+const char *kc_login_redirect_uri(const kc_rp_t *rp, const kc_login_client_t *client,
+                                  apr_pool_t *pool)
+{
+    if (rp->conf->redirect_uri)
+        return rp->conf->redirect_uri;
+    return apr_pstrcat(pool, client->public_url, rp->callback_path, NULL);
+}
+
+/* A URL of this host as the browser sees it; absolute ones stay. */
+static const char *absolute(const kc_login_client_t *client, const char *url, apr_pool_t *pool)
+{
+    return url[0] == '/' ? apr_pstrcat(pool, client->public_url, url, NULL) : url;
+}
+
+static const char *scopes(const kc_rp_t *rp, apr_pool_t *pool)
+{
+    const apr_array_header_t *words = rp->conf->scope;
+    const char *text = "openid";
+    int i;
+
+    for (i = 0; words && i < words->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(words, i, const char *);
+
+        if (strcmp(word, "openid") != 0)
+            text = apr_pstrcat(pool, text, " ", word, NULL);
+    }
+    return text;
+}
+
+static void add_cookie(kc_login_answer_t *answer, const kc_cookie_set_t *cookie, apr_pool_t *pool)
+{
+    APR_ARRAY_PUSH(answer->cookies, const char *) = kc_cookie_format(cookie, pool);
+}
+
+static void init_answer(kc_login_answer_t *answer, apr_pool_t *pool)
+{
+    memset(answer, 0, sizeof(*answer));
+    answer->cookies = apr_array_make(pool, 4, sizeof(const char *));
+}
+
+/* What a callback works with; everything in the request's pool. */
+typedef struct callback_t {
+    const kc_rp_t *rp;
+    const kc_login_client_t *client;
+    apr_pool_t *pool;
+    const kc_url_query_t *query;
+    const kc_keyring_snapshot_t *snapshot;
+    kc_login_state_t state;
+    const char *code;
+    int64_t begun_ms; /* before the tokens were asked for: whatever ends people's sessions later,
+                         ends this one */
+} callback_t;
+
+/* --- the rounds cookie: how many sign-ins were finished in the last minute --- */
+
+/* Tabs that sign in at the same time are one round: what counts is a sign-in that was begun after
+ * another one was finished.
+ * Those of people who were signed in already are counted by themselves: who goes from one place
+ * that demands more to the next is in no loop. But two places that demand what excludes each other
+ * could make one. */
+typedef struct rounds_t {
+    int64_t since;
+    unsigned int count;
+    unsigned int steps;
+} rounds_t;
+
+static rounds_t read_rounds(const kc_rp_t *rp, const kc_login_client_t *client)
+{
+    const char *name = rp->names[client->is_https].rounds;
+    int64_t now = rp->env->now(rp->env->context);
+    rounds_t rounds = {now, 0, 0};
+    kc_bytes_t value;
+    char text[32];
+    long long since;
+    unsigned int count, steps = 0;
+
+    if (kc_cookie_find(client->cookies, name, strlen(name), &value) != KC_OK ||
+        value.len >= sizeof(text))
+        return rounds;
+    memcpy(text, value.data, value.len);
+    text[value.len] = '\0';
+    if (sscanf(text, "%19lld.%3u.%3u", &since, &count, &steps) < 2 || since > now ||
+        now - since >= KC_LOGIN_ROUNDS_SECONDS)
+        return rounds;
+    rounds.since = since;
+    rounds.count = count;
+    rounds.steps = steps;
+    return rounds;
+}
+
+static void count_round(const callback_t *callback, kc_login_answer_t *answer)
+{
+    const kc_rp_t *rp = callback->rp;
+    const kc_login_client_t *client = callback->client;
+    rounds_t rounds = read_rounds(rp, client);
+    kc_cookie_set_t cookie = {
+        rp->names[client->is_https].rounds, NULL, NULL, NULL, "Lax", 60, client->is_https};
+    unsigned int *count = callback->state.is_step_up ? &rounds.steps : &rounds.count;
+
+    if (*count <= callback->state.finished)
+        (*count)++;
+    cookie.value = apr_psprintf(callback->pool, "%" APR_INT64_T_FMT ".%u.%u", rounds.since,
+                                rounds.count, rounds.steps);
+    add_cookie(answer, &cookie, callback->pool);
+}
+
+static kc_rc_t check_rounds(const kc_rp_t *rp, const kc_login_client_t *client,
+                            kc_login_request_t *request, kc_err_t *err)
+{
+    rounds_t rounds = read_rounds(rp, client);
+    unsigned int max = request->is_step_up ? KC_LOGIN_STEPS_MAX : KC_LOGIN_ROUNDS_MAX;
+
+    request->finished = request->is_step_up ? rounds.steps : rounds.count;
+    if (request->finished >= max)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGIN_LOOP, "%u sign-ins were finished in a minute",
+                       max);
+    return KC_OK;
+}
+
+/* --- there --- */
+
+/* What goes beyond the ordinary. */
+static void put_wishes(const kc_login_request_t *request, kc_buf_t *url)
+{
+    const kc_demand_t *demand = &request->demand;
+    int i;
+
+    if (demand->acr)
+        kc_url_put_parameter(url, "acr_values", kc_demand_acr_values(demand, url->pool));
+    if (demand->max_age)
+        kc_url_put_parameter(url, "max_age",
+                             apr_psprintf(url->pool, "%" APR_INT64_T_FMT, demand->max_age));
+    if (request->is_silent)
+        kc_url_put_parameter(url, "prompt", "none");
+    for (i = 0; request->parameters && i < request->parameters->nelts; i++) {
+        const kc_conf_pair_t *pair = &APR_ARRAY_IDX(request->parameters, i, kc_conf_pair_t);
+
+        kc_url_put_parameter(url, pair->name, pair->value);
+    }
+}
+
+/* Where somebody goes to sign in. */
+typedef struct way_t {
+    const kc_rp_t *rp;
+    const kc_login_client_t *client;
+    const kc_provider_t *provider;
+    const kc_login_request_t *request;
+    const kc_login_state_t *state;
+} way_t;
+
+static kc_rc_t authorization_url(const way_t *way, apr_pool_t *pool, const char **out,
+                                 kc_err_t *err)
+{
+    const kc_rp_t *rp = way->rp;
+    const kc_login_client_t *client = way->client;
+    const kc_login_state_t *state = way->state;
+    unsigned char challenge[KC_CRYPTO_SHA256_SIZE];
+    kc_bytes_t bytes = {challenge, sizeof(challenge)};
+    kc_bytes_t url;
+    kc_buf_t buf;
+    kc_rc_t rc = kc_crypto_sha256(kc_buf_text(state->verifier), challenge, err);
+
+    if (rc != KC_OK)
+        return rc;
+    kc_buf_init(&buf, AUTHORIZATION_URL_MAX, pool);
+    kc_buf_put_text(&buf, absolute(client, way->provider->authorization_endpoint, pool));
+    kc_url_put_parameter(&buf, "response_type", "code");
+    kc_url_put_parameter(&buf, "client_id", rp->conf->client_id);
+    kc_url_put_parameter(&buf, "redirect_uri", kc_login_redirect_uri(rp, client, pool));
+    kc_url_put_parameter(&buf, "scope", scopes(rp, pool));
+    kc_url_put_parameter(&buf, "state", state->text);
+    kc_url_put_parameter(&buf, "nonce", state->nonce);
+    kc_url_put_parameter(&buf, "code_challenge", kc_buf_base64url(bytes, pool));
+    kc_url_put_parameter(&buf, "code_challenge_method", "S256");
+    put_wishes(way->request, &buf);
+    if (kc_buf_bytes(&buf, &url) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "the authorization URL is over %d bytes",
+                       AUTHORIZATION_URL_MAX);
+    *out = (const char *)url.data;
+    return KC_OK;
+}
+
+/* The address may be secret from its "?" on, and so is not told. */
+static const char *why_lost(const char *asked, const char *judged, const kc_login_state_t *state,
+                            apr_pool_t *pool)
+{
+    if (strcmp(state->return_url, "/") != 0 || !asked || strcmp(asked, "/") == 0)
+        return NULL;
+    if (strcmp(judged, "/") != 0 || strlen(asked) > KC_URL_MAX)
+        return apr_psprintf(pool,
+                            "the address is %lu bytes long, which the cookie of a sign-in has no "
+                            "room for",
+                            (unsigned long)strlen(asked));
+    return asked[0] == '/' && asked[1] == '#'
+               ? NULL
+               : "the address is malformed, or could be read as one of another host";
+}
+
+kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_login_client_t *client,
+                       const kc_login_request_t *request, apr_pool_t *pool,
+                       kc_login_answer_t *answer, kc_err_t *err)
+{
+    const kc_keyring_snapshot_t *snapshot;
+    kc_login_request_t judged = *request;
+    kc_login_state_t state;
+    way_t way = {rp, client, NULL, &judged, &state};
+    kc_rc_t rc;
+
+    init_answer(answer, pool);
+    rc = check_rounds(rp, client, &judged, err);
+    if (rc == KC_OK)
+        rc = kc_keyring_get(rp->keyring, pool, &snapshot, err);
+    if (rc != KC_OK)
+        return rc;
+    way.provider = snapshot->provider;
+    judged.return_url =
+        kc_url_return(request->return_url, client->public_url, rp->conf->return_hosts, pool);
+    rc = kc_login_state_make(rp, client, &judged, pool, &state, err);
+    if (rc == KC_OK)
+        answer->lost = why_lost(request->return_url, judged.return_url, &state, pool);
+    if (rc == KC_OK)
+        rc = kc_login_state_keep(rp, client, &state, pool, answer->cookies, err);
+    if (rc == KC_OK)
+        rc = authorization_url(&way, pool, &answer->location, err);
+    kc_crypto_cleanse(state.verifier, sizeof(state.verifier));
+    return rc;
+}
+
+/* --- back --- */
+
+/* A parameter that may be absent (then *value is NULL) but not be there twice. */
+static kc_rc_t optional(const callback_t *callback, const char *name, const char **value,
+                        kc_err_t *err)
+{
+    kc_rc_t rc;
+
+    *value = NULL;
+    rc = kc_url_query_single(callback->query, name, value, err);
+    return rc == KC_MISS ? KC_OK : rc;
+}
+
+/* The same of a text for people: of what providers write there much is none of NQSCHAR (RFC 6749
+ * appendix A.8). */
+static kc_rc_t optional_text(const callback_t *callback, const char *name, const char **value,
+                             kc_err_t *err)
+{
+    kc_rc_t rc;
+
+    *value = NULL;
+    rc = kc_url_query_text(callback->query, name, value, err);
+    return rc == KC_MISS ? KC_OK : rc;
+}
+
+/* RFC 9207: the answer's issuer, and that it is there when the provider says so. */
+static kc_rc_t check_issuer(const callback_t *callback, kc_err_t *err)
+{
+    const kc_provider_t *provider = callback->snapshot->provider;
+    const char *issuer;
+    kc_rc_t rc = optional(callback, "iss", &issuer, err);
+
+    if (rc != KC_OK)
+        return rc;
+    if (!issuer && provider->is_issuer_in_callback)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK_ISSUER,
+                       "the answer has no iss, which the provider promises");
+    if (issuer && strcmp(issuer, provider->issuer) != 0)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK_ISSUER, "the answer's iss is '%.100s'",
+                       issuer);
+    return KC_OK;
+}
+
+/* OpenID Connect Core 1.0 section 3.1.2.6: it cannot be done without asking the person. */
+static int is_asking(const char *error)
+{
+    static const char *const errors[] = {"login_required", "interaction_required",
+                                         "consent_required", "account_selection_required"};
+    size_t i;
+
+    for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        if (strcmp(error, errors[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* An error answer of the provider. A sign-in page that was left open too long is no error but a
+ * reason to start over. */
+static kc_rc_t check_error(const callback_t *callback, kc_err_t *err)
+{
+    const char *error, *description;
+    kc_rc_t rc = optional_text(callback, "error", &error, err);
+
+    if (rc == KC_OK)
+        rc = optional_text(callback, "error_description", &description, err);
+    if (rc != KC_OK || !error)
+        return rc;
+    if (callback->code)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK, "the answer has both a code and an error");
+    if (callback->state.is_silent && is_asking(error))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_SILENT, "the provider says %.60s", error);
+    if (description && strcmp(error, "temporarily_unavailable") == 0 &&
+        strcmp(description, "authentication_expired") == 0)
+        return KC_FAIL(err, KC_MISS, KC_ERR_STATE_EXPIRED, "the provider's page had expired");
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_PROVIDER_ERROR, "%.60s: %.140s", error,
+                   description ? description : "no description");
+}
+
+static kc_rc_t read_answer(callback_t *callback, kc_err_t *err)
+{
+    kc_rc_t rc = check_issuer(callback, err);
+
+    if (rc == KC_OK)
+        rc = optional(callback, "code", &callback->code, err);
+    if (rc == KC_OK)
+        rc = check_error(callback, err);
+    if (rc != KC_OK)
+        return rc;
+    if (!callback->code || !callback->code[0] || strlen(callback->code) > CODE_MAX)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK, "the answer has no usable code");
+    return KC_OK;
+}
+
+/* A new session under a new id always; whoever else was signed in here before is signed out. What
+ * other tabs of the same person have under way goes on. */
+static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
+                             kc_login_answer_t *answer, kc_err_t *err)
+{
+    kc_cookie_set_t cookie = kc_session_cookie_describe(callback->rp, callback->client->is_https);
+    char *id = apr_palloc(callback->pool, KC_SESSION_ID_TEXT + 1);
+    kc_rc_t rc = kc_session_succeed(
+        callback->rp,
+        kc_session_cookie_find(callback->rp, callback->client->is_https, callback->client->cookies),
+        session, callback->pool, err);
+
+    session->created = callback->begun_ms / 1000;
+    session->expires = session->created + callback->rp->conf->session_max;
+    if (rc == KC_OK)
+        rc = kc_marks_begin(callback->rp, session, callback->begun_ms, callback->pool, err);
+    if (rc == KC_MISS) /* no reason to begin again at once, which could go on for a while */
+        rc = KC_DOWN;
+    session->slot = rc == KC_OK ? kc_roster_pick(callback->rp, session->user, callback->pool) : 0;
+    if (rc == KC_OK)
+        rc = kc_session_create(callback->rp, session, callback->pool, id, err);
+    if (rc != KC_OK)
+        return rc;
+    cookie.value = id;
+    cookie.max_age = -1;
+    add_cookie(answer, &cookie, callback->pool);
+    kc_roster_enter(callback->rp, session, callback->client->address, callback->client->agent,
+                    callback->pool);
+    answer->user = session->user;
+    answer->sub = session->sub;
+    return KC_OK;
+}
+
+/* OpenID Connect Core 1.0 section 3.1.3.7, items 12 and 13: providers may do less than they were
+ * asked for. */
+static kc_rc_t check_strength(const callback_t *callback, const kc_json_t *claims, kc_err_t *err)
+{
+    const kc_rp_t *rp = callback->rp;
+    const char *acr = kc_json_member_string(claims, "acr");
+    int64_t now = rp->env->now(rp->env->context),
+            time = kc_json_member_seconds(claims, "auth_time");
+
+    if (kc_demand_is_met(&callback->state.demand, acr, time, now, rp->conf->clock_skew))
+        return KC_OK;
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_WEAK,
+                   "acr is '%.60s' and auth_time %" APR_INT64_T_FMT " s ago; asked were acr_values "
+                   "'%.60s' and max_age %" APR_INT64_T_FMT,
+                   acr ? acr : "", now - time,
+                   kc_demand_acr_values(&callback->state.demand, callback->pool),
+                   callback->state.demand.max_age);
+}
+
+/* Nobody was asked, so nobody has meant to become somebody else (OpenID Connect Core 1.0 section
+ * 3.1.2.1, prompt). */
+static kc_rc_t check_person(const callback_t *callback, const kc_json_t *claims, kc_err_t *err)
+{
+    const kc_login_client_t *client = callback->client;
+    const char *sub = kc_json_member_string(claims, "sub");
+    kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
+    kc_session_t session;
+    kc_session_state_t state;
+
+    if (!callback->state.is_silent)
+        return KC_OK;
+    state = kc_session_peek(callback->rp,
+                            kc_session_cookie_find(callback->rp, client->is_https, client->cookies),
+                            callback->pool, &session, &why);
+    if (state == KC_SESSION_UNKNOWN)
+        return KC_FAIL(err, KC_DOWN, why.reason, "%.200s", why.detail);
+    if ((state == KC_SESSION_LIVE || state == KC_SESSION_STALE) && strcmp(session.sub, sub) != 0)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SUBJECT,
+                       "a silent sign-in has brought somebody else than who is signed in");
+    return KC_OK;
+}
+
+/* A browser that opens many tabs at once signs in in each. While many wait for the provider, those
+ * that come back after the first need no call of their own. Times are in seconds: what was begun in
+ * the second of the other's end may have been begun after it. */
+static int is_followed(const callback_t *callback)
+{
+    const kc_rp_t *rp = callback->rp;
+    const kc_login_client_t *client = callback->client;
+    kc_bytes_t cookie = kc_session_cookie_find(rp, client->is_https, client->cookies);
+    int64_t now = rp->env->now(rp->env->context);
+    kc_session_t session;
+
+    if (!cookie.data || callback->state.is_silent || callback->state.is_step_up ||
+        kc_session_peek(rp, cookie, callback->pool, &session, NULL) != KC_SESSION_LIVE)
+        return 0;
+    return session.created > kc_login_state_begun(&callback->state) && session.created <= now &&
+           now - session.created < KC_LOGIN_FOLLOW_SECONDS &&
+           kc_demand_is_met(&callback->state.demand, session.acr, session.auth_time, now,
+                            rp->conf->clock_skew);
+}
+
+/* From the code to the session. */
+static kc_rc_t sign_in(callback_t *callback, kc_login_answer_t *answer, kc_err_t *err)
+{
+    const kc_rp_t *rp = callback->rp;
+    kc_grant_t grant = {.rp = rp,
+                        .snapshot = callback->snapshot,
+                        .pool = callback->pool,
+                        .nonce = callback->state.nonce};
+    kc_session_t session;
+    kc_rc_t rc;
+
+    rc = kc_token_exchange(rp->conf, rp->env, callback->snapshot->provider, callback->code,
+                           kc_login_redirect_uri(rp, callback->client, callback->pool),
+                           callback->state.verifier, callback->pool, &grant.tokens, err);
+    answer->may_again = rc == KC_DOWN && grant.tokens.fate == KC_TOKEN_NOT_SENT;
+    if (rc == KC_OK)
+        rc = kc_grant_verify(&grant, err);
+    if (rc == KC_OK)
+        rc = check_strength(callback, grant.id_token.claims, err);
+    if (rc == KC_OK)
+        rc = check_person(callback, grant.id_token.claims, err);
+    if (rc == KC_OK)
+        rc = kc_grant_describe(&grant, &session, err);
+    if (rc == KC_OK)
+        rc = start_session(callback, &session, answer, err);
+    answer->dropped = grant.dropped;
+    return rc;
+}
+
+static kc_rc_t read_query(const char *query, apr_pool_t *pool, const kc_url_query_t **out,
+                          const char **state, kc_err_t *err)
+{
+    kc_rc_t rc = kc_url_answer_parse(query, pool, out, err);
+
+    if (rc != KC_OK)
+        return rc;
+    rc = kc_url_query_single(*out, "state", state, err);
+    if (rc != KC_OK)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK, "the answer has %s state",
+                       rc == KC_MISS ? "no" : "more than one");
+    return KC_OK;
+}
+
+/* A state is used once, unless nobody was asked by it. */
+static kc_rc_t sign_in_once(callback_t *callback, kc_login_answer_t *answer, kc_err_t *err)
+{
+    kc_rc_t rc = kc_login_state_spend(callback->rp, &callback->state, err);
+
+    if (rc == KC_OK)
+        rc = sign_in(callback, answer, err);
+    if (rc == KC_OK) {
+        kc_login_state_settle(callback->rp, &callback->state);
+        count_round(callback, answer);
+    }
+    if (!answer->may_again)
+        return rc;
+    kc_login_state_give_back(callback->rp, &callback->state);
+    answer->may_again = !is_followed(callback);
+    if (answer->may_again)
+        apr_array_clear(answer->cookies);
+    return answer->may_again ? rc : KC_OK;
+}
+
+kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_login_client_t *client, const char *query,
+                        apr_pool_t *pool, kc_login_answer_t *answer, kc_err_t *err)
+{
+    callback_t callback;
+    const char *state;
+    kc_rc_t rc;
+
+    init_answer(answer, pool);
+    memset(&callback, 0, sizeof(callback));
+    callback.rp = rp;
+    callback.client = client;
+    callback.pool = pool;
+    callback.begun_ms = rp->env->now_ms(rp->env->context);
+    rc = read_query(query, pool, &callback.query, &state, err);
+    if (rc == KC_OK)
+        rc = kc_login_state_find(rp, client, state, pool, &callback.state, answer->cookies, err);
+    if (rc == KC_OK)
+        rc = kc_keyring_get(rp->keyring, pool, &callback.snapshot, err);
+    if (rc == KC_OK)
+        rc = read_answer(&callback, err);
+    if (rc == KC_OK)
+        rc = sign_in_once(&callback, answer, err);
+    if (rc == KC_OK)
+        answer->location = absolute(client, callback.state.return_url, pool);
+    kc_crypto_cleanse(callback.state.verifier, sizeof(callback.state.verifier));
+    return rc;
+}
+
+/* A state whose cookie had to make room for other tabs', which are signing in. Twice the time-out:
+ * they wait for their turn, and then for the provider. */
+static int is_pushed_out(const kc_rp_t *rp, const kc_login_client_t *client, int64_t begun,
+                         apr_pool_t *pool)
+{
+    int64_t age = rp->env->now(rp->env->context) - begun;
+
+    return age >= -rp->conf->clock_skew && age < 2 * rp->conf->http_timeout / 1000 &&
+           kc_login_state_is_crowded(rp, client, pool);
+}
+
+kc_rc_t kc_login_again(const kc_rp_t *rp, const kc_login_client_t *client, const char *query,
+                       apr_pool_t *pool, kc_login_request_t *out, kc_err_t *err)
+{
+    const kc_url_query_t *parsed;
+    kc_login_state_t found;
+    const char *state;
+    kc_rc_t rc;
+
+    memset(out, 0, sizeof(*out));
+    out->return_url = "/";
+    rc = read_query(query, pool, &parsed, &state, err);
+    if (rc != KC_OK)
+        return rc;
+    rc = kc_login_state_again(rp, state, pool, out, err);
+    if (kc_login_state_find(rp, client, state, pool, &found,
+                            apr_array_make(pool, 1, sizeof(char *)), NULL) == KC_OK) {
+        out->demand = found.demand;
+        kc_crypto_cleanse(found.verifier, sizeof(found.verifier));
+    } else if (rc == KC_REFUSED && is_pushed_out(rp, client, out->begun, pool)) {
+        rc = KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "other tabs of this browser are at it");
+    }
+    return rc;
+}
+
+int kc_login_linger(const kc_rp_t *rp, const kc_login_request_t *again)
+{
+    return rp->env->gate &&
+           rp->env->now(rp->env->context) - again->begun < KC_LOGIN_LINGER_SECONDS &&
+           kc_http_gate_linger(rp->env->gate, KC_LOGIN_LINGER_MS);
+}
+
+const char *kc_login_linger_query(const char *query, apr_pool_t *pool)
+{
+    const kc_url_query_t *parsed;
+    const char *state;
+
+    if (read_query(query, pool, &parsed, &state, NULL) != KC_OK)
+        return NULL;
+    return apr_pstrcat(pool, "state=", kc_url_escape(state, pool), NULL);
+}

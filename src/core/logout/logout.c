@@ -1,0 +1,308 @@
+/* A sign-out that begins here: there and back.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "logout/logout.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#include "base/cookie.h"
+#include "provider/keyring.h"
+#include "logout/logout_pending.h"
+#include "session/marks.h"
+#include "session/roster.h"
+#include "session/session_contents.h"
+#include "session/session_cookie.h"
+#include "provider/token.h"
+#include "provider/token_type.h"
+#include "base/url.h"
+
+enum {
+    URL_MAX = 8192,
+    URL_LINE_MAX = 4000, /* bytes: of what a request line may hold */
+    STATE_SIZE = 32,     /* bytes */
+    STATE_TEXT = 43,     /* base64url characters */
+    STATE_SECONDS = 600,
+    RETURN_MAX = 2000 /* bytes of a page that travels in the cookie; longer ones: "/" */
+};
+
+static const char cookie_purpose[] = "logout";
+static const char prefix[] = "logout."; /* of the state: tells it from a sign-in's */
+
+/* A URL of this host as the browser sees it; absolute ones stay. */
+static const char *absolute(const kc_login_client_t *client, const char *url, apr_pool_t *pool)
+{
+    return url[0] == '/' ? apr_pstrcat(pool, client->public_url, url, NULL) : url;
+}
+
+const char *kc_logout_page(const kc_rp_t *rp, const kc_login_client_t *client,
+                           const char *return_url, apr_pool_t *pool)
+{
+    if (!return_url)
+        return absolute(client, rp->conf->after_logout_url, pool);
+    return absolute(
+        client, kc_url_return(return_url, client->public_url, rp->conf->return_hosts, pool), pool);
+}
+
+static void add_cookie(const kc_rp_t *rp, const kc_login_client_t *client, const char *value,
+                       long max_age, apr_pool_t *pool, kc_login_answer_t *answer)
+{
+    kc_cookie_set_t cookie = {
+        rp->names[client->is_https].logout, value, NULL, NULL, "Lax", max_age, client->is_https};
+
+    APR_ARRAY_PUSH(answer->cookies, const char *) = kc_cookie_format(&cookie, pool);
+}
+
+static kc_seal_use_t seal_use(const kc_rp_t *rp, const unsigned char *state)
+{
+    kc_seal_use_t use = {cookie_purpose, {state, STATE_SIZE}, {rp->id, KC_RP_ID_SIZE}};
+
+    return use;
+}
+
+/* --- there --- */
+
+/* A sign-out that leads through the provider. */
+typedef struct way_t {
+    const kc_rp_t *rp;
+    const kc_login_client_t *client;
+    const char *page;
+    const char *id_token; /* may be NULL, as the next */
+    const char *refresh_token;
+    int had_session; /* here; without one Keycloak asks the person whether to end its own */
+    apr_pool_t *pool;
+    unsigned char state[STATE_SIZE];
+    char pending[KC_STORE_KEY_LEN + 1]; /* where the refresh token waits; "": nowhere */
+} way_t;
+
+static kc_bytes_t state_of(const way_t *way)
+{
+    const kc_bytes_t state = {way->state, STATE_SIZE};
+
+    return state;
+}
+
+/* Keeps the page in a cookie that only the state opens, and behind it where the refresh token is.
+ */
+static kc_rc_t seal_cookie(const way_t *way, kc_bytes_t *sealed)
+{
+    const kc_rp_t *rp = way->rp;
+    const kc_env_t *env = rp->env;
+    const kc_seal_use_t use = seal_use(rp, way->state);
+    const char *page = strlen(way->page) <= RETURN_MAX ? way->page : "/";
+    unsigned char iv[KC_CRYPTO_IV_SIZE];
+
+    if (env->random(env->context, iv, sizeof(iv)) != KC_OK)
+        return KC_FAULT;
+    if (way->pending[0])
+        page = apr_pstrcat(way->pool, page, "\n", way->pending, NULL);
+    return kc_seal_close(rp->keys, &use, env->now(env->context) + STATE_SECONDS, iv,
+                         kc_buf_text(page), way->pool, sealed, NULL);
+}
+
+/* NULL when it cannot be made: then the browser goes straight to the page. */
+static const char *end_session_url(const way_t *way, const char *endpoint)
+{
+    const char *state =
+        apr_pstrcat(way->pool, prefix, kc_buf_base64url(state_of(way), way->pool), NULL);
+    const char *hint = way->id_token;
+    kc_bytes_t url;
+    kc_buf_t buf;
+
+    kc_buf_init(&buf, URL_MAX, way->pool);
+    kc_buf_put_text(&buf, endpoint);
+    kc_url_put_parameter(&buf, "client_id", way->rp->conf->client_id);
+    kc_url_put_parameter(&buf, "post_logout_redirect_uri",
+                         kc_login_redirect_uri(way->rp, way->client, way->pool));
+    kc_url_put_parameter(&buf, "state", state);
+    /* a request line has its limits; without the hint Keycloak asks the person first */
+    if (hint && buf.len + strlen(hint) < URL_LINE_MAX)
+        kc_url_put_parameter(&buf, "id_token_hint", hint);
+    return kc_buf_bytes(&buf, &url) == KC_OK ? (const char *)url.data : NULL;
+}
+
+static void log_failure(const kc_rp_t *rp, const char *what, const kc_err_t *err, apr_pool_t *pool)
+{
+    rp->env->log(rp->env->context, KC_LOG_WARNING,
+                 apr_psprintf(pool, "%s: %s: %s", kc_err_row(err->reason)->tag, what, err->detail));
+}
+
+/* The provider's sign-out does not end what was granted for when nobody is there (OpenID Connect
+ * Core 1.0 section 11), and revoking that does not end its session. */
+static int is_offline(const way_t *way)
+{
+    const apr_array_header_t *scope = way->rp->conf->scope;
+    int i;
+
+    for (i = 0; scope && i < scope->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(scope, i, const char *), "offline_access") == 0)
+            return 1;
+    }
+    return kc_token_type_is_offline(way->refresh_token, way->pool);
+}
+
+/* Where the browser ends the provider's session; NULL: nowhere. That needs the session alive, which
+ * would end with the refresh token: so this waits until the browser is back, or too late. */
+static const char *lead_through(way_t *way, const char *endpoint, kc_login_answer_t *answer)
+{
+    const kc_env_t *env = way->rp->env;
+    const char *url;
+    kc_bytes_t sealed;
+
+    way->pending[0] = '\0';
+    if (!endpoint || env->random(env->context, way->state, STATE_SIZE) != KC_OK)
+        return NULL;
+    url = end_session_url(way, endpoint);
+    if (url && way->refresh_token && !way->client->is_program && !is_offline(way) &&
+        kc_logout_pending_keep(way->rp, way->refresh_token, state_of(way), way->pool,
+                               way->pending) != KC_OK)
+        way->pending[0] = '\0';
+    if (url && seal_cookie(way, &sealed) == KC_OK) {
+        add_cookie(way->rp, way->client, kc_buf_base64url(sealed, way->pool), STATE_SECONDS,
+                   way->pool, answer);
+        return url;
+    }
+    if (way->pending[0])
+        kc_logout_pending_forget(way->rp, way->pending, state_of(way), way->pool);
+    way->pending[0] = '\0';
+    return NULL;
+}
+
+/* Keycloak's side of it: the browser's session there, and tokens. */
+static void end_at_provider(way_t *way, kc_login_answer_t *answer)
+{
+    const kc_rp_t *rp = way->rp;
+    const kc_keyring_snapshot_t *snapshot;
+    const char *url;
+    kc_err_t err;
+
+    if (kc_keyring_get(rp->keyring, way->pool, &snapshot, &err) != KC_OK) {
+        if (way->had_session)
+            log_failure(rp, "signed out here alone", &err, way->pool);
+        return;
+    }
+    url = lead_through(way, snapshot->provider->end_session_endpoint, answer);
+    if (url)
+        answer->location = url;
+    if (way->refresh_token && !way->pending[0] &&
+        kc_token_revoke(rp->conf, rp->env, snapshot->provider, way->refresh_token, way->pool,
+                        &err) != KC_OK)
+        log_failure(rp, "a refresh token could not be revoked", &err, way->pool);
+}
+
+kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
+                        const kc_session_t *session, const char *return_url, apr_pool_t *pool,
+                        kc_login_answer_t *answer, kc_err_t *err)
+{
+    const kc_bytes_t cookie = kc_session_cookie_find(rp, client->is_https, client->cookies);
+    way_t way = {.rp = rp, .client = client, .pool = pool};
+    kc_pack_t contents = {NULL, NULL, NULL, {NULL, 0}};
+    kc_rc_t rc;
+
+    memset(answer, 0, sizeof(*answer));
+    answer->cookies = apr_array_make(pool, 4, sizeof(const char *));
+    answer->location = way.page = kc_logout_page(rp, client, return_url, pool);
+    /* before the session goes, and with it the tokens */
+    if (session && kc_session_contents_get(session, pool, &contents, NULL) != KC_OK)
+        memset(&contents, 0, sizeof(contents));
+    /* also one that was not found: it may be where nobody could look */
+    rc = kc_session_end(rp, cookie, pool, err);
+    if (rc == KC_OK && session && *session->sid)
+        rc = kc_marks_leave(rp, KC_MARKS_SID, session->sid, err); /* those of before a renewal */
+    if (rc != KC_OK)
+        return rc;
+    if (session)
+        kc_roster_leave(session, pool);
+    way.id_token = contents.id_token;
+    way.refresh_token = contents.refresh_token;
+    way.had_session = session != NULL;
+    end_at_provider(&way, answer);
+    kc_session_cookie_forget(rp, client->is_https, pool, answer->cookies);
+    return KC_OK;
+}
+
+/* --- back --- */
+
+static kc_bytes_t find_cookie(const kc_rp_t *rp, const kc_login_client_t *client)
+{
+    const char *name = rp->names[client->is_https].logout;
+    kc_bytes_t value = {NULL, 0};
+
+    if (kc_cookie_find(client->cookies, name, strlen(name), &value) != KC_OK)
+        value.data = NULL;
+    return value;
+}
+
+/* The page, and behind a line's end where the refresh token waits (NULL: nowhere). */
+static const char *split_page(kc_bytes_t plain, apr_pool_t *pool, const char **pending)
+{
+    char *text = kc_buf_copy(plain.data, plain.len, pool), *at = strchr(text, '\n');
+
+    *pending = NULL;
+    if (strlen(text) != plain.len)
+        return NULL;
+    if (at) {
+        *at = '\0';
+        *pending = strlen(at + 1) == KC_STORE_KEY_LEN ? at + 1 : NULL;
+    }
+    return text;
+}
+
+/* Only the state that belongs to the cookie opens it: then the browser is back. */
+static kc_rc_t open_cookie(const kc_rp_t *rp, const char *state, kc_bytes_t cookie,
+                           apr_pool_t *pool, const char **page)
+{
+    kc_bytes_t raw, sealed, plain;
+    const char *pending;
+    kc_seal_use_t use;
+
+    if (!cookie.data || strlen(state) != STATE_TEXT ||
+        kc_buf_unbase64url(state, STATE_TEXT, pool, &raw) != KC_OK ||
+        kc_buf_unbase64url((const char *)cookie.data, cookie.len, pool, &sealed) != KC_OK)
+        return KC_REFUSED;
+    use = seal_use(rp, raw.data);
+    if (kc_seal_open(rp->keys, &use, rp->env->now(rp->env->context), sealed, pool, &plain, NULL,
+                     NULL) != KC_OK)
+        return KC_REFUSED;
+    *page = split_page(plain, pool, &pending);
+    if (*page && pending)
+        kc_logout_pending_forget(rp, pending, raw, pool);
+    return *page ? KC_OK : KC_REFUSED;
+}
+
+/* An answer of a provider that gives the state not back tells nothing at all. */
+static int is_bare(const kc_url_query_t *query)
+{
+    static const char *const names[] = {"code", "error", "state"};
+    const char *value;
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (kc_url_query_single(query, names[i], &value, NULL) != KC_MISS)
+            return 0;
+    }
+    return 1;
+}
+
+kc_rc_t kc_logout_finish(const kc_rp_t *rp, const kc_login_client_t *client, const char *query,
+                         apr_pool_t *pool, kc_login_answer_t *answer, kc_err_t *err)
+{
+    kc_bytes_t cookie = find_cookie(rp, client);
+    const kc_url_query_t *parsed;
+    const char *state, *page;
+
+    if (kc_url_query_parse(query, pool, &parsed, NULL) != KC_OK)
+        return KC_MISS;
+    memset(answer, 0, sizeof(*answer));
+    answer->cookies = apr_array_make(pool, 1, sizeof(const char *));
+    if (cookie.data && is_bare(parsed))
+        page = kc_logout_page(rp, client, NULL, pool);
+    else if (kc_url_query_single(parsed, "state", &state, NULL) != KC_OK ||
+             strncmp(state, prefix, strlen(prefix)) != 0)
+        return KC_MISS;
+    else if (open_cookie(rp, state + strlen(prefix), cookie, pool, &page) != KC_OK)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGOUT_STATE,
+                       "the state is of no sign-out that this browser began");
+    add_cookie(rp, client, "", 0, pool, answer);
+    answer->location = absolute(client, page, pool);
+    return KC_OK;
+}

@@ -1,0 +1,42 @@
+/* Claims of two sources made one.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "provider/claims_merge.h"
+
+#include <string.h>
+
+typedef struct {
+    kc_json_t *object;
+    const char *skipped;
+} merge_t;
+
+static void put_member(void *context, const char *name, const kc_json_t *value)
+{
+    merge_t *merge = context;
+
+    if (kc_json_type(value) != KC_JSON_NULL &&
+        (!merge->skipped || strcmp(name, merge->skipped) != 0))
+        kc_json_set_value(merge->object, name, value);
+}
+
+/* 1 when both name an e-mail address, and not the same. */
+static int is_email_another(const kc_json_t *id_token, const kc_json_t *userinfo)
+{
+    const char *ours = kc_json_member_string(id_token, "email");
+    const char *theirs = kc_json_member_string(userinfo, "email");
+
+    return ours && theirs && strcmp(ours, theirs) != 0;
+}
+
+const kc_json_t *kc_claims_merge_userinfo(const kc_json_t *id_token, const kc_json_t *userinfo,
+                                          apr_pool_t *pool)
+{
+    merge_t merge;
+
+    merge.object = kc_json_new_object(pool);
+    /* That one address has been verified says nothing of another. */
+    merge.skipped = is_email_another(id_token, userinfo) ? "email_verified" : NULL;
+    kc_json_each(userinfo, put_member, &merge);
+    merge.skipped = NULL;
+    kc_json_each(id_token, put_member, &merge);
+    return merge.object;
+}

@@ -1,0 +1,589 @@
+/* The keyring: who fetches, who waits, what is kept.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "provider/keyring.h"
+
+#include <apr_atomic.h>
+#include <apr_strings.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+#include <string.h>
+
+#include "crypto/crypto.h"
+#include "provider/deadline.h"
+#include "provider/keyring_fetch.h"
+#include "provider/keyring_report.h"
+#include "provider/keyring_shared.h"
+
+enum {
+    RETRY_MS = 500,
+    RETRY_STALE_MS = KC_KEYRING_SHARED_FAILURE_SECONDS * 1000,
+    RETRY_BACKGROUND_MS = 10000, /* less: requests need not try while the background does */
+    EARLY = 5, /* the background fetches when less than a fifth of the age is left */
+    POLL_MS = 25
+};
+
+/* A snapshot with its own pool; the keyring is one holder, each request that uses it another. */
+typedef struct holder_t {
+    kc_keyring_snapshot_t snapshot;
+    apr_pool_t *pool;
+    apr_uint32_t references;
+} holder_t;
+
+struct kc_keyring_t {
+    const kc_conf_t *conf;
+    const kc_env_t *env;
+    kc_keyring_shared_t shared;
+    kc_keyring_report_t report; /* the background's alone */
+    apr_thread_mutex_t *mutex;  /* guards what follows; never held across I/O */
+    apr_thread_cond_t *fetched;
+    holder_t *current;
+    int is_fetching;
+    unsigned int rounds; /* of fetching */
+    int64_t failed_at;   /* milliseconds since 1970 */
+    kc_err_t failure;    /* of the last try; none when it went well */
+    int is_failure_own;
+};
+
+/* One try to get something newer. */
+typedef struct attempt_t {
+    kc_http_t *http;
+    int64_t young;       /* seconds: others' documents below this age will do */
+    int64_t retry;       /* milliseconds: nobody tries so soon after a failure */
+    int is_patient;      /* worth waiting for the child that is at it */
+    apr_pool_t *request; /* of whose time it is a part (deadline.h); NULL: nobody's */
+} attempt_t;
+
+typedef struct outcome_t {
+    holder_t *fresh;   /* may be there also after a failure: old ones for a child without any */
+    int64_t failed_at; /* milliseconds since 1970 */
+    int is_own;        /* tried by this child */
+    kc_err_t err;
+} outcome_t;
+
+static apr_status_t release(void *data)
+{
+    holder_t *holder = data;
+
+    if (apr_atomic_dec32(&holder->references) == 0)
+        apr_pool_destroy(holder->pool);
+    return APR_SUCCESS;
+}
+
+static apr_status_t release_current(void *data)
+{
+    kc_keyring_t *keyring = data;
+
+    if (keyring->current)
+        (void)release(keyring->current);
+    keyring->current = NULL;
+    return APR_SUCCESS;
+}
+
+static void hold(holder_t *holder, apr_pool_t *pool, const kc_keyring_snapshot_t **out)
+{
+    apr_atomic_inc32(&holder->references);
+    apr_pool_cleanup_register(pool, holder, release, apr_pool_cleanup_null);
+    *out = &holder->snapshot;
+}
+
+static int64_t now(const kc_keyring_t *keyring)
+{
+    return keyring->env->now(keyring->env->context);
+}
+
+static int64_t now_ms(const kc_keyring_t *keyring)
+{
+    return keyring->env->now_ms(keyring->env->context);
+}
+
+/* How old a snapshot may be when nothing younger is to be had. */
+static int64_t age_max(const kc_conf_t *conf)
+{
+    return conf->metadata_stale < conf->metadata_ttl ? conf->metadata_ttl : conf->metadata_stale;
+}
+
+/* --- making a snapshot --- */
+
+static kc_rc_t make_holder(const kc_keyring_t *keyring, const kc_keyring_documents_t *documents,
+                           holder_t **out, kc_err_t *err)
+{
+    apr_pool_t *pool;
+    holder_t *holder;
+    kc_provider_t *provider;
+    kc_jwks_t *keys;
+    kc_rc_t rc;
+
+    /* an allocator of its own: it is let go by whichever thread comes last */
+    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no memory for the provider's metadata");
+    holder = apr_pcalloc(pool, sizeof(*holder));
+    rc = kc_provider_parse(keyring->conf, (const char *)documents->metadata.data,
+                           documents->metadata.len, pool, &provider, err);
+    if (rc == KC_OK)
+        rc = kc_crypto_sha256(documents->keys, holder->snapshot.digest, err);
+    if (rc == KC_OK)
+        rc = kc_jwks_parse((const char *)documents->keys.data, documents->keys.len, pool, &keys,
+                           err);
+    if (rc != KC_OK) {
+        apr_pool_destroy(pool);
+        return rc;
+    }
+    holder->snapshot.provider = provider;
+    holder->snapshot.keys = keys;
+    holder->snapshot.fetched = documents->fetched;
+    holder->pool = pool;
+    holder->references = 1;
+    *out = holder;
+    return KC_OK;
+}
+
+/* --- one try, for all children of this host --- */
+
+/* That too many wait here, or that this child ends, is no failure of the provider's. */
+static kc_rc_t fetch(const kc_keyring_t *keyring, const attempt_t *attempt,
+                     const kc_keyring_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
+{
+    const kc_keyring_shared_t *shared = &keyring->shared;
+    kc_keyring_documents_t documents;
+    kc_rc_t rc = kc_keyring_fetch_documents(shared, attempt->http, attempt->request, pool,
+                                            &documents, &outcome->err);
+
+    if (rc == KC_OK)
+        rc = make_holder(keyring, &documents, &outcome->fresh, &outcome->err);
+    if (rc == KC_OK) {
+        kc_keyring_shared_put(shared, &documents, documents.fetched + age_max(keyring->conf), pool);
+        kc_keyring_shared_drop_failure(shared);
+        kc_keyring_report_left_out(keyring->conf, keyring->env, known, &outcome->fresh->snapshot);
+    } else if (outcome->err.reason != KC_ERR_PROVIDER_BUSY) {
+        kc_keyring_shared_put_failure(shared, rc != KC_DOWN, &outcome->err, pool);
+    }
+    outcome->failed_at = now_ms(keyring);
+    outcome->is_own = 1;
+    return rc;
+}
+
+/* Times are in seconds, and keys may be replaced in the second in which they were fetched. What
+ * lies in the future was fetched before the clock was set back. */
+static int is_newer(const kc_keyring_t *keyring, const kc_keyring_documents_t *documents,
+                    const kc_keyring_snapshot_t *known)
+{
+    unsigned char digest[KC_CRYPTO_SHA256_SIZE];
+
+    if (!known)
+        return 1;
+    if (documents->fetched != known->fetched)
+        return documents->fetched > known->fetched ||
+               !kc_keyring_shared_is_within(keyring->env, known->fetched, INT64_MAX);
+    return kc_crypto_sha256(documents->keys, digest, NULL) == KC_OK &&
+           memcmp(digest, known->digest, sizeof(digest)) != 0;
+}
+
+static int find_shared(const kc_keyring_t *keyring, const kc_keyring_snapshot_t *known,
+                       int64_t limit, apr_pool_t *pool, kc_keyring_documents_t *out)
+{
+    return kc_keyring_shared_get(&keyring->shared, pool, out) && is_newer(keyring, out, known) &&
+           now(keyring) - out->fetched < limit;
+}
+
+/* Takes over what another child fetched less than `limit` seconds ago, if it is newer than what is
+ * known (NULL: nothing). What cannot be used is as good as absent. */
+static int adopt(const kc_keyring_t *keyring, const kc_keyring_snapshot_t *known, int64_t limit,
+                 apr_pool_t *pool, holder_t **out)
+{
+    kc_keyring_documents_t documents;
+
+    return find_shared(keyring, known, limit, pool, &documents) &&
+           make_holder(keyring, &documents, out, NULL) == KC_OK;
+}
+
+/* KC_MISS: another child is at it. Only who has the lease looks last at what others did, so that
+ * nothing is fetched that came a moment ago. */
+static kc_rc_t look(const kc_keyring_t *keyring, const attempt_t *attempt,
+                    const kc_keyring_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
+{
+    const kc_keyring_shared_t *shared = &keyring->shared;
+    int is_ours = kc_keyring_shared_take_lease(shared, pool);
+    int64_t retry = is_ours ? attempt->retry : RETRY_STALE_MS;
+    kc_rc_t rc = KC_MISS;
+
+    if (adopt(keyring, known, attempt->young, pool, &outcome->fresh))
+        rc = KC_OK;
+    else if (kc_keyring_shared_get_failure(shared, retry, pool, &outcome->failed_at, &outcome->err))
+        rc = KC_DOWN;
+    else if (is_ours)
+        rc = fetch(keyring, attempt, known, pool, outcome);
+    if (is_ours)
+        kc_keyring_shared_give_lease(shared);
+    return rc;
+}
+
+/* As long as a fetch may take, and as the request may wait, in milliseconds. */
+static int64_t patience(const kc_keyring_t *keyring, apr_pool_t *request)
+{
+    int64_t whole = 2 * keyring->conf->http_timeout + 1000;
+    int64_t left = kc_deadline_left(keyring->env, request, keyring->conf->http_timeout);
+
+    return left < whole ? left : whole;
+}
+
+/* Looks until the child that is at it is done. The rounds are counted: no clock that is moved makes
+ * them more. */
+static kc_rc_t look_again(const kc_keyring_t *keyring, const attempt_t *attempt,
+                          const kc_keyring_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
+{
+    kc_http_gate_t *gate = keyring->env->gate;
+    int64_t left = patience(keyring, attempt->request) / POLL_MS;
+    kc_rc_t rc = KC_MISS;
+
+    while (rc == KC_MISS && left-- > 0) {
+        if (gate && !kc_http_gate_enter(gate))
+            return KC_MISS;
+        apr_sleep(apr_time_from_msec(POLL_MS));
+        if (gate)
+            kc_http_gate_leave(gate); /* fetching takes a place of its own */
+        rc = look(keyring, attempt, known, pool, outcome);
+    }
+    return rc;
+}
+
+static kc_rc_t renew(const kc_keyring_t *keyring, const attempt_t *attempt,
+                     const kc_keyring_snapshot_t *known, outcome_t *outcome)
+{
+    apr_pool_t *pool;
+    kc_rc_t rc;
+
+    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
+        return KC_FAIL(&outcome->err, KC_FAULT, KC_ERR_INTERNAL,
+                       "no memory for the provider's metadata");
+    rc = look(keyring, attempt, known, pool, outcome);
+    if (rc == KC_MISS && attempt->is_patient)
+        rc = look_again(keyring, attempt, known, pool, outcome);
+    if (rc != KC_OK && !known)
+        (void)adopt(keyring, known, age_max(keyring->conf), pool, &outcome->fresh);
+    apr_pool_destroy(pool);
+    return rc;
+}
+
+/* Called with the mutex held and nobody fetching; lets go of it meanwhile. */
+static kc_rc_t renew_unlocked(kc_keyring_t *keyring, const attempt_t *attempt, outcome_t *outcome)
+{
+    holder_t *old = keyring->current, *replaced;
+    kc_rc_t rc;
+
+    memset(outcome, 0, sizeof(*outcome));
+    outcome->failed_at = now_ms(keyring);
+    keyring->is_fetching = 1;
+    apr_thread_mutex_unlock(keyring->mutex);
+    rc = renew(keyring, attempt, old ? &old->snapshot : NULL, outcome);
+    apr_thread_mutex_lock(keyring->mutex);
+    keyring->is_fetching = 0;
+    keyring->rounds++;
+    replaced = keyring->current; /* not what it was, where it was none: see take_over */
+    if (outcome->fresh)
+        keyring->current = outcome->fresh;
+    if (rc == KC_OK) /* err may tell of a key that was left out */
+        memset(&outcome->err, 0, sizeof(outcome->err));
+    if (rc != KC_MISS) {
+        keyring->failed_at = outcome->failed_at;
+        keyring->failure = outcome->err;
+        keyring->is_failure_own = outcome->is_own;
+    }
+    apr_thread_cond_broadcast(keyring->fetched);
+    if (outcome->fresh && replaced)
+        (void)release(replaced);
+    return rc;
+}
+
+/* --- one try at a time, for all threads of this child --- */
+
+static int is_young(const kc_keyring_t *keyring, int64_t seconds)
+{
+    return keyring->current &&
+           kc_keyring_shared_is_within(keyring->env, keyring->current->snapshot.fetched, seconds);
+}
+
+static int is_usable(const kc_keyring_t *keyring)
+{
+    return keyring->current &&
+           now(keyring) - keyring->current->snapshot.fetched < age_max(keyring->conf);
+}
+
+static int has_failed(const kc_keyring_t *keyring)
+{
+    return keyring->failure.reason != KC_ERR_NONE;
+}
+
+static int has_failed_within(const kc_keyring_t *keyring, int64_t milliseconds)
+{
+    return has_failed(keyring) &&
+           kc_keyring_shared_is_within_ms(keyring->env, keyring->failed_at, milliseconds);
+}
+
+/* Waits until the thread that fetches is done; not when too many wait already: a provider that
+ * hangs must leave threads for everybody else. */
+static void wait_for_fetch(kc_keyring_t *keyring, apr_pool_t *request)
+{
+    apr_interval_time_t deadline = apr_time_from_msec(patience(keyring, request));
+    kc_http_gate_t *gate = keyring->env->gate;
+    unsigned int round = keyring->rounds;
+    apr_status_t status = APR_SUCCESS;
+
+    if (gate && !kc_http_gate_enter(gate))
+        return;
+    while (round == keyring->rounds && status == APR_SUCCESS)
+        status = apr_thread_cond_timedwait(keyring->fetched, keyring->mutex, deadline);
+    if (gate)
+        kc_http_gate_leave(gate);
+}
+
+/* With the mutex held and nothing usable here: what another child may have fetched meanwhile. Costs
+ * a look into shared memory. */
+static void take_over(kc_keyring_t *keyring)
+{
+    holder_t *old = keyring->current, *fresh;
+    apr_pool_t *pool;
+
+    /* what was there at its begin is looked at by the thread that fetches */
+    if ((keyring->is_fetching && old) ||
+        apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
+        return;
+    if (adopt(keyring, old ? &old->snapshot : NULL, age_max(keyring->conf), pool, &fresh)) {
+        keyring->current = fresh;
+        if (old)
+            (void)release(old);
+    }
+    apr_pool_destroy(pool);
+}
+
+/* With the mutex held: brings about a current snapshot that is young, or as good as can be had.
+ * With something to fall back on there is no hurry, and each try costs one person a wait. A
+ * provider that failed when it was last asked is waited for by nobody but who asks. */
+static void freshen(kc_keyring_t *keyring, apr_pool_t *request)
+{
+    int is_ready = is_usable(keyring);
+    attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl,
+                         is_ready ? RETRY_STALE_MS : RETRY_MS, !is_ready, request};
+    outcome_t outcome;
+
+    if (is_young(keyring, attempt.young))
+        return;
+    if (has_failed_within(keyring, attempt.retry)) {
+        if (!is_ready)
+            take_over(keyring);
+        return;
+    }
+    if (!keyring->is_fetching)
+        (void)renew_unlocked(keyring, &attempt, &outcome);
+    else if (!is_ready && has_failed(keyring))
+        take_over(keyring);
+    else if (!is_ready)
+        wait_for_fetch(keyring, request);
+}
+
+static kc_rc_t fail(const kc_keyring_t *keyring, kc_err_t *err)
+{
+    if (!has_failed(keyring))
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "still waiting for %s",
+                       keyring->conf->issuer);
+    if (err)
+        *err = keyring->failure;
+    return KC_DOWN;
+}
+
+kc_rc_t kc_keyring_get(kc_keyring_t *keyring, apr_pool_t *pool, const kc_keyring_snapshot_t **out,
+                       kc_err_t *err)
+{
+    kc_rc_t rc = KC_OK;
+
+    apr_thread_mutex_lock(keyring->mutex);
+    freshen(keyring, pool);
+    if (is_usable(keyring))
+        hold(keyring->current, pool, out);
+    else
+        rc = fail(keyring, err);
+    apr_thread_mutex_unlock(keyring->mutex);
+    return rc;
+}
+
+kc_rc_t kc_keyring_probe(kc_keyring_t *keyring, kc_http_t *http, kc_err_t *err)
+{
+    attempt_t attempt = {http, keyring->conf->metadata_ttl, RETRY_MS, 0, NULL};
+    outcome_t outcome;
+    kc_rc_t rc = KC_OK;
+
+    apr_thread_mutex_lock(keyring->mutex);
+    if (!is_usable(keyring))
+        take_over(keyring);
+    if (!is_usable(keyring) && http && !keyring->is_fetching &&
+        !has_failed_within(keyring, attempt.retry))
+        (void)renew_unlocked(keyring, &attempt, &outcome);
+    if (!is_usable(keyring))
+        rc = fail(keyring, err);
+    apr_thread_mutex_unlock(keyring->mutex);
+    return rc;
+}
+
+/* One fetch for an unknown kid. What another child has fetched since costs no call, so it is looked
+ * for first and does not count against the limit. */
+static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *known, int is_foreign,
+                          apr_pool_t *pool)
+{
+    attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl, RETRY_MS, 1, pool};
+    outcome_t outcome = {0};
+    kc_keyring_documents_t shared;
+
+    apr_thread_mutex_lock(keyring->mutex);
+    if (keyring->is_fetching)
+        wait_for_fetch(keyring, pool);
+    else if (&keyring->current->snapshot == known &&
+             (find_shared(keyring, known, attempt.young, pool, &shared) ||
+              kc_keyring_shared_take_minute(&keyring->shared, is_foreign, pool)))
+        (void)renew_unlocked(keyring, &attempt, &outcome);
+    if (outcome.fresh && outcome.is_own &&
+        memcmp(outcome.fresh->snapshot.digest, known->digest, sizeof(known->digest)) != 0)
+        kc_keyring_shared_cut_minute(&keyring->shared, is_foreign);
+    apr_thread_mutex_unlock(keyring->mutex);
+}
+
+typedef struct {
+    const kc_keyring_snapshot_t **snapshot;
+    int is_foreign;
+} wanted_t;
+
+static kc_rc_t find_key(kc_keyring_t *keyring, const wanted_t *wanted, const kc_jose_token_t *token,
+                        apr_pool_t *pool, const kc_jose_key_t **out, kc_err_t *err)
+{
+    kc_rc_t rc = kc_jwks_select((*wanted->snapshot)->keys, token->alg, token->kid, out, err);
+
+    if (rc != KC_MISS)
+        return rc;
+    renew_for_kid(keyring, *wanted->snapshot, wanted->is_foreign, pool);
+    rc = kc_keyring_get(keyring, pool, wanted->snapshot, err);
+    if (rc == KC_OK)
+        rc = kc_jwks_select((*wanted->snapshot)->keys, token->alg, token->kid, out, err);
+    return rc == KC_MISS ? KC_REFUSED : rc;
+}
+
+kc_rc_t kc_keyring_select(kc_keyring_t *keyring, const char *alg, const char *kid, apr_pool_t *pool,
+                          const kc_keyring_snapshot_t **snapshot, const kc_jose_key_t **out,
+                          kc_err_t *err)
+{
+    const kc_jose_token_t token = {.alg = alg, .kid = kid};
+    const wanted_t wanted = {snapshot, 0};
+
+    return find_key(keyring, &wanted, &token, pool, out, err);
+}
+
+/* Where no kid names the key, only the signature tells that it is another one since. */
+static kc_rc_t verify_by_newer(kc_keyring_t *keyring, const wanted_t *wanted,
+                               const kc_jose_token_t *token, apr_pool_t *pool, kc_err_t *err)
+{
+    const kc_keyring_snapshot_t *known = *wanted->snapshot;
+    const kc_jose_key_t *key;
+    kc_rc_t rc;
+
+    renew_for_kid(keyring, known, wanted->is_foreign, pool);
+    if (kc_keyring_get(keyring, pool, wanted->snapshot, NULL) != KC_OK)
+        *wanted->snapshot = known;
+    if (*wanted->snapshot == known)
+        return KC_REFUSED;
+    rc = kc_jwks_select((*wanted->snapshot)->keys, token->alg, token->kid, &key, err);
+    return rc == KC_OK ? kc_jose_verify(token, key, err) : KC_REFUSED;
+}
+
+static kc_rc_t open_token(kc_keyring_t *keyring, const char *compact, const wanted_t *wanted,
+                          apr_pool_t *pool, kc_jose_token_t *token, kc_err_t *err)
+{
+    const kc_jose_key_t *key;
+    kc_rc_t rc = kc_jose_parse(compact, strlen(compact), pool, token, err);
+
+    if (rc != KC_OK)
+        return rc;
+    if (!kc_conf_is_allowed(keyring->conf, token->alg))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG, "alg '%.20s' is not allowed", token->alg);
+    if (wanted->is_foreign && token->brought_key)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_HEADER,
+                       "the token's header brings a key along (%s)", token->brought_key);
+    rc = find_key(keyring, wanted, token, pool, &key, err);
+    if (rc != KC_OK)
+        return rc;
+    rc = kc_jose_verify(token, key, err);
+    return rc == KC_OK || (token->kid && kc_jose_key_kid(key))
+               ? rc
+               : verify_by_newer(keyring, wanted, token, pool, err);
+}
+
+kc_rc_t kc_keyring_open(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,
+                        const kc_keyring_snapshot_t **snapshot, kc_jose_token_t *token,
+                        kc_err_t *err)
+{
+    const wanted_t wanted = {snapshot, 0};
+
+    return open_token(keyring, compact, &wanted, pool, token, err);
+}
+
+kc_rc_t kc_keyring_open_foreign(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,
+                                const kc_keyring_snapshot_t **snapshot, kc_jose_token_t *token,
+                                kc_err_t *err)
+{
+    const wanted_t wanted = {snapshot, 1};
+
+    return open_token(keyring, compact, &wanted, pool, token, err);
+}
+
+/* --- in the background --- */
+
+void kc_keyring_refresh(kc_keyring_t *keyring, kc_http_t *http)
+{
+    int64_t ttl = keyring->conf->metadata_ttl;
+    attempt_t attempt = {http, ttl - ttl / EARLY, RETRY_MS, 0, NULL};
+    outcome_t outcome;
+    kc_keyring_report_t fresh;
+    kc_err_t failure;
+
+    apr_thread_mutex_lock(keyring->mutex);
+    if (is_usable(keyring))
+        attempt.retry = RETRY_BACKGROUND_MS;
+    if (!keyring->is_fetching && !is_young(keyring, attempt.young) &&
+        !has_failed_within(keyring, attempt.retry))
+        (void)renew_unlocked(keyring, &attempt, &outcome);
+    failure = keyring->failure;
+    fresh.reason = failure.reason;
+    fresh.is_usable = !failure.reason || is_usable(keyring);
+    fresh.is_own = failure.reason && keyring->is_failure_own;
+    apr_thread_mutex_unlock(keyring->mutex);
+    kc_keyring_report_change(keyring->conf, keyring->env, &keyring->report, &fresh, failure.detail);
+}
+
+/* --- making --- */
+
+/* A new child goes on with what the others have: without a call, however old they are. */
+static void start_warm(kc_keyring_t *keyring)
+{
+    apr_pool_t *pool;
+
+    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
+        return;
+    (void)adopt(keyring, NULL, age_max(keyring->conf), pool, &keyring->current);
+    apr_pool_destroy(pool);
+}
+
+kc_rc_t kc_keyring_create(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t *pool,
+                          kc_keyring_t **out, kc_err_t *err)
+{
+    kc_keyring_t *keyring = apr_pcalloc(pool, sizeof(*keyring));
+    kc_rc_t rc = kc_keyring_shared_init(conf, env, pool, &keyring->shared, err);
+
+    if (rc != KC_OK)
+        return rc;
+    if (apr_thread_mutex_create(&keyring->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS ||
+        apr_thread_cond_create(&keyring->fetched, pool) != APR_SUCCESS)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no mutex for the keyring");
+    keyring->conf = conf;
+    keyring->env = env;
+    keyring->report.is_usable = 1;
+    start_warm(keyring);
+    apr_pool_cleanup_register(pool, keyring, release_current, apr_pool_cleanup_null);
+    *out = keyring;
+    return KC_OK;
+}

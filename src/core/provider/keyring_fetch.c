@@ -1,0 +1,62 @@
+/* One fetch of a provider's documents.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "provider/keyring_fetch.h"
+
+#include "provider/deadline.h"
+#include "provider/provider.h"
+
+/* How it is fetched. */
+typedef struct {
+    const kc_keyring_shared_t *shared;
+    kc_http_t *http;
+    apr_pool_t *request; /* whose time it takes; NULL: nobody's */
+} way_t;
+
+static kc_rc_t fetch_document(const way_t *way, const char *url, apr_pool_t *pool, kc_bytes_t *out,
+                              kc_err_t *err)
+{
+    kc_http_request_t request = {.url = url};
+    kc_http_response_t response;
+    kc_rc_t rc;
+
+    if (way->request) {
+        request.timeout_ms =
+            kc_deadline_left(way->shared->env, way->request, way->shared->conf->http_timeout);
+        if (!request.timeout_ms)
+            return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
+                           "the time that a request may wait for the provider is over");
+    }
+    rc = way->http->perform(way->http, &request, pool, &response, err);
+    if (rc != KC_OK)
+        return rc;
+    if (response.status != 200)
+        return KC_FAIL(err, KC_DOWN,
+                       response.status == 404 ? KC_ERR_DISCOVERY : KC_ERR_PROVIDER_DOWN,
+                       "%.160s answered with status %d%s", url, response.status,
+                       response.status == 404 ? ": check KeycloakIssuer" : "");
+    out->data = (const unsigned char *)response.body;
+    out->len = response.body_len;
+    return KC_OK;
+}
+
+kc_rc_t kc_keyring_fetch_documents(const kc_keyring_shared_t *shared, kc_http_t *http,
+                                   apr_pool_t *request, apr_pool_t *pool,
+                                   kc_keyring_documents_t *out, kc_err_t *err)
+{
+    const way_t way = {shared, http, request};
+    kc_provider_t *provider;
+    const char *url;
+    kc_rc_t rc = kc_provider_discovery_url(shared->conf, pool, &url, err);
+
+    if (rc == KC_OK)
+        rc = fetch_document(&way, url, pool, &out->metadata, err);
+    if (rc == KC_OK)
+        rc = kc_provider_parse(shared->conf, (const char *)out->metadata.data, out->metadata.len,
+                               pool, &provider, err);
+    if (rc == KC_OK) {
+        kc_keyring_shared_prolong_lease(shared);
+        rc = fetch_document(&way, provider->jwks_uri, pool, &out->keys, err);
+    }
+    out->fetched = shared->env->now(shared->env->context);
+    return rc;
+}

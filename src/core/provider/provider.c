@@ -1,0 +1,345 @@
+/* A provider's metadata: reads the discovery document and judges every address in it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "provider/provider.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/url.h"
+
+static const char well_known[] = "/.well-known/openid-configuration";
+
+/* What the members of a document are judged by. */
+typedef struct {
+    const kc_conf_t *conf;
+    kc_url_t issuer;
+    const char *outer;    /* the path that issuer and endpoints have in front, */
+    const char *inner;    /* and what it is within; "" both when KeycloakBackchannelURL has none */
+    kc_url_t backchannel; /* the issuer's when KeycloakBackchannelURL is not set */
+    kc_url_t browser;     /* KeycloakAuthURL's; the issuer's when that is not set or a path */
+    apr_pool_t *pool;
+    kc_err_t *err;
+} judge_t;
+
+typedef struct {
+    const char *name;
+    size_t offset; /* of the member in kc_provider_t */
+    int is_required;
+    int is_for_browsers;
+} endpoint_t;
+
+static const endpoint_t endpoints[] = {
+    {"authorization_endpoint", offsetof(kc_provider_t, authorization_endpoint), 1, 1},
+    {"token_endpoint", offsetof(kc_provider_t, token_endpoint), 1, 0},
+    {"jwks_uri", offsetof(kc_provider_t, jwks_uri), 1, 0},
+    {"userinfo_endpoint", offsetof(kc_provider_t, userinfo_endpoint), 0, 0},
+    {"end_session_endpoint", offsetof(kc_provider_t, end_session_endpoint), 0, 1},
+    {"revocation_endpoint", offsetof(kc_provider_t, revocation_endpoint), 0, 0},
+};
+
+/* The names of KeycloakClientAuth's choices in metadata. NULL: nothing to look for, as providers do
+ * not list "none" although they serve public clients. */
+static const char *const auth_methods[] = {
+    "client_secret_basic", "client_secret_post", "client_secret_jwt",
+    "private_key_jwt",     "tls_client_auth",    NULL,
+};
+
+/* A path, without the slashes at its end, up to the realm where upto_realm says so. */
+static const char *front_of(const char *path, int upto_realm, apr_pool_t *pool)
+{
+    const char *realm = upto_realm ? strstr(path, "/realms/") : NULL;
+    size_t len = realm ? (size_t)(realm - path) : strlen(path);
+
+    while (len > 0 && path[len - 1] == '/')
+        len--;
+    return kc_buf_copy(path, len, pool);
+}
+
+/* KeycloakBackchannelURL with a path is Keycloak's root within, or, when it names a realm or the
+ * issuer does not, the issuer itself. */
+static void init_fronts(judge_t *judge)
+{
+    const char *within = judge->backchannel.path;
+    int is_root = !strstr(within, "/realms/") && strstr(judge->issuer.path, "/realms/");
+
+    judge->outer = judge->inner = "";
+    if (!judge->conf->backchannel_url || strcmp(within, "/") == 0)
+        return;
+    judge->outer = front_of(judge->issuer.path, is_root, judge->pool);
+    judge->inner = front_of(within, 0, judge->pool);
+}
+
+/* url at another origin, its path with another front when it has the one. */
+static const char *moved(const kc_url_t *url, const kc_url_t *origin, const char *from,
+                         const char *to, apr_pool_t *pool)
+{
+    kc_url_t there = *url;
+    size_t len = strlen(from);
+
+    if (strncmp(url->path, from, len) == 0 && (url->path[len] == '/' || !url->path[len]))
+        there.path = apr_pstrcat(pool, to, url->path + len, NULL);
+    return kc_url_rebase(&there, origin, pool);
+}
+
+static kc_rc_t judge_init(judge_t *judge, const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    const char *auth_url = conf->auth_url;
+    kc_rc_t rc;
+
+    judge->conf = conf;
+    judge->pool = pool;
+    judge->err = err;
+    rc = kc_url_parse(conf->issuer, pool, &judge->issuer, err);
+    if (rc != KC_OK)
+        return rc;
+    judge->backchannel = judge->issuer;
+    judge->browser = judge->issuer;
+    if (conf->backchannel_url)
+        rc = kc_url_parse(conf->backchannel_url, pool, &judge->backchannel, err);
+    if (rc == KC_OK && auth_url && auth_url[0] != '/')
+        rc = kc_url_parse(auth_url, pool, &judge->browser, err);
+    if (rc == KC_OK)
+        init_fronts(judge);
+    return rc;
+}
+
+kc_rc_t kc_provider_discovery_url(const kc_conf_t *conf, apr_pool_t *pool, const char **out,
+                                  kc_err_t *err)
+{
+    judge_t judge;
+    kc_url_t url;
+    kc_rc_t rc;
+    size_t len = strlen(conf->issuer);
+
+    rc = judge_init(&judge, conf, pool, err);
+    if (rc != KC_OK)
+        return rc;
+    if (judge.issuer.query)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "an issuer has no query: %.200s",
+                       conf->issuer);
+    if (len && conf->issuer[len - 1] == '/')
+        len--;
+    rc = kc_url_parse(apr_pstrcat(pool, kc_buf_copy(conf->issuer, len, pool), well_known, NULL),
+                      pool, &url, err);
+    if (rc == KC_OK)
+        *out = moved(&url, &judge.backchannel, judge.outer, judge.inner, pool);
+    return rc;
+}
+
+static int is_in_list(const kc_json_t *list, const char *word)
+{
+    size_t i;
+
+    for (i = 0; i < kc_json_size(list); i++) {
+        const char *text = kc_json_string(kc_json_at(list, i));
+
+        if (text && !strcmp(text, word))
+            return 1;
+    }
+    return 0;
+}
+
+/* A member that lists what the provider supports has to hold word. */
+static kc_rc_t check_support(const kc_json_t *document, const char *name, const char *word,
+                             kc_err_t *err)
+{
+    const kc_json_t *list = kc_json_member(document, name);
+
+    if (!list || kc_json_type(list) != KC_JSON_ARRAY)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY, "%s is %s", name,
+                       list ? "no array" : "absent");
+    if (!is_in_list(list, word))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY, "%s does not hold %s", name, word);
+    return KC_OK;
+}
+
+static kc_rc_t check_support_if_there(const kc_json_t *document, const char *name, const char *word,
+                                      kc_err_t *err)
+{
+    return kc_json_member(document, name) ? check_support(document, name, word, err) : KC_OK;
+}
+
+static kc_rc_t check_issuer(const kc_json_t *document, const kc_conf_t *conf, kc_err_t *err)
+{
+    const char *issuer = kc_json_member_string(document, "issuer");
+
+    if (!issuer)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY, "issuer is absent or no string");
+    if (strcmp(issuer, conf->issuer) != 0)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY_ISSUER,
+                       "KeycloakIssuer is %.100s but the document's issuer is %.100s", conf->issuer,
+                       issuer);
+    return KC_OK;
+}
+
+static kc_rc_t check_abilities(const kc_json_t *document, const kc_conf_t *conf, kc_err_t *err)
+{
+    const char *method = NULL;
+    kc_rc_t rc;
+
+    if (conf->client_auth >= 0 && conf->client_auth <= KC_AUTH_NONE)
+        method = auth_methods[conf->client_auth];
+    rc = check_support(document, "response_types_supported", "code", err);
+    if (rc == KC_OK)
+        rc = check_support_if_there(document, "code_challenge_methods_supported", "S256", err);
+    if (rc == KC_OK && method)
+        rc = check_support_if_there(document, "token_endpoint_auth_methods_supported", method, err);
+    return rc;
+}
+
+static int is_further_origin(const judge_t *judge, const kc_url_t *url)
+{
+    const apr_array_header_t *origins = judge->conf->endpoint_origins;
+    int i;
+
+    for (i = 0; origins && i < origins->nelts; i++) {
+        kc_url_t origin;
+
+        if (kc_url_parse(APR_ARRAY_IDX(origins, i, const char *), judge->pool, &origin, NULL) ==
+                KC_OK &&
+            kc_url_is_same_origin(url, &origin))
+            return 1;
+    }
+    return 0;
+}
+
+static int is_plain_allowed(const judge_t *judge, const kc_url_t *url)
+{
+    return judge->conf->allow_http || !strcmp(judge->issuer.scheme, "http") ||
+           kc_url_is_same_origin(url, &judge->backchannel);
+}
+
+static kc_rc_t check_endpoint(const judge_t *judge, const char *name, const kc_url_t *url)
+{
+    const char *origin = kc_url_origin(url, judge->pool);
+
+    if (!strcmp(url->scheme, "http") && !is_plain_allowed(judge, url))
+        return KC_FAIL(judge->err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
+                       "%s is on http although the issuer is on https: %.150s", name, origin);
+    if (!kc_url_is_same_origin(url, &judge->issuer) &&
+        !kc_url_is_same_origin(url, &judge->backchannel) &&
+        !kc_url_is_same_origin(url, &judge->browser) && !is_further_origin(judge, url))
+        return KC_FAIL(judge->err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
+                       "%s is at %.150s; KeycloakEndpointOrigins does not allow that", name,
+                       origin);
+    return KC_OK;
+}
+
+/* Each side gets the name by which it reaches Keycloak. An endpoint at one of
+ * KeycloakEndpointOrigins is no Keycloak under another name: it stays where it is. */
+static const char *place(const judge_t *judge, const kc_url_t *url, int is_for_browsers)
+{
+    if (is_for_browsers && kc_url_is_same_origin(url, &judge->backchannel))
+        return moved(url, &judge->issuer, judge->inner, judge->outer, judge->pool);
+    if (is_for_browsers)
+        return kc_url_rebase(url, url, judge->pool);
+    if (judge->conf->backchannel_url &&
+        (kc_url_is_same_origin(url, &judge->issuer) || kc_url_is_same_origin(url, &judge->browser)))
+        return moved(url, &judge->backchannel, judge->outer, judge->inner, judge->pool);
+    return kc_url_rebase(url, url, judge->pool);
+}
+
+/* A client with a certificate has to go where the provider asks for one (RFC 8705 section 5). */
+static const kc_json_t *find_endpoint(const judge_t *judge, const kc_json_t *document,
+                                      const char *name)
+{
+    const kc_json_t *aliases = kc_json_member(document, "mtls_endpoint_aliases");
+    const kc_json_t *alias = NULL;
+
+    if (judge->conf->client_auth == KC_AUTH_TLS)
+        alias = kc_json_member(aliases, name);
+    return alias ? alias : kc_json_member(document, name);
+}
+
+static kc_rc_t read_endpoint(const judge_t *judge, const kc_json_t *document,
+                             const endpoint_t *endpoint, const char **out)
+{
+    const kc_json_t *member = find_endpoint(judge, document, endpoint->name);
+    const char *text = kc_json_string(member);
+    kc_url_t url;
+
+    if (!member && !endpoint->is_required)
+        return KC_OK;
+    if (!text)
+        return KC_FAIL(judge->err, KC_REFUSED, KC_ERR_DISCOVERY, "%s is %s", endpoint->name,
+                       member ? "no string" : "absent");
+    /* What KeycloakAuthURL overrides is never used, so that it cannot do harm. */
+    if (judge->conf->auth_url && !strcmp(endpoint->name, "authorization_endpoint")) {
+        *out = apr_pstrdup(judge->pool, judge->conf->auth_url);
+        return KC_OK;
+    }
+    if (kc_url_parse(text, judge->pool, &url, NULL) != KC_OK)
+        return KC_FAIL(judge->err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
+                       "%s is no http or https URL: %.100s", endpoint->name, text);
+    if (check_endpoint(judge, endpoint->name, &url) != KC_OK)
+        return KC_REFUSED;
+    *out = place(judge, &url, endpoint->is_for_browsers);
+    return KC_OK;
+}
+
+/* What a sign-in can do without takes away itself alone. */
+static kc_rc_t read_endpoints(const judge_t *judge, const kc_json_t *document, kc_provider_t *out)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
+        const char **slot = (const char **)(void *)((char *)out + endpoints[i].offset);
+        kc_err_t why = {0};
+        judge_t each = *judge;
+        kc_rc_t rc;
+
+        if (!endpoints[i].is_required)
+            each.err = &why;
+        rc = read_endpoint(&each, document, &endpoints[i], slot);
+        if (rc != KC_OK && endpoints[i].is_required)
+            return rc;
+        if (rc != KC_OK)
+            out->left_out = apr_pstrcat(judge->pool, out->left_out, *out->left_out ? "; " : "",
+                                        why.detail, NULL);
+    }
+    out->token_audience =
+        apr_pstrdup(judge->pool, kc_json_string(find_endpoint(judge, document, "token_endpoint")));
+    return KC_OK;
+}
+
+static kc_rc_t read_callback_issuer(const kc_json_t *document, int *out, kc_err_t *err)
+{
+    const kc_json_t *flag =
+        kc_json_member(document, "authorization_response_iss_parameter_supported");
+
+    if (flag && kc_json_type(flag) != KC_JSON_BOOLEAN)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY,
+                       "authorization_response_iss_parameter_supported is no boolean");
+    *out = kc_json_is_true(flag);
+    return KC_OK;
+}
+
+kc_rc_t kc_provider_parse(const kc_conf_t *conf, const char *text, size_t len, apr_pool_t *pool,
+                          kc_provider_t **out, kc_err_t *err)
+{
+    kc_provider_t *provider = apr_pcalloc(pool, sizeof(*provider));
+    const kc_json_t *document;
+    judge_t judge;
+    kc_err_t cause = {0};
+    kc_rc_t rc;
+
+    rc = judge_init(&judge, conf, pool, err);
+    if (rc != KC_OK)
+        return rc;
+    if (kc_json_parse(text, len, pool, &document, &cause) != KC_OK)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY, "%.200s", cause.detail);
+    provider->left_out = "";
+    rc = check_issuer(document, conf, err);
+    if (rc == KC_OK)
+        rc = check_abilities(document, conf, err);
+    if (rc == KC_OK)
+        rc = read_endpoints(&judge, document, provider);
+    if (rc == KC_OK)
+        rc = read_callback_issuer(document, &provider->is_issuer_in_callback, err);
+    if (rc != KC_OK)
+        return rc;
+    provider->issuer = apr_pstrdup(pool, conf->issuer);
+    *out = provider;
+    return KC_OK;
+}

@@ -1,0 +1,184 @@
+/* What the token endpoint has granted: checked, and made a session.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "session/grant.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#include "session/absent_claim.h"
+#include "session/session_contents.h"
+#include "provider/token_size.h"
+#include "session/userinfo.h"
+
+enum {
+    EARLY_SHARE = 4, /* tokens are renewed when this part of their time is left */
+    EARLY_MAX = 60,  /* seconds: but not earlier than this */
+    LIFETIME = 300   /* seconds: of tokens that do not say */
+};
+
+kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err)
+{
+    const kc_rp_t *rp = grant->rp;
+    kc_jose_token_t *token = &grant->id_token;
+    kc_claims_expect_t expect = {
+        .issuer = rp->conf->issuer,
+        .client_id = rp->conf->client_id,
+        .nonce = grant->nonce,
+        .access_token = grant->tokens.access_token,
+        .now = rp->env->now(rp->env->context),
+        .skew = rp->conf->clock_skew,
+        .is_renewed = grant->is_renewed,
+    };
+    kc_rc_t rc = kc_token_size_check("ID", grant->tokens.id_token, grant->pool, err);
+
+    if (rc == KC_OK)
+        rc = kc_keyring_open(rp->keyring, grant->tokens.id_token, grant->pool, &grant->snapshot,
+                             token, err);
+    if (rc == KC_OK)
+        rc = kc_claims_verify(token, &expect, err);
+    grant->claims = token->claims;
+    return rc;
+}
+
+/* 1 when it is of this issuer and person. */
+static int is_theirs(const kc_grant_t *grant, const kc_json_t *claims)
+{
+    const char *issuer = kc_json_member_string(claims, "iss");
+    const char *owner = kc_json_member_string(claims, "sub");
+    const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
+
+    return issuer && !strcmp(issuer, grant->rp->conf->issuer) && owner && !strcmp(owner, sub);
+}
+
+/* The access token's claims, for the roles that Keycloak puts only there; NULL, and why, when it is
+ * opaque or does not verify as a token of this issuer and person. Its key may be a new one, as an
+ * ID token's may. */
+static const kc_json_t *access_claims(kc_grant_t *grant, kc_err_t *why)
+{
+    kc_jose_token_t token;
+
+    if (kc_token_size_check("access", grant->tokens.access_token, grant->pool, why) != KC_OK ||
+        kc_keyring_open(grant->rp->keyring, grant->tokens.access_token, grant->pool,
+                        &grant->snapshot, &token, why) != KC_OK)
+        return NULL;
+    if (is_theirs(grant, token.claims))
+        return token.claims;
+    (void)KC_FAIL(
+        why, KC_REFUSED, KC_ERR_TOKEN_SUBJECT,
+        "its iss or sub is absent or another one (a lightweight token, or a client without "
+        "the client scope basic?)");
+    return NULL;
+}
+
+/* What the log is told of the lists that are not all known. */
+static const char *explain(const kc_grant_t *grant, unsigned int unknown, const kc_err_t *why)
+{
+    if (unknown == KC_UNKNOWN_GROUPS)
+        return apr_psprintf(grant->pool,
+                            "the claim %.100s is absent, has over %d entries, or some that cannot "
+                            "be header values",
+                            grant->rp->conf->groups_claim, KC_CLAIMS_LIST_MAX);
+    if (why->reason == KC_ERR_NONE)
+        return apr_psprintf(grant->pool,
+                            "the access token does not tell them (a lightweight token, or no "
+                            "mapper?), or over %d, or some that are no names",
+                            KC_CLAIMS_LIST_MAX);
+    return apr_psprintf(grant->pool, "the access token cannot be used: %s", why->detail);
+}
+
+/* Keeps the ID token, which signing out needs, the refresh token, if it will be used, and the
+ * claims, if there are more than the ID token has. */
+static kc_rc_t pack_contents(const kc_grant_t *grant, kc_session_t *session, kc_err_t *err)
+{
+    kc_pack_t contents = {grant->tokens.id_token, NULL, NULL, {NULL, 0}};
+
+    if (grant->rp->conf->refresh)
+        contents.refresh_token = grant->tokens.refresh_token;
+    if (grant->claims != grant->id_token.claims)
+        contents.claims = kc_buf_text(kc_json_dump(grant->claims, grant->pool));
+    return kc_session_contents_pack(&contents, grant->pool, session, err);
+}
+
+/* Early enough that requests which come meanwhile can go on with what there is. */
+static int64_t before_end(int64_t now, int64_t end)
+{
+    int64_t left = end - now;
+
+    return end - (left / EARLY_SHARE < EARLY_MAX ? left / EARLY_SHARE : EARLY_MAX);
+}
+
+/* Before the ID token ends, and before the refresh token does: where SSO Session Idle is shorter
+ * than tokens are, that comes first, and each renewal moves it. */
+static int64_t refresh_time(const kc_grant_t *grant, int64_t expires)
+{
+    const kc_token_answer_t *tokens = &grant->tokens;
+    int64_t now = grant->rp->env->now(grant->rp->env->context), time = before_end(now, expires),
+            end;
+
+    if (!grant->rp->conf->refresh || !tokens->refresh_token)
+        return 0;
+    end = now + tokens->refresh_expires_in;
+    return tokens->refresh_expires_in && before_end(now, end) < time ? before_end(now, end) : time;
+}
+
+kc_rc_t kc_grant_extend(const kc_grant_t *grant, const kc_pack_t *before, kc_session_t *session,
+                        kc_err_t *err)
+{
+    int64_t span = grant->tokens.expires_in ? grant->tokens.expires_in : LIFETIME;
+
+    session->token_expires = grant->rp->env->now(grant->rp->env->context) + span;
+    session->refresh_at = refresh_time(grant, session->token_expires);
+    return kc_grant_save(grant, before, session, err);
+}
+
+kc_rc_t kc_grant_save(const kc_grant_t *grant, const kc_pack_t *before, kc_session_t *session,
+                      kc_err_t *err)
+{
+    kc_pack_t contents = *before;
+
+    contents.refresh_token = grant->tokens.refresh_token;
+    return kc_session_contents_pack(&contents, grant->pool, session, err);
+}
+
+void kc_grant_name(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session)
+{
+    session->sub = identity->sub;
+    session->sid = identity->sid;
+    session->user = identity->user;
+    session->email = identity->email;
+    session->groups = identity->groups;
+    session->headers = kc_session_list_make(identity->header_list, pool);
+    session->group_list = kc_session_list_make(identity->group_list, pool);
+    session->realm_roles = kc_session_list_make(identity->realm_role_list, pool);
+    session->client_roles = kc_session_list_make(identity->client_role_list, pool);
+    session->unknown = identity->unknown;
+}
+
+kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *err)
+{
+    kc_identity_t identity;
+    kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
+    const kc_json_t *access = NULL;
+    kc_rc_t rc = kc_userinfo_add(grant, err);
+
+    memset(session, 0, sizeof(*session));
+    if (rc == KC_OK) {
+        access = access_claims(grant, &why);
+        rc = kc_claims_identity(grant->rp->conf, grant->claims, access, grant->pool, &identity,
+                                &grant->dropped, err);
+    }
+    if (rc != KC_OK)
+        return rc;
+    kc_absent_claim_report(grant->rp, identity.sub, grant->claims, access, grant->pool);
+    kc_unknown_report(grant->rp, identity.sub, identity.unknown,
+                      explain(grant, identity.unknown, &why), grant->pool);
+    kc_groups_header_report(grant->rp, identity.sub, &identity.groups_header, grant->pool);
+    kc_grant_name(&identity, grant->pool, session);
+    session->auth_time = kc_json_member_seconds(grant->id_token.claims, "auth_time");
+    session->acr = kc_json_member_string(grant->id_token.claims, "acr");
+    if (!session->acr)
+        session->acr = "";
+    session->token_expires = kc_json_member_seconds(grant->id_token.claims, "exp");
+    session->refresh_at = refresh_time(grant, session->token_expires);
+    return pack_contents(grant, session, err);
+}

@@ -1,0 +1,214 @@
+/* The header of groups: which of somebody's groups stand in it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "session/groups_header.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "provider/claims.h"
+#include "crypto/crypto.h"
+#include "base/glob.h"
+#include "rp.h"
+
+enum { REPORT_SECONDS = 3600 };
+
+static const char order_word[] = "order:";
+static const char limit_word[] = "limit:";
+
+/* ---------------------------------------------------------------- the directive */
+
+/* KeycloakGroupsFilter, read. */
+typedef struct filter_t {
+    const apr_array_header_t *words; /* NULL: it is not set */
+    int patterns;                    /* how many of them are patterns */
+    int is_sorted;
+    int limit; /* 0: none */
+} filter_t;
+
+/* What stands behind the key in a word of that key, else NULL. */
+static const char *value_of(const char *word, const char *key)
+{
+    size_t len = strlen(key);
+
+    return strncmp(word, key, len) == 0 ? word + len : NULL;
+}
+
+static int is_pattern(const char *word)
+{
+    return !value_of(word, order_word) && !value_of(word, limit_word);
+}
+
+/* 1 to KC_CLAIMS_LIST_MAX in decimal digits; 0 for anything else. */
+static int read_limit(const char *text)
+{
+    int number = 0;
+
+    if (strlen(text) > 4 || text[0] == '0')
+        return 0;
+    for (; apr_isdigit(*text); text++)
+        number = number * 10 + (*text - '0');
+    return *text || number > KC_CLAIMS_LIST_MAX ? 0 : number;
+}
+
+static filter_t read_filter(const apr_array_header_t *words)
+{
+    filter_t filter = {words, 0, 0, 0};
+    int i;
+
+    for (i = 0; words && i < words->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(words, i, const char *);
+        const char *order = value_of(word, order_word), *limit = value_of(word, limit_word);
+
+        filter.patterns += is_pattern(word);
+        if (order)
+            filter.is_sorted = strcmp(order, "sorted") == 0;
+        if (limit)
+            filter.limit = read_limit(limit);
+    }
+    return filter;
+}
+
+static kc_rc_t refuse(kc_err_t *err, const char *word)
+{
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG,
+                   "takes patterns such as team-* (at most %d bytes), one order:token or "
+                   "order:sorted, and one limit: of 1 to %d; not '%.60s'",
+                   KC_GROUPS_HEADER_PATTERN_MAX, KC_CLAIMS_LIST_MAX, word);
+}
+
+kc_rc_t kc_groups_header_check(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    const apr_array_header_t *words = conf->groups_filter;
+    int i, orders = 0, limits = 0;
+
+    (void)pool;
+    for (i = 0; words && i < words->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(words, i, const char *);
+        const char *order = value_of(word, order_word), *limit = value_of(word, limit_word);
+
+        if (order && (orders++ || (strcmp(order, "token") != 0 && strcmp(order, "sorted") != 0)))
+            return refuse(err, word);
+        if (limit && (limits++ || !read_limit(limit)))
+            return refuse(err, word);
+        if (strlen(word) > KC_GROUPS_HEADER_PATTERN_MAX || !word[word[0] == '/'] ||
+            strchr(word, ','))
+            return refuse(err, word);
+    }
+    return KC_OK;
+}
+
+/* ---------------------------------------------------------------- the value */
+
+static int is_chosen(const filter_t *filter, const char *group)
+{
+    int i;
+
+    for (i = 0; filter->words && i < filter->words->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(filter->words, i, const char *);
+        const char *pattern = word + (*word == '/');
+
+        if (is_pattern(word) &&
+            kc_glob_is_met(group, group + strlen(group), pattern, pattern + strlen(pattern)))
+            return 1;
+    }
+    return !filter->patterns;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char *kc_groups_header_join(const apr_array_header_t *texts, apr_pool_t *pool, int *left_out)
+{
+    size_t len = 0, room = 0, more;
+    char *out;
+    int i;
+
+    *left_out = 0;
+    for (i = 0; i < texts->nelts; i++)
+        room += strlen(APR_ARRAY_IDX(texts, i, const char *)) + 1;
+    out = apr_palloc(pool, (room < KC_CLAIMS_HEADER_MAX ? room : KC_CLAIMS_HEADER_MAX) + 1);
+    for (i = 0; i < texts->nelts; i++) {
+        const char *text = APR_ARRAY_IDX(texts, i, const char *);
+
+        more = strlen(text) + (len != 0);
+        if (more > KC_CLAIMS_HEADER_MAX - len) {
+            ++*left_out;
+            continue;
+        }
+        if (len)
+            out[len] = ',';
+        memcpy(out + len + (len != 0), text, strlen(text));
+        len += more;
+    }
+    out[len] = '\0';
+    return out;
+}
+
+void kc_groups_header_make(const kc_conf_t *conf, const apr_array_header_t *groups,
+                           apr_pool_t *pool, kc_groups_header_t *out)
+{
+    filter_t filter = read_filter(conf->groups_filter);
+    apr_array_header_t *chosen = apr_array_make(pool, groups->nelts + 1, sizeof(const char *));
+    int i, over = 0;
+
+    memset(out, 0, sizeof(*out));
+    for (i = 0; i < groups->nelts; i++) {
+        const char *group = APR_ARRAY_IDX(groups, i, const char *);
+
+        if (!is_chosen(&filter, group))
+            continue;
+        APR_ARRAY_PUSH(chosen, const char *) = group;
+        out->bytes += strlen(group) + (chosen->nelts > 1);
+    }
+    if (filter.is_sorted)
+        qsort(chosen->elts, (size_t)chosen->nelts, sizeof(const char *), compare);
+    out->chosen = chosen->nelts;
+    out->limit = filter.limit;
+    if (filter.limit && chosen->nelts > filter.limit) {
+        over = chosen->nelts - filter.limit;
+        chosen->nelts = filter.limit;
+    }
+    out->value = kc_groups_header_join(chosen, pool, &out->left_out);
+    out->left_out += over;
+}
+
+/* ---------------------------------------------------------------- the log */
+
+/* 1 for the first who asks within the hour; without the store for everybody. */
+static int is_news(const kc_rp_t *rp, const char *sub)
+{
+    unsigned char name[KC_CRYPTO_SHA256_SIZE];
+    char key[KC_STORE_KEY_LEN + 1];
+    const kc_bytes_t bytes = {name, sizeof(name)};
+    int64_t now = rp->env->now(rp->env->context);
+
+    if (kc_crypto_sha256(kc_buf_text(sub), name, NULL) != KC_OK ||
+        kc_rp_store_key(rp, rp->keys->key[0], "groups header", bytes, key, NULL) != KC_OK)
+        return 1;
+    return kc_store_add(rp->env->host, key, kc_buf_text("told"), now + REPORT_SECONDS, NULL) !=
+           KC_EXISTS;
+}
+
+void kc_groups_header_report(const kc_rp_t *rp, const char *sub, const kc_groups_header_t *header,
+                             apr_pool_t *pool)
+{
+    const kc_err_row_t *row = kc_err_row(KC_ERR_GROUPS_LEFT_OUT);
+    const char *limit = "";
+
+    if (!header->left_out || !is_news(rp, sub))
+        return;
+    if (header->limit)
+        limit = apr_psprintf(pool, " and %d groups", header->limit);
+    rp->env->log(
+        rp->env->context, KC_LOG_WARNING,
+        apr_psprintf(pool,
+                     "%s: %s: the header %.60s of sub %s lacks %d of %d groups, which would take "
+                     "%" APR_SIZE_T_FMT " bytes: there is room for %d%s. KeycloakGroupsFilter "
+                     "chooses those that backends need; Require lines know all",
+                     row->tag, row->slug, rp->conf->groups_header, sub, header->left_out,
+                     header->chosen, header->bytes, KC_CLAIMS_HEADER_MAX, limit));
+}

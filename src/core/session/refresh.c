@@ -1,0 +1,454 @@
+/* Refresh: the lease, who waits, and what comes of it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "session/refresh.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#include "provider/deadline.h"
+#include "session/grant.h"
+#include "provider/keyring.h"
+#include "session/pause.h"
+#include "session/session_contents.h"
+
+enum {
+    POLL_MS = 25,
+    TRIES = 4, /* to store new tokens, of which nobody else has a copy */
+    TRY_MS = 150,
+    OWNER_SIZE = 16 /* bytes that tell whose a lease is */
+};
+
+typedef struct {
+    const kc_rp_t *rp;
+    const kc_session_t *session; /* as it was found */
+    apr_pool_t *pool;
+    char lease[KC_STORE_KEY_LEN + 1];
+    unsigned char owner[OWNER_SIZE];
+    kc_token_fate_t fate;   /* of the token request */
+    kc_pause_state_t pause; /* of all sessions of this host */
+} refresh_t;
+
+static int64_t now(const kc_rp_t *rp)
+{
+    return rp->env->now(rp->env->context);
+}
+
+/* Longer than a leader may wait for the provider, and for the store afterwards. */
+static int64_t lease_seconds(const kc_conf_t *conf)
+{
+    return conf->http_timeout / 1000 + 4;
+}
+
+/* ---------------------------------------------------------------- whose turn it is */
+
+/* The lease's name is the session's with its halves exchanged: the same on all nodes, whichever key
+ * each takes for the newest. */
+static kc_rc_t begin(refresh_t *refresh, const kc_session_t *session, apr_pool_t *pool,
+                     kc_err_t *err)
+{
+    const size_t half = KC_STORE_KEY_LEN / 2;
+    const kc_env_t *env = session->rp->env;
+
+    refresh->rp = session->rp;
+    refresh->session = session;
+    refresh->pool = pool;
+    refresh->fate = KC_TOKEN_NOT_SENT;
+    memcpy(refresh->lease, session->key + half, half);
+    memcpy(refresh->lease + half, session->key, half);
+    refresh->lease[KC_STORE_KEY_LEN] = '\0';
+    if (env->random(env->context, refresh->owner, sizeof(refresh->owner)) != KC_OK)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a lease");
+    return KC_OK;
+}
+
+/* A lease that ran out may be another's by now. */
+static int is_own(const refresh_t *refresh, kc_store_t *store)
+{
+    const char *key = refresh->lease;
+    kc_store_item_t item;
+
+    return kc_store_get(store, &key, 1, &item, refresh->pool, NULL) == KC_OK &&
+           item.value.len == OWNER_SIZE && memcmp(item.value.data, refresh->owner, OWNER_SIZE) == 0;
+}
+
+static void drop_own(const refresh_t *refresh, kc_store_t *store)
+{
+    if (is_own(refresh, store))
+        (void)kc_store_drop(store, refresh->lease, NULL);
+}
+
+/* In the place of a lease that has failed stands its pause: no owner's name, but a sign. */
+static void pause_own(const refresh_t *refresh, kc_store_t *store, int64_t seconds)
+{
+    static const kc_bytes_t sign = {(const unsigned char *)"-", 1};
+
+    if (is_own(refresh, store))
+        (void)kc_store_put(store, refresh->lease, sign, now(refresh->rp) + seconds, NULL);
+}
+
+static void pause_session(const refresh_t *refresh)
+{
+    const kc_env_t *env = refresh->rp->env;
+    int64_t seconds = kc_pause_count(env, refresh->lease, refresh->pool);
+
+    if (env->sessions != env->host)
+        pause_own(refresh, env->sessions, seconds);
+    pause_own(refresh, env->host, seconds);
+}
+
+static int has_sign(const refresh_t *refresh, kc_store_t *store, apr_pool_t *pool)
+{
+    const char *key = refresh->lease;
+    kc_store_item_t item;
+
+    return kc_store_get(store, &key, 1, &item, pool, NULL) == KC_OK && item.value.data &&
+           item.value.len != OWNER_SIZE;
+}
+
+/* Nobody is at it, and nobody is to be for a while. */
+static int is_paused(const refresh_t *refresh, apr_pool_t *pool)
+{
+    const kc_env_t *env = refresh->rp->env;
+
+    return kc_pause_is_on(env, refresh->rp->pause, pool) || has_sign(refresh, env->host, pool) ||
+           (env->sessions != env->host && has_sign(refresh, env->sessions, pool));
+}
+
+static void give_lease(const refresh_t *refresh)
+{
+    const kc_env_t *env = refresh->rp->env;
+
+    if (env->sessions != env->host)
+        drop_own(refresh, env->sessions);
+    drop_own(refresh, env->host);
+}
+
+/* First of this host, so that only one of its requests asks the others'. It ends by itself when its
+ * holder dies. */
+static kc_rc_t take_lease(const refresh_t *refresh, kc_err_t *err)
+{
+    const kc_env_t *env = refresh->rp->env;
+    const kc_bytes_t owner = {refresh->owner, OWNER_SIZE};
+    int64_t end = now(refresh->rp) + lease_seconds(refresh->rp->conf);
+    kc_rc_t rc = kc_store_add(env->host, refresh->lease, owner, end, err);
+
+    if (rc != KC_OK || env->sessions == env->host)
+        return rc;
+    rc = kc_store_add(env->sessions, refresh->lease, owner, end, err);
+    if (rc != KC_OK && rc != KC_EXISTS)
+        drop_own(refresh, env->host);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- the work */
+
+static const char *first_nonce(const kc_pack_t *contents, apr_pool_t *pool)
+{
+    kc_jose_token_t token;
+
+    if (!contents->id_token ||
+        kc_jose_parse(contents->id_token, strlen(contents->id_token), pool, &token, NULL) != KC_OK)
+        return NULL;
+    return kc_json_member_string(token.claims, "nonce");
+}
+
+/* OpenID Connect Core 1.0 section 12.2; iss and aud have been checked with the token. Keycloak
+ * tells a later auth_time when the person has meanwhile signed in anew for another client. */
+static kc_rc_t check_person(const kc_session_t *old, const kc_grant_t *grant, kc_err_t *err)
+{
+    const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
+    const kc_json_t *auth_time = kc_json_member(grant->id_token.claims, "auth_time");
+    int64_t time = 0;
+
+    if (!sub || strcmp(sub, old->sub) != 0)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SUBJECT, "the renewed token has another sub");
+    if (auth_time && old->auth_time &&
+        (!kc_json_seconds(auth_time, &time) || time < old->auth_time))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_CLAIM,
+                       "the renewed token has an earlier auth_time");
+    return KC_OK;
+}
+
+static kc_rc_t ask(refresh_t *refresh, const kc_pack_t *contents, kc_grant_t *grant, kc_err_t *err)
+{
+    const kc_rp_t *rp = refresh->rp;
+    kc_rc_t rc = kc_keyring_get(rp->keyring, refresh->pool, &grant->snapshot, err);
+
+    if (rc != KC_OK)
+        return rc;
+    rc = kc_token_refresh(rp->conf, rp->env, grant->snapshot->provider, contents->refresh_token,
+                          refresh->pool, &grant->tokens, err);
+    refresh->fate = grant->tokens.fate;
+    /* only this says that the session is over; a client that is refused is an administrator's */
+    if (rc == KC_REFUSED && err->reason != KC_ERR_REFRESH_REFUSED)
+        rc = KC_DOWN;
+    if (rc == KC_OK && !grant->tokens.refresh_token)
+        grant->tokens.refresh_token = contents->refresh_token;
+    return rc;
+}
+
+/* Of a fault that lies with this host or with the provider's other endpoints, and may pass: a key
+ * that cannot be had yet, a clock that is wrong, userinfo. */
+static int may_pass(kc_rc_t rc, const kc_err_t *err)
+{
+    return rc == KC_DOWN || rc == KC_FAULT ||
+           (rc == KC_REFUSED &&
+            (err->reason == KC_ERR_TOKEN_KEY || err->reason == KC_ERR_TOKEN_TIME ||
+             err->reason == KC_ERR_USERINFO));
+}
+
+/* acr tells how the person has signed in at auth_time. Providers may leave it out of a renewed
+ * token, which does not make the sign-in any weaker: it stays, as long as the token does not speak
+ * of another sign-in, of which nothing is known then. An acr that is there, also one that is weaker
+ * or malformed, always counts. */
+static int is_acr_kept(const kc_session_t *old, const kc_session_t *fresh, const kc_json_t *claims)
+{
+    return !kc_json_member(claims, "acr") &&
+           (!fresh->auth_time || fresh->auth_time == old->auth_time) &&
+           (!*fresh->sid || strcmp(fresh->sid, old->sid) == 0);
+}
+
+/* What was signed in stays so: when, until when, and as which of Keycloak's sessions. */
+static void carry_over(const kc_session_t *old, const kc_json_t *claims, kc_session_t *fresh)
+{
+    if (is_acr_kept(old, fresh, claims))
+        fresh->acr = old->acr;
+    fresh->created = old->created;
+    fresh->expires = old->expires;
+    fresh->auth_time = old->auth_time;
+    if (*old->sid)
+        fresh->sid = old->sid;
+}
+
+static kc_rc_t describe(kc_grant_t *grant, const kc_pack_t *contents, const kc_session_t *old,
+                        kc_session_t *fresh, kc_err_t *err)
+{
+    kc_rc_t rc;
+
+    if (!grant->tokens.id_token) {
+        *fresh = *old;
+        return kc_grant_extend(grant, contents, fresh, err);
+    }
+    grant->nonce = first_nonce(contents, grant->pool);
+    rc = kc_grant_verify(grant, err);
+    if (rc == KC_OK)
+        rc = check_person(old, grant, err);
+    if (rc == KC_OK)
+        rc = kc_grant_describe(grant, fresh, err);
+    if (rc == KC_OK)
+        carry_over(old, grant->id_token.claims, fresh);
+    return rc;
+}
+
+/* There is no other copy of the new tokens. */
+static kc_rc_t keep(const refresh_t *refresh, const kc_session_t *stored, kc_session_t *fresh,
+                    kc_err_t *err)
+{
+    kc_rc_t rc = kc_session_replace(stored, fresh, refresh->pool, err);
+    int left = TRIES - 1;
+
+    while (rc == KC_DOWN && left-- > 0) {
+        apr_sleep(apr_time_from_msec(TRY_MS));
+        rc = kc_session_replace(stored, fresh, refresh->pool, err);
+    }
+    return rc;
+}
+
+/* The refresh token was spent by another leader, whose lease ran out: then its tokens are there. */
+static kc_rc_t look_for_others(const refresh_t *refresh, const kc_session_t *stored,
+                               kc_session_t *fresh)
+{
+    kc_rc_t rc = kc_session_reload(refresh->session, refresh->pool, fresh, NULL);
+
+    return rc == KC_OK && fresh->refresh_at == stored->refresh_at ? KC_REFUSED : rc;
+}
+
+/* KC_MISS: it has ended meanwhile; KC_REFUSED: it has to end; KC_DOWN: not now, with err. */
+static kc_rc_t renew(refresh_t *refresh, kc_session_t *fresh, kc_err_t *err)
+{
+    kc_grant_t grant = {.rp = refresh->rp, .pool = refresh->pool, .is_renewed = 1};
+    kc_session_t stored;
+    kc_pack_t contents;
+    kc_rc_t rc = kc_session_reload(refresh->session, refresh->pool, &stored, err), kept;
+
+    if (rc != KC_OK)
+        return rc;
+    if (stored.refresh_at > now(refresh->rp)) { /* who had the lease before has done it */
+        *fresh = stored;
+        return KC_OK;
+    }
+    rc = kc_session_contents_get(&stored, refresh->pool, &contents, err);
+    grant.has_known_more =
+        rc == KC_OK && (contents.claims.len || !(stored.unknown & KC_UNKNOWN_GROUPS));
+    if (rc == KC_OK && !contents.refresh_token)
+        rc = KC_FAIL(err, KC_DOWN, KC_ERR_SESSION_FORMAT, "the session has no refresh token");
+    if (rc == KC_OK)
+        rc = ask(refresh, &contents, &grant, err);
+    if (rc == KC_REFUSED)
+        return look_for_others(refresh, &stored, fresh);
+    if (rc != KC_OK)
+        return rc;
+    rc = describe(&grant, &contents, &stored, fresh, err);
+    if (rc == KC_OK)
+        return keep(refresh, &stored, fresh, err);
+    if (!may_pass(rc, err))
+        return KC_REFUSED;
+    *fresh = stored;
+    kept = kc_grant_save(&grant, &contents, fresh, NULL);
+    if (kept == KC_OK)
+        kept = keep(refresh, &stored, fresh, NULL);
+    return kept == KC_MISS ? KC_MISS : KC_DOWN;
+}
+
+static kc_session_state_t end_session(const refresh_t *refresh)
+{
+    const kc_bytes_t id = {refresh->session->id, KC_SESSION_ID_SIZE};
+    const char *cookie = kc_buf_base64url(id, refresh->pool);
+
+    (void)kc_session_end(refresh->rp, kc_buf_text(cookie), refresh->pool, NULL);
+    return KC_SESSION_ENDED;
+}
+
+/* Not renewed. What was not sent can be sent at once. Else this session pauses, and when the
+ * provider did not answer, so do all of this host. */
+static void give_up(const refresh_t *refresh)
+{
+    if (refresh->fate == KC_TOKEN_UNANSWERED)
+        kc_pause_begin(refresh->rp->env, refresh->rp->pause, refresh->pool);
+    if (refresh->fate == KC_TOKEN_NOT_SENT)
+        give_lease(refresh);
+    else
+        pause_session(refresh);
+}
+
+static kc_session_state_t lead(refresh_t *refresh, kc_session_state_t state, kc_session_t *session,
+                               kc_err_t *err)
+{
+    kc_session_t fresh;
+    kc_rc_t rc = renew(refresh, &fresh, err);
+
+    if (refresh->pause == KC_PAUSE_TURN && refresh->fate == KC_TOKEN_ANSWERED)
+        kc_pause_end(refresh->rp->env, refresh->rp->pause);
+    switch (rc) {
+    case KC_OK:
+        memset(err, 0, sizeof(*err)); /* what was made up for is no failure */
+        *session = fresh;
+        state = KC_SESSION_LIVE;
+        break;
+    case KC_REFUSED:
+        state = end_session(refresh);
+        break;
+    case KC_MISS:
+        state = KC_SESSION_ENDED;
+        break;
+    default:
+        give_up(refresh);
+        return state;
+    }
+    give_lease(refresh);
+    return state;
+}
+
+/* ---------------------------------------------------------------- waiting */
+
+/* scratch: for one look. */
+static kc_session_state_t look(const refresh_t *refresh, apr_pool_t *scratch, kc_session_t *session,
+                               kc_err_t *err)
+{
+    kc_session_t stored;
+    kc_rc_t rc = kc_session_reload(refresh->session, scratch, &stored, err);
+
+    if (rc == KC_OK && stored.refresh_at <= now(refresh->rp))
+        return KC_SESSION_STALE;
+    if (rc == KC_OK) /* once more, to stay */
+        rc = kc_session_reload(refresh->session, refresh->pool, session, err);
+    return rc == KC_OK ? KC_SESSION_LIVE : rc == KC_MISS ? KC_SESSION_ENDED : KC_SESSION_UNKNOWN;
+}
+
+static int64_t time_left(const refresh_t *refresh)
+{
+    return kc_deadline_left(refresh->rp->env, refresh->pool, refresh->rp->conf->http_timeout);
+}
+
+/* Tokens are over: without new ones nobody goes on. */
+static kc_session_state_t get_or_wait(refresh_t *refresh, apr_pool_t *scratch,
+                                      kc_session_t *session, kc_err_t *err)
+{
+    kc_session_state_t state = KC_SESSION_STALE;
+    int64_t rounds = refresh->rp->conf->http_timeout / POLL_MS;
+
+    while (state == KC_SESSION_STALE && rounds-- > 0 && time_left(refresh)) {
+        kc_rc_t rc = take_lease(refresh, err);
+
+        if (rc == KC_OK)
+            return lead(refresh, state, session, err);
+        if (rc != KC_EXISTS)
+            return KC_SESSION_UNKNOWN;
+        if (is_paused(refresh, scratch)) {
+            drop_own(refresh, refresh->rp->env->host); /* nobody is at it here either */
+            return state;
+        }
+        apr_sleep(apr_time_from_msec(POLL_MS));
+        state = look(refresh, scratch, session, err);
+        apr_pool_clear(scratch);
+    }
+    if (state == KC_SESSION_STALE) {
+        (void)KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "another request has not renewed it");
+        state = KC_SESSION_UNKNOWN;
+    }
+    return state;
+}
+
+static kc_session_state_t enter_and_wait(refresh_t *refresh, kc_session_t *session, kc_err_t *err)
+{
+    kc_http_gate_t *gate = refresh->rp->env->waiters;
+    kc_session_state_t state = KC_SESSION_UNKNOWN;
+    apr_pool_t *scratch;
+
+    if (gate && !kc_http_gate_enter(gate)) {
+        (void)KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "too many wait for sessions' renewal");
+        return KC_SESSION_UNKNOWN;
+    }
+    if (apr_pool_create(&scratch, refresh->pool) == APR_SUCCESS) {
+        state = get_or_wait(refresh, scratch, session, err);
+        apr_pool_destroy(scratch);
+    }
+    if (gate)
+        kc_http_gate_leave(gate);
+    return state;
+}
+
+/* ---------------------------------------------------------------- */
+
+static int is_due(kc_session_state_t state, const kc_session_t *session)
+{
+    if (state != KC_SESSION_LIVE && state != KC_SESSION_STALE)
+        return 0;
+    return session->refresh_at && session->rp && session->rp->conf->refresh &&
+           now(session->rp) >= session->refresh_at;
+}
+
+kc_session_state_t kc_refresh_session(kc_session_state_t state, kc_session_t *session,
+                                      apr_pool_t *pool, kc_err_t *err)
+{
+    kc_session_t found;
+    refresh_t refresh;
+
+    if (!is_due(state, session))
+        return state;
+    found = *session;
+    memset(err, 0, sizeof(*err));
+    refresh.pause =
+        kc_pause_look(found.rp->env, found.rp->pause, lease_seconds(found.rp->conf), pool);
+    if (refresh.pause == KC_PAUSE_ON)
+        return state;
+    if (begin(&refresh, &found, pool, err) == KC_OK) {
+        if (state == KC_SESSION_STALE)
+            state = enter_and_wait(&refresh, session, err);
+        else if (take_lease(&refresh, NULL) == KC_OK)
+            state = lead(&refresh, state, session, err);
+    }
+    if (refresh.pause == KC_PAUSE_TURN)
+        kc_pause_give_turn(found.rp->env, found.rp->pause);
+    return state;
+}

@@ -1,0 +1,78 @@
+/* What is not known of a person, told to the log once.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "session/unknown.h"
+
+#include <apr_strings.h>
+
+#include "crypto/crypto.h"
+#include "rp.h"
+
+enum { REPORT_SECONDS = 3600 };
+
+static const char *list_names(unsigned int unknown, apr_pool_t *pool)
+{
+    static const struct {
+        unsigned int bit;
+        const char *name;
+    } lists[] = {{KC_UNKNOWN_REALM_ROLES, "realm roles"},
+                 {KC_UNKNOWN_CLIENT_ROLES, "client roles"},
+                 {KC_UNKNOWN_GROUPS, "groups"}};
+    const char *names = "";
+    size_t i;
+
+    for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        if (unknown & lists[i].bit)
+            names = apr_pstrcat(pool, names, *names ? ", " : "", lists[i].name, NULL);
+    }
+    return names;
+}
+
+/* 1 for the first who asks within the hour; without the store for everybody. */
+static int is_news(const kc_rp_t *rp, const char *sub, unsigned int unknown)
+{
+    unsigned char name[KC_CRYPTO_SHA256_SIZE + 1];
+    char key[KC_STORE_KEY_LEN + 1];
+    const kc_bytes_t bytes = {name, sizeof(name)};
+    int64_t now = rp->env->now(rp->env->context);
+
+    name[KC_CRYPTO_SHA256_SIZE] = (unsigned char)unknown;
+    if (kc_crypto_sha256(kc_buf_text(sub), name, NULL) != KC_OK ||
+        kc_rp_store_key(rp, rp->keys->key[0], "unknown", bytes, key, NULL) != KC_OK)
+        return 1;
+    return kc_store_add(rp->env->host, key, kc_buf_text("told"), now + REPORT_SECONDS, NULL) !=
+           KC_EXISTS;
+}
+
+/* Nobody's roles are known by such tokens, so that it is told once and not of each person. */
+static void report_roles(const kc_rp_t *rp, const char *why, apr_pool_t *pool)
+{
+    const kc_err_row_t *row = kc_err_row(KC_ERR_ROLES_UNKNOWN);
+
+    if (!is_news(rp, "", KC_UNKNOWN_REALM_ROLES | KC_UNKNOWN_CLIENT_ROLES))
+        return;
+    rp->env->log(
+        rp->env->context, KC_LOG_WARNING,
+        apr_psprintf(pool,
+                     "%s: %s: Require asks for roles, and tokens tell none: %s. Have the "
+                     "mappers of the client scope roles put them into the ID token (Add to ID "
+                     "token, or Add to lightweight access token), and name their claim in "
+                     "KeycloakRolesClaim (now %.100s)",
+                     row->tag, row->slug, why, rp->conf->roles_claim));
+}
+
+void kc_unknown_report(const kc_rp_t *rp, const char *sub, unsigned int unknown, const char *why,
+                       apr_pool_t *pool)
+{
+    const kc_err_row_t *row = kc_err_row(KC_ERR_ROLES_UNKNOWN);
+    const unsigned int roles = KC_UNKNOWN_REALM_ROLES | KC_UNKNOWN_CLIENT_ROLES;
+
+    if (rp->asks_roles && (unknown & roles) == roles)
+        report_roles(rp, why, pool);
+    if (!unknown || !rp->asks_negated || !is_news(rp, sub, unknown))
+        return;
+    rp->env->log(rp->env->context, KC_LOG_WARNING,
+                 apr_psprintf(pool,
+                              "%s: %s: not (all) known of sub %s: %s, for %s. A Require that "
+                              "excludes by them keeps this person out",
+                              row->tag, row->slug, sub, list_names(unknown, pool), why));
+}

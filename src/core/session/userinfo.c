@@ -1,0 +1,173 @@
+/* Userinfo, which is asked at a sign-in and a renewal.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "session/userinfo.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#include "provider/claims_merge.h"
+
+enum { REPORT_SECONDS = 3600 };
+
+static int is_asked(const kc_grant_t *grant)
+{
+    const kc_conf_t *conf = grant->rp->conf;
+
+    if (conf->user_info == KC_USER_INFO_OFF || !grant->snapshot->provider->userinfo_endpoint)
+        return 0;
+    return conf->user_info == KC_USER_INFO_ON ||
+           kc_claims_is_incomplete(conf, grant->id_token.claims);
+}
+
+static int is_for_client(const kc_json_t *audience, const char *client_id)
+{
+    const char *text = kc_json_string(audience);
+    size_t i;
+
+    for (i = 0; !text && i < kc_json_size(audience); i++) {
+        const char *each = kc_json_string(kc_json_at(audience, i));
+
+        if (each && strcmp(each, client_id) == 0)
+            return 1;
+    }
+    return text && strcmp(text, client_id) == 0;
+}
+
+/* What it says of itself is checked where it says so: iss and aud should be there. */
+static kc_rc_t check_signed(const kc_grant_t *grant, const kc_jose_token_t *token, kc_err_t *err)
+{
+    const kc_rp_t *rp = grant->rp;
+    const char *issuer = kc_json_member_string(token->claims, "iss");
+    const kc_json_t *audience = kc_json_member(token->claims, "aud");
+    const kc_json_t *exp = kc_json_member(token->claims, "exp");
+    int64_t end = 0;
+
+    if (kc_json_member(token->claims, "iss") && (!issuer || strcmp(issuer, rp->conf->issuer) != 0))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "iss is %.100s", issuer ? issuer : "odd");
+    if (audience && !is_for_client(audience, rp->conf->client_id))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "aud does not hold %.100s",
+                       rp->conf->client_id);
+    if (exp && (!kc_json_seconds(exp, &end) ||
+                end <= rp->env->now(rp->env->context) - rp->conf->clock_skew))
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "exp is in the past, or no time");
+    return kc_token_check_userinfo(token->claims,
+                                   kc_json_member_string(grant->id_token.claims, "sub"), err);
+}
+
+static kc_rc_t open_signed(kc_grant_t *grant, const char *jwt, const kc_json_t **out, kc_err_t *err)
+{
+    kc_err_t why = {0};
+    kc_jose_token_t token;
+    kc_rc_t rc =
+        kc_keyring_open(grant->rp->keyring, jwt, grant->pool, &grant->snapshot, &token, &why);
+
+    if (rc == KC_OK) {
+        *out = token.claims;
+        rc = check_signed(grant, &token, &why);
+    }
+    if (rc == KC_REFUSED)
+        rc = KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "the signed answer: %.200s", why.detail);
+    else if (err)
+        *err = why;
+    return rc;
+}
+
+/* *out: what was answered, also when it cannot be used. */
+static kc_rc_t ask(kc_grant_t *grant, const kc_json_t **out, kc_err_t *err)
+{
+    kc_token_userinfo_t answer;
+    kc_rc_t rc = kc_token_userinfo(
+        grant->rp->conf, grant->rp->env, grant->snapshot->provider, grant->tokens.access_token,
+        kc_json_member_string(grant->id_token.claims, "sub"), grant->pool, &answer, err);
+
+    *out = answer.claims;
+    return rc == KC_OK && answer.jwt ? open_signed(grant, answer.jwt, out, err) : rc;
+}
+
+/* That is no answer which fails but one of the wrong person: something is mixed up. */
+static int is_of_another(const kc_grant_t *grant, const kc_json_t *userinfo)
+{
+    const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
+    const char *theirs = kc_json_member_string(userinfo, "sub");
+
+    return sub && theirs && strcmp(sub, theirs) != 0;
+}
+
+/* Negated, a claim that is absent is a yes. */
+static int is_claim_missing(const kc_grant_t *grant)
+{
+    const apr_array_header_t *paths = grant->rp->asked_claims;
+    int i;
+
+    for (i = 0; paths && i < paths->nelts; i++) {
+        if (!kc_json_path(grant->id_token.claims, APR_ARRAY_IDX(paths, i, const char *)))
+            return 1;
+    }
+    return 0;
+}
+
+/* Whether somebody would miss what the ID token lacks. */
+static int is_needed(const kc_grant_t *grant)
+{
+    const kc_rp_t *rp = grant->rp;
+    kc_conf_t wanted = *rp->conf;
+
+    /* a header of groups is empty without them; who is in none has one like that too */
+    if (!rp->asks_groups)
+        wanted.groups_claim = NULL;
+    return rp->conf->user_info == KC_USER_INFO_ON || is_claim_missing(grant) ||
+           grant->has_known_more || kc_claims_is_incomplete(&wanted, grant->id_token.claims);
+}
+
+/* 1 for the first within the hour; without the store for everybody. */
+static int is_news(const kc_rp_t *rp, kc_reason_t reason)
+{
+    unsigned char name[1];
+    char key[KC_STORE_KEY_LEN + 1];
+    const kc_bytes_t bytes = {name, sizeof(name)};
+    int64_t now = rp->env->now(rp->env->context);
+
+    name[0] = (unsigned char)reason;
+    if (kc_rp_store_key(rp, rp->keys->key[0], "userinfo", bytes, key, NULL) != KC_OK)
+        return 1;
+    return kc_store_add(rp->env->host, key, kc_buf_text("told"), now + REPORT_SECONDS, NULL) !=
+           KC_EXISTS;
+}
+
+static void report(const kc_grant_t *grant, const kc_err_t *why)
+{
+    const kc_rp_t *rp = grant->rp;
+    const kc_err_row_t *row = kc_err_row(KC_ERR_USERINFO);
+
+    if (!is_news(rp, why->reason))
+        return;
+    rp->env->log(rp->env->context, KC_LOG_WARNING,
+                 apr_psprintf(grant->pool,
+                              "%s: %s: people sign in without userinfo, which no Require or header "
+                              "needs: %s: %s. A mapper for the ID token (%.100s) saves the "
+                              "question, KeycloakUserInfo off ends it",
+                              row->tag, row->slug, kc_err_row(why->reason)->slug, why->detail,
+                              rp->conf->groups_claim ? rp->conf->groups_claim : "groups"));
+}
+
+kc_rc_t kc_userinfo_add(kc_grant_t *grant, kc_err_t *err)
+{
+    const kc_json_t *userinfo = NULL;
+    kc_err_t why = {0};
+    kc_rc_t rc;
+
+    if (!is_asked(grant))
+        return KC_OK;
+    rc = ask(grant, &userinfo, &why);
+    if (rc == KC_OK) {
+        grant->claims = kc_claims_merge_userinfo(grant->id_token.claims, userinfo, grant->pool);
+        return KC_OK;
+    }
+    if (!is_needed(grant) && !is_of_another(grant, userinfo)) {
+        report(grant, &why);
+        return KC_OK;
+    }
+    if (err)
+        *err = why;
+    return rc;
+}

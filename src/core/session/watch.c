@@ -1,0 +1,245 @@
+/* Watch: what the store says of sessions that something long goes on with.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "session/watch.h"
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+#include <string.h>
+
+#include "session/marks.h"
+#include "session/refresh.h"
+#include "session/session_idle.h"
+
+/* The session, its own mark, its last use; the marks of its sub, user and sid. */
+enum { OWN_KEYS = 3, KEYS_EACH = OWN_KEYS + KC_MARKS_KINDS };
+enum { BATCH_MAX = KC_STORE_GET_MAX / KEYS_EACH };
+
+struct kc_watch_t {
+    apr_pool_t *pool;
+    apr_hash_t *places; /* by key in the store */
+    kc_watched_t *first;
+    kc_watched_t **end;
+};
+
+/* Sessions of one store, in one question. */
+typedef struct {
+    kc_watched_t *watched[BATCH_MAX];
+    size_t count;
+} batch_t;
+
+/* What a question needs of one session. */
+typedef struct {
+    char mark[KC_STORE_KEY_LEN + 1];
+    char used[KC_STORE_KEY_LEN + 1];
+    kc_marks_keys_t marks;
+} names_t;
+
+/* ---------------------------------------------------------------- the set */
+
+kc_watch_t *kc_watch_create(apr_pool_t *pool)
+{
+    kc_watch_t *watch = apr_pcalloc(pool, sizeof(*watch));
+
+    watch->pool = pool;
+    watch->places = apr_hash_make(pool);
+    watch->end = &watch->first;
+    return watch;
+}
+
+/* All but the texts and lists that nobody asks for here, which may be long. */
+static void copy(const kc_session_t *from, apr_pool_t *pool, kc_session_t *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->created = from->created;
+    out->expires = from->expires;
+    out->token_expires = from->token_expires;
+    out->rp = from->rp;
+    out->id = apr_pmemdup(pool, from->id, KC_SESSION_ID_SIZE);
+    memcpy(out->key, from->key, sizeof(out->key));
+    out->is_bearer = from->is_bearer;
+    out->slot = from->slot;
+    out->sub_seen = from->sub_seen;
+    out->sub_mark = apr_pmemdup(pool, from->sub_mark, KC_SESSION_NAME_SIZE);
+    out->sid_mark = apr_pmemdup(pool, from->sid_mark, KC_SESSION_NAME_SIZE);
+    out->user_seen = from->user_seen;
+    out->user_mark = apr_pmemdup(pool, from->user_mark, KC_SESSION_NAME_SIZE);
+    out->sid = apr_pstrdup(pool, from->sid);
+    out->user = apr_pstrdup(pool, from->user);
+    out->sub = out->email = out->acr = out->groups = "";
+}
+
+kc_watched_t *kc_watch_add(kc_watch_t *watch, const kc_session_t *session, int64_t refresh_at)
+{
+    kc_watched_t *watched = apr_hash_get(watch->places, session->key, KC_STORE_KEY_LEN);
+
+    if (!watched) {
+        watched = apr_pcalloc(watch->pool, sizeof(*watched));
+        copy(session, watch->pool, &watched->session);
+        watched->state = KC_SESSION_UNKNOWN;
+        apr_hash_set(watch->places, watched->session.key, KC_STORE_KEY_LEN, watched);
+        *watch->end = watched;
+        watch->end = &watched->next;
+    }
+    if (refresh_at > watched->session.refresh_at)
+        watched->session.refresh_at = refresh_at;
+    return watched;
+}
+
+kc_watched_t *kc_watch_first(const kc_watch_t *watch)
+{
+    return watch->first;
+}
+
+/* ---------------------------------------------------------------- looking */
+
+static int64_t now(const kc_rp_t *rp)
+{
+    return rp->env->now(rp->env->context);
+}
+
+static void end(kc_watched_t *watched, kc_reason_t reason, const char *detail)
+{
+    watched->state = KC_SESSION_ENDED;
+    (void)KC_FAIL(&watched->err, KC_MISS, reason, "%s", detail);
+}
+
+/* By its times alone. While tokens can be renewed, their end is not the session's. */
+static int is_over(kc_watched_t *watched)
+{
+    const kc_session_t *session = &watched->session;
+    const kc_conf_t *conf = session->rp->conf;
+    int64_t time = now(session->rp);
+
+    if (time >= session->expires || time >= session->created + conf->session_max)
+        end(watched, KC_ERR_SESSION_MAX, "the session is past its end");
+    else if (!(session->refresh_at && conf->refresh) &&
+             time >= session->token_expires + conf->clock_skew)
+        end(watched, KC_ERR_SESSION_ENDED, "the ID token's time is over");
+    return watched->state == KC_SESSION_ENDED;
+}
+
+static int is_idle(const kc_session_t *session, kc_bytes_t record, apr_pool_t *pool)
+{
+    int64_t used = kc_session_idle_read(session, record, pool);
+
+    return now(session->rp) >= kc_session_idle_end(session, used);
+}
+
+static void judge(kc_watched_t *watched, const names_t *names, const kc_store_item_t *items,
+                  apr_pool_t *pool)
+{
+    const kc_session_t *session = &watched->session;
+
+    if (items[1].value.data || kc_marks_is_ended(session, &names->marks, items + OWN_KEYS))
+        end(watched, KC_ERR_SIGNED_OUT, "the session was signed out");
+    else if (!items[0].value.data && !session->is_bearer)
+        end(watched, KC_ERR_SESSION_IDLE, "no session of that id is stored");
+    else if (!session->is_bearer && is_idle(session, items[2].value, pool))
+        end(watched, KC_ERR_SESSION_IDLE, "not used for KeycloakSessionIdle");
+    else
+        watched->state = KC_SESSION_LIVE;
+}
+
+static kc_rc_t ask(const batch_t *batch, apr_pool_t *pool)
+{
+    kc_store_t *store = batch->watched[0]->session.rp->env->sessions;
+    const char *keys[KC_STORE_GET_MAX];
+    kc_store_item_t items[KC_STORE_GET_MAX];
+    names_t names[BATCH_MAX];
+    size_t count = 0, i, k;
+    kc_rc_t rc;
+
+    for (i = 0; i < batch->count; i++) {
+        const kc_session_t *session = &batch->watched[i]->session;
+
+        kc_marks_own(session->key, names[i].mark);
+        kc_session_idle_name(session->key, names[i].used);
+        kc_marks_of(session, &names[i].marks);
+        keys[count++] = session->key;
+        keys[count++] = names[i].mark;
+        keys[count++] = names[i].used;
+        for (k = 0; k < names[i].marks.count; k++)
+            keys[count++] = names[i].marks.text[k];
+    }
+    rc = kc_store_get(store, keys, count, items, pool, NULL);
+    for (i = count = 0; rc == KC_OK && i < batch->count; i++) {
+        judge(batch->watched[i], &names[i], items + count, pool);
+        count += OWN_KEYS + names[i].marks.count;
+    }
+    return rc;
+}
+
+/* One server that is down must not hide what the others say: then each is asked about alone. */
+static void ask_all(batch_t *batch, apr_pool_t *pool)
+{
+    size_t i;
+
+    if (batch->count && ask(batch, pool) != KC_OK && batch->count > 1) {
+        for (i = 0; i < batch->count; i++) {
+            const batch_t one = {{batch->watched[i]}, 1};
+
+            (void)ask(&one, pool);
+        }
+    }
+    batch->count = 0;
+    apr_pool_clear(pool);
+}
+
+static int is_of_same_store(const batch_t *batch, const kc_watched_t *watched)
+{
+    return batch->watched[0]->session.rp->env->sessions == watched->session.rp->env->sessions;
+}
+
+void kc_watch_look(kc_watch_t *watch)
+{
+    batch_t batch = {.count = 0};
+    kc_watched_t *watched;
+    apr_pool_t *scratch;
+
+    if (apr_pool_create(&scratch, watch->pool) != APR_SUCCESS)
+        return;
+    for (watched = watch->first; watched; watched = watched->next) {
+        watched->state = KC_SESSION_UNKNOWN;
+        watched->err.reason = KC_ERR_NONE;
+        if (is_over(watched))
+            continue;
+        if (batch.count == BATCH_MAX || (batch.count && !is_of_same_store(&batch, watched)))
+            ask_all(&batch, scratch);
+        batch.watched[batch.count++] = watched;
+    }
+    ask_all(&batch, scratch);
+    apr_pool_destroy(scratch);
+}
+
+/* ---------------------------------------------------------------- renewing */
+
+static void renew(kc_watched_t *watched, apr_pool_t *pool)
+{
+    kc_session_t *session = &watched->session, stored;
+    const kc_rp_t *rp = session->rp;
+    kc_rc_t rc;
+
+    if (watched->state != KC_SESSION_LIVE || !session->refresh_at || !rp->conf->refresh ||
+        now(rp) < session->refresh_at)
+        return;
+    rc = kc_session_reload(session, pool, &stored, &watched->err);
+    if (rc != KC_OK) {
+        watched->state = rc == KC_MISS ? KC_SESSION_ENDED : KC_SESSION_UNKNOWN;
+        return;
+    }
+    /* never as STALE, for which one waits while another renews it */
+    watched->state = kc_refresh_session(KC_SESSION_LIVE, &stored, pool, &watched->err);
+    session->refresh_at = stored.refresh_at;
+    session->token_expires = stored.token_expires;
+}
+
+/* In a pool of its own: each has the whole time of a request (deadline.h). */
+void kc_watch_renew(kc_watched_t *watched, apr_pool_t *pool)
+{
+    apr_pool_t *scratch;
+
+    if (apr_pool_create(&scratch, pool) != APR_SUCCESS)
+        return;
+    renew(watched, scratch);
+    apr_pool_destroy(scratch);
+}

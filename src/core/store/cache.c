@@ -1,0 +1,242 @@
+/* The first tier: views by name, in areas of shared memory.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "store/cache.h"
+
+#include <apr_shm.h>
+#include <string.h>
+
+#include "store/cache_area.h"
+#include "store/shm_lock.h"
+
+/*
+ * The memory holds a header, the stripes (a lock each), and as many areas (cache_area.h) of equal
+ * size. A name belongs to one of them.
+ */
+
+enum {
+    LINE = 128,
+    AREA_MIN = 1024 * 1024, /* bytes */
+    DROPS = 1024,           /* counters of drops: a power of two */
+    SHARE = 38, /* per cent: about what the view of a session takes beside all that is stored of it
+                   and its person, be they small or large */
+    USED_SECONDS = 8 /* how exactly it is known when a view was used last */
+};
+
+/* The last digits are the layout's version. */
+static const uint64_t magic = UINT64_C(0x6b63636163680003);
+
+typedef struct {
+    uint64_t magic;
+    uint64_t size;
+    kc_siphash_key_t key;
+    uint64_t drops[DROPS];
+} __attribute__((aligned(LINE))) header_t;
+
+struct kc_cache_t {
+    void *memory; /* as the system gave it */
+    header_t *header;
+    kc_cache_area_t *areas;
+    size_t count; /* of areas: a power of two */
+};
+
+static int swap_time(int64_t *time, int64_t from, int64_t to)
+{
+    return __atomic_compare_exchange_n(time, &from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* ---------------------------------------------------------------- layout */
+
+/* Where everything is; the same size gives the same places in each process. */
+static void layout(kc_cache_t *cache, void *memory, size_t size, apr_pool_t *pool)
+{
+    size_t skip = (LINE - (uintptr_t)memory % LINE) % LINE;
+    unsigned char *base = (unsigned char *)memory + skip, *next;
+    kc_cache_stripe_t *stripes = (kc_cache_stripe_t *)(void *)(base + sizeof(header_t));
+    size_t area_size, i;
+
+    cache->memory = memory;
+    cache->header = (header_t *)(void *)base;
+    cache->count = 1;
+    while (cache->count * 2 * AREA_MIN <= size)
+        cache->count *= 2;
+    cache->areas = apr_palloc(pool, cache->count * sizeof(*cache->areas));
+    next = (unsigned char *)(stripes + cache->count);
+    area_size = (size - LINE - (size_t)(next - base)) / cache->count / LINE * LINE;
+    for (i = 0; i < cache->count; i++)
+        kc_cache_area_place(&cache->areas[i], &stripes[i], next + i * area_size, area_size);
+}
+
+static kc_cache_area_t *area_of(const kc_cache_t *cache, const uint64_t name[2])
+{
+    return &cache->areas[(size_t)name[1] & (cache->count - 1)];
+}
+
+static uint64_t *drops_of(const kc_cache_t *cache, const uint64_t name[2])
+{
+    return &cache->header->drops[(size_t)name[1] & (DROPS - 1)];
+}
+
+/* ---------------------------------------------------------------- reading */
+
+/* The name tells nobody the id, nor whose it is. */
+static void make_name(const kc_cache_t *cache, const unsigned char *scope, const unsigned char *id,
+                      uint64_t name[2])
+{
+    kc_siphash_t hash;
+
+    kc_siphash_init(&hash, &cache->header->key);
+    kc_siphash_put(&hash, scope, KC_CACHE_SCOPE_SIZE);
+    kc_siphash_put(&hash, id, KC_CACHE_ID_SIZE);
+    kc_siphash_end(&hash, name);
+    name[0] |= !name[0];
+}
+
+void kc_cache_stamp(const kc_cache_t *cache, kc_bytes_t value,
+                    unsigned char stamp[KC_CACHE_STAMP_SIZE])
+{
+    size_t rest = value.len % sizeof(uint64_t), whole = value.len - rest;
+    uint64_t last[2] = {0, value.len}, result[2];
+    kc_siphash_t hash;
+
+    if (rest)
+        memcpy(last, value.data + whole, rest);
+    kc_siphash_init(&hash, &cache->header->key);
+    kc_siphash_put(&hash, value.data, whole);
+    kc_siphash_put(&hash, (const unsigned char *)last, sizeof(last));
+    kc_siphash_end(&hash, result);
+    memcpy(stamp, result, sizeof(result));
+}
+
+int kc_cache_find(kc_cache_t *cache, const unsigned char *scope, const unsigned char *id,
+                  int64_t now, apr_pool_t *pool, kc_cache_ticket_t *ticket, kc_cache_view_t *view)
+{
+    kc_cache_slot_t *slot;
+
+    make_name(cache, scope, id, ticket->name);
+    ticket->drops = kc_cache_area_load(drops_of(cache, ticket->name));
+    ticket->slot = slot =
+        kc_cache_area_find(area_of(cache, ticket->name), ticket->name, pool, view);
+    if (slot && (uint32_t)now - kc_cache_area_load_number(&slot->used) >= USED_SECONDS)
+        kc_cache_area_store_number(&slot->used, (uint32_t)now);
+    return slot != NULL;
+}
+
+/* ---------------------------------------------------------------- small changes, without a lock */
+
+/* Each changes one word of the slot that was found. Should the slot have been given to another
+ * session meanwhile, the word is one that was written a moment ago, and that one moment is all that
+ * a wrong change can cost. */
+
+int kc_cache_claim(const kc_cache_ticket_t *ticket, int64_t now_ms, int64_t span_ms)
+{
+    kc_cache_slot_t *slot = ticket->slot;
+    int64_t asked = kc_cache_area_load_time(&slot->asked_ms);
+
+    if (now_ms >= asked && now_ms - asked < span_ms)
+        return 0;
+    return swap_time(&slot->asked_ms, asked, now_ms);
+}
+
+void kc_cache_vouch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view, int64_t now_ms)
+{
+    kc_cache_slot_t *slot = ticket->slot;
+
+    (void)swap_time(&slot->checked_ms, view->checked_ms, now_ms);
+}
+
+int kc_cache_touch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view, int64_t moment)
+{
+    kc_cache_slot_t *slot = ticket->slot;
+
+    return swap_time(&slot->moment, view->moment, moment);
+}
+
+/* ---------------------------------------------------------------- writing */
+
+void kc_cache_put(kc_cache_t *cache, const kc_cache_ticket_t *ticket, const kc_cache_view_t *view,
+                  int64_t now)
+{
+    kc_cache_area_t *area = area_of(cache, ticket->name);
+
+    if (!kc_cache_area_fits(area, view->bytes.len) || !kc_cache_area_lock(area, 0))
+        return;
+    if (kc_cache_area_load(drops_of(cache, ticket->name)) == ticket->drops)
+        kc_cache_area_write(area, ticket->name, view, now);
+    kc_cache_area_unlock(area);
+}
+
+/* The count comes first and without the lock: whatever happens next, no older answer is put. */
+void kc_cache_drop(kc_cache_t *cache, const kc_cache_ticket_t *ticket)
+{
+    kc_cache_area_t *area = area_of(cache, ticket->name);
+
+    (void)__atomic_add_fetch(drops_of(cache, ticket->name), 1, __ATOMIC_ACQ_REL);
+    if (!kc_cache_area_lock(area, KC_SHM_LOCK_PATIENCE_MS))
+        return;
+    kc_cache_area_forget(area, ticket->name);
+    kc_cache_area_unlock(area);
+}
+
+/* ---------------------------------------------------------------- making */
+
+size_t kc_cache_share(size_t size)
+{
+    return size / 100 * SHARE;
+}
+
+static int stripes_init(const kc_cache_t *cache)
+{
+    size_t i;
+    int status = 0;
+
+    for (i = 0; !status && i < cache->count; i++)
+        status = kc_shm_lock_init(&cache->areas[i].stripe->mutex);
+    return status;
+}
+
+static kc_rc_t handle_make(void *memory, size_t size, apr_pool_t *pool, kc_cache_t **out,
+                           kc_err_t *err)
+{
+    if (size < KC_CACHE_SIZE_MIN)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "first tier: at least 320 KiB are needed");
+    *out = apr_pcalloc(pool, sizeof(**out));
+    layout(*out, memory, size, pool);
+    return KC_OK;
+}
+
+kc_rc_t kc_cache_create(size_t size, const kc_siphash_key_t *key, apr_pool_t *pool,
+                        kc_cache_t **out, kc_err_t *err)
+{
+    apr_shm_t *mapping;
+    kc_rc_t rc;
+
+    /* anonymous, all zeros, and without cost until it is used; released by APR's code, not ours */
+    if (apr_shm_create(&mapping, size, NULL, pool) != APR_SUCCESS)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "first tier: %zu bytes cannot be had", size);
+    rc = handle_make(apr_shm_baseaddr_get(mapping), size, pool, out, err);
+    if (rc != KC_OK)
+        return rc;
+    if (stripes_init(*out))
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "first tier: robust locks are missing");
+    (*out)->header->key = *key;
+    (*out)->header->size = size;
+    (*out)->header->magic = magic;
+    return KC_OK;
+}
+
+void *kc_cache_memory(const kc_cache_t *cache)
+{
+    return cache->memory;
+}
+
+kc_rc_t kc_cache_attach(void *memory, size_t size, apr_pool_t *pool, kc_cache_t **out,
+                        kc_err_t *err)
+{
+    kc_rc_t rc = handle_make(memory, size, pool, out, err);
+
+    if (rc != KC_OK)
+        return rc;
+    if ((*out)->header->magic != magic || (*out)->header->size != size)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "first tier: of another size or version");
+    return KC_OK;
+}

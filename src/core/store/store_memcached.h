@@ -1,0 +1,87 @@
+/* One memcached server: the talking to it, and nothing of how several make a store.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_STORE_MEMCACHED_H
+#define KC_STORE_MEMCACHED_H
+
+#include <apr_pools.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/breaker.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "net/patience.h"
+#include "net/resolver.h"
+#include "store/store.h"
+
+/* A server with its idle connections, over libmemcached. Made after fork; sockets open on first
+ * use. Safe to use from several threads. Every function below that talks is KC_DOWN with
+ * KC_ERR_STORE_DOWN when the server cannot be reached, does not answer in the time that it is
+ * given, or answers nonsense; then *fault (or get->fault) says which of it. */
+typedef struct kc_store_memcached_t kc_store_memcached_t;
+
+/* text: host:port (or host, port 11211, or [v6]:port), kept. Of the options: now, and user and
+ * password for SASL; NULL: none. The host's addresses are the resolver's, which must outlive pool:
+ * where they are not known, the server cannot be reached, and connections to old ones are closed.
+ * KC_FAULT for a malformed server. */
+kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_options_t *options,
+                                kc_resolver_t *resolver, apr_pool_t *pool,
+                                kc_store_memcached_t **out, kc_err_t *err);
+const char *kc_store_memcached_text(const kc_store_memcached_t *server);
+
+/* What is there under a key. */
+typedef struct kc_store_memcached_item_t {
+    kc_bytes_t value; /* in the pool; data is NULL: not there */
+    uint32_t flags;   /* as they were written */
+} kc_store_memcached_item_t;
+
+/* A get in two halves, so that several servers can be at it at the same time. */
+typedef struct kc_store_memcached_get_t {
+    kc_store_memcached_t *server;
+    const char *keys[KC_STORE_GET_MAX];
+    size_t count;
+    kc_breaker_fault_t fault; /* after KC_DOWN */
+    void *handle;             /* private */
+    int is_reused;
+    uint32_t version;
+    int64_t since; /* when it was sent, by the clock of the operation */
+} kc_store_memcached_get_t;
+
+/* Sends the question. After KC_OK receive must be called. */
+kc_rc_t kc_store_memcached_send(kc_store_memcached_get_t *get, const kc_patience_time_t *time,
+                                kc_err_t *err);
+/* Receives the answer, one item for each key. When the time is over, what has arrived already is
+ * taken all the same. */
+kc_rc_t kc_store_memcached_receive(kc_store_memcached_get_t *get, const kc_patience_time_t *time,
+                                   kc_store_memcached_item_t *items, apr_pool_t *pool,
+                                   kc_err_t *err);
+
+typedef enum {
+    KC_STORE_MEMCACHED_PUT,
+    KC_STORE_MEMCACHED_ADD,
+    KC_STORE_MEMCACHED_TOUCH,
+    KC_STORE_MEMCACHED_DROP
+} kc_store_memcached_verb_t;
+
+typedef struct kc_store_memcached_command_t {
+    kc_store_memcached_verb_t verb;
+    const char *key;
+    kc_bytes_t value;
+    uint32_t flags;
+    int64_t expires_at;
+} kc_store_memcached_command_t;
+
+/* Results are those of the store's verbs, see store.h. */
+kc_rc_t kc_store_memcached_do(kc_store_memcached_t *server,
+                              const kc_store_memcached_command_t *command,
+                              const kc_patience_time_t *time, kc_breaker_fault_t *fault,
+                              kc_err_t *err);
+
+/* What time it is there, in seconds since 1970. */
+kc_rc_t kc_store_memcached_clock(kc_store_memcached_t *server, const kc_patience_time_t *time,
+                                 int64_t *seconds, kc_breaker_fault_t *fault, kc_err_t *err);
+
+/* 1 when a look-up of its host has ended, whatever it found. */
+int kc_store_memcached_is_named(const kc_store_memcached_t *server);
+
+#endif
