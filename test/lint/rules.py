@@ -182,6 +182,31 @@ def types_and_values(tree):
                     yield "%s: enum value %s" % (name, word.group(1))
 
 
+def _map_rows(text):
+    """Of CONTRIBUTING's map: (folder, name of a file without its suffix), as its tables list them."""
+    folder = None
+    for line in text.split("\n"):
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
+        if len(cells) != 2:
+            folder = None
+        elif re.match(r"src/[\w/]+$", cells[0]):
+            folder = cells[0]
+        elif folder and not cells[0].startswith("---"):
+            for word in cells[0].split(","):
+                yield folder, word.strip().split(".")[0]
+
+
+@rule("CONTRIBUTING's map has each source file in its room")
+def map_complete(tree):
+    mapped = set(_map_rows(tree.text("CONTRIBUTING.md") if "CONTRIBUTING.md" in tree.files else ""))
+    there = {(os.path.dirname(name), os.path.basename(name).split(".")[0])
+             for name in tree.below("src/", ".c", ".h", ".def")}
+    for folder, name in sorted(there - mapped):
+        yield "%s/%s is missing in the table of %s" % (folder, name, folder)
+    for folder, name in sorted(mapped - there):
+        yield "the table of %s names %s, which is not there" % (folder, name)
+
+
 @rule("directives and the reference configuration name each other")
 def reference_complete(tree):
     defined = {values[2] for _, values, _ in
