@@ -42,7 +42,7 @@ kc_rc_t akc_health_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *err
     limits.timeout_ms = config->conf->http_timeout / PART_OF_EXCHANGE;
     if (!limits.timeout_ms)
         limits.timeout_ms = 1;
-    return akc_lifecycle_http(config, &limits, pchild, &config->probing, err);
+    return akc_backchannel_create(config, &limits, pchild, &config->probing, err);
 }
 
 /* 1 when this is another state than the one that was logged last, by any child. */

@@ -407,37 +407,6 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
 /* --- a child --- */
 
-/* A quarter of a child's threads may be in it at once, and so many eighths wait for that while it
- * moves; the rest goes on serving. */
-static kc_http_gate_t *make_gate(uint32_t queue_eighths, apr_pool_t *pool)
-{
-    kc_http_gate_t *gate = apr_palloc(pool, sizeof(*gate));
-    int threads = 1;
-
-    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || threads < 8)
-        kc_http_gate_init(gate, 1, 0);
-    else
-        kc_http_gate_init(gate, (uint32_t)threads / 4, (uint32_t)threads * queue_eighths / 8);
-    return gate;
-}
-
-kc_rc_t akc_lifecycle_http(const akc_server_t *config, const kc_http_curl_options_t *limits,
-                           apr_pool_t *pool, kc_http_t **out, kc_err_t *err)
-{
-    const kc_conf_t *conf = config->conf;
-    kc_http_curl_options_t options = *limits;
-
-    options.resolver = config->resolver;
-    options.ca_pem = conf->ca_pem;
-    if (!options.timeout_ms)
-        options.timeout_ms = conf->http_timeout;
-    if (conf->client_auth == KC_AUTH_TLS) {
-        options.client_cert_pem = conf->client_cert_pem;
-        options.client_key_pem = conf->client_key_text;
-    }
-    return kc_http_curl_create(&options, pool, out, err);
-}
-
 /* A server of the store goes or is back; the child that finds out says so for all. */
 static void report_store(void *context, const char *server, int is_up, const char *why)
 {
@@ -507,7 +476,7 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     env->context = config->server;
     env->gate = gate;
     (void)ap_mpm_query(AP_MPMQ_GENERATION, &env->generation);
-    rc = akc_lifecycle_http(config, &limits, pool, &env->http, err);
+    rc = akc_backchannel_create(config, &limits, pool, &env->http, err);
     if (rc == KC_OK)
         rc = open_store(config, pool, err);
     if (rc == KC_OK)
@@ -554,8 +523,9 @@ static void look_at_stores(server_rec *main)
 
 void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
 {
-    kc_http_gate_t *gate = make_gate(3, pchild);    /* for Keycloak */
-    kc_http_gate_t *waiters = make_gate(0, pchild); /* for others, who wait for Keycloak */
+    kc_http_gate_t *gate = akc_backchannel_gate(3, pchild); /* for Keycloak */
+    kc_http_gate_t *waiters =
+        akc_backchannel_gate(0, pchild); /* for others, who wait for Keycloak */
     kc_resolver_t *resolver;
     int closes_streams = 0;
     server_rec *server;

@@ -126,10 +126,16 @@ int akc_lifecycle_is_trial(void);
 int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main);
+
+/* backchannel.c: ways to Keycloak by the settings of a server */
+
+/* A quarter of a child's threads may be in it at once, and so many eighths wait for that while it
+ * moves; the rest goes on serving. In pool. */
+kc_http_gate_t *akc_backchannel_gate(uint32_t queue_eighths, apr_pool_t *pool);
 /* A back channel by the server's settings; as kc_http_curl_create. Of the limits gate, stop and
  * timeout_ms count (0: KeycloakHTTPTimeout). */
-kc_rc_t akc_lifecycle_http(const akc_server_t *config, const kc_http_curl_options_t *limits,
-                           apr_pool_t *pool, kc_http_t **out, kc_err_t *err);
+kc_rc_t akc_backchannel_create(const akc_server_t *config, const kc_http_curl_options_t *limits,
+                               apr_pool_t *pool, kc_http_t **out, kc_err_t *err);
 
 /* process.c: what all servers of the process have to keep, those without KeycloakIssuer too */
 /* 1 when a server has a KeycloakIssuer. */

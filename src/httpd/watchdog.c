@@ -111,7 +111,7 @@ kc_rc_t akc_watchdog_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *e
     kc_rc_t rc;
 
     kc_http_gate_init(&gate, 1, 0);
-    rc = akc_lifecycle_http(config, &limits, pchild, &config->background, err);
+    rc = akc_backchannel_create(config, &limits, pchild, &config->background, err);
     apr_pool_pre_cleanup_register(pchild, config, stop);
     return rc;
 }
