@@ -1,11 +1,23 @@
 /* What a person may know and do about their sessions, and an operator about everybody's.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "account.h"
+
 #include <apr_strings.h>
 #include <string.h>
 
+#include "body.h"
+#include "check_authn.h"
+#include "endpoints.h"
+#include "logout.h"
+#include "request.h"
+#include "respond.h"
+
+#include "core/base/json.h"
+#include "core/base/url.h"
+#include "core/login/login.h"
 #include "core/session/marks.h"
 #include "core/session/roster.h"
-#include "mod_auth_keycloak.h"
+#include "core/session/session_list.h"
 
 enum { NAME_LEN = 16 /* characters of a session's name here */ };
 

@@ -1,13 +1,17 @@
 /* Answers: what is for one person stays out of shared caches, and nobody but this module sets its
  * cookies. SPDX-License-Identifier: Apache-2.0 */
+#include "answers.h"
+
 #include <apr_strings.h>
 #include <string.h>
 #include <util_filter.h>
 
-#include "core/base/cache_control.h"
-#include "core/base/cookie.h"
+#include "config.h"
+#include "interim.h"
+#include "request.h"
+
 #include "core/access/flow.h"
-#include "mod_auth_keycloak.h"
+#include "core/base/cookie.h"
 
 /*
  * A filter looks at the headers once they are complete: behind mod_headers and mod_expires, before

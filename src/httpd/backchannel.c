@@ -1,8 +1,8 @@
 /* Ways to Keycloak by the settings of a server, and how many threads may be on them.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <ap_mpm.h>
+#include "backchannel.h"
 
-#include "mod_auth_keycloak.h"
+#include <ap_mpm.h>
 
 kc_http_gate_t *akc_backchannel_gate(uint32_t queue_eighths, apr_pool_t *pool)
 {

@@ -1,12 +1,17 @@
 /* A request's body: a form, read for as long as is fair to others.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "body.h"
+
 #include <ap_mpm.h>
 #include <apr_strings.h>
 #include <string.h>
 #include <strings.h>
 
+#include "config.h"
+#include "request.h"
+
 #include "core/base/places.h"
-#include "mod_auth_keycloak.h"
+#include "core/base/url.h"
 
 enum { LOOK_FIRST_MS = 2, LOOK_MS = 16 /* between two looks whether more has come */ };
 

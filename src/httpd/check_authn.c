@@ -1,11 +1,24 @@
 /* The check on each request: find the session, ask the decision table, do what it says.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "check_authn.h"
+
 #include <apr_strings.h>
 #include <string.h>
 
+#include "answers.h"
+#include "config.h"
+#include "endpoints.h"
+#include "export.h"
+#include "forward.h"
+#include "judge.h"
+#include "request.h"
+#include "respond.h"
+#include "streams.h"
+
 #include "core/access/flow.h"
 #include "core/base/url.h"
-#include "mod_auth_keycloak.h"
+#include "core/login/demand.h"
+#include "core/login/login.h"
 
 static int is_our_type(request_rec *r)
 {

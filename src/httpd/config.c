@@ -1,9 +1,9 @@
 /* Directives: the core's table made into httpd's, and the records that it fills.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
 #include <apr_strings.h>
 #include <string.h>
-
-#include "mod_auth_keycloak.h"
 
 void *akc_config_create_server(apr_pool_t *pool, server_rec *server)
 {

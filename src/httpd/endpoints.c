@@ -1,10 +1,19 @@
 /* The module's own addresses: which there are, and who answers there.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "endpoints.h"
+
 #include <apr_strings.h>
 #include <string.h>
 
+#include "account.h"
+#include "forward.h"
 #include "hints.h"
-#include "mod_auth_keycloak.h"
+#include "judge.h"
+#include "logout.h"
+#include "request.h"
+#include "respond.h"
+#include "signin.h"
+#include "verify.h"
 
 static const char handler_name[] = "keycloak-endpoint";
 static const char file_prefix[] = "keycloak:"; /* of what is no file */

@@ -1,12 +1,22 @@
 /* Headers: what a client may not say is removed, what the backend is told is set.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "export.h"
+
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <string.h>
 
+#include "check_authn.h"
+#include "config.h"
+#include "endpoints.h"
+#include "forward.h"
+#include "interim.h"
+#include "request.h"
+#include "traces.h"
+
 #include "core/base/cookie.h"
 #include "core/session/session_contents.h"
-#include "mod_auth_keycloak.h"
+#include "core/session/session_list.h"
 
 /* A letter in lower case, a digit, or 0. Each header of each request comes by here. */
 static char fold(char c)

@@ -1,11 +1,16 @@
 /* The request that a gateway asks about in headers of its own: nginx's auth_request, and the
  * forward-auth of Traefik and Caddy. SPDX-License-Identifier: Apache-2.0 */
+#include "forward.h"
+
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <string.h>
 #include <util_filter.h>
 
-#include "mod_auth_keycloak.h"
+#include "endpoints.h"
+#include "judge.h"
+#include "request.h"
+#include "respond.h"
 
 /*
  * The request line of such a question is the gateway's; what is to be judged stands in two headers.

@@ -1,13 +1,19 @@
 /* Guards of which half the lines are missing: looked for when httpd starts, so that nothing is open
  * that looks closed. SPDX-License-Identifier: Apache-2.0 */
+#include "guards.h"
+
 #include <ap_mpm.h>
 #include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/conf/conf_own.h"
-#include "mod_auth_keycloak.h"
+#include "config.h"
+#include "lifecycle.h"
 #include "places.h"
+#include "process.h"
+
+#include "core/base/url.h"
+#include "core/conf/conf_own.h"
 
 /* The places of one server, with those of the others. */
 typedef struct scope_t {

@@ -1,13 +1,22 @@
 /* Health: whether this httpd can serve whoever comes, for the probes of a cluster or balancer.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "health.h"
+
 #include <apr_atomic.h>
 #include <apr_shm.h>
 #include <apr_strings.h>
 #include <http_main.h>
 #include <string.h>
 
+#include "backchannel.h"
+#include "config.h"
+#include "endpoints.h"
+#include "respond.h"
+#include "streams.h"
+
+#include "core/base/json.h"
 #include "core/provider/keyring.h"
-#include "mod_auth_keycloak.h"
+#include "core/store/store.h"
 
 /*
  * A probe looks, and fetches metadata and keys where none are known yet: by two exchanges, each of

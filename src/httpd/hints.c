@@ -2,6 +2,8 @@
  * strangers can send such requests. SPDX-License-Identifier: Apache-2.0 */
 #include "hints.h"
 
+#include "request.h"
+
 #include "core/crypto/once.h"
 
 static kc_once_t peers = KC_ONCE_EMPTY, addresses = KC_ONCE_EMPTY;

@@ -3,7 +3,7 @@
 #ifndef AKC_HINTS_H
 #define AKC_HINTS_H
 
-#include "mod_auth_keycloak.h"
+#include "module.h"
 
 /* The browser's address is needed, and the peer is none that is believed about it: logs
  * (KC_ERR_FORWARDED_IGNORED) that it has sent such headers, if it has, with the directive that

@@ -1,12 +1,16 @@
 /* Interim answers: no backend sets cookies of ours before its answer, or by an upgrade.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "interim.h"
+
 #include <httpd.h>
 
 #include <http_connection.h>
 #include <util_filter.h>
 
+#include "answers.h"
+#include "config.h"
+
 #include "core/base/header_block.h"
-#include "mod_auth_keycloak.h"
 
 /*
  * ap_send_interim_response writes 1xx answers, 101 of a WebSocket included, to the connection's

@@ -1,10 +1,17 @@
 /* The judge: answers a gateway that asks whether a request may go on, and as whose.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "judge.h"
+
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <string.h>
 
-#include "mod_auth_keycloak.h"
+#include "answers.h"
+#include "check_authn.h"
+#include "endpoints.h"
+#include "forward.h"
+#include "request.h"
+#include "respond.h"
 
 /*
  * A gateway (Envoy's ext_authz over HTTP) sends method, path and headers of a request, without its

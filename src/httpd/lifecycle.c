@@ -1,5 +1,7 @@
 /* Start: settings are checked and frozen, shared memory is made, children get their own parts.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "lifecycle.h"
+
 #include <ap_mpm.h>
 #include <apr_shm.h>
 #include <apr_strings.h>
@@ -7,10 +9,26 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/base/buf.h"
+#include "answers.h"
+#include "backchannel.h"
+#include "body.h"
+#include "config.h"
+#include "health.h"
+#include "process.h"
+#include "require.h"
+#include "streams.h"
+#include "traces.h"
+#include "watchdog.h"
+
+#include "core/base/log.h"
+#include "core/base/url.h"
 #include "core/crypto/crypto.h"
+#include "core/crypto/seal.h"
+#include "core/crypto/siphash.h"
 #include "core/net/patience.h"
-#include "mod_auth_keycloak.h"
+#include "core/provider/keyring.h"
+#include "core/store/cache.h"
+#include "core/store/store.h"
 
 /* What lives as long as the process, across restarts that unload this module: plain memory without
  * pointers into our code. */

@@ -1,13 +1,23 @@
 /* Signing out: begun here, or at the provider, which calls us itself or has the browser do so.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "logout.h"
+
 #include <apr_strings.h>
 #include <string.h>
 
+#include "body.h"
+#include "endpoints.h"
+#include "request.h"
+#include "respond.h"
+
+#include "core/access/flow.h"
+#include "core/base/json.h"
+#include "core/base/url.h"
+#include "core/login/login.h"
 #include "core/logout/logout.h"
 #include "core/logout/logout_front.h"
 #include "core/logout/logout_token.h"
 #include "core/session/session_cookie.h"
-#include "mod_auth_keycloak.h"
 
 static const char framed_page[] =
     "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">"

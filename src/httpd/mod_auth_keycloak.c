@@ -1,8 +1,25 @@
 /* The module record and its hooks.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "mod_auth_keycloak.h"
-
 #include <mod_auth.h>
+
+#include "account.h"
+#include "answers.h"
+#include "check_authn.h"
+#include "config.h"
+#include "endpoints.h"
+#include "export.h"
+#include "forward.h"
+#include "guards.h"
+#include "health.h"
+#include "interim.h"
+#include "judge.h"
+#include "lifecycle.h"
+#include "neighbours.h"
+#include "process.h"
+#include "require.h"
+#include "respond.h"
+#include "streams.h"
+#include "traces.h"
 
 static void register_hooks(apr_pool_t *pool)
 {

@@ -1,8 +1,10 @@
 /* What else answers where a judge does, and must not: looked for when httpd starts.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "neighbours.h"
+
 #include <string.h>
 
-#include "mod_auth_keycloak.h"
+#include "lifecycle.h"
 #include "places.h"
 
 /* Handlers that a server names, or the main server for it. */

@@ -1,9 +1,9 @@
 /* What the sections of each server say, read at start from the tree of its configuration.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "places.h"
+
 #include <apr_strings.h>
 #include <string.h>
-
-#include "places.h"
 
 static const char *first_word(const ap_directive_t *node, apr_pool_t *pool)
 {

@@ -3,7 +3,7 @@
 #ifndef AKC_PLACES_H
 #define AKC_PLACES_H
 
-#include "mod_auth_keycloak.h"
+#include "module.h"
 
 typedef enum {
     AKC_PLACE_NOTHING,

@@ -1,9 +1,14 @@
 /* The process: what all of its servers have to keep, those without KeycloakIssuer too, once there
  * is one with it. SPDX-License-Identifier: Apache-2.0 */
+#include "process.h"
+
 #include <apr_strings.h>
 #include <string.h>
 
-#include "mod_auth_keycloak.h"
+#include "config.h"
+#include "export.h"
+#include "judge.h"
+#include "lifecycle.h"
 
 int akc_process_has_issuer(server_rec *main)
 {

@@ -1,18 +1,21 @@
 /* A request: the browser's address, its session, and what kind of request it is.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "request.h"
+
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <string.h>
 
+#include "config.h"
+#include "endpoints.h"
+#include "hints.h"
+
 #include "core/access/bearer.h"
-#include "core/base/buf.h"
-#include "core/crypto/crypto.h"
-#include "core/access/flow.h"
 #include "core/base/forwarded.h"
+#include "core/base/url.h"
+#include "core/crypto/crypto.h"
 #include "core/session/refresh.h"
 #include "core/session/session_cookie.h"
-#include "hints.h"
-#include "mod_auth_keycloak.h"
 
 enum {
     ID_SIZE = 9 /* bytes; 12 characters */

@@ -1,11 +1,17 @@
 /* Require keycloak-role, keycloak-client-role, keycloak-group, keycloak-claim.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "require.h"
+
 #include <apr_strings.h>
 #include <mod_auth.h>
 #include <string.h>
 
+#include "check_authn.h"
+#include "config.h"
+#include "request.h"
+
 #include "core/access/authz.h"
-#include "mod_auth_keycloak.h"
+#include "core/session/unknown.h"
 
 static const char *name_of(kc_authz_kind_t kind)
 {

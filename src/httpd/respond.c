@@ -1,12 +1,22 @@
 /* Responses: redirects, the error page, JSON for scripts, and the log line that goes with them.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "respond.h"
+
 #include <apr_strings.h>
 #include <string.h>
 #include <util_filter.h>
 
-#include "core/base/json.h"
+#include "answers.h"
+#include "check_authn.h"
+#include "config.h"
+#include "endpoints.h"
+#include "interim.h"
+#include "judge.h"
+#include "request.h"
+#include "traces.h"
+
+#include "core/base/url.h"
 #include "core/login/login_parameters.h"
-#include "mod_auth_keycloak.h"
 
 static const char forbid_filter_name[] = "AKC_FORBIDDEN";
 static const char retry_seconds[] = "5";

@@ -1,12 +1,23 @@
 /* Signing in: the address that begins it, and the one that Keycloak sends browsers back to.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "signin.h"
+
 #include <apr_strings.h>
 #include <string.h>
 
-#include "core/provider/claims.h"
+#include "body.h"
+#include "config.h"
+#include "endpoints.h"
+#include "request.h"
+#include "respond.h"
+
+#include "core/access/flow.h"
+#include "core/base/url.h"
+#include "core/login/demand.h"
+#include "core/login/login.h"
 #include "core/login/login_parameters.h"
 #include "core/logout/logout.h"
-#include "mod_auth_keycloak.h"
+#include "core/provider/claims.h"
 
 static const char again_seconds[] = "2";
 

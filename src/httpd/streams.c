@@ -1,5 +1,7 @@
 /* Streams: WebSockets and other long responses end with the session that they were opened with.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "streams.h"
+
 #include <apr_atomic.h>
 #include <apr_strings.h>
 #include <apr_thread_proc.h>
@@ -9,8 +11,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "request.h"
+
 #include "core/session/watch.h"
-#include "mod_auth_keycloak.h"
 
 /*
  * Each child has a ring of the requests that go on with a session, in the order of their coming,

@@ -1,9 +1,12 @@
 /* Traces: what httpd itself would log at trace4 and trace5 of cookies and of a callback's query.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "traces.h"
+
 #include <apr_strings.h>
 #include <string.h>
 
-#include "mod_auth_keycloak.h"
+#include "config.h"
+#include "request.h"
 
 /*
  * httpd's core writes the request line at trace5, before any module sees it, then its http_core the

@@ -1,9 +1,19 @@
 /* Verify: whether a request for the path behind <prefix>verify would be let in, without making it.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "verify.h"
+
 #include <string.h>
 
+#include "answers.h"
+#include "check_authn.h"
+#include "config.h"
+#include "endpoints.h"
+#include "judge.h"
+#include "request.h"
+#include "respond.h"
+
 #include "core/access/flow.h"
-#include "mod_auth_keycloak.h"
+#include "core/login/demand.h"
 
 /*
  * 204: there is a session, and AuthType and Require of that path let it in; or the path is public.

@@ -1,12 +1,17 @@
 /* The background: a thread of mod_watchdog's in each child keeps metadata and keys fresh, and ends
  * at Keycloak whom the browser has not ended there.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "watchdog.h"
+
 #include <apr_atomic.h>
 #include <mod_watchdog.h>
 
+#include "backchannel.h"
+#include "config.h"
+
 #include "core/logout/logout_pending.h"
 #include "core/net/patience.h"
-#include "mod_auth_keycloak.h"
+#include "core/provider/keyring.h"
 
 /*
  * Each child has the thread, and a lease in the host's store says whose turn it is. mod_watchdog's

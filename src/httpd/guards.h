@@ -1,0 +1,11 @@
+/* At start: what is open although it looks closed.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef AKC_GUARDS_H
+#define AKC_GUARDS_H
+
+#include "module.h"
+
+int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
+int akc_guards_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
+
+#endif

@@ -1,0 +1,23 @@
+/* SetHandler keycloak-judge: external authorization for Envoy (ext_authz).
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef AKC_JUDGE_H
+#define AKC_JUDGE_H
+
+#include "module.h"
+
+/* 1 where that is configured, also at our own addresses there. */
+int akc_judge_is_place(request_rec *r);
+/* At start: makes what depends on the configuration alone, from pool. foreign is there. */
+void akc_judge_prepare(akc_server_t *server, apr_pool_t *pool);
+int akc_judge_handle(request_rec *r);
+/* 1 when path and query, as a client wrote them, can be read in one way only: a proxy hands on the
+ * path that it has judged, a gateway what the client wrote. */
+int akc_judge_is_plain(const char *uri);
+/* 1 for "OPTIONS *" where a judge would answer for "/": httpd itself would say 200 to it, which
+ * lies in no place. */
+int akc_judge_is_asked_for_star(request_rec *r);
+/* 1 when an address of ours has been answered: what needs a body, which a gateway does not send
+ * along, has to go on to where it is handled. */
+int akc_judge_passes(akc_request_t *request, request_rec *r);
+
+#endif

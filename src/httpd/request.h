@@ -1,0 +1,48 @@
+/* What is known of a request: the browser's address, the session, page or API call.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef AKC_REQUEST_H
+#define AKC_REQUEST_H
+
+#include "module.h"
+
+#include "core/access/flow.h"
+#include "core/login/demand.h"
+
+/* NULL when the module is off for the request's server. */
+akc_request_t *akc_request_get(request_rec *r);
+/* The path of the request that the client made, as httpd has it now; "" when httpd could not read
+ * its request line. Never NULL. */
+const char *akc_request_path(const akc_request_t *request);
+/* 1 when the browser uses https. Cheap: every request asks. */
+int akc_request_is_https(const akc_request_t *request, request_rec *r);
+/* 1 when the peer is one of KeycloakTrustedProxy. */
+int akc_request_is_trusted(const akc_request_t *request, const request_rec *r);
+/* The browser and the address it uses. */
+const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec *r);
+/* The session, looked up once: that of its bearer token where it has one and KeycloakBearer takes
+ * it, good or bad; else that of its cookie. */
+kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r);
+/* The same, its tokens renewed if it is time. */
+kc_session_state_t akc_request_renewed_session(akc_request_t *request, request_rec *r);
+/* What was found, as a place with this demand sees it: a live session that does not meet it is
+ * weak.
+ */
+kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_demand_t *demand);
+/* 1 when it is judged by a bearer token: such a client never is sent to a sign-in. */
+int akc_request_is_bearer(const akc_request_t *request);
+/* 1 when a live session was found, and it does for the place that r is for. */
+int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r);
+/* 1 for an API call, 0 for a page (kc_flow_kind), as if it had this method. */
+int akc_request_is_api(request_rec *r, const char *method);
+/* 1 when a browser asks ahead of time, for what its person may never open. */
+int akc_request_is_prefetch(request_rec *r);
+/* Who has made the browser send it (kc_flow_source, hosts as there); a prefetch is nobody's wish.
+ */
+kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r,
+                                    const apr_array_header_t *hosts);
+/* 1 when the client has announced a body. */
+int akc_request_has_body(const request_rec *r);
+/* An id to find the request in the log by. */
+const char *akc_request_id(akc_request_t *request, request_rec *r);
+
+#endif
