@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/cache.h"
 #include "base/err.h"
-#include "http/http.h"
 #include "base/log.h"
+#include "http/http.h"
+#include "store/cache.h"
 #include "store/store.h"
 
 /* One for each server and child; every callback is safe to call from several threads at once. */

@@ -6,11 +6,11 @@
 #include <apr_pools.h>
 #include <apr_tables.h>
 
-#include "conf/conf.h"
-#include "env.h"
 #include "base/err.h"
-#include "provider/keyring.h"
+#include "conf/conf.h"
 #include "crypto/seal.h"
+#include "env.h"
+#include "provider/keyring.h"
 
 /* For details of failures, behind "was". */
 #define KC_RP_FOREIGN_KEY \

@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/cache.h"
 #include "crypto/crypto.h"
 #include "crypto/seal.h"
 #include "session/session.h"
+#include "store/cache.h"
 
 enum {
     ENTRY_SIZE = 400, /* bytes, sealed: an entry with an IPv6 address and a browser's name */

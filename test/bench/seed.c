@@ -16,8 +16,8 @@
 
 #include "conf/conf.h"
 #include "crypto/crypto.h"
-#include "session/pack.h"
 #include "rp.h"
+#include "session/pack.h"
 #include "session/session.h"
 
 enum {

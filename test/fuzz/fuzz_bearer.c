@@ -8,8 +8,8 @@
 #include <strings.h>
 
 #include "access/bearer.h"
-#include "provider/claims.h"
 #include "fake_site.h"
+#include "provider/claims.h"
 #include "reach.h"
 #include "signer.h"
 

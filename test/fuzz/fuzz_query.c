@@ -4,9 +4,9 @@
 
 #include <apr_strings.h>
 
+#include "base/url.h"
 #include "input.h"
 #include "reach.h"
-#include "base/url.h"
 
 enum { PARSED, FOUND };
 

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "session/marks.h"
 #include "reach.h"
+#include "session/marks.h"
 #include "session/roster.h"
 #include "session/session_contents.h"
 

@@ -6,9 +6,9 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
+#include "base/url.h"
 #include "input.h"
 #include "reach.h"
-#include "base/url.h"
 
 enum { PARSED, RETURNED };
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "provider/keyring.h"
 #include "crypto/seal.h"
+#include "provider/keyring.h"
 
 typedef struct cookie_t {
     const char *name; /* NULL: none */

@@ -4,10 +4,10 @@
 #include <check.h>
 #include <string.h>
 
-#include "session/absent_claim.h"
 #include "fake_site.h"
-#include "testlib.h"
+#include "session/absent_claim.h"
 #include "session/unknown.h"
+#include "testlib.h"
 
 Suite *kc_test_absent_claim(void);
 

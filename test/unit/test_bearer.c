@@ -11,9 +11,9 @@
 #include "fake_site.h"
 #include "form.h"
 #include "session/session_contents.h"
+#include "session/watch.h"
 #include "testlib.h"
 #include "variant.h"
-#include "session/watch.h"
 
 Suite *kc_test_bearer(void);
 

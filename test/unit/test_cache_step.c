@@ -3,8 +3,8 @@
 #include <check.h>
 #include <string.h>
 
-#include "store/cache.h"
 #include "step.h"
+#include "store/cache.h"
 #include "testlib.h"
 
 Suite *kc_test_cache_step(void);

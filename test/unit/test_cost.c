@@ -7,10 +7,10 @@
 #include <time.h>
 
 #include "access/bearer.h"
-#include "base/cookie.h"
 #include "access/flow.h"
-#include "testlib.h"
+#include "base/cookie.h"
 #include "base/url.h"
+#include "testlib.h"
 
 Suite *kc_test_cost(void);
 

@@ -4,8 +4,8 @@
 #include <check.h>
 #include <string.h>
 
-#include "provider/claims.h"
 #include "base/glob.h"
+#include "provider/claims.h"
 #include "testlib.h"
 #include "variant.h"
 

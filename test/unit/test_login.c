@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cookie.h"
+#include "base/url.h"
 #include "fake_site.h"
 #include "login/login.h"
 #include "logout/logout.h"
@@ -12,7 +13,6 @@
 #include "session/session_contents.h"
 #include "session/session_cookie.h"
 #include "testlib.h"
-#include "base/url.h"
 
 Suite *kc_test_login(void);
 

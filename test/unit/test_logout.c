@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "base/cookie.h"
+#include "base/url.h"
 #include "fake_site.h"
 #include "logout/logout.h"
 #include "session/pack.h"
 #include "testlib.h"
-#include "base/url.h"
 
 Suite *kc_test_logout(void);
 

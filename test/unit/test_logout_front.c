@@ -6,9 +6,9 @@
 #include <check.h>
 #include <string.h>
 
+#include "base/url.h"
 #include "fake_site.h"
 #include "testlib.h"
-#include "base/url.h"
 
 Suite *kc_test_logout_front(void);
 

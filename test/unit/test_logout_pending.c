@@ -7,11 +7,11 @@
 #include <check.h>
 #include <string.h>
 
+#include "base/url.h"
 #include "fake_site.h"
 #include "logout/logout.h"
 #include "session/pack.h"
 #include "testlib.h"
-#include "base/url.h"
 
 Suite *kc_test_logout_pending(void);
 

@@ -7,9 +7,9 @@
 #include <check.h>
 #include <string.h>
 
+#include "base/url.h"
 #include "fake_site.h"
 #include "testlib.h"
-#include "base/url.h"
 #include "variant.h"
 
 Suite *kc_test_logout_token(void);

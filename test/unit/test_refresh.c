@@ -4,9 +4,9 @@
 #include <check.h>
 #include <string.h>
 
-#include "provider/deadline.h"
 #include "fake_site.h"
 #include "net/patience.h"
+#include "provider/deadline.h"
 #include "session/pause.h"
 #include "session/refresh.h"
 #include "session/session_contents.h"

@@ -4,9 +4,9 @@
 #include <check.h>
 #include <string.h>
 
+#include "conf/transform.h"
 #include "fake_site.h"
 #include "testlib.h"
-#include "conf/transform.h"
 
 Suite *kc_test_rp(void);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/transform.h"
 #include "fake_site.h"
 #include "form.h"
 #include "login/login_state.h"
@@ -14,7 +15,6 @@
 #include "session/session.h"
 #include "session/session_contents.h"
 #include "testlib.h"
-#include "conf/transform.h"
 
 Suite *kc_test_session(void);
 

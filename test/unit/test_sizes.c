@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "access/authz.h"
-#include "fake_site.h"
+#include "base/url.h"
 #include "crypto/jose.h"
+#include "fake_site.h"
+#include "provider/token_size.h"
 #include "session/session.h"
 #include "session/session_contents.h"
 #include "testlib.h"
-#include "provider/token_size.h"
-#include "base/url.h"
 
 Suite *kc_test_sizes(void);
 

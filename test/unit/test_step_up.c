@@ -4,11 +4,11 @@
 #include <check.h>
 #include <string.h>
 
+#include "base/url.h"
 #include "fake_site.h"
 #include "login/login.h"
 #include "login/login_parameters.h"
 #include "testlib.h"
-#include "base/url.h"
 
 Suite *kc_test_step_up(void);
 

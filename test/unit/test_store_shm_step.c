@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/store.h"
 #include "step.h"
+#include "store/store.h"
 #include "testlib.h"
 
 Suite *kc_test_store_shm_step(void);

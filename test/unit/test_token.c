@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fake.h"
-#include "crypto/jose.h"
-#include "testlib.h"
-#include "provider/token.h"
 #include "base/url.h"
+#include "crypto/jose.h"
+#include "fake.h"
+#include "provider/token.h"
+#include "testlib.h"
 #include "variant.h"
 
 Suite *kc_test_token(void);

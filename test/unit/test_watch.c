@@ -8,8 +8,8 @@
 #include "session/marks.h"
 #include "session/pack.h"
 #include "session/session_idle.h"
-#include "testlib.h"
 #include "session/watch.h"
+#include "testlib.h"
 
 Suite *kc_test_watch(void);
 

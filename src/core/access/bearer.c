@@ -6,13 +6,13 @@
 #include <string.h>
 #include <strings.h>
 
-#include "session/absent_claim.h"
 #include "provider/claims.h"
-#include "session/grant.h"
 #include "provider/keyring.h"
+#include "provider/token_type.h"
+#include "session/absent_claim.h"
+#include "session/grant.h"
 #include "session/marks.h"
 #include "session/session_view.h"
-#include "provider/token_type.h"
 
 static const char scheme[] = "Bearer";
 static const char id_purpose[] = "bearer";

@@ -6,8 +6,8 @@
 #include <apr_pools.h>
 
 #include "base/buf.h"
-#include "conf/conf.h"
 #include "base/err.h"
+#include "conf/conf.h"
 #include "crypto/jose.h"
 #include "rp.h"
 #include "session/session.h"

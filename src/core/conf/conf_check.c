@@ -11,12 +11,12 @@
 #include <apr_network_io.h>
 #include <apr_strings.h>
 
+#include "base/url.h"
 #include "conf/conf_pem.h"
-#include "session/groups_header.h"
 #include "crypto/jose.h"
 #include "login/login_parameters.h"
+#include "session/groups_header.h"
 #include "store/store.h"
-#include "base/url.h"
 
 typedef kc_rc_t (*check_fn)(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err);
 

@@ -8,10 +8,10 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "base/url.h"
+#include "conf/transform.h"
 #include "crypto/crypto.h"
 #include "crypto/seal.h"
-#include "conf/transform.h"
-#include "base/url.h"
 
 enum { KEY_LEN_MIN = 32 /* characters of a KeycloakCryptoKey */, DIGITS_MAX = 12 };
 

@@ -5,8 +5,8 @@
 
 #include <apr_pools.h>
 
-#include "conf/conf.h"
 #include "base/err.h"
+#include "conf/conf.h"
 
 /* At start alone. KC_REFUSED with KC_ERR_CONFIG: the file cannot be had, has no certificate, or one
  * that cannot be read. */

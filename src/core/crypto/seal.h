@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "crypto/crypto.h"
 #include "base/err.h"
+#include "crypto/crypto.h"
 
 /* Envelope, big endian: version (1 byte, KC_SEAL_VERSION), key id (1), expiry in seconds since
  * 1970 (8), IV (12), ciphertext, tag (16). The AES-256-GCM key is derived from the configured

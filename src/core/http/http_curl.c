@@ -9,10 +9,10 @@
 #include <strings.h>
 #include <time.h>
 
+#include "base/url.h"
 #include "crypto/crypto.h"
 #include "http/http_failure.h"
 #include "net/patience.h"
-#include "base/url.h"
 
 #ifndef KC_VERSION
 #define KC_VERSION "0"

@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "conf/conf.h"
 #include "base/err.h"
+#include "conf/conf.h"
 #include "rp.h"
 
 enum { KC_DEMAND_TTL = 3600 /* seconds that a sealed demand is good for */ };

@@ -7,14 +7,14 @@
 #include <string.h>
 
 #include "base/cookie.h"
+#include "base/url.h"
 #include "crypto/crypto.h"
-#include "session/grant.h"
 #include "login/login_state.h"
+#include "provider/token.h"
+#include "session/grant.h"
 #include "session/marks.h"
 #include "session/roster.h"
 #include "session/session_cookie.h"
-#include "provider/token.h"
-#include "base/url.h"
 
 enum { AUTHORIZATION_URL_MAX = 8192, CODE_MAX = 4096 };
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/cookie.h"
-#include "session/pack.h"
 #include "base/url.h"
+#include "session/pack.h"
 
 /* A state's 32 bytes: when it was made (4), round and kind (1), seconds since the first round (1),
  * random (26). The first 12 bytes name its cookie, so 20 random bytes are seen by Keycloak alone.

@@ -7,8 +7,8 @@
 #include <apr_tables.h>
 #include <stdint.h>
 
-#include "login/demand.h"
 #include "base/err.h"
+#include "login/demand.h"
 #include "rp.h"
 
 enum {

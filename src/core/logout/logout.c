@@ -6,15 +6,15 @@
 #include <string.h>
 
 #include "base/cookie.h"
-#include "provider/keyring.h"
+#include "base/url.h"
 #include "logout/logout_pending.h"
+#include "provider/keyring.h"
+#include "provider/token.h"
+#include "provider/token_type.h"
 #include "session/marks.h"
 #include "session/roster.h"
 #include "session/session_contents.h"
 #include "session/session_cookie.h"
-#include "provider/token.h"
-#include "provider/token_type.h"
-#include "base/url.h"
 
 enum {
     URL_MAX = 8192,

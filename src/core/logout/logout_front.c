@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-#include "provider/claims.h"
-#include "crypto/crypto.h"
-#include "session/marks.h"
 #include "base/url.h"
+#include "crypto/crypto.h"
+#include "provider/claims.h"
+#include "session/marks.h"
 
 static kc_rc_t read_single(const kc_url_query_t *query, const char *name, const char **out,
                            kc_err_t *err)

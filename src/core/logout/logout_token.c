@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-#include "crypto/crypto.h"
-#include "session/marks.h"
-#include "provider/token_type.h"
 #include "base/url.h"
+#include "crypto/crypto.h"
+#include "provider/token_type.h"
+#include "session/marks.h"
 
 static const char event_name[] = "http://schemas.openid.net/event/backchannel-logout";
 static const char marker_purpose[] = "logout token";

@@ -6,9 +6,9 @@
 #include <apr_pools.h>
 #include <stdint.h>
 
-#include "provider/claims.h"
 #include "base/err.h"
 #include "crypto/jose.h"
+#include "provider/claims.h"
 #include "rp.h"
 
 enum {

@@ -8,9 +8,9 @@
 
 #include "base/buf.h"
 #include "base/client_role.h"
+#include "conf/transform.h"
 #include "crypto/crypto.h"
 #include "provider/token_type.h"
-#include "conf/transform.h"
 
 /* C0, DEL, and C1 (U+0080 to U+009F, in UTF-8 two bytes). */
 static int has_control(const char *text)

@@ -7,11 +7,11 @@
 #include <apr_tables.h>
 #include <stdint.h>
 
-#include "conf/conf.h"
 #include "base/err.h"
-#include "session/groups_header.h"
-#include "crypto/jose.h"
 #include "base/json.h"
+#include "conf/conf.h"
+#include "crypto/jose.h"
+#include "session/groups_header.h"
 #include "session/unknown.h"
 
 enum {

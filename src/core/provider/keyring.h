@@ -6,11 +6,11 @@
 #include <apr_pools.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "conf/conf.h"
 #include "crypto/crypto.h"
-#include "env.h"
-#include "base/err.h"
 #include "crypto/jwks.h"
+#include "env.h"
 #include "provider/provider.h"
 
 /* One state of the provider. Never edited; lives until its last holder lets go. */

@@ -3,9 +3,9 @@
 #ifndef KC_KEYRING_REPORT_H
 #define KC_KEYRING_REPORT_H
 
+#include "base/err.h"
 #include "conf/conf.h"
 #include "env.h"
-#include "base/err.h"
 #include "provider/keyring.h"
 
 /* How fetching goes. */

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "conf/conf.h"
 #include "env.h"
-#include "base/err.h"
 
 enum {
     KC_KEYRING_SHARED_FAILURE_SECONDS = 15, /* so long the last failure is to be found */

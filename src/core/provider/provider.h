@@ -6,8 +6,8 @@
 #include <apr_pools.h>
 #include <stddef.h>
 
-#include "conf/conf.h"
 #include "base/err.h"
+#include "conf/conf.h"
 
 /* Immutable; lives in the pool given to parse. URLs for this host's own calls at the issuer's or
  * KeycloakAuthURL's origin have been moved to KeycloakBackchannelURL when that is set; those at one

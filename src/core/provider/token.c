@@ -7,10 +7,10 @@
 #include <strings.h>
 
 #include "base/buf.h"
-#include "crypto/crypto.h"
-#include "provider/deadline.h"
-#include "crypto/jose.h"
 #include "base/url.h"
+#include "crypto/crypto.h"
+#include "crypto/jose.h"
+#include "provider/deadline.h"
 
 enum {
     EXPIRES_IN_MAX = 86400,                /* seconds */

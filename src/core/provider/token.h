@@ -5,10 +5,10 @@
 
 #include <apr_pools.h>
 
-#include "conf/conf.h"
-#include "env.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "conf/conf.h"
+#include "env.h"
 #include "provider/provider.h"
 
 /* What became of a request: whether a code or refresh token may have been spent by it. */

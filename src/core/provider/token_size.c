@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "crypto/jose.h"
 #include "base/json.h"
+#include "crypto/jose.h"
 
 /* The claim that takes the most room. */
 typedef struct largest_t {

@@ -5,9 +5,9 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "provider/token_size.h"
 #include "session/absent_claim.h"
 #include "session/session_contents.h"
-#include "provider/token_size.h"
 #include "session/userinfo.h"
 
 enum {

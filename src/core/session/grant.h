@@ -5,14 +5,14 @@
 
 #include <apr_pools.h>
 
-#include "provider/claims.h"
 #include "base/err.h"
 #include "crypto/jose.h"
+#include "provider/claims.h"
 #include "provider/keyring.h"
-#include "session/pack.h"
-#include "rp.h"
-#include "session/session.h"
 #include "provider/token.h"
+#include "rp.h"
+#include "session/pack.h"
+#include "session/session.h"
 
 /* Filled by the caller down to tokens, the rest zero. Everything in the pool. */
 typedef struct kc_grant_t {

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "provider/claims.h"
-#include "crypto/crypto.h"
 #include "base/glob.h"
+#include "crypto/crypto.h"
+#include "provider/claims.h"
 #include "rp.h"
 
 enum { REPORT_SECONDS = 3600 };

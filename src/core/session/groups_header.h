@@ -7,8 +7,8 @@
 #include <apr_tables.h>
 #include <stddef.h>
 
-#include "conf/conf.h"
 #include "base/err.h"
+#include "conf/conf.h"
 
 struct kc_rp_t;
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "provider/deadline.h"
-#include "session/grant.h"
 #include "provider/keyring.h"
+#include "session/grant.h"
 #include "session/pause.h"
 #include "session/session_contents.h"
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "crypto/crypto.h"
-#include "session/roster.h"
 #include "crypto/siphash.h"
+#include "session/roster.h"
 #include "store/store.h"
 
 /* The record: a word of the version (8 bits) and of seconds since 1970 (56), and a hash of two

@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-#include "store/cache.h"
 #include "conf/conf.h"
+#include "store/cache.h"
 
 /* What kc_cache_find has found, by the clock at now_ms, in milliseconds since 1970. Both are thread
  * safe and wait for nothing. */

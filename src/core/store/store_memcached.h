@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "net/breaker.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "net/breaker.h"
 #include "net/patience.h"
 #include "net/resolver.h"
 #include "store/store.h"
