@@ -4,6 +4,8 @@
 
 #include <ap_mpm.h>
 
+#include "core/http/http_curl.h"
+
 kc_http_gate_t *akc_backchannel_gate(uint32_t queue_eighths, apr_pool_t *pool)
 {
     kc_http_gate_t *gate = apr_palloc(pool, sizeof(*gate));

@@ -5,6 +5,8 @@
 
 #include "module.h"
 
+#include "core/http/http_curl.h"
+
 /* A quarter of a child's threads may be in it at once, and so many eighths wait for that while it
  * moves; the rest goes on serving. In pool. */
 kc_http_gate_t *akc_backchannel_gate(uint32_t queue_eighths, apr_pool_t *pool);

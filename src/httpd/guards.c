@@ -13,6 +13,7 @@
 #include "process.h"
 
 #include "core/base/url.h"
+#include "core/conf/conf_doubt.h"
 #include "core/conf/conf_own.h"
 
 /* The places of one server, with those of the others. */

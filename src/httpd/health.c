@@ -15,6 +15,7 @@
 #include "streams.h"
 
 #include "core/base/json.h"
+#include "core/http/http_curl.h"
 #include "core/provider/keyring.h"
 #include "core/store/store.h"
 

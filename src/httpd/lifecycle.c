@@ -25,10 +25,14 @@
 #include "core/crypto/crypto.h"
 #include "core/crypto/seal.h"
 #include "core/crypto/siphash.h"
+#include "core/http/http_curl.h"
 #include "core/net/patience.h"
 #include "core/provider/keyring.h"
 #include "core/store/cache.h"
 #include "core/store/store.h"
+#include "core/store/store_combined.h"
+#include "core/store/store_replicas.h"
+#include "core/store/store_shm.h"
 
 /* What lives as long as the process, across restarts that unload this module: plain memory without
  * pointers into our code. */

@@ -9,6 +9,7 @@
 #include "backchannel.h"
 #include "config.h"
 
+#include "core/http/http_curl.h"
 #include "core/logout/logout_pending.h"
 #include "core/net/patience.h"
 #include "core/provider/keyring.h"

@@ -17,6 +17,7 @@
 #include "crypto/seal.h"
 #include "session/session.h"
 #include "store/cache.h"
+#include "store/store_shm.h"
 
 enum {
     ENTRY_SIZE = 400, /* bytes, sealed: an entry with an IPv6 address and a browser's name */

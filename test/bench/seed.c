@@ -19,6 +19,7 @@
 #include "rp.h"
 #include "session/pack.h"
 #include "session/session.h"
+#include "store/store_replicas.h"
 
 enum {
     PATIENCE_MS = 10000, /* memcached stalls while its table grows */

@@ -16,6 +16,8 @@
 
 #include "store/cache.h"
 #include "store/store.h"
+#include "store/store_combined.h"
+#include "store/store_shm.h"
 
 /*
  *   stress kill COUNT     processes write and read; COUNT of them are killed, one after another

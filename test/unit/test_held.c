@@ -10,6 +10,7 @@
 #include "session/roster.h"
 #include "session/session.h"
 #include "session/session_contents.h"
+#include "store/store_shm.h"
 #include "testlib.h"
 
 Suite *kc_test_held(void);

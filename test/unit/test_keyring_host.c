@@ -9,6 +9,7 @@
 #include "fake_site.h"
 #include "provider/keyring.h"
 #include "provider/keyring_shared.h"
+#include "store/store_shm.h"
 #include "testlib.h"
 #include "variant.h"
 

@@ -12,6 +12,7 @@
 #include "session/roster.h"
 #include "session/session_contents.h"
 #include "session/session_cookie.h"
+#include "store/store_shm.h"
 #include "testlib.h"
 
 Suite *kc_test_login(void);

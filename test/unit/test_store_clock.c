@@ -13,6 +13,7 @@
 #include "net/patience.h"
 #include "net/reachable.h"
 #include "store/store_clock.h"
+#include "store/store_replicas.h"
 #include "testlib.h"
 
 Suite *kc_test_store_clock(void);

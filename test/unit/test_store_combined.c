@@ -8,7 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "env.h"
 #include "store/store.h"
+#include "store/store_combined.h"
 #include "testlib.h"
 
 Suite *kc_test_store_combined(void);

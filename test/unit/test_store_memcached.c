@@ -12,12 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "env.h"
 #include "listener.h"
 #include "memcached_server.h"
 #include "net/patience.h"
 #include "net/resolver.h"
 #include "store/store.h"
 #include "store/store_memcached.h"
+#include "store/store_replicas.h"
 #include "testlib.h"
 
 Suite *kc_test_store_memcached(void);

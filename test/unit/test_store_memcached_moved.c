@@ -8,9 +8,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "env.h"
 #include "listener.h"
 #include "memcached_server.h"
 #include "store/store_memcached.h"
+#include "store/store_replicas.h"
 #include "testlib.h"
 
 Suite *kc_test_store_memcached_moved(void);

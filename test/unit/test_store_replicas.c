@@ -11,6 +11,7 @@
 #include "memcached_server.h"
 #include "session/session_idle.h"
 #include "store/store.h"
+#include "store/store_replicas.h"
 #include "testlib.h"
 
 Suite *kc_test_store_replicas(void);

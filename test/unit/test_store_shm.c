@@ -6,7 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "env.h"
 #include "store/store.h"
+#include "store/store_shm.h"
 #include "testlib.h"
 #include "values.h"
 

@@ -8,7 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "env.h"
 #include "store/store.h"
+#include "store/store_shm.h"
 #include "testlib.h"
 #include "values.h"
 

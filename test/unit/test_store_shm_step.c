@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "env.h"
 #include "step.h"
 #include "store/store.h"
+#include "store/store_shm.h"
 #include "testlib.h"
 
 Suite *kc_test_store_shm_step(void);

@@ -170,9 +170,7 @@ kc_rc_t kc_conf_check(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t 
  * while the server still is root: its children may not be able to. KC_REFUSED names in *index the
  * row to blame. */
 kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, kc_err_t *err);
-/* What an administrator should be told of a value that is allowed but hardly meant, such as a
- * KeycloakStoreTimeout of 50 (seconds); the value in seconds is part of it. NULL: nothing. */
-const char *kc_conf_doubt_tell(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool);
+
 /* The setting as text for a dump; secrets as "(set)", what is neither set nor has a default as
  * "(not set)". */
 const char *kc_conf_dump(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool);

@@ -1,22 +1,25 @@
 /* What no directive can know by itself: the table of checks that the settings of a server must
  * pass. SPDX-License-Identifier: Apache-2.0 */
-#include "conf/conf_own.h"
-#include "conf/conf_parse.h"
+#include "conf/conf_check.h"
 
 #include <string.h>
 #include <strings.h>
-
 #include <apr_hash.h>
 #include <apr_lib.h>
 #include <apr_network_io.h>
 #include <apr_strings.h>
 
 #include "base/url.h"
+#include "conf/conf_header.h"
+#include "conf/conf_own.h"
+#include "conf/conf_parse.h"
 #include "conf/conf_pem.h"
+#include "conf/conf_secret.h"
 #include "crypto/jose.h"
 #include "login/login_parameters.h"
 #include "session/groups_header.h"
 #include "store/store.h"
+#include "store/store_memcached.h"
 
 typedef kc_rc_t (*check_fn)(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err);
 
@@ -479,8 +482,7 @@ static kc_rc_t check_return_hosts(const kc_conf_t *conf, apr_pool_t *pool, kc_er
     return check_hosts(conf->return_hosts, "portal.example.com", pool, err);
 }
 
-/* Public paths are compared with what httpd has decoded and normalised: others could never match.
- */
+/* Public paths are compared with what httpd has decoded and normalised: others never match. */
 static int is_public_path(const char *path)
 {
     if (*path != '/' || strpbrk(path, "\\%;?#*"))
@@ -546,8 +548,6 @@ static kc_rc_t check_login_parameters(const kc_conf_t *conf, apr_pool_t *pool, k
     (void)pool;
     return kc_login_parameters_check(conf->login_parameters, err);
 }
-
-/* ---------------------------------------------------------------- the table */
 
 static const struct {
     kc_conf_index_t row; /* to blame */

@@ -1,5 +1,7 @@
 /* Values that are allowed, but hardly meant: above all numbers that were given another unit in
  * mind. SPDX-License-Identifier: Apache-2.0 */
+#include "conf/conf_doubt.h"
+
 #include <apr_strings.h>
 
 #include "conf/conf.h"

@@ -1,5 +1,7 @@
 /* Names that no identity header may have.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "conf/conf_header.h"
+
 #include <string.h>
 
 #include "conf/conf_parse.h"

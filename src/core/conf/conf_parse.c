@@ -9,9 +9,11 @@
 #include <apr_strings.h>
 
 #include "base/url.h"
+#include "conf/conf_secret.h"
 #include "conf/transform.h"
 #include "crypto/crypto.h"
 #include "crypto/seal.h"
+#include "env.h"
 
 enum { KEY_LEN_MIN = 32 /* characters of a KeycloakCryptoKey */, DIGITS_MAX = 12 };
 

@@ -28,23 +28,4 @@ int kc_conf_parse_is_token(const char *text);
 /* The member as text, to be read by people. */
 const char *kc_conf_parse_dump(kc_conf_index_t index, const void *member, apr_pool_t *pool);
 
-enum { KC_CONF_SECRET_LITERAL = 1, KC_CONF_SECRET_EXEC = 2 };
-
-/* Resolves file: and env:, with KC_CONF_SECRET_EXEC exec:, with KC_CONF_SECRET_LITERAL plain text.
- * The error names the source and never what it holds. */
-kc_rc_t kc_conf_secret_read(const char *text, unsigned int sources, apr_pool_t *pool,
-                            const char **out, kc_err_t *err);
-/* The whole of a file, up to KC_CONF_FILE_MAX bytes without NUL; one that is private must not be
- * readable for others. */
-kc_rc_t kc_conf_secret_contents(const char *path, int is_private, apr_pool_t *pool,
-                                const char **out, kc_err_t *err);
-
-/* The table of checks behind kc_conf_check. */
-kc_rc_t kc_conf_check_rows(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
-                           kc_err_t *err);
-
-/* conf_header.c: 1 when requests, or answers of a judge, depend on the header of this name, as
- * kc_conf_fold makes it. Thread safe, pure. */
-int kc_conf_header_is_critical(const char *folded);
-
 #endif

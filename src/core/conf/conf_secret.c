@@ -1,6 +1,6 @@
 /* Secrets of the configuration: from a file, the environment or a command, without showing them to
  * anybody. SPDX-License-Identifier: Apache-2.0 */
-#include "conf/conf_parse.h"
+#include "conf/conf_secret.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -13,7 +13,9 @@
 #include <apr_thread_proc.h>
 #include <apr_time.h>
 
+#include "conf/conf_parse.h"
 #include "crypto/crypto.h"
+#include "env.h"
 
 enum {
     SECRET_MAX = 4096 /* bytes of the first line */,

@@ -84,23 +84,4 @@ void kc_http_gate_leave(kc_http_gate_t *gate);
 /* Before that, by who has exchanged something: whether it was answered. */
 void kc_http_gate_tell(kc_http_gate_t *gate, int is_answered);
 
-typedef struct kc_http_curl_options_t {
-    const char *ca_pem;          /* certificates in place of the system's; NULL: the system's */
-    const char *client_cert_pem; /* or NULL */
-    const char *client_key_pem;  /* or NULL */
-    int64_t timeout_ms;          /* for the whole exchange; connecting gets at most the same */
-    kc_http_gate_t *gate;        /* each exchange waits for a place, or is KC_ERR_PROVIDER_BUSY */
-    const uint32_t *stop;        /* not 0: exchanges are given up within a second, with
-                                    KC_ERR_PROVIDER_BUSY; NULL: never */
-    kc_resolver_t *resolver;     /* of hosts' names; NULL: libcurl's own, which may hang */
-} kc_http_curl_options_t;
-
-/* Once in the parent, before threads exist (curl_global_init; its counterpart is a cleanup of
- * pool). */
-kc_rc_t kc_http_curl_start(apr_pool_t *pool, kc_err_t *err);
-/* After fork, in each child. The texts, the gate and the resolver must outlive pool. Idle handles
- * are kept for keep-alive, closed with pool. */
-kc_rc_t kc_http_curl_create(const kc_http_curl_options_t *options, apr_pool_t *pool,
-                            kc_http_t **out, kc_err_t *err);
-
 #endif

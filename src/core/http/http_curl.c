@@ -1,6 +1,6 @@
 /* The back channel over libcurl: bounded in time, size and number, and without anything that
  * wanders off. SPDX-License-Identifier: Apache-2.0 */
-#include "http/http.h"
+#include "http/http_curl.h"
 
 #include <apr_strings.h>
 #include <curl/curl.h>
@@ -11,6 +11,8 @@
 
 #include "base/url.h"
 #include "crypto/crypto.h"
+#include "env.h"
+#include "http/http.h"
 #include "http/http_failure.h"
 #include "net/patience.h"
 

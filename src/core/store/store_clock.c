@@ -4,7 +4,9 @@
 
 #include <inttypes.h>
 
+#include "env.h"
 #include "store/store_memcached.h"
+#include "store/store_replicas.h"
 
 /* What is known of a server's use since the start. */
 enum { UNKNOWN, LATE, USELESS, OF_USE };

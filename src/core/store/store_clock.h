@@ -4,6 +4,7 @@
 #define KC_STORE_CLOCK_H
 
 #include "store/store.h"
+#include "store/store_replicas.h"
 
 enum {
     KC_STORE_CLOCK_OFF = 5,         /* seconds: less is not told */

@@ -1,10 +1,13 @@
 /* A store whose questions are put together: callers that come while one is under way share the
  * next. SPDX-License-Identifier: Apache-2.0 */
+#include "store/store_combined.h"
+
 #include <apr_strings.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
 
+#include "env.h"
 #include "store/store.h"
 
 /*

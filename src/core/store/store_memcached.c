@@ -7,9 +7,11 @@
 #include <netdb.h>
 #include <string.h>
 
+#include "env.h"
 #include "net/reachable.h"
 #include "store/store_address.h"
 #include "store/store_connections.h"
+#include "store/store_replicas.h"
 
 /*
  * libmemcached (1.1.4) tells outages from misses only if it is held right. Asked for several keys

@@ -13,6 +13,7 @@
 #include "net/patience.h"
 #include "net/resolver.h"
 #include "store/store.h"
+#include "store/store_replicas.h"
 
 /* A server with its idle connections, over libmemcached. Made after fork; sockets open on first
  * use. Safe to use from several threads. Every function below that talks is KC_DOWN with
@@ -83,5 +84,8 @@ kc_rc_t kc_store_memcached_clock(kc_store_memcached_t *server, const kc_patience
 
 /* 1 when a look-up of its host has ended, whatever it found. */
 int kc_store_memcached_is_named(const kc_store_memcached_t *server);
+
+/* 1 when libmemcached has SASL. */
+int kc_store_memcached_can_sign_in(void);
 
 #endif

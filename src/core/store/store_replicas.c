@@ -1,8 +1,11 @@
 /* The store in memcached: which servers have a value, what is done when they differ or fail.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "store/store_replicas.h"
+
 #include <apr_strings.h>
 #include <string.h>
 
+#include "env.h"
 #include "store/store.h"
 #include "store/store_memcached.h"
 #include "store/store_placement.h"

@@ -1,14 +1,16 @@
 /* The store in shared memory: areas with a robust lock each, made before fork.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "store/store.h"
+#include "store/store_shm.h"
 
 #include <apr_shm.h>
 #include <apr_strings.h>
 #include <errno.h>
 #include <string.h>
 
+#include "env.h"
 #include "store/shm_lock.h"
 #include "store/shm_values.h"
+#include "store/store.h"
 
 /*
  * The memory holds a header, the stripes (a lock each, and what goes with it), and as many areas of
