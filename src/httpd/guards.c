@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "config.h"
-#include "lifecycle.h"
+#include "phase.h"
 #include "places.h"
 #include "process.h"
 
@@ -529,7 +529,7 @@ int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
 {
     (void)pconf;
     (void)plog;
-    return look(main, !akc_lifecycle_is_test(), ptemp);
+    return look(main, !akc_phase_is_test(), ptemp);
 }
 
 int akc_guards_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
@@ -538,7 +538,7 @@ int akc_guards_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
 
     (void)pconf;
     (void)plog;
-    status = look(main, akc_lifecycle_is_trial(), ptemp);
+    status = look(main, akc_phase_is_trial(), ptemp);
     lead_home(main, ptemp);
     return status;
 }

@@ -13,7 +13,9 @@
 #include "backchannel.h"
 #include "body.h"
 #include "config.h"
+#include "effects.h"
 #include "health.h"
+#include "phase.h"
 #include "process.h"
 #include "require.h"
 #include "streams.h"
@@ -62,42 +64,6 @@ static kept_t *find_kept(server_rec *main)
         apr_pool_userdata_set(kept, kept_name, NULL, pool);
     }
     return kept;
-}
-
-/* --- the effects of a child --- */
-
-static int64_t clock_now(void *context)
-{
-    (void)context;
-    return apr_time_sec(apr_time_now());
-}
-
-static int64_t clock_now_ms(void *context)
-{
-    (void)context;
-    return apr_time_as_msec(apr_time_now());
-}
-
-static int64_t clock_elapsed_ms(void *context)
-{
-    struct timespec time = {0, 0};
-
-    (void)context;
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
-static kc_rc_t random_bytes(void *context, unsigned char *out, size_t len)
-{
-    (void)context;
-    return kc_crypto_random(out, len, NULL);
-}
-
-static void log_line(void *context, kc_log_level_t level, const char *line)
-{
-    static const int levels[] = {APLOG_ERR, APLOG_WARNING, APLOG_INFO, APLOG_DEBUG};
-
-    ap_log_error(APLOG_MARK, levels[level], 0, (server_rec *)context, "%s", line);
 }
 
 /* --- checking --- */
@@ -180,7 +146,7 @@ static size_t store_share(size_t size)
 static int attach(const kept_t *kept, apr_pool_t *pool, shared_t *shared)
 {
     return kept->memory &&
-           kc_store_shm_attach(kept->memory, store_share(kept->size), clock_now, NULL, pool,
+           kc_store_shm_attach(kept->memory, store_share(kept->size), akc_effects_now, NULL, pool,
                                &shared->store, NULL) == KC_OK &&
            kc_cache_attach(kept->cache, kc_cache_share(kept->size), pool, &shared->cache, NULL) ==
                KC_OK;
@@ -192,8 +158,8 @@ static kc_rc_t make_shared(kept_t *kept, apr_pool_t *pool, shared_t *shared, kc_
     kc_rc_t rc = kc_crypto_random((unsigned char *)&key, sizeof(key), err);
 
     if (rc == KC_OK)
-        rc = kc_store_shm_create(store_share(kept->size), clock_now, NULL, pool, &shared->store,
-                                 err);
+        rc = kc_store_shm_create(store_share(kept->size), akc_effects_now, NULL, pool,
+                                 &shared->store, err);
     if (rc == KC_OK)
         rc = kc_cache_create(kc_cache_share(kept->size), &key, pool, &shared->cache, err);
     if (rc != KC_OK)
@@ -379,17 +345,6 @@ static void introduce(server_rec *main)
     }
 }
 
-int akc_lifecycle_is_test(void)
-{
-    return ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
-}
-
-/* Before the server detaches. */
-int akc_lifecycle_is_trial(void)
-{
-    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG;
-}
-
 int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
     kept_t *kept = find_kept(main);
@@ -401,7 +356,7 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     (void)ptemp;
     akc_answers_start();
     akc_traces_start();
-    if (akc_lifecycle_is_trial())
+    if (akc_phase_is_trial())
         return OK;
     for (server = main; server; server = server->next) {
         akc_server_t *config = akc_config_server(server);
@@ -462,7 +417,7 @@ static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
         .password = conf->memcached_password,
         .breakers = config->breakers,
         .resolver = config->resolver,
-        .now = clock_now,
+        .now = akc_effects_now,
         .report = report_store,
         .context = config->server,
     };
@@ -490,12 +445,7 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     kc_env_t *env = &config->env;
     kc_rc_t rc;
 
-    env->now = clock_now;
-    env->now_ms = clock_now_ms;
-    env->elapsed_ms = clock_elapsed_ms;
-    env->random = random_bytes;
-    env->log = log_line;
-    env->context = config->server;
+    akc_effects_fill(env, config->server);
     env->gate = gate;
     (void)ap_mpm_query(AP_MPMQ_GENERATION, &env->generation);
     rc = akc_backchannel_create(config, &limits, pool, &env->http, err);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "lifecycle.h"
+#include "phase.h"
 #include "places.h"
 
 /* Handlers that a server names, or the main server for it. */
@@ -112,7 +112,7 @@ int akc_neighbours_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         if (check(&found, main) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (akc_lifecycle_is_test())
+    if (akc_phase_is_test())
         warn(main, all);
     return OK;
 }
@@ -121,7 +121,7 @@ int akc_neighbours_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 {
     (void)pconf;
     (void)plog;
-    if (!akc_lifecycle_is_trial())
+    if (!akc_phase_is_trial())
         warn(main, akc_places_read(ptemp));
     return OK;
 }

@@ -8,7 +8,7 @@
 #include "config.h"
 #include "export.h"
 #include "judge.h"
-#include "lifecycle.h"
+#include "phase.h"
 
 int akc_process_has_issuer(server_rec *main)
 {
@@ -120,7 +120,7 @@ int akc_process_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
         if (check_trailers(server) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (akc_lifecycle_is_test())
+    if (akc_phase_is_test())
         warn(main);
     return OK;
 }
@@ -130,7 +130,7 @@ int akc_process_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
     (void)pconf;
     (void)plog;
     (void)ptemp;
-    if (!akc_lifecycle_is_trial())
+    if (!akc_phase_is_trial())
         warn(main);
     return OK;
 }
