@@ -18,53 +18,24 @@
 #include "phase.h"
 #include "process.h"
 #include "require.h"
+#include "shared_memory.h"
 #include "streams.h"
 #include "traces.h"
 #include "watchdog.h"
 
-#include "core/base/log.h"
 #include "core/base/url.h"
-#include "core/crypto/crypto.h"
 #include "core/crypto/seal.h"
-#include "core/crypto/siphash.h"
 #include "core/http/http_curl.h"
 #include "core/net/patience.h"
 #include "core/provider/keyring.h"
-#include "core/store/cache.h"
 #include "core/store/store.h"
 #include "core/store/store_combined.h"
 #include "core/store/store_replicas.h"
-#include "core/store/store_shm.h"
-
-/* What lives as long as the process, across restarts that unload this module: plain memory without
- * pointers into our code. */
-typedef struct kept_t {
-    void *memory;                             /* shared: the store; NULL: not made yet */
-    void *cache;                              /* shared: the first tier */
-    size_t size;                              /* of both */
-    unsigned char secret[KC_CRYPTO_KEY_SIZE]; /* for servers without KeycloakCryptoKey */
-    int has_secret;
-} kept_t;
 
 enum {
     SHARE_MS = 10, /* so long a request waits for the end of another one's question */
     NAMES_MS = 300 /* and a child that starts for the names of its servers */
 };
-
-static const char kept_name[] = "mod_auth_keycloak.kept.2";
-
-static kept_t *find_kept(server_rec *main)
-{
-    apr_pool_t *pool = main->process->pool;
-    void *kept = NULL;
-
-    apr_pool_userdata_get(&kept, kept_name, pool);
-    if (!kept) {
-        kept = apr_pcalloc(pool, sizeof(kept_t));
-        apr_pool_userdata_set(kept, kept_name, NULL, pool);
-    }
-    return kept;
-}
 
 /* --- checking --- */
 
@@ -130,82 +101,16 @@ int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
 /* --- starting --- */
 
-/* What all servers and children of this host share. */
-typedef struct shared_t {
-    kc_store_t *store;
-    kc_cache_t *cache;
-} shared_t;
-
-static size_t store_share(size_t size)
-{
-    size_t rest = size - kc_cache_share(size);
-
-    return rest < KC_STORE_SHM_SIZE_MIN ? KC_STORE_SHM_SIZE_MIN : rest;
-}
-
-static int attach(const kept_t *kept, apr_pool_t *pool, shared_t *shared)
-{
-    return kept->memory &&
-           kc_store_shm_attach(kept->memory, store_share(kept->size), akc_effects_now, NULL, pool,
-                               &shared->store, NULL) == KC_OK &&
-           kc_cache_attach(kept->cache, kc_cache_share(kept->size), pool, &shared->cache, NULL) ==
-               KC_OK;
-}
-
-static kc_rc_t make_shared(kept_t *kept, apr_pool_t *pool, shared_t *shared, kc_err_t *err)
-{
-    kc_siphash_key_t key;
-    kc_rc_t rc = kc_crypto_random((unsigned char *)&key, sizeof(key), err);
-
-    if (rc == KC_OK)
-        rc = kc_store_shm_create(store_share(kept->size), akc_effects_now, NULL, pool,
-                                 &shared->store, err);
-    if (rc == KC_OK)
-        rc = kc_cache_create(kc_cache_share(kept->size), &key, pool, &shared->cache, err);
-    if (rc != KC_OK)
-        return rc;
-    kept->memory = kc_store_shm_memory(shared->store);
-    kept->cache = kc_cache_memory(shared->cache);
-    return KC_OK;
-}
-
-/* Those who are signed out for want of room would otherwise learn it before their administrator. */
-static void report_full(void *context, uint64_t count)
-{
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, (server_rec *)context,
-                 "%s: KeycloakCacheSize is too small: %" APR_UINT64_T_FMT
-                 " sessions and entries that were still good have made room for newer ones; raise "
-                 "it, or keep sessions in KeycloakMemcached",
-                 kc_err_row(KC_ERR_STORE_FULL)->tag, count);
-}
-
-/* The shared memory of this host: of before a graceful restart when its size is still the same. */
-static kc_rc_t open_shared(kept_t *kept, const kc_conf_t *conf, server_rec *main, apr_pool_t *pool,
-                           shared_t *shared, kc_err_t *err)
-{
-    size_t size = (size_t)conf->cache_size;
-
-    if (kept->size == size && attach(kept, pool, shared))
-        return KC_OK;
-    if (kept->memory)
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main,
-                     "KeycloakCacheSize changed: sessions in shared memory are lost");
-    kept->size = size;
-    kept->memory = NULL;
-    return make_shared(kept, main->process->pool, shared, err);
-}
-
-static kc_rc_t make_keys(kept_t *kept, const kc_conf_t *conf, apr_pool_t *pool,
+static kc_rc_t make_keys(server_rec *main, const kc_conf_t *conf, apr_pool_t *pool,
                          kc_seal_keys_t **out, kc_err_t *err)
 {
     apr_array_header_t *secrets;
-    kc_bytes_t bytes = {kept->secret, sizeof(kept->secret)};
+    kc_bytes_t bytes;
 
     if (conf->crypto_key)
         return kc_rp_keys_make(conf->crypto_key, pool, out, err);
-    if (!kept->has_secret && kc_crypto_random(kept->secret, sizeof(kept->secret), err) != KC_OK)
+    if (akc_shared_memory_secret(main, &bytes, err) != KC_OK)
         return KC_FAULT;
-    kept->has_secret = 1;
     secrets = apr_array_make(pool, 1, sizeof(const char *));
     APR_ARRAY_PUSH(secrets, const char *) = kc_buf_base64url(bytes, pool);
     return kc_rp_keys_make(secrets, pool, out, err);
@@ -301,8 +206,8 @@ static kc_rc_t make_breakers(akc_server_t *config, apr_pool_t *pool, kc_err_t *e
     return KC_OK;
 }
 
-static kc_rc_t start_server(akc_server_t *config, kept_t *kept, const shared_t *shared,
-                            apr_pool_t *pool, kc_err_t *err)
+static kc_rc_t start_server(akc_server_t *config, server_rec *main,
+                            const akc_shared_memory_t *shared, apr_pool_t *pool, kc_err_t *err)
 {
     kc_conf_index_t index;
     kc_seal_keys_t *keys;
@@ -313,7 +218,7 @@ static kc_rc_t start_server(akc_server_t *config, kept_t *kept, const shared_t *
     if (rc == KC_OK)
         rc = prepare_public_url(config, pool, err);
     if (rc == KC_OK)
-        rc = make_keys(kept, config->conf, pool, &keys, err);
+        rc = make_keys(main, config->conf, pool, &keys, err);
     if (rc == KC_OK)
         rc = make_breakers(config, pool, err);
     if (rc == KC_OK)
@@ -347,8 +252,7 @@ static void introduce(server_rec *main)
 
 int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
-    kept_t *kept = find_kept(main);
-    shared_t shared = {NULL, NULL};
+    akc_shared_memory_t shared = {NULL, NULL};
     server_rec *server;
     kc_err_t err;
 
@@ -364,16 +268,14 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         /* a virtual host without settings of its own has the main server's record */
         if (!config->conf->issuer || config->server != server)
             continue;
-        if (!shared.store &&
-            (kc_http_curl_start(pconf, &err) != KC_OK ||
-             open_shared(kept, akc_config_server(main)->conf, main, pconf, &shared, &err) != KC_OK))
+        if (!shared.store && (kc_http_curl_start(pconf, &err) != KC_OK ||
+                              akc_shared_memory_open(main, akc_config_server(main)->conf, pconf,
+                                                     &shared, &err) != KC_OK))
             return fail(main, &err);
-        if (start_server(config, kept, &shared, pconf, &err) != KC_OK)
+        if (start_server(config, main, &shared, pconf, &err) != KC_OK)
             return fail(server, &err);
     }
     introduce(main);
-    if (shared.store)
-        kc_store_shm_report(shared.store, report_full, main);
     if (shared.store && akc_health_start(pconf, &err) != KC_OK)
         return fail(main, &err);
     if (shared.store)
