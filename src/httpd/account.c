@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "addresses.h"
 #include "body.h"
 #include "check_authn.h"
 #include "endpoints.h"
@@ -445,7 +446,7 @@ int akc_account_operate(request_rec *r)
         return DECLINED;
     request = akc_request_get(r);
     /* a .htaccess, whose author is no operator, is read later than names are translated */
-    if (!request || !akc_endpoints_is_taken(r))
+    if (!request || !akc_addresses_is_taken(r))
         return HTTP_NOT_FOUND;
     if (is_guarded(r))
         return operate(request, r);

@@ -5,12 +5,11 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "addresses.h"
 #include "answers.h"
 #include "config.h"
-#include "endpoints.h"
 #include "export.h"
 #include "forward.h"
-#include "judge.h"
 #include "request.h"
 #include "respond.h"
 #include "streams.h"
@@ -35,7 +34,7 @@ static int is_public(const akc_request_t *request, request_rec *r)
 
 int akc_check_authn_is_open(const akc_request_t *request, request_rec *r)
 {
-    return akc_endpoints_is_ours(request->server, r) || is_public(request, r);
+    return akc_addresses_is_ours(request->server, r) || is_public(request, r);
 }
 
 /* Our own addresses and public paths need no user; mod_authz_core has found that only one is
@@ -140,7 +139,7 @@ static int is_led_here(const akc_request_t *request, request_rec *r)
 
     return request->server->conf->cookie_same_site == KC_SAME_SITE_STRICT && site &&
            strcasecmp(site, "cross-site") == 0 && r->method_number == M_GET && !r->header_only &&
-           !akc_judge_is_place(r) && !akc_forward_is_on(request);
+           !akc_addresses_is_judge(r) && !akc_forward_is_on(request);
 }
 
 /* Once: what this site asks for itself is asked by no other. */

@@ -6,9 +6,9 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "addresses.h"
 #include "check_authn.h"
 #include "config.h"
-#include "endpoints.h"
 #include "forward.h"
 #include "interim.h"
 #include "request.h"
@@ -198,7 +198,7 @@ static void hide_query(akc_request_t *request)
 {
     request_rec *first = request->first;
 
-    if (!first->args || !akc_endpoints_is_callback(request->server, akc_request_path(request)))
+    if (!first->args || !akc_addresses_is_callback(request->server, akc_request_path(request)))
         return;
     request->query = first->args;
     first->args = NULL;

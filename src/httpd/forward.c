@@ -7,7 +7,7 @@
 #include <string.h>
 #include <util_filter.h>
 
-#include "endpoints.h"
+#include "addresses.h"
 #include "judge.h"
 #include "request.h"
 #include "respond.h"
@@ -132,9 +132,9 @@ int akc_forward_refuses(request_rec *r)
     akc_request_t *request = akc_request_get(r);
 
     if (!request || !akc_forward_is_on(request) || r->main ||
-        (akc_endpoints_is_taken(r) && strcmp(r->handler, AKC_ENDPOINTS_JUDGE) == 0))
+        (akc_addresses_is_taken(r) && strcmp(r->handler, AKC_ENDPOINTS_JUDGE) == 0))
         return 0;
-    if (akc_endpoints_is_ours(request->server, r))
+    if (akc_addresses_is_ours(request->server, r))
         (void)refuse(request, r,
                      "an address of this module is no question: have the gateway route %s to a "
                      "virtual host without KeycloakJudgeFor",

@@ -8,9 +8,9 @@
 #include <http_main.h>
 #include <string.h>
 
+#include "addresses.h"
 #include "backchannel.h"
 #include "config.h"
-#include "endpoints.h"
 #include "respond.h"
 #include "streams.h"
 
@@ -238,7 +238,7 @@ int akc_health_handle(request_rec *r)
     if (strcmp(r->handler, AKC_ENDPOINTS_HEALTH) != 0)
         return DECLINED;
     /* neither by a .htaccess nor where an ErrorDocument leads */
-    if (!akc_endpoints_is_taken(r) || !ap_is_initial_req(r))
+    if (!akc_addresses_is_taken(r) || !ap_is_initial_req(r))
         return HTTP_NOT_FOUND;
     if (is_misplaced(r))
         return refuse_place(r);

@@ -6,9 +6,9 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "addresses.h"
 #include "answers.h"
 #include "check_authn.h"
-#include "endpoints.h"
 #include "forward.h"
 #include "request.h"
 #include "respond.h"
@@ -22,13 +22,6 @@
 
 static const char removal_header[] = "x-envoy-auth-headers-to-remove";
 
-int akc_judge_is_place(request_rec *r)
-{
-    const char *handler = akc_endpoints_configured(r);
-
-    return handler && strcmp(handler, AKC_ENDPOINTS_JUDGE) == 0;
-}
-
 int akc_judge_is_asked_for_star(request_rec *r)
 {
     char *uri = r->uri;
@@ -37,7 +30,7 @@ int akc_judge_is_asked_for_star(request_rec *r)
     if (!uri || strcmp(uri, "*") != 0 || !akc_request_get(r))
         return 0;
     r->uri = apr_pstrdup(r->pool, "/");
-    is_judge = ap_location_walk(r) == OK && akc_judge_is_place(r);
+    is_judge = ap_location_walk(r) == OK && akc_addresses_is_judge(r);
     r->uri = uri;
     return is_judge;
 }
@@ -239,7 +232,7 @@ int akc_judge_passes(akc_request_t *request, request_rec *r)
     size_t len = strcspn(r->unparsed_uri, "?");
 
     /* an address of ours to the letter: any other spelling may lead the gateway elsewhere */
-    if (r->method_number != M_POST || !akc_judge_is_place(r) || strlen(r->uri) != len ||
+    if (r->method_number != M_POST || !akc_addresses_is_judge(r) || strlen(r->uri) != len ||
         strncmp(r->uri, r->unparsed_uri, len) != 0)
         return 0;
     /* the session's cookie goes on as well: whoever answers there needs it */
@@ -283,7 +276,7 @@ int akc_judge_handle(request_rec *r)
         return DECLINED;
     request = akc_request_get(r);
     /* a .htaccess is read later than names are translated; nor does it speak for a gateway */
-    if (!request || !akc_endpoints_is_taken(r))
+    if (!request || !akc_addresses_is_taken(r))
         return HTTP_NOT_FOUND;
     /* where an ErrorDocument leads, a refusal would become a permission */
     if (!ap_is_initial_req(r))

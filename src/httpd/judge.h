@@ -5,8 +5,6 @@
 
 #include "module.h"
 
-/* 1 where that is configured, also at our own addresses there. */
-int akc_judge_is_place(request_rec *r);
 /* At start: makes what depends on the configuration alone, from pool. foreign is there. */
 void akc_judge_prepare(akc_server_t *server, apr_pool_t *pool);
 int akc_judge_handle(request_rec *r);

@@ -6,8 +6,8 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "addresses.h"
 #include "config.h"
-#include "endpoints.h"
 #include "hints.h"
 
 #include "core/access/bearer.h"
@@ -302,7 +302,7 @@ static int find_by_bearer(akc_request_t *request)
     const request_rec *first = request->first;
 
     if (!request->server->conf->bearer || !request->authorization ||
-        akc_endpoints_is_by_cookie(request->server, akc_request_path(request)))
+        akc_addresses_is_by_cookie(request->server, akc_request_path(request)))
         return 0;
     switch (kc_bearer_read(request->authorization, &request->bearer, &request->err)) {
     case KC_OK:

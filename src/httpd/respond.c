@@ -6,12 +6,11 @@
 #include <string.h>
 #include <util_filter.h>
 
+#include "addresses.h"
 #include "answers.h"
 #include "check_authn.h"
 #include "config.h"
-#include "endpoints.h"
 #include "interim.h"
-#include "judge.h"
 #include "request.h"
 #include "traces.h"
 
@@ -82,7 +81,7 @@ static void guard(request_rec *r)
 /* To a gateway that asks, 200 would mean that the request may go on. */
 static int status_of(request_rec *r, int status)
 {
-    return status == HTTP_OK && akc_judge_is_place(r) ? HTTP_NON_AUTHORITATIVE : status;
+    return status == HTTP_OK && akc_addresses_is_judge(r) ? HTTP_NON_AUTHORITATIVE : status;
 }
 
 static int send_body(request_rec *r, int status, const char *type, const char *body)
@@ -214,7 +213,7 @@ int akc_respond_onward(request_rec *r, const kc_login_answer_t *answer)
 /* The address that signs in and comes back to this page. */
 static const char *back_here(const akc_request_t *request, request_rec *r)
 {
-    int is_page = r->method_number == M_GET && !akc_endpoints_is_ours(request->server, r);
+    int is_page = r->method_number == M_GET && !akc_addresses_is_ours(request->server, r);
 
     return apr_pstrcat(r->pool, request->server->conf->prefix,
                        "login?return=", kc_url_escape(is_page ? r->unparsed_uri : "/", r->pool),
@@ -280,7 +279,7 @@ static const char *render_page(akc_request_t *request, request_rec *r, const kc_
 static int wants_json(const akc_request_t *request, request_rec *r)
 {
     return request->wants_json || akc_request_is_bearer(request) ||
-           akc_request_is_api(r, akc_endpoints_is_ours(request->server, r) ? "GET" : r->method);
+           akc_request_is_api(r, akc_addresses_is_ours(request->server, r) ? "GET" : r->method);
 }
 
 /* Sets the headers that belong to an error, and gives its body and type. */
