@@ -7,8 +7,6 @@
 
 #include "addresses.h"
 #include "body.h"
-#include "check_authn.h"
-#include "endpoints.h"
 #include "logout.h"
 #include "request.h"
 #include "respond.h"
@@ -74,10 +72,10 @@ static int need_session(akc_request_t *request, request_rec *r, int is_page)
     if (state == KC_SESSION_UNKNOWN)
         return akc_respond_error(request, r, &request->err);
     if (is_page && !akc_request_is_api(r, r->method)) {
-        akc_check_authn_log(request, r, state);
+        akc_respond_log_denial(request, r, state);
         return akc_respond_login(request, r, &wanted);
     }
-    return akc_check_authn_deny(request, r, state);
+    return akc_respond_denial(request, r, state);
 }
 
 /* A page asks this again and again to show when the session ends; that must not prolong it. */
@@ -86,7 +84,7 @@ int akc_account_whoami(akc_request_t *request, request_rec *r)
     int status;
 
     if (r->method_number != M_GET)
-        return akc_endpoints_refuse_method(request, r, "GET, HEAD");
+        return akc_respond_method(request, r, "GET, HEAD");
     request->is_no_use = 1;
     status = need_session(request, r, 0);
     return status == OK ? akc_respond_json(r, HTTP_OK, describe(request, r)) : status;
@@ -304,7 +302,7 @@ int akc_account_sessions(akc_request_t *request, request_rec *r)
     int status;
 
     if (r->method_number != M_GET && r->method_number != M_POST)
-        return akc_endpoints_refuse_method(request, r, "GET, HEAD, POST");
+        return akc_respond_method(request, r, "GET, HEAD, POST");
     status = need_session(request, r, 1);
     if (status != OK)
         return status;
@@ -404,7 +402,7 @@ static int operate(akc_request_t *request, request_rec *r)
     kc_rc_t rc;
 
     if (r->method_number != M_GET && r->method_number != M_POST)
-        return akc_endpoints_refuse_method(request, r, "GET, HEAD, POST");
+        return akc_respond_method(request, r, "GET, HEAD, POST");
     if (r->method_number == M_POST && !akc_logout_is_wanted(request, r))
         return akc_logout_refuse(request, r);
     rc = r->method_number == M_POST ? read_form(r, &query, &err)

@@ -73,64 +73,6 @@ static kc_flow_kind_t request_kind(const akc_request_t *request, request_rec *r)
     }
 }
 
-/* What a person is told of why there is no session: not all that is known of a cookie. */
-static kc_reason_t public_reason(kc_session_state_t state, kc_reason_t reason)
-{
-    if (state == KC_SESSION_WEAK)
-        return KC_ERR_SIGN_IN_AGAIN;
-    switch (reason) {
-    case KC_ERR_SESSION_IDLE:
-    case KC_ERR_SESSION_MAX:
-    case KC_ERR_SIGNED_OUT:
-    case KC_ERR_REFRESH_REFUSED:
-    case KC_ERR_INVALID_TOKEN:
-        return reason;
-    default:
-        return state == KC_SESSION_NONE ? KC_ERR_LOGIN_REQUIRED : KC_ERR_SESSION_ENDED;
-    }
-}
-
-/* For the log. */
-static const char *explain(const akc_request_t *request, request_rec *r, kc_session_state_t state)
-{
-    const kc_session_t *session = &request->session;
-
-    if (state == KC_SESSION_WEAK)
-        return apr_psprintf(r->pool, "%s signed in with acr '%.60s' at auth_time %" APR_INT64_T_FMT,
-                            session->user, session->acr, session->auth_time);
-    /* not asked again at once (pause.h): then a line of before says why */
-    if (state == KC_SESSION_STALE && request->err.reason != KC_ERR_SESSION_ENDED)
-        return apr_psprintf(r->pool, "the session of %.80s: its tokens could not be renewed%s%s",
-                            session->user, request->err.reason ? ": " : "", request->err.detail);
-    return request->err.reason ? request->err.detail : "no session";
-}
-
-/* 401, with the reason that there is no session any more, that there never was one, or that it does
- * not do here. */
-int akc_check_authn_deny(akc_request_t *request, request_rec *r, kc_session_state_t state)
-{
-    kc_err_t err;
-
-    if (r->main)
-        return HTTP_UNAUTHORIZED; /* the request that asked for it shows the page */
-    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->err.reason), "%.250s",
-                  explain(request, r, state));
-    return akc_respond_error(request, r, &err);
-}
-
-/* A page is not told why it is sent to the sign-in, but the log is. What could not be renewed is
- * there already. */
-void akc_check_authn_log(akc_request_t *request, request_rec *r, kc_session_state_t state)
-{
-    kc_err_t err;
-
-    if (state != KC_SESSION_WEAK && request->err.reason == KC_ERR_REFRESH_REFUSED)
-        return;
-    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->err.reason), "%.250s",
-                  explain(request, r, state));
-    akc_respond_log(request, r, &err);
-}
-
 /* A link of another site's: with SameSite=Strict the browser keeps the session's cookie to itself,
  * and nobody knows who comes. A gateway would take the page for a yes. */
 static int is_led_here(const akc_request_t *request, request_rec *r)
@@ -161,11 +103,11 @@ static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t sta
 
     if (akc_forward_is_nginx(request)) {
         akc_forward_point_to_login(request, r, demand);
-        return akc_check_authn_deny(request, r, state);
+        return akc_respond_denial(request, r, state);
     }
     if (state == KC_SESSION_NONE && is_led_here(request, r))
         return ask_again(request, r);
-    akc_check_authn_log(request, r, state);
+    akc_respond_log_denial(request, r, state);
     return akc_respond_login(request, r, &wanted);
 }
 
@@ -176,9 +118,6 @@ static int let_in(akc_request_t *request, const request_rec *r)
     return OK;
 }
 
-/* Whom httpd takes for somebody while it looks at Require; told by its address. */
-static char nobody[] = "";
-
 /* Goes on without a name. httpd insists on a user once an authentication hook has spoken. A
  * subrequest has its headers of one that may have a name where this one must not. */
 static int pass(akc_request_t *request, request_rec *r, kc_session_state_t state)
@@ -186,18 +125,8 @@ static int pass(akc_request_t *request, request_rec *r, kc_session_state_t state
     akc_answers_are_for_one(request, r); /* others, with a session, get another answer */
     if (state == KC_SESSION_WEAK)
         akc_export_withdraw(request, r);
-    r->user = nobody;
+    akc_request_make_nameless(r);
     return let_in(request, r);
-}
-
-/* Programs and logs are not told of a user named "" whom this module has let in. */
-int akc_check_authn_forget(request_rec *r)
-{
-    if (r->user != nobody)
-        return DECLINED;
-    r->user = NULL;
-    r->ap_auth_type = NULL;
-    return DECLINED;
 }
 
 static int act(akc_request_t *request, request_rec *r)
@@ -220,7 +149,7 @@ static int act(akc_request_t *request, request_rec *r)
     case KC_FLOW_LOGIN:
         return log_in(request, r, state, &demand);
     case KC_FLOW_DENY:
-        return akc_check_authn_deny(request, r, state);
+        return akc_respond_denial(request, r, state);
     default:
         return r->main ? HTTP_SERVICE_UNAVAILABLE : akc_respond_error(request, r, &request->err);
     }

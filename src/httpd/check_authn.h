@@ -7,17 +7,11 @@
 
 int akc_check_authn_access(request_rec *r);
 int akc_check_authn_user(request_rec *r);
-/* A hook, behind the check: who passed without a name has none from here on. */
-int akc_check_authn_forget(request_rec *r);
 /* 1 where nobody is asked: our own addresses and public paths. */
 int akc_check_authn_is_open(const akc_request_t *request, request_rec *r);
 /* 1 when this request is let in by our check, which was asked who it is of: with a session, by
  * KeycloakPublicPath or by KeycloakUnauth pass. 0 where httpd has let it in without asking. */
 int akc_check_authn_has_decided(const akc_request_t *request, request_rec *r);
 int akc_check_authn_note(request_rec *r, const char *auth_type);
-/* 401 with the reason why there is no live session in this state. */
-int akc_check_authn_deny(akc_request_t *request, request_rec *r, kc_session_state_t state);
-/* The log line of it, for a page that goes to the sign-in instead. */
-void akc_check_authn_log(akc_request_t *request, request_rec *r, kc_session_state_t state);
 
 #endif

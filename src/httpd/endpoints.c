@@ -54,15 +54,6 @@ int akc_endpoints_map(request_rec *r)
     return akc_addresses_is_taken(r) ? OK : DECLINED;
 }
 
-int akc_endpoints_refuse_method(akc_request_t *request, request_rec *r, const char *allowed)
-{
-    kc_err_t err;
-
-    (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_METHOD, "%s takes %s only", r->uri, allowed);
-    apr_table_setn(r->headers_out, "Allow", allowed);
-    return akc_respond_error(request, r, &err);
-}
-
 typedef int (*handler_fn)(akc_request_t *request, request_rec *r);
 
 static const handler_fn handlers[AKC_ADDRESSES] = {

@@ -8,7 +8,5 @@
 int akc_endpoints_translate(request_rec *r);
 int akc_endpoints_map(request_rec *r);
 int akc_endpoints_handle(request_rec *r);
-/* 405; allowed: the methods that it names in Allow. */
-int akc_endpoints_refuse_method(akc_request_t *request, request_rec *r, const char *allowed);
 
 #endif

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "addresses.h"
-#include "check_authn.h"
 #include "config.h"
 #include "forward.h"
 #include "interim.h"
@@ -238,7 +237,7 @@ int akc_export_scrub(request_rec *r)
     if (request)
         akc_traces_hide_token(request, r);
     if (r->prev)
-        (void)akc_check_authn_forget(r->prev);
+        (void)akc_request_forget_nameless(r->prev);
     remove_guarded(server, r->headers_in, r->pool);
     clean_connection(server, r);
     strip_cookies(server, r);

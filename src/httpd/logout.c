@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "body.h"
-#include "endpoints.h"
 #include "request.h"
 #include "respond.h"
 
@@ -155,7 +154,7 @@ int akc_logout_here(akc_request_t *request, request_rec *r)
     kc_err_t err;
 
     if ((r->method_number != M_GET && r->method_number != M_POST) || r->header_only)
-        return akc_endpoints_refuse_method(request, r, "GET, POST");
+        return akc_respond_method(request, r, "GET, POST");
     if (kc_url_query_parse(r->args, r->pool, &query, &err) != KC_OK ||
         kc_url_query_single(query, "return", &page, &err) == KC_REFUSED)
         return akc_respond_error(request, r, &err);
@@ -218,7 +217,7 @@ int akc_logout_frontchannel(akc_request_t *request, request_rec *r)
     int is_ended;
 
     if (r->method_number != M_GET || r->header_only)
-        return akc_endpoints_refuse_method(request, r, "GET");
+        return akc_respond_method(request, r, "GET");
     if (kc_logout_front_take(rp, kc_session_cookie_find(rp, client->is_https, request->cookies),
                              r->args, r->pool, &session, &is_ended, &err) != KC_OK)
         return akc_respond_error(request, r, &err);

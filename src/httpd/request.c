@@ -447,3 +447,21 @@ const char *akc_request_id(akc_request_t *request, request_rec *r)
         request->id = kc_buf_base64url(bytes, first->pool);
     return request->id ? request->id : "-";
 }
+
+/* Whom httpd takes for somebody while it looks at Require; told by its address. */
+static char nobody[] = "";
+
+void akc_request_make_nameless(request_rec *r)
+{
+    r->user = nobody;
+}
+
+/* Programs and logs are not told of a user named "" whom this module has let in. */
+int akc_request_forget_nameless(request_rec *r)
+{
+    if (r->user != nobody)
+        return DECLINED;
+    r->user = NULL;
+    r->ap_auth_type = NULL;
+    return DECLINED;
+}

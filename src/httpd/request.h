@@ -44,5 +44,9 @@ kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r,
 int akc_request_has_body(const request_rec *r);
 /* An id to find the request in the log by. */
 const char *akc_request_id(akc_request_t *request, request_rec *r);
+/* r goes on without a name: httpd takes it for a user named "" while it looks at Require. */
+void akc_request_make_nameless(request_rec *r);
+/* A hook, behind the check: who passed without a name has none from here on. */
+int akc_request_forget_nameless(request_rec *r);
 
 #endif

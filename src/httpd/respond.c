@@ -8,9 +8,9 @@
 
 #include "addresses.h"
 #include "answers.h"
-#include "check_authn.h"
 #include "config.h"
 #include "interim.h"
+#include "page.h"
 #include "request.h"
 #include "traces.h"
 
@@ -19,26 +19,6 @@
 
 static const char forbid_filter_name[] = "AKC_FORBIDDEN";
 static const char retry_seconds[] = "5";
-
-static const char page_top[] =
-    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<style>\n"
-    "body{margin:0;min-height:100vh;display:flex;align-items:center;justify-content:center;"
-    "background:#f4f6f8;color:#1c2733;font:16px/1.5 system-ui,sans-serif}\n"
-    "main{min-width:0;max-width:34rem;overflow-wrap:anywhere;margin:1rem;padding:2rem "
-    "2.5rem;background:#fff;border-radius:12px;"
-    "border-top:6px solid #2b6cb0;box-shadow:0 2px 16px rgba(0,0,0,.08)}\n"
-    "h1{margin:0 0 .75rem;font-size:1.35rem}\np{margin:.5rem 0}\n"
-    "a,button{display:inline-block;margin:1rem .5rem 0 0;padding:.55rem 1.1rem;border-radius:8px;"
-    "background:#2b6cb0;color:#fff;text-decoration:none;border:0;font:inherit;cursor:pointer}\n"
-    "table{border-collapse:collapse;width:100%}tr{border-top:1px solid rgba(128,144,160,.35)}"
-    "td{padding:.75rem 0}td+td{padding-left:1rem;text-align:right;vertical-align:top}"
-    "td a,td button{margin:0;white-space:nowrap}\n"
-    "small{display:block;margin-top:1.5rem;color:#5b6b7b}td small{margin-top:.15rem}\n"
-    "code{font:.85rem ui-monospace,monospace}\n"
-    "@media(prefers-color-scheme:dark){body{background:#12181f;color:#e6edf3}"
-    "main{background:#1b232c}small{color:#93a1b0}}\n"
-    "</style>\n<title>";
 
 void akc_respond_cookies(request_rec *r, const apr_array_header_t *cookies)
 {
@@ -181,12 +161,6 @@ static const char *render_json(akc_request_t *request, request_rec *r, const kc_
     return apr_pstrcat(r->pool, kc_json_dump(json, r->pool), "\n", NULL);
 }
 
-static const char *page_of(request_rec *r, const char *title, const char *html, const char *foot)
-{
-    return apr_pstrcat(r->pool, page_top, title, "</title>\n</head>\n<body>\n<main>\n<h1>", title,
-                       "</h1>\n", html, foot, "</main>\n</body>\n</html>\n", NULL);
-}
-
 /* By its Referrer-Policy a form on the page tells us where it was sent from. */
 int akc_respond_page(request_rec *r, int status, const char *title, const char *html)
 {
@@ -195,7 +169,7 @@ int akc_respond_page(request_rec *r, int status, const char *title, const char *
     apr_table_setn(r->headers_out, "Content-Security-Policy",
                    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
                    "frame-ancestors 'none'");
-    return send_body(r, status, "text/html; charset=utf-8", page_of(r, title, html, ""));
+    return send_body(r, status, "text/html; charset=utf-8", akc_page_make(r, title, html, ""));
 }
 
 int akc_respond_onward(request_rec *r, const kc_login_answer_t *answer)
@@ -208,71 +182,6 @@ int akc_respond_onward(request_rec *r, const kc_login_answer_t *answer)
     return akc_respond_page(r, HTTP_OK, "One moment",
                             apr_pstrcat(r->pool, "<meta http-equiv=\"refresh\" content=\"0;url=",
                                         url, "\">\n<a href=\"", url, "\">Go on</a>\n", NULL));
-}
-
-/* The address that signs in and comes back to this page. */
-static const char *back_here(const akc_request_t *request, request_rec *r)
-{
-    int is_page = r->method_number == M_GET && !akc_addresses_is_ours(request->server, r);
-
-    return apr_pstrcat(r->pool, request->server->conf->prefix,
-                       "login?return=", kc_url_escape(is_page ? r->unparsed_uri : "/", r->pool),
-                       NULL);
-}
-
-/* It is the account that is refused, so that signing in by Keycloak's session leads here again. */
-static int is_of_account(kc_reason_t reason)
-{
-    static const kc_reason_t reasons[] = {
-        KC_ERR_FORBIDDEN,  KC_ERR_ROLES_UNKNOWN,  KC_ERR_USER_MISSING,     KC_ERR_USER_FORM,
-        KC_ERR_USERINFO,   KC_ERR_TOKEN_WEAK,     KC_ERR_EMAIL_UNVERIFIED, KC_ERR_TOKEN_SUBJECT,
-        KC_ERR_LOGIN_LOOP, KC_ERR_PROVIDER_ERROR, KC_ERR_TOKEN_CLAIM,      KC_ERR_TOKEN_SIZE,
-        KC_ERR_STORE_VALUE};
-    size_t i;
-
-    for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-        if (reason == reasons[i])
-            return 1;
-    }
-    return 0;
-}
-
-/* Out, at Keycloak as well, and to its form. */
-static const char *as_somebody_else(const akc_request_t *request, request_rec *r)
-{
-    const char *url =
-        apr_pstrcat(r->pool, request->server->conf->prefix,
-                    "logout?return=", kc_url_escape(back_here(request, r), r->pool), NULL);
-
-    return apr_pstrcat(r->pool, "<a href=\"", ap_escape_html(r->pool, url),
-                       "\">Sign in as somebody else</a>\n", NULL);
-}
-
-static const char *render_page(akc_request_t *request, request_rec *r, const kc_err_row_t *row,
-                               const kc_err_t *err)
-{
-    const char *says = "";
-
-    if (err->reason == KC_ERR_FORBIDDEN || err->reason == KC_ERR_ROLES_UNKNOWN)
-        says =
-            apr_pstrcat(r->pool, "<p>You are signed in as <code>",
-                        ap_escape_html(r->pool, request->session.user), "</code>.</p>\n<a href=\"",
-                        ap_escape_html(r->pool, request->server->conf->prefix),
-                        "logout\">Sign out</a>\n", NULL);
-    if (err->reason == KC_ERR_PROVIDER_ERROR)
-        says = apr_pstrcat(r->pool, "<p>It says: <code>", ap_escape_html(r->pool, err->detail),
-                           "</code></p>\n", NULL);
-    if (row->status == HTTP_UNAUTHORIZED)
-        says =
-            apr_pstrcat(r->pool, says, "<a href=\"", ap_escape_html(r->pool, back_here(request, r)),
-                        "\">Sign in</a>\n", NULL);
-    if (is_of_account(err->reason))
-        says = apr_pstrcat(r->pool, says, as_somebody_else(request, r), NULL);
-    return page_of(r, row->sentence, apr_pstrcat(r->pool, "<p>", row->advice, "</p>\n", says, NULL),
-                   apr_pstrcat(r->pool, "<a href=\"/\">Start page</a>\n<small>Tag <code>", row->tag,
-                               "</code> &middot; request <code>",
-                               ap_escape_html(r->pool, akc_request_id(request, r)),
-                               "</code></small>\n", NULL));
 }
 
 /* At our own addresses a form's POST comes from a page, and a person reads the answer. */
@@ -301,7 +210,7 @@ static const char *render(akc_request_t *request, request_rec *r, const kc_err_t
                    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
                    "form-action 'none'; frame-ancestors 'self'");
     *type = "text/html; charset=utf-8";
-    return render_page(request, r, row, err);
+    return akc_page_error(request, r, err);
 }
 
 static int log_level(kc_reason_t reason, int status)
@@ -332,6 +241,73 @@ int akc_respond_error(akc_request_t *request, request_rec *r, const kc_err_t *er
     akc_respond_log(request, r, err);
     body = render(request, r, err, &type);
     return send_body(r, kc_err_row(err->reason)->status, type, body);
+}
+
+/* What a person is told of why there is no session: not all that is known of a cookie. */
+static kc_reason_t public_reason(kc_session_state_t state, kc_reason_t reason)
+{
+    if (state == KC_SESSION_WEAK)
+        return KC_ERR_SIGN_IN_AGAIN;
+    switch (reason) {
+    case KC_ERR_SESSION_IDLE:
+    case KC_ERR_SESSION_MAX:
+    case KC_ERR_SIGNED_OUT:
+    case KC_ERR_REFRESH_REFUSED:
+    case KC_ERR_INVALID_TOKEN:
+        return reason;
+    default:
+        return state == KC_SESSION_NONE ? KC_ERR_LOGIN_REQUIRED : KC_ERR_SESSION_ENDED;
+    }
+}
+
+/* For the log. */
+static const char *explain(const akc_request_t *request, request_rec *r, kc_session_state_t state)
+{
+    const kc_session_t *session = &request->session;
+
+    if (state == KC_SESSION_WEAK)
+        return apr_psprintf(r->pool, "%s signed in with acr '%.60s' at auth_time %" APR_INT64_T_FMT,
+                            session->user, session->acr, session->auth_time);
+    /* not asked again at once (pause.h): then a line of before says why */
+    if (state == KC_SESSION_STALE && request->err.reason != KC_ERR_SESSION_ENDED)
+        return apr_psprintf(r->pool, "the session of %.80s: its tokens could not be renewed%s%s",
+                            session->user, request->err.reason ? ": " : "", request->err.detail);
+    return request->err.reason ? request->err.detail : "no session";
+}
+
+/* 401, with the reason that there is no session any more, that there never was one, or that it does
+ * not do here. */
+int akc_respond_denial(akc_request_t *request, request_rec *r, kc_session_state_t state)
+{
+    kc_err_t err;
+
+    if (r->main)
+        return HTTP_UNAUTHORIZED; /* the request that asked for it shows the page */
+    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->err.reason), "%.250s",
+                  explain(request, r, state));
+    return akc_respond_error(request, r, &err);
+}
+
+/* A page is not told why it is sent to the sign-in, but the log is. What could not be renewed is
+ * there already. */
+void akc_respond_log_denial(akc_request_t *request, request_rec *r, kc_session_state_t state)
+{
+    kc_err_t err;
+
+    if (state != KC_SESSION_WEAK && request->err.reason == KC_ERR_REFRESH_REFUSED)
+        return;
+    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->err.reason), "%.250s",
+                  explain(request, r, state));
+    akc_respond_log(request, r, &err);
+}
+
+int akc_respond_method(akc_request_t *request, request_rec *r, const char *allowed)
+{
+    kc_err_t err;
+
+    (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_METHOD, "%s takes %s only", r->uri, allowed);
+    apr_table_setn(r->headers_out, "Allow", allowed);
+    return akc_respond_error(request, r, &err);
 }
 
 int akc_respond_refusal(akc_request_t *request, request_rec *r, const kc_err_t *err)
@@ -395,7 +371,7 @@ void akc_respond_forbid(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
 
-    (void)akc_check_authn_forget(r);
+    (void)akc_request_forget_nameless(r);
     if (request)
         leave_body(r);
     if (!request || !akc_request_is_signed_in(request, r))

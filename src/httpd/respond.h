@@ -16,6 +16,12 @@ int akc_respond_onward(request_rec *r, const kc_login_answer_t *answer);
 int akc_respond_error(akc_request_t *request, request_rec *r, const kc_err_t *err);
 /* The log line of it alone. */
 void akc_respond_log(akc_request_t *request, request_rec *r, const kc_err_t *err);
+/* 401 with the reason why there is no live session in this state. */
+int akc_respond_denial(akc_request_t *request, request_rec *r, kc_session_state_t state);
+/* The log line of it, for a page that goes to the sign-in instead. */
+void akc_respond_log_denial(akc_request_t *request, request_rec *r, kc_session_state_t state);
+/* 405; allowed: the methods that it names in Allow. */
+int akc_respond_method(akc_request_t *request, request_rec *r, const char *allowed);
 int akc_respond_json(request_rec *r, int status, const kc_json_t *json);
 /* A page of ours. title and html: HTML, escaped already; forms in it may be sent anywhere. */
 int akc_respond_page(request_rec *r, int status, const char *title, const char *html);

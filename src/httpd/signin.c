@@ -7,7 +7,6 @@
 
 #include "body.h"
 #include "config.h"
-#include "endpoints.h"
 #include "request.h"
 #include "respond.h"
 
@@ -125,7 +124,7 @@ int akc_signin_callback(akc_request_t *request, request_rec *r)
     int status;
 
     if (r->method_number != M_GET || r->header_only)
-        return akc_endpoints_refuse_method(request, r, "GET");
+        return akc_respond_method(request, r, "GET");
     if (akc_request_is_prefetch(r))
         return refuse_prefetch(request, r);
     status = finish_logout(request, r);
@@ -190,7 +189,7 @@ int akc_signin_login(akc_request_t *request, request_rec *r)
     if (r->method_number == M_POST)
         return lead_on(request, r);
     if (r->method_number != M_GET)
-        return akc_endpoints_refuse_method(request, r, "GET, POST");
+        return akc_respond_method(request, r, "GET, POST");
     if (kc_login_parameters_read(request->server->rp, r->args, r->pool, &wanted, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
     (void)akc_request_session(request, r);

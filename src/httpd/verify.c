@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "answers.h"
-#include "check_authn.h"
 #include "config.h"
-#include "endpoints.h"
 #include "judge.h"
 #include "request.h"
 #include "respond.h"
@@ -100,7 +98,7 @@ static int decide(akc_request_t *request, request_rec *r, request_rec *sub)
             return let_in_as(request, r);
         return refuse(request, r, KC_ERR_FORBIDDEN, "the path behind it is not open to them");
     case KC_FLOW_DENY:
-        return akc_check_authn_deny(request, r, state);
+        return akc_respond_denial(request, r, state);
     default:
         return akc_respond_error(request, r, &request->err);
     }
@@ -115,7 +113,7 @@ int akc_verify_here(akc_request_t *request, request_rec *r)
     request->wants_json = 1;
     request->is_no_use = 1;
     if (r->method_number != M_GET)
-        return akc_endpoints_refuse_method(request, r, "GET, HEAD");
+        return akc_respond_method(request, r, "GET, HEAD");
     target = akc_judge_is_plain(r->unparsed_uri) ? judged_target(request, r) : NULL;
     if (!target)
         return refuse(request, r, KC_ERR_FORBIDDEN, "the path behind it is not written plainly");
