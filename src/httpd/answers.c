@@ -10,8 +10,8 @@
 #include "interim.h"
 #include "request.h"
 
-#include "core/access/flow.h"
 #include "core/base/cookie.h"
+#include "core/base/path.h"
 
 /*
  * A filter looks at the headers once they are complete: behind mod_headers and mod_expires, before
@@ -394,7 +394,7 @@ static const char veil[] = "none";
 static int is_public(const akc_server_t *server, const request_rec *r)
 {
     return r->uri && r->unparsed_uri &&
-           kc_flow_is_public(r->uri, r->unparsed_uri, server->conf->public_paths);
+           kc_path_is_public(r->uri, r->unparsed_uri, server->conf->public_paths);
 }
 
 /* Hook: hides the request from mod_cache's quick handler. */

@@ -15,6 +15,7 @@
 #include "streams.h"
 
 #include "core/access/flow.h"
+#include "core/base/path.h"
 #include "core/base/url.h"
 #include "core/login/demand.h"
 #include "core/login/login.h"
@@ -28,7 +29,7 @@ static int is_our_type(request_rec *r)
 
 static int is_public(const akc_request_t *request, request_rec *r)
 {
-    return kc_flow_is_public(r->uri, r->unparsed_uri, request->server->conf->public_paths) &&
+    return kc_path_is_public(r->uri, r->unparsed_uri, request->server->conf->public_paths) &&
            is_our_type(r);
 }
 

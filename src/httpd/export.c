@@ -14,32 +14,9 @@
 #include "traces.h"
 
 #include "core/base/cookie.h"
+#include "core/base/header_name.h"
 #include "core/session/session_contents.h"
 #include "core/session/session_list.h"
-
-/* A letter in lower case, a digit, or 0. Each header of each request comes by here. */
-static char fold(char c)
-{
-    char lower = (char)(c | 0x20);
-
-    if (lower >= 'a' && lower <= 'z')
-        return lower;
-    return c >= '0' && c <= '9' ? c : '\0';
-}
-
-/* Backends differ in what they take for the same name (CGI folds `-` and `_` together), so
- * spellings that differ in anything but letters and digits are one name here. end: NULL for a name
- * that ends with the text. */
-static int is_same_folded(const char *name, const char *end, const char *folded)
-{
-    for (; name != end && *name; name++) {
-        char c = fold(*name);
-
-        if (c && c != *folded++)
-            return 0;
-    }
-    return *folded == '\0';
-}
 
 /* A letter's or digit's bit among initials; letters and digits share some. */
 static apr_uint32_t initial(char folded)
@@ -58,13 +35,13 @@ void akc_export_guard(akc_server_t *server, const char *name, apr_pool_t *pool)
 /* Most names are told by their first character to be none of the guarded ones. */
 static int is_guarded(const akc_server_t *server, const char *name, const char *end)
 {
-    char first = fold(*name);
+    char first = kc_header_name_fold(*name);
     int i;
 
     if (first && !(server->initials & initial(first)))
         return 0;
     for (i = 0; i < server->guarded->nelts; i++) {
-        if (is_same_folded(name, end, APR_ARRAY_IDX(server->guarded, i, const char *)))
+        if (kc_header_name_is_same(name, end, APR_ARRAY_IDX(server->guarded, i, const char *)))
             return 1;
     }
     return 0;
@@ -110,7 +87,7 @@ static int is_pinned(const akc_server_t *server, const char *name, const char *e
     size_t i;
 
     for (i = 0; i < sizeof(pinned) / sizeof(pinned[0]); i++) {
-        if (is_same_folded(name, end, pinned[i]))
+        if (kc_header_name_is_same(name, end, pinned[i]))
             return 1;
     }
     return is_guarded(server, name, end);

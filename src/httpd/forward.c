@@ -8,9 +8,10 @@
 #include <util_filter.h>
 
 #include "addresses.h"
-#include "judge.h"
 #include "request.h"
 #include "respond.h"
+
+#include "core/base/path.h"
 
 /*
  * The request line of such a question is the gateway's; what is to be judged stands in two headers.
@@ -74,7 +75,7 @@ static int is_target(request_rec *r, const char *text)
     while (*at > ' ' && *at < 0x7f && *at != '#')
         at++;
     return *at == '\0' && at - (const unsigned char *)text <= r->server->limit_req_line &&
-           akc_judge_is_plain(text);
+           kc_path_is_plain(text);
 }
 
 /* A question has none; were its length left over from another request, what comes next on the

@@ -13,6 +13,9 @@
 #include "request.h"
 #include "respond.h"
 
+#include "core/base/header_name.h"
+#include "core/base/path.h"
+
 /*
  * A gateway (Envoy's ext_authz over HTTP) sends method, path and headers of a request, without its
  * body. Status 200 alone lets it go on, with what this answer says in place of what the client has
@@ -67,75 +70,25 @@ static void put_foreign(const akc_request_t *request, request_rec *r)
         apr_table_setn(r->headers_out, APR_ARRAY_IDX(names, i, const char *), "");
 }
 
-static const char *add_name(const char *list, const char *name, apr_pool_t *pool)
-{
-    return apr_pstrcat(pool, list, *list ? "," : "", name, NULL);
-}
-
-enum { JOINTS_MAX = 6 /* between a name's words, that are told apart: 64 spellings */ };
-
-/* The name with one of two separators between its words, the second where a joint's bit is set;
- * from the last bit on they share one. */
-static const char *spell(const char *name, unsigned int bits, const char separators[2],
-                         apr_pool_t *pool)
-{
-    char *other = apr_pstrdup(pool, name), *at;
-    unsigned int joint = 0;
-
-    for (at = other; *at; at++) {
-        if (apr_isalnum(*at))
-            continue;
-        *at = separators[(bits >> joint) & 1];
-        if (joint < JOINTS_MAX - 1)
-            joint++;
-    }
-    return other;
-}
-
-static const char *add_spelling(const char *list, const char *name, const char *other,
-                                apr_pool_t *pool)
-{
-    return strcmp(other, name) == 0 ? list : add_name(list, other, pool);
-}
-
-/* The gateway knows headers by their names alone, and to some backends an underscore, or whatever
- * else a name may have between its words (RFC 9110 section 5.6.2), is a hyphen: such spellings the
- * client alone can have sent. Hyphens and underscores are tried in every order. */
-static const char *add_spellings(const char *list, const char *name, apr_pool_t *pool)
-{
-    unsigned int joints = 0, bits;
-    const char *at;
-
-    for (at = name; *at && joints < JOINTS_MAX; at++)
-        joints += !apr_isalnum(*at);
-    for (bits = 0; bits < 1U << joints; bits++)
-        list = add_spelling(list, name, spell(name, bits, "-_", pool), pool);
-    for (at = ".!#$%&'*+^`|~"; *at; at++) {
-        const char both[2] = {*at, *at};
-
-        list = add_spelling(list, name, spell(name, 0, both, pool), pool);
-    }
-    return list;
-}
-
 void akc_judge_prepare(akc_server_t *server, apr_pool_t *pool)
 {
     const kc_conf_t *conf = server->conf;
-    const char *list = add_spellings("", conf->user_header, pool);
+    const char *list = kc_header_name_add_spellings("", conf->user_header, pool);
     int k;
 
-    list = add_spellings(list, conf->groups_header, pool);
+    list = kc_header_name_add_spellings(list, conf->groups_header, pool);
     if (conf->id_token_header)
-        list = add_spellings(list, conf->id_token_header, pool);
+        list = kc_header_name_add_spellings(list, conf->id_token_header, pool);
     for (k = 0; conf->headers && k < conf->headers->nelts; k++)
-        list = add_spellings(list, APR_ARRAY_IDX(conf->headers, k, kc_conf_pair_t).name, pool);
+        list = kc_header_name_add_spellings(
+            list, APR_ARRAY_IDX(conf->headers, k, kc_conf_pair_t).name, pool);
     for (k = 0; server->foreign && k < server->foreign->nelts; k++) {
         const char *name = APR_ARRAY_IDX(server->foreign, k, const char *);
 
-        list = add_spellings(add_name(list, name, pool), name, pool);
+        list = kc_header_name_add_spellings(kc_header_name_add(list, name, pool), name, pool);
     }
     server->removals = list;
-    server->removals_and_cookie = add_name(list, "cookie", pool);
+    server->removals_and_cookie = kc_header_name_add(list, "cookie", pool);
 }
 
 /* The cookies that the backend may see, in place of what the client has sent: always, for such
@@ -161,54 +114,9 @@ static void put_removals(const akc_request_t *request, request_rec *r)
         apr_table_setn(r->headers_out, "Cookie", left);
     /* backends may stumble over an empty Authorization */
     if (token && !apr_table_get(r->headers_in, token))
-        list = add_name(list, token, r->pool);
+        list = kc_header_name_add(list, token, r->pool);
     if (*list)
         apr_table_setn(r->headers_out, removal_header, list);
-}
-
-/* How many characters spell a slash here, to some backends: 0, 1 or 3. */
-static size_t slash_at(const char *at)
-{
-    if (*at == '/')
-        return 1;
-    return at[0] == '%' && at[1] == '2' && (at[2] | 0x20) == 'f' ? 3 : 0;
-}
-
-/* A dot, a backslash or a NUL, spelled to be overlooked. */
-static int is_disguised(const char *at)
-{
-    int last = at[0] == '%' && at[1] ? at[2] | 0x20 : '\0';
-
-    return (last == 'e' && at[1] == '2') || (last == 'c' && at[1] == '5') ||
-           (last == '0' && at[1] == '0' && at[2] == '0');
-}
-
-/* What begins behind a slash: one more slash, or one or two dots, with parameters or without. */
-static int is_odd_segment(const char *at, const char *end)
-{
-    if (slash_at(at))
-        return 1;
-    if (*at != '.')
-        return 0;
-    at += at[1] == '.' ? 2 : 1;
-    return at == end || *at == ';' || slash_at(at);
-}
-
-/* A proxy hands on the path that it has judged; a gateway hands on what the client wrote, and
- * backends may read that otherwise. What httpd has had to put right is refused. */
-int akc_judge_is_plain(const char *uri)
-{
-    const char *end = uri + strcspn(uri, "?#"), *at;
-    size_t slash;
-
-    if (uri[0] != '/')
-        return 0;
-    for (at = uri; at < end; at++) {
-        slash = slash_at(at);
-        if (slash ? is_odd_segment(at + slash, end) : *at == '\\' || is_disguised(at))
-            return 0;
-    }
-    return 1;
 }
 
 static int allow(akc_request_t *request, request_rec *r)
@@ -281,7 +189,7 @@ int akc_judge_handle(request_rec *r)
     /* where an ErrorDocument leads, a refusal would become a permission */
     if (!ap_is_initial_req(r))
         return HTTP_FORBIDDEN;
-    if (!akc_judge_is_plain(r->unparsed_uri))
+    if (!kc_path_is_plain(r->unparsed_uri))
         return refuse_path(request, r);
     if (!akc_check_authn_has_decided(request, r))
         return refuse_unguarded(request, r);

@@ -8,9 +8,6 @@
 /* At start: makes what depends on the configuration alone, from pool. foreign is there. */
 void akc_judge_prepare(akc_server_t *server, apr_pool_t *pool);
 int akc_judge_handle(request_rec *r);
-/* 1 when path and query, as a client wrote them, can be read in one way only: a proxy hands on the
- * path that it has judged, a gateway what the client wrote. */
-int akc_judge_is_plain(const char *uri);
 /* 1 for "OPTIONS *" where a judge would answer for "/": httpd itself would say 200 to it, which
  * lies in no place. */
 int akc_judge_is_asked_for_star(request_rec *r);

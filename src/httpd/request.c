@@ -12,6 +12,7 @@
 
 #include "core/access/bearer.h"
 #include "core/base/forwarded.h"
+#include "core/base/path.h"
 #include "core/base/url.h"
 #include "core/crypto/crypto.h"
 #include "core/session/refresh.h"
@@ -279,7 +280,7 @@ static int is_use(const akc_request_t *request, kc_bytes_t cookie)
     const apr_array_header_t *ignored = request->server->conf->idle_ignore;
 
     return cookie.len == KC_SESSION_ID_TEXT && !request->is_no_use &&
-           (!ignored || !kc_flow_is_matched(akc_request_path(request), ignored));
+           (!ignored || !kc_path_is_matched(akc_request_path(request), ignored));
 }
 
 static void find_by_cookie(akc_request_t *request, request_rec *r)

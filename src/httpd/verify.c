@@ -6,11 +6,11 @@
 
 #include "answers.h"
 #include "config.h"
-#include "judge.h"
 #include "request.h"
 #include "respond.h"
 
 #include "core/access/flow.h"
+#include "core/base/path.h"
 #include "core/login/demand.h"
 
 /*
@@ -52,7 +52,7 @@ static int is_public(const akc_request_t *request, const request_rec *sub)
     const char *type = ap_auth_type((request_rec *)sub);
 
     return type && strcasecmp(type, AKC_AUTH_TYPE) == 0 &&
-           kc_flow_is_public(sub->uri, sub->unparsed_uri, request->server->conf->public_paths);
+           kc_path_is_public(sub->uri, sub->unparsed_uri, request->server->conf->public_paths);
 }
 
 static int refuse(akc_request_t *request, request_rec *r, kc_reason_t reason, const char *why)
@@ -114,7 +114,7 @@ int akc_verify_here(akc_request_t *request, request_rec *r)
     request->is_no_use = 1;
     if (r->method_number != M_GET)
         return akc_respond_method(request, r, "GET, HEAD");
-    target = akc_judge_is_plain(r->unparsed_uri) ? judged_target(request, r) : NULL;
+    target = kc_path_is_plain(r->unparsed_uri) ? judged_target(request, r) : NULL;
     if (!target)
         return refuse(request, r, KC_ERR_FORBIDDEN, "the path behind it is not written plainly");
     sub = ap_sub_req_method_uri("GET", target, r, NULL);

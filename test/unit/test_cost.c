@@ -9,6 +9,7 @@
 #include "access/bearer.h"
 #include "access/flow.h"
 #include "base/cookie.h"
+#include "base/path.h"
 #include "base/url.h"
 #include "testlib.h"
 
@@ -33,14 +34,14 @@ static void match(void *context)
 {
     const input_t *input = context;
 
-    (void)kc_flow_is_matched(input->text, input->list);
+    (void)kc_path_is_matched(input->text, input->list);
 }
 
 static void judge_public(void *context)
 {
     const input_t *input = context;
 
-    (void)kc_flow_is_public(input->text, input->text, input->list);
+    (void)kc_path_is_public(input->text, input->text, input->list);
 }
 
 static void tell_kind(void *context)

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/glob.h"
 #include "base/url.h"
 
 /* clang-format off */
@@ -56,85 +55,6 @@ kc_flow_kind_t kc_flow_kind(const kc_flow_signs_t *signs)
     if (signs->accept && !mentions(signs->accept, "text/html"))
         return KC_FLOW_API;
     return KC_FLOW_NAVIGATION;
-}
-
-static int has_dot_segment(const char *path)
-{
-    for (; (path = strchr(path, '/')); path++) {
-        size_t dots = strspn(path + 1, ".");
-
-        if (dots >= 1 && dots <= 2 && (path[1 + dots] == '/' || path[1 + dots] == '\0'))
-            return 1;
-    }
-    return 0;
-}
-
-static int is_plain(const char *path, const char *raw)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                                "-._~!$&'()*+,=:@/";
-    size_t len = strcspn(raw, "?");
-
-    return strlen(path) == len && strncmp(path, raw, len) == 0 && strspn(path, plain) == len &&
-           !strstr(path, "//") && !has_dot_segment(path);
-}
-
-static int is_below(const char *path, const char *above)
-{
-    size_t len = strlen(above);
-
-    if (!len || strncmp(path, above, len) != 0)
-        return 0;
-    return path[len] == '\0' || path[len] == '/' || above[len - 1] == '/';
-}
-
-int kc_flow_is_public(const char *path, const char *raw, const apr_array_header_t *paths)
-{
-    int i;
-
-    if (!paths || !is_plain(path, raw))
-        return 0;
-    for (i = 0; i < paths->nelts; i++) {
-        if (is_below(path, APR_ARRAY_IDX(paths, i, const char *)))
-            return 1;
-    }
-    return 0;
-}
-
-/* A segment: of the text, up to its slash or end. */
-static const char *segment_end(const char *from)
-{
-    return from + strcspn(from, "/");
-}
-
-/* The pattern may end where any segment of the path does. What lies behind is not looked at. */
-static int is_pattern_met(const char *path, const char *pattern)
-{
-    for (;;) {
-        const char *end = segment_end(path), *pattern_end = segment_end(pattern);
-
-        if (!kc_glob_is_met(path, end, pattern, pattern_end))
-            return 0;
-        if (!*pattern_end)
-            return 1;
-        if (!*end)
-            return 0;
-        path = end + 1;
-        pattern = pattern_end + 1;
-    }
-}
-
-int kc_flow_is_matched(const char *path, const apr_array_header_t *patterns)
-{
-    int i;
-
-    for (i = 0; i < patterns->nelts; i++) {
-        const char *pattern = APR_ARRAY_IDX(patterns, i, const char *);
-
-        if (is_below(path, pattern) || (strchr(pattern, '*') && is_pattern_met(path, pattern)))
-            return 1;
-    }
-    return 0;
 }
 
 /* The origin of a URL is a place that a sign-in could return to. */

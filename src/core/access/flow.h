@@ -49,12 +49,6 @@ typedef struct kc_flow_signs_t {
  * HEAD. Every other request is a page. */
 kc_flow_kind_t kc_flow_kind(const kc_flow_signs_t *signs);
 
-/* 1 when path lies at or below one of paths (array of const char *, NULL: none) and was sent in its
- * plainest spelling: backends undo escapes, dots and semicolons each in their own way, so anything
- * that could be read otherwise is not public. path: decoded and normalised; raw: as the client sent
- * it, maybe with a query. */
-int kc_flow_is_public(const char *path, const char *raw, const apr_array_header_t *paths);
-
 /* Who has made a browser send a request. */
 typedef enum {
     KC_FLOW_OWN,     /* a page of this site, or the person by hand */
@@ -72,10 +66,5 @@ typedef struct kc_flow_traces_t {
  * of hosts (array of const char *, as of kc_url_return; may be NULL) are this site's. */
 kc_flow_source_t kc_flow_source(const kc_flow_traces_t *traces, const char *public_origin,
                                 const apr_array_header_t *hosts, apr_pool_t *pool);
-
-/* 1 when path (decoded and normalised) lies at or below one of patterns (array of const char *), in
- * which * stands for any characters but a slash, which begin with one, and have no other wildcard.
- * Costs at most a step for each character of the path and each of the patterns'. */
-int kc_flow_is_matched(const char *path, const apr_array_header_t *patterns);
 
 #endif

@@ -1,0 +1,66 @@
+/* Spellings of a header's name that some backend takes for the same name.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/header_name.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <string.h>
+
+int kc_header_name_is_same(const char *name, const char *end, const char *folded)
+{
+    for (; name != end && *name; name++) {
+        char c = kc_header_name_fold(*name);
+
+        if (c && c != *folded++)
+            return 0;
+    }
+    return *folded == '\0';
+}
+
+const char *kc_header_name_add(const char *list, const char *name, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, list, *list ? "," : "", name, NULL);
+}
+
+enum { JOINTS_MAX = 6 /* between a name's words, that are told apart: 64 spellings */ };
+
+/* The name with one of two separators between its words, the second where a joint's bit is set;
+ * from the last bit on they share one. */
+static const char *spell(const char *name, unsigned int bits, const char separators[2],
+                         apr_pool_t *pool)
+{
+    char *other = apr_pstrdup(pool, name), *at;
+    unsigned int joint = 0;
+
+    for (at = other; *at; at++) {
+        if (apr_isalnum(*at))
+            continue;
+        *at = separators[(bits >> joint) & 1];
+        if (joint < JOINTS_MAX - 1)
+            joint++;
+    }
+    return other;
+}
+
+static const char *add_spelling(const char *list, const char *name, const char *other,
+                                apr_pool_t *pool)
+{
+    return strcmp(other, name) == 0 ? list : kc_header_name_add(list, other, pool);
+}
+
+const char *kc_header_name_add_spellings(const char *list, const char *name, apr_pool_t *pool)
+{
+    unsigned int joints = 0, bits;
+    const char *at;
+
+    for (at = name; *at && joints < JOINTS_MAX; at++)
+        joints += !apr_isalnum(*at);
+    for (bits = 0; bits < 1U << joints; bits++)
+        list = add_spelling(list, name, spell(name, bits, "-_", pool), pool);
+    for (at = ".!#$%&'*+^`|~"; *at; at++) {
+        const char both[2] = {*at, *at};
+
+        list = add_spelling(list, name, spell(name, 0, both, pool), pool);
+    }
+    return list;
+}

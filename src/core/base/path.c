@@ -1,0 +1,131 @@
+/* Paths of requests: which spellings are plain, which paths are public, which patterns they meet.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/path.h"
+
+#include <string.h>
+
+#include "base/glob.h"
+
+/* How many characters spell a slash here, to some backends: 0, 1 or 3. */
+static size_t slash_at(const char *at)
+{
+    if (*at == '/')
+        return 1;
+    return at[0] == '%' && at[1] == '2' && (at[2] | 0x20) == 'f' ? 3 : 0;
+}
+
+/* A dot, a backslash or a NUL, spelled to be overlooked. */
+static int is_disguised(const char *at)
+{
+    int last = at[0] == '%' && at[1] ? at[2] | 0x20 : '\0';
+
+    return (last == 'e' && at[1] == '2') || (last == 'c' && at[1] == '5') ||
+           (last == '0' && at[1] == '0' && at[2] == '0');
+}
+
+/* What begins behind a slash: one more slash, or one or two dots, with parameters or without. */
+static int is_odd_segment(const char *at, const char *end)
+{
+    if (slash_at(at))
+        return 1;
+    if (*at != '.')
+        return 0;
+    at += at[1] == '.' ? 2 : 1;
+    return at == end || *at == ';' || slash_at(at);
+}
+
+/* A proxy hands on the path that it has judged; a gateway hands on what the client wrote, and
+ * backends may read that otherwise. What httpd has had to put right is refused. */
+int kc_path_is_plain(const char *uri)
+{
+    const char *end = uri + strcspn(uri, "?#"), *at;
+    size_t slash;
+
+    if (uri[0] != '/')
+        return 0;
+    for (at = uri; at < end; at++) {
+        slash = slash_at(at);
+        if (slash ? is_odd_segment(at + slash, end) : *at == '\\' || is_disguised(at))
+            return 0;
+    }
+    return 1;
+}
+
+static int has_dot_segment(const char *path)
+{
+    for (; (path = strchr(path, '/')); path++) {
+        size_t dots = strspn(path + 1, ".");
+
+        if (dots >= 1 && dots <= 2 && (path[1 + dots] == '/' || path[1 + dots] == '\0'))
+            return 1;
+    }
+    return 0;
+}
+
+static int is_plainest(const char *path, const char *raw)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "-._~!$&'()*+,=:@/";
+    size_t len = strcspn(raw, "?");
+
+    return strlen(path) == len && strncmp(path, raw, len) == 0 && strspn(path, plain) == len &&
+           !strstr(path, "//") && !has_dot_segment(path);
+}
+
+static int is_below(const char *path, const char *above)
+{
+    size_t len = strlen(above);
+
+    if (!len || strncmp(path, above, len) != 0)
+        return 0;
+    return path[len] == '\0' || path[len] == '/' || above[len - 1] == '/';
+}
+
+int kc_path_is_public(const char *path, const char *raw, const apr_array_header_t *paths)
+{
+    int i;
+
+    if (!paths || !is_plainest(path, raw))
+        return 0;
+    for (i = 0; i < paths->nelts; i++) {
+        if (is_below(path, APR_ARRAY_IDX(paths, i, const char *)))
+            return 1;
+    }
+    return 0;
+}
+
+/* A segment: of the text, up to its slash or end. */
+static const char *segment_end(const char *from)
+{
+    return from + strcspn(from, "/");
+}
+
+/* The pattern may end where any segment of the path does. What lies behind is not looked at. */
+static int is_pattern_met(const char *path, const char *pattern)
+{
+    for (;;) {
+        const char *end = segment_end(path), *pattern_end = segment_end(pattern);
+
+        if (!kc_glob_is_met(path, end, pattern, pattern_end))
+            return 0;
+        if (!*pattern_end)
+            return 1;
+        if (!*end)
+            return 0;
+        path = end + 1;
+        pattern = pattern_end + 1;
+    }
+}
+
+int kc_path_is_matched(const char *path, const apr_array_header_t *patterns)
+{
+    int i;
+
+    for (i = 0; i < patterns->nelts; i++) {
+        const char *pattern = APR_ARRAY_IDX(patterns, i, const char *);
+
+        if (is_below(path, pattern) || (strchr(pattern, '*') && is_pattern_met(path, pattern)))
+            return 1;
+    }
+    return 0;
+}
