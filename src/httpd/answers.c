@@ -229,14 +229,6 @@ static void limit(request_rec *r, const table_t *usual, const table_t *always,
         limit_line(r, usual, CACHE_CONTROL, line, &said, audience);
 }
 
-void akc_answers_tell(request_rec *r)
-{
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                  "%s: a backend sets a cookie that is named like one of this module's, or has "
-                  "the browser clear all cookies, which is taken out of its answer to %s",
-                  kc_err_row(KC_ERR_FOREIGN_COOKIE)->tag, r->uri ? r->uri : "-");
-}
-
 /* What is left of a line that sets or clears cookies; NULL: nothing. */
 static const char *harmless(request_rec *r, field_t field, const char *line)
 {
@@ -272,7 +264,7 @@ static void drop_cookies(request_rec *r, const table_t *table)
             apr_table_addn(table->headers, entry->key, line);
     }
     if (dropped)
-        akc_answers_tell(r);
+        akc_interim_log_cookie(r);
 }
 
 void akc_answers_drop_cookies(request_rec *r)

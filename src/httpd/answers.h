@@ -16,8 +16,6 @@ void akc_answers_are_for_nobody(akc_request_t *request, request_rec *r);
 /* Takes cookies that are named like ours, and what clears all cookies, out of what is to be
  * answered. */
 void akc_answers_drop_cookies(request_rec *r);
-/* Logs that a cookie named like ours was taken out of what is answered to the request. */
-void akc_answers_tell(request_rec *r);
 void akc_answers_register(apr_pool_t *pool);
 
 #endif

@@ -15,28 +15,9 @@
 #include "streams.h"
 
 #include "core/access/flow.h"
-#include "core/base/path.h"
 #include "core/base/url.h"
 #include "core/login/demand.h"
 #include "core/login/login.h"
-
-static int is_our_type(request_rec *r)
-{
-    const char *type = ap_auth_type(r);
-
-    return type && strcasecmp(type, AKC_AUTH_TYPE) == 0;
-}
-
-static int is_public(const akc_request_t *request, request_rec *r)
-{
-    return kc_path_is_public(r->uri, r->unparsed_uri, request->server->conf->public_paths) &&
-           is_our_type(r);
-}
-
-int akc_check_authn_is_open(const akc_request_t *request, request_rec *r)
-{
-    return akc_addresses_is_ours(request->server, r) || is_public(request, r);
-}
 
 /* Our own addresses and public paths need no user; mod_authz_core has found that only one is
  * missing when this is asked. */
@@ -46,12 +27,7 @@ int akc_check_authn_access(request_rec *r)
 
     if (!request)
         return DECLINED;
-    return akc_check_authn_is_open(request, r) ? OK : DECLINED;
-}
-
-int akc_check_authn_has_decided(const akc_request_t *request, request_rec *r)
-{
-    return request->is_decided || is_public(request, r);
+    return akc_request_is_open(request, r) ? OK : DECLINED;
 }
 
 static kc_flow_kind_t request_kind(const akc_request_t *request, request_rec *r)
@@ -160,7 +136,7 @@ int akc_check_authn_user(request_rec *r)
 {
     akc_request_t *request;
 
-    if (!is_our_type(r))
+    if (!akc_request_is_our_type(r))
         return DECLINED;
     request = akc_request_get(r);
     if (!request) {

@@ -7,7 +7,6 @@
 #include <http_connection.h>
 #include <util_filter.h>
 
-#include "answers.h"
 #include "config.h"
 
 #include "core/base/header_block.h"
@@ -105,6 +104,14 @@ static int is_end(const apr_bucket *bucket)
     return APR_BUCKET_IS_EOS(bucket) || AP_BUCKET_IS_EOR(bucket) || AP_BUCKET_IS_EOC(bucket);
 }
 
+void akc_interim_log_cookie(request_rec *r)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
+                  "%s: a backend sets a cookie that is named like one of this module's, or has "
+                  "the browser clear all cookies, which is taken out of its answer to %s",
+                  kc_err_row(KC_ERR_FOREIGN_COOKIE)->tag, r->uri ? r->uri : "-");
+}
+
 /* Puts a block before the bucket. Behind an interim answer comes another one, or the answer. */
 static void put_block(watch_t *watch, ap_filter_t *f, apr_bucket *bucket)
 {
@@ -113,7 +120,7 @@ static void put_block(watch_t *watch, ap_filter_t *f, apr_bucket *bucket)
     request_rec *r = watch->r;
 
     if (kc_header_block_drop(&watch->block, server->cookies, server->cookie_count, r->pool))
-        akc_answers_tell(r);
+        akc_interim_log_cookie(r);
     APR_BUCKET_INSERT_BEFORE(bucket, apr_bucket_heap_create(watch->block.text, watch->block.len,
                                                             NULL, f->c->bucket_alloc));
     begin(watch, r);

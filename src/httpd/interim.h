@@ -13,6 +13,8 @@ void akc_interim_watch(request_rec *r);
 void akc_interim_watch_answer(request_rec *r);
 /* The answer itself is there, or a protocol of its own. Cheap: every request comes by. */
 void akc_interim_end(conn_rec *c);
+/* Logs that a cookie named like ours was taken out of what is answered to the request. */
+void akc_interim_log_cookie(request_rec *r);
 void akc_interim_register(apr_pool_t *pool);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include "addresses.h"
 #include "answers.h"
-#include "check_authn.h"
 #include "forward.h"
 #include "request.h"
 #include "respond.h"
@@ -191,7 +190,7 @@ int akc_judge_handle(request_rec *r)
         return HTTP_FORBIDDEN;
     if (!kc_path_is_plain(r->unparsed_uri))
         return refuse_path(request, r);
-    if (!akc_check_authn_has_decided(request, r))
+    if (!akc_request_is_decided(request, r))
         return refuse_unguarded(request, r);
     return allow(request, r);
 }

@@ -449,6 +449,29 @@ const char *akc_request_id(akc_request_t *request, request_rec *r)
     return request->id ? request->id : "-";
 }
 
+int akc_request_is_our_type(request_rec *r)
+{
+    const char *type = ap_auth_type(r);
+
+    return type && strcasecmp(type, AKC_AUTH_TYPE) == 0;
+}
+
+static int is_public_place(const akc_request_t *request, request_rec *r)
+{
+    return kc_path_is_public(r->uri, r->unparsed_uri, request->server->conf->public_paths) &&
+           akc_request_is_our_type(r);
+}
+
+int akc_request_is_open(const akc_request_t *request, request_rec *r)
+{
+    return akc_addresses_is_ours(request->server, r) || is_public_place(request, r);
+}
+
+int akc_request_is_decided(const akc_request_t *request, request_rec *r)
+{
+    return request->is_decided || is_public_place(request, r);
+}
+
 /* Whom httpd takes for somebody while it looks at Require; told by its address. */
 static char nobody[] = "";
 

@@ -44,6 +44,13 @@ kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r,
 int akc_request_has_body(const request_rec *r);
 /* An id to find the request in the log by. */
 const char *akc_request_id(akc_request_t *request, request_rec *r);
+/* 1 where AuthType Keycloak holds for r. */
+int akc_request_is_our_type(request_rec *r);
+/* 1 where nobody is asked: our own addresses and public paths. */
+int akc_request_is_open(const akc_request_t *request, request_rec *r);
+/* 1 when this request is let in by our check, which was asked who it is of: with a session, by
+ * KeycloakPublicPath or by KeycloakUnauth pass. 0 where httpd has let it in without asking. */
+int akc_request_is_decided(const akc_request_t *request, request_rec *r);
 /* r goes on without a name: httpd takes it for a user named "" while it looks at Require. */
 void akc_request_make_nameless(request_rec *r);
 /* A hook, behind the check: who passed without a name has none from here on. */

@@ -6,7 +6,6 @@
 #include <mod_auth.h>
 #include <string.h>
 
-#include "check_authn.h"
 #include "config.h"
 #include "request.h"
 
@@ -199,7 +198,7 @@ int akc_require_force(request_rec *r)
 {
     const akc_request_t *request = akc_request_get(r);
 
-    return request && request->unasked == r && !akc_check_authn_is_open(request, r) ? OK : DECLINED;
+    return request && request->unasked == r && !akc_request_is_open(request, r) ? OK : DECLINED;
 }
 
 static const char *parse_realm_role(cmd_parms *cmd, const char *line, const void **rule)
