@@ -9,7 +9,7 @@
 #include "answers.h"
 #include "config.h"
 #include "export.h"
-#include "forward.h"
+#include "gateway/forward.h"
 #include "request.h"
 #include "respond.h"
 #include "streams.h"

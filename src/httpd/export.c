@@ -8,7 +8,7 @@
 
 #include "addresses.h"
 #include "config.h"
-#include "forward.h"
+#include "gateway/forward.h"
 #include "interim.h"
 #include "request.h"
 #include "traces.h"

@@ -14,7 +14,7 @@
 #include "body.h"
 #include "config.h"
 #include "effects.h"
-#include "health.h"
+#include "handlers/health.h"
 #include "phase.h"
 #include "process.h"
 #include "require.h"

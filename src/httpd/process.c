@@ -7,7 +7,7 @@
 
 #include "config.h"
 #include "export.h"
-#include "judge.h"
+#include "gateway/judge.h"
 #include "phase.h"
 
 int akc_process_has_issuer(server_rec *main)

@@ -1,20 +1,20 @@
 /* Who answers at the module's own addresses.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "endpoints.h"
+#include "handlers/endpoints.h"
 
 #include <apr_strings.h>
 #include <string.h>
 
-#include "account.h"
 #include "addresses.h"
-#include "forward.h"
+#include "gateway/forward.h"
+#include "gateway/judge.h"
+#include "handlers/account.h"
+#include "handlers/logout.h"
+#include "handlers/signin.h"
+#include "handlers/verify.h"
 #include "hints.h"
-#include "judge.h"
-#include "logout.h"
 #include "request.h"
 #include "respond.h"
-#include "signin.h"
-#include "verify.h"
 
 static const char handler_name[] = "keycloak-endpoint";
 

@@ -1,6 +1,6 @@
 /* Signing in: the address that begins it, and the one that Keycloak sends browsers back to.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "signin.h"
+#include "handlers/signin.h"
 
 #include <apr_strings.h>
 #include <string.h>

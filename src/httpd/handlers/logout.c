@@ -1,6 +1,6 @@
 /* Signing out: begun here, or at the provider, which calls us itself or has the browser do so.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "logout.h"
+#include "handlers/logout.h"
 
 #include <apr_strings.h>
 #include <string.h>

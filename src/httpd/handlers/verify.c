@@ -1,6 +1,6 @@
 /* Verify: whether a request for the path behind <prefix>verify would be let in, without making it.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "verify.h"
+#include "handlers/verify.h"
 
 #include <string.h>
 

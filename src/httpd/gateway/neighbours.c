@@ -1,6 +1,6 @@
 /* What else answers where a judge does, and must not: looked for when httpd starts.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "neighbours.h"
+#include "gateway/neighbours.h"
 
 #include <string.h>
 

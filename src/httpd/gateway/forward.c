@@ -1,6 +1,6 @@
 /* The request that a gateway asks about in headers of its own: nginx's auth_request, and the
  * forward-auth of Traefik and Caddy. SPDX-License-Identifier: Apache-2.0 */
-#include "forward.h"
+#include "gateway/forward.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>

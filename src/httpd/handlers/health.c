@@ -1,6 +1,6 @@
 /* Health: whether this httpd can serve whoever comes, for the probes of a cluster or balancer.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "health.h"
+#include "handlers/health.h"
 
 #include <apr_atomic.h>
 #include <apr_shm.h>

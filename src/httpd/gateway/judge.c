@@ -1,6 +1,6 @@
 /* The judge: answers a gateway that asks whether a request may go on, and as whose.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "judge.h"
+#include "gateway/judge.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -8,7 +8,7 @@
 
 #include "addresses.h"
 #include "answers.h"
-#include "forward.h"
+#include "gateway/forward.h"
 #include "request.h"
 #include "respond.h"
 

@@ -1,13 +1,13 @@
 /* What a person may know and do about their sessions, and an operator about everybody's.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "account.h"
+#include "handlers/account.h"
 
 #include <apr_strings.h>
 #include <string.h>
 
 #include "addresses.h"
 #include "body.h"
-#include "logout.h"
+#include "handlers/logout.h"
 #include "request.h"
 #include "respond.h"
 
