@@ -192,15 +192,10 @@ static kc_session_state_t from_view(const visit_t *visit, kc_session_t *session)
     return take_place(visit, session);
 }
 
-static int64_t min_time(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void put_view(const visit_t *visit, const kc_session_t *session)
 {
     const kc_rp_t *rp = visit->rp;
-    int64_t end = min_time(session->expires, visit->now + KC_BEARER_TRUST);
+    int64_t end = kc_session_view_earlier(session->expires, visit->now + KC_BEARER_TRUST);
     kc_cache_view_t view = {{NULL, 0}, visit->now_ms, end, "", ""};
 
     if (rp->env->cache && kc_session_form_write(session, visit->pool, &view.bytes, NULL) == KC_OK)
@@ -245,8 +240,8 @@ static kc_rc_t describe(const visit_t *visit, const kc_jose_token_t *token, kc_s
     session->auth_time = kc_json_member_seconds(token->claims, "auth_time");
     session->created = kc_json_member_seconds(token->claims, "iat");
     session->token_expires = kc_json_member_seconds(token->claims, "exp");
-    session->expires =
-        min_time(session->token_expires + conf->clock_skew, session->created + conf->session_max);
+    session->expires = kc_session_view_earlier(session->token_expires + conf->clock_skew,
+                                               session->created + conf->session_max);
     session->claims = token->payload;
     if (visit->now >= session->expires)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "iat is over KeycloakSessionMax ago");

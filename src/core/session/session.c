@@ -70,11 +70,6 @@ static kc_seal_use_t seal_use(const kc_rp_t *rp, kc_bytes_t id)
     return use;
 }
 
-static int64_t min_time(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---------------------------------------------------------------- a visit */
 
 static void visit_init(visit_t *visit, const kc_rp_t *rp, kc_bytes_t id, apr_pool_t *pool)
@@ -344,7 +339,8 @@ static int64_t token_end(const visit_t *visit, const kc_session_t *session)
 static kc_session_state_t judge(const visit_t *visit, const kc_session_t *session, kc_err_t *err)
 {
     /* also one of before KeycloakSessionMax was lowered: its marks last no longer than that */
-    if (visit->now >= min_time(session->expires, session->created + visit->rp->conf->session_max)) {
+    if (visit->now >= kc_session_view_earlier(session->expires,
+                                              session->created + visit->rp->conf->session_max)) {
         (void)KC_FAIL(err, KC_MISS, KC_ERR_SESSION_MAX, "the session is past its end");
         return KC_SESSION_ENDED;
     }

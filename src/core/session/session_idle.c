@@ -7,6 +7,7 @@
 #include "crypto/crypto.h"
 #include "crypto/siphash.h"
 #include "session/roster.h"
+#include "session/session_view.h"
 #include "store/store.h"
 
 /* The record: a word of the version (8 bits) and of seconds since 1970 (56), and a hash of two
@@ -20,11 +21,6 @@ enum {
     ENDS = 8,  /* characters at either end of a key that its homes depend on */
     SLACK = 60 /* seconds for which the store keeps what is over */
 };
-
-static int64_t min_time(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 static int64_t now_of(const kc_rp_t *rp)
 {
@@ -110,12 +106,12 @@ static void put_record(const kc_session_t *session, int64_t now)
 
 int64_t kc_session_idle_end(const kc_session_t *session, int64_t used)
 {
-    return min_time(used + session->rp->conf->session_idle, session->expires);
+    return kc_session_view_earlier(used + session->rp->conf->session_idle, session->expires);
 }
 
 int64_t kc_session_idle_keep(const kc_session_t *session, const kc_rp_t *rp)
 {
-    return min_time(now_of(rp) + rp->conf->session_idle + SLACK, session->expires);
+    return kc_session_view_earlier(now_of(rp) + rp->conf->session_idle + SLACK, session->expires);
 }
 
 void kc_session_idle_use(const kc_session_t *session)
@@ -139,5 +135,5 @@ int64_t kc_session_idle_read(const kc_session_t *session, kc_bytes_t record, apr
     /* clocks of several hosts differ a little at any time */
     if (used > now + session->rp->conf->clock_skew)
         kc_session_idle_use(session);
-    return min_time(used, now);
+    return kc_session_view_earlier(used, now);
 }

@@ -20,3 +20,8 @@ int kc_session_view_is_within_grace(const kc_conf_t *conf, const kc_cache_view_t
 
     return conf->cache_ttl && age >= 0 && age < conf->cache_ttl + conf->store_grace * 1000;
 }
+
+int64_t kc_session_view_earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}

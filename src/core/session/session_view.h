@@ -19,5 +19,7 @@ int kc_session_view_is_fresh(const kc_conf_t *conf, const kc_cache_ticket_t *tic
  * KeycloakCacheTTL is 0, for then the store is to be asked on each request. */
 int kc_session_view_is_within_grace(const kc_conf_t *conf, const kc_cache_view_t *view,
                                     int64_t now_ms);
+/* The earlier of two times. */
+int64_t kc_session_view_earlier(int64_t a, int64_t b);
 
 #endif
