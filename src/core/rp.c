@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/url.h"
+#include "browser.h"
 #include "conf/transform.h"
 
 enum { KEY_TOLD_SECONDS = 60, FINGERPRINT_MAX = 256 * 1024 /* bytes of settings */ };
@@ -316,4 +317,11 @@ void kc_rp_warn_of_key(const kc_rp_t *rp, const char *what, apr_pool_t *pool)
         rp->env->log(rp->env->context, KC_LOG_WARNING,
                      apr_psprintf(pool, "%s: %s: %s that somebody has come with was %s, or is none",
                                   row->tag, row->slug, what, KC_RP_FOREIGN_KEY));
+}
+
+const char *kc_rp_redirect_uri(const kc_rp_t *rp, const kc_browser_t *client, apr_pool_t *pool)
+{
+    if (rp->conf->redirect_uri)
+        return rp->conf->redirect_uri;
+    return apr_pstrcat(pool, client->public_url, rp->callback_path, NULL);
 }

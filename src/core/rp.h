@@ -7,6 +7,7 @@
 #include <apr_tables.h>
 
 #include "base/err.h"
+#include "browser.h"
 #include "conf/conf.h"
 #include "crypto/seal.h"
 #include "env.h"
@@ -78,5 +79,8 @@ kc_rc_t kc_rp_realm_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const cha
 /* Tells the log (KC_ERR_KEY_FOREIGN) of what was sealed with a key that is not here: once a minute
  * and process, for anybody can make it up. what: "a session". */
 void kc_rp_warn_of_key(const kc_rp_t *rp, const char *what, apr_pool_t *pool);
+
+/* Where Keycloak sends the browser back to: KeycloakRedirectURI, or made of the public URL. */
+const char *kc_rp_redirect_uri(const kc_rp_t *rp, const kc_browser_t *client, apr_pool_t *pool);
 
 #endif

@@ -16,8 +16,9 @@
 
 #include "core/access/flow.h"
 #include "core/base/url.h"
+#include "core/browser.h"
 #include "core/login/demand.h"
-#include "core/login/login.h"
+#include "core/login/login_state.h"
 
 /* Our own addresses and public paths need no user; mod_authz_core has found that only one is
  * missing when this is asked. */
@@ -64,8 +65,8 @@ static int is_led_here(const akc_request_t *request, request_rec *r)
 /* Once: what this site asks for itself is asked by no other. */
 static int ask_again(akc_request_t *request, request_rec *r)
 {
-    const kc_login_client_t *client = akc_request_client(request, r);
-    kc_login_answer_t answer = {
+    const kc_browser_t *client = akc_request_client(request, r);
+    kc_browser_answer_t answer = {
         .location = kc_url_return(r->unparsed_uri, client->public_url, NULL, r->pool)};
 
     return akc_respond_onward(r, &answer);

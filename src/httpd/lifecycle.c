@@ -28,6 +28,7 @@
 #include "core/http/http_curl.h"
 #include "core/net/patience.h"
 #include "core/provider/keyring.h"
+#include "core/rp.h"
 #include "core/store/store.h"
 #include "core/store/store_combined.h"
 #include "core/store/store_replicas.h"

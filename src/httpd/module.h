@@ -23,10 +23,10 @@
 #include "core/base/buf.h"
 #include "core/base/cache_control.h"
 #include "core/base/err.h"
+#include "core/browser.h"
 #include "core/conf/conf.h"
 #include "core/env.h"
 #include "core/http/http.h"
-#include "core/login/login_state.h"
 #include "core/net/breaker.h"
 #include "core/net/resolver.h"
 #include "core/rp.h"
@@ -89,9 +89,9 @@ typedef struct akc_request_t {
     const char *cookies;        /* the Cookie header as the client sent it */
     const char *authorization;  /* the same of Authorization, where that matters; else NULL */
     const char *hidden_token;   /* the same while httpd logs the headers (traces.c); else NULL */
-    const char *query;        /* of a callback; taken out of the request so that no log shows it */
-    const char *id;           /* for the log and the error page; NULL until asked for */
-    kc_login_client_t client; /* public_url is NULL until it was asked for */
+    const char *query;   /* of a callback; taken out of the request so that no log shows it */
+    const char *id;      /* for the log and the error page; NULL until asked for */
+    kc_browser_t client; /* public_url is NULL until it was asked for */
     kc_session_state_t state;
     kc_session_t session;
     kc_err_t err;      /* why there is no session */

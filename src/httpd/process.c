@@ -10,6 +10,8 @@
 #include "gateway/judge.h"
 #include "phase.h"
 
+#include "core/rp.h"
+
 int akc_process_has_issuer(server_rec *main)
 {
     server_rec *server;

@@ -14,7 +14,9 @@
 #include "core/base/forwarded.h"
 #include "core/base/path.h"
 #include "core/base/url.h"
+#include "core/browser.h"
 #include "core/crypto/crypto.h"
+#include "core/rp.h"
 #include "core/session/refresh.h"
 #include "core/session/session_cookie.h"
 
@@ -255,10 +257,10 @@ static void settle_cookies(akc_request_t *request, request_rec *r)
     request->has_settled = 1;
 }
 
-const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec *r)
+const kc_browser_t *akc_request_client(akc_request_t *request, request_rec *r)
 {
     const akc_server_t *server = request->server;
-    kc_login_client_t *client = &request->client;
+    kc_browser_t *client = &request->client;
 
     if (client->public_url)
         return client;

@@ -6,6 +6,7 @@
 #include "module.h"
 
 #include "core/access/flow.h"
+#include "core/browser.h"
 #include "core/login/demand.h"
 
 /* NULL when the module is off for the request's server. */
@@ -18,7 +19,7 @@ int akc_request_is_https(const akc_request_t *request, request_rec *r);
 /* 1 when the peer is one of KeycloakTrustedProxy. */
 int akc_request_is_trusted(const akc_request_t *request, const request_rec *r);
 /* The browser and the address it uses. */
-const kc_login_client_t *akc_request_client(akc_request_t *request, request_rec *r);
+const kc_browser_t *akc_request_client(akc_request_t *request, request_rec *r);
 /* The session, looked up once: that of its bearer token where it has one and KeycloakBearer takes
  * it, good or bad; else that of its cookie. */
 kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r);

@@ -10,6 +10,7 @@
 #include "request.h"
 
 #include "core/access/authz.h"
+#include "core/rp.h"
 #include "core/session/unknown.h"
 
 static const char *name_of(kc_authz_kind_t kind)

@@ -15,7 +15,11 @@
 #include "traces.h"
 
 #include "core/base/url.h"
+#include "core/browser.h"
+#include "core/login/login.h"
 #include "core/login/login_parameters.h"
+#include "core/login/login_state.h"
+#include "core/rp.h"
 
 static const char forbid_filter_name[] = "AKC_FORBIDDEN";
 static const char retry_seconds[] = "5";
@@ -74,7 +78,7 @@ static int send_body(request_rec *r, int status, const char *type, const char *b
     return DONE;
 }
 
-int akc_respond_redirect(request_rec *r, int status, const kc_login_answer_t *answer)
+int akc_respond_redirect(request_rec *r, int status, const kc_browser_answer_t *answer)
 {
     guard(r);
     akc_respond_cookies(r, answer->cookies);
@@ -172,7 +176,7 @@ int akc_respond_page(request_rec *r, int status, const char *title, const char *
     return send_body(r, status, "text/html; charset=utf-8", akc_page_make(r, title, html, ""));
 }
 
-int akc_respond_onward(request_rec *r, const kc_login_answer_t *answer)
+int akc_respond_onward(request_rec *r, const kc_browser_answer_t *answer)
 {
     const char *url = ap_escape_html2(r->pool, answer->location, 1);
 
@@ -342,7 +346,7 @@ void akc_respond_add_cause(kc_err_t *err, const kc_err_t *cause)
 
 int akc_respond_login(akc_request_t *request, request_rec *r, const kc_login_request_t *wanted)
 {
-    kc_login_answer_t answer;
+    kc_browser_answer_t answer;
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
 
     if (kc_login_begin(request->server->rp, akc_request_client(request, r), wanted, r->pool,
@@ -356,10 +360,9 @@ int akc_respond_login(akc_request_t *request, request_rec *r, const kc_login_req
                       "%.150s; after the sign-in comes the start page", answer.lost);
         akc_respond_log(request, r, &err);
     }
-    ap_log_rerror(
-        APLOG_MARK, APLOG_DEBUG, 0, r, "sign-in begins: client %s, redirect URI %s",
-        request->server->conf->client_id,
-        kc_login_redirect_uri(request->server->rp, akc_request_client(request, r), r->pool));
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "sign-in begins: client %s, redirect URI %s",
+                  request->server->conf->client_id,
+                  kc_rp_redirect_uri(request->server->rp, akc_request_client(request, r), r->pool));
     return akc_respond_redirect(r, HTTP_MOVED_TEMPORARILY, &answer);
 }
 

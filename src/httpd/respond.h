@@ -6,13 +6,14 @@
 #include "module.h"
 
 #include "core/base/json.h"
+#include "core/browser.h"
 #include "core/login/demand.h"
-#include "core/login/login.h"
+#include "core/login/login_state.h"
 
-int akc_respond_redirect(request_rec *r, int status, const kc_login_answer_t *answer);
+int akc_respond_redirect(request_rec *r, int status, const kc_browser_answer_t *answer);
 /* The same by a page of ours that the browser leaves at once: what it asks for then is asked by
  * this site, and so has its cookies with SameSite=Strict, whoever has led the person here. */
-int akc_respond_onward(request_rec *r, const kc_login_answer_t *answer);
+int akc_respond_onward(request_rec *r, const kc_browser_answer_t *answer);
 int akc_respond_error(akc_request_t *request, request_rec *r, const kc_err_t *err);
 /* The log line of it alone. */
 void akc_respond_log(akc_request_t *request, request_rec *r, const kc_err_t *err);

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "browser.h"
 #include "fake_site.h"
 #include "login/login.h"
 #include "login/login_parameters.h"
+#include "login/login_state.h"
 #include "reach.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -53,7 +55,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void begin(kc_fake_site_t *site, const char *return_url)
 {
     const kc_login_request_t request = {.return_url = return_url};
-    kc_login_answer_t answer;
+    kc_browser_answer_t answer;
 
     need(kc_login_begin(site->rp, &site->client, &request, site->pool, &answer, NULL) == KC_OK);
     kc_fake_site_take(site, answer.cookies);
@@ -78,7 +80,7 @@ static void check_again(kc_fake_site_t *site, const char *query)
 static void check_parameters(kc_fake_site_t *site, const char *query)
 {
     kc_login_request_t request;
-    kc_login_answer_t answer;
+    kc_browser_answer_t answer;
     kc_err_t err;
     kc_rc_t rc = kc_login_parameters_read(site->rp, query, site->pool, &request, &err);
 
@@ -93,7 +95,7 @@ static void check_parameters(kc_fake_site_t *site, const char *query)
          err.reason == KC_ERR_LOGIN_LOOP);
 }
 
-static void check_answer(const kc_fake_site_t *site, const kc_login_answer_t *answer)
+static void check_answer(const kc_fake_site_t *site, const kc_browser_answer_t *answer)
 {
     int i;
 
@@ -112,7 +114,7 @@ static void check_answer(const kc_fake_site_t *site, const kc_login_answer_t *an
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    kc_login_answer_t answer;
+    kc_browser_answer_t answer;
     kc_fake_site_t *site;
     apr_pool_t *pool;
     kc_err_t err;

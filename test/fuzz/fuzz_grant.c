@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "browser.h"
 #include "fake_site.h"
+#include "login/login.h"
+#include "login/login_state.h"
 #include "reach.h"
 #include "signer.h"
 
@@ -41,7 +44,7 @@ static const char *parameter(const char *url, const char *name, apr_pool_t *pool
 static const char *begin(kc_fake_site_t *site)
 {
     const kc_login_request_t request = {.return_url = "/page"};
-    kc_login_answer_t answer;
+    kc_browser_answer_t answer;
 
     kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), signer_keys);
     need(kc_login_begin(site->rp, &site->client, &request, site->pool, &answer, NULL) == KC_OK);
@@ -110,7 +113,7 @@ static void check_text(const char *text)
         need((unsigned char)*text >= 0x20 && *text != 0x7f);
 }
 
-static void check_session(kc_fake_site_t *site, const kc_login_answer_t *answer)
+static void check_session(kc_fake_site_t *site, const kc_browser_answer_t *answer)
 {
     const char *id;
     kc_session_t session;
@@ -132,7 +135,7 @@ static void check_session(kc_fake_site_t *site, const kc_login_answer_t *answer)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *claims, *tokens, *userinfo;
-    kc_login_answer_t answer;
+    kc_browser_answer_t answer;
     kc_fake_site_t *site;
     const char *query, *url;
     apr_pool_t *pool;

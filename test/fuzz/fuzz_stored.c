@@ -8,8 +8,10 @@
 
 #include "fake_site.h"
 #include "reach.h"
+#include "rp.h"
 #include "session/marks.h"
 #include "session/roster.h"
+#include "session/session.h"
 #include "session/session_contents.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

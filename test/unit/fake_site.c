@@ -8,6 +8,7 @@
 
 #include "crypto/seal.h"
 #include "provider/keyring.h"
+#include "rp.h"
 
 typedef struct cookie_t {
     const char *name; /* NULL: none */

@@ -3,8 +3,9 @@
 #ifndef KC_FAKE_SITE_H
 #define KC_FAKE_SITE_H
 
+#include "browser.h"
 #include "fake.h"
-#include "login/login.h"
+#include "rp.h"
 
 #define KC_FAKE_ISSUER "https://keycloak.example.com/realms/kubeflow"
 #define KC_FAKE_PUBLIC "https://kubeflow.example.com"
@@ -19,11 +20,11 @@
 typedef struct kc_fake_site_t {
     apr_pool_t *pool;
     kc_fake_t *fake;
-    kc_conf_t *conf;          /* change it, then kc_fake_site_renew */
-    kc_seal_keys_t *keys;     /* one key */
-    kc_rp_t *rp;              /* with env and keyring */
-    kc_login_client_t client; /* the browser: over https, its cookies are kept up to date */
-    apr_array_header_t *jar;  /* private */
+    kc_conf_t *conf;         /* change it, then kc_fake_site_renew */
+    kc_seal_keys_t *keys;    /* one key */
+    kc_rp_t *rp;             /* with env and keyring */
+    kc_browser_t client;     /* the browser: over https, its cookies are kept up to date */
+    apr_array_header_t *jar; /* private */
 } kc_fake_site_t;
 
 /* Settings as of README's minimal configuration, an empty world, an https browser without cookies.

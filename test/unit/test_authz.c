@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "access/authz.h"
+#include "rp.h"
 #include "session/pack.h"
 #include "testlib.h"
 

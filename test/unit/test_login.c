@@ -6,8 +6,10 @@
 
 #include "base/cookie.h"
 #include "base/url.h"
+#include "browser.h"
 #include "fake_site.h"
 #include "login/login.h"
+#include "login/login_state.h"
 #include "logout/logout.h"
 #include "session/roster.h"
 #include "session/session_contents.h"
@@ -26,7 +28,7 @@ Suite *kc_test_login(void);
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
 static kc_err_t last;
-static kc_login_answer_t answer;
+static kc_browser_answer_t answer;
 
 static const char *keys_named(testlib_key_t which, const char *kid)
 {

@@ -6,6 +6,7 @@
 
 #include "base/cookie.h"
 #include "base/url.h"
+#include "browser.h"
 #include "fake_site.h"
 #include "logout/logout.h"
 #include "session/pack.h"
@@ -22,7 +23,7 @@ Suite *kc_test_logout(void);
 
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
-static kc_login_answer_t answer;
+static kc_browser_answer_t answer;
 static kc_err_t last;
 
 /* more: further members of the discovery document. */

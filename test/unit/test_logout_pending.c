@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/url.h"
+#include "browser.h"
 #include "fake_site.h"
 #include "logout/logout.h"
 #include "session/pack.h"
@@ -22,7 +23,7 @@ Suite *kc_test_logout_pending(void);
 
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
-static kc_login_answer_t answer;
+static kc_browser_answer_t answer;
 static const char *refresh_token;
 
 static void provide(const char *more)

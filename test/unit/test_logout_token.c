@@ -9,6 +9,8 @@
 
 #include "base/url.h"
 #include "fake_site.h"
+#include "rp.h"
+#include "session/session.h"
 #include "testlib.h"
 #include "variant.h"
 

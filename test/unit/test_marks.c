@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fake_site.h"
+#include "rp.h"
 #include "testlib.h"
 
 Suite *kc_test_marks(void);

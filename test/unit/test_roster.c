@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fake_site.h"
+#include "rp.h"
 #include "session/marks.h"
 #include "session/roster.h"
 #include "session/session.h"

@@ -6,6 +6,7 @@
 
 #include "conf/transform.h"
 #include "fake_site.h"
+#include "rp.h"
 #include "testlib.h"
 
 Suite *kc_test_rp(void);

@@ -11,6 +11,7 @@
 #include "fake_site.h"
 #include "form.h"
 #include "login/login_state.h"
+#include "rp.h"
 #include "session/marks.h"
 #include "session/session.h"
 #include "session/session_contents.h"

@@ -6,9 +6,13 @@
 
 #include "access/authz.h"
 #include "base/url.h"
+#include "browser.h"
 #include "crypto/jose.h"
 #include "fake_site.h"
+#include "login/login.h"
+#include "login/login_state.h"
 #include "provider/token_size.h"
+#include "rp.h"
 #include "session/session.h"
 #include "session/session_contents.h"
 #include "testlib.h"
@@ -22,7 +26,7 @@ Suite *kc_test_sizes(void);
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
 static kc_err_t last;
-static kc_login_answer_t answer;
+static kc_browser_answer_t answer;
 static kc_session_t session;
 static const char *nonce; /* of the sign-in that has begun */
 static const char *state;

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "base/url.h"
+#include "browser.h"
 #include "fake_site.h"
 #include "login/login.h"
 #include "login/login_parameters.h"
+#include "login/login_state.h"
 #include "testlib.h"
 
 Suite *kc_test_step_up(void);
@@ -21,7 +23,7 @@ Suite *kc_test_step_up(void);
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
 static kc_err_t last;
-static kc_login_answer_t answer;
+static kc_browser_answer_t answer;
 
 static void make_keys(void)
 {

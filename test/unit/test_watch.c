@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fake_site.h"
+#include "rp.h"
 #include "session/marks.h"
 #include "session/pack.h"
 #include "session/session_idle.h"

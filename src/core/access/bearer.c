@@ -9,6 +9,7 @@
 #include "provider/claims.h"
 #include "provider/keyring.h"
 #include "provider/token_type.h"
+#include "rp.h"
 #include "session/absent_claim.h"
 #include "session/grant.h"
 #include "session/marks.h"

@@ -5,6 +5,8 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "rp.h"
+
 static const char purpose[] = "demand";
 
 kc_demand_t kc_demand_of(const kc_conf_dir_t *conf)

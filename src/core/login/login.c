@@ -8,9 +8,11 @@
 
 #include "base/cookie.h"
 #include "base/url.h"
+#include "browser.h"
 #include "crypto/crypto.h"
 #include "login/login_state.h"
 #include "provider/token.h"
+#include "rp.h"
 #include "session/grant.h"
 #include "session/marks.h"
 #include "session/roster.h"
@@ -18,16 +20,8 @@
 
 enum { AUTHORIZATION_URL_MAX = 8192, CODE_MAX = 4096 };
 
-const char *kc_login_redirect_uri(const kc_rp_t *rp, const kc_login_client_t *client,
-                                  apr_pool_t *pool)
-{
-    if (rp->conf->redirect_uri)
-        return rp->conf->redirect_uri;
-    return apr_pstrcat(pool, client->public_url, rp->callback_path, NULL);
-}
-
 /* A URL of this host as the browser sees it; absolute ones stay. */
-static const char *absolute(const kc_login_client_t *client, const char *url, apr_pool_t *pool)
+static const char *absolute(const kc_browser_t *client, const char *url, apr_pool_t *pool)
 {
     return url[0] == '/' ? apr_pstrcat(pool, client->public_url, url, NULL) : url;
 }
@@ -47,12 +41,12 @@ static const char *scopes(const kc_rp_t *rp, apr_pool_t *pool)
     return text;
 }
 
-static void add_cookie(kc_login_answer_t *answer, const kc_cookie_set_t *cookie, apr_pool_t *pool)
+static void add_cookie(kc_browser_answer_t *answer, const kc_cookie_set_t *cookie, apr_pool_t *pool)
 {
     APR_ARRAY_PUSH(answer->cookies, const char *) = kc_cookie_format(cookie, pool);
 }
 
-static void init_answer(kc_login_answer_t *answer, apr_pool_t *pool)
+static void init_answer(kc_browser_answer_t *answer, apr_pool_t *pool)
 {
     memset(answer, 0, sizeof(*answer));
     answer->cookies = apr_array_make(pool, 4, sizeof(const char *));
@@ -61,7 +55,7 @@ static void init_answer(kc_login_answer_t *answer, apr_pool_t *pool)
 /* What a callback works with; everything in the request's pool. */
 typedef struct callback_t {
     const kc_rp_t *rp;
-    const kc_login_client_t *client;
+    const kc_browser_t *client;
     apr_pool_t *pool;
     const kc_url_query_t *query;
     const kc_keyring_snapshot_t *snapshot;
@@ -84,7 +78,7 @@ typedef struct rounds_t {
     unsigned int steps;
 } rounds_t;
 
-static rounds_t read_rounds(const kc_rp_t *rp, const kc_login_client_t *client)
+static rounds_t read_rounds(const kc_rp_t *rp, const kc_browser_t *client)
 {
     const char *name = rp->names[client->is_https].rounds;
     int64_t now = rp->env->now(rp->env->context);
@@ -108,10 +102,10 @@ static rounds_t read_rounds(const kc_rp_t *rp, const kc_login_client_t *client)
     return rounds;
 }
 
-static void count_round(const callback_t *callback, kc_login_answer_t *answer)
+static void count_round(const callback_t *callback, kc_browser_answer_t *answer)
 {
     const kc_rp_t *rp = callback->rp;
-    const kc_login_client_t *client = callback->client;
+    const kc_browser_t *client = callback->client;
     rounds_t rounds = read_rounds(rp, client);
     kc_cookie_set_t cookie = {
         rp->names[client->is_https].rounds, NULL, NULL, NULL, "Lax", 60, client->is_https};
@@ -124,7 +118,7 @@ static void count_round(const callback_t *callback, kc_login_answer_t *answer)
     add_cookie(answer, &cookie, callback->pool);
 }
 
-static kc_rc_t check_rounds(const kc_rp_t *rp, const kc_login_client_t *client,
+static kc_rc_t check_rounds(const kc_rp_t *rp, const kc_browser_t *client,
                             kc_login_request_t *request, kc_err_t *err)
 {
     rounds_t rounds = read_rounds(rp, client);
@@ -162,7 +156,7 @@ static void put_wishes(const kc_login_request_t *request, kc_buf_t *url)
 /* Where somebody goes to sign in. */
 typedef struct way_t {
     const kc_rp_t *rp;
-    const kc_login_client_t *client;
+    const kc_browser_t *client;
     const kc_provider_t *provider;
     const kc_login_request_t *request;
     const kc_login_state_t *state;
@@ -172,7 +166,7 @@ static kc_rc_t authorization_url(const way_t *way, apr_pool_t *pool, const char 
                                  kc_err_t *err)
 {
     const kc_rp_t *rp = way->rp;
-    const kc_login_client_t *client = way->client;
+    const kc_browser_t *client = way->client;
     const kc_login_state_t *state = way->state;
     unsigned char challenge[KC_CRYPTO_SHA256_SIZE];
     kc_bytes_t bytes = {challenge, sizeof(challenge)};
@@ -186,7 +180,7 @@ static kc_rc_t authorization_url(const way_t *way, apr_pool_t *pool, const char 
     kc_buf_put_text(&buf, absolute(client, way->provider->authorization_endpoint, pool));
     kc_url_put_parameter(&buf, "response_type", "code");
     kc_url_put_parameter(&buf, "client_id", rp->conf->client_id);
-    kc_url_put_parameter(&buf, "redirect_uri", kc_login_redirect_uri(rp, client, pool));
+    kc_url_put_parameter(&buf, "redirect_uri", kc_rp_redirect_uri(rp, client, pool));
     kc_url_put_parameter(&buf, "scope", scopes(rp, pool));
     kc_url_put_parameter(&buf, "state", state->text);
     kc_url_put_parameter(&buf, "nonce", state->nonce);
@@ -216,9 +210,9 @@ static const char *why_lost(const char *asked, const char *judged, const kc_logi
                : "the address is malformed, or could be read as one of another host";
 }
 
-kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_login_client_t *client,
+kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_browser_t *client,
                        const kc_login_request_t *request, apr_pool_t *pool,
-                       kc_login_answer_t *answer, kc_err_t *err)
+                       kc_browser_answer_t *answer, kc_err_t *err)
 {
     const kc_keyring_snapshot_t *snapshot;
     kc_login_request_t judged = *request;
@@ -343,7 +337,7 @@ static kc_rc_t read_answer(callback_t *callback, kc_err_t *err)
 /* A new session under a new id always; whoever else was signed in here before is signed out. What
  * other tabs of the same person have under way goes on. */
 static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
-                             kc_login_answer_t *answer, kc_err_t *err)
+                             kc_browser_answer_t *answer, kc_err_t *err)
 {
     kc_cookie_set_t cookie = kc_session_cookie_describe(callback->rp, callback->client->is_https);
     char *id = apr_palloc(callback->pool, KC_SESSION_ID_TEXT + 1);
@@ -396,7 +390,7 @@ static kc_rc_t check_strength(const callback_t *callback, const kc_json_t *claim
  * 3.1.2.1, prompt). */
 static kc_rc_t check_person(const callback_t *callback, const kc_json_t *claims, kc_err_t *err)
 {
-    const kc_login_client_t *client = callback->client;
+    const kc_browser_t *client = callback->client;
     const char *sub = kc_json_member_string(claims, "sub");
     kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
     kc_session_t session;
@@ -421,7 +415,7 @@ static kc_rc_t check_person(const callback_t *callback, const kc_json_t *claims,
 static int is_followed(const callback_t *callback)
 {
     const kc_rp_t *rp = callback->rp;
-    const kc_login_client_t *client = callback->client;
+    const kc_browser_t *client = callback->client;
     kc_bytes_t cookie = kc_session_cookie_find(rp, client->is_https, client->cookies);
     int64_t now = rp->env->now(rp->env->context);
     kc_session_t session;
@@ -436,7 +430,7 @@ static int is_followed(const callback_t *callback)
 }
 
 /* From the code to the session. */
-static kc_rc_t sign_in(callback_t *callback, kc_login_answer_t *answer, kc_err_t *err)
+static kc_rc_t sign_in(callback_t *callback, kc_browser_answer_t *answer, kc_err_t *err)
 {
     const kc_rp_t *rp = callback->rp;
     kc_grant_t grant = {.rp = rp,
@@ -447,7 +441,7 @@ static kc_rc_t sign_in(callback_t *callback, kc_login_answer_t *answer, kc_err_t
     kc_rc_t rc;
 
     rc = kc_token_exchange(rp->conf, rp->env, callback->snapshot->provider, callback->code,
-                           kc_login_redirect_uri(rp, callback->client, callback->pool),
+                           kc_rp_redirect_uri(rp, callback->client, callback->pool),
                            callback->state.verifier, callback->pool, &grant.tokens, err);
     answer->may_again = rc == KC_DOWN && grant.tokens.fate == KC_TOKEN_NOT_SENT;
     if (rc == KC_OK)
@@ -479,7 +473,7 @@ static kc_rc_t read_query(const char *query, apr_pool_t *pool, const kc_url_quer
 }
 
 /* A state is used once, unless nobody was asked by it. */
-static kc_rc_t sign_in_once(callback_t *callback, kc_login_answer_t *answer, kc_err_t *err)
+static kc_rc_t sign_in_once(callback_t *callback, kc_browser_answer_t *answer, kc_err_t *err)
 {
     kc_rc_t rc = kc_login_state_spend(callback->rp, &callback->state, err);
 
@@ -498,8 +492,8 @@ static kc_rc_t sign_in_once(callback_t *callback, kc_login_answer_t *answer, kc_
     return answer->may_again ? rc : KC_OK;
 }
 
-kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_login_client_t *client, const char *query,
-                        apr_pool_t *pool, kc_login_answer_t *answer, kc_err_t *err)
+kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_browser_t *client, const char *query,
+                        apr_pool_t *pool, kc_browser_answer_t *answer, kc_err_t *err)
 {
     callback_t callback;
     const char *state;
@@ -528,7 +522,7 @@ kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_login_client_t *client, cons
 
 /* A state whose cookie had to make room for other tabs', which are signing in. Twice the time-out:
  * they wait for their turn, and then for the provider. */
-static int is_pushed_out(const kc_rp_t *rp, const kc_login_client_t *client, int64_t begun,
+static int is_pushed_out(const kc_rp_t *rp, const kc_browser_t *client, int64_t begun,
                          apr_pool_t *pool)
 {
     int64_t age = rp->env->now(rp->env->context) - begun;
@@ -537,7 +531,7 @@ static int is_pushed_out(const kc_rp_t *rp, const kc_login_client_t *client, int
            kc_login_state_is_crowded(rp, client, pool);
 }
 
-kc_rc_t kc_login_again(const kc_rp_t *rp, const kc_login_client_t *client, const char *query,
+kc_rc_t kc_login_again(const kc_rp_t *rp, const kc_browser_t *client, const char *query,
                        apr_pool_t *pool, kc_login_request_t *out, kc_err_t *err)
 {
     const kc_url_query_t *parsed;

@@ -7,6 +7,7 @@
 #include <apr_tables.h>
 
 #include "base/err.h"
+#include "browser.h"
 #include "login/login_state.h"
 #include "rp.h"
 #include "session/session.h"
@@ -17,31 +18,15 @@ enum {
     KC_LOGIN_LINGER_MS = 1000
 };
 
-/* What to answer. Everything in the request's pool. */
-typedef struct kc_login_answer_t {
-    const char *location;        /* where to go */
-    apr_array_header_t *cookies; /* const char *, values of Set-Cookie; also on failure */
-    const char *user;            /* who signed in; NULL before that, as sub */
-    const char *sub;
-    const char *lost; /* why the page that was asked for is not come back to; NULL: it is */
-    int dropped;      /* groups and headers that could not become header values */
-    int may_again; /* of a failure: nothing was sent, the same callback may come again in a moment
-                    */
-} kc_login_answer_t;
-
-/* Where Keycloak sends the browser back to: KeycloakRedirectURI, or made of the public URL. */
-const char *kc_login_redirect_uri(const kc_rp_t *rp, const kc_login_client_t *client,
-                                  apr_pool_t *pool);
-
 /* Begins: makes state, nonce and PKCE verifier, keeps them with what is demanded in a sealed
  * cookie, makes room among earlier ones, and gives the authorization URL (OpenID Connect Core 1.0
  * section 3.1.2.1, with acr_values, max_age and prompt as the request says; RFC 7636 with S256).
  * The request's return URL is judged here (kc_url_return). KC_REFUSED with KC_ERR_LOGIN_LOOP after
  * KC_LOGIN_ROUNDS_MAX finished sign-ins, or KC_LOGIN_STEPS_MAX where somebody was signed in, within
  * a minute; KC_DOWN when the provider is not to be had. Thread safe, as all here. */
-kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_login_client_t *client,
+kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_browser_t *client,
                        const kc_login_request_t *request, apr_pool_t *pool,
-                       kc_login_answer_t *answer, kc_err_t *err);
+                       kc_browser_answer_t *answer, kc_err_t *err);
 
 /* Finishes with a callback's query: state, iss (RFC 9207), one-use marker, code for tokens, ID
  * token, what was demanded of it, userinfo where needed, identity, a new session, the old one
@@ -53,15 +38,15 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_login_client_t *client,
  * KC_DOWN with may_again: it was not tried, as too many wait; no cookie is to be set.
  * KC_OK with user NULL: nor was this one, but another tab of this browser has signed in since the
  * state was made, less than KC_LOGIN_FOLLOW_SECONDS ago and as strongly as was demanded. */
-kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_login_client_t *client, const char *query,
-                        apr_pool_t *pool, kc_login_answer_t *answer, kc_err_t *err);
+kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_browser_t *client, const char *query,
+                        apr_pool_t *pool, kc_browser_answer_t *answer, kc_err_t *err);
 
 /* After a KC_MISS of finish: the request to begin again with, its demand too when the cookie is
  * there. KC_REFUSED with KC_ERR_LOGIN_LOOP when there were enough. KC_DOWN with
  * KC_ERR_PROVIDER_BUSY when there were enough, but other tabs of this browser are signing in, whose
  * cookies have made this one's go: the same callback is to come again, and goes on by the session
  * that they make; for twice KeycloakHTTPTimeout. *out is filled also then. */
-kc_rc_t kc_login_again(const kc_rp_t *rp, const kc_login_client_t *client, const char *query,
+kc_rc_t kc_login_again(const kc_rp_t *rp, const kc_browser_t *client, const char *query,
                        apr_pool_t *pool, kc_login_request_t *out, kc_err_t *err);
 
 /* After KC_DOWN of again: waits KC_LOGIN_LINGER_MS, so that the same callback can be led to itself

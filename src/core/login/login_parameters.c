@@ -7,6 +7,8 @@
 #include <strings.h>
 
 #include "base/url.h"
+#include "login/login_state.h"
+#include "rp.h"
 
 /* ---------------------------------------------------------------- names */
 

@@ -7,6 +7,8 @@
 
 #include "base/cookie.h"
 #include "base/url.h"
+#include "browser.h"
+#include "rp.h"
 #include "session/pack.h"
 
 /* A state's 32 bytes: when it was made (4), round and kind (1), seconds since the first round (1),
@@ -122,7 +124,7 @@ static void put_secrets(const kc_login_state_t *state, kc_buf_t *buf)
 }
 
 /* How many bytes of a return URL its cookie has room for. */
-static size_t room_for_return(const kc_rp_t *rp, const kc_login_client_t *client,
+static size_t room_for_return(const kc_rp_t *rp, const kc_browser_t *client,
                               const kc_login_state_t *state, apr_pool_t *pool)
 {
     size_t name = strlen(rp->names[client->is_https].login) + KC_LOGIN_TAG_LEN + 1;
@@ -149,7 +151,7 @@ static kc_bytes_t deflated(const char *text, apr_pool_t *pool)
     return kc_buf_bytes(&buf, &packed) == KC_OK ? packed : none;
 }
 
-static void keep_return(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool,
+static void keep_return(const kc_rp_t *rp, const kc_browser_t *client, apr_pool_t *pool,
                         kc_login_state_t *state)
 {
     size_t room = room_for_return(rp, client, state, pool);
@@ -166,7 +168,7 @@ static void keep_return(const kc_rp_t *rp, const kc_login_client_t *client, apr_
     state->kept = kc_buf_text(state->return_url);
 }
 
-kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_login_client_t *client,
+kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_browser_t *client,
                             const kc_login_request_t *request, apr_pool_t *pool,
                             kc_login_state_t *out, kc_err_t *err)
 {
@@ -190,14 +192,14 @@ kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_login_client_t *client,
 
 /* --- its cookie --- */
 
-static const char *cookie_name(const kc_rp_t *rp, const kc_login_client_t *client, const char *text,
+static const char *cookie_name(const kc_rp_t *rp, const kc_browser_t *client, const char *text,
                                apr_pool_t *pool)
 {
     return apr_pstrcat(pool, rp->names[client->is_https].login,
                        kc_buf_copy(text, KC_LOGIN_TAG_LEN, pool), NULL);
 }
 
-static const char *format(const kc_login_client_t *client, const char *name, const char *value,
+static const char *format(const kc_browser_t *client, const char *name, const char *value,
                           int64_t max_age, apr_pool_t *pool)
 {
     kc_cookie_set_t cookie = {name, value, NULL, NULL, "Lax", (long)max_age, client->is_https};
@@ -224,7 +226,7 @@ static int64_t rival_age(const kc_rp_t *rp, const char *tag, apr_pool_t *pool)
     return issued + rp->conf->login_timeout > now(rp) ? issued : 0;
 }
 
-static size_t find_rivals(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool,
+static size_t find_rivals(const kc_rp_t *rp, const kc_browser_t *client, apr_pool_t *pool,
                           rival_t *rivals)
 {
     const char *prefix = rp->names[client->is_https].login;
@@ -252,8 +254,8 @@ static size_t oldest(const rival_t *rivals, size_t count)
     return best;
 }
 
-static void make_room(const kc_rp_t *rp, const kc_login_client_t *client, size_t size,
-                      apr_pool_t *pool, apr_array_header_t *cookies)
+static void make_room(const kc_rp_t *rp, const kc_browser_t *client, size_t size, apr_pool_t *pool,
+                      apr_array_header_t *cookies)
 {
     rival_t rivals[KC_COOKIE_LIST_MAX];
     size_t i, count = find_rivals(rp, client, pool, rivals);
@@ -272,7 +274,7 @@ static void make_room(const kc_rp_t *rp, const kc_login_client_t *client, size_t
 }
 
 /* Who made room left at least one place's worth less than all; long return URLs leave fewer. */
-int kc_login_state_is_crowded(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool)
+int kc_login_state_is_crowded(const kc_rp_t *rp, const kc_browser_t *client, apr_pool_t *pool)
 {
     rival_t rivals[KC_COOKIE_LIST_MAX];
     size_t i, count = find_rivals(rp, client, pool, rivals), young = 0, size = 0;
@@ -286,7 +288,7 @@ int kc_login_state_is_crowded(const kc_rp_t *rp, const kc_login_client_t *client
     return young >= KC_LOGIN_AT_ONCE_MAX - 1 || size > KC_LOGIN_COOKIES_MAX / 4;
 }
 
-kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_login_client_t *client,
+kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_browser_t *client,
                             const kc_login_state_t *state, apr_pool_t *pool,
                             apr_array_header_t *cookies, kc_err_t *err)
 {
@@ -391,7 +393,7 @@ static kc_rc_t read_plain(kc_bytes_t plain, apr_pool_t *pool, kc_login_state_t *
     return KC_OK;
 }
 
-kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_login_client_t *client, const char *text,
+kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_browser_t *client, const char *text,
                             apr_pool_t *pool, kc_login_state_t *out, apr_array_header_t *cookies,
                             kc_err_t *err)
 {

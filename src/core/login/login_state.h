@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "browser.h"
 #include "login/demand.h"
 #include "rp.h"
 
@@ -27,16 +28,6 @@ enum {
     KC_LOGIN_COOKIE_MAX = 4000 /* bytes of one cookie, as browsers keep them; a return URL that does
                                   not fit, deflated, is "/" */
 };
-
-/* The browser, as far as a sign-in needs to know it. In the request's pool. */
-typedef struct kc_login_client_t {
-    const char *public_url; /* scheme://host[:port] as the browser sees it */
-    int is_https;           /* 0 or 1 */
-    const char *cookies;    /* the Cookie header or NULL */
-    const char *address;    /* the browser's; NULL: not known */
-    const char *agent;      /* its User-Agent header or NULL */
-    int is_program; /* of a sign-out: no browser, so that nobody goes where the answer leads */
-} kc_login_client_t;
 
 /* How often a sign-in was begun again. {0, 0} is a first one. */
 typedef struct kc_login_round_t {
@@ -73,24 +64,24 @@ typedef struct kc_login_state_t {
 
 /* Makes a fresh one, whose cookie has up to KC_LOGIN_COOKIE_MAX bytes. The request's return URL was
  * judged. */
-kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_login_client_t *client,
+kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_browser_t *client,
                             const kc_login_request_t *request, apr_pool_t *pool,
                             kc_login_state_t *out, kc_err_t *err);
 /* Adds its cookie to cookies (const char *, values of Set-Cookie), and deletes the oldest ones
  * until there are KC_LOGIN_AT_ONCE_MAX and KC_LOGIN_COOKIES_MAX bytes at most. */
-kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_login_client_t *client,
+kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_browser_t *client,
                             const kc_login_state_t *state, apr_pool_t *pool,
                             apr_array_header_t *cookies, kc_err_t *err);
 /* Finds and opens the cookie of a state, and adds its deletion to cookies. KC_MISS with
  * KC_ERR_STATE_UNKNOWN (absent, foreign, changed: one uniform error) or _EXPIRED; KC_REFUSED with
  * KC_ERR_CALLBACK when text is no state of ours. */
-kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_login_client_t *client, const char *text,
+kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_browser_t *client, const char *text,
                             apr_pool_t *pool, kc_login_state_t *out, apr_array_header_t *cookies,
                             kc_err_t *err);
 /* 1 when so many sign-ins of this browser were begun lately and are under way that the cookie of
  * one more may have made room for theirs. Cookies' names tell it, so it is the browser's own word.
  */
-int kc_login_state_is_crowded(const kc_rp_t *rp, const kc_login_client_t *client, apr_pool_t *pool);
+int kc_login_state_is_crowded(const kc_rp_t *rp, const kc_browser_t *client, apr_pool_t *pool);
 /* Marks a state as used in the store, for as long as the sign-in may take: whoever brings codes
  * that Keycloak refuses fills no store with them. KC_MISS with KC_ERR_STATE_SPENT when it was
  * already. */

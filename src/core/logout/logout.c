@@ -7,10 +7,12 @@
 
 #include "base/cookie.h"
 #include "base/url.h"
+#include "browser.h"
 #include "logout/logout_pending.h"
 #include "provider/keyring.h"
 #include "provider/token.h"
 #include "provider/token_type.h"
+#include "rp.h"
 #include "session/marks.h"
 #include "session/roster.h"
 #include "session/session_contents.h"
@@ -29,13 +31,13 @@ static const char cookie_purpose[] = "logout";
 static const char prefix[] = "logout."; /* of the state: tells it from a sign-in's */
 
 /* A URL of this host as the browser sees it; absolute ones stay. */
-static const char *absolute(const kc_login_client_t *client, const char *url, apr_pool_t *pool)
+static const char *absolute(const kc_browser_t *client, const char *url, apr_pool_t *pool)
 {
     return url[0] == '/' ? apr_pstrcat(pool, client->public_url, url, NULL) : url;
 }
 
-const char *kc_logout_page(const kc_rp_t *rp, const kc_login_client_t *client,
-                           const char *return_url, apr_pool_t *pool)
+const char *kc_logout_page(const kc_rp_t *rp, const kc_browser_t *client, const char *return_url,
+                           apr_pool_t *pool)
 {
     if (!return_url)
         return absolute(client, rp->conf->after_logout_url, pool);
@@ -43,8 +45,8 @@ const char *kc_logout_page(const kc_rp_t *rp, const kc_login_client_t *client,
         client, kc_url_return(return_url, client->public_url, rp->conf->return_hosts, pool), pool);
 }
 
-static void add_cookie(const kc_rp_t *rp, const kc_login_client_t *client, const char *value,
-                       long max_age, apr_pool_t *pool, kc_login_answer_t *answer)
+static void add_cookie(const kc_rp_t *rp, const kc_browser_t *client, const char *value,
+                       long max_age, apr_pool_t *pool, kc_browser_answer_t *answer)
 {
     kc_cookie_set_t cookie = {
         rp->names[client->is_https].logout, value, NULL, NULL, "Lax", max_age, client->is_https};
@@ -64,7 +66,7 @@ static kc_seal_use_t seal_use(const kc_rp_t *rp, const unsigned char *state)
 /* A sign-out that leads through the provider. */
 typedef struct way_t {
     const kc_rp_t *rp;
-    const kc_login_client_t *client;
+    const kc_browser_t *client;
     const char *page;
     const char *id_token; /* may be NULL, as the next */
     const char *refresh_token;
@@ -112,7 +114,7 @@ static const char *end_session_url(const way_t *way, const char *endpoint)
     kc_buf_put_text(&buf, endpoint);
     kc_url_put_parameter(&buf, "client_id", way->rp->conf->client_id);
     kc_url_put_parameter(&buf, "post_logout_redirect_uri",
-                         kc_login_redirect_uri(way->rp, way->client, way->pool));
+                         kc_rp_redirect_uri(way->rp, way->client, way->pool));
     kc_url_put_parameter(&buf, "state", state);
     /* a request line has its limits; without the hint Keycloak asks the person first */
     if (hint && buf.len + strlen(hint) < URL_LINE_MAX)
@@ -142,7 +144,7 @@ static int is_offline(const way_t *way)
 
 /* Where the browser ends the provider's session; NULL: nowhere. That needs the session alive, which
  * would end with the refresh token: so this waits until the browser is back, or too late. */
-static const char *lead_through(way_t *way, const char *endpoint, kc_login_answer_t *answer)
+static const char *lead_through(way_t *way, const char *endpoint, kc_browser_answer_t *answer)
 {
     const kc_env_t *env = way->rp->env;
     const char *url;
@@ -168,7 +170,7 @@ static const char *lead_through(way_t *way, const char *endpoint, kc_login_answe
 }
 
 /* Keycloak's side of it: the browser's session there, and tokens. */
-static void end_at_provider(way_t *way, kc_login_answer_t *answer)
+static void end_at_provider(way_t *way, kc_browser_answer_t *answer)
 {
     const kc_rp_t *rp = way->rp;
     const kc_keyring_snapshot_t *snapshot;
@@ -189,9 +191,9 @@ static void end_at_provider(way_t *way, kc_login_answer_t *answer)
         log_failure(rp, "a refresh token could not be revoked", &err, way->pool);
 }
 
-kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
-                        const kc_session_t *session, const char *return_url, apr_pool_t *pool,
-                        kc_login_answer_t *answer, kc_err_t *err)
+kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_session_t *session,
+                        const char *return_url, apr_pool_t *pool, kc_browser_answer_t *answer,
+                        kc_err_t *err)
 {
     const kc_bytes_t cookie = kc_session_cookie_find(rp, client->is_https, client->cookies);
     way_t way = {.rp = rp, .client = client, .pool = pool};
@@ -222,7 +224,7 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_login_client_t *client,
 
 /* --- back --- */
 
-static kc_bytes_t find_cookie(const kc_rp_t *rp, const kc_login_client_t *client)
+static kc_bytes_t find_cookie(const kc_rp_t *rp, const kc_browser_t *client)
 {
     const char *name = rp->names[client->is_https].logout;
     kc_bytes_t value = {NULL, 0};
@@ -283,8 +285,8 @@ static int is_bare(const kc_url_query_t *query)
     return 1;
 }
 
-kc_rc_t kc_logout_finish(const kc_rp_t *rp, const kc_login_client_t *client, const char *query,
-                         apr_pool_t *pool, kc_login_answer_t *answer, kc_err_t *err)
+kc_rc_t kc_logout_finish(const kc_rp_t *rp, const kc_browser_t *client, const char *query,
+                         apr_pool_t *pool, kc_browser_answer_t *answer, kc_err_t *err)
 {
     kc_bytes_t cookie = find_cookie(rp, client);
     const kc_url_query_t *parsed;

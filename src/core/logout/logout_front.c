@@ -7,6 +7,7 @@
 #include "base/url.h"
 #include "crypto/crypto.h"
 #include "provider/claims.h"
+#include "rp.h"
 #include "session/marks.h"
 
 static kc_rc_t read_single(const kc_url_query_t *query, const char *name, const char **out,

@@ -7,6 +7,7 @@
 
 #include "provider/keyring.h"
 #include "provider/token.h"
+#include "rp.h"
 
 static const char purpose[] = "logout pending";
 static const kc_bytes_t sign = {(const unsigned char *)"1", 1};

@@ -7,6 +7,7 @@
 #include "base/url.h"
 #include "crypto/crypto.h"
 #include "provider/token_type.h"
+#include "rp.h"
 #include "session/marks.h"
 
 static const char event_name[] = "http://schemas.openid.net/event/backchannel-logout";

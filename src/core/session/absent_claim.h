@@ -6,6 +6,7 @@
 #include <apr_pools.h>
 
 #include "base/json.h"
+#include "rp.h"
 
 struct kc_rp_t;
 

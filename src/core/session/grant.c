@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "provider/token_size.h"
+#include "rp.h"
 #include "session/absent_claim.h"
 #include "session/session_contents.h"
 #include "session/userinfo.h"

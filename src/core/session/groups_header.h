@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "conf/conf.h"
+#include "rp.h"
 
 struct kc_rp_t;
 

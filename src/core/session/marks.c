@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "rp.h"
+
 static const char *const purposes[KC_MARKS_KINDS] = {"mark of sub", "mark of user", "mark of sid"};
 
 static kc_rc_t name_by(const kc_rp_t *rp, const kc_crypto_key_t *key, kc_marks_kind_t kind,

@@ -7,6 +7,7 @@
 
 #include "provider/deadline.h"
 #include "provider/keyring.h"
+#include "rp.h"
 #include "session/grant.h"
 #include "session/pause.h"
 #include "session/session_contents.h"

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rp.h"
 #include "session/marks.h"
 
 enum { FORM_VERSION = 2, FORM_VERSION_BEFORE = 1, FORM_MAX = 2048 /* bytes */ };

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "rp.h"
 #include "session/marks.h"
 #include "session/roster.h"
 #include "session/session_contents.h"

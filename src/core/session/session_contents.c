@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "rp.h"
 #include "session/session.h"
 
 enum { KNOWN_MAX = 1024 * 1024 /* bytes; what is over that is packed once more */ };

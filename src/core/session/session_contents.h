@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "rp.h"
 #include "session/pack.h"
 #include "session/session_form.h"
 

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "rp.h"
 #include "session/session.h"
 
 enum { RIVALS_MAX = 4 /* cookies of one name that are looked at */ };

@@ -6,6 +6,7 @@
 
 #include "crypto/crypto.h"
 #include "crypto/siphash.h"
+#include "rp.h"
 #include "session/roster.h"
 #include "session/session_view.h"
 #include "store/store.h"

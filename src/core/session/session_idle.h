@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "rp.h"
 #include "session/session_form.h"
 
 /*

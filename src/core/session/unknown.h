@@ -5,6 +5,8 @@
 
 #include <apr_pools.h>
 
+#include "rp.h"
+
 struct kc_rp_t;
 
 /* Bits. What is in such a list is true; what is not in it may be true as well. */

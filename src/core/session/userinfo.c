@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "provider/claims_merge.h"
+#include "rp.h"
 
 enum { REPORT_SECONDS = 3600 };
 

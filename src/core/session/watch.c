@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "rp.h"
 #include "session/marks.h"
 #include "session/refresh.h"
 #include "session/session_idle.h"

@@ -13,7 +13,8 @@
 
 #include "core/base/json.h"
 #include "core/base/url.h"
-#include "core/login/login.h"
+#include "core/browser.h"
+#include "core/login/login_state.h"
 #include "core/session/marks.h"
 #include "core/session/roster.h"
 #include "core/session/session_list.h"
@@ -232,7 +233,7 @@ static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *nam
 
 static int answer_ended(request_rec *r, int ended)
 {
-    kc_login_answer_t answer = {.location = r->uri};
+    kc_browser_answer_t answer = {.location = r->uri};
     kc_json_t *json;
 
     if (!akc_request_is_api(r, "GET"))

@@ -12,10 +12,11 @@
 #include "core/access/flow.h"
 #include "core/base/json.h"
 #include "core/base/url.h"
-#include "core/login/login.h"
+#include "core/browser.h"
 #include "core/logout/logout.h"
 #include "core/logout/logout_front.h"
 #include "core/logout/logout_token.h"
+#include "core/rp.h"
 #include "core/session/session_cookie.h"
 
 static const char framed_page[] =
@@ -39,7 +40,7 @@ static int is_program(akc_request_t *request, request_rec *r)
 }
 
 /* Scripts get the address as JSON and go there themselves. */
-static int leave(const akc_request_t *request, request_rec *r, const kc_login_answer_t *answer)
+static int leave(const akc_request_t *request, request_rec *r, const kc_browser_answer_t *answer)
 {
     kc_json_t *json;
 
@@ -96,9 +97,9 @@ int akc_logout_refuse(akc_request_t *request, request_rec *r)
 int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *session,
                    const char *return_url)
 {
-    kc_login_client_t client = *akc_request_client(request, r);
+    kc_browser_t client = *akc_request_client(request, r);
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
-    kc_login_answer_t answer;
+    kc_browser_answer_t answer;
 
     client.is_program = is_program(request, r);
     if (kc_logout_begin(request->server->rp, &client, session, return_url, r->pool, &answer,
@@ -113,9 +114,9 @@ int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *s
 /* To the page, and nothing is changed. */
 static int pass_by(akc_request_t *request, request_rec *r, const char *return_url)
 {
-    const kc_login_answer_t answer = {.location = kc_logout_page(request->server->rp,
-                                                                 akc_request_client(request, r),
-                                                                 return_url, r->pool)};
+    const kc_browser_answer_t answer = {.location = kc_logout_page(request->server->rp,
+                                                                   akc_request_client(request, r),
+                                                                   return_url, r->pool)};
 
     return leave(request, r, &answer);
 }
@@ -127,7 +128,7 @@ static int ask_or_refuse(akc_request_t *request, request_rec *r)
 
 static int has_cookie(akc_request_t *request, request_rec *r)
 {
-    const kc_login_client_t *client = akc_request_client(request, r);
+    const kc_browser_t *client = akc_request_client(request, r);
 
     return kc_session_cookie_find(request->server->rp, client->is_https, client->cookies).data !=
            NULL;
@@ -209,7 +210,7 @@ static void let_be_framed(const akc_server_t *server, request_rec *r)
 
 int akc_logout_frontchannel(akc_request_t *request, request_rec *r)
 {
-    const kc_login_client_t *client = akc_request_client(request, r);
+    const kc_browser_t *client = akc_request_client(request, r);
     const kc_rp_t *rp = request->server->rp;
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
     apr_array_header_t *cookies;

@@ -12,18 +12,21 @@
 
 #include "core/access/flow.h"
 #include "core/base/url.h"
+#include "core/browser.h"
 #include "core/login/demand.h"
 #include "core/login/login.h"
 #include "core/login/login_parameters.h"
+#include "core/login/login_state.h"
 #include "core/logout/logout.h"
 #include "core/provider/claims.h"
+#include "core/rp.h"
 
 static const char again_seconds[] = "2";
 
 static int return_to(akc_request_t *request, request_rec *r, const char *page,
-                     kc_login_answer_t *answer)
+                     kc_browser_answer_t *answer)
 {
-    const kc_login_client_t *client = akc_request_client(request, r);
+    const kc_browser_t *client = akc_request_client(request, r);
 
     answer->location =
         kc_url_return(page, client->public_url, request->server->conf->return_hosts, r->pool);
@@ -39,16 +42,16 @@ static int come_again(akc_request_t *request, request_rec *r, const kc_err_t *er
 
 /* Other tabs of this browser are signing in, and it will have a session in a moment. */
 static int wait_for_others(akc_request_t *request, request_rec *r, const kc_login_request_t *again,
-                           kc_login_answer_t *answer, const kc_err_t *err)
+                           kc_browser_answer_t *answer, const kc_err_t *err)
 {
     const kc_rp_t *rp = request->server->rp;
-    const kc_login_client_t *client = akc_request_client(request, r);
+    const kc_browser_t *client = akc_request_client(request, r);
     const char *query = kc_login_linger_query(request->query, r->pool);
 
     if (!query || !kc_login_linger(rp, again))
         return come_again(request, r, err);
     answer->location =
-        apr_pstrcat(r->pool, kc_login_redirect_uri(rp, client, r->pool), "?", query, NULL);
+        apr_pstrcat(r->pool, kc_rp_redirect_uri(rp, client, r->pool), "?", query, NULL);
     return akc_respond_redirect(r, HTTP_SEE_OTHER, answer);
 }
 
@@ -60,10 +63,10 @@ static int is_unchanged(const akc_request_t *request, const kc_login_request_t *
 }
 
 /* A sign-in that cannot go on though nobody did wrong: its state is unknown, spent or expired. */
-static int start_over(akc_request_t *request, request_rec *r, kc_login_answer_t *answer,
+static int start_over(akc_request_t *request, request_rec *r, kc_browser_answer_t *answer,
                       const kc_err_t *reason)
 {
-    const kc_login_client_t *client = akc_request_client(request, r);
+    const kc_browser_t *client = akc_request_client(request, r);
     kc_session_state_t state = akc_request_session(request, r);
     kc_login_request_t again;
     kc_err_t err = *reason;
@@ -92,7 +95,7 @@ static int start_over(akc_request_t *request, request_rec *r, kc_login_answer_t 
 /* Back from a sign-out: DECLINED when it is no such answer. */
 static int finish_logout(akc_request_t *request, request_rec *r)
 {
-    kc_login_answer_t answer;
+    kc_browser_answer_t answer;
     kc_err_t err;
 
     switch (kc_logout_finish(request->server->rp, akc_request_client(request, r), request->query,
@@ -118,7 +121,7 @@ static int refuse_prefetch(akc_request_t *request, request_rec *r)
 
 int akc_signin_callback(akc_request_t *request, request_rec *r)
 {
-    kc_login_answer_t answer;
+    kc_browser_answer_t answer;
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
     kc_rc_t rc;
     int status;
@@ -159,7 +162,7 @@ int akc_signin_callback(akc_request_t *request, request_rec *r)
 static int lead_on(akc_request_t *request, request_rec *r)
 {
     const akc_server_t *server = request->server;
-    kc_login_answer_t answer = {.location = NULL};
+    kc_browser_answer_t answer = {.location = NULL};
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
     kc_login_request_t wanted;
     const char *form;
@@ -181,7 +184,7 @@ static int lead_on(akc_request_t *request, request_rec *r)
 
 int akc_signin_login(akc_request_t *request, request_rec *r)
 {
-    kc_login_answer_t answer = {.location = NULL};
+    kc_browser_answer_t answer = {.location = NULL};
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
     kc_login_request_t wanted;
     kc_session_state_t state;
