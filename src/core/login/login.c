@@ -3,13 +3,13 @@
 #include "login/login.h"
 
 #include <apr_strings.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/cookie.h"
 #include "base/url.h"
 #include "browser.h"
 #include "crypto/crypto.h"
+#include "login/login_loop.h"
 #include "login/login_state.h"
 #include "provider/token.h"
 #include "rp.h"
@@ -64,72 +64,6 @@ typedef struct callback_t {
     int64_t begun_ms; /* before the tokens were asked for: whatever ends people's sessions later,
                          ends this one */
 } callback_t;
-
-/* --- the rounds cookie: how many sign-ins were finished in the last minute --- */
-
-/* Tabs that sign in at the same time are one round: what counts is a sign-in that was begun after
- * another one was finished.
- * Those of people who were signed in already are counted by themselves: who goes from one place
- * that demands more to the next is in no loop. But two places that demand what excludes each other
- * could make one. */
-typedef struct rounds_t {
-    int64_t since;
-    unsigned int count;
-    unsigned int steps;
-} rounds_t;
-
-static rounds_t read_rounds(const kc_rp_t *rp, const kc_browser_t *client)
-{
-    const char *name = rp->names[client->is_https].rounds;
-    int64_t now = rp->env->now(rp->env->context);
-    rounds_t rounds = {now, 0, 0};
-    kc_bytes_t value;
-    char text[32];
-    long long since;
-    unsigned int count, steps = 0;
-
-    if (kc_cookie_find(client->cookies, name, strlen(name), &value) != KC_OK ||
-        value.len >= sizeof(text))
-        return rounds;
-    memcpy(text, value.data, value.len);
-    text[value.len] = '\0';
-    if (sscanf(text, "%19lld.%3u.%3u", &since, &count, &steps) < 2 || since > now ||
-        now - since >= KC_LOGIN_ROUNDS_SECONDS)
-        return rounds;
-    rounds.since = since;
-    rounds.count = count;
-    rounds.steps = steps;
-    return rounds;
-}
-
-static void count_round(const callback_t *callback, kc_browser_answer_t *answer)
-{
-    const kc_rp_t *rp = callback->rp;
-    const kc_browser_t *client = callback->client;
-    rounds_t rounds = read_rounds(rp, client);
-    kc_cookie_set_t cookie = {
-        rp->names[client->is_https].rounds, NULL, NULL, NULL, "Lax", 60, client->is_https};
-    unsigned int *count = callback->state.is_step_up ? &rounds.steps : &rounds.count;
-
-    if (*count <= callback->state.finished)
-        (*count)++;
-    cookie.value = apr_psprintf(callback->pool, "%" APR_INT64_T_FMT ".%u.%u", rounds.since,
-                                rounds.count, rounds.steps);
-    add_cookie(answer, &cookie, callback->pool);
-}
-
-static kc_rc_t check_rounds(const kc_rp_t *rp, const kc_browser_t *client,
-                            kc_login_request_t *request, kc_err_t *err)
-{
-    rounds_t rounds = read_rounds(rp, client);
-    unsigned int max = request->is_step_up ? KC_LOGIN_STEPS_MAX : KC_LOGIN_ROUNDS_MAX;
-
-    request->finished = request->is_step_up ? rounds.steps : rounds.count;
-    if (request->finished >= max)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGIN_LOOP, "%u sign-ins were finished in a minute",
-                       max);
-    return KC_OK;
-}
 
 /* --- there --- */
 
@@ -221,7 +155,7 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_browser_t *client,
     kc_rc_t rc;
 
     init_answer(answer, pool);
-    rc = check_rounds(rp, client, &judged, err);
+    rc = kc_login_loop_check(rp, client, &judged, err);
     if (rc == KC_OK)
         rc = kc_keyring_get(rp->keyring, pool, &snapshot, err);
     if (rc != KC_OK)
@@ -481,7 +415,8 @@ static kc_rc_t sign_in_once(callback_t *callback, kc_browser_answer_t *answer, k
         rc = sign_in(callback, answer, err);
     if (rc == KC_OK) {
         kc_login_state_settle(callback->rp, &callback->state);
-        count_round(callback, answer);
+        kc_login_loop_count(callback->rp, callback->client, &callback->state, callback->pool,
+                            answer->cookies);
     }
     if (!answer->may_again)
         return rc;
