@@ -9,6 +9,7 @@
 
 #include "fake_site.h"
 #include "provider/keyring.h"
+#include "provider/token_signature.h"
 #include "testlib.h"
 
 Suite *kc_test_keyring(void);
@@ -53,7 +54,7 @@ static kc_rc_t select_key(const char *kid)
     const kc_jose_key_t *key;
 
     memset(&last, 0, sizeof(last));
-    return kc_keyring_select(keyring, "ES256", kid, testlib_pool, &got, &key, &last);
+    return kc_token_signature_key(keyring, "ES256", kid, testlib_pool, &got, &key, &last);
 }
 
 /* Requests made so far; a whole fetch is two. */
@@ -417,10 +418,10 @@ START_TEST(a_new_key_without_kid_is_found_by_its_signature)
         site, kc_fake_site_metadata(site, ""),
         apr_pstrcat(testlib_pool, "{\"keys\":[", testlib_jwk(TESTLIB_P256_OTHER, ""), "]}", NULL));
     ck_assert_int_eq(get(), KC_OK);
-    ck_assert_int_eq(kc_keyring_open(keyring, compact, testlib_pool, &got, &token, &last),
+    ck_assert_int_eq(kc_token_signature_verify(keyring, compact, testlib_pool, &got, &token, &last),
                      KC_REFUSED);
     ck_assert_int_eq(last.reason, KC_ERR_TOKEN_SIGNATURE);
-    ck_assert_int_eq(kc_keyring_open(keyring, compact, testlib_pool, &got, &token, &last),
+    ck_assert_int_eq(kc_token_signature_verify(keyring, compact, testlib_pool, &got, &token, &last),
                      KC_REFUSED);
     ck_assert_int_eq(requests(), 4);
     kc_fake_site_provide(
@@ -428,7 +429,8 @@ START_TEST(a_new_key_without_kid_is_found_by_its_signature)
         apr_pstrcat(testlib_pool, "{\"keys\":[", testlib_jwk(TESTLIB_P256, ""), "]}", NULL));
     fake->now += 60;
     ck_assert_int_eq(get(), KC_OK);
-    ck_assert_int_eq(kc_keyring_open(keyring, compact, testlib_pool, &got, &token, &last), KC_OK);
+    ck_assert_int_eq(kc_token_signature_verify(keyring, compact, testlib_pool, &got, &token, &last),
+                     KC_OK);
     ck_assert_int_eq(requests(), 6);
 }
 END_TEST
@@ -496,8 +498,9 @@ START_TEST(algorithms_that_no_key_is_for_are_not_worth_a_fetch)
     ck_assert_int_eq(get(), KC_OK);
     fake->now += 10;
     for (i = 0; i < sizeof(algs) / sizeof(algs[0]); i++) {
-        ck_assert_int_eq(kc_keyring_select(keyring, algs[i], "a", testlib_pool, &got, &key, &last),
-                         KC_REFUSED);
+        ck_assert_int_eq(
+            kc_token_signature_key(keyring, algs[i], "a", testlib_pool, &got, &key, &last),
+            KC_REFUSED);
         ck_assert_int_eq(last.reason, KC_ERR_TOKEN_ALG);
     }
     ck_assert_int_eq(requests(), 2);
@@ -665,7 +668,7 @@ static void *APR_THREAD_FUNC ask(apr_thread_t *thread, void *data)
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         abort();
     if (kc_keyring_get(keyring, pool, &snapshot, &err) != KC_OK ||
-        kc_keyring_select(keyring, "ES256", "a", pool, &snapshot, &key, &err) != KC_OK)
+        kc_token_signature_key(keyring, "ES256", "a", pool, &snapshot, &key, &err) != KC_OK)
         apr_atomic_inc32(&slow.failed);
     apr_pool_destroy(pool);
     return NULL; /* apr_thread_exit leaves marks of ASan's on the stack that it leaves by itself */

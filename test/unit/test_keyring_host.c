@@ -9,6 +9,7 @@
 #include "fake_site.h"
 #include "provider/keyring.h"
 #include "provider/keyring_shared.h"
+#include "provider/token_signature.h"
 #include "store/store_shm.h"
 #include "testlib.h"
 #include "variant.h"
@@ -74,7 +75,7 @@ static kc_rc_t select_key(int index, const char *kid)
 {
     const kc_jose_key_t *key;
 
-    return kc_keyring_select(child[index], "ES256", kid, testlib_pool, &got, &key, &last);
+    return kc_token_signature_key(child[index], "ES256", kid, testlib_pool, &got, &key, &last);
 }
 
 /* A second of the background in every child. */

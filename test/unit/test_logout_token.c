@@ -9,6 +9,7 @@
 
 #include "base/url.h"
 #include "fake_site.h"
+#include "provider/token_signature.h"
 #include "rp.h"
 #include "session/session.h"
 #include "testlib.h"
@@ -805,9 +806,9 @@ START_TEST(a_strangers_token_does_not_keep_sign_ins_from_new_keys)
                          apr_pstrcat(testlib_pool, "{\"keys\":[",
                                      testlib_jwk(TESTLIB_RSA, ",\"kid\":\"new\""), "]}", NULL));
     ck_assert_int_eq(kc_keyring_get(site->rp->keyring, testlib_pool, &snapshot, NULL), KC_OK);
-    ck_assert_int_eq(
-        kc_keyring_select(site->rp->keyring, "RS256", "new", testlib_pool, &snapshot, &key, NULL),
-        KC_OK);
+    ck_assert_int_eq(kc_token_signature_key(site->rp->keyring, "RS256", "new", testlib_pool,
+                                            &snapshot, &key, NULL),
+                     KC_OK);
 }
 END_TEST
 

@@ -8,6 +8,7 @@
 
 #include "provider/claims.h"
 #include "provider/keyring.h"
+#include "provider/token_signature.h"
 #include "provider/token_type.h"
 #include "rp.h"
 #include "session/absent_claim.h"
@@ -258,7 +259,8 @@ static kc_rc_t verify(const visit_t *visit, kc_session_t *session, kc_err_t *err
     kc_rc_t rc = kc_keyring_get(rp->keyring, visit->pool, &snapshot, err);
 
     if (rc == KC_OK)
-        rc = kc_keyring_open_foreign(rp->keyring, compact, visit->pool, &snapshot, &token, err);
+        rc = kc_token_signature_verify_untrusted(rp->keyring, compact, visit->pool, &snapshot,
+                                                 &token, err);
     if (rc == KC_OK)
         rc = kc_bearer_verify(&token, rp->conf, visit->now, err);
     if (rc == KC_OK)

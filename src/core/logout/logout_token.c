@@ -6,6 +6,7 @@
 
 #include "base/url.h"
 #include "crypto/crypto.h"
+#include "provider/token_signature.h"
 #include "provider/token_type.h"
 #include "rp.h"
 #include "session/marks.h"
@@ -296,7 +297,8 @@ static kc_rc_t read_token(const kc_rp_t *rp, const char *compact, apr_pool_t *po
                        KC_LOGOUT_TOKEN_MAX);
     rc = kc_keyring_get(rp->keyring, pool, &snapshot, err);
     if (rc == KC_OK)
-        rc = kc_keyring_open_foreign(rp->keyring, compact, pool, &snapshot, &token, err);
+        rc =
+            kc_token_signature_verify_untrusted(rp->keyring, compact, pool, &snapshot, &token, err);
     return rc == KC_OK ? kc_logout_token_verify(&token, &expect, out, err) : rc;
 }
 

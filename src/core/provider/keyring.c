@@ -425,8 +425,8 @@ kc_rc_t kc_keyring_probe(kc_keyring_t *keyring, kc_http_t *http, kc_err_t *err)
 
 /* One fetch for an unknown kid. What another child has fetched since costs no call, so it is looked
  * for first and does not count against the limit. */
-static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *known, int is_foreign,
-                          apr_pool_t *pool)
+void kc_keyring_renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *known,
+                              int is_foreign, apr_pool_t *pool)
 {
     attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl, RETRY_MS, 1, pool};
     outcome_t outcome = {0};
@@ -443,92 +443,6 @@ static void renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *kn
         memcmp(outcome.fresh->snapshot.digest, known->digest, sizeof(known->digest)) != 0)
         kc_keyring_shared_cut_minute(&keyring->shared, is_foreign);
     apr_thread_mutex_unlock(keyring->mutex);
-}
-
-typedef struct {
-    const kc_keyring_snapshot_t **snapshot;
-    int is_foreign;
-} wanted_t;
-
-static kc_rc_t find_key(kc_keyring_t *keyring, const wanted_t *wanted, const kc_jose_token_t *token,
-                        apr_pool_t *pool, const kc_jose_key_t **out, kc_err_t *err)
-{
-    kc_rc_t rc = kc_jwks_select((*wanted->snapshot)->keys, token->alg, token->kid, out, err);
-
-    if (rc != KC_MISS)
-        return rc;
-    renew_for_kid(keyring, *wanted->snapshot, wanted->is_foreign, pool);
-    rc = kc_keyring_get(keyring, pool, wanted->snapshot, err);
-    if (rc == KC_OK)
-        rc = kc_jwks_select((*wanted->snapshot)->keys, token->alg, token->kid, out, err);
-    return rc == KC_MISS ? KC_REFUSED : rc;
-}
-
-kc_rc_t kc_keyring_select(kc_keyring_t *keyring, const char *alg, const char *kid, apr_pool_t *pool,
-                          const kc_keyring_snapshot_t **snapshot, const kc_jose_key_t **out,
-                          kc_err_t *err)
-{
-    const kc_jose_token_t token = {.alg = alg, .kid = kid};
-    const wanted_t wanted = {snapshot, 0};
-
-    return find_key(keyring, &wanted, &token, pool, out, err);
-}
-
-/* Where no kid names the key, only the signature tells that it is another one since. */
-static kc_rc_t verify_by_newer(kc_keyring_t *keyring, const wanted_t *wanted,
-                               const kc_jose_token_t *token, apr_pool_t *pool, kc_err_t *err)
-{
-    const kc_keyring_snapshot_t *known = *wanted->snapshot;
-    const kc_jose_key_t *key;
-    kc_rc_t rc;
-
-    renew_for_kid(keyring, known, wanted->is_foreign, pool);
-    if (kc_keyring_get(keyring, pool, wanted->snapshot, NULL) != KC_OK)
-        *wanted->snapshot = known;
-    if (*wanted->snapshot == known)
-        return KC_REFUSED;
-    rc = kc_jwks_select((*wanted->snapshot)->keys, token->alg, token->kid, &key, err);
-    return rc == KC_OK ? kc_jose_verify(token, key, err) : KC_REFUSED;
-}
-
-static kc_rc_t open_token(kc_keyring_t *keyring, const char *compact, const wanted_t *wanted,
-                          apr_pool_t *pool, kc_jose_token_t *token, kc_err_t *err)
-{
-    const kc_jose_key_t *key;
-    kc_rc_t rc = kc_jose_parse(compact, strlen(compact), pool, token, err);
-
-    if (rc != KC_OK)
-        return rc;
-    if (!kc_conf_is_allowed(keyring->conf, token->alg))
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG, "alg '%.20s' is not allowed", token->alg);
-    if (wanted->is_foreign && token->brought_key)
-        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_HEADER,
-                       "the token's header brings a key along (%s)", token->brought_key);
-    rc = find_key(keyring, wanted, token, pool, &key, err);
-    if (rc != KC_OK)
-        return rc;
-    rc = kc_jose_verify(token, key, err);
-    return rc == KC_OK || (token->kid && kc_jose_key_kid(key))
-               ? rc
-               : verify_by_newer(keyring, wanted, token, pool, err);
-}
-
-kc_rc_t kc_keyring_open(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,
-                        const kc_keyring_snapshot_t **snapshot, kc_jose_token_t *token,
-                        kc_err_t *err)
-{
-    const wanted_t wanted = {snapshot, 0};
-
-    return open_token(keyring, compact, &wanted, pool, token, err);
-}
-
-kc_rc_t kc_keyring_open_foreign(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,
-                                const kc_keyring_snapshot_t **snapshot, kc_jose_token_t *token,
-                                kc_err_t *err)
-{
-    const wanted_t wanted = {snapshot, 1};
-
-    return open_token(keyring, compact, &wanted, pool, token, err);
 }
 
 /* --- in the background --- */
@@ -566,6 +480,11 @@ static void start_warm(kc_keyring_t *keyring)
         return;
     (void)adopt(keyring, NULL, age_max(keyring->conf), pool, &keyring->current);
     apr_pool_destroy(pool);
+}
+
+const kc_conf_t *kc_keyring_conf(const kc_keyring_t *keyring)
+{
+    return keyring->conf;
 }
 
 kc_rc_t kc_keyring_create(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t *pool,

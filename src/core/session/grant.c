@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "provider/token_signature.h"
 #include "provider/token_size.h"
 #include "rp.h"
 #include "session/absent_claim.h"
@@ -33,8 +34,8 @@ kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err)
     kc_rc_t rc = kc_token_size_check("ID", grant->tokens.id_token, grant->pool, err);
 
     if (rc == KC_OK)
-        rc = kc_keyring_open(rp->keyring, grant->tokens.id_token, grant->pool, &grant->snapshot,
-                             token, err);
+        rc = kc_token_signature_verify(rp->keyring, grant->tokens.id_token, grant->pool,
+                                       &grant->snapshot, token, err);
     if (rc == KC_OK)
         rc = kc_claims_verify(token, &expect, err);
     grant->claims = token->claims;
@@ -59,8 +60,8 @@ static const kc_json_t *access_claims(kc_grant_t *grant, kc_err_t *why)
     kc_jose_token_t token;
 
     if (kc_token_size_check("access", grant->tokens.access_token, grant->pool, why) != KC_OK ||
-        kc_keyring_open(grant->rp->keyring, grant->tokens.access_token, grant->pool,
-                        &grant->snapshot, &token, why) != KC_OK)
+        kc_token_signature_verify(grant->rp->keyring, grant->tokens.access_token, grant->pool,
+                                  &grant->snapshot, &token, why) != KC_OK)
         return NULL;
     if (is_theirs(grant, token.claims))
         return token.claims;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "provider/claims_merge.h"
+#include "provider/token_signature.h"
 #include "rp.h"
 
 enum { REPORT_SECONDS = 3600 };
@@ -59,8 +60,8 @@ static kc_rc_t open_signed(kc_grant_t *grant, const char *jwt, const kc_json_t *
 {
     kc_err_t why = {0};
     kc_jose_token_t token;
-    kc_rc_t rc =
-        kc_keyring_open(grant->rp->keyring, jwt, grant->pool, &grant->snapshot, &token, &why);
+    kc_rc_t rc = kc_token_signature_verify(grant->rp->keyring, jwt, grant->pool, &grant->snapshot,
+                                           &token, &why);
 
     if (rc == KC_OK) {
         *out = token.claims;
