@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "provider/claims.h"
-#include "provider/claims_merge.h"
+#include "provider/id_token.h"
 #include "reach.h"
+#include "session/identity.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -83,14 +84,14 @@ static kc_conf_t *make_conf(int variant, apr_pool_t *pool)
 
 static void verify(const kc_json_t *claims)
 {
-    kc_claims_expect_t expect = {
+    kc_id_token_expect_t expect = {
         "https://id.example.com/realms/r", "site", "n-1", "access", 1700000000, 30, 0};
     kc_jose_token_t token = {0};
     kc_err_t err = {0};
 
     token.alg = "RS256";
     token.claims = claims;
-    if (kc_claims_verify(&token, &expect, &err) != KC_OK) {
+    if (kc_id_token_verify(&token, &expect, &err) != KC_OK) {
         demand(err.reason != KC_ERR_NONE && err.detail[0]);
         return;
     }
@@ -111,8 +112,8 @@ static void identify(const kc_json_t *claims, const kc_json_t *other, apr_pool_t
         kc_err_t err = {0};
         int dropped = -1;
 
-        (void)kc_claims_is_incomplete(conf, claims);
-        if (kc_claims_identity(conf, merged, other, pool, &identity, &dropped, &err) == KC_OK) {
+        (void)kc_identity_is_incomplete(conf, claims);
+        if (kc_identity_make(conf, merged, other, pool, &identity, &dropped, &err) == KC_OK) {
             reach_note(IDENTIFIED);
             check_identity(conf, &identity);
             demand(dropped >= 0);

@@ -10,6 +10,8 @@
 #include "fake_site.h"
 #include "logout/logout_front.h"
 #include "logout/logout_token.h"
+#include "provider/claims.h"
+#include "provider/id_token.h"
 #include "reach.h"
 #include "signer.h"
 
@@ -85,10 +87,10 @@ static void take_signed(const kc_fake_site_t *site, const kc_json_t *claims)
 static void verify(const kc_fake_site_t *site, const char *text, size_t len)
 {
     static const char *const types[] = {NULL, "JWT", "logout+jwt", "at+jwt"};
-    const kc_claims_expect_t expect = {.issuer = KC_FAKE_ISSUER,
-                                       .client_id = site->conf->client_id,
-                                       .now = KC_FAKE_NOW,
-                                       .skew = 30};
+    const kc_id_token_expect_t expect = {.issuer = KC_FAKE_ISSUER,
+                                         .client_id = site->conf->client_id,
+                                         .now = KC_FAKE_NOW,
+                                         .skew = 30};
     kc_jose_token_t token = {.alg = "ES256"};
     size_t i;
 

@@ -9,6 +9,7 @@
 #include "access/authz.h"
 #include "rp.h"
 #include "session/pack.h"
+#include "session/unknown.h"
 #include "testlib.h"
 
 Suite *kc_test_authz(void);

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "provider/claims.h"
-#include "provider/claims_merge.h"
+#include "provider/id_token.h"
+#include "session/identity.h"
 #include "testlib.h"
 #include "variant.h"
 
@@ -41,9 +42,9 @@ static kc_jose_token_t token_of(const char *payload)
     return token;
 }
 
-static kc_claims_expect_t expect_all(void)
+static kc_id_token_expect_t expect_all(void)
 {
-    kc_claims_expect_t expect = {
+    kc_id_token_expect_t expect = {
         "https://id.example.com/realms/r", "site", "n-1", "access", NOW, 30, 0};
 
     return expect;
@@ -52,9 +53,9 @@ static kc_claims_expect_t expect_all(void)
 static kc_rc_t verify(const char *payload)
 {
     kc_jose_token_t token = token_of(payload);
-    kc_claims_expect_t expect = expect_all();
+    kc_id_token_expect_t expect = expect_all();
 
-    return kc_claims_verify(&token, &expect, &err);
+    return kc_id_token_verify(&token, &expect, &err);
 }
 
 typedef struct {
@@ -232,10 +233,10 @@ START_TEST(header_type_is_jwt)
                  {"JWE", KC_REFUSED},
                  {"", KC_REFUSED}};
     kc_jose_token_t token = token_of(id_token);
-    kc_claims_expect_t expect = expect_all();
+    kc_id_token_expect_t expect = expect_all();
 
     token.typ = types[_i].typ;
-    ck_assert_int_eq(kc_claims_verify(&token, &expect, &err), types[_i].rc);
+    ck_assert_int_eq(kc_id_token_verify(&token, &expect, &err), types[_i].rc);
     ck_assert_int_eq(err.reason, types[_i].rc == KC_OK ? KC_ERR_NONE : KC_ERR_TOKEN_TYPE);
 }
 END_TEST
@@ -266,11 +267,11 @@ START_TEST(types_of_other_providers)
                  {"JWT", "1", KC_REFUSED}};
     const char *claims = variant_of(id_token, "iss", "\"https://op.example.com\"");
     kc_jose_token_t token = token_of(variant_of(claims, "typ", types[_i].payload));
-    kc_claims_expect_t expect = expect_all();
+    kc_id_token_expect_t expect = expect_all();
 
     expect.issuer = "https://op.example.com";
     token.typ = types[_i].header;
-    ck_assert_msg(kc_claims_verify(&token, &expect, &err) == types[_i].rc, "%s", err.detail);
+    ck_assert_msg(kc_id_token_verify(&token, &expect, &err) == types[_i].rc, "%s", err.detail);
     if (types[_i].rc != KC_OK)
         ck_assert_int_eq(err.reason, KC_ERR_TOKEN_TYPE);
 }
@@ -295,24 +296,24 @@ START_TEST(access_token_is_bound)
     };
     kc_jose_token_t token = token_of(
         variant_of(id_token, "at_hash", apr_psprintf(testlib_pool, "\"%s\"", rows[_i].hash)));
-    kc_claims_expect_t expect = expect_all();
+    kc_id_token_expect_t expect = expect_all();
 
     token.alg = rows[_i].alg;
-    ck_assert_int_eq(kc_claims_verify(&token, &expect, &err), rows[_i].rc);
+    ck_assert_int_eq(kc_id_token_verify(&token, &expect, &err), rows[_i].rc);
     expect.access_token = "acces";
-    ck_assert_int_eq(kc_claims_verify(&token, &expect, &err), KC_REFUSED);
+    ck_assert_int_eq(kc_id_token_verify(&token, &expect, &err), KC_REFUSED);
     expect.access_token = NULL;
-    ck_assert_int_eq(kc_claims_verify(&token, &expect, &err), KC_OK);
+    ck_assert_int_eq(kc_id_token_verify(&token, &expect, &err), KC_OK);
 }
 END_TEST
 
 START_TEST(nonce_that_was_never_sent_is_refused)
 {
     kc_jose_token_t token = token_of(id_token);
-    kc_claims_expect_t expect = expect_all();
+    kc_id_token_expect_t expect = expect_all();
 
     expect.nonce = NULL;
-    ck_assert_int_eq(kc_claims_verify(&token, &expect, &err), KC_REFUSED);
+    ck_assert_int_eq(kc_id_token_verify(&token, &expect, &err), KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_TOKEN_NONCE);
 }
 END_TEST
@@ -353,7 +354,7 @@ START_TEST(wanted_claims_are_missed)
 
     ck_assert_int_eq(
         kc_conf_set(conf, KC_CONF_ROW_headers, 2, header, "test", 1, testlib_pool, &err), KC_OK);
-    ck_assert_int_eq(kc_claims_is_incomplete(conf, claims), wants[_i].is_incomplete);
+    ck_assert_int_eq(kc_identity_is_incomplete(conf, claims), wants[_i].is_incomplete);
 }
 END_TEST
 
@@ -362,12 +363,12 @@ START_TEST(verification_of_email_is_wanted_only_where_it_counts)
     const kc_json_t *claims =
         variant_json(variant_of(variant_of(id_token, "groups", "[]"), "email_verified", NULL));
 
-    ck_assert_int_eq(kc_claims_is_incomplete(conf, claims), 1);
+    ck_assert_int_eq(kc_identity_is_incomplete(conf, claims), 1);
     conf->verified_email = 0;
-    ck_assert_int_eq(kc_claims_is_incomplete(conf, claims), 0);
+    ck_assert_int_eq(kc_identity_is_incomplete(conf, claims), 0);
     conf->verified_email = 1;
     conf->user_claim = "sub";
-    ck_assert_int_eq(kc_claims_is_incomplete(conf, claims), 0);
+    ck_assert_int_eq(kc_identity_is_incomplete(conf, claims), 0);
 }
 END_TEST
 

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "base/glob.h"
-#include "provider/claims.h"
+#include "session/identity.h"
+#include "session/unknown.h"
 #include "testlib.h"
 #include "variant.h"
 
@@ -36,8 +37,8 @@ static void setup(void)
 
 static kc_rc_t make(const char *claims, const char *access)
 {
-    return kc_claims_identity(conf, variant_json(claims), access ? variant_json(access) : NULL,
-                              testlib_pool, &identity, &dropped, &err);
+    return kc_identity_make(conf, variant_json(claims), access ? variant_json(access) : NULL,
+                            testlib_pool, &identity, &dropped, &err);
 }
 
 static const char *joined(const apr_array_header_t *list)

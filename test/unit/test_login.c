@@ -14,6 +14,7 @@
 #include "session/roster.h"
 #include "session/session_contents.h"
 #include "session/session_cookie.h"
+#include "session/unknown.h"
 #include "store/store_shm.h"
 #include "testlib.h"
 

@@ -9,6 +9,7 @@
 
 #include "base/url.h"
 #include "fake_site.h"
+#include "provider/claims.h"
 #include "provider/token_signature.h"
 #include "rp.h"
 #include "session/session.h"

@@ -15,6 +15,7 @@
 #include "session/marks.h"
 #include "session/session.h"
 #include "session/session_contents.h"
+#include "session/unknown.h"
 #include "testlib.h"
 
 Suite *kc_test_session(void);

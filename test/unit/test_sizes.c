@@ -15,6 +15,7 @@
 #include "rp.h"
 #include "session/session.h"
 #include "session/session_contents.h"
+#include "session/unknown.h"
 #include "testlib.h"
 
 Suite *kc_test_sizes(void);

@@ -11,6 +11,7 @@
 
 #include "base/client_role.h"
 #include "session/session_contents.h"
+#include "session/unknown.h"
 
 enum { REGEX_MESSAGE_MAX = 100 /* bytes */ };
 

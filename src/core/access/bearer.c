@@ -7,14 +7,17 @@
 #include <strings.h>
 
 #include "provider/claims.h"
+#include "provider/id_token.h"
 #include "provider/keyring.h"
 #include "provider/token_signature.h"
 #include "provider/token_type.h"
 #include "rp.h"
 #include "session/absent_claim.h"
 #include "session/grant.h"
+#include "session/identity.h"
 #include "session/marks.h"
 #include "session/session_view.h"
+#include "session/unknown.h"
 
 static const char scheme[] = "Bearer";
 static const char id_purpose[] = "bearer";
@@ -132,12 +135,12 @@ static kc_rc_t check_audience(const kc_json_t *claims, const kc_conf_t *conf, kc
 kc_rc_t kc_bearer_verify(const kc_jose_token_t *token, const kc_conf_t *conf, int64_t now,
                          kc_err_t *err)
 {
-    const kc_claims_expect_t expect = {
+    const kc_id_token_expect_t expect = {
         .issuer = conf->issuer, .now = now, .skew = conf->clock_skew};
     kc_rc_t rc = check_type(token, conf, err);
 
     if (rc == KC_OK)
-        rc = kc_claims_verify_bearer(token, &expect, err);
+        rc = kc_id_token_verify_bearer(token, &expect, err);
     return rc == KC_OK ? check_audience(token->claims, conf, err) : rc;
 }
 
@@ -222,8 +225,8 @@ static kc_rc_t describe(const visit_t *visit, const kc_jose_token_t *token, kc_s
     kc_identity_t identity;
     const char *acr = kc_json_member_string(token->claims, "acr");
     int dropped = 0;
-    kc_rc_t rc = kc_claims_identity(conf, token->claims, access_claims(token), visit->pool,
-                                    &identity, &dropped, err);
+    kc_rc_t rc = kc_identity_make(conf, token->claims, access_claims(token), visit->pool, &identity,
+                                  &dropped, err);
 
     memset(session, 0, sizeof(*session));
     if (rc != KC_OK)

@@ -25,7 +25,7 @@ kc_rc_t kc_bearer_read(const char *authorization, kc_bytes_t *token, kc_err_t *e
 /* Checks a token whose signature is verified already. It is an access token or an ID token
  * (token_type.h), not bound to a key of its holder (cnf), as far as
  * KeycloakBearer takes that kind; aud has one of KeycloakAudience; the rest as of
- * kc_claims_verify_bearer. now: seconds since 1970. KC_REFUSED with the KC_ERR_TOKEN_… that names
+ * kc_id_token_verify_bearer. now: seconds since 1970. KC_REFUSED with the KC_ERR_TOKEN_… that names
  * what is wrong. Thread safe. */
 kc_rc_t kc_bearer_verify(const kc_jose_token_t *token, const kc_conf_t *conf, int64_t now,
                          kc_err_t *err);

@@ -6,6 +6,8 @@
 
 #include "base/url.h"
 #include "crypto/crypto.h"
+#include "provider/claims.h"
+#include "provider/id_token.h"
 #include "provider/token_signature.h"
 #include "provider/token_type.h"
 #include "rp.h"
@@ -73,7 +75,7 @@ static int is_for(const kc_json_t *audience, const char *client_id)
 
 /* A logout token has no azp (section 2.4), also with several audiences; one that is there must be
  * right. */
-static kc_rc_t check_origin(const kc_json_t *claims, const kc_claims_expect_t *expect,
+static kc_rc_t check_origin(const kc_json_t *claims, const kc_id_token_expect_t *expect,
                             kc_err_t *err)
 {
     const kc_json_t *party = kc_json_member(claims, "azp");
@@ -105,7 +107,7 @@ static int read_time(const kc_json_t *claims, const char *name, int64_t *out, kc
     return 0;
 }
 
-static kc_rc_t check_begin(const char *name, int64_t begin, const kc_claims_expect_t *expect,
+static kc_rc_t check_begin(const char *name, int64_t begin, const kc_id_token_expect_t *expect,
                            kc_err_t *err)
 {
     if (begin > expect->now + expect->skew)
@@ -116,8 +118,8 @@ static kc_rc_t check_begin(const char *name, int64_t begin, const kc_claims_expe
 
 /* Keycloak up to 22 and others give no exp, which the specification's drafts did not have: whether
  * a token is too old is told by iat in any case. */
-static kc_rc_t check_times(const kc_json_t *claims, const kc_claims_expect_t *expect, int64_t *iat,
-                           kc_err_t *err)
+static kc_rc_t check_times(const kc_json_t *claims, const kc_id_token_expect_t *expect,
+                           int64_t *iat, kc_err_t *err)
 {
     int64_t end, begin;
     kc_rc_t rc = KC_OK;
@@ -167,7 +169,7 @@ static kc_rc_t read_whom(const kc_json_t *claims, kc_logout_token_t *out, kc_err
     return KC_OK;
 }
 
-kc_rc_t kc_logout_token_verify(const kc_jose_token_t *token, const kc_claims_expect_t *expect,
+kc_rc_t kc_logout_token_verify(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
                                kc_logout_token_t *out, kc_err_t *err)
 {
     kc_rc_t rc = check_type(token, err);
@@ -281,7 +283,7 @@ static kc_rc_t read_form(const char *form, size_t len, apr_pool_t *pool, const c
 static kc_rc_t read_token(const kc_rp_t *rp, const char *compact, apr_pool_t *pool,
                           kc_logout_token_t *out, kc_err_t *err)
 {
-    const kc_claims_expect_t expect = {
+    const kc_id_token_expect_t expect = {
         .issuer = rp->conf->issuer,
         .client_id = rp->conf->client_id,
         .now = rp->env->now(rp->env->context),

@@ -5,11 +5,15 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "provider/claims.h"
+#include "provider/id_token.h"
 #include "provider/token_signature.h"
 #include "provider/token_size.h"
 #include "rp.h"
 #include "session/absent_claim.h"
+#include "session/identity.h"
 #include "session/session_contents.h"
+#include "session/unknown.h"
 #include "session/userinfo.h"
 
 enum {
@@ -22,7 +26,7 @@ kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err)
 {
     const kc_rp_t *rp = grant->rp;
     kc_jose_token_t *token = &grant->id_token;
-    kc_claims_expect_t expect = {
+    kc_id_token_expect_t expect = {
         .issuer = rp->conf->issuer,
         .client_id = rp->conf->client_id,
         .nonce = grant->nonce,
@@ -37,7 +41,7 @@ kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err)
         rc = kc_token_signature_verify(rp->keyring, grant->tokens.id_token, grant->pool,
                                        &grant->snapshot, token, err);
     if (rc == KC_OK)
-        rc = kc_claims_verify(token, &expect, err);
+        rc = kc_id_token_verify(token, &expect, err);
     grant->claims = token->claims;
     return rc;
 }
@@ -166,8 +170,8 @@ kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *er
     memset(session, 0, sizeof(*session));
     if (rc == KC_OK) {
         access = access_claims(grant, &why);
-        rc = kc_claims_identity(grant->rp->conf, grant->claims, access, grant->pool, &identity,
-                                &grant->dropped, err);
+        rc = kc_identity_make(grant->rp->conf, grant->claims, access, grant->pool, &identity,
+                              &grant->dropped, err);
     }
     if (rc != KC_OK)
         return rc;

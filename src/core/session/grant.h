@@ -7,10 +7,10 @@
 
 #include "base/err.h"
 #include "crypto/jose.h"
-#include "provider/claims.h"
 #include "provider/keyring.h"
 #include "provider/token.h"
 #include "rp.h"
+#include "session/identity.h"
 #include "session/pack.h"
 #include "session/session.h"
 

@@ -11,6 +11,7 @@
 #include "session/grant.h"
 #include "session/pause.h"
 #include "session/session_contents.h"
+#include "session/unknown.h"
 
 enum {
     POLL_MS = 25,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "crypto/seal.h"
+#include "session/unknown.h"
 
 /*
  * Big endian: version (1), kind of the tail (1), slot (1), flags (1), created, expires,

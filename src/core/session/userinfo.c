@@ -5,9 +5,10 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "provider/claims_merge.h"
+#include "provider/claims.h"
 #include "provider/token_signature.h"
 #include "rp.h"
+#include "session/identity.h"
 
 enum { REPORT_SECONDS = 3600 };
 
@@ -18,7 +19,7 @@ static int is_asked(const kc_grant_t *grant)
     if (conf->user_info == KC_USER_INFO_OFF || !grant->snapshot->provider->userinfo_endpoint)
         return 0;
     return conf->user_info == KC_USER_INFO_ON ||
-           kc_claims_is_incomplete(conf, grant->id_token.claims);
+           kc_identity_is_incomplete(conf, grant->id_token.claims);
 }
 
 static int is_for_client(const kc_json_t *audience, const char *client_id)
@@ -118,7 +119,7 @@ static int is_needed(const kc_grant_t *grant)
     if (!rp->asks_groups)
         wanted.groups_claim = NULL;
     return rp->conf->user_info == KC_USER_INFO_ON || is_claim_missing(grant) ||
-           grant->has_known_more || kc_claims_is_incomplete(&wanted, grant->id_token.claims);
+           grant->has_known_more || kc_identity_is_incomplete(&wanted, grant->id_token.claims);
 }
 
 /* 1 for the first within the hour; without the store for everybody. */

@@ -1,0 +1,42 @@
+/* The checks of an ID token.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_ID_TOKEN_H
+#define KC_ID_TOKEN_H
+
+#include <apr_pools.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "crypto/jose.h"
+
+/* What an ID token must agree with. */
+typedef struct kc_id_token_expect_t {
+    const char *issuer;
+    const char *client_id;
+    const char *nonce; /* as sent; of a renewed token: the first one's, NULL when it had none */
+    const char *access_token; /* for at_hash; NULL when none came */
+    int64_t now;              /* seconds since 1970 */
+    int64_t skew;             /* seconds */
+    int is_renewed;           /* an ID token of a refresh: it need not have a nonce */
+} kc_id_token_expect_t;
+
+/* Checks a token whose signature is verified already: OpenID Connect Core 1.0 with errata set 2,
+ * section 3.1.3.7, RFC 8725. An ID token by its types (token_type.h); no events; iss exact; aud a
+ * string or array of strings that has client_id; azp a string when there, and client_id when aud
+ * has others too; exp, iat as kc_json_seconds reads them, exp > now - skew, iat and nbf <= now +
+ * skew, exp > iat; sub 1..KC_CLAIMS_TEXT_MAX bytes without control characters; nonce a string,
+ * equal in constant time; at_hash right when there; auth_time and sid well-formed when there.
+ * KC_REFUSED with the KC_ERR_TOKEN_… that names it. */
+kc_rc_t kc_id_token_verify(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+                           kc_err_t *err);
+
+/* What of it every kind of token for this client must agree with: issuer, audience (and azp),
+ * exp, iat and nbf as above; of expect issuer, client_id, now and skew count. */
+kc_rc_t kc_id_token_verify_origin(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+                                  kc_err_t *err);
+/* What every bearer token must agree with, but for its type and audience: issuer, times, sub, sid
+ * and auth_time as above; of expect issuer, now and skew count. */
+kc_rc_t kc_id_token_verify_bearer(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+                                  kc_err_t *err);
+
+#endif
