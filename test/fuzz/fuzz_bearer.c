@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "access/bearer.h"
+#include "crypto/jws.h"
 #include "fake_site.h"
 #include "provider/claims.h"
 #include "reach.h"
@@ -50,7 +51,7 @@ static void read_header(const kc_fake_site_t *site, const char *header)
     }
     reach_note(READ);
     need(strncasecmp(header, "bearer", 6) == 0);
-    need(token.len && token.len <= KC_JOSE_TOKEN_MAX);
+    need(token.len && token.len <= KC_JWS_MAX);
     need((const char *)token.data + token.len == header + strlen(header));
     need(!memchr(token.data, ' ', token.len) && !memchr(token.data, ',', token.len));
     need(kc_bearer_find(site->rp, token, site->pool, &session, &err) == KC_SESSION_REFUSED);
@@ -72,7 +73,7 @@ static int has_audience(const kc_json_t *audience, const char *wanted)
     return text && !strcmp(text, wanted);
 }
 
-static void check_taken(const kc_jose_token_t *token, const kc_conf_t *conf)
+static void check_taken(const kc_jws_t *token, const kc_conf_t *conf)
 {
     const char *typ = kc_json_member_string(token->claims, "typ");
     int64_t number = 0;
@@ -94,7 +95,7 @@ static void check_taken(const kc_jose_token_t *token, const kc_conf_t *conf)
  * and what is kept of it says the same. */
 static void take_signed(const kc_fake_site_t *site, const kc_json_t *claims)
 {
-    kc_jose_token_t token = {.alg = "ES256", .claims = claims};
+    kc_jws_t token = {.alg = "ES256", .claims = claims};
     kc_bytes_t compact = kc_buf_text(signer_sign(claims, site->pool));
     kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
     kc_session_t session, again;
@@ -115,7 +116,7 @@ static void take_signed(const kc_fake_site_t *site, const kc_json_t *claims)
 static void verify(const kc_fake_site_t *site, const char *text, size_t len)
 {
     static const char *const types[] = {NULL, "JWT", "at+jwt", "logout+jwt"};
-    kc_jose_token_t token = {.alg = "ES256"};
+    kc_jws_t token = {.alg = "ES256"};
     int kind;
     size_t i;
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/jws.h"
 #include "provider/claims.h"
 #include "provider/id_token.h"
 #include "reach.h"
@@ -86,7 +87,7 @@ static void verify(const kc_json_t *claims)
 {
     kc_id_token_expect_t expect = {
         "https://id.example.com/realms/r", "site", "n-1", "access", 1700000000, 30, 0};
-    kc_jose_token_t token = {0};
+    kc_jws_t token = {0};
     kc_err_t err = {0};
 
     token.alg = "RS256";

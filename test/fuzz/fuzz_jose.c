@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "crypto/jose.h"
+#include "crypto/jws.h"
 #include "reach.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -56,11 +57,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void check_token(const char *compact, size_t len, apr_pool_t *pool)
 {
-    kc_jose_token_t token;
+    kc_jws_t token;
     kc_err_t err = {0};
     size_t i;
 
-    if (kc_jose_parse(compact, len, pool, &token, &err) != KC_OK) {
+    if (kc_jws_parse(compact, len, pool, &token, &err) != KC_OK) {
         if (err.reason != KC_ERR_TOKEN_FORM && err.reason != KC_ERR_TOKEN_HEADER &&
             err.reason != KC_ERR_TOKEN_ALG)
             abort();

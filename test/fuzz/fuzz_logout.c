@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/jws.h"
 #include "fake_site.h"
 #include "logout/logout_front.h"
 #include "logout/logout_token.h"
@@ -91,7 +92,7 @@ static void verify(const kc_fake_site_t *site, const char *text, size_t len)
                                          .client_id = site->conf->client_id,
                                          .now = KC_FAKE_NOW,
                                          .skew = 30};
-    kc_jose_token_t token = {.alg = "ES256"};
+    kc_jws_t token = {.alg = "ES256"};
     size_t i;
 
     if (kc_json_parse(text, len, site->pool, &token.claims, NULL) != KC_OK)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "access/authz.h"
+#include "crypto/jws.h"
 #include "fake_site.h"
 #include "form.h"
 #include "session/session_contents.h"
@@ -165,14 +166,14 @@ END_TEST
 
 START_TEST(header_has_a_greatest_length)
 {
-    char *text = apr_palloc(testlib_pool, 8 + KC_JOSE_TOKEN_MAX + 1);
+    char *text = apr_palloc(testlib_pool, 8 + KC_JWS_MAX + 1);
     kc_bytes_t token;
 
     memcpy(text, "Bearer ", 7);
-    memset(text + 7, 'a', KC_JOSE_TOKEN_MAX + 1);
-    text[7 + KC_JOSE_TOKEN_MAX + 1] = '\0';
+    memset(text + 7, 'a', KC_JWS_MAX + 1);
+    text[7 + KC_JWS_MAX + 1] = '\0';
     ck_assert_int_eq(kc_bearer_read(text, &token, &last), KC_REFUSED);
-    text[7 + KC_JOSE_TOKEN_MAX] = '\0';
+    text[7 + KC_JWS_MAX] = '\0';
     ck_assert_int_eq(kc_bearer_read(text, &token, &last), KC_OK);
 }
 END_TEST
@@ -317,7 +318,7 @@ static const struct {
 START_TEST(types_of_other_providers)
 {
     kc_conf_t *conf = site->conf;
-    kc_jose_token_t token = {.alg = "RS256", .typ = others[_i].typ};
+    kc_jws_t token = {.alg = "RS256", .typ = others[_i].typ};
 
     conf->issuer = "https://op.example.com";
     conf->bearer = others[_i].kinds;

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "crypto/jws.h"
 #include "provider/claims.h"
 #include "provider/id_token.h"
 #include "session/identity.h"
@@ -32,9 +33,9 @@ static void setup(void)
     memset(&err, 0, sizeof(err));
 }
 
-static kc_jose_token_t token_of(const char *payload)
+static kc_jws_t token_of(const char *payload)
 {
-    kc_jose_token_t token = {0};
+    kc_jws_t token = {0};
 
     token.alg = "RS256";
     token.typ = "JWT";
@@ -52,7 +53,7 @@ static kc_id_token_expect_t expect_all(void)
 
 static kc_rc_t verify(const char *payload)
 {
-    kc_jose_token_t token = token_of(payload);
+    kc_jws_t token = token_of(payload);
     kc_id_token_expect_t expect = expect_all();
 
     return kc_id_token_verify(&token, &expect, &err);
@@ -232,7 +233,7 @@ START_TEST(header_type_is_jwt)
                  {"application/jwt", KC_OK},
                  {"JWE", KC_REFUSED},
                  {"", KC_REFUSED}};
-    kc_jose_token_t token = token_of(id_token);
+    kc_jws_t token = token_of(id_token);
     kc_id_token_expect_t expect = expect_all();
 
     token.typ = types[_i].typ;
@@ -266,7 +267,7 @@ START_TEST(types_of_other_providers)
                  {"JWT", "\"refresh_token\"", KC_REFUSED},
                  {"JWT", "1", KC_REFUSED}};
     const char *claims = variant_of(id_token, "iss", "\"https://op.example.com\"");
-    kc_jose_token_t token = token_of(variant_of(claims, "typ", types[_i].payload));
+    kc_jws_t token = token_of(variant_of(claims, "typ", types[_i].payload));
     kc_id_token_expect_t expect = expect_all();
 
     expect.issuer = "https://op.example.com";
@@ -294,7 +295,7 @@ START_TEST(access_token_is_bound)
         {"EdDSA", "oFYf1knNtrqnhAVfBRuteQ", KC_REFUSED},
         {"RS2567", "oFYf1knNtrqnhAVfBRuteQ", KC_REFUSED},
     };
-    kc_jose_token_t token = token_of(
+    kc_jws_t token = token_of(
         variant_of(id_token, "at_hash", apr_psprintf(testlib_pool, "\"%s\"", rows[_i].hash)));
     kc_id_token_expect_t expect = expect_all();
 
@@ -309,7 +310,7 @@ END_TEST
 
 START_TEST(nonce_that_was_never_sent_is_refused)
 {
-    kc_jose_token_t token = token_of(id_token);
+    kc_jws_t token = token_of(id_token);
     kc_id_token_expect_t expect = expect_all();
 
     expect.nonce = NULL;

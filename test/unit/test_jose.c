@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "crypto/jose.h"
+#include "crypto/jws.h"
 #include "testlib.h"
 
 Suite *kc_test_jose(void);
@@ -22,22 +23,22 @@ static const char *header_of(const char *alg, const char *more)
     return apr_psprintf(testlib_pool, "{\"alg\":\"%s\"%s}", alg, more);
 }
 
-static kc_jose_token_t parse(const char *compact)
+static kc_jws_t parse(const char *compact)
 {
-    kc_jose_token_t token;
+    kc_jws_t token;
     kc_err_t err = {0};
 
-    ck_assert_msg(kc_jose_parse(compact, strlen(compact), testlib_pool, &token, &err) == KC_OK,
+    ck_assert_msg(kc_jws_parse(compact, strlen(compact), testlib_pool, &token, &err) == KC_OK,
                   "%.60s was refused: %s", compact, err.detail);
     return token;
 }
 
 static void assert_refused(const char *compact, kc_reason_t reason)
 {
-    kc_jose_token_t token;
+    kc_jws_t token;
     kc_err_t err = {0};
 
-    ck_assert_msg(kc_jose_parse(compact, strlen(compact), testlib_pool, &token, &err) == KC_REFUSED,
+    ck_assert_msg(kc_jws_parse(compact, strlen(compact), testlib_pool, &token, &err) == KC_REFUSED,
                   "%.200s was taken", compact);
     ck_assert_msg(err.reason == reason, "%.200s: %s", compact, err.detail);
 }
@@ -76,7 +77,7 @@ static kc_jose_key_t *key_of(testlib_key_t which)
 /* The reason why a token does not verify; KC_ERR_NONE when it does. */
 static kc_reason_t verified(const char *compact, const kc_jose_key_t *key)
 {
-    kc_jose_token_t token = parse(compact);
+    kc_jws_t token = parse(compact);
     kc_err_t err = {0};
     kc_rc_t rc = kc_jose_verify(&token, key, &err);
 
@@ -93,7 +94,7 @@ START_TEST(a_token_is_taken_apart)
     const char *compact = testlib_compact(
         "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"k1\",\"x5t\":\"t\",\"other\":[1]}", CLAIMS,
         some_signature);
-    kc_jose_token_t token = parse(compact);
+    kc_jws_t token = parse(compact);
 
     ck_assert_str_eq(token.alg, "RS256");
     ck_assert_str_eq(token.kid, "k1");
@@ -115,7 +116,7 @@ START_TEST(keys_in_a_header_are_never_used)
     static const char *const members[] = {"jwk", "jku", "x5u", "x5c"};
     const char *jwk = testlib_jwk(TESTLIB_RSA_OTHER, "");
     const char *header = apr_psprintf(testlib_pool, "{\"alg\":\"RS256\",\"jwk\":%s}", jwk);
-    kc_jose_token_t token = parse(testlib_sign(TESTLIB_RSA_OTHER, "RS256", header, "{}"));
+    kc_jws_t token = parse(testlib_sign(TESTLIB_RSA_OTHER, "RS256", header, "{}"));
     kc_jose_key_t *key;
     size_t i;
 
@@ -200,26 +201,26 @@ END_TEST
 
 START_TEST(a_nul_in_a_token_is_refused)
 {
-    kc_jose_token_t token;
+    kc_jws_t token;
     kc_err_t err;
 
-    ck_assert_int_eq(kc_jose_parse("eyJhbGciOiJ4In0.e30.AAAA\0", 25, testlib_pool, &token, &err),
+    ck_assert_int_eq(kc_jws_parse("eyJhbGciOiJ4In0.e30.AAAA\0", 25, testlib_pool, &token, &err),
                      KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_TOKEN_FORM);
-    ck_assert_int_eq(kc_jose_parse(NULL, 0, testlib_pool, &token, &err), KC_REFUSED);
+    ck_assert_int_eq(kc_jws_parse(NULL, 0, testlib_pool, &token, &err), KC_REFUSED);
 }
 END_TEST
 
 /* 46 */
 START_TEST(tokens_have_at_most_128_kib)
 {
-    kc_bytes_t signature = {apr_pcalloc(testlib_pool, KC_JOSE_TOKEN_MAX), 0};
+    kc_bytes_t signature = {apr_pcalloc(testlib_pool, KC_JWS_MAX), 0};
     const char *compact;
     size_t base = strlen("eyJhbGciOiJ4In0.e30.");
 
-    signature.len = (KC_JOSE_TOKEN_MAX - base) / 4 * 3;
+    signature.len = (KC_JWS_MAX - base) / 4 * 3;
     compact = testlib_compact("{\"alg\":\"x\"}", "{}", signature);
-    ck_assert_uint_eq(strlen(compact), KC_JOSE_TOKEN_MAX);
+    ck_assert_uint_eq(strlen(compact), KC_JWS_MAX);
     parse(compact);
     signature.len++;
     assert_refused(testlib_compact("{\"alg\":\"x\"}", "{}", signature), KC_ERR_TOKEN_SIZE);
@@ -312,10 +313,10 @@ START_TEST(errors_quote_nothing_of_the_token)
 {
     const char *compact =
         testlib_compact("{\"alg\":\"RS256\"}", "{\"sub\":canary}", some_signature);
-    kc_jose_token_t token;
+    kc_jws_t token;
     kc_err_t err = {0};
 
-    ck_assert_int_eq(kc_jose_parse(compact, strlen(compact), testlib_pool, &token, &err),
+    ck_assert_int_eq(kc_jws_parse(compact, strlen(compact), testlib_pool, &token, &err),
                      KC_REFUSED);
     ck_assert_ptr_null(strstr(err.detail, "canary"));
     ck_assert_ptr_nonnull(strstr(err.detail, "payload"));
@@ -366,7 +367,7 @@ START_TEST(what_was_signed_cannot_change)
 {
     const char *alg = signing[_i].alg, *header = header_of(alg, ",\"kid\":\"a\"");
     const kc_jose_key_t *key = key_of(signing[_i].key);
-    kc_jose_token_t token = parse(testlib_sign(signing[_i].key, alg, header, CLAIMS));
+    kc_jws_t token = parse(testlib_sign(signing[_i].key, alg, header, CLAIMS));
     unsigned char *bytes = (unsigned char *)(uintptr_t)token.signature.data;
     size_t i;
 
@@ -389,7 +390,7 @@ START_TEST(signatures_have_their_exact_size)
 {
     const char *alg = signing[_i].alg, *header = header_of(alg, "");
     const kc_jose_key_t *key = key_of(signing[_i].key);
-    kc_jose_token_t token = parse(testlib_sign(signing[_i].key, alg, header, CLAIMS));
+    kc_jws_t token = parse(testlib_sign(signing[_i].key, alg, header, CLAIMS));
     unsigned char *longer = apr_pcalloc(testlib_pool, token.signature.len + 1);
     kc_bytes_t changed = {longer, token.signature.len + 1};
 
@@ -541,7 +542,7 @@ END_TEST
 START_TEST(ecdsa_in_der_form)
 {
     const char *header = header_of("ES256", "");
-    kc_jose_token_t token = parse(testlib_sign(TESTLIB_P256, "ES256", header, CLAIMS));
+    kc_jws_t token = parse(testlib_sign(TESTLIB_P256, "ES256", header, CLAIMS));
     unsigned char der[72] = {0x30, 70, 0x02, 33, 0};
     kc_bytes_t signature = {der, 72};
 
@@ -627,7 +628,7 @@ static const struct {
 START_TEST(coordinates_may_lack_leading_zeros)
 {
     const char *compact = coordinates[_i].compact;
-    kc_jose_token_t token;
+    kc_jws_t token;
     kc_jose_key_t *key;
 
     ck_assert_int_eq(import(apr_psprintf(testlib_pool,
@@ -636,7 +637,7 @@ START_TEST(coordinates_may_lack_leading_zeros)
                                          coordinates[_i].x, coordinates[_i].y),
                             &key),
                      KC_OK);
-    ck_assert_int_eq(kc_jose_parse(compact, strlen(compact), testlib_pool, &token, NULL), KC_OK);
+    ck_assert_int_eq(kc_jws_parse(compact, strlen(compact), testlib_pool, &token, NULL), KC_OK);
     ck_assert_int_eq(kc_jose_verify(&token, key, NULL), KC_OK);
 }
 END_TEST
@@ -860,7 +861,7 @@ START_TEST(client_secret_jwt)
 {
     const char *secret = "a client's secret";
     kc_json_t *claims = kc_json_new_object(testlib_pool);
-    kc_jose_token_t token;
+    kc_jws_t token;
     char *compact;
 
     kc_json_set_string(claims, "sub", "client");
@@ -903,7 +904,7 @@ static const struct {
 
 START_TEST(private_key_jwt)
 {
-    kc_jose_token_t token;
+    kc_jws_t token;
     char *compact = NULL;
     kc_err_t err = {0};
 

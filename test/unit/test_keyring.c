@@ -7,6 +7,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "crypto/jws.h"
 #include "fake_site.h"
 #include "provider/keyring.h"
 #include "provider/token_signature.h"
@@ -412,7 +413,7 @@ END_TEST
 START_TEST(a_new_key_without_kid_is_found_by_its_signature)
 {
     const char *compact = testlib_sign(TESTLIB_P256, "ES256", "{\"alg\":\"ES256\"}", "{}");
-    kc_jose_token_t token;
+    kc_jws_t token;
 
     kc_fake_site_provide(
         site, kc_fake_site_metadata(site, ""),

@@ -7,7 +7,7 @@
 #include "access/authz.h"
 #include "base/url.h"
 #include "browser.h"
-#include "crypto/jose.h"
+#include "crypto/jws.h"
 #include "fake_site.h"
 #include "login/login.h"
 #include "login/login_state.h"
@@ -187,10 +187,10 @@ static const struct {
 
 START_TEST(an_id_token_has_at_most_128_kib)
 {
-    size_t len = (size_t)(KC_JOSE_TOKEN_MAX + lengths[_i].more);
+    size_t len = (size_t)(KC_JWS_MAX + lengths[_i].more);
     kc_pack_t contents;
 
-    ck_assert_int_eq(KC_JOSE_TOKEN_MAX, 131072);
+    ck_assert_int_eq(KC_JWS_MAX, 131072);
     begin();
     ck_assert_int_eq(finish(sign_to(len, groups_claim(3, 10)), "opaque", "refresh"),
                      lengths[_i].rc);
@@ -224,15 +224,14 @@ END_TEST
 START_TEST(a_large_token_need_not_be_one)
 {
     static const char *const forms[] = {"%s", "a.%s.b", "a.e30%s.b", "..%s", ".%s"};
-    const char *compact =
-        apr_psprintf(testlib_pool, forms[_i], filled((size_t)KC_JOSE_TOKEN_MAX + 1));
+    const char *compact = apr_psprintf(testlib_pool, forms[_i], filled((size_t)KC_JWS_MAX + 1));
 
     ck_assert_int_eq(kc_token_size_check("ID", compact, testlib_pool, &last), KC_REFUSED);
     ck_assert_int_eq(last.reason, KC_ERR_TOKEN_SIZE);
     ck_assert_ptr_null(strstr(last.detail, "claim"));
     ck_assert_int_eq(kc_token_size_check("ID", "a.b", testlib_pool, NULL), KC_OK);
-    ck_assert_int_eq(
-        kc_token_size_check("ID", filled((size_t)KC_JOSE_TOKEN_MAX), testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_token_size_check("ID", filled((size_t)KC_JWS_MAX), testlib_pool, NULL),
+                     KC_OK);
 }
 END_TEST
 
@@ -242,7 +241,7 @@ END_TEST
 /* Of a larger one roles are unknown, which keeps people out where they are excluded by them. */
 START_TEST(an_access_token_has_at_most_128_kib)
 {
-    size_t len = (size_t)(KC_JOSE_TOKEN_MAX + lengths[_i].more);
+    size_t len = (size_t)(KC_JWS_MAX + lengths[_i].more);
     int is_known = lengths[_i].rc == KC_OK;
 
     begin();
@@ -271,12 +270,12 @@ END_TEST
 /* All three as large as may be; the refresh token goes out again. */
 START_TEST(three_large_tokens_are_kept)
 {
-    const char *refresh = filled((size_t)KC_JOSE_TOKEN_MAX);
+    const char *refresh = filled((size_t)KC_JWS_MAX);
     kc_pack_t contents;
 
     begin();
-    ck_assert_int_eq(finish(sign_to((size_t)KC_JOSE_TOKEN_MAX, groups_claim(1000, 40)),
-                            sign_to((size_t)KC_JOSE_TOKEN_MAX, ROLES), refresh),
+    ck_assert_int_eq(finish(sign_to((size_t)KC_JWS_MAX, groups_claim(1000, 40)),
+                            sign_to((size_t)KC_JWS_MAX, ROLES), refresh),
                      KC_OK);
     find();
     ck_assert_int_eq(count_of(&session.group_list), 1000);

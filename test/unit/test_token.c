@@ -9,6 +9,7 @@
 
 #include "base/url.h"
 #include "crypto/jose.h"
+#include "crypto/jws.h"
 #include "fake.h"
 #include "provider/token.h"
 #include "testlib.h"
@@ -153,10 +154,10 @@ START_TEST(missing_secret_asks_nobody)
 }
 END_TEST
 
-static kc_jose_token_t check_assertion(void)
+static kc_jws_t check_assertion(void)
 {
     const char *assertion = parameter("client_assertion");
-    kc_jose_token_t token;
+    kc_jws_t token;
     int64_t time = 0;
 
     ck_assert_str_eq(parameter("client_assertion_type"),
@@ -165,8 +166,7 @@ static kc_jose_token_t check_assertion(void)
     ck_assert_ptr_null(parameter("client_secret"));
     ck_assert_ptr_null(authorization());
     ck_assert_ptr_nonnull(assertion);
-    ck_assert_int_eq(kc_jose_parse(assertion, strlen(assertion), testlib_pool, &token, &err),
-                     KC_OK);
+    ck_assert_int_eq(kc_jws_parse(assertion, strlen(assertion), testlib_pool, &token, &err), KC_OK);
     ck_assert_str_eq(kc_json_member_string(token.claims, "iss"), "site");
     ck_assert_str_eq(kc_json_member_string(token.claims, "sub"), "site");
     ck_assert_str_eq(kc_json_member_string(token.claims, "aud"), "https://outer.example.com/token");
@@ -180,7 +180,7 @@ static kc_jose_token_t check_assertion(void)
 
 START_TEST(secret_jwt_is_signed_with_the_secret)
 {
-    kc_jose_token_t token;
+    kc_jws_t token;
     const char *again;
 
     conf->client_auth = KC_AUTH_SECRET_JWT;
@@ -204,7 +204,7 @@ START_TEST(secret_jwt_is_signed_by_the_algorithm_that_is_set)
     } rows[] = {{KC_CLIENT_HS256, 256, "HS256"},
                 {KC_CLIENT_HS384, 384, "HS384"},
                 {KC_CLIENT_HS512, 512, "HS512"}};
-    kc_jose_token_t token;
+    kc_jws_t token;
 
     conf->client_auth = KC_AUTH_SECRET_JWT;
     conf->client_auth_algorithm = rows[_i].choice;
@@ -246,7 +246,7 @@ START_TEST(private_key_jwt_is_signed_with_the_key)
 {
     const char *jwk = testlib_private_jwk(TESTLIB_P256, ",\"kid\":\"k1\"");
     const char *public_jwk = testlib_jwk(TESTLIB_P256, "");
-    kc_jose_token_t token;
+    kc_jws_t token;
     kc_jose_key_t *key = NULL;
 
     conf->client_auth = KC_AUTH_PRIVATE_KEY_JWT;
@@ -501,13 +501,13 @@ END_TEST
 /* As long as a token may be, and each character escaped. */
 START_TEST(a_large_refresh_token_is_sent)
 {
-    char *token = apr_palloc(testlib_pool, KC_JOSE_TOKEN_MAX + 1);
+    char *token = apr_palloc(testlib_pool, KC_JWS_MAX + 1);
 
-    memset(token, '%', KC_JOSE_TOKEN_MAX);
-    token[KC_JOSE_TOKEN_MAX] = '\0';
+    memset(token, '%', KC_JWS_MAX);
+    token[KC_JWS_MAX] = '\0';
     ck_assert_int_eq(
         kc_token_refresh(conf, &fake->env, &provider, token, testlib_pool, &answer, &err), KC_OK);
-    ck_assert_uint_gt(strlen(kc_fake_request_last(fake, TOKEN_URL)->form), 3 * KC_JOSE_TOKEN_MAX);
+    ck_assert_uint_gt(strlen(kc_fake_request_last(fake, TOKEN_URL)->form), 3 * KC_JWS_MAX);
 }
 END_TEST
 

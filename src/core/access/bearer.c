@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "crypto/jws.h"
 #include "provider/claims.h"
 #include "provider/id_token.h"
 #include "provider/keyring.h"
@@ -62,9 +63,9 @@ kc_rc_t kc_bearer_read(const char *authorization, kc_bytes_t *token, kc_err_t *e
     len = strlen(at);
     if (!len)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_INVALID_TOKEN, "the bearer token is empty");
-    if (len > KC_JOSE_TOKEN_MAX)
+    if (len > KC_JWS_MAX)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_INVALID_TOKEN,
-                       "the bearer token has %zu bytes, more than %d", len, KC_JOSE_TOKEN_MAX);
+                       "the bearer token has %zu bytes, more than %d", len, KC_JWS_MAX);
     if (!is_one(at, len))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_INVALID_TOKEN, "the bearer token is one of several");
     token->data = (const unsigned char *)at;
@@ -75,7 +76,7 @@ kc_rc_t kc_bearer_read(const char *authorization, kc_bytes_t *token, kc_err_t *e
 /* ---------------------------------------------------------------- the checks */
 
 /* All of a provider's tokens are signed by the same keys for the same issuer. */
-static kc_rc_t check_type(const kc_jose_token_t *token, const kc_conf_t *conf, kc_err_t *err)
+static kc_rc_t check_type(const kc_jws_t *token, const kc_conf_t *conf, kc_err_t *err)
 {
     kc_token_type_t type = kc_token_type_of(token, conf->issuer);
     const char *text = kc_json_member_string(token->claims, "typ");
@@ -132,8 +133,7 @@ static kc_rc_t check_audience(const kc_json_t *claims, const kc_conf_t *conf, kc
                    text ? text : "");
 }
 
-kc_rc_t kc_bearer_verify(const kc_jose_token_t *token, const kc_conf_t *conf, int64_t now,
-                         kc_err_t *err)
+kc_rc_t kc_bearer_verify(const kc_jws_t *token, const kc_conf_t *conf, int64_t now, kc_err_t *err)
 {
     const kc_id_token_expect_t expect = {
         .issuer = conf->issuer, .now = now, .skew = conf->clock_skew};
@@ -210,7 +210,7 @@ static void put_view(const visit_t *visit, const kc_session_t *session)
 /* ---------------------------------------------------------------- verifying */
 
 /* Roles are an access token's; an ID token tells of those alone that it has. */
-static const kc_json_t *access_claims(const kc_jose_token_t *token)
+static const kc_json_t *access_claims(const kc_jws_t *token)
 {
     const char *typ = kc_json_member_string(token->claims, "typ");
 
@@ -218,7 +218,7 @@ static const kc_json_t *access_claims(const kc_jose_token_t *token)
 }
 
 /* A mark lies in the store for KeycloakSessionMax; no token may outlive one that has ended it. */
-static kc_rc_t describe(const visit_t *visit, const kc_jose_token_t *token, kc_session_t *session,
+static kc_rc_t describe(const visit_t *visit, const kc_jws_t *token, kc_session_t *session,
                         kc_err_t *err)
 {
     const kc_conf_t *conf = visit->rp->conf;
@@ -258,7 +258,7 @@ static kc_rc_t verify(const visit_t *visit, kc_session_t *session, kc_err_t *err
     const kc_rp_t *rp = visit->rp;
     const char *compact = kc_buf_copy(visit->token.data, visit->token.len, visit->pool);
     const kc_keyring_snapshot_t *snapshot;
-    kc_jose_token_t token;
+    kc_jws_t token;
     kc_rc_t rc = kc_keyring_get(rp->keyring, visit->pool, &snapshot, err);
 
     if (rc == KC_OK)

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "conf/conf.h"
-#include "crypto/jose.h"
+#include "crypto/jws.h"
 #include "rp.h"
 #include "session/session.h"
 
@@ -18,7 +18,7 @@ enum { KC_BEARER_TRUST = 300 /* seconds */ };
 /* Reads the value of an Authorization header (NULL: none; several headers joined by commas). KC_OK:
  * *token is the bearer token, a view into it (RFC 6750 section 2.1). KC_MISS: there is none, or it
  * is of another scheme. KC_REFUSED with KC_ERR_INVALID_TOKEN: an empty one, one over
- * KC_JOSE_TOKEN_MAX bytes (httpd's LimitRequestFieldSize bounds it before), or one beside another.
+ * KC_JWS_MAX bytes (httpd's LimitRequestFieldSize bounds it before), or one beside another.
  * Thread safe. */
 kc_rc_t kc_bearer_read(const char *authorization, kc_bytes_t *token, kc_err_t *err);
 
@@ -27,8 +27,7 @@ kc_rc_t kc_bearer_read(const char *authorization, kc_bytes_t *token, kc_err_t *e
  * KeycloakBearer takes that kind; aud has one of KeycloakAudience; the rest as of
  * kc_id_token_verify_bearer. now: seconds since 1970. KC_REFUSED with the KC_ERR_TOKEN_… that names
  * what is wrong. Thread safe. */
-kc_rc_t kc_bearer_verify(const kc_jose_token_t *token, const kc_conf_t *conf, int64_t now,
-                         kc_err_t *err);
+kc_rc_t kc_bearer_verify(const kc_jws_t *token, const kc_conf_t *conf, int64_t now, kc_err_t *err);
 
 /* Who a token names; err tells the reason of every other state than LIVE, and is not NULL. LIVE:
  * *session is filled and lives as long as pool, but for what nobody can have of a bearer token: it

@@ -1,4 +1,4 @@
-/* JOSE: a strict reader of signed tokens, and signatures made and checked by cjose. Its only user.
+/* JOSE: keys, and signatures made and checked by cjose. Its only user.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_JOSE_H
 #define KC_JOSE_H
@@ -9,38 +9,15 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "crypto/jws.h"
 
 enum {
-    KC_JOSE_TOKEN_MAX = 128 * 1024, /* bytes: what a realm with thousands of groups makes */
-    KC_JOSE_RSA_MIN = 2048,         /* bits */
-    KC_JOSE_RSA_MAX = 8192          /* bits */
+    KC_JOSE_RSA_MIN = 2048, /* bits */
+    KC_JOSE_RSA_MAX = 8192  /* bits */
 };
-
-/* A token in compact form, taken apart but not yet verified. Everything is in the pool given to
- * parse. */
-typedef struct kc_jose_token_t {
-    const char *compact; /* the caller's text, which must outlive the token */
-    size_t compact_len;
-    const char *alg;         /* never NULL */
-    const char *kid;         /* NULL when absent */
-    const char *typ;         /* NULL when absent */
-    const char *brought_key; /* the member of its header that brings a key along (jwk, jku, x5u,
-                                x5c); never looked at; NULL: none does */
-    kc_bytes_t header;
-    kc_bytes_t payload;
-    kc_bytes_t signature;
-    const kc_json_t *claims; /* the payload, an object */
-} kc_jose_token_t;
 
 /* A verification key (public), immutable, usable by several threads; lives in a pool. */
 typedef struct kc_jose_key_t kc_jose_key_t;
-
-/* Takes a JWS in compact form apart (RFC 7515 section 3.1 and 5.2, RFC 8725). KC_REFUSED,
- * KC_ERR_TOKEN_SIZE: over KC_JOSE_TOKEN_MAX. KC_ERR_TOKEN_FORM: not exactly three non-empty
- * segments, padded or non-canonical base64url, JSON that json.h refuses. KC_ERR_TOKEN_HEADER:
- * members crit, b64, zip, enc, or of the wrong type. KC_ERR_TOKEN_ALG: alg absent. */
-kc_rc_t kc_jose_parse(const char *compact, size_t len, apr_pool_t *pool, kc_jose_token_t *out,
-                      kc_err_t *err);
 
 /* 1 when alg is one of the asymmetric signature algorithms this build verifies (RS, PS, ES with
  * 256, 384, 512). */
@@ -62,7 +39,7 @@ int kc_jose_key_is_same(const kc_jose_key_t *a, const kc_jose_key_t *b);
 int kc_jose_key_fits(const kc_jose_key_t *key, const char *alg);
 /* Verifies the signature; the key must fit token->alg, else KC_REFUSED. KC_ERR_TOKEN_SIGNATURE for
  * a wrong one, also for signatures of another length than alg's. */
-kc_rc_t kc_jose_verify(const kc_jose_token_t *token, const kc_jose_key_t *key, kc_err_t *err);
+kc_rc_t kc_jose_verify(const kc_jws_t *token, const kc_jose_key_t *key, kc_err_t *err);
 
 /* Signs claims for client authentication (RFC 7523): with the client's secret by alg (HS256, HS384,
  * HS512), or with a private JWK (JSON text). */

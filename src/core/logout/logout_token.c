@@ -6,6 +6,7 @@
 
 #include "base/url.h"
 #include "crypto/crypto.h"
+#include "crypto/jws.h"
 #include "provider/claims.h"
 #include "provider/id_token.h"
 #include "provider/token_signature.h"
@@ -23,7 +24,7 @@ enum { MARKER_MORE = 60 /* seconds */ };
 
 /* All of Keycloak's tokens are signed by the same keys for the same issuer; their types tell them
  * apart. */
-static kc_rc_t check_type(const kc_jose_token_t *token, kc_err_t *err)
+static kc_rc_t check_type(const kc_jws_t *token, kc_err_t *err)
 {
     const kc_json_t *typ = kc_json_member(token->claims, "typ");
     const char *text = kc_json_string(typ);
@@ -169,7 +170,7 @@ static kc_rc_t read_whom(const kc_json_t *claims, kc_logout_token_t *out, kc_err
     return KC_OK;
 }
 
-kc_rc_t kc_logout_token_verify(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+kc_rc_t kc_logout_token_verify(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                                kc_logout_token_t *out, kc_err_t *err)
 {
     kc_rc_t rc = check_type(token, err);
@@ -290,7 +291,7 @@ static kc_rc_t read_token(const kc_rp_t *rp, const char *compact, apr_pool_t *po
         .skew = rp->conf->clock_skew,
     };
     const kc_keyring_snapshot_t *snapshot;
-    kc_jose_token_t token;
+    kc_jws_t token;
     kc_rc_t rc;
 
     if (strlen(compact) > KC_LOGOUT_TOKEN_MAX)

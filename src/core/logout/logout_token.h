@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "crypto/jose.h"
+#include "crypto/jws.h"
 #include "provider/id_token.h"
 #include "rp.h"
 
@@ -33,7 +33,7 @@ typedef struct kc_logout_token_t {
  * the others there. Of expect issuer, client_id, now and skew count. KC_REFUSED with
  * KC_ERR_LOGOUT_TOKEN, or the KC_ERR_TOKEN_… that names it. *out points into the token. Thread
  * safe, as all here. */
-kc_rc_t kc_logout_token_verify(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+kc_rc_t kc_logout_token_verify(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                                kc_logout_token_t *out, kc_err_t *err);
 
 /* Takes the body of a back-channel request (section 2.5; len bytes and a NUL that is not counted):

@@ -8,16 +8,16 @@
 
 #include "base/buf.h"
 #include "crypto/crypto.h"
+#include "crypto/jws.h"
 #include "provider/claims.h"
 #include "provider/token_type.h"
 
-typedef kc_rc_t (*check_t)(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+typedef kc_rc_t (*check_t)(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                            kc_err_t *err);
 
 /* A provider's refresh, logout and access tokens are signed by the same keys for the same issuer;
  * what tells them from ID tokens is their types. */
-static kc_rc_t check_type(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
-                          kc_err_t *err)
+static kc_rc_t check_type(const kc_jws_t *token, const kc_id_token_expect_t *expect, kc_err_t *err)
 {
     const kc_json_t *typ = kc_json_member(token->claims, "typ");
     const char *text = kc_json_string(typ);
@@ -34,7 +34,7 @@ static kc_rc_t check_type(const kc_jose_token_t *token, const kc_id_token_expect
     return KC_OK;
 }
 
-static kc_rc_t check_issuer(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+static kc_rc_t check_issuer(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                             kc_err_t *err)
 {
     const char *issuer = kc_json_member_string(token->claims, "iss");
@@ -73,7 +73,7 @@ static int is_for_client(const kc_json_t *audience, const char *client_id, int *
 
 /* Whom azp names matters where the token is for others too: then those may not be trusted ones
  * (OpenID Connect Core 1.0 with errata set 2, section 3.1.3.7, items 3 and 4). */
-static kc_rc_t check_audience(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+static kc_rc_t check_audience(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                               kc_err_t *err)
 {
     const kc_json_t *audience = kc_json_member(token->claims, "aud");
@@ -110,8 +110,7 @@ static kc_rc_t check_begin(const char *name, int64_t begin, const kc_id_token_ex
     return KC_OK;
 }
 
-static kc_rc_t check_time(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
-                          kc_err_t *err)
+static kc_rc_t check_time(const kc_jws_t *token, const kc_id_token_expect_t *expect, kc_err_t *err)
 {
     int64_t end = 0;
     int64_t begin = 0;
@@ -127,7 +126,7 @@ static kc_rc_t check_time(const kc_jose_token_t *token, const kc_id_token_expect
     return check_begin("iat", begin, expect, err);
 }
 
-static kc_rc_t check_not_before(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+static kc_rc_t check_not_before(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                                 kc_err_t *err)
 {
     int64_t begin = 0;
@@ -139,7 +138,7 @@ static kc_rc_t check_not_before(const kc_jose_token_t *token, const kc_id_token_
     return check_begin("nbf", begin, expect, err);
 }
 
-static kc_rc_t check_subject(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+static kc_rc_t check_subject(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                              kc_err_t *err)
 {
     (void)expect;
@@ -150,8 +149,7 @@ static kc_rc_t check_subject(const kc_jose_token_t *token, const kc_id_token_exp
     return KC_OK;
 }
 
-static kc_rc_t check_nonce(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
-                           kc_err_t *err)
+static kc_rc_t check_nonce(const kc_jws_t *token, const kc_id_token_expect_t *expect, kc_err_t *err)
 {
     const char *nonce = kc_json_member_string(token->claims, "nonce");
 
@@ -193,7 +191,7 @@ static kc_rc_t half_hash(const char *alg, const char *access_token, char *out, k
     return rc;
 }
 
-static kc_rc_t check_access_hash(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+static kc_rc_t check_access_hash(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                                  kc_err_t *err)
 {
     const kc_json_t *member = kc_json_member(token->claims, "at_hash");
@@ -212,7 +210,7 @@ static kc_rc_t check_access_hash(const kc_jose_token_t *token, const kc_id_token
     return rc;
 }
 
-static kc_rc_t check_session(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+static kc_rc_t check_session(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                              kc_err_t *err)
 {
     const kc_json_t *sid = kc_json_member(token->claims, "sid");
@@ -229,7 +227,7 @@ static kc_rc_t check_session(const kc_jose_token_t *token, const kc_id_token_exp
     return KC_OK;
 }
 
-static kc_rc_t check_all(const check_t *checks, size_t count, const kc_jose_token_t *token,
+static kc_rc_t check_all(const check_t *checks, size_t count, const kc_jws_t *token,
                          const kc_id_token_expect_t *expect, kc_err_t *err)
 {
     size_t i;
@@ -252,7 +250,7 @@ static const check_t origin_checks[] = {
     check_not_before,
 };
 
-kc_rc_t kc_id_token_verify_origin(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+kc_rc_t kc_id_token_verify_origin(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                                   kc_err_t *err)
 {
     return check_all(origin_checks, sizeof(origin_checks) / sizeof(origin_checks[0]), token, expect,
@@ -263,7 +261,7 @@ static const check_t bearer_checks[] = {
     check_issuer, check_time, check_not_before, check_subject, check_session,
 };
 
-kc_rc_t kc_id_token_verify_bearer(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+kc_rc_t kc_id_token_verify_bearer(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                                   kc_err_t *err)
 {
     return check_all(bearer_checks, sizeof(bearer_checks) / sizeof(bearer_checks[0]), token, expect,
@@ -275,8 +273,7 @@ static const check_t checks[] = {
     check_nonce, check_access_hash,         check_session,
 };
 
-kc_rc_t kc_id_token_verify(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
-                           kc_err_t *err)
+kc_rc_t kc_id_token_verify(const kc_jws_t *token, const kc_id_token_expect_t *expect, kc_err_t *err)
 {
     return check_all(checks, sizeof(checks) / sizeof(checks[0]), token, expect, err);
 }

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "crypto/jose.h"
+#include "crypto/jws.h"
 
 /* What an ID token must agree with. */
 typedef struct kc_id_token_expect_t {
@@ -27,16 +27,16 @@ typedef struct kc_id_token_expect_t {
  * skew, exp > iat; sub 1..KC_CLAIMS_TEXT_MAX bytes without control characters; nonce a string,
  * equal in constant time; at_hash right when there; auth_time and sid well-formed when there.
  * KC_REFUSED with the KC_ERR_TOKEN_… that names it. */
-kc_rc_t kc_id_token_verify(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+kc_rc_t kc_id_token_verify(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                            kc_err_t *err);
 
 /* What of it every kind of token for this client must agree with: issuer, audience (and azp),
  * exp, iat and nbf as above; of expect issuer, client_id, now and skew count. */
-kc_rc_t kc_id_token_verify_origin(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+kc_rc_t kc_id_token_verify_origin(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                                   kc_err_t *err);
 /* What every bearer token must agree with, but for its type and audience: issuer, times, sub, sid
  * and auth_time as above; of expect issuer, now and skew count. */
-kc_rc_t kc_id_token_verify_bearer(const kc_jose_token_t *token, const kc_id_token_expect_t *expect,
+kc_rc_t kc_id_token_verify_bearer(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                                   kc_err_t *err);
 
 #endif

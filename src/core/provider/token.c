@@ -10,15 +10,16 @@
 #include "base/url.h"
 #include "crypto/crypto.h"
 #include "crypto/jose.h"
+#include "crypto/jws.h"
 #include "provider/deadline.h"
 
 enum {
     EXPIRES_IN_MAX = 86400,                /* seconds */
     REFRESH_EXPIRES_IN_MAX = 3650 * 86400, /* the same */
     /* bytes: an ID, an access and a refresh token as long as may be, and what stands around them */
-    ANSWER_MAX = 3 * KC_JOSE_TOKEN_MAX + 64 * 1024,
-    FORM_MAX = 64 * 1024,                              /* bytes of a request's body */
-    TOKEN_FORM_MAX = 3 * KC_JOSE_TOKEN_MAX + FORM_MAX, /* the same with a refresh token, all of it
+    ANSWER_MAX = 3 * KC_JWS_MAX + 64 * 1024,
+    FORM_MAX = 64 * 1024,                       /* bytes of a request's body */
+    TOKEN_FORM_MAX = 3 * KC_JWS_MAX + FORM_MAX, /* the same with a refresh token, all of it
                                                           escaped */
     ASSERTION_SECONDS = 60,
     JTI_SIZE = 16 /* bytes */

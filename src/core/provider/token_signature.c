@@ -6,13 +6,14 @@
 
 #include "conf/conf.h"
 #include "crypto/jwks.h"
+#include "crypto/jws.h"
 
 typedef struct {
     const kc_keyring_snapshot_t **snapshot;
     int is_foreign;
 } wanted_t;
 
-static kc_rc_t find_key(kc_keyring_t *keyring, const wanted_t *wanted, const kc_jose_token_t *token,
+static kc_rc_t find_key(kc_keyring_t *keyring, const wanted_t *wanted, const kc_jws_t *token,
                         apr_pool_t *pool, const kc_jose_key_t **out, kc_err_t *err)
 {
     kc_rc_t rc = kc_jwks_select((*wanted->snapshot)->keys, token->alg, token->kid, out, err);
@@ -30,15 +31,15 @@ kc_rc_t kc_token_signature_key(kc_keyring_t *keyring, const char *alg, const cha
                                apr_pool_t *pool, const kc_keyring_snapshot_t **snapshot,
                                const kc_jose_key_t **out, kc_err_t *err)
 {
-    const kc_jose_token_t token = {.alg = alg, .kid = kid};
+    const kc_jws_t token = {.alg = alg, .kid = kid};
     const wanted_t wanted = {snapshot, 0};
 
     return find_key(keyring, &wanted, &token, pool, out, err);
 }
 
 /* Where no kid names the key, only the signature tells that it is another one since. */
-static kc_rc_t verify_by_newer(kc_keyring_t *keyring, const wanted_t *wanted,
-                               const kc_jose_token_t *token, apr_pool_t *pool, kc_err_t *err)
+static kc_rc_t verify_by_newer(kc_keyring_t *keyring, const wanted_t *wanted, const kc_jws_t *token,
+                               apr_pool_t *pool, kc_err_t *err)
 {
     const kc_keyring_snapshot_t *known = *wanted->snapshot;
     const kc_jose_key_t *key;
@@ -54,10 +55,10 @@ static kc_rc_t verify_by_newer(kc_keyring_t *keyring, const wanted_t *wanted,
 }
 
 static kc_rc_t open_token(kc_keyring_t *keyring, const char *compact, const wanted_t *wanted,
-                          apr_pool_t *pool, kc_jose_token_t *token, kc_err_t *err)
+                          apr_pool_t *pool, kc_jws_t *token, kc_err_t *err)
 {
     const kc_jose_key_t *key;
-    kc_rc_t rc = kc_jose_parse(compact, strlen(compact), pool, token, err);
+    kc_rc_t rc = kc_jws_parse(compact, strlen(compact), pool, token, err);
 
     if (rc != KC_OK)
         return rc;
@@ -76,7 +77,7 @@ static kc_rc_t open_token(kc_keyring_t *keyring, const char *compact, const want
 }
 
 kc_rc_t kc_token_signature_verify(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,
-                                  const kc_keyring_snapshot_t **snapshot, kc_jose_token_t *token,
+                                  const kc_keyring_snapshot_t **snapshot, kc_jws_t *token,
                                   kc_err_t *err)
 {
     const wanted_t wanted = {snapshot, 0};
@@ -86,8 +87,8 @@ kc_rc_t kc_token_signature_verify(kc_keyring_t *keyring, const char *compact, ap
 
 kc_rc_t kc_token_signature_verify_untrusted(kc_keyring_t *keyring, const char *compact,
                                             apr_pool_t *pool,
-                                            const kc_keyring_snapshot_t **snapshot,
-                                            kc_jose_token_t *token, kc_err_t *err)
+                                            const kc_keyring_snapshot_t **snapshot, kc_jws_t *token,
+                                            kc_err_t *err)
 {
     const wanted_t wanted = {snapshot, 1};
 

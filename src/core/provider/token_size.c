@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "crypto/jose.h"
+#include "crypto/jws.h"
 
 /* The claim that takes the most room. */
 typedef struct largest_t {
@@ -48,18 +48,18 @@ kc_rc_t kc_token_size_check(const char *name, const char *compact, apr_pool_t *p
     largest_t largest = {pool, NULL, 0, 0};
     const kc_json_t *claims;
 
-    if (len <= KC_JOSE_TOKEN_MAX)
+    if (len <= KC_JWS_MAX)
         return KC_OK;
     claims = read_claims(compact, pool);
     if (claims)
         kc_json_each(claims, weigh, &largest);
     if (!largest.name)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SIZE,
-                       "the %s token has %zu bytes, more than %d", name, len, KC_JOSE_TOKEN_MAX);
+                       "the %s token has %zu bytes, more than %d", name, len, KC_JWS_MAX);
     return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SIZE,
                    "the %s token has %zu bytes, more than %d: the mapper of its claim %.60s puts "
                    "%s%zu bytes there: have it put in less, or nothing (Add to %s token: off)",
-                   name, len, KC_JOSE_TOKEN_MAX, largest.name,
+                   name, len, KC_JWS_MAX, largest.name,
                    largest.entries
                        ? apr_psprintf(pool, "%" APR_SIZE_T_FMT " entries of ", largest.entries)
                        : "",

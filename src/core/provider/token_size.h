@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 
-/* KC_OK for a token of up to KC_JOSE_TOKEN_MAX bytes. Else KC_REFUSED with KC_ERR_TOKEN_SIZE, whose
+/* KC_OK for a token of up to KC_JWS_MAX bytes. Else KC_REFUSED with KC_ERR_TOKEN_SIZE, whose
  * detail says how large it is, and, as far as it can be read, which claim takes most of it: what
  * it says is not verified, and no value of a claim is quoted. name: "ID" or "access", for the
  * detail, and as Keycloak's mappers name it. Thread safe. */

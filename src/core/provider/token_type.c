@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "crypto/jws.h"
+
 static const char prefix[] = "application/";
 
 int kc_token_type_is(const char *typ, const char *media_type)
@@ -50,7 +52,7 @@ static int is_claim_of_another(const char *typ)
     return strncasecmp(typ, "access", 6) == 0 || kc_token_type_is(typ, "at+jwt");
 }
 
-int kc_token_type_is_id(const kc_jose_token_t *token, const char *issuer)
+int kc_token_type_is_id(const kc_jws_t *token, const char *issuer)
 {
     const kc_json_t *typ = kc_json_member(token->claims, "typ");
     const char *text = kc_json_string(typ);
@@ -60,7 +62,7 @@ int kc_token_type_is_id(const kc_jose_token_t *token, const char *issuer)
     return !is_header_of_another(token->typ) && (!typ || (text && !is_claim_of_another(text)));
 }
 
-static kc_token_type_t type_of_keycloak(const kc_jose_token_t *token)
+static kc_token_type_t type_of_keycloak(const kc_jws_t *token)
 {
     const kc_json_t *typ = kc_json_member(token->claims, "typ");
     const char *text = kc_json_string(typ);
@@ -84,7 +86,7 @@ static int has_any(const kc_json_t *claims, const char *const *names)
     return 0;
 }
 
-kc_token_type_t kc_token_type_of(const kc_jose_token_t *token, const char *issuer)
+kc_token_type_t kc_token_type_of(const kc_jws_t *token, const char *issuer)
 {
     static const char *const of_id[] = {"nonce", "at_hash", "c_hash", "s_hash", NULL};
     static const char *const of_access[] = {"scope", "scp", "client_id", "cid", NULL};
@@ -108,10 +110,10 @@ kc_token_type_t kc_token_type_of(const kc_jose_token_t *token, const char *issue
 
 int kc_token_type_is_offline(const char *refresh_token, apr_pool_t *pool)
 {
-    kc_jose_token_t token;
+    kc_jws_t token;
     const char *typ;
 
-    if (kc_jose_parse(refresh_token, strlen(refresh_token), pool, &token, NULL) != KC_OK)
+    if (kc_jws_parse(refresh_token, strlen(refresh_token), pool, &token, NULL) != KC_OK)
         return 0;
     typ = kc_json_member_string(token.claims, "typ");
     return typ && strcmp(typ, "Offline") == 0;

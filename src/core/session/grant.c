@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "crypto/jws.h"
 #include "provider/claims.h"
 #include "provider/id_token.h"
 #include "provider/token_signature.h"
@@ -25,7 +26,7 @@ enum {
 kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err)
 {
     const kc_rp_t *rp = grant->rp;
-    kc_jose_token_t *token = &grant->id_token;
+    kc_jws_t *token = &grant->id_token;
     kc_id_token_expect_t expect = {
         .issuer = rp->conf->issuer,
         .client_id = rp->conf->client_id,
@@ -61,7 +62,7 @@ static int is_theirs(const kc_grant_t *grant, const kc_json_t *claims)
  * ID token's may. */
 static const kc_json_t *access_claims(kc_grant_t *grant, kc_err_t *why)
 {
-    kc_jose_token_t token;
+    kc_jws_t token;
 
     if (kc_token_size_check("access", grant->tokens.access_token, grant->pool, why) != KC_OK ||
         kc_token_signature_verify(grant->rp->keyring, grant->tokens.access_token, grant->pool,

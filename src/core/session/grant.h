@@ -6,7 +6,7 @@
 #include <apr_pools.h>
 
 #include "base/err.h"
-#include "crypto/jose.h"
+#include "crypto/jws.h"
 #include "provider/keyring.h"
 #include "provider/token.h"
 #include "rp.h"
@@ -23,7 +23,7 @@ typedef struct kc_grant_t {
     int is_renewed;     /* a refresh */
     int has_known_more; /* of a session that knows what only userinfo may tell now */
     kc_token_answer_t tokens;
-    kc_jose_token_t id_token;
+    kc_jws_t id_token;
     const kc_json_t *claims; /* the ID token's, or merged with userinfo's */
     int dropped;             /* groups and claims that cannot be header values */
 } kc_grant_t;

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "crypto/jws.h"
 #include "provider/deadline.h"
 #include "provider/keyring.h"
 #include "rp.h"
@@ -146,10 +147,10 @@ static kc_rc_t take_lease(const refresh_t *refresh, kc_err_t *err)
 
 static const char *first_nonce(const kc_pack_t *contents, apr_pool_t *pool)
 {
-    kc_jose_token_t token;
+    kc_jws_t token;
 
     if (!contents->id_token ||
-        kc_jose_parse(contents->id_token, strlen(contents->id_token), pool, &token, NULL) != KC_OK)
+        kc_jws_parse(contents->id_token, strlen(contents->id_token), pool, &token, NULL) != KC_OK)
         return NULL;
     return kc_json_member_string(token.claims, "nonce");
 }

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "crypto/jws.h"
 #include "provider/claims.h"
 #include "provider/token_signature.h"
 #include "rp.h"
@@ -37,7 +38,7 @@ static int is_for_client(const kc_json_t *audience, const char *client_id)
 }
 
 /* What it says of itself is checked where it says so: iss and aud should be there. */
-static kc_rc_t check_signed(const kc_grant_t *grant, const kc_jose_token_t *token, kc_err_t *err)
+static kc_rc_t check_signed(const kc_grant_t *grant, const kc_jws_t *token, kc_err_t *err)
 {
     const kc_rp_t *rp = grant->rp;
     const char *issuer = kc_json_member_string(token->claims, "iss");
@@ -60,7 +61,7 @@ static kc_rc_t check_signed(const kc_grant_t *grant, const kc_jose_token_t *toke
 static kc_rc_t open_signed(kc_grant_t *grant, const char *jwt, const kc_json_t **out, kc_err_t *err)
 {
     kc_err_t why = {0};
-    kc_jose_token_t token;
+    kc_jws_t token;
     kc_rc_t rc = kc_token_signature_verify(grant->rp->keyring, jwt, grant->pool, &grant->snapshot,
                                            &token, &why);
 
