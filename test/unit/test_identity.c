@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/glob.h"
+#include "conf/groups_filter.h"
 #include "session/identity.h"
 #include "session/unknown.h"
 #include "testlib.h"
@@ -253,7 +254,7 @@ START_TEST(the_header_has_the_groups_that_are_chosen)
          word = apr_strtok(NULL, " ", &last))
         APR_ARRAY_PUSH(words, const char *) = word;
     conf->groups_filter = text ? words : NULL;
-    ck_assert_msg(kc_groups_header_check(conf, testlib_pool, &err) == KC_OK, "%s", err.detail);
+    ck_assert_msg(kc_groups_filter_check(conf, testlib_pool, &err) == KC_OK, "%s", err.detail);
     ck_assert_int_eq(make(variant_of(id_token, "groups", filters[_i].groups), NULL), KC_OK);
     ck_assert_str_eq(identity.groups, filters[_i].header);
     ck_assert_int_eq(identity.groups_header.left_out, filters[_i].left_out);

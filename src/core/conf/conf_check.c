@@ -15,9 +15,9 @@
 #include "conf/conf_parse.h"
 #include "conf/conf_pem.h"
 #include "conf/conf_secret.h"
+#include "conf/groups_filter.h"
 #include "crypto/jose.h"
 #include "login/login_parameters.h"
-#include "session/groups_header.h"
 #include "store/store.h"
 #include "store/store_memcached.h"
 
@@ -576,7 +576,7 @@ static const struct {
     {KC_CONF_ROW_cookie_domain, check_cookie_domain},
     {KC_CONF_ROW_user_header, check_user_header},
     {KC_CONF_ROW_groups_header, check_groups_header},
-    {KC_CONF_ROW_groups_filter, kc_groups_header_check},
+    {KC_CONF_ROW_groups_filter, kc_groups_filter_check},
     {KC_CONF_ROW_id_token_header, check_token_header},
     {KC_CONF_ROW_headers, check_headers},
     {KC_CONF_ROW_audience, check_audience},

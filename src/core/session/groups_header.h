@@ -13,8 +13,6 @@
 
 struct kc_rp_t;
 
-enum { KC_GROUPS_HEADER_PATTERN_MAX = 255 /* bytes */ };
-
 /* What was made. */
 typedef struct kc_groups_header_t {
     const char *value; /* joined by commas; "" when there are none */
@@ -23,11 +21,6 @@ typedef struct kc_groups_header_t {
     size_t bytes;      /* that all chosen ones would take */
     int limit;         /* how many may be in it; 0: any number */
 } kc_groups_header_t;
-
-/* A check of conf_check's table. KC_REFUSED with KC_ERR_CONFIG unless KeycloakGroupsFilter has
- * patterns of up to KC_GROUPS_HEADER_PATTERN_MAX bytes, at most one order: (token or sorted), and
- * at most one limit: (1 to 5000). */
-kc_rc_t kc_groups_header_check(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err);
 
 /* Makes the header's value of the groups (const char *, without leading slash) as
  * KeycloakGroupsFilter says: those that any pattern meets (all, when there is none), in their order
