@@ -9,7 +9,7 @@
 #include "fake_site.h"
 #include "reach.h"
 #include "rp.h"
-#include "session/marks.h"
+#include "session/revocation.h"
 #include "session/roster.h"
 #include "session/session.h"
 #include "session/session_contents.h"
@@ -140,7 +140,7 @@ static void put_mark(world_t *world, kc_bytes_t value)
     unsigned char name[KC_SESSION_NAME_SIZE];
     char key[KC_STORE_KEY_LEN + 1];
 
-    need(kc_marks_name(world->site->rp, KC_MARKS_SUB, SUB, name, NULL) == KC_OK);
+    need(kc_revocation_name(world->site->rp, KC_REVOCATION_SUB, SUB, name, NULL) == KC_OK);
     kc_buf_hex_to(name, sizeof(name), key);
     need(kc_store_put(world->site->fake->env.sessions, key, value, KC_FAKE_NOW + 3600, NULL) ==
          KC_OK);

@@ -1,7 +1,7 @@
 /* Tests of bearer.h: which tokens are taken, as whom, for how long, and what ends that.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "access/bearer.h"
-#include "session/marks.h"
+#include "session/revocation.h"
 
 #include <apr_strings.h>
 #include <check.h>
@@ -560,9 +560,9 @@ END_TEST
 
 /* ---------------------------------------------------------------- threats.md M 173: signed out */
 
-static void leave(kc_marks_kind_t kind, const char *text)
+static void leave(kc_revocation_kind_t kind, const char *text)
 {
-    ck_assert_int_eq(kc_marks_leave(site->rp, kind, text, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, kind, text, NULL), KC_OK);
 }
 
 START_TEST(a_mark_of_its_session_ends_it)
@@ -570,7 +570,7 @@ START_TEST(a_mark_of_its_session_ends_it)
     const char *compact = sign(access_claims());
 
     assert_taken(compact);
-    leave(KC_MARKS_SID, "sid-a");
+    leave(KC_REVOCATION_SID, "sid-a");
     fake->now += 1; /* KeycloakCacheTTL */
     assert_refused(compact, "signed-out");
     assert_refused(compact, "signed-out");
@@ -585,7 +585,7 @@ START_TEST(a_mark_of_its_user_ends_what_was_issued_before)
 
     assert_taken(compact);
     fake->now += 100;
-    leave(KC_MARKS_SUB, ALICE);
+    leave(KC_REVOCATION_SUB, ALICE);
     assert_refused(compact, "signed-out");
     assert_refused(compact, "signed-out-now");
     fake->now += site->conf->clock_skew; /* not surely after it */
@@ -595,7 +595,7 @@ START_TEST(a_mark_of_its_user_ends_what_was_issued_before)
     assert_taken(later);
     fake->now += 1;
     assert_taken(later);
-    leave(KC_MARKS_SUB, ALICE);
+    leave(KC_REVOCATION_SUB, ALICE);
     fake->now += 1;
     assert_refused(later, "signed-out");
 }
@@ -674,7 +674,7 @@ START_TEST(streams_end_with_it)
     kc_watch_look(watch);
     ck_assert_int_eq(first->state, KC_SESSION_LIVE);
     ck_assert_int_eq(second->state, KC_SESSION_LIVE);
-    leave(KC_MARKS_SID, "sid-a");
+    leave(KC_REVOCATION_SID, "sid-a");
     kc_watch_look(watch);
     ck_assert_int_eq(first->state, KC_SESSION_ENDED);
     ck_assert_int_eq(second->state, KC_SESSION_LIVE);

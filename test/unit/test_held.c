@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "session/marks.h"
+#include "session/revocation.h"
 #include "session/roster.h"
 #include "session/session.h"
 #include "session/session_contents.h"
@@ -132,7 +132,7 @@ static kc_session_t somebody(unsigned int groups, unsigned int roles)
     session.group_list = kc_session_list_make(group_names, testlib_pool);
     session.groups = apr_array_pstrcat(testlib_pool, group_names, ',');
     session.realm_roles = kc_session_list_make(names(roles, name_role), testlib_pool);
-    ck_assert_int_eq(kc_marks_prepare(site->rp, &session, testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_prepare(site->rp, &session, testlib_pool, NULL), KC_OK);
     ck_assert_int_eq(kc_session_contents_pack(&contents, testlib_pool, &session, NULL), KC_OK);
     return session;
 }

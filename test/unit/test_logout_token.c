@@ -1,7 +1,7 @@
 /* Tests of logout_token.h: which tokens are taken, once, and what they end.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "logout/logout_token.h"
-#include "session/marks.h"
+#include "session/revocation.h"
 
 #include <apr_strings.h>
 #include <check.h>
@@ -117,7 +117,7 @@ static const char *create(kc_session_t *fresh)
 
 static kc_rc_t begin(kc_session_t *fresh, int64_t begun)
 {
-    return kc_marks_begin(site->rp, fresh, begun * 1000, testlib_pool, &last);
+    return kc_revocation_begin(site->rp, fresh, begun * 1000, testlib_pool, &last);
 }
 
 /* As a sign-in does that begins now. */

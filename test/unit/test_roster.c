@@ -6,7 +6,7 @@
 
 #include "fake_site.h"
 #include "rp.h"
-#include "session/marks.h"
+#include "session/revocation.h"
 #include "session/roster.h"
 #include "session/session.h"
 #include "testlib.h"
@@ -45,7 +45,7 @@ static browser_t *sign_in_as(const char *user, const char *sid, const char *addr
     session->sid = sid;
     session->user = user;
     session->email = session->acr = session->groups = "";
-    ck_assert_int_eq(kc_marks_begin(site->rp, session, INT64_MAX, testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_begin(site->rp, session, INT64_MAX, testlib_pool, NULL), KC_OK);
     session->slot = kc_roster_pick(site->rp, user, testlib_pool);
     ck_assert_int_eq(kc_session_create(site->rp, session, testlib_pool, browser->id, NULL), KC_OK);
     kc_roster_enter(site->rp, session, address, agent, testlib_pool);
@@ -147,7 +147,7 @@ START_TEST(a_session_that_has_ended_is_not_listed)
 
     ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(left->id), testlib_pool, NULL), KC_OK);
     ck_assert_int_eq(count(), 1);
-    ck_assert_int_eq(kc_marks_bury(site->rp, entry(0)->key, 0, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_end_session(site->rp, entry(0)->key, 0, NULL), KC_OK);
     ck_assert_int_eq(count(), 0);
     ck_assert_int_eq(visit(kept), KC_SESSION_ENDED);
 }
@@ -159,9 +159,9 @@ START_TEST(what_a_mark_has_ended_is_not_listed)
     (void)sign_in_as(ALICE, "two", "192.0.2.2", NULL);
     (void)sign_in_as(ALICE, "", "192.0.2.3", NULL);
     ck_assert_int_eq(count(), 3);
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_SID, "one", NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_SID, "one", NULL), KC_OK);
     ck_assert_int_eq(count(), 2);
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_SUB, ALICE, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_SUB, ALICE, NULL), KC_OK);
     ck_assert_int_eq(count(), 0);
     fake->now += 1;
     (void)sign_in("192.0.2.4");
@@ -185,7 +185,7 @@ START_TEST(there_is_room_for_the_sixteen_that_were_used_last)
     fake->now += site->conf->session_idle / 2;
     ck_assert_int_eq(visit(browsers[0]), KC_SESSION_LIVE);
     ck_assert_str_eq(entry(KC_ROSTER_SLOTS - 1)->address, "192.0.2.3");
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_SUB, ALICE, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_SUB, ALICE, NULL), KC_OK);
     ck_assert_int_eq(visit(browsers[0]), KC_SESSION_ENDED);
 }
 END_TEST
@@ -249,7 +249,7 @@ START_TEST(an_entry_of_before_is_listed)
                      KC_OK);
     ck_assert_int_eq(count(), 1);
     ck_assert_str_eq(entry(0)->address, "192.0.2.1");
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, ALICE, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_USER, ALICE, NULL), KC_OK);
     ck_assert_int_eq(count(), 0);
 }
 END_TEST
@@ -309,7 +309,7 @@ START_TEST(who_is_listed_nowhere_is_ended_by_name)
 
     lose_lists(browsers);
     ck_assert_int_eq(count(), 0);
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, ALICE, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_USER, ALICE, NULL), KC_OK);
     fake->now += 1;
     later = sign_in("192.0.2.3");
     ck_assert_int_eq(visit(browsers[0]), KC_SESSION_ENDED);
@@ -318,7 +318,7 @@ START_TEST(who_is_listed_nowhere_is_ended_by_name)
     ck_assert_int_eq(visit(later), KC_SESSION_LIVE);
     ck_assert_int_eq(count(), 1);
     ck_assert_str_eq(entry(0)->address, "192.0.2.3");
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, ALICE, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_USER, ALICE, NULL), KC_OK);
     ck_assert_int_eq(count(), 0);
 }
 END_TEST

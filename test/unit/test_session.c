@@ -12,7 +12,7 @@
 #include "form.h"
 #include "login/login_state.h"
 #include "rp.h"
-#include "session/marks.h"
+#include "session/revocation.h"
 #include "session/session.h"
 #include "session/session_contents.h"
 #include "session/unknown.h"
@@ -773,14 +773,14 @@ START_TEST(a_session_of_before_is_ended_by_its_users_name_too)
     kc_session_t session = sample();
     const char *id;
 
-    ck_assert_int_eq(kc_marks_begin(site->rp, &session, INT64_MAX, testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_begin(site->rp, &session, INT64_MAX, testlib_pool, NULL), KC_OK);
     id = create();
     age(id);
     ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
     ck_assert_ptr_nonnull(session.user_mark);
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, "bob", NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_USER, "bob", NULL), KC_OK);
     ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, session.user, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_USER, session.user, NULL), KC_OK);
     ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
 }
 END_TEST
@@ -819,16 +819,16 @@ START_TEST(a_session_whose_user_is_renamed_is_ended_by_the_new_name)
     kc_session_t stored, fresh = sample();
     char id[KC_SESSION_ID_TEXT + 1];
 
-    ck_assert_int_eq(kc_marks_begin(site->rp, &fresh, INT64_MAX, testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_begin(site->rp, &fresh, INT64_MAX, testlib_pool, NULL), KC_OK);
     ck_assert_int_eq(kc_session_create(site->rp, &fresh, testlib_pool, id, NULL), KC_OK);
     ck_assert_int_eq(find(id, &stored), KC_SESSION_LIVE);
     fresh.user = "alice.smith@example.com";
     ck_assert_int_eq(kc_session_replace(&stored, &fresh, testlib_pool, NULL), KC_OK);
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, stored.user, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_USER, stored.user, NULL), KC_OK);
     ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
     ck_assert_int_eq(kc_session_replace(&stored, &fresh, testlib_pool, &last), KC_MISS);
     ck_assert_int_eq(last.reason, KC_ERR_SIGNED_OUT);
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, fresh.user, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_USER, fresh.user, NULL), KC_OK);
     ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
 }
 END_TEST
@@ -839,17 +839,18 @@ START_TEST(a_session_of_after_a_logout_outlives_its_renewals)
     kc_session_t stored, fresh = sample();
     char id[KC_SESSION_ID_TEXT + 1];
 
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, fresh.user, NULL), KC_OK);
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_SUB, fresh.sub, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_USER, fresh.user, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_SUB, fresh.sub, NULL), KC_OK);
     fake->now += 60;
-    ck_assert_int_eq(kc_marks_begin(site->rp, &fresh, fake->now * 1000, testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_begin(site->rp, &fresh, fake->now * 1000, testlib_pool, NULL),
+                     KC_OK);
     ck_assert_int_eq(kc_session_create(site->rp, &fresh, testlib_pool, id, NULL), KC_OK);
     ck_assert_int_eq(find(id, &stored), KC_SESSION_LIVE);
     fresh = sample(); /* as new tokens tell it */
     fresh.user_seen = fresh.sub_seen = 0;
     ck_assert_int_eq(kc_session_replace(&stored, &fresh, testlib_pool, NULL), KC_OK);
     ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_USER, fresh.user, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_USER, fresh.user, NULL), KC_OK);
     ck_assert_int_eq(find(id, NULL), KC_SESSION_ENDED);
 }
 END_TEST

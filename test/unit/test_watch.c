@@ -6,8 +6,8 @@
 
 #include "fake_site.h"
 #include "rp.h"
-#include "session/marks.h"
 #include "session/pack.h"
+#include "session/revocation.h"
 #include "session/session_idle.h"
 #include "session/watch.h"
 #include "testlib.h"
@@ -64,7 +64,7 @@ static const char *put(const char *sub, const char *sid, int is_renewable)
     fresh.user = fresh.email = "alice@example.com";
     fresh.acr = fresh.groups = "";
     ck_assert_int_eq(kc_pack_close(&contents, testlib_pool, &fresh.packed, NULL), KC_OK);
-    ck_assert_int_eq(kc_marks_begin(site->rp, &fresh, INT64_MAX, testlib_pool, NULL), KC_OK);
+    ck_assert_int_eq(kc_revocation_begin(site->rp, &fresh, INT64_MAX, testlib_pool, NULL), KC_OK);
     ck_assert_int_eq(kc_session_create(site->rp, &fresh, testlib_pool, id, NULL), KC_OK);
     return id;
 }
@@ -195,7 +195,7 @@ START_TEST(signed_out_it_has_ended)
 
     sign_out(cookie);
     assert_ended(KC_ERR_SIGNED_OUT);
-    kc_marks_own(alice->session.key, name);
+    kc_revocation_own_key(alice->session.key, name);
     mark = kc_fake_store_entry(&fake->sessions, name);
     ck_assert_ptr_nonnull(mark);
     mark->key[0] = '\0'; /* evicted */
@@ -205,11 +205,11 @@ END_TEST
 
 START_TEST(a_mark_ends_it)
 {
-    static const char *const texts[KC_MARKS_KINDS] = {ALICE, "alice@example.com", "first-sid"};
+    static const char *const texts[KC_REVOCATION_KINDS] = {ALICE, "alice@example.com", "first-sid"};
 
-    ck_assert_int_eq(kc_marks_leave(site->rp, (kc_marks_kind_t)_i, "another", &err), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, (kc_revocation_kind_t)_i, "another", &err), KC_OK);
     assert_live();
-    ck_assert_int_eq(kc_marks_leave(site->rp, (kc_marks_kind_t)_i, texts[_i], &err), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, (kc_revocation_kind_t)_i, texts[_i], &err), KC_OK);
     assert_ended(KC_ERR_SIGNED_OUT);
 }
 END_TEST
@@ -235,7 +235,7 @@ END_TEST
 
 START_TEST(a_mark_of_the_user_spares_later_sessions)
 {
-    ck_assert_int_eq(kc_marks_leave(site->rp, KC_MARKS_SUB, ALICE, &err), KC_OK);
+    ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_SUB, ALICE, &err), KC_OK);
     fake->now++;
     cookie = put(ALICE, "", 1); /* and one without a sid has one mark less */
     watch = kc_watch_create(testlib_pool);
@@ -502,7 +502,7 @@ Suite *kc_test_watch(void)
     tests = tcase_make(suite, "look");
     tcase_add_test(tests, a_session_goes_on_unused);
     tcase_add_test(tests, signed_out_it_has_ended);
-    tcase_add_loop_test(tests, a_mark_ends_it, 0, KC_MARKS_KINDS);
+    tcase_add_loop_test(tests, a_mark_ends_it, 0, KC_REVOCATION_KINDS);
     tcase_add_test(tests, a_mark_of_the_user_spares_later_sessions);
     tcase_add_test(tests, a_stream_does_not_keep_its_session_from_idling_out);
     tcase_add_test(tests, past_its_end_it_has_ended_whatever_the_store_says);

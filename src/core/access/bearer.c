@@ -16,7 +16,7 @@
 #include "session/absent_claim.h"
 #include "session/grant.h"
 #include "session/identity.h"
-#include "session/marks.h"
+#include "session/revocation.h"
 #include "session/session_view.h"
 #include "session/unknown.h"
 
@@ -269,8 +269,8 @@ static kc_rc_t verify(const visit_t *visit, kc_session_t *session, kc_err_t *err
     if (rc == KC_OK)
         rc = describe(visit, &token, session, err);
     if (rc == KC_OK)
-        rc = kc_marks_begin(rp, session, (session->created - rp->conf->clock_skew) * 1000,
-                            visit->pool, err);
+        rc = kc_revocation_begin(rp, session, (session->created - rp->conf->clock_skew) * 1000,
+                                 visit->pool, err);
     return rc;
 }
 
@@ -290,7 +290,7 @@ static kc_session_state_t from_first_tier(const visit_t *visit, kc_session_t *se
 {
     if (kc_session_view_is_fresh(visit->rp->conf, &visit->ticket, &visit->view, visit->now_ms))
         return from_view(visit, session);
-    switch (kc_marks_check(visit->rp, &visit->seen, visit->pool, err)) {
+    switch (kc_revocation_check(visit->rp, &visit->seen, visit->pool, err)) {
     case KC_OK:
         kc_cache_vouch(&visit->ticket, &visit->view, visit->now_ms);
         return from_view(visit, session);

@@ -37,8 +37,8 @@ kc_rc_t kc_bearer_verify(const kc_jws_t *token, const kc_conf_t *conf, int64_t n
  *
  * What was verified is kept in the first tier for up to KC_BEARER_TRUST, under a keyed hash of the
  * whole token and without the token; like a session's view it is believed for KeycloakCacheTTL,
- * after which the store is asked for marks again (marks.h). A mark of the user ends tokens issued
- * before it, and as much later as clocks may differ. Thread safe. */
+ * after which the store is asked for marks again (revocation.h). A mark of the user ends tokens
+ * issued before it, and as much later as clocks may differ. Thread safe. */
 kc_session_state_t kc_bearer_find(const kc_rp_t *rp, kc_bytes_t token, apr_pool_t *pool,
                                   kc_session_t *session, kc_err_t *err);
 

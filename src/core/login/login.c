@@ -14,7 +14,7 @@
 #include "provider/token.h"
 #include "rp.h"
 #include "session/grant.h"
-#include "session/marks.h"
+#include "session/revocation.h"
 #include "session/roster.h"
 #include "session/session_cookie.h"
 
@@ -283,7 +283,7 @@ static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
     session->created = callback->begun_ms / 1000;
     session->expires = session->created + callback->rp->conf->session_max;
     if (rc == KC_OK)
-        rc = kc_marks_begin(callback->rp, session, callback->begun_ms, callback->pool, err);
+        rc = kc_revocation_begin(callback->rp, session, callback->begun_ms, callback->pool, err);
     if (rc == KC_MISS) /* no reason to begin again at once, which could go on for a while */
         rc = KC_DOWN;
     session->slot = rc == KC_OK ? kc_roster_pick(callback->rp, session->user, callback->pool) : 0;

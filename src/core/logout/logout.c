@@ -13,7 +13,7 @@
 #include "provider/token.h"
 #include "provider/token_type.h"
 #include "rp.h"
-#include "session/marks.h"
+#include "session/revocation.h"
 #include "session/roster.h"
 #include "session/session_contents.h"
 #include "session/session_cookie.h"
@@ -209,7 +209,8 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_
     /* also one that was not found: it may be where nobody could look */
     rc = kc_session_end(rp, cookie, pool, err);
     if (rc == KC_OK && session && *session->sid)
-        rc = kc_marks_leave(rp, KC_MARKS_SID, session->sid, err); /* those of before a renewal */
+        rc = kc_revocation_add(rp, KC_REVOCATION_SID, session->sid,
+                               err); /* those of before a renewal */
     if (rc != KC_OK)
         return rc;
     if (session)

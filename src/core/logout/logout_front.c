@@ -8,7 +8,7 @@
 #include "crypto/crypto.h"
 #include "provider/claims.h"
 #include "rp.h"
-#include "session/marks.h"
+#include "session/revocation.h"
 
 static kc_rc_t read_single(const kc_url_query_t *query, const char *name, const char **out,
                            kc_err_t *err)
@@ -79,7 +79,7 @@ kc_rc_t kc_logout_front_take(const kc_rp_t *rp, kc_bytes_t cookie, const char *q
         return KC_OK;
     /* the mark first: whatever happens next, no copy of the session lives on */
     if (sid)
-        rc = kc_marks_leave(rp, KC_MARKS_SID, sid, err);
+        rc = kc_revocation_add(rp, KC_REVOCATION_SID, sid, err);
     if (rc == KC_OK)
         rc = kc_session_end(rp, cookie, pool, err);
     *is_ended = rc == KC_OK;

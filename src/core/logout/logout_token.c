@@ -12,7 +12,7 @@
 #include "provider/token_signature.h"
 #include "provider/token_type.h"
 #include "rp.h"
-#include "session/marks.h"
+#include "session/revocation.h"
 
 static const char event_name[] = "http://schemas.openid.net/event/backchannel-logout";
 static const char marker_purpose[] = "logout token";
@@ -243,8 +243,8 @@ static kc_rc_t look_for_markers(const kc_rp_t *rp, const markers_t *markers, apr
 
 static kc_rc_t leave_mark(const kc_rp_t *rp, const kc_logout_token_t *token, kc_err_t *err)
 {
-    return token->sid ? kc_marks_leave(rp, KC_MARKS_SID, token->sid, err)
-                      : kc_marks_leave(rp, KC_MARKS_SUB, token->sub, err);
+    return token->sid ? kc_revocation_add(rp, KC_REVOCATION_SID, token->sid, err)
+                      : kc_revocation_add(rp, KC_REVOCATION_SUB, token->sub, err);
 }
 
 /* The mark first: whatever fails then, the logout is not lost, and may be told again. The same

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "rp.h"
-#include "session/marks.h"
+#include "session/revocation.h"
 
 enum { FORM_VERSION = 2, FORM_VERSION_BEFORE = 1, FORM_MAX = 2048 /* bytes */ };
 
@@ -265,18 +265,18 @@ void kc_roster_leave(const kc_session_t *session, apr_pool_t *pool)
 static kc_rc_t is_live(const kc_rp_t *rp, const record_t *record, apr_pool_t *pool, int *out,
                        kc_err_t *err)
 {
-    kc_store_item_t items[1 + KC_MARKS_KINDS];
-    const char *keys[1 + KC_MARKS_KINDS] = {record->entry.key};
-    kc_marks_keys_t marks;
+    kc_store_item_t items[1 + KC_REVOCATION_KINDS];
+    const char *keys[1 + KC_REVOCATION_KINDS] = {record->entry.key};
+    kc_revocation_keys_t marks;
     kc_rc_t rc;
     size_t i;
 
-    kc_marks_of(&record->session, &marks);
+    kc_revocation_keys(&record->session, &marks);
     for (i = 0; i < marks.count; i++)
         keys[1 + i] = marks.text[i];
     rc = kc_store_get(rp->env->sessions, keys, 1 + marks.count, items, pool, err);
     *out = rc == KC_OK && (items[0].value.data || items[0].is_partial) &&
-           !kc_marks_is_ended(&record->session, &marks, items + 1);
+           !kc_revocation_is_revoked(&record->session, &marks, items + 1);
     return rc;
 }
 
@@ -312,7 +312,7 @@ static kc_rc_t list_by(const kc_rp_t *rp, const kc_crypto_key_t *key, const char
     int is_there;
 
     if (rc == KC_OK)
-        rc = kc_marks_name(rp, KC_MARKS_USER, user, user_mark, err);
+        rc = kc_revocation_name(rp, KC_REVOCATION_USER, user, user_mark, err);
     for (i = 0; rc == KC_OK && i < KC_ROSTER_SLOTS; i++) {
         *is_partial |= items[i].is_partial;
         if (!items[i].value.data || open_entry(rp, user, items[i].value, pool, &record) != KC_OK ||

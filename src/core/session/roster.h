@@ -15,7 +15,7 @@
  * A user has a bounded number of slots in the store, whose names come from the user's. A session
  * takes one when it begins, and says there when it was used; of more sessions than slots those that
  * were used last are listed. It is for looking: nothing here decides whether a session is good, and
- * what ends all of a user's sessions (marks.h) ends those without a slot as well.
+ * what ends all of a user's sessions (revocation.h) ends those without a slot as well.
  */
 
 enum {

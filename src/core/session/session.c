@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "rp.h"
-#include "session/marks.h"
+#include "session/revocation.h"
 #include "session/roster.h"
 #include "session/session_contents.h"
 #include "session/session_idle.h"
@@ -44,7 +44,7 @@ typedef struct found_t {
 
 static void name_others(visit_t *visit)
 {
-    kc_marks_own(visit->key, visit->mark);
+    kc_revocation_own_key(visit->key, visit->mark);
     kc_session_idle_name(visit->key, visit->used);
 }
 
@@ -112,14 +112,14 @@ enum { OWN_KEYS = 3 /* the session's, its own mark's, its last use's */ };
  * none; KC_REFUSED: ended by a mark. */
 static kc_rc_t ask_by_name(visit_t *visit, const kc_session_t *known, found_t *found, kc_err_t *err)
 {
-    const char *keys[OWN_KEYS + KC_MARKS_KINDS] = {visit->key, visit->mark, visit->used};
-    kc_store_item_t items[OWN_KEYS + KC_MARKS_KINDS];
-    kc_marks_keys_t marks = {.count = 0};
+    const char *keys[OWN_KEYS + KC_REVOCATION_KINDS] = {visit->key, visit->mark, visit->used};
+    kc_store_item_t items[OWN_KEYS + KC_REVOCATION_KINDS];
+    kc_revocation_keys_t marks = {.count = 0};
     kc_rc_t rc;
     size_t i;
 
     if (known)
-        kc_marks_of(known, &marks);
+        kc_revocation_keys(known, &marks);
     for (i = 0; i < marks.count; i++)
         keys[OWN_KEYS + i] = marks.text[i];
     rc = kc_store_get(visit->rp->env->sessions, keys, OWN_KEYS + marks.count, items, visit->pool,
@@ -129,7 +129,7 @@ static kc_rc_t ask_by_name(visit_t *visit, const kc_session_t *known, found_t *f
     found->session = items[0];
     found->used = items[2].value;
     visit->has_own_mark = items[1].value.data != NULL;
-    if (visit->has_own_mark || (known && kc_marks_is_ended(known, &marks, items + OWN_KEYS)))
+    if (visit->has_own_mark || (known && kc_revocation_is_revoked(known, &marks, items + OWN_KEYS)))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SIGNED_OUT, "the session was signed out");
     if (!items[0].value.data)
         return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_IDLE, "no session of that id is stored");
@@ -190,7 +190,8 @@ static kc_rc_t open_item(const visit_t *visit, const kc_store_item_t *item, kc_s
 
     if (rc == KC_OK)
         rc = kc_session_form_read(compact, session, err);
-    return rc == KC_OK && !session->user_mark ? kc_marks_adopt(rp, session, visit->pool, err) : rc;
+    return rc == KC_OK && !session->user_mark ? kc_revocation_adopt(rp, session, visit->pool, err)
+                                              : rc;
 }
 
 /* What the form does not hold. */
@@ -269,7 +270,7 @@ kc_rc_t kc_session_create(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *
     rc = name_in_store(&visit, rp->keys->key[0], err);
     memcpy(session->key, visit.key, sizeof(session->key));
     if (rc == KC_OK && !session->sub_mark)
-        rc = kc_marks_prepare(rp, session, pool, err);
+        rc = kc_revocation_prepare(rp, session, pool, err);
     if (rc == KC_OK)
         rc = put_session(&visit, session, err);
     if (rc == KC_OK)
@@ -292,7 +293,7 @@ kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_
     set_place(&visit, visit.key, fresh);
     fresh->slot = stored->slot;
     fresh->idle_end = stored->idle_end; /* new tokens are no use of a session */
-    rc = kc_marks_keep(stored, fresh, pool, err);
+    rc = kc_revocation_keep(stored, fresh, pool, err);
     if (rc == KC_OK)
         rc = put_session(&visit, fresh, err);
     /* a mark that was left meanwhile would end it as well, but may be evicted before it */
@@ -427,7 +428,8 @@ static void bury(const visit_t *visit)
 {
     drop_view(visit);
     if (!visit->has_own_mark)
-        (void)kc_marks_bury(visit->rp, visit->key, visit->has_view ? visit->seen.expires : 0, NULL);
+        (void)kc_revocation_end_session(visit->rp, visit->key,
+                                        visit->has_view ? visit->seen.expires : 0, NULL);
 }
 
 /* The last use: what the store says, unless this host knows of a later one, which it could not
@@ -459,7 +461,8 @@ static kc_session_state_t from_store(visit_t *visit, const found_t *found, kc_se
     }
     if (rc != KC_OK)
         return rc == KC_REFUSED ? KC_SESSION_NONE : KC_SESSION_UNKNOWN;
-    if (!visit->has_view && (rc = kc_marks_check(visit->rp, session, visit->pool, err)) != KC_OK) {
+    if (!visit->has_view &&
+        (rc = kc_revocation_check(visit->rp, session, visit->pool, err)) != KC_OK) {
         if (rc != KC_REFUSED)
             return KC_SESSION_UNKNOWN;
         bury(visit);
@@ -550,9 +553,9 @@ static kc_rc_t end_by_name(visit_t *visit, const kc_session_t *known, kc_err_t *
                    (rc != KC_OK && rc != KC_MISS && rc != KC_REFUSED)))
         return rc;
     if (!known && rc == KC_MISS)
-        buried = kc_marks_bury_unseen(visit->rp, visit->key, err);
+        buried = kc_revocation_end_unseen(visit->rp, visit->key, err);
     else
-        buried = kc_marks_bury(visit->rp, visit->key, known ? known->expires : 0, err);
+        buried = kc_revocation_end_session(visit->rp, visit->key, known ? known->expires : 0, err);
     return buried != KC_OK || rc != KC_MISS ? buried : rc;
 }
 

@@ -27,16 +27,16 @@ typedef enum {
 } kc_session_state_t;
 
 /* Puts a new session under a fresh random id, and fills in its key, and the names of its marks
- * unless kc_marks_begin has. id_text has room for KC_SESSION_ID_TEXT + 1 bytes. */
+ * unless kc_revocation_begin has. id_text has room for KC_SESSION_ID_TEXT + 1 bytes. */
 kc_rc_t kc_session_create(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool, char *id_text,
                           kc_err_t *err);
 /* Finds the session of a cookie's value (NULL data: no cookie). A view of the first tier that is
  * younger than KeycloakCacheTTL does; else the store is asked, in one round trip with the session's
- * marks (marks.h), or in two when no view tells whose it is. Of all requests that see a view in the
- * last tenth of its time one asks, and the others go on. When the store does not answer, a view up
- * to KeycloakStoreGrace older does too. The idle end is moved at most each tenth of the idle
- * window. *session is filled when LIVE or STALE, and lives as long as pool. err tells the reason of
- * every state but NONE without a cookie and LIVE. A malformed id costs no look-up. */
+ * marks (revocation.h), or in two when no view tells whose it is. Of all requests that see a view
+ * in the last tenth of its time one asks, and the others go on. When the store does not answer, a
+ * view up to KeycloakStoreGrace older does too. The idle end is moved at most each tenth of the
+ * idle window. *session is filled when LIVE or STALE, and lives as long as pool. err tells the
+ * reason of every state but NONE without a cookie and LIVE. A malformed id costs no look-up. */
 kc_session_state_t kc_session_find(const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool,
                                    kc_session_t *session, kc_err_t *err);
 /* The same for a request that is no use of the session: its idle end stays where it is. */

@@ -31,10 +31,10 @@ typedef struct kc_session_t {
     int64_t auth_time;              /* 0 when the token has none */
     int64_t refresh_at;             /* when the tokens are to be renewed; 0: they cannot be */
     const unsigned char *sub_mark;  /* KC_SESSION_NAME_SIZE bytes: where a mark of its sub would be
-                                       in the store (marks.h); NULL when it is written: zeros */
+                                       in the store (revocation.h); NULL when it is written: zeros */
     const unsigned char *sid_mark;  /* the same of its session at Keycloak */
     const unsigned char *user_mark; /* the same of its user's name; NULL when it is read: of a form
-                                       that has none (kc_marks_adopt) */
+                                       that has none (kc_revocation_adopt) */
     int64_t sub_seen;  /* the moment of the sub's mark that there was when it began (milliseconds
                           since 1970), which is none of its own; 0: there was none */
     int64_t user_seen; /* the same of its user's name */

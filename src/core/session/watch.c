@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "rp.h"
-#include "session/marks.h"
 #include "session/refresh.h"
+#include "session/revocation.h"
 #include "session/session_idle.h"
 
 /* The session, its own mark, its last use; the marks of its sub, user and sid. */
-enum { OWN_KEYS = 3, KEYS_EACH = OWN_KEYS + KC_MARKS_KINDS };
+enum { OWN_KEYS = 3, KEYS_EACH = OWN_KEYS + KC_REVOCATION_KINDS };
 enum { BATCH_MAX = KC_STORE_GET_MAX / KEYS_EACH };
 
 struct kc_watch_t {
@@ -32,7 +32,7 @@ typedef struct {
 typedef struct {
     char mark[KC_STORE_KEY_LEN + 1];
     char used[KC_STORE_KEY_LEN + 1];
-    kc_marks_keys_t marks;
+    kc_revocation_keys_t marks;
 } names_t;
 
 /* ---------------------------------------------------------------- the set */
@@ -131,7 +131,7 @@ static void judge(kc_watched_t *watched, const names_t *names, const kc_store_it
 {
     const kc_session_t *session = &watched->session;
 
-    if (items[1].value.data || kc_marks_is_ended(session, &names->marks, items + OWN_KEYS))
+    if (items[1].value.data || kc_revocation_is_revoked(session, &names->marks, items + OWN_KEYS))
         end(watched, KC_ERR_SIGNED_OUT, "the session was signed out");
     else if (!items[0].value.data && !session->is_bearer)
         end(watched, KC_ERR_SESSION_IDLE, "no session of that id is stored");
@@ -153,9 +153,9 @@ static kc_rc_t ask(const batch_t *batch, apr_pool_t *pool)
     for (i = 0; i < batch->count; i++) {
         const kc_session_t *session = &batch->watched[i]->session;
 
-        kc_marks_own(session->key, names[i].mark);
+        kc_revocation_own_key(session->key, names[i].mark);
         kc_session_idle_name(session->key, names[i].used);
-        kc_marks_of(session, &names[i].marks);
+        kc_revocation_keys(session, &names[i].marks);
         keys[count++] = session->key;
         keys[count++] = names[i].mark;
         keys[count++] = names[i].used;

@@ -15,7 +15,7 @@
 #include "core/base/url.h"
 #include "core/browser.h"
 #include "core/login/login_state.h"
-#include "core/session/marks.h"
+#include "core/session/revocation.h"
 #include "core/session/roster.h"
 #include "core/session/session_list.h"
 
@@ -222,7 +222,7 @@ static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *nam
 
         if (strcmp(name_of(entry, r->pool), name) != 0)
             continue;
-        rc = kc_marks_bury(request->server->rp, entry->key, 0, err);
+        rc = kc_revocation_end_session(request->server->rp, entry->key, 0, err);
         *ended += rc == KC_OK;
     }
     if (rc == KC_OK && !*ended && is_partial)
@@ -252,7 +252,7 @@ static int end_all_own(akc_request_t *request, request_rec *r)
 
     if (kc_session_reload(session, r->pool, &whole, &err) != KC_OK)
         whole = *session;
-    if (kc_marks_leave(request->server->rp, KC_MARKS_SUB, session->sub, &err) != KC_OK)
+    if (kc_revocation_add(request->server->rp, KC_REVOCATION_SUB, session->sub, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out: all sessions of %s",
                   ap_escape_logitem(r->pool, session->user));
@@ -330,7 +330,7 @@ static void find_subs(const apr_array_header_t *entries, apr_array_header_t *sub
 /* By the sub, whatever names it goes by, and whoever else names people. */
 static kc_rc_t end_sub(const akc_request_t *request, request_rec *r, const char *sub, kc_err_t *err)
 {
-    kc_rc_t rc = kc_marks_leave(request->server->rp, KC_MARKS_SUB, sub, err);
+    kc_rc_t rc = kc_revocation_add(request->server->rp, KC_REVOCATION_SUB, sub, err);
 
     if (rc == KC_OK)
         ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, "%s ends all sessions of sub %s",
@@ -351,7 +351,7 @@ static kc_rc_t end_user(const akc_request_t *request, request_rec *r, const char
 
     if (kc_roster_list(request->server->rp, user, r->pool, &entries, &is_partial, NULL) == KC_OK)
         find_subs(entries, subs);
-    rc = kc_marks_leave(request->server->rp, KC_MARKS_USER, user, err);
+    rc = kc_revocation_add(request->server->rp, KC_REVOCATION_USER, user, err);
     if (rc == KC_OK)
         ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, "%s ends all sessions of the user %s",
                       ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, user));

@@ -1,14 +1,15 @@
 /* Marks: left by a logout, read with a session.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "session/marks.h"
+#include "session/revocation.h"
 
 #include <string.h>
 
 #include "rp.h"
 
-static const char *const purposes[KC_MARKS_KINDS] = {"mark of sub", "mark of user", "mark of sid"};
+static const char *const purposes[KC_REVOCATION_KINDS] = {"mark of sub", "mark of user",
+                                                          "mark of sid"};
 
-static kc_rc_t name_by(const kc_rp_t *rp, const kc_crypto_key_t *key, kc_marks_kind_t kind,
+static kc_rc_t name_by(const kc_rp_t *rp, const kc_crypto_key_t *key, kc_revocation_kind_t kind,
                        const char *text, unsigned char *out, kc_err_t *err)
 {
     unsigned char digest[KC_CRYPTO_SHA256_SIZE], context[KC_RP_ID_SIZE + sizeof(digest)];
@@ -17,13 +18,13 @@ static kc_rc_t name_by(const kc_rp_t *rp, const kc_crypto_key_t *key, kc_marks_k
 
     if (rc != KC_OK)
         return rc;
-    memcpy(context, kind == KC_MARKS_USER ? rp->naming : rp->realm, KC_RP_ID_SIZE);
+    memcpy(context, kind == KC_REVOCATION_USER ? rp->naming : rp->realm, KC_RP_ID_SIZE);
     memcpy(context + KC_RP_ID_SIZE, digest, sizeof(digest));
     return kc_crypto_derive(key, purposes[kind], bytes, out, err);
 }
 
-kc_rc_t kc_marks_name(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text, unsigned char *out,
-                      kc_err_t *err)
+kc_rc_t kc_revocation_name(const kc_rp_t *rp, kc_revocation_kind_t kind, const char *text,
+                           unsigned char *out, kc_err_t *err)
 {
     return name_by(rp, rp->keys->key[0], kind, text, out, err);
 }
@@ -49,50 +50,52 @@ static int is_later(const kc_rp_t *rp, int64_t moment, int64_t begun_ms)
     return moment >= begun_ms && moment <= now + rp->conf->clock_skew * 1000;
 }
 
-kc_rc_t kc_marks_adopt(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_revocation_adopt(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool,
+                            kc_err_t *err)
 {
     unsigned char *name = apr_palloc(pool, KC_SESSION_NAME_SIZE);
 
     session->user_mark = name;
     session->user_seen = 0;
-    return kc_marks_name(rp, KC_MARKS_USER, session->user, name, err);
+    return kc_revocation_name(rp, KC_REVOCATION_USER, session->user, name, err);
 }
 
-kc_rc_t kc_marks_prepare(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_revocation_prepare(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *pool,
+                              kc_err_t *err)
 {
     unsigned char *sub = apr_pcalloc(pool, KC_SESSION_NAME_SIZE);
     unsigned char *sid = apr_pcalloc(pool, KC_SESSION_NAME_SIZE);
-    kc_rc_t rc = kc_marks_name(rp, KC_MARKS_SUB, session->sub, sub, err);
+    kc_rc_t rc = kc_revocation_name(rp, KC_REVOCATION_SUB, session->sub, sub, err);
 
     if (rc == KC_OK && *session->sid)
-        rc = kc_marks_name(rp, KC_MARKS_SID, session->sid, sid, err);
+        rc = kc_revocation_name(rp, KC_REVOCATION_SID, session->sid, sid, err);
     if (rc == KC_OK)
-        rc = kc_marks_adopt(rp, session, pool, err);
+        rc = kc_revocation_adopt(rp, session, pool, err);
     session->sub_mark = sub;
     session->sid_mark = sid;
     session->sub_seen = 0;
     return rc;
 }
 
-static kc_rc_t ask(const kc_rp_t *rp, const kc_session_t *session, kc_marks_keys_t *marks,
+static kc_rc_t ask(const kc_rp_t *rp, const kc_session_t *session, kc_revocation_keys_t *marks,
                    kc_store_item_t *items, apr_pool_t *pool, kc_err_t *err)
 {
-    const char *keys[KC_MARKS_KINDS];
+    const char *keys[KC_REVOCATION_KINDS];
     size_t i;
 
-    kc_marks_of(session, marks);
+    kc_revocation_keys(session, marks);
     for (i = 0; i < marks->count; i++)
         keys[i] = marks->text[i];
     return kc_store_get(rp->env->sessions, keys, marks->count, items, pool, err);
 }
 
-kc_rc_t kc_marks_begin(const kc_rp_t *rp, kc_session_t *session, int64_t begun_ms, apr_pool_t *pool,
-                       kc_err_t *err)
+kc_rc_t kc_revocation_begin(const kc_rp_t *rp, kc_session_t *session, int64_t begun_ms,
+                            apr_pool_t *pool, kc_err_t *err)
 {
-    kc_store_item_t items[KC_MARKS_KINDS] = {{{NULL, 0}, 0, 0}};
-    const kc_store_item_t *sub = &items[KC_MARKS_SUB], *user = &items[KC_MARKS_USER];
-    kc_marks_keys_t marks;
-    kc_rc_t rc = kc_marks_prepare(rp, session, pool, err);
+    kc_store_item_t items[KC_REVOCATION_KINDS] = {{{NULL, 0}, 0, 0}};
+    const kc_store_item_t *sub = &items[KC_REVOCATION_SUB], *user = &items[KC_REVOCATION_USER];
+    kc_revocation_keys_t marks;
+    kc_rc_t rc = kc_revocation_prepare(rp, session, pool, err);
 
     if (rc == KC_OK)
         rc = ask(rp, session, &marks, items, pool, err);
@@ -102,20 +105,20 @@ kc_rc_t kc_marks_begin(const kc_rp_t *rp, kc_session_t *session, int64_t begun_m
         session->sub_seen = moment_of(sub->value);
     if (user->value.data)
         session->user_seen = moment_of(user->value);
-    if (items[KC_MARKS_SID].value.data || is_later(rp, session->sub_seen, begun_ms) ||
+    if (items[KC_REVOCATION_SID].value.data || is_later(rp, session->sub_seen, begun_ms) ||
         is_later(rp, session->user_seen, begun_ms))
         return KC_FAIL(err, KC_MISS, KC_ERR_SIGNED_OUT_NOW, "signed out while signing in");
     return KC_OK;
 }
 
-kc_rc_t kc_marks_check(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
-                       kc_err_t *err)
+kc_rc_t kc_revocation_check(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
+                            kc_err_t *err)
 {
-    kc_store_item_t items[KC_MARKS_KINDS];
-    kc_marks_keys_t marks;
+    kc_store_item_t items[KC_REVOCATION_KINDS];
+    kc_revocation_keys_t marks;
     kc_rc_t rc = ask(rp, session, &marks, items, pool, err);
 
-    if (rc == KC_OK && kc_marks_is_ended(session, &marks, items))
+    if (rc == KC_OK && kc_revocation_is_revoked(session, &marks, items))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SIGNED_OUT, "the session was signed out");
     return rc;
 }
@@ -131,15 +134,15 @@ static kc_rc_t keep_user_mark(const kc_session_t *stored, kc_session_t *fresh, a
         return KC_OK;
     }
     /* a mark of the name of before is looked for no more */
-    rc = kc_marks_check(stored->rp, stored, pool, err);
+    rc = kc_revocation_check(stored->rp, stored, pool, err);
     if (rc != KC_OK)
         return rc == KC_REFUSED ? KC_MISS : rc;
-    return kc_marks_adopt(stored->rp, fresh, pool, err);
+    return kc_revocation_adopt(stored->rp, fresh, pool, err);
 }
 
 /* A provider may tell the sid only later. */
-kc_rc_t kc_marks_keep(const kc_session_t *stored, kc_session_t *fresh, apr_pool_t *pool,
-                      kc_err_t *err)
+kc_rc_t kc_revocation_keep(const kc_session_t *stored, kc_session_t *fresh, apr_pool_t *pool,
+                           kc_err_t *err)
 {
     unsigned char *name;
     kc_rc_t rc = keep_user_mark(stored, fresh, pool, err);
@@ -151,7 +154,7 @@ kc_rc_t kc_marks_keep(const kc_session_t *stored, kc_session_t *fresh, apr_pool_
         return rc;
     name = apr_palloc(pool, KC_SESSION_NAME_SIZE);
     fresh->sid_mark = name;
-    return kc_marks_name(stored->rp, KC_MARKS_SID, fresh->sid, name, err);
+    return kc_revocation_name(stored->rp, KC_REVOCATION_SID, fresh->sid, name, err);
 }
 
 /* Nothing that others write may push it out before it has done its work. */
@@ -169,7 +172,8 @@ static int64_t longest(const kc_rp_t *rp)
     return rp->longest > rp->conf->session_max ? rp->longest : rp->conf->session_max;
 }
 
-kc_rc_t kc_marks_leave(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text, kc_err_t *err)
+kc_rc_t kc_revocation_add(const kc_rp_t *rp, kc_revocation_kind_t kind, const char *text,
+                          kc_err_t *err)
 {
     int64_t now = rp->env->now_ms(rp->env->context);
     unsigned char name[KC_SESSION_NAME_SIZE], moment[8];
@@ -191,7 +195,7 @@ kc_rc_t kc_marks_leave(const kc_rp_t *rp, kc_marks_kind_t kind, const char *text
 
 /* That spares each request a derivation; and whoever can write to the store, and so sees which mark
  * is whose, could as well delete all marks. */
-void kc_marks_own(const char *key, char *mark)
+void kc_revocation_own_key(const char *key, char *mark)
 {
     size_t i;
 
@@ -202,38 +206,39 @@ void kc_marks_own(const char *key, char *mark)
 
 static kc_rc_t bury(const kc_rp_t *rp, const char *key, size_t size, int64_t expires, kc_err_t *err)
 {
-    static const unsigned char sign[KC_MARKS_UNSEEN_SIZE] = "1";
+    static const unsigned char sign[KC_REVOCATION_UNSEEN_SIZE] = "1";
     const kc_bytes_t value = {sign, size};
     int64_t end = expires > 0 ? expires : rp->env->now(rp->env->context) + longest(rp);
     char mark[KC_STORE_KEY_LEN + 1];
     kc_rc_t rc, dropped;
 
-    kc_marks_own(key, mark);
+    kc_revocation_own_key(key, mark);
     /* the mark first: whatever happens next, an old copy is refused */
     rc = put_mark(rp, mark, value, end, err);
     dropped = kc_store_drop(rp->env->sessions, key, rc == KC_OK ? err : NULL);
     return rc != KC_OK ? rc : dropped;
 }
 
-kc_rc_t kc_marks_bury(const kc_rp_t *rp, const char *key, int64_t expires, kc_err_t *err)
+kc_rc_t kc_revocation_end_session(const kc_rp_t *rp, const char *key, int64_t expires,
+                                  kc_err_t *err)
 {
     return bury(rp, key, 1, expires, err);
 }
 
-kc_rc_t kc_marks_bury_unseen(const kc_rp_t *rp, const char *key, kc_err_t *err)
+kc_rc_t kc_revocation_end_unseen(const kc_rp_t *rp, const char *key, kc_err_t *err)
 {
-    return bury(rp, key, KC_MARKS_UNSEEN_SIZE, 0, err);
+    return bury(rp, key, KC_REVOCATION_UNSEEN_SIZE, 0, err);
 }
 
-void kc_marks_of(const kc_session_t *session, kc_marks_keys_t *keys)
+void kc_revocation_keys(const kc_session_t *session, kc_revocation_keys_t *keys)
 {
-    kc_buf_hex_to(session->sub_mark, KC_SESSION_NAME_SIZE, keys->text[KC_MARKS_SUB]);
-    kc_buf_hex_to(session->user_mark, KC_SESSION_NAME_SIZE, keys->text[KC_MARKS_USER]);
-    keys->count = KC_MARKS_SID;
+    kc_buf_hex_to(session->sub_mark, KC_SESSION_NAME_SIZE, keys->text[KC_REVOCATION_SUB]);
+    kc_buf_hex_to(session->user_mark, KC_SESSION_NAME_SIZE, keys->text[KC_REVOCATION_USER]);
+    keys->count = KC_REVOCATION_SID;
     if (!*session->sid)
         return;
-    kc_buf_hex_to(session->sid_mark, KC_SESSION_NAME_SIZE, keys->text[KC_MARKS_SID]);
-    keys->count = KC_MARKS_KINDS;
+    kc_buf_hex_to(session->sid_mark, KC_SESSION_NAME_SIZE, keys->text[KC_REVOCATION_SID]);
+    keys->count = KC_REVOCATION_KINDS;
 }
 
 static int is_other(kc_bytes_t mark, int64_t seen)
@@ -241,11 +246,11 @@ static int is_other(kc_bytes_t mark, int64_t seen)
     return mark.data && moment_of(mark) != seen;
 }
 
-int kc_marks_is_ended(const kc_session_t *session, const kc_marks_keys_t *keys,
-                      const kc_store_item_t *items)
+int kc_revocation_is_revoked(const kc_session_t *session, const kc_revocation_keys_t *keys,
+                             const kc_store_item_t *items)
 {
-    if (keys->count > KC_MARKS_SID && items[KC_MARKS_SID].value.data)
+    if (keys->count > KC_REVOCATION_SID && items[KC_REVOCATION_SID].value.data)
         return 1;
-    return is_other(items[KC_MARKS_SUB].value, session->sub_seen) ||
-           is_other(items[KC_MARKS_USER].value, session->user_seen);
+    return is_other(items[KC_REVOCATION_SUB].value, session->sub_seen) ||
+           is_other(items[KC_REVOCATION_USER].value, session->user_seen);
 }
