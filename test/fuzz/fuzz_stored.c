@@ -10,9 +10,9 @@
 #include "reach.h"
 #include "rp.h"
 #include "session/revocation.h"
-#include "session/roster.h"
 #include "session/session.h"
 #include "session/session_contents.h"
+#include "session/session_index.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -78,7 +78,7 @@ static void sign_in(world_t *world, apr_pool_t *pool)
     need(kc_buf_unbase64url(world->id_text, KC_SESSION_ID_TEXT, pool, &id) == KC_OK);
     world->id = id;
     session.rp = world->site->rp;
-    kc_roster_enter(world->site->rp, &session, "192.0.2.1", "agent", pool);
+    kc_session_index_add(world->site->rp, &session, "192.0.2.1", "agent", pool);
     world->entry = kc_fake_store_entry(&world->site->fake->sessions, session.key);
     need(world->entry != NULL);
     for (index = 0; !world->slot; index++) {
@@ -124,10 +124,12 @@ static void list(world_t *world)
     const apr_array_header_t *entries = NULL;
     int i;
 
-    if (kc_roster_list(world->site->rp, USER, world->site->pool, &entries, NULL, NULL) != KC_OK)
+    if (kc_session_index_list(world->site->rp, USER, world->site->pool, &entries, NULL, NULL) !=
+        KC_OK)
         return;
     for (i = 0; i < entries->nelts; i++) {
-        const kc_roster_entry_t *entry = &APR_ARRAY_IDX(entries, i, kc_roster_entry_t);
+        const kc_session_index_entry_t *entry =
+            &APR_ARRAY_IDX(entries, i, kc_session_index_entry_t);
 
         reach_note(LISTED);
         need(strlen(entry->key) <= KC_STORE_KEY_LEN);

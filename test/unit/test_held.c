@@ -7,9 +7,9 @@
 
 #include "fake_site.h"
 #include "session/revocation.h"
-#include "session/roster.h"
 #include "session/session.h"
 #include "session/session_contents.h"
+#include "session/session_index.h"
 #include "store/store_shm.h"
 #include "testlib.h"
 
@@ -155,8 +155,9 @@ static void sign_in(kc_session_t *session, unsigned int number, apr_pool_t *pool
     session->user = apr_psprintf(pool, "person-%05u@example.com", number);
     session->slot = 1;
     ck_assert_int_eq(kc_session_create(site->rp, session, pool, ids[number], NULL), KC_OK);
-    kc_roster_enter(site->rp, session, "2001:db8:1234:5678::abcd",
-                    "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", pool);
+    kc_session_index_add(site->rp, session, "2001:db8:1234:5678::abcd",
+                         "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+                         pool);
     note(session->key, pool);
 }
 

@@ -11,9 +11,9 @@
 #include "login/login.h"
 #include "login/login_state.h"
 #include "logout/logout.h"
-#include "session/roster.h"
 #include "session/session_contents.h"
 #include "session/session_cookie.h"
+#include "session/session_index.h"
 #include "session/unknown.h"
 #include "store/store_shm.h"
 #include "testlib.h"
@@ -899,7 +899,8 @@ START_TEST(a_session_that_cannot_be_entered_in_the_roster_is_made_all_the_same)
     ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
     fake->env.sessions = &fake->sessions.store;
     ck_assert_int_eq(
-        kc_roster_list(site->rp, "alice@example.com", testlib_pool, &entries, NULL, NULL), KC_OK);
+        kc_session_index_list(site->rp, "alice@example.com", testlib_pool, &entries, NULL, NULL),
+        KC_OK);
     ck_assert_int_eq(entries->nelts, 0);
 }
 END_TEST
@@ -935,7 +936,8 @@ START_TEST(bad_callbacks_push_out_nobody)
     ck_assert_int_eq(state_of(kc_fake_site_cookie(site, "__Host-keycloak_session"), &session),
                      KC_SESSION_LIVE);
     ck_assert_int_eq(
-        kc_roster_list(site->rp, "alice@example.com", testlib_pool, &entries, NULL, NULL), KC_OK);
+        kc_session_index_list(site->rp, "alice@example.com", testlib_pool, &entries, NULL, NULL),
+        KC_OK);
     ck_assert_int_eq(entries->nelts, 1);
     ck_assert_uint_eq(kc_store_shm_evicted(fake->env.sessions), 0);
 }

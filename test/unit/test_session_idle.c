@@ -6,9 +6,9 @@
 
 #include "fake_site.h"
 #include "session/pack.h"
-#include "session/roster.h"
 #include "session/session.h"
 #include "session/session_idle.h"
+#include "session/session_index.h"
 #include "testlib.h"
 
 Suite *kc_test_session_idle(void);
@@ -362,7 +362,7 @@ START_TEST(without_a_record_the_list_of_sessions_tells_the_last_use)
     session.slot = 1;
     ck_assert_int_eq(kc_session_create(site->rp, &session, testlib_pool, id, NULL), KC_OK);
     session.rp = site->rp;
-    kc_roster_enter(site->rp, &session, NULL, NULL, testlib_pool);
+    kc_session_index_add(site->rp, &session, NULL, NULL, testlib_pool);
     fake->now += idle - 10;
     ck_assert_int_eq(find(id), KC_SESSION_LIVE);
     record_of(id)->key[0] = '\0';
@@ -475,15 +475,15 @@ START_TEST(who_is_over_is_not_listed)
 
     session.slot = 1;
     ck_assert_int_eq(kc_session_create(site->rp, &session, testlib_pool, id, NULL), KC_OK);
-    kc_roster_enter(site->rp, &session, NULL, NULL, testlib_pool);
+    kc_session_index_add(site->rp, &session, NULL, NULL, testlib_pool);
     prolong_all();
     fake->now += idle - 1;
-    ck_assert_int_eq(kc_roster_list(site->rp, session.user, testlib_pool, &entries, NULL, NULL),
-                     KC_OK);
+    ck_assert_int_eq(
+        kc_session_index_list(site->rp, session.user, testlib_pool, &entries, NULL, NULL), KC_OK);
     ck_assert_int_eq(entries->nelts, 1);
     fake->now += 1;
-    ck_assert_int_eq(kc_roster_list(site->rp, session.user, testlib_pool, &entries, NULL, NULL),
-                     KC_OK);
+    ck_assert_int_eq(
+        kc_session_index_list(site->rp, session.user, testlib_pool, &entries, NULL, NULL), KC_OK);
     ck_assert_int_eq(entries->nelts, 0);
 }
 END_TEST

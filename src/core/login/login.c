@@ -15,8 +15,8 @@
 #include "rp.h"
 #include "session/grant.h"
 #include "session/revocation.h"
-#include "session/roster.h"
 #include "session/session_cookie.h"
+#include "session/session_index.h"
 
 enum { AUTHORIZATION_URL_MAX = 8192, CODE_MAX = 4096 };
 
@@ -286,7 +286,8 @@ static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
         rc = kc_revocation_begin(callback->rp, session, callback->begun_ms, callback->pool, err);
     if (rc == KC_MISS) /* no reason to begin again at once, which could go on for a while */
         rc = KC_DOWN;
-    session->slot = rc == KC_OK ? kc_roster_pick(callback->rp, session->user, callback->pool) : 0;
+    session->slot =
+        rc == KC_OK ? kc_session_index_choose_slot(callback->rp, session->user, callback->pool) : 0;
     if (rc == KC_OK)
         rc = kc_session_create(callback->rp, session, callback->pool, id, err);
     if (rc != KC_OK)
@@ -294,8 +295,8 @@ static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
     cookie.value = id;
     cookie.max_age = -1;
     add_cookie(answer, &cookie, callback->pool);
-    kc_roster_enter(callback->rp, session, callback->client->address, callback->client->agent,
-                    callback->pool);
+    kc_session_index_add(callback->rp, session, callback->client->address, callback->client->agent,
+                         callback->pool);
     answer->user = session->user;
     answer->sub = session->sub;
     return KC_OK;

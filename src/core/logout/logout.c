@@ -14,9 +14,9 @@
 #include "provider/token_type.h"
 #include "rp.h"
 #include "session/revocation.h"
-#include "session/roster.h"
 #include "session/session_contents.h"
 #include "session/session_cookie.h"
+#include "session/session_index.h"
 
 enum {
     URL_MAX = 8192,
@@ -214,7 +214,7 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_
     if (rc != KC_OK)
         return rc;
     if (session)
-        kc_roster_leave(session, pool);
+        kc_session_index_remove(session, pool);
     way.id_token = contents.id_token;
     way.refresh_token = contents.refresh_token;
     way.had_session = session != NULL;

@@ -7,9 +7,9 @@
 
 #include "rp.h"
 #include "session/revocation.h"
-#include "session/roster.h"
 #include "session/session_contents.h"
 #include "session/session_idle.h"
+#include "session/session_index.h"
 #include "session/session_view.h"
 
 static const char key_purpose[] = "sid"; /* short: the derivation takes one block of SHA-256 */
@@ -323,7 +323,7 @@ static int64_t touch(visit_t *visit, int64_t used, const kc_session_t *session)
     if (visit->has_view && !kc_cache_touch(&visit->ticket, &visit->view, visit->now))
         return visit->now; /* somebody else just has */
     kc_session_idle_use(session);
-    kc_roster_use(session, visit->now, end, visit->pool);
+    kc_session_index_touch(session, visit->now, end, visit->pool);
     return visit->now;
 }
 

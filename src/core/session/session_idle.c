@@ -7,7 +7,7 @@
 #include "crypto/crypto.h"
 #include "crypto/siphash.h"
 #include "rp.h"
-#include "session/roster.h"
+#include "session/session_index.h"
 #include "session/session_view.h"
 #include "store/store.h"
 
@@ -129,7 +129,8 @@ int64_t kc_session_idle_read(const kc_session_t *session, kc_bytes_t record, apr
 
     if (!used) {
         used = session->created;
-        noted = now >= kc_session_idle_end(session, used) ? kc_roster_used(session, pool) : 0;
+        noted =
+            now >= kc_session_idle_end(session, used) ? kc_session_index_touched(session, pool) : 0;
         if (noted > used)
             used = noted;
     }

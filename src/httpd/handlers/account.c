@@ -16,7 +16,7 @@
 #include "core/browser.h"
 #include "core/login/login_state.h"
 #include "core/session/revocation.h"
-#include "core/session/roster.h"
+#include "core/session/session_index.h"
 #include "core/session/session_list.h"
 
 enum { NAME_LEN = 16 /* characters of a session's name here */ };
@@ -93,32 +93,33 @@ int akc_account_whoami(akc_request_t *request, request_rec *r)
 
 /* ---------------------------------------------------------------- listing sessions */
 
-/* The person's own sessions (array of kc_roster_entry_t), *is_partial as of kc_roster_list: a name
- * may have been somebody else's, or be theirs as well. */
+/* The person's own sessions (array of kc_session_index_entry_t), *is_partial as of
+ * kc_session_index_list: a name may have been somebody else's, or be theirs as well. */
 static kc_rc_t list_own(const akc_request_t *request, request_rec *r, apr_array_header_t **own,
                         int *is_partial, kc_err_t *err)
 {
     const apr_array_header_t *entries;
-    kc_rc_t rc = kc_roster_list(request->server->rp, request->session.user, r->pool, &entries,
-                                is_partial, err);
+    kc_rc_t rc = kc_session_index_list(request->server->rp, request->session.user, r->pool,
+                                       &entries, is_partial, err);
     int i;
 
-    *own = apr_array_make(r->pool, KC_ROSTER_SLOTS, sizeof(kc_roster_entry_t));
+    *own = apr_array_make(r->pool, KC_SESSION_INDEX_SLOTS, sizeof(kc_session_index_entry_t));
     for (i = 0; rc == KC_OK && i < entries->nelts; i++) {
-        const kc_roster_entry_t *entry = &APR_ARRAY_IDX(entries, i, kc_roster_entry_t);
+        const kc_session_index_entry_t *entry =
+            &APR_ARRAY_IDX(entries, i, kc_session_index_entry_t);
 
         if (strcmp(entry->sub, request->session.sub) == 0)
-            APR_ARRAY_PUSH(*own, kc_roster_entry_t) = *entry;
+            APR_ARRAY_PUSH(*own, kc_session_index_entry_t) = *entry;
     }
     return rc;
 }
 
-static const char *name_of(const kc_roster_entry_t *entry, apr_pool_t *pool)
+static const char *name_of(const kc_session_index_entry_t *entry, apr_pool_t *pool)
 {
     return kc_buf_copy(entry->key, NAME_LEN, pool);
 }
 
-static int is_current(const akc_request_t *request, const kc_roster_entry_t *entry)
+static int is_current(const akc_request_t *request, const kc_session_index_entry_t *entry)
 {
     return strcmp(entry->key, request->session.key) == 0;
 }
@@ -133,7 +134,8 @@ static kc_json_t *list_json(const akc_request_t *request, request_rec *r,
 
     kc_json_set_boolean(json, "is_partial", is_partial);
     for (i = 0; i < entries->nelts; i++) {
-        const kc_roster_entry_t *entry = &APR_ARRAY_IDX(entries, i, kc_roster_entry_t);
+        const kc_session_index_entry_t *entry =
+            &APR_ARRAY_IDX(entries, i, kc_session_index_entry_t);
         kc_json_t *item = kc_json_add_object(array);
 
         kc_json_set_string(item, "id", name_of(entry, r->pool));
@@ -161,7 +163,7 @@ static const char *button(const char *value, const char *label, apr_pool_t *pool
                        label, "</button></form>", NULL);
 }
 
-static const char *row_html(const akc_request_t *request, const kc_roster_entry_t *entry,
+static const char *row_html(const akc_request_t *request, const kc_session_index_entry_t *entry,
                             apr_pool_t *pool)
 {
     int is_here = is_current(request, entry);
@@ -183,7 +185,7 @@ static int list_page(const akc_request_t *request, request_rec *r,
     for (i = 0; i < entries->nelts; i++)
         rows = apr_pstrcat(
             r->pool, rows,
-            row_html(request, &APR_ARRAY_IDX(entries, i, kc_roster_entry_t), r->pool), NULL);
+            row_html(request, &APR_ARRAY_IDX(entries, i, kc_session_index_entry_t), r->pool), NULL);
     return akc_respond_page(r, HTTP_OK, "Where you are signed in",
                             apr_pstrcat(r->pool, "<p>You are <code>",
                                         ap_escape_html(r->pool, request->session.user),
@@ -218,7 +220,8 @@ static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *nam
 
     *ended = 0;
     for (i = 0; rc == KC_OK && i < entries->nelts; i++) {
-        const kc_roster_entry_t *entry = &APR_ARRAY_IDX(entries, i, kc_roster_entry_t);
+        const kc_session_index_entry_t *entry =
+            &APR_ARRAY_IDX(entries, i, kc_session_index_entry_t);
 
         if (strcmp(name_of(entry, r->pool), name) != 0)
             continue;
@@ -318,7 +321,7 @@ static void find_subs(const apr_array_header_t *entries, apr_array_header_t *sub
     int i, k;
 
     for (i = 0; i < entries->nelts; i++) {
-        const char *found = APR_ARRAY_IDX(entries, i, kc_roster_entry_t).sub;
+        const char *found = APR_ARRAY_IDX(entries, i, kc_session_index_entry_t).sub;
 
         for (k = 0; k < subs->nelts && strcmp(APR_ARRAY_IDX(subs, k, const char *), found); k++)
             ;
@@ -349,7 +352,8 @@ static kc_rc_t end_user(const akc_request_t *request, request_rec *r, const char
     int is_partial, i;
     kc_rc_t rc;
 
-    if (kc_roster_list(request->server->rp, user, r->pool, &entries, &is_partial, NULL) == KC_OK)
+    if (kc_session_index_list(request->server->rp, user, r->pool, &entries, &is_partial, NULL) ==
+        KC_OK)
         find_subs(entries, subs);
     rc = kc_revocation_add(request->server->rp, KC_REVOCATION_USER, user, err);
     if (rc == KC_OK)
@@ -417,7 +421,7 @@ static int operate(akc_request_t *request, request_rec *r)
     if (!user)
         rc = KC_FAIL(&err, KC_REFUSED, KC_ERR_FORM, "sessions are listed by user");
     else
-        rc = kc_roster_list(request->server->rp, user, r->pool, &entries, &is_partial, &err);
+        rc = kc_session_index_list(request->server->rp, user, r->pool, &entries, &is_partial, &err);
     return rc == KC_OK ? akc_respond_json(r, HTTP_OK, list_json(request, r, entries, is_partial))
                        : akc_respond_error(request, r, &err);
 }

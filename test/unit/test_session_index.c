@@ -1,4 +1,4 @@
-/* Tests of roster.h: who sees which sessions of a user.
+/* Tests of session_index.h: who sees which sessions of a user.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
@@ -7,11 +7,11 @@
 #include "fake_site.h"
 #include "rp.h"
 #include "session/revocation.h"
-#include "session/roster.h"
 #include "session/session.h"
+#include "session/session_index.h"
 #include "testlib.h"
 
-Suite *kc_test_roster(void);
+Suite *kc_test_session_index(void);
 
 #define ALICE "alice@example.com"
 
@@ -46,9 +46,9 @@ static browser_t *sign_in_as(const char *user, const char *sid, const char *addr
     session->user = user;
     session->email = session->acr = session->groups = "";
     ck_assert_int_eq(kc_revocation_begin(site->rp, session, INT64_MAX, testlib_pool, NULL), KC_OK);
-    session->slot = kc_roster_pick(site->rp, user, testlib_pool);
+    session->slot = kc_session_index_choose_slot(site->rp, user, testlib_pool);
     ck_assert_int_eq(kc_session_create(site->rp, session, testlib_pool, browser->id, NULL), KC_OK);
-    kc_roster_enter(site->rp, session, address, agent, testlib_pool);
+    kc_session_index_add(site->rp, session, address, agent, testlib_pool);
     return browser;
 }
 
@@ -68,16 +68,17 @@ static const apr_array_header_t *list_of(const char *user)
 {
     const apr_array_header_t *entries = NULL;
 
-    ck_assert_int_eq(kc_roster_list(site->rp, user, testlib_pool, &entries, NULL, &last), KC_OK);
+    ck_assert_int_eq(kc_session_index_list(site->rp, user, testlib_pool, &entries, NULL, &last),
+                     KC_OK);
     return entries;
 }
 
-static const kc_roster_entry_t *entry(int index)
+static const kc_session_index_entry_t *entry(int index)
 {
     const apr_array_header_t *entries = list_of(ALICE);
 
     ck_assert_int_gt(entries->nelts, index);
-    return &APR_ARRAY_IDX(entries, index, kc_roster_entry_t);
+    return &APR_ARRAY_IDX(entries, index, kc_session_index_entry_t);
 }
 
 static int count(void)
@@ -108,7 +109,7 @@ START_TEST(without_random_bytes_nothing_is_noted)
     int puts = fake->sessions.puts;
 
     fake->is_random_broken = 1;
-    kc_roster_enter(site->rp, &browser->session, "192.0.2.8", "Chrome", testlib_pool);
+    kc_session_index_add(site->rp, &browser->session, "192.0.2.8", "Chrome", testlib_pool);
     ck_assert_int_eq(fake->sessions.puts, puts);
     ck_assert_str_eq(entry(0)->address, "192.0.2.7");
 }
@@ -121,7 +122,8 @@ START_TEST(nobody_else_is_listed)
     ck_assert_int_eq(count(), 1);
     ck_assert_int_eq(list_of("bob@example.com")->nelts, 1);
     ck_assert_int_eq(list_of("carol@example.com")->nelts, 0);
-    ck_assert_str_eq(APR_ARRAY_IDX(list_of("bob@example.com"), 0, kc_roster_entry_t).address, "");
+    ck_assert_str_eq(APR_ARRAY_IDX(list_of("bob@example.com"), 0, kc_session_index_entry_t).address,
+                     "");
 }
 END_TEST
 
@@ -171,20 +173,20 @@ END_TEST
 
 START_TEST(there_is_room_for_the_sixteen_that_were_used_last)
 {
-    const browser_t *browsers[KC_ROSTER_SLOTS + 3];
+    const browser_t *browsers[KC_SESSION_INDEX_SLOTS + 3];
     int i, total = (int)(sizeof(browsers) / sizeof(browsers[0]));
 
     for (i = 0; i < total; i++) {
         browsers[i] = sign_in(apr_psprintf(testlib_pool, "192.0.2.%d", i));
         fake->now += 1;
     }
-    ck_assert_int_eq(count(), KC_ROSTER_SLOTS);
+    ck_assert_int_eq(count(), KC_SESSION_INDEX_SLOTS);
     ck_assert_str_eq(entry(0)->address, apr_psprintf(testlib_pool, "192.0.2.%d", total - 1));
-    ck_assert_str_eq(entry(KC_ROSTER_SLOTS - 1)->address, "192.0.2.3");
+    ck_assert_str_eq(entry(KC_SESSION_INDEX_SLOTS - 1)->address, "192.0.2.3");
     /* who lost the slot goes on, and takes it from nobody */
     fake->now += site->conf->session_idle / 2;
     ck_assert_int_eq(visit(browsers[0]), KC_SESSION_LIVE);
-    ck_assert_str_eq(entry(KC_ROSTER_SLOTS - 1)->address, "192.0.2.3");
+    ck_assert_str_eq(entry(KC_SESSION_INDEX_SLOTS - 1)->address, "192.0.2.3");
     ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_SUB, ALICE, NULL), KC_OK);
     ck_assert_int_eq(visit(browsers[0]), KC_SESSION_ENDED);
 }
@@ -196,7 +198,7 @@ START_TEST(what_comes_from_outside_is_cut)
 
     memset(agent, 'x', 5000);
     (void)sign_in_as(ALICE, "", "192.0.2.1", agent);
-    ck_assert_uint_eq(strlen(entry(0)->agent), KC_ROSTER_TEXT_MAX);
+    ck_assert_uint_eq(strlen(entry(0)->agent), KC_SESSION_INDEX_TEXT_MAX);
 }
 END_TEST
 
@@ -281,9 +283,11 @@ START_TEST(a_store_that_is_down_is_no_empty_list)
 
     (void)sign_in("192.0.2.1");
     fake->sessions.is_down = 1;
-    ck_assert_int_eq(kc_roster_list(site->rp, ALICE, testlib_pool, &entries, NULL, &last), KC_DOWN);
+    ck_assert_int_eq(kc_session_index_list(site->rp, ALICE, testlib_pool, &entries, NULL, &last),
+                     KC_DOWN);
     ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
-    ck_assert_uint_eq(kc_roster_pick(site->rp, ALICE, testlib_pool), KC_SESSION_NO_SLOT);
+    ck_assert_uint_eq(kc_session_index_choose_slot(site->rp, ALICE, testlib_pool),
+                      KC_SESSION_NO_SLOT);
 }
 END_TEST
 
@@ -330,28 +334,29 @@ START_TEST(what_a_part_of_the_store_does_not_know_is_in_doubt)
     int is_partial = 1;
 
     (void)sign_in("192.0.2.1");
-    ck_assert_int_eq(kc_roster_list(site->rp, ALICE, testlib_pool, &entries, &is_partial, &last),
-                     KC_OK);
+    ck_assert_int_eq(
+        kc_session_index_list(site->rp, ALICE, testlib_pool, &entries, &is_partial, &last), KC_OK);
     ck_assert_int_eq(is_partial, 0);
     fake->sessions.is_partial = 1;
-    ck_assert_int_eq(kc_roster_list(site->rp, ALICE, testlib_pool, &entries, &is_partial, &last),
-                     KC_OK);
+    ck_assert_int_eq(
+        kc_session_index_list(site->rp, ALICE, testlib_pool, &entries, &is_partial, &last), KC_OK);
     ck_assert_int_eq(is_partial, 1);
     ck_assert_int_eq(count(), 1);
     kc_fake_store_nth(&fake->sessions, 0)->key[0] = '\0'; /* the session: it may live elsewhere */
     ck_assert_int_eq(count(), 1);
     while (kc_fake_store_nth(&fake->sessions, 0))
         kc_fake_store_nth(&fake->sessions, 0)->key[0] = '\0';
-    ck_assert_int_eq(kc_roster_list(site->rp, ALICE, testlib_pool, &entries, NULL, &last), KC_DOWN);
+    ck_assert_int_eq(kc_session_index_list(site->rp, ALICE, testlib_pool, &entries, NULL, &last),
+                     KC_DOWN);
     ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
     fake->sessions.is_partial = 0;
     ck_assert_int_eq(count(), 0);
 }
 END_TEST
 
-Suite *kc_test_roster(void)
+Suite *kc_test_session_index(void)
 {
-    Suite *suite = suite_create("roster");
+    Suite *suite = suite_create("session_index");
     TCase *tests = tcase_create("roster");
 
     tcase_add_checked_fixture(tests, setup, testlib_teardown);

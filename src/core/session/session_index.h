@@ -1,7 +1,7 @@
 /* The roster: which sessions a user has, as far as the user or an operator is to see it.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef KC_ROSTER_H
-#define KC_ROSTER_H
+#ifndef KC_SESSION_INDEX_H
+#define KC_SESSION_INDEX_H
 
 #include <apr_pools.h>
 #include <apr_tables.h>
@@ -19,36 +19,37 @@
  */
 
 enum {
-    KC_ROSTER_SLOTS = 16,
-    KC_ROSTER_TEXT_MAX = 120 /* bytes kept of an address or agent */
+    KC_SESSION_INDEX_SLOTS = 16,
+    KC_SESSION_INDEX_TEXT_MAX = 120 /* bytes kept of an address or agent */
 };
 
-typedef struct kc_roster_entry_t {
+typedef struct kc_session_index_entry_t {
     char key[KC_STORE_KEY_LEN + 1]; /* of the session in the store */
     int64_t created;                /* seconds since 1970 */
     int64_t used; /* the same, when it was last noted: each tenth of the idle time */
     const char *sub;
     const char *address; /* where the browser was at the sign-in; "" when not known */
     const char *agent;   /* what it said it was */
-} kc_roster_entry_t;
+} kc_session_index_entry_t;
 
 /* The slot for a new session: a free one, or that of the session whose last use is longest ago;
  * KC_SESSION_NO_SLOT when the store does not answer. Thread safe, as all here. */
-unsigned int kc_roster_pick(const kc_rp_t *rp, const char *user, apr_pool_t *pool);
+unsigned int kc_session_index_choose_slot(const kc_rp_t *rp, const char *user, apr_pool_t *pool);
 /* Enters a session that has just been created, with a slot. address and agent may be NULL. What the
  * store does not take is not listed. */
-void kc_roster_enter(const kc_rp_t *rp, const kc_session_t *session, const char *address,
-                     const char *agent, apr_pool_t *pool);
+void kc_session_index_add(const kc_rp_t *rp, const kc_session_t *session, const char *address,
+                          const char *agent, apr_pool_t *pool);
 /* A session that was found has been used: now, and it ends at end unless it is used again. */
-void kc_roster_use(const kc_session_t *session, int64_t now, int64_t end, apr_pool_t *pool);
+void kc_session_index_touch(const kc_session_t *session, int64_t now, int64_t end,
+                            apr_pool_t *pool);
 /* When the session was used last, as noted; 0: not known. */
-int64_t kc_roster_used(const kc_session_t *session, apr_pool_t *pool);
+int64_t kc_session_index_touched(const kc_session_t *session, apr_pool_t *pool);
 /* A session that was found has ended: it is listed no more. */
-void kc_roster_leave(const kc_session_t *session, apr_pool_t *pool);
-/* The user's sessions that are live: an array of kc_roster_entry_t, the last used one first.
+void kc_session_index_remove(const kc_session_t *session, apr_pool_t *pool);
+/* The user's sessions that are live: an array of kc_session_index_entry_t, the last used one first.
  * *is_partial (may be NULL): there may be others where nobody could look. KC_DOWN when the store
  * does not answer, or a part of it alone, which knows of none. */
-kc_rc_t kc_roster_list(const kc_rp_t *rp, const char *user, apr_pool_t *pool,
-                       const apr_array_header_t **entries, int *is_partial, kc_err_t *err);
+kc_rc_t kc_session_index_list(const kc_rp_t *rp, const char *user, apr_pool_t *pool,
+                              const apr_array_header_t **entries, int *is_partial, kc_err_t *err);
 
 #endif

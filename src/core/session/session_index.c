@@ -1,6 +1,6 @@
 /* The roster: a user's slots in the store.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "session/roster.h"
+#include "session/session_index.h"
 
 #include <apr_strings.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static const char purpose[] = "roster";
 
 /* An entry with what tells whether its session lives. */
 typedef struct record_t {
-    kc_roster_entry_t entry;
+    kc_session_index_entry_t entry;
     kc_session_t session; /* key, created, sid and marks of it */
 } record_t;
 
@@ -39,20 +39,21 @@ static kc_seal_use_t seal_use(const kc_rp_t *rp, const char *user)
     return use;
 }
 
-/* All slots by one key in one round trip: items has room for KC_ROSTER_SLOTS, slot 1 first. */
+/* All slots by one key in one round trip: items has room for KC_SESSION_INDEX_SLOTS, slot 1 first.
+ */
 static kc_rc_t ask_slots(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *user,
                          apr_pool_t *pool, kc_store_item_t *items, kc_err_t *err)
 {
-    char names[KC_ROSTER_SLOTS][KC_STORE_KEY_LEN + 1];
-    const char *keys[KC_ROSTER_SLOTS];
+    char names[KC_SESSION_INDEX_SLOTS][KC_STORE_KEY_LEN + 1];
+    const char *keys[KC_SESSION_INDEX_SLOTS];
     unsigned int i;
 
-    for (i = 0; i < KC_ROSTER_SLOTS; i++) {
+    for (i = 0; i < KC_SESSION_INDEX_SLOTS; i++) {
         if (name_slot(rp, key, user, i + 1, names[i]) != KC_OK)
             return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no name for a slot");
         keys[i] = names[i];
     }
-    return kc_store_get(rp->env->sessions, keys, KC_ROSTER_SLOTS, items, pool, err);
+    return kc_store_get(rp->env->sessions, keys, KC_SESSION_INDEX_SLOTS, items, pool, err);
 }
 
 /* ---------------------------------------------------------------- the form */
@@ -61,8 +62,8 @@ static void put_text(kc_buf_t *buf, const char *text)
 {
     kc_bytes_t block = kc_buf_text(text);
 
-    if (block.len > KC_ROSTER_TEXT_MAX)
-        block.len = KC_ROSTER_TEXT_MAX;
+    if (block.len > KC_SESSION_INDEX_TEXT_MAX)
+        block.len = KC_SESSION_INDEX_TEXT_MAX;
     kc_buf_put_block(buf, block);
 }
 
@@ -71,7 +72,7 @@ static void put_text(kc_buf_t *buf, const char *text)
  * address, agent. */
 static kc_rc_t write_entry(const record_t *record, apr_pool_t *pool, kc_bytes_t *out)
 {
-    const kc_roster_entry_t *entry = &record->entry;
+    const kc_session_index_entry_t *entry = &record->entry;
     kc_buf_t buf;
 
     kc_buf_init(&buf, FORM_MAX, pool);
@@ -99,7 +100,7 @@ static const char *read_text(kc_reader_t *reader, apr_pool_t *pool)
 
 static kc_rc_t read_entry(kc_bytes_t bytes, apr_pool_t *pool, record_t *out)
 {
-    kc_roster_entry_t *entry = &out->entry;
+    kc_session_index_entry_t *entry = &out->entry;
     kc_reader_t reader;
     kc_bytes_t key;
     int version, has_sid;
@@ -160,16 +161,16 @@ static kc_rc_t put_entry(const kc_rp_t *rp, const kc_session_t *session, const r
 
 /* ---------------------------------------------------------------- a session's own */
 
-unsigned int kc_roster_pick(const kc_rp_t *rp, const char *user, apr_pool_t *pool)
+unsigned int kc_session_index_choose_slot(const kc_rp_t *rp, const char *user, apr_pool_t *pool)
 {
-    kc_store_item_t items[KC_ROSTER_SLOTS];
+    kc_store_item_t items[KC_SESSION_INDEX_SLOTS];
     unsigned int i, best = KC_SESSION_NO_SLOT;
     int64_t oldest = INT64_MAX;
     record_t record;
 
     if (ask_slots(rp, rp->keys->key[0], user, pool, items, NULL) != KC_OK)
         return KC_SESSION_NO_SLOT;
-    for (i = 0; i < KC_ROSTER_SLOTS; i++) {
+    for (i = 0; i < KC_SESSION_INDEX_SLOTS; i++) {
         if (!items[i].value.data || open_entry(rp, user, items[i].value, pool, &record) != KC_OK)
             return i + 1;
         if (record.entry.used < oldest) {
@@ -190,8 +191,8 @@ static void describe(const kc_session_t *session, record_t *out)
     out->entry.agent = "";
 }
 
-void kc_roster_enter(const kc_rp_t *rp, const kc_session_t *session, const char *address,
-                     const char *agent, apr_pool_t *pool)
+void kc_session_index_add(const kc_rp_t *rp, const kc_session_t *session, const char *address,
+                          const char *agent, apr_pool_t *pool)
 {
     int64_t now = rp->env->now(rp->env->context);
     int64_t end = now + rp->conf->session_idle;
@@ -227,7 +228,7 @@ static kc_rc_t find_own(const kc_session_t *session, apr_pool_t *pool, char *nam
     return strcmp(out->entry.key, session->key) == 0 ? KC_OK : KC_EXISTS;
 }
 
-void kc_roster_use(const kc_session_t *session, int64_t now, int64_t end, apr_pool_t *pool)
+void kc_session_index_touch(const kc_session_t *session, int64_t now, int64_t end, apr_pool_t *pool)
 {
     char name[KC_STORE_KEY_LEN + 1];
     record_t record;
@@ -241,7 +242,7 @@ void kc_roster_use(const kc_session_t *session, int64_t now, int64_t end, apr_po
     (void)put_entry(session->rp, session, &record, end, pool);
 }
 
-int64_t kc_roster_used(const kc_session_t *session, apr_pool_t *pool)
+int64_t kc_session_index_touched(const kc_session_t *session, apr_pool_t *pool)
 {
     char name[KC_STORE_KEY_LEN + 1];
     record_t record;
@@ -249,7 +250,7 @@ int64_t kc_roster_used(const kc_session_t *session, apr_pool_t *pool)
     return find_own(session, pool, name, &record) == KC_OK ? record.entry.used : 0;
 }
 
-void kc_roster_leave(const kc_session_t *session, apr_pool_t *pool)
+void kc_session_index_remove(const kc_session_t *session, apr_pool_t *pool)
 {
     char name[KC_STORE_KEY_LEN + 1];
     record_t record;
@@ -282,8 +283,8 @@ static kc_rc_t is_live(const kc_rp_t *rp, const record_t *record, apr_pool_t *po
 
 static int by_use(const void *a, const void *b)
 {
-    int64_t first = ((const kc_roster_entry_t *)a)->used;
-    int64_t second = ((const kc_roster_entry_t *)b)->used;
+    int64_t first = ((const kc_session_index_entry_t *)a)->used;
+    int64_t second = ((const kc_session_index_entry_t *)b)->used;
 
     return (first < second) - (first > second);
 }
@@ -294,7 +295,7 @@ static int is_listed(const apr_array_header_t *list, const char *key)
     int i;
 
     for (i = 0; i < list->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(list, i, kc_roster_entry_t).key, key) == 0)
+        if (strcmp(APR_ARRAY_IDX(list, i, kc_session_index_entry_t).key, key) == 0)
             return 1;
     }
     return 0;
@@ -304,7 +305,7 @@ static int is_listed(const apr_array_header_t *list, const char *key)
 static kc_rc_t list_by(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *user,
                        apr_pool_t *pool, apr_array_header_t *list, int *is_partial, kc_err_t *err)
 {
-    kc_store_item_t items[KC_ROSTER_SLOTS];
+    kc_store_item_t items[KC_SESSION_INDEX_SLOTS];
     unsigned char user_mark[KC_SESSION_NAME_SIZE];
     kc_rc_t rc = ask_slots(rp, key, user, pool, items, err);
     record_t record;
@@ -313,7 +314,7 @@ static kc_rc_t list_by(const kc_rp_t *rp, const kc_crypto_key_t *key, const char
 
     if (rc == KC_OK)
         rc = kc_revocation_name(rp, KC_REVOCATION_USER, user, user_mark, err);
-    for (i = 0; rc == KC_OK && i < KC_ROSTER_SLOTS; i++) {
+    for (i = 0; rc == KC_OK && i < KC_SESSION_INDEX_SLOTS; i++) {
         *is_partial |= items[i].is_partial;
         if (!items[i].value.data || open_entry(rp, user, items[i].value, pool, &record) != KC_OK ||
             is_listed(list, record.entry.key))
@@ -321,15 +322,16 @@ static kc_rc_t list_by(const kc_rp_t *rp, const kc_crypto_key_t *key, const char
         record.session.user_mark = user_mark;
         rc = is_live(rp, &record, pool, &is_there, err);
         if (rc == KC_OK && is_there)
-            APR_ARRAY_PUSH(list, kc_roster_entry_t) = record.entry;
+            APR_ARRAY_PUSH(list, kc_session_index_entry_t) = record.entry;
     }
     return rc;
 }
 
-kc_rc_t kc_roster_list(const kc_rp_t *rp, const char *user, apr_pool_t *pool,
-                       const apr_array_header_t **entries, int *is_partial, kc_err_t *err)
+kc_rc_t kc_session_index_list(const kc_rp_t *rp, const char *user, apr_pool_t *pool,
+                              const apr_array_header_t **entries, int *is_partial, kc_err_t *err)
 {
-    apr_array_header_t *list = apr_array_make(pool, KC_ROSTER_SLOTS, sizeof(kc_roster_entry_t));
+    apr_array_header_t *list =
+        apr_array_make(pool, KC_SESSION_INDEX_SLOTS, sizeof(kc_session_index_entry_t));
     int is_doubtful = 0;
     kc_rc_t rc = KC_OK;
     size_t i;
@@ -339,7 +341,7 @@ kc_rc_t kc_roster_list(const kc_rp_t *rp, const char *user, apr_pool_t *pool,
     if (rc == KC_OK && !list->nelts && is_doubtful)
         rc = KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN,
                      "no session is known to the servers that answer, but not all do");
-    qsort(list->elts, (size_t)list->nelts, sizeof(kc_roster_entry_t), by_use);
+    qsort(list->elts, (size_t)list->nelts, sizeof(kc_session_index_entry_t), by_use);
     *entries = list;
     if (is_partial)
         *is_partial = is_doubtful;
