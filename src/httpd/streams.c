@@ -13,7 +13,7 @@
 
 #include "request.h"
 
-#include "core/session/watch.h"
+#include "core/session/session_monitor.h"
 
 /*
  * Each child has a ring of the requests that go on with a session, in the order of their coming,
@@ -48,13 +48,13 @@ static apr_thread_t *thread;
 /* A request of the thread's last look, and its session. */
 typedef struct {
     apr_uint64_t serial;
-    kc_watched_t *watched;
+    kc_session_monitor_entry_t *watched;
 } sight_t;
 
 /* A stream that was closed, for the log. */
 typedef struct {
     server_rec *server;
-    const kc_watched_t *watched;
+    const kc_session_monitor_entry_t *watched;
     const char *uri;
 } closed_t;
 
@@ -178,7 +178,8 @@ void akc_streams_register(apr_pool_t *pool)
 /* ---------------------------------------------------------------- a look at them */
 
 /* Requests up to this serial number, the oldest first, and their sessions. */
-static apr_array_header_t *take_sights(apr_uint64_t last, kc_watch_t *watch, apr_pool_t *pool)
+static apr_array_header_t *take_sights(apr_uint64_t last, kc_session_monitor_t *watch,
+                                       apr_pool_t *pool)
 {
     apr_array_header_t *sights = apr_array_make(pool, 8, sizeof(sight_t));
     const akc_stream_t *stream;
@@ -188,9 +189,9 @@ static apr_array_header_t *take_sights(apr_uint64_t last, kc_watch_t *watch, apr
         sight_t *sight = apr_array_push(sights);
 
         sight->serial = stream->serial;
-        sight->watched =
-            kc_watch_add(watch, stream->session,
-                         stream->refresh_at ? stream->refresh_at : stream->session->refresh_at);
+        sight->watched = kc_session_monitor_add(watch, stream->session,
+                                                stream->refresh_at ? stream->refresh_at
+                                                                   : stream->session->refresh_at);
     }
     (void)pthread_mutex_unlock(&lock);
     return sights;
@@ -207,7 +208,7 @@ static void cut(akc_stream_t *stream)
     unlink_stream(stream);
 }
 
-static void settle_one(akc_stream_t *stream, const kc_watched_t *watched,
+static void settle_one(akc_stream_t *stream, const kc_session_monitor_entry_t *watched,
                        apr_array_header_t *closed)
 {
     closed_t *line;
@@ -259,7 +260,7 @@ static void settle(const apr_array_header_t *sights, apr_pool_t *pool)
     log_closed(closed);
 }
 
-static void log_renewal(const kc_watched_t *watched, apr_pool_t *pool)
+static void log_renewal(const kc_session_monitor_entry_t *watched, apr_pool_t *pool)
 {
     if (watched->state != KC_SESSION_LIVE || !watched->err.reason)
         return;
@@ -272,29 +273,29 @@ static void log_renewal(const kc_watched_t *watched, apr_pool_t *pool)
 
 /* Nobody's requests may come meanwhile. Without tokens that are renewed, who is disabled at the
  * provider would stay. */
-static void renew_all(const kc_watch_t *watch, apr_pool_t *pool)
+static void renew_all(const kc_session_monitor_t *watch, apr_pool_t *pool)
 {
     apr_time_t began = apr_time_now();
-    kc_watched_t *watched = kc_watch_first(watch);
+    kc_session_monitor_entry_t *watched = kc_session_monitor_first(watch);
 
     for (; watched && !apr_atomic_read32(&is_stopping); watched = watched->next) {
         apr_interval_time_t spent = apr_time_now() - began;
 
         if (spent < 0 || spent > apr_time_from_msec(RENEWALS_MS))
             return;
-        kc_watch_renew(watched, pool);
+        kc_session_monitor_renew(watched, pool);
         log_renewal(watched, pool);
     }
 }
 
 static void look(apr_uint64_t last, apr_pool_t *pool)
 {
-    kc_watch_t *watch = kc_watch_create(pool);
+    kc_session_monitor_t *watch = kc_session_monitor_create(pool);
     const apr_array_header_t *sights = take_sights(last, watch, pool);
 
     if (!sights->nelts)
         return;
-    kc_watch_look(watch);
+    kc_session_monitor_look(watch);
     settle(sights, pool); /* before the provider is asked, which may take its time */
     renew_all(watch, pool);
     settle(sights, pool);

@@ -12,7 +12,7 @@
 #include "fake_site.h"
 #include "form.h"
 #include "session/session_contents.h"
-#include "session/watch.h"
+#include "session/session_monitor.h"
 #include "testlib.h"
 #include "variant.h"
 
@@ -663,25 +663,25 @@ END_TEST
 /* What was opened with it ends with it, and when it is signed out. */
 START_TEST(streams_end_with_it)
 {
-    kc_watch_t *watch = kc_watch_create(testlib_pool);
-    kc_watched_t *first, *second;
+    kc_session_monitor_t *watch = kc_session_monitor_create(testlib_pool);
+    kc_session_monitor_entry_t *first, *second;
 
     assert_taken(sign(access_claims()));
-    first = kc_watch_add(watch, &session, 0);
+    first = kc_session_monitor_add(watch, &session, 0);
     assert_taken(variant("sid", "\"sid-b\""));
-    second = kc_watch_add(watch, &session, 0);
+    second = kc_session_monitor_add(watch, &session, 0);
     ck_assert_ptr_ne(first, second);
-    kc_watch_look(watch);
+    kc_session_monitor_look(watch);
     ck_assert_int_eq(first->state, KC_SESSION_LIVE);
     ck_assert_int_eq(second->state, KC_SESSION_LIVE);
     leave(KC_REVOCATION_SID, "sid-a");
-    kc_watch_look(watch);
+    kc_session_monitor_look(watch);
     ck_assert_int_eq(first->state, KC_SESSION_ENDED);
     ck_assert_int_eq(second->state, KC_SESSION_LIVE);
-    kc_watch_renew(second, testlib_pool);
+    kc_session_monitor_renew(second, testlib_pool);
     ck_assert_int_eq(second->state, KC_SESSION_LIVE);
     fake->now += 300 + site->conf->clock_skew;
-    kc_watch_look(watch);
+    kc_session_monitor_look(watch);
     ck_assert_int_eq(second->state, KC_SESSION_ENDED);
 }
 END_TEST

@@ -1,7 +1,7 @@
 /* Watch: sessions that something long goes on with, looked after until they end.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef KC_WATCH_H
-#define KC_WATCH_H
+#ifndef KC_SESSION_MONITOR_H
+#define KC_SESSION_MONITOR_H
 
 #include <apr_pools.h>
 
@@ -9,33 +9,34 @@
 #include "session/session.h"
 
 /* A session that is looked after, and what was found out. */
-typedef struct kc_watched_t {
+typedef struct kc_session_monitor_entry_t {
     kc_session_t session; /* what names it, what ends it, its user; the rest is empty */
     /* LIVE: it goes on; ENDED: it is over; UNKNOWN: the store does not answer, which ends nothing
      */
     kc_session_state_t state;
     kc_err_t err; /* why it has ended, or could not be renewed; else KC_ERR_NONE */
-    struct kc_watched_t *next;
-} kc_watched_t;
+    struct kc_session_monitor_entry_t *next;
+} kc_session_monitor_entry_t;
 
 /* A set of sessions, each once. For one thread. */
-typedef struct kc_watch_t kc_watch_t;
+typedef struct kc_session_monitor_t kc_session_monitor_t;
 
-kc_watch_t *kc_watch_create(apr_pool_t *pool);
+kc_session_monitor_t *kc_session_monitor_create(apr_pool_t *pool);
 /* Takes in a session that was found, as a copy in the watch's pool: the same for an equal one.
- * refresh_at: when its tokens are to be renewed, as kc_watched_t.session has it after a renewal; of
- * several the latest counts. */
-kc_watched_t *kc_watch_add(kc_watch_t *watch, const kc_session_t *session, int64_t refresh_at);
+ * refresh_at: when its tokens are to be renewed, as kc_session_monitor_entry_t.session has it after
+ * a renewal; of several the latest counts. */
+kc_session_monitor_entry_t *kc_session_monitor_add(kc_session_monitor_t *watch,
+                                                   const kc_session_t *session, int64_t refresh_at);
 /* NULL when there is none; the others by next. */
-kc_watched_t *kc_watch_first(const kc_watch_t *watch);
+kc_session_monitor_entry_t *kc_session_monitor_first(const kc_session_monitor_t *watch);
 
 /* Asks the store about all of them, several at a time: fills state and err. A session has ended
  * when it is gone or a mark ends it, when it is past its end, or when its ID token is and nothing
  * can renew that. None of this is use of a session: its idle end stays. */
-void kc_watch_look(kc_watch_t *watch);
+void kc_session_monitor_look(kc_session_monitor_t *watch);
 /* Renews one that was found LIVE, if it is time (kc_refresh_session): fills state, err, and the
  * times of the session that may have changed. Waits for the provider, but for no other request. A
  * provider that does not answer ends nothing. */
-void kc_watch_renew(kc_watched_t *watched, apr_pool_t *pool);
+void kc_session_monitor_renew(kc_session_monitor_entry_t *watched, apr_pool_t *pool);
 
 #endif

@@ -1,6 +1,6 @@
 /* Watch: what the store says of sessions that something long goes on with.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "session/watch.h"
+#include "session/session_monitor.h"
 
 #include <apr_hash.h>
 #include <apr_strings.h>
@@ -15,16 +15,16 @@
 enum { OWN_KEYS = 3, KEYS_EACH = OWN_KEYS + KC_REVOCATION_KINDS };
 enum { BATCH_MAX = KC_STORE_GET_MAX / KEYS_EACH };
 
-struct kc_watch_t {
+struct kc_session_monitor_t {
     apr_pool_t *pool;
     apr_hash_t *places; /* by key in the store */
-    kc_watched_t *first;
-    kc_watched_t **end;
+    kc_session_monitor_entry_t *first;
+    kc_session_monitor_entry_t **end;
 };
 
 /* Sessions of one store, in one question. */
 typedef struct {
-    kc_watched_t *watched[BATCH_MAX];
+    kc_session_monitor_entry_t *watched[BATCH_MAX];
     size_t count;
 } batch_t;
 
@@ -37,9 +37,9 @@ typedef struct {
 
 /* ---------------------------------------------------------------- the set */
 
-kc_watch_t *kc_watch_create(apr_pool_t *pool)
+kc_session_monitor_t *kc_session_monitor_create(apr_pool_t *pool)
 {
-    kc_watch_t *watch = apr_pcalloc(pool, sizeof(*watch));
+    kc_session_monitor_t *watch = apr_pcalloc(pool, sizeof(*watch));
 
     watch->pool = pool;
     watch->places = apr_hash_make(pool);
@@ -69,9 +69,11 @@ static void copy(const kc_session_t *from, apr_pool_t *pool, kc_session_t *out)
     out->sub = out->email = out->acr = out->groups = "";
 }
 
-kc_watched_t *kc_watch_add(kc_watch_t *watch, const kc_session_t *session, int64_t refresh_at)
+kc_session_monitor_entry_t *kc_session_monitor_add(kc_session_monitor_t *watch,
+                                                   const kc_session_t *session, int64_t refresh_at)
 {
-    kc_watched_t *watched = apr_hash_get(watch->places, session->key, KC_STORE_KEY_LEN);
+    kc_session_monitor_entry_t *watched =
+        apr_hash_get(watch->places, session->key, KC_STORE_KEY_LEN);
 
     if (!watched) {
         watched = apr_pcalloc(watch->pool, sizeof(*watched));
@@ -86,7 +88,7 @@ kc_watched_t *kc_watch_add(kc_watch_t *watch, const kc_session_t *session, int64
     return watched;
 }
 
-kc_watched_t *kc_watch_first(const kc_watch_t *watch)
+kc_session_monitor_entry_t *kc_session_monitor_first(const kc_session_monitor_t *watch)
 {
     return watch->first;
 }
@@ -98,14 +100,14 @@ static int64_t now(const kc_rp_t *rp)
     return rp->env->now(rp->env->context);
 }
 
-static void end(kc_watched_t *watched, kc_reason_t reason, const char *detail)
+static void end(kc_session_monitor_entry_t *watched, kc_reason_t reason, const char *detail)
 {
     watched->state = KC_SESSION_ENDED;
     (void)KC_FAIL(&watched->err, KC_MISS, reason, "%s", detail);
 }
 
 /* By its times alone. While tokens can be renewed, their end is not the session's. */
-static int is_over(kc_watched_t *watched)
+static int is_over(kc_session_monitor_entry_t *watched)
 {
     const kc_session_t *session = &watched->session;
     const kc_conf_t *conf = session->rp->conf;
@@ -126,8 +128,8 @@ static int is_idle(const kc_session_t *session, kc_bytes_t record, apr_pool_t *p
     return now(session->rp) >= kc_session_idle_end(session, used);
 }
 
-static void judge(kc_watched_t *watched, const names_t *names, const kc_store_item_t *items,
-                  apr_pool_t *pool)
+static void judge(kc_session_monitor_entry_t *watched, const names_t *names,
+                  const kc_store_item_t *items, apr_pool_t *pool)
 {
     const kc_session_t *session = &watched->session;
 
@@ -186,15 +188,15 @@ static void ask_all(batch_t *batch, apr_pool_t *pool)
     apr_pool_clear(pool);
 }
 
-static int is_of_same_store(const batch_t *batch, const kc_watched_t *watched)
+static int is_of_same_store(const batch_t *batch, const kc_session_monitor_entry_t *watched)
 {
     return batch->watched[0]->session.rp->env->sessions == watched->session.rp->env->sessions;
 }
 
-void kc_watch_look(kc_watch_t *watch)
+void kc_session_monitor_look(kc_session_monitor_t *watch)
 {
     batch_t batch = {.count = 0};
-    kc_watched_t *watched;
+    kc_session_monitor_entry_t *watched;
     apr_pool_t *scratch;
 
     if (apr_pool_create(&scratch, watch->pool) != APR_SUCCESS)
@@ -214,7 +216,7 @@ void kc_watch_look(kc_watch_t *watch)
 
 /* ---------------------------------------------------------------- renewing */
 
-static void renew(kc_watched_t *watched, apr_pool_t *pool)
+static void renew(kc_session_monitor_entry_t *watched, apr_pool_t *pool)
 {
     kc_session_t *session = &watched->session, stored;
     const kc_rp_t *rp = session->rp;
@@ -235,7 +237,7 @@ static void renew(kc_watched_t *watched, apr_pool_t *pool)
 }
 
 /* In a pool of its own: each has the whole time of a request (deadline.h). */
-void kc_watch_renew(kc_watched_t *watched, apr_pool_t *pool)
+void kc_session_monitor_renew(kc_session_monitor_entry_t *watched, apr_pool_t *pool)
 {
     apr_pool_t *scratch;
 

@@ -1,4 +1,4 @@
-/* Tests of watch.h: which sessions have ended while something long goes on with them.
+/* Tests of session_monitor.h: which sessions have ended while something long goes on with them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
@@ -9,10 +9,10 @@
 #include "session/pack.h"
 #include "session/revocation.h"
 #include "session/session_idle.h"
-#include "session/watch.h"
+#include "session/session_monitor.h"
 #include "testlib.h"
 
-Suite *kc_test_watch(void);
+Suite *kc_test_session_monitor(void);
 
 #define ALICE "f7f3a3c1-2f7f-4a1a-9c1e-0d7a5d1f6a10"
 #define HEADER "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"k\"}"
@@ -21,7 +21,7 @@ enum { LIFETIME = 300, EARLY = 60, CROWD = 20 };
 
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
-static kc_watch_t *watch;
+static kc_session_monitor_t *watch;
 static kc_err_t err;
 
 /* ---------------------------------------------------------------- the provider and the session */
@@ -79,15 +79,15 @@ static kc_session_t find(const char *id)
     return session;
 }
 
-static kc_watched_t *add(const char *id)
+static kc_session_monitor_entry_t *add(const char *id)
 {
     const kc_session_t session = find(id);
 
-    return kc_watch_add(watch, &session, session.refresh_at);
+    return kc_session_monitor_add(watch, &session, session.refresh_at);
 }
 
 static const char *cookie;
-static kc_watched_t *alice;
+static kc_session_monitor_entry_t *alice;
 
 static void setup(void)
 {
@@ -98,7 +98,7 @@ static void setup(void)
                          apr_pstrcat(testlib_pool, "{\"keys\":[",
                                      testlib_jwk(TESTLIB_RSA, ",\"kid\":\"k\""), "]}", NULL));
     grant();
-    watch = kc_watch_create(testlib_pool);
+    watch = kc_session_monitor_create(testlib_pool);
     cookie = put(ALICE, "first-sid", 1);
     alice = add(cookie);
 }
@@ -110,14 +110,14 @@ static void sign_out(const char *id)
 
 static void assert_live(void)
 {
-    kc_watch_look(watch);
+    kc_session_monitor_look(watch);
     ck_assert_int_eq(alice->state, KC_SESSION_LIVE);
     ck_assert_int_eq(alice->err.reason, KC_ERR_NONE);
 }
 
 static void assert_ended(kc_reason_t reason)
 {
-    kc_watch_look(watch);
+    kc_session_monitor_look(watch);
     ck_assert_int_eq(alice->state, KC_SESSION_ENDED);
     ck_assert_int_eq(alice->err.reason, reason);
 }
@@ -131,12 +131,12 @@ START_TEST(a_session_is_there_once)
 
     ck_assert_ptr_eq(add(cookie), alice);
     ck_assert_ptr_ne(add(other), alice);
-    ck_assert_ptr_eq(kc_watch_first(watch), alice);
+    ck_assert_ptr_eq(kc_session_monitor_first(watch), alice);
     ck_assert_ptr_nonnull(alice->next);
     ck_assert_ptr_null(alice->next->next);
     /* of requests that came before and after a renewal, the later one knows */
-    ck_assert_ptr_eq(kc_watch_add(watch, &session, session.refresh_at + 100), alice);
-    ck_assert_ptr_eq(kc_watch_add(watch, &session, session.refresh_at), alice);
+    ck_assert_ptr_eq(kc_session_monitor_add(watch, &session, session.refresh_at + 100), alice);
+    ck_assert_ptr_eq(kc_session_monitor_add(watch, &session, session.refresh_at), alice);
     ck_assert_int_eq(alice->session.refresh_at, session.refresh_at + 100);
 }
 END_TEST
@@ -146,12 +146,12 @@ START_TEST(it_is_a_copy)
     apr_pool_t *pool;
     kc_session_t session;
 
-    watch = kc_watch_create(testlib_pool);
+    watch = kc_session_monitor_create(testlib_pool);
     ck_assert_int_eq(apr_pool_create(&pool, testlib_pool), APR_SUCCESS);
     memset(&session, 0, sizeof(session));
     ck_assert_int_eq(kc_session_find(site->rp, kc_buf_text(cookie), pool, &session, NULL),
                      KC_SESSION_LIVE);
-    alice = kc_watch_add(watch, &session, session.refresh_at);
+    alice = kc_session_monitor_add(watch, &session, session.refresh_at);
     apr_pool_destroy(pool); /* a request that is over meanwhile */
     assert_live();
     ck_assert_str_eq(alice->session.user, "alice@example.com");
@@ -162,10 +162,10 @@ END_TEST
 
 START_TEST(nobody_is_in_it)
 {
-    watch = kc_watch_create(testlib_pool);
+    watch = kc_session_monitor_create(testlib_pool);
     fake->sessions.gets = 0;
-    kc_watch_look(watch);
-    ck_assert_ptr_null(kc_watch_first(watch));
+    kc_session_monitor_look(watch);
+    ck_assert_ptr_null(kc_session_monitor_first(watch));
     ck_assert_int_eq(fake->sessions.gets, 0);
 }
 END_TEST
@@ -179,7 +179,7 @@ START_TEST(a_session_goes_on_unused)
 
     ck_assert_int_gt(end, fake->now + site->conf->session_idle); /* which does not count */
     fake->now += site->conf->session_idle - 1;
-    kc_watch_renew(alice, testlib_pool);
+    kc_session_monitor_renew(alice, testlib_pool);
     assert_live();
     ck_assert_int_eq(entry->expires_at, end);
     ck_assert_int_eq(fake->sessions.touches, 0);
@@ -221,8 +221,8 @@ START_TEST(a_stream_does_not_keep_its_session_from_idling_out)
 
     for (fake->now += LIFETIME - EARLY; fake->now < end; fake->now += LIFETIME - EARLY) {
         grant();
-        kc_watch_look(watch);
-        kc_watch_renew(alice, testlib_pool);
+        kc_session_monitor_look(watch);
+        kc_session_monitor_renew(alice, testlib_pool);
         ck_assert_int_eq(alice->state, KC_SESSION_LIVE);
         ck_assert_int_gt(alice->session.refresh_at, fake->now);
     }
@@ -238,7 +238,7 @@ START_TEST(a_mark_of_the_user_spares_later_sessions)
     ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_SUB, ALICE, &err), KC_OK);
     fake->now++;
     cookie = put(ALICE, "", 1); /* and one without a sid has one mark less */
-    watch = kc_watch_create(testlib_pool);
+    watch = kc_session_monitor_create(testlib_pool);
     alice = add(cookie);
     assert_live();
 }
@@ -266,7 +266,7 @@ END_TEST
 START_TEST(tokens_that_cannot_do)
 {
     cookie = put(ALICE, "first-sid", 0);
-    watch = kc_watch_create(testlib_pool);
+    watch = kc_session_monitor_create(testlib_pool);
     alice = add(cookie);
     fake->now += LIFETIME + site->conf->clock_skew - 1;
     assert_live();
@@ -280,7 +280,7 @@ START_TEST(nor_may_they_when_that_is_turned_off)
     site->conf->refresh = 0;
     fake->now += LIFETIME + site->conf->clock_skew - 1;
     assert_live();
-    kc_watch_renew(alice, testlib_pool);
+    kc_session_monitor_renew(alice, testlib_pool);
     ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_TOKEN), 0);
     fake->now++;
     assert_ended(KC_ERR_SESSION_ENDED);
@@ -291,7 +291,7 @@ START_TEST(a_store_that_is_down_ends_nothing)
 {
     sign_out(cookie);
     fake->sessions.is_down = 1;
-    kc_watch_look(watch);
+    kc_session_monitor_look(watch);
     ck_assert_int_eq(alice->state, KC_SESSION_UNKNOWN);
     fake->sessions.is_down = 0;
     assert_ended(KC_ERR_SIGNED_OUT);
@@ -301,10 +301,10 @@ END_TEST
 START_TEST(many_are_asked_about_together)
 {
     const char *cookies[CROWD];
-    kc_watched_t *watched;
+    kc_session_monitor_entry_t *watched;
     int i;
 
-    watch = kc_watch_create(testlib_pool);
+    watch = kc_session_monitor_create(testlib_pool);
     for (i = 0; i < CROWD; i++) {
         cookies[i] = put(ALICE, i % 2 ? "" : apr_psprintf(testlib_pool, "sid-%d", i), 1);
         (void)add(cookies[i]);
@@ -312,9 +312,9 @@ START_TEST(many_are_asked_about_together)
     for (i = 0; i < CROWD; i += 3)
         sign_out(cookies[i]);
     fake->sessions.gets = 0;
-    kc_watch_look(watch);
+    kc_session_monitor_look(watch);
     ck_assert_int_eq(fake->sessions.gets, 3);
-    for (i = 0, watched = kc_watch_first(watch); watched; i++, watched = watched->next)
+    for (i = 0, watched = kc_session_monitor_first(watch); watched; i++, watched = watched->next)
         ck_assert_int_eq(watched->state, i % 3 ? KC_SESSION_LIVE : KC_SESSION_ENDED);
     ck_assert_int_eq(i, CROWD);
 }
@@ -344,12 +344,12 @@ START_TEST(one_server_that_is_down_hides_nobody_else)
 {
     static const kc_store_vtable_t vtable = {.name = "partial", .get = partial_get};
     const char *bob = put("bob", "third-sid", 1), *carol = put("carol", "fourth-sid", 1);
-    kc_watched_t *second = add(bob), *third = add(carol);
+    kc_session_monitor_entry_t *second = add(bob), *third = add(carol);
     partial_t partial = {{&vtable}, fake->env.sessions, alice->session.key};
 
     sign_out(bob);
     fake->env.sessions = &partial.store;
-    kc_watch_look(watch);
+    kc_session_monitor_look(watch);
     ck_assert_int_eq(alice->state, KC_SESSION_UNKNOWN);
     ck_assert_int_eq(second->state, KC_SESSION_ENDED);
     ck_assert_int_eq(third->state, KC_SESSION_LIVE);
@@ -362,12 +362,12 @@ START_TEST(each_store_is_asked_about_its_own)
     kc_fake_t *other_fake = kc_fake_make(testlib_pool);
     kc_rp_t other = *site->rp;
     kc_session_t foreign = find(put(ALICE, "third-sid", 1));
-    kc_watched_t *second;
+    kc_session_monitor_entry_t *second;
 
     other.env = &other_fake->env;
     foreign.rp = &other;
-    second = kc_watch_add(watch, &foreign, foreign.refresh_at);
-    kc_watch_look(watch);
+    second = kc_session_monitor_add(watch, &foreign, foreign.refresh_at);
+    kc_session_monitor_look(watch);
     ck_assert_int_eq(alice->state, KC_SESSION_LIVE);
     ck_assert_int_eq(second->state, KC_SESSION_ENDED);
     ck_assert_int_eq(other_fake->sessions.gets, 1);
@@ -388,7 +388,7 @@ START_TEST(before_it_is_time_nobody_is_asked)
     fake->now += LIFETIME - EARLY - 1;
     assert_live();
     fake->sessions.gets = 0;
-    kc_watch_renew(alice, testlib_pool);
+    kc_session_monitor_renew(alice, testlib_pool);
     ck_assert_int_eq(fake->sessions.gets, 0);
     ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_TOKEN), 0);
 }
@@ -399,12 +399,12 @@ START_TEST(when_it_is_time_its_tokens_are_renewed)
     int64_t before = alice->session.refresh_at;
 
     make_due();
-    kc_watch_renew(alice, testlib_pool);
+    kc_session_monitor_renew(alice, testlib_pool);
     ck_assert_int_eq(alice->state, KC_SESSION_LIVE);
     ck_assert_int_eq(alice->err.reason, KC_ERR_NONE);
     ck_assert_int_gt(alice->session.refresh_at, before);
     ck_assert_int_eq(alice->session.token_expires, fake->now + LIFETIME);
-    kc_watch_renew(alice, testlib_pool);
+    kc_session_monitor_renew(alice, testlib_pool);
     ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_TOKEN), 1);
     ck_assert_int_eq(find(cookie).refresh_at, alice->session.refresh_at);
 }
@@ -412,14 +412,14 @@ END_TEST
 
 START_TEST(what_another_has_renewed_is_taken)
 {
-    kc_watched_t *mine = alice;
+    kc_session_monitor_entry_t *mine = alice;
 
     make_due();
-    watch = kc_watch_create(testlib_pool);
+    watch = kc_session_monitor_create(testlib_pool);
     alice = add(cookie);
     assert_live();
-    kc_watch_renew(alice, testlib_pool);
-    kc_watch_renew(mine, testlib_pool);
+    kc_session_monitor_renew(alice, testlib_pool);
+    kc_session_monitor_renew(mine, testlib_pool);
     ck_assert_int_eq(mine->state, KC_SESSION_LIVE);
     ck_assert_int_eq(mine->session.refresh_at, alice->session.refresh_at);
     ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_TOKEN), 1);
@@ -430,7 +430,7 @@ START_TEST(who_was_disabled_at_the_provider_has_ended)
 {
     make_due();
     kc_fake_answer(fake, KC_FAKE_TOKEN, 400, "application/json", "{\"error\":\"invalid_grant\"}");
-    kc_watch_renew(alice, testlib_pool);
+    kc_session_monitor_renew(alice, testlib_pool);
     ck_assert_int_eq(alice->state, KC_SESSION_ENDED);
     ck_assert_int_eq(alice->err.reason, KC_ERR_REFRESH_REFUSED);
     assert_ended(KC_ERR_SIGNED_OUT);
@@ -441,12 +441,12 @@ START_TEST(a_provider_that_does_not_answer_ends_nothing)
 {
     make_due();
     fake->http.is_down = 1;
-    kc_watch_renew(alice, testlib_pool);
+    kc_session_monitor_renew(alice, testlib_pool);
     ck_assert_int_eq(alice->state, KC_SESSION_LIVE);
     ck_assert_int_eq(alice->err.reason, KC_ERR_PROVIDER_DOWN);
     fake->now += LIFETIME + site->conf->clock_skew + site->conf->stale_grace;
     assert_live(); /* and nothing is said of it twice */
-    kc_watch_renew(alice, testlib_pool);
+    kc_session_monitor_renew(alice, testlib_pool);
     ck_assert_int_eq(alice->state, KC_SESSION_LIVE);
     fake->http.is_down = 0;
 }
@@ -456,7 +456,7 @@ START_TEST(signed_out_before_it_is_renewed_it_has_ended)
 {
     make_due();
     sign_out(cookie);
-    kc_watch_renew(alice, testlib_pool);
+    kc_session_monitor_renew(alice, testlib_pool);
     ck_assert_int_eq(alice->state, KC_SESSION_ENDED);
     ck_assert_int_eq(alice->err.reason, KC_ERR_SIGNED_OUT);
     ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_TOKEN), 0);
@@ -467,9 +467,9 @@ START_TEST(the_store_may_go_down_before_it_is_renewed)
 {
     make_due();
     fake->sessions.is_down = 1;
-    kc_watch_renew(alice, testlib_pool);
+    kc_session_monitor_renew(alice, testlib_pool);
     ck_assert_int_eq(alice->state, KC_SESSION_UNKNOWN);
-    kc_watch_renew(alice, testlib_pool); /* nobody renews what is not known to live */
+    kc_session_monitor_renew(alice, testlib_pool); /* nobody renews what is not known to live */
     ck_assert_int_eq(kc_fake_request_count(fake, KC_FAKE_TOKEN), 0);
 }
 END_TEST
@@ -491,9 +491,9 @@ static TCase *tcase_make(Suite *suite, const char *name)
     return tcase;
 }
 
-Suite *kc_test_watch(void)
+Suite *kc_test_session_monitor(void)
 {
-    Suite *suite = suite_create("watch");
+    Suite *suite = suite_create("session_monitor");
     TCase *tests = tcase_make(suite, "set");
 
     tcase_add_test(tests, a_session_is_there_once);
