@@ -14,10 +14,10 @@
 #include "provider/token_type.h"
 #include "rp.h"
 #include "session/absent_claim.h"
-#include "session/grant.h"
 #include "session/identity.h"
 #include "session/revocation.h"
 #include "session/session_view.h"
+#include "session/token_set.h"
 #include "session/unknown.h"
 
 static const char scheme[] = "Bearer";
@@ -231,7 +231,7 @@ static kc_rc_t describe(const visit_t *visit, const kc_jws_t *token, kc_session_
     memset(session, 0, sizeof(*session));
     if (rc != KC_OK)
         return rc;
-    kc_grant_name(&identity, visit->pool, session);
+    kc_token_set_identify(&identity, visit->pool, session);
     kc_absent_claim_report(visit->rp, identity.sub, token->claims, access_claims(token),
                            visit->pool);
     kc_unknown_report(visit->rp, identity.sub, identity.unknown,

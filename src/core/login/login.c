@@ -13,10 +13,10 @@
 #include "login/login_state.h"
 #include "provider/token.h"
 #include "rp.h"
-#include "session/grant.h"
 #include "session/revocation.h"
 #include "session/session_cookie.h"
 #include "session/session_index.h"
+#include "session/token_set.h"
 
 enum { AUTHORIZATION_URL_MAX = 8192, CODE_MAX = 4096 };
 
@@ -368,10 +368,10 @@ static int is_followed(const callback_t *callback)
 static kc_rc_t sign_in(callback_t *callback, kc_browser_answer_t *answer, kc_err_t *err)
 {
     const kc_rp_t *rp = callback->rp;
-    kc_grant_t grant = {.rp = rp,
-                        .snapshot = callback->snapshot,
-                        .pool = callback->pool,
-                        .nonce = callback->state.nonce};
+    kc_token_set_t grant = {.rp = rp,
+                            .snapshot = callback->snapshot,
+                            .pool = callback->pool,
+                            .nonce = callback->state.nonce};
     kc_session_t session;
     kc_rc_t rc;
 
@@ -380,13 +380,13 @@ static kc_rc_t sign_in(callback_t *callback, kc_browser_answer_t *answer, kc_err
                            callback->state.verifier, callback->pool, &grant.tokens, err);
     answer->may_again = rc == KC_DOWN && grant.tokens.fate == KC_TOKEN_NOT_SENT;
     if (rc == KC_OK)
-        rc = kc_grant_verify(&grant, err);
+        rc = kc_token_set_verify(&grant, err);
     if (rc == KC_OK)
         rc = check_strength(callback, grant.id_token.claims, err);
     if (rc == KC_OK)
         rc = check_person(callback, grant.id_token.claims, err);
     if (rc == KC_OK)
-        rc = kc_grant_describe(&grant, &session, err);
+        rc = kc_token_set_to_session(&grant, &session, err);
     if (rc == KC_OK)
         rc = start_session(callback, &session, answer, err);
     answer->dropped = grant.dropped;

@@ -9,9 +9,9 @@
 #include "provider/deadline.h"
 #include "provider/keyring.h"
 #include "rp.h"
-#include "session/grant.h"
 #include "session/pause.h"
 #include "session/session_contents.h"
+#include "session/token_set.h"
 #include "session/unknown.h"
 
 enum {
@@ -157,7 +157,7 @@ static const char *first_nonce(const kc_pack_t *contents, apr_pool_t *pool)
 
 /* OpenID Connect Core 1.0 section 12.2; iss and aud have been checked with the token. Keycloak
  * tells a later auth_time when the person has meanwhile signed in anew for another client. */
-static kc_rc_t check_person(const kc_session_t *old, const kc_grant_t *grant, kc_err_t *err)
+static kc_rc_t check_person(const kc_session_t *old, const kc_token_set_t *grant, kc_err_t *err)
 {
     const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
     const kc_json_t *auth_time = kc_json_member(grant->id_token.claims, "auth_time");
@@ -172,7 +172,8 @@ static kc_rc_t check_person(const kc_session_t *old, const kc_grant_t *grant, kc
     return KC_OK;
 }
 
-static kc_rc_t ask(refresh_t *refresh, const kc_pack_t *contents, kc_grant_t *grant, kc_err_t *err)
+static kc_rc_t ask(refresh_t *refresh, const kc_pack_t *contents, kc_token_set_t *grant,
+                   kc_err_t *err)
 {
     const kc_rp_t *rp = refresh->rp;
     kc_rc_t rc = kc_keyring_get(rp->keyring, refresh->pool, &grant->snapshot, err);
@@ -223,21 +224,21 @@ static void carry_over(const kc_session_t *old, const kc_json_t *claims, kc_sess
         fresh->sid = old->sid;
 }
 
-static kc_rc_t describe(kc_grant_t *grant, const kc_pack_t *contents, const kc_session_t *old,
+static kc_rc_t describe(kc_token_set_t *grant, const kc_pack_t *contents, const kc_session_t *old,
                         kc_session_t *fresh, kc_err_t *err)
 {
     kc_rc_t rc;
 
     if (!grant->tokens.id_token) {
         *fresh = *old;
-        return kc_grant_extend(grant, contents, fresh, err);
+        return kc_token_set_keep_id_token(grant, contents, fresh, err);
     }
     grant->nonce = first_nonce(contents, grant->pool);
-    rc = kc_grant_verify(grant, err);
+    rc = kc_token_set_verify(grant, err);
     if (rc == KC_OK)
         rc = check_person(old, grant, err);
     if (rc == KC_OK)
-        rc = kc_grant_describe(grant, fresh, err);
+        rc = kc_token_set_to_session(grant, fresh, err);
     if (rc == KC_OK)
         carry_over(old, grant->id_token.claims, fresh);
     return rc;
@@ -269,7 +270,7 @@ static kc_rc_t look_for_others(const refresh_t *refresh, const kc_session_t *sto
 /* KC_MISS: it has ended meanwhile; KC_REFUSED: it has to end; KC_DOWN: not now, with err. */
 static kc_rc_t renew(refresh_t *refresh, kc_session_t *fresh, kc_err_t *err)
 {
-    kc_grant_t grant = {.rp = refresh->rp, .pool = refresh->pool, .is_renewed = 1};
+    kc_token_set_t grant = {.rp = refresh->rp, .pool = refresh->pool, .is_renewed = 1};
     kc_session_t stored;
     kc_pack_t contents;
     kc_rc_t rc = kc_session_reload(refresh->session, refresh->pool, &stored, err), kept;
@@ -297,7 +298,7 @@ static kc_rc_t renew(refresh_t *refresh, kc_session_t *fresh, kc_err_t *err)
     if (!may_pass(rc, err))
         return KC_REFUSED;
     *fresh = stored;
-    kept = kc_grant_save(&grant, &contents, fresh, NULL);
+    kept = kc_token_set_keep_tokens(&grant, &contents, fresh, NULL);
     if (kept == KC_OK)
         kept = keep(refresh, &stored, fresh, NULL);
     return kept == KC_MISS ? KC_MISS : KC_DOWN;

@@ -13,7 +13,7 @@
 
 enum { REPORT_SECONDS = 3600 };
 
-static int is_asked(const kc_grant_t *grant)
+static int is_asked(const kc_token_set_t *grant)
 {
     const kc_conf_t *conf = grant->rp->conf;
 
@@ -38,7 +38,7 @@ static int is_for_client(const kc_json_t *audience, const char *client_id)
 }
 
 /* What it says of itself is checked where it says so: iss and aud should be there. */
-static kc_rc_t check_signed(const kc_grant_t *grant, const kc_jws_t *token, kc_err_t *err)
+static kc_rc_t check_signed(const kc_token_set_t *grant, const kc_jws_t *token, kc_err_t *err)
 {
     const kc_rp_t *rp = grant->rp;
     const char *issuer = kc_json_member_string(token->claims, "iss");
@@ -58,7 +58,8 @@ static kc_rc_t check_signed(const kc_grant_t *grant, const kc_jws_t *token, kc_e
                                    kc_json_member_string(grant->id_token.claims, "sub"), err);
 }
 
-static kc_rc_t open_signed(kc_grant_t *grant, const char *jwt, const kc_json_t **out, kc_err_t *err)
+static kc_rc_t open_signed(kc_token_set_t *grant, const char *jwt, const kc_json_t **out,
+                           kc_err_t *err)
 {
     kc_err_t why = {0};
     kc_jws_t token;
@@ -77,7 +78,7 @@ static kc_rc_t open_signed(kc_grant_t *grant, const char *jwt, const kc_json_t *
 }
 
 /* *out: what was answered, also when it cannot be used. */
-static kc_rc_t ask(kc_grant_t *grant, const kc_json_t **out, kc_err_t *err)
+static kc_rc_t ask(kc_token_set_t *grant, const kc_json_t **out, kc_err_t *err)
 {
     kc_token_userinfo_t answer;
     kc_rc_t rc = kc_token_userinfo(
@@ -89,7 +90,7 @@ static kc_rc_t ask(kc_grant_t *grant, const kc_json_t **out, kc_err_t *err)
 }
 
 /* That is no answer which fails but one of the wrong person: something is mixed up. */
-static int is_of_another(const kc_grant_t *grant, const kc_json_t *userinfo)
+static int is_of_another(const kc_token_set_t *grant, const kc_json_t *userinfo)
 {
     const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
     const char *theirs = kc_json_member_string(userinfo, "sub");
@@ -98,7 +99,7 @@ static int is_of_another(const kc_grant_t *grant, const kc_json_t *userinfo)
 }
 
 /* Negated, a claim that is absent is a yes. */
-static int is_claim_missing(const kc_grant_t *grant)
+static int is_claim_missing(const kc_token_set_t *grant)
 {
     const apr_array_header_t *paths = grant->rp->asked_claims;
     int i;
@@ -111,7 +112,7 @@ static int is_claim_missing(const kc_grant_t *grant)
 }
 
 /* Whether somebody would miss what the ID token lacks. */
-static int is_needed(const kc_grant_t *grant)
+static int is_needed(const kc_token_set_t *grant)
 {
     const kc_rp_t *rp = grant->rp;
     kc_conf_t wanted = *rp->conf;
@@ -138,7 +139,7 @@ static int is_news(const kc_rp_t *rp, kc_reason_t reason)
            KC_EXISTS;
 }
 
-static void report(const kc_grant_t *grant, const kc_err_t *why)
+static void report(const kc_token_set_t *grant, const kc_err_t *why)
 {
     const kc_rp_t *rp = grant->rp;
     const kc_err_row_t *row = kc_err_row(KC_ERR_USERINFO);
@@ -154,7 +155,7 @@ static void report(const kc_grant_t *grant, const kc_err_t *why)
                               rp->conf->groups_claim ? rp->conf->groups_claim : "groups"));
 }
 
-kc_rc_t kc_userinfo_add(kc_grant_t *grant, kc_err_t *err)
+kc_rc_t kc_userinfo_add(kc_token_set_t *grant, kc_err_t *err)
 {
     const kc_json_t *userinfo = NULL;
     kc_err_t why = {0};

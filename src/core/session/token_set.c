@@ -1,6 +1,6 @@
 /* What the token endpoint has granted: checked, and made a session.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "session/grant.h"
+#include "session/token_set.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -23,7 +23,7 @@ enum {
     LIFETIME = 300   /* seconds: of tokens that do not say */
 };
 
-kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err)
+kc_rc_t kc_token_set_verify(kc_token_set_t *grant, kc_err_t *err)
 {
     const kc_rp_t *rp = grant->rp;
     kc_jws_t *token = &grant->id_token;
@@ -48,7 +48,7 @@ kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err)
 }
 
 /* 1 when it is of this issuer and person. */
-static int is_theirs(const kc_grant_t *grant, const kc_json_t *claims)
+static int is_theirs(const kc_token_set_t *grant, const kc_json_t *claims)
 {
     const char *issuer = kc_json_member_string(claims, "iss");
     const char *owner = kc_json_member_string(claims, "sub");
@@ -60,7 +60,7 @@ static int is_theirs(const kc_grant_t *grant, const kc_json_t *claims)
 /* The access token's claims, for the roles that Keycloak puts only there; NULL, and why, when it is
  * opaque or does not verify as a token of this issuer and person. Its key may be a new one, as an
  * ID token's may. */
-static const kc_json_t *access_claims(kc_grant_t *grant, kc_err_t *why)
+static const kc_json_t *access_claims(kc_token_set_t *grant, kc_err_t *why)
 {
     kc_jws_t token;
 
@@ -78,7 +78,7 @@ static const kc_json_t *access_claims(kc_grant_t *grant, kc_err_t *why)
 }
 
 /* What the log is told of the lists that are not all known. */
-static const char *explain(const kc_grant_t *grant, unsigned int unknown, const kc_err_t *why)
+static const char *explain(const kc_token_set_t *grant, unsigned int unknown, const kc_err_t *why)
 {
     if (unknown == KC_UNKNOWN_GROUPS)
         return apr_psprintf(grant->pool,
@@ -95,7 +95,7 @@ static const char *explain(const kc_grant_t *grant, unsigned int unknown, const 
 
 /* Keeps the ID token, which signing out needs, the refresh token, if it will be used, and the
  * claims, if there are more than the ID token has. */
-static kc_rc_t pack_contents(const kc_grant_t *grant, kc_session_t *session, kc_err_t *err)
+static kc_rc_t pack_contents(const kc_token_set_t *grant, kc_session_t *session, kc_err_t *err)
 {
     kc_pack_t contents = {grant->tokens.id_token, NULL, NULL, {NULL, 0}};
 
@@ -116,7 +116,7 @@ static int64_t before_end(int64_t now, int64_t end)
 
 /* Before the ID token ends, and before the refresh token does: where SSO Session Idle is shorter
  * than tokens are, that comes first, and each renewal moves it. */
-static int64_t refresh_time(const kc_grant_t *grant, int64_t expires)
+static int64_t refresh_time(const kc_token_set_t *grant, int64_t expires)
 {
     const kc_token_answer_t *tokens = &grant->tokens;
     int64_t now = grant->rp->env->now(grant->rp->env->context), time = before_end(now, expires),
@@ -128,18 +128,18 @@ static int64_t refresh_time(const kc_grant_t *grant, int64_t expires)
     return tokens->refresh_expires_in && before_end(now, end) < time ? before_end(now, end) : time;
 }
 
-kc_rc_t kc_grant_extend(const kc_grant_t *grant, const kc_pack_t *before, kc_session_t *session,
-                        kc_err_t *err)
+kc_rc_t kc_token_set_keep_id_token(const kc_token_set_t *grant, const kc_pack_t *before,
+                                   kc_session_t *session, kc_err_t *err)
 {
     int64_t span = grant->tokens.expires_in ? grant->tokens.expires_in : LIFETIME;
 
     session->token_expires = grant->rp->env->now(grant->rp->env->context) + span;
     session->refresh_at = refresh_time(grant, session->token_expires);
-    return kc_grant_save(grant, before, session, err);
+    return kc_token_set_keep_tokens(grant, before, session, err);
 }
 
-kc_rc_t kc_grant_save(const kc_grant_t *grant, const kc_pack_t *before, kc_session_t *session,
-                      kc_err_t *err)
+kc_rc_t kc_token_set_keep_tokens(const kc_token_set_t *grant, const kc_pack_t *before,
+                                 kc_session_t *session, kc_err_t *err)
 {
     kc_pack_t contents = *before;
 
@@ -147,7 +147,7 @@ kc_rc_t kc_grant_save(const kc_grant_t *grant, const kc_pack_t *before, kc_sessi
     return kc_session_contents_pack(&contents, grant->pool, session, err);
 }
 
-void kc_grant_name(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session)
+void kc_token_set_identify(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session)
 {
     session->sub = identity->sub;
     session->sid = identity->sid;
@@ -161,7 +161,7 @@ void kc_grant_name(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t
     session->unknown = identity->unknown;
 }
 
-kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *err)
+kc_rc_t kc_token_set_to_session(kc_token_set_t *grant, kc_session_t *session, kc_err_t *err)
 {
     kc_identity_t identity;
     kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
@@ -180,7 +180,7 @@ kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *er
     kc_unknown_report(grant->rp, identity.sub, identity.unknown,
                       explain(grant, identity.unknown, &why), grant->pool);
     kc_groups_header_report(grant->rp, identity.sub, &identity.groups_header, grant->pool);
-    kc_grant_name(&identity, grant->pool, session);
+    kc_token_set_identify(&identity, grant->pool, session);
     session->auth_time = kc_json_member_seconds(grant->id_token.claims, "auth_time");
     session->acr = kc_json_member_string(grant->id_token.claims, "acr");
     if (!session->acr)

@@ -1,7 +1,7 @@
 /* What the token endpoint has granted: the tokens' checks, and the session that is made of them.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef KC_GRANT_H
-#define KC_GRANT_H
+#ifndef KC_TOKEN_SET_H
+#define KC_TOKEN_SET_H
 
 #include <apr_pools.h>
 
@@ -15,7 +15,7 @@
 #include "session/session.h"
 
 /* Filled by the caller down to tokens, the rest zero. Everything in the pool. */
-typedef struct kc_grant_t {
+typedef struct kc_token_set_t {
     const kc_rp_t *rp;
     const kc_keyring_snapshot_t *snapshot; /* a newer one when a key was unknown */
     apr_pool_t *pool;
@@ -26,24 +26,24 @@ typedef struct kc_grant_t {
     kc_jws_t id_token;
     const kc_json_t *claims; /* the ID token's, or merged with userinfo's */
     int dropped;             /* groups and claims that cannot be header values */
-} kc_grant_t;
+} kc_token_set_t;
 
 /* Checks the ID token: alg, signature, claims (OpenID Connect Core 1.0 sections 3.1.3.7, 12.2).
  * KC_REFUSED with the KC_ERR_TOKEN_… that names what is wrong; KC_DOWN: its key cannot be had. */
-kc_rc_t kc_grant_verify(kc_grant_t *grant, kc_err_t *err);
-/* After kc_grant_verify: the session, but for created and expires; asks userinfo where that is
+kc_rc_t kc_token_set_verify(kc_token_set_t *grant, kc_err_t *err);
+/* After kc_token_set_verify: the session, but for created and expires; asks userinfo where that is
  * configured (userinfo.h). KC_REFUSED: no identity can be made of the claims; KC_DOWN: userinfo
  * does not answer, and is needed. */
-kc_rc_t kc_grant_describe(kc_grant_t *grant, kc_session_t *session, kc_err_t *err);
+kc_rc_t kc_token_set_to_session(kc_token_set_t *grant, kc_session_t *session, kc_err_t *err);
 /* Puts who somebody is into a session; texts are the identity's, lists in pool. */
-void kc_grant_name(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session);
+void kc_token_set_identify(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session);
 /* Of a refresh without an ID token, which providers may give: keeps the ID token and claims of
  * before, for as long as the new access token lasts (300 s when that is not told). */
-kc_rc_t kc_grant_extend(const kc_grant_t *grant, const kc_pack_t *before, kc_session_t *session,
-                        kc_err_t *err);
+kc_rc_t kc_token_set_keep_id_token(const kc_token_set_t *grant, const kc_pack_t *before,
+                                   kc_session_t *session, kc_err_t *err);
 /* Of a refresh whose tokens cannot be used now: keeps everything of before, also its times, but for
  * the refresh token, of which the old one may be spent. */
-kc_rc_t kc_grant_save(const kc_grant_t *grant, const kc_pack_t *before, kc_session_t *session,
-                      kc_err_t *err);
+kc_rc_t kc_token_set_keep_tokens(const kc_token_set_t *grant, const kc_pack_t *before,
+                                 kc_session_t *session, kc_err_t *err);
 
 #endif
