@@ -31,7 +31,7 @@
 #include "core/net/resolver.h"
 #include "core/rp.h"
 #include "core/session/session.h"
-#include "core/session/session_form.h"
+#include "core/session/session_codec.h"
 #include "core/store/store_clock.h"
 
 extern module AP_MODULE_DECLARE_DATA auth_keycloak_module;

@@ -73,7 +73,7 @@ static size_t size_of(int groups, int roles, int has_tokens, apr_pool_t *pool)
     session.group_list = names("department-%02d/team-%03d", groups, pool, &session.groups);
     session.packed.data = tokens;
     session.packed.len = has_tokens ? sizeof(tokens) : 0;
-    if (kc_session_form_write(&session, pool, &compact, NULL) != KC_OK)
+    if (kc_session_codec_encode(&session, pool, &compact, NULL) != KC_OK)
         fail("a session cannot be written");
     return compact.len;
 }

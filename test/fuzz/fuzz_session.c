@@ -35,7 +35,7 @@ static void give(const char *name, const kc_session_t *session, apr_pool_t *pool
 {
     kc_bytes_t compact;
 
-    need(kc_session_form_write(session, pool, &compact, NULL) == KC_OK);
+    need(kc_session_codec_encode(session, pool, &compact, NULL) == KC_OK);
     reach_seed(name, compact.data, compact.len);
 }
 
@@ -102,8 +102,8 @@ static void use(const kc_session_t *session, kc_bytes_t compact, apr_pool_t *poo
     walk(&session->group_list);
     walk(&session->realm_roles);
     walk(&session->client_roles);
-    need(kc_session_form_write(session, pool, &again, NULL) == KC_OK);
-    need(compact.data[0] < KC_SESSION_FORM_VERSION ||
+    need(kc_session_codec_encode(session, pool, &again, NULL) == KC_OK);
+    need(compact.data[0] < KC_SESSION_CODEC_VERSION ||
          (again.len == compact.len && memcmp(again.data, compact.data, again.len) == 0));
     (void)kc_session_contents_id_token(session, pool);
     (void)kc_session_contents_claims(session, pool);
@@ -118,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > KC_SEAL_MAX - KC_SEAL_OVERHEAD)
         return 0;
     need(apr_pool_create(&pool, NULL) == APR_SUCCESS);
-    if (kc_session_form_read(compact, &session, NULL) == KC_OK) {
+    if (kc_session_codec_decode(compact, &session, NULL) == KC_OK) {
         reach_note(READ);
         use(&session, compact, pool);
     }

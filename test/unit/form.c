@@ -4,7 +4,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "session/session_form.h"
+#include "session/session_codec.h"
 #include "testlib.h"
 
 kc_bytes_t form_without_user_mark(kc_bytes_t compact)

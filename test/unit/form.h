@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 
-/* What kc_session_form_write gives, as it was before the last version: without the mark of the
+/* What kc_session_codec_encode gives, as it was before the last version: without the mark of the
  * user's name. In testlib_pool. */
 kc_bytes_t form_without_user_mark(kc_bytes_t compact);
 

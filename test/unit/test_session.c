@@ -93,7 +93,7 @@ static kc_bytes_t encoded(kc_session_t *session)
 {
     kc_bytes_t compact;
 
-    ck_assert_int_eq(kc_session_form_write(session, testlib_pool, &compact, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_codec_encode(session, testlib_pool, &compact, NULL), KC_OK);
     return compact;
 }
 
@@ -121,7 +121,7 @@ START_TEST(what_is_written_is_read)
     in.unknown = KC_UNKNOWN_GROUPS | KC_UNKNOWN_REALM_ROLES;
     compact = encoded(&in);
 
-    ck_assert_int_eq(kc_session_form_read(compact, &out, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_codec_decode(compact, &out, NULL), KC_OK);
     ck_assert(out.created == in.created && out.expires == in.expires);
     ck_assert(out.token_expires == in.token_expires && out.auth_time == in.auth_time);
     ck_assert_str_eq(out.sub, in.sub);
@@ -156,7 +156,7 @@ START_TEST(an_empty_session_is_written_and_read)
     memset(&in, 0, sizeof(in));
     in.sub = in.sid = in.user = in.email = in.acr = in.groups = "";
     in.headers.text = in.group_list.text = in.realm_roles.text = in.client_roles.text = "";
-    ck_assert_int_eq(kc_session_form_read(encoded(&in), &out, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_codec_decode(encoded(&in), &out, NULL), KC_OK);
     ck_assert_str_eq(out.user, "");
     ck_assert_ptr_null(kc_session_contents_claims(&out, testlib_pool));
 }
@@ -177,7 +177,7 @@ START_TEST(an_id_token_is_written_and_read_beside_claims)
         in.claims = kc_buf_text(claims[i]);
         in.id_token = "a.b.c";
         compact = encoded(&in);
-        ck_assert_int_eq(kc_session_form_read(compact, &out, NULL), KC_OK);
+        ck_assert_int_eq(kc_session_codec_decode(compact, &out, NULL), KC_OK);
         ck_assert_str_eq(out.id_token, "a.b.c");
         ck_assert_uint_eq(out.claims.len, strlen(claims[i]));
         ck_assert_mem_eq(out.claims.data, claims[i], out.claims.len);
@@ -185,7 +185,7 @@ START_TEST(an_id_token_is_written_and_read_beside_claims)
         bytes = apr_pmemdup(testlib_pool, compact.data, compact.len);
         bytes[compact.len - strlen(claims[i]) - 6] = 0; /* an empty token */
         compact.data = bytes;
-        ck_assert_int_eq(kc_session_form_read(compact, &out, NULL), KC_REFUSED);
+        ck_assert_int_eq(kc_session_codec_decode(compact, &out, NULL), KC_REFUSED);
     }
 }
 END_TEST
@@ -210,7 +210,7 @@ START_TEST(every_truncation_is_refused)
         kc_bytes_t cut = exactly(compact.data, len);
         kc_err_t err;
 
-        ck_assert_int_eq(kc_session_form_read(cut, &out, &err), KC_REFUSED);
+        ck_assert_int_eq(kc_session_codec_decode(cut, &out, &err), KC_REFUSED);
         ck_assert_int_eq(err.reason, KC_ERR_SESSION_FORMAT);
         free((void *)(uintptr_t)cut.data);
     }
@@ -223,7 +223,7 @@ START_TEST(what_follows_the_end_is_refused)
     kc_bytes_t compact = encoded(&session);
 
     compact.len++; /* the NUL that follows */
-    ck_assert_int_eq(kc_session_form_read(compact, &out, NULL), KC_REFUSED);
+    ck_assert_int_eq(kc_session_codec_decode(compact, &out, NULL), KC_REFUSED);
 }
 END_TEST
 
@@ -239,9 +239,9 @@ START_TEST(every_other_format_is_refused)
         kc_err_t err;
 
         bytes[0] = (unsigned char)format;
-        if (format == KC_SESSION_FORM_VERSION)
+        if (format == KC_SESSION_CODEC_VERSION)
             continue;
-        ck_assert_int_eq(kc_session_form_read(compact, &out, &err), KC_REFUSED);
+        ck_assert_int_eq(kc_session_codec_decode(compact, &out, &err), KC_REFUSED);
         ck_assert_int_eq(err.reason, KC_ERR_SESSION_FORMAT);
     }
 }
@@ -264,7 +264,7 @@ START_TEST(no_changed_byte_leads_outside)
             size_t l;
 
             bytes[i] ^= (unsigned char)(1 << bit);
-            if (kc_session_form_read(copy, &out, NULL) == KC_OK) {
+            if (kc_session_codec_decode(copy, &out, NULL) == KC_OK) {
                 kc_bytes_t again = encoded(&out);
 
                 ck_assert_uint_eq(again.len, copy.len);
@@ -301,7 +301,7 @@ START_TEST(groups_are_kept_once)
     session.groups = apr_array_pstrcat(testlib_pool, names, ',');
     compact = encoded(&session);
     ck_assert_uint_lt(compact.len, session.group_list.size + ROOM);
-    ck_assert_int_eq(kc_session_form_read(compact, &out, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_codec_decode(compact, &out, NULL), KC_OK);
     ck_assert_str_eq(out.groups, session.groups);
     for (i = 0; i < MANY; i++) {
         ck_assert_int_eq(kc_session_list_walk(&out.group_list, &at), 1);
@@ -328,7 +328,7 @@ START_TEST(groups_that_differ_from_their_header_value_come_back)
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         session.groups = cases[i].header;
         session.group_list = list_of(cases[i].list);
-        ck_assert_int_eq(kc_session_form_read(encoded(&session), &out, NULL), KC_OK);
+        ck_assert_int_eq(kc_session_codec_decode(encoded(&session), &out, NULL), KC_OK);
         ck_assert_str_eq(out.groups, cases[i].header);
         assert_list(&out.group_list, cases[i].list);
     }
@@ -347,7 +347,7 @@ START_TEST(the_oldest_form_is_read)
     static const char *const headers[] = {"x", NULL};
     kc_session_t out;
 
-    ck_assert_int_eq(kc_session_form_read(testlib_unhex(oldest), &out, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_codec_decode(testlib_unhex(oldest), &out, NULL), KC_OK);
     ck_assert_ptr_null(out.user_mark);
     ck_assert_int_eq(out.user_seen, 0);
     ck_assert_uint_eq(out.slot, 7);
@@ -358,7 +358,7 @@ START_TEST(the_oldest_form_is_read)
     ck_assert_str_eq(out.groups, "g,h");
     assert_list(&out.group_list, groups);
     assert_list(&out.headers, headers);
-    ck_assert_int_eq(kc_session_form_read(encoded(&out), &out, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_codec_decode(encoded(&out), &out, NULL), KC_OK);
     assert_list(&out.group_list, groups);
     ck_assert_str_eq(out.groups, "g,h");
 }
@@ -369,7 +369,7 @@ static kc_bytes_t without_user_mark(const kc_session_t *session)
 {
     kc_bytes_t compact;
 
-    ck_assert_int_eq(kc_session_form_write(session, testlib_pool, &compact, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_codec_encode(session, testlib_pool, &compact, NULL), KC_OK);
     return form_without_user_mark(compact);
 }
 
@@ -378,7 +378,7 @@ START_TEST(the_form_of_before_is_read)
     kc_session_t in = sample(), out;
 
     in.unknown = KC_UNKNOWN_GROUPS;
-    ck_assert_int_eq(kc_session_form_read(without_user_mark(&in), &out, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_codec_decode(without_user_mark(&in), &out, NULL), KC_OK);
     ck_assert_ptr_null(out.user_mark);
     ck_assert_int_eq(out.user_seen, 0);
     ck_assert_uint_eq(out.unknown, KC_UNKNOWN_GROUPS);
@@ -421,10 +421,10 @@ static const struct {
     size_t size;
     unsigned char version;
 } wide_sizes[] = {
-    {KC_SESSION_FORM_SHORT_MAX - 1, 6},
-    {KC_SESSION_FORM_SHORT_MAX, 6},
-    {KC_SESSION_FORM_SHORT_MAX + 1, 7},
-    {KC_SESSION_FORM_SHORT_MAX + 2, 7},
+    {KC_SESSION_CODEC_SHORT_MAX - 1, 6},
+    {KC_SESSION_CODEC_SHORT_MAX, 6},
+    {KC_SESSION_CODEC_SHORT_MAX + 1, 7},
+    {KC_SESSION_CODEC_SHORT_MAX + 2, 7},
     {250000, 7},
 };
 
@@ -440,7 +440,7 @@ START_TEST(a_long_list_is_written_and_read)
     in.group_list = groups_of(1000, wide_sizes[_i].size);
     compact = encoded(&in);
     ck_assert_uint_eq(compact.data[0], wide_sizes[_i].version);
-    ck_assert_int_eq(kc_session_form_read(compact, &out, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_codec_decode(compact, &out, NULL), KC_OK);
     ck_assert_uint_eq(out.group_list.size, in.group_list.size);
     ck_assert_mem_eq(out.group_list.text, in.group_list.text, in.group_list.size);
     ck_assert(out.created == in.created && out.expires == in.expires);
@@ -468,11 +468,11 @@ START_TEST(a_wide_form_is_as_strict)
     size_t i;
     int bit;
 
-    session.group_list = groups_of(10, KC_SESSION_FORM_SHORT_MAX + 1);
+    session.group_list = groups_of(10, KC_SESSION_CODEC_SHORT_MAX + 1);
     compact = encoded(&session);
     for (i = 0; i < HEAD_MAX; i++) {
         copy = exactly(compact.data, i);
-        ck_assert_int_eq(kc_session_form_read(copy, &out, NULL), KC_REFUSED);
+        ck_assert_int_eq(kc_session_codec_decode(copy, &out, NULL), KC_REFUSED);
         free((void *)(uintptr_t)copy.data);
     }
     copy = exactly(compact.data, compact.len);
@@ -480,7 +480,7 @@ START_TEST(a_wide_form_is_as_strict)
     for (i = 0; i < HEAD_MAX; i++) {
         for (bit = 0; bit < 8; bit++) {
             bytes[i] ^= (unsigned char)(1 << bit);
-            if (kc_session_form_read(copy, &out, NULL) == KC_OK) {
+            if (kc_session_codec_decode(copy, &out, NULL) == KC_OK) {
                 kc_bytes_t again = encoded(&out);
 
                 ck_assert_uint_eq(again.len, copy.len);
@@ -503,7 +503,7 @@ START_TEST(a_wide_form_without_need_is_refused)
     kc_buf_t buf;
 
     kc_buf_init(&buf, 100000, testlib_pool);
-    kc_buf_put_u8(&buf, KC_SESSION_FORM_VERSION_WIDE);
+    kc_buf_put_u8(&buf, KC_SESSION_CODEC_VERSION_WIDE);
     kc_buf_put(&buf, compact.data + 1, lengths_at - 1);
     for (i = 0; i < count; i++) {
         kc_buf_put_u16(&buf, 0);
@@ -511,7 +511,7 @@ START_TEST(a_wide_form_without_need_is_refused)
     }
     kc_buf_put(&buf, compact.data + lengths_at + 2 * count, compact.len - lengths_at - 2 * count);
     ck_assert_int_eq(kc_buf_bytes(&buf, &wide), KC_OK);
-    ck_assert_int_eq(kc_session_form_read(wide, &out, NULL), KC_REFUSED);
+    ck_assert_int_eq(kc_session_codec_decode(wide, &out, NULL), KC_REFUSED);
 }
 END_TEST
 
@@ -526,7 +526,7 @@ START_TEST(a_session_that_is_too_large_is_refused)
     session.group_list = groups_of(10, 100000);
     more = encoded(&session).len - 100000; /* what is beside the groups */
     session.group_list = groups_of(10, len - more + 1);
-    ck_assert_int_eq(kc_session_form_write(&session, testlib_pool, &compact, &err), KC_REFUSED);
+    ck_assert_int_eq(kc_session_codec_encode(&session, testlib_pool, &compact, &err), KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_STORE_VALUE);
     ck_assert_ptr_nonnull(strstr(err.detail, session.sub));
     ck_assert_ptr_nonnull(strstr(err.detail, ": groups "));
@@ -740,7 +740,7 @@ START_TEST(an_unknown_format_in_a_genuine_seal_is_refused)
     ck_assert_int_eq(
         kc_seal_open(site->keys, &use, fake->now, sealed, testlib_pool, &plain, NULL, NULL), KC_OK);
     future = apr_pmemdup(testlib_pool, plain.data, plain.len);
-    future[0] = KC_SESSION_FORM_VERSION_WIDE + 1;
+    future[0] = KC_SESSION_CODEC_VERSION_WIDE + 1;
     plain.data = future;
     ck_assert_int_eq(kc_seal_close(site->keys, &use, fake->now + 1000, (const unsigned char *)id,
                                    plain, testlib_pool, &sealed, NULL),

@@ -176,7 +176,7 @@ static kc_rc_t visit_begin(visit_t *visit, kc_err_t *err)
     if (kc_cache_find(cache, rp->bearer_scope, visit->id, visit->now, visit->pool, &visit->ticket,
                       &visit->view))
         visit->has_view = visit->now < visit->view.moment &&
-                          kc_session_form_read(visit->view.bytes, &visit->seen, NULL) == KC_OK &&
+                          kc_session_codec_decode(visit->view.bytes, &visit->seen, NULL) == KC_OK &&
                           visit->seen.user_mark; /* none of before an update */
     return KC_OK;
 }
@@ -203,7 +203,7 @@ static void put_view(const visit_t *visit, const kc_session_t *session)
     int64_t end = kc_session_view_earlier(session->expires, visit->now + KC_BEARER_TRUST);
     kc_cache_view_t view = {{NULL, 0}, visit->now_ms, end, "", ""};
 
-    if (rp->env->cache && kc_session_form_write(session, visit->pool, &view.bytes, NULL) == KC_OK)
+    if (rp->env->cache && kc_session_codec_encode(session, visit->pool, &view.bytes, NULL) == KC_OK)
         kc_cache_put(rp->env->cache, &visit->ticket, &view, visit->now);
 }
 

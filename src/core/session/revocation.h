@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "rp.h"
-#include "session/session_form.h"
+#include "session/session_codec.h"
 
 /*
  * A mark lies in the store under a name made of the sub, the user's name or the sid, which a

@@ -100,7 +100,7 @@ static kc_rc_t visit_begin(visit_t *visit, const kc_rp_t *rp, kc_bytes_t cookie,
     visit_init(visit, rp, id, pool);
     if (cache &&
         kc_cache_find(cache, rp->scope, id.data, visit->now, pool, &visit->ticket, &visit->view))
-        visit->has_view = kc_session_form_read(visit->view.bytes, &visit->seen, NULL) == KC_OK &&
+        visit->has_view = kc_session_codec_decode(visit->view.bytes, &visit->seen, NULL) == KC_OK &&
                           visit->seen.user_mark; /* none of before an update */
     return KC_OK;
 }
@@ -189,7 +189,7 @@ static kc_rc_t open_item(const visit_t *visit, const kc_store_item_t *item, kc_s
         kc_seal_open(rp->keys, &use, visit->now, item->value, visit->pool, &compact, NULL, err);
 
     if (rc == KC_OK)
-        rc = kc_session_form_read(compact, session, err);
+        rc = kc_session_codec_decode(compact, session, err);
     return rc == KC_OK && !session->user_mark ? kc_revocation_adopt(rp, session, visit->pool, err)
                                               : rc;
 }
@@ -241,7 +241,7 @@ static kc_rc_t put_session(const visit_t *visit, const kc_session_t *session, kc
     kc_seal_use_t use = seal_use(rp, visit->id);
     unsigned char iv[KC_CRYPTO_IV_SIZE];
     kc_bytes_t compact, sealed;
-    kc_rc_t rc = kc_session_form_write(session, visit->pool, &compact, err);
+    kc_rc_t rc = kc_session_codec_encode(session, visit->pool, &compact, err);
 
     if (rc == KC_OK && env->random(env->context, iv, sizeof(iv)) != KC_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a session");
@@ -400,7 +400,7 @@ static void put_view(const visit_t *visit, const kc_session_t *session, const kc
     kc_session_contents_view(visit->rp, session, visit->pool, &bare);
     memcpy(view.key, visit->key, KC_CACHE_KEY_SIZE);
     kc_cache_stamp(cache, item->value, view.stamp);
-    if (kc_session_form_write(&bare, visit->pool, &view.bytes, NULL) == KC_OK)
+    if (kc_session_codec_encode(&bare, visit->pool, &view.bytes, NULL) == KC_OK)
         kc_cache_put(cache, &visit->ticket, &view, visit->now);
 }
 

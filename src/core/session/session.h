@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "rp.h"
-#include "session/session_form.h"
+#include "session/session_codec.h"
 
 enum { KC_SESSION_ID_TEXT = 43 /* base64url characters, without the closing NUL */ };
 

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "rp.h"
 #include "session/pack.h"
-#include "session/session_form.h"
+#include "session/session_codec.h"
 
 /* Tokens and claims, unpacked into pool; of a session that was found in the first tier they are
  * fetched from the store. KC_MISS: there are none (any more), KC_DOWN: the store does not answer,

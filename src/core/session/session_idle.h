@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "rp.h"
-#include "session/session_form.h"
+#include "session/session_codec.h"
 
 /*
  * A session's last use is a value of its own in the store, its record, read in one question with

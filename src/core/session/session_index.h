@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "rp.h"
-#include "session/session_form.h"
+#include "session/session_codec.h"
 
 /*
  * A user has a bounded number of slots in the store, whose names come from the user's. A session

@@ -1,6 +1,6 @@
 /* The compact form of a session: written once, read on each request.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "session/session_form.h"
+#include "session/session_codec.h"
 
 #include <string.h>
 
@@ -122,7 +122,7 @@ static size_t width_of(const kc_bytes_t *parts)
     size_t i;
 
     for (i = 0; i < TEXTS + LISTS; i++) {
-        if (parts[i].len > KC_SESSION_FORM_SHORT_MAX)
+        if (parts[i].len > KC_SESSION_CODEC_SHORT_MAX)
             return WIDE;
     }
     return SHORT;
@@ -179,8 +179,8 @@ static kc_rc_t refuse_size(const kc_session_t *session, const kc_bytes_t *parts,
         tail_len);
 }
 
-kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *out,
-                              kc_err_t *err)
+kc_rc_t kc_session_codec_encode(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *out,
+                                kc_err_t *err)
 {
     uint8_t flags = (uint8_t)((session->unknown & KC_UNKNOWN_ALL) << UNKNOWN_SHIFT);
     const kc_bytes_t parts[TEXTS + LISTS] = {
@@ -197,8 +197,8 @@ kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_
     size_t i;
 
     kc_buf_init(&buf, KC_SEAL_MAX - KC_SEAL_OVERHEAD, pool);
-    kc_buf_put_u8(&buf,
-                  width_of(parts) == WIDE ? KC_SESSION_FORM_VERSION_WIDE : KC_SESSION_FORM_VERSION);
+    kc_buf_put_u8(&buf, width_of(parts) == WIDE ? KC_SESSION_CODEC_VERSION_WIDE
+                                                : KC_SESSION_CODEC_VERSION);
     kc_buf_put_u8(&buf, (uint8_t)kind);
     kc_buf_put_u8(&buf, (uint8_t)session->slot);
     kc_buf_put_u8(&buf, flags);
@@ -264,7 +264,7 @@ static int is_wide(const unsigned char *lengths)
     size_t i;
 
     for (i = 0; i < TEXTS + LISTS; i++) {
-        if (length_at(lengths + i * WIDE, WIDE) > KC_SESSION_FORM_SHORT_MAX)
+        if (length_at(lengths + i * WIDE, WIDE) > KC_SESSION_CODEC_SHORT_MAX)
             return 1;
     }
     return 0;
@@ -342,9 +342,9 @@ static size_t read_flags(kc_bytes_t compact, uint8_t *flags, size_t *head_size)
 
     *flags = KC_UNKNOWN_ALL << UNKNOWN_SHIFT;
     *head_size = version > VERSION_NO_USER_MARK ? HEAD_SIZE : HEAD_SIZE_BEFORE;
-    if (version == KC_SESSION_FORM_VERSION_WIDE)
+    if (version == KC_SESSION_CODEC_VERSION_WIDE)
         *head_size += WIDER;
-    if (compact.len < FLAGS_AT + 1 + *head_size || version > KC_SESSION_FORM_VERSION_WIDE)
+    if (compact.len < FLAGS_AT + 1 + *head_size || version > KC_SESSION_CODEC_VERSION_WIDE)
         return 0;
     if (version == VERSION_NO_FLAGS)
         return FLAGS_AT;
@@ -359,7 +359,7 @@ static void read_user_mark(const unsigned char *head, int is_there, kc_session_t
     out->user_mark = is_there ? head + USER_MARK_AT : NULL;
 }
 
-kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *err)
+kc_rc_t kc_session_codec_decode(kc_bytes_t compact, kc_session_t *out, kc_err_t *err)
 {
     uint8_t flags;
     size_t head_size, head_at = read_flags(compact, &flags, &head_size);

@@ -1,7 +1,7 @@
 /* A session: its model and its compact form.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef KC_SESSION_FORM_H
-#define KC_SESSION_FORM_H
+#ifndef KC_SESSION_CODEC_H
+#define KC_SESSION_CODEC_H
 
 #include <apr_pools.h>
 #include <stdint.h>
@@ -13,12 +13,12 @@
 #include "session/unknown.h"
 
 enum {
-    KC_SESSION_FORM_VERSION =
+    KC_SESSION_CODEC_VERSION =
         6, /* first byte of the compact form; the two before are read as well */
-    KC_SESSION_FORM_VERSION_WIDE = 7,   /* the same of one with a text or list over SHORT_MAX */
-    KC_SESSION_FORM_SHORT_MAX = 0xffff, /* bytes of each text and list, their NULs included */
-    KC_SESSION_ID_SIZE = 32,            /* bytes */
-    KC_SESSION_NAME_SIZE = 32,          /* bytes: half of a store key's characters */
+    KC_SESSION_CODEC_VERSION_WIDE = 7,   /* the same of one with a text or list over SHORT_MAX */
+    KC_SESSION_CODEC_SHORT_MAX = 0xffff, /* bytes of each text and list, their NULs included */
+    KC_SESSION_ID_SIZE = 32,             /* bytes */
+    KC_SESSION_NAME_SIZE = 32,           /* bytes: half of a store key's characters */
     KC_SESSION_NO_SLOT = 0
 };
 
@@ -63,10 +63,10 @@ typedef struct kc_session_t {
 
 /* Writes the compact form; KC_REFUSED with KC_ERR_STORE_VALUE when a text, a list or the whole is
  * too large. Thread safe, as everything here. */
-kc_rc_t kc_session_form_write(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *out,
-                              kc_err_t *err);
+kc_rc_t kc_session_codec_encode(const kc_session_t *session, apr_pool_t *pool, kc_bytes_t *out,
+                                kc_err_t *err);
 /* Reads it, without a copy: *out points into compact. KC_REFUSED with KC_ERR_SESSION_FORMAT for
  * another version or anything that does not add up. Cheap: this is on the request path. */
-kc_rc_t kc_session_form_read(kc_bytes_t compact, kc_session_t *out, kc_err_t *err);
+kc_rc_t kc_session_codec_decode(kc_bytes_t compact, kc_session_t *out, kc_err_t *err);
 
 #endif
