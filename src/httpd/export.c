@@ -15,8 +15,8 @@
 
 #include "core/base/cookie.h"
 #include "core/base/header_name.h"
-#include "core/session/session_contents.h"
 #include "core/session/session_list.h"
+#include "core/session/session_tokens.h"
 
 /* A letter's or digit's bit among initials; letters and digits share some. */
 static apr_uint32_t initial(char folded)
@@ -233,7 +233,7 @@ static void put_token(akc_request_t *request, request_rec *r)
     if (akc_request_is_bearer(request))
         token = kc_buf_copy(request->bearer.data, request->bearer.len, r->pool);
     else
-        token = kc_session_contents_id_token(&request->session, r->pool);
+        token = kc_session_tokens_id_token(&request->session, r->pool);
     if (token && strcasecmp(name, "Authorization") == 0)
         token = apr_pstrcat(r->pool, "Bearer ", token, NULL);
     if (token)

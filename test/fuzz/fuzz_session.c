@@ -7,7 +7,7 @@
 
 #include "reach.h"
 #include "session/session.h"
-#include "session/session_contents.h"
+#include "session/session_tokens.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -105,8 +105,8 @@ static void use(const kc_session_t *session, kc_bytes_t compact, apr_pool_t *poo
     need(kc_session_codec_encode(session, pool, &again, NULL) == KC_OK);
     need(compact.data[0] < KC_SESSION_CODEC_VERSION ||
          (again.len == compact.len && memcmp(again.data, compact.data, again.len) == 0));
-    (void)kc_session_contents_id_token(session, pool);
-    (void)kc_session_contents_claims(session, pool);
+    (void)kc_session_tokens_id_token(session, pool);
+    (void)kc_session_tokens_claims(session, pool);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -11,8 +11,8 @@
 #include "rp.h"
 #include "session/revocation.h"
 #include "session/session.h"
-#include "session/session_contents.h"
 #include "session/session_index.h"
+#include "session/session_tokens.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -113,8 +113,8 @@ static kc_session_state_t find(world_t *world)
     need(state == KC_SESSION_LIVE || err.reason != KC_ERR_NONE);
     if (state == KC_SESSION_LIVE || state == KC_SESSION_STALE) {
         need(strlen(session.user) + strlen(session.sub) + strlen(session.sid) <= KC_SEAL_MAX);
-        (void)kc_session_contents_id_token(&session, world->site->pool);
-        (void)kc_session_contents_claims(&session, world->site->pool);
+        (void)kc_session_tokens_id_token(&session, world->site->pool);
+        (void)kc_session_tokens_claims(&session, world->site->pool);
     }
     return state;
 }

@@ -11,8 +11,8 @@
 #include "crypto/jws.h"
 #include "fake_site.h"
 #include "form.h"
-#include "session/session_contents.h"
 #include "session/session_monitor.h"
+#include "session/session_tokens.h"
 #include "testlib.h"
 #include "variant.h"
 
@@ -211,7 +211,7 @@ START_TEST(claims_and_roles_can_be_asked_for)
         assert_taken(compact);
         ck_assert_int_eq(questions() - before, i ? 0 : 1);
         ck_assert(kc_authz_is_met(rule, &session, testlib_pool));
-        ck_assert_ptr_eq(kc_session_contents_id_token(&session, testlib_pool), NULL);
+        ck_assert_ptr_eq(kc_session_tokens_id_token(&session, testlib_pool), NULL);
     }
     ck_assert_int_eq(questions(), 1);
 }

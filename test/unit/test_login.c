@@ -11,9 +11,9 @@
 #include "login/login.h"
 #include "login/login_state.h"
 #include "logout/logout.h"
-#include "session/session_contents.h"
 #include "session/session_cookie.h"
 #include "session/session_index.h"
+#include "session/session_tokens.h"
 #include "session/unknown.h"
 #include "store/store_shm.h"
 #include "testlib.h"
@@ -317,7 +317,7 @@ START_TEST(the_refresh_token_is_kept_for_when_it_is_time)
         ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
         ck_assert_int_eq(state_of(kc_fake_site_cookie(site, SESSION), &session), KC_SESSION_LIVE);
         ck_assert_int_eq(session.refresh_at, is_on ? session.token_expires - 60 : 0);
-        ck_assert_int_eq(kc_session_contents_get(&session, testlib_pool, &contents, NULL), KC_OK);
+        ck_assert_int_eq(kc_session_tokens_get(&session, testlib_pool, &contents, NULL), KC_OK);
         if (is_on)
             ck_assert_str_eq(contents.refresh_token, "the-refresh-token");
         else
@@ -1346,11 +1346,10 @@ START_TEST(claims_that_are_missing_come_from_userinfo)
     ck_assert_int_eq(state_of(kc_fake_site_cookie(site, SESSION), &session), KC_SESSION_LIVE);
     ck_assert_str_eq(session.groups, "staff");
     ck_assert_str_eq(
-        kc_json_member_string(kc_session_contents_claims(&session, testlib_pool), "email"),
+        kc_json_member_string(kc_session_tokens_claims(&session, testlib_pool), "email"),
         "alice@example.com");
-    ck_assert_str_eq(
-        kc_json_member_string(kc_session_contents_claims(&session, testlib_pool), "iss"),
-        KC_FAKE_ISSUER);
+    ck_assert_str_eq(kc_json_member_string(kc_session_tokens_claims(&session, testlib_pool), "iss"),
+                     KC_FAKE_ISSUER);
 }
 END_TEST
 

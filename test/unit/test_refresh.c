@@ -9,7 +9,7 @@
 #include "provider/deadline.h"
 #include "session/pause.h"
 #include "session/refresh.h"
-#include "session/session_contents.h"
+#include "session/session_tokens.h"
 #include "testlib.h"
 
 Suite *kc_test_refresh(void);
@@ -126,7 +126,7 @@ static const char *refresh_token(void)
 {
     kc_pack_t contents;
 
-    ck_assert_int_eq(kc_session_contents_get(&session, testlib_pool, &contents, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_tokens_get(&session, testlib_pool, &contents, NULL), KC_OK);
     return contents.refresh_token;
 }
 
@@ -318,7 +318,7 @@ START_TEST(without_an_id_token_the_old_one_goes_on)
         ck_assert_str_eq(session.acr, "1");
         ck_assert_int_eq(session.token_expires, fake->now + answers[i].span);
         ck_assert_str_eq(refresh_token(), "second");
-        ck_assert_ptr_nonnull(kc_session_contents_id_token(&session, testlib_pool));
+        ck_assert_ptr_nonnull(kc_session_tokens_id_token(&session, testlib_pool));
     }
 }
 END_TEST

@@ -14,7 +14,7 @@
 #include "rp.h"
 #include "session/revocation.h"
 #include "session/session.h"
-#include "session/session_contents.h"
+#include "session/session_tokens.h"
 #include "session/unknown.h"
 #include "testlib.h"
 
@@ -158,7 +158,7 @@ START_TEST(an_empty_session_is_written_and_read)
     in.headers.text = in.group_list.text = in.realm_roles.text = in.client_roles.text = "";
     ck_assert_int_eq(kc_session_codec_decode(encoded(&in), &out, NULL), KC_OK);
     ck_assert_str_eq(out.user, "");
-    ck_assert_ptr_null(kc_session_contents_claims(&out, testlib_pool));
+    ck_assert_ptr_null(kc_session_tokens_claims(&out, testlib_pool));
 }
 END_TEST
 
@@ -543,7 +543,7 @@ END_TEST
 START_TEST(the_id_token_comes_back_to_the_letter)
 {
     kc_session_t session = sample();
-    const char *text = kc_session_contents_id_token(&session, testlib_pool);
+    const char *text = kc_session_tokens_id_token(&session, testlib_pool);
 
     ck_assert_str_eq(text, ID_TOKEN);
 }
@@ -553,13 +553,13 @@ START_TEST(merged_claims_win_over_the_tokens)
 {
     kc_session_t session = sample();
 
-    ck_assert_str_eq(
-        kc_json_member_string(kc_session_contents_claims(&session, testlib_pool), "sub"), "f7f3");
+    ck_assert_str_eq(kc_json_member_string(kc_session_tokens_claims(&session, testlib_pool), "sub"),
+                     "f7f3");
     session.packed = packed(ID_TOKEN, "{\"sub\":\"other\"}");
-    ck_assert_str_eq(
-        kc_json_member_string(kc_session_contents_claims(&session, testlib_pool), "sub"), "other");
+    ck_assert_str_eq(kc_json_member_string(kc_session_tokens_claims(&session, testlib_pool), "sub"),
+                     "other");
     session.packed = packed(ID_TOKEN, "{");
-    ck_assert_ptr_null(kc_session_contents_claims(&session, testlib_pool));
+    ck_assert_ptr_null(kc_session_tokens_claims(&session, testlib_pool));
 }
 END_TEST
 
@@ -1266,7 +1266,7 @@ static size_t sealed_size(kc_session_t *session)
 START_TEST(a_realistic_session_is_small)
 {
     kc_session_t session = realistic();
-    size_t token = strlen(kc_session_contents_id_token(&session, testlib_pool)), sealed, bare;
+    size_t token = strlen(kc_session_tokens_id_token(&session, testlib_pool)), sealed, bare;
 
     ck_assert_uint_ge(token, 1150);
     sealed = sealed_size(&session);

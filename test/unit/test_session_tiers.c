@@ -6,7 +6,7 @@
 
 #include "fake_site.h"
 #include "session/session.h"
-#include "session/session_contents.h"
+#include "session/session_tokens.h"
 #include "testlib.h"
 
 Suite *kc_test_session_tiers(void);
@@ -596,16 +596,16 @@ START_TEST(tokens_are_not_in_the_view_and_come_from_the_store)
     ck_assert_int_eq(find_as(id, &session), KC_SESSION_LIVE);
     ck_assert_uint_eq(session.packed.len, 0);
     (void)asked();
-    ck_assert_str_eq(kc_session_contents_id_token(&session, testlib_pool), ID_TOKEN);
+    ck_assert_str_eq(kc_session_tokens_id_token(&session, testlib_pool), ID_TOKEN);
     ck_assert_int_eq(asked(), 1);
-    ck_assert_str_eq(
-        kc_json_member_string(kc_session_contents_claims(&session, testlib_pool), "sub"), "f7f3");
+    ck_assert_str_eq(kc_json_member_string(kc_session_tokens_claims(&session, testlib_pool), "sub"),
+                     "f7f3");
     fake->sessions.is_down = 1;
-    ck_assert_ptr_null(kc_session_contents_id_token(&session, testlib_pool));
-    ck_assert_ptr_null(kc_session_contents_claims(&session, testlib_pool));
+    ck_assert_ptr_null(kc_session_tokens_id_token(&session, testlib_pool));
+    ck_assert_ptr_null(kc_session_tokens_claims(&session, testlib_pool));
     fake->sessions.is_down = 0;
     end(id);
-    ck_assert_ptr_null(kc_session_contents_id_token(&session, testlib_pool));
+    ck_assert_ptr_null(kc_session_tokens_id_token(&session, testlib_pool));
 }
 END_TEST
 
@@ -618,8 +618,8 @@ START_TEST(claims_are_in_the_view_where_they_are_asked_for)
     (void)find(id);
     ck_assert_int_eq(find_as(id, &session), KC_SESSION_LIVE);
     fake->sessions.is_down = 1;
-    ck_assert_str_eq(
-        kc_json_member_string(kc_session_contents_claims(&session, testlib_pool), "sub"), "f7f3");
+    ck_assert_str_eq(kc_json_member_string(kc_session_tokens_claims(&session, testlib_pool), "sub"),
+                     "f7f3");
 }
 END_TEST
 
@@ -640,16 +640,16 @@ START_TEST(a_view_keeps_an_id_token_that_is_handed_on)
     (void)find(id);
     gets = fake->sessions.gets;
     ck_assert_int_eq(find_as(id, &session), KC_SESSION_LIVE);
-    ck_assert_str_eq(kc_session_contents_id_token(&session, testlib_pool), ID_TOKEN);
-    ck_assert_str_eq(
-        kc_json_member_string(kc_session_contents_claims(&session, testlib_pool), "sub"), "f7f3");
+    ck_assert_str_eq(kc_session_tokens_id_token(&session, testlib_pool), ID_TOKEN);
+    ck_assert_str_eq(kc_json_member_string(kc_session_tokens_claims(&session, testlib_pool), "sub"),
+                     "f7f3");
     ck_assert_int_eq(fake->sessions.gets, gets);
     ck_assert_uint_eq(session.packed.len, 0);
     ck_assert_int_eq(kc_pack_close(&renewed, testlib_pool, &fresh.packed, NULL), KC_OK);
     ck_assert_int_eq(kc_session_replace(&session, &fresh, testlib_pool, NULL), KC_OK);
     for (gets = 0; gets < 2; gets++) {
         ck_assert_int_eq(find_as(id, &session), KC_SESSION_LIVE);
-        ck_assert_str_eq(kc_session_contents_id_token(&session, testlib_pool), "a.new.one");
+        ck_assert_str_eq(kc_session_tokens_id_token(&session, testlib_pool), "a.new.one");
     }
 }
 END_TEST

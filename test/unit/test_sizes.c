@@ -14,7 +14,7 @@
 #include "provider/token_size.h"
 #include "rp.h"
 #include "session/session.h"
-#include "session/session_contents.h"
+#include "session/session_tokens.h"
 #include "session/unknown.h"
 #include "testlib.h"
 
@@ -196,7 +196,7 @@ START_TEST(an_id_token_has_at_most_128_kib)
                      lengths[_i].rc);
     if (lengths[_i].rc == KC_OK) {
         find();
-        ck_assert_int_eq(kc_session_contents_get(&session, testlib_pool, &contents, &last), KC_OK);
+        ck_assert_int_eq(kc_session_tokens_get(&session, testlib_pool, &contents, &last), KC_OK);
         ck_assert_uint_eq(strlen(contents.id_token), len);
         return;
     }
@@ -279,7 +279,7 @@ START_TEST(three_large_tokens_are_kept)
                      KC_OK);
     find();
     ck_assert_int_eq(count_of(&session.group_list), 1000);
-    ck_assert_int_eq(kc_session_contents_get(&session, testlib_pool, &contents, &last), KC_OK);
+    ck_assert_int_eq(kc_session_tokens_get(&session, testlib_pool, &contents, &last), KC_OK);
     ck_assert_str_eq(contents.refresh_token, refresh);
 }
 END_TEST
@@ -420,7 +420,7 @@ START_TEST(userinfo_may_tell_five_thousand_long_groups)
     ck_assert_msg(finish(sign(claims_with("")), "opaque", "r") == KC_OK, "%s", last.detail);
     find();
     ck_assert_int_eq(count_of(&session.group_list), 5000);
-    ck_assert_int_eq(kc_session_contents_get(&session, testlib_pool, &contents, &last), KC_OK);
+    ck_assert_int_eq(kc_session_tokens_get(&session, testlib_pool, &contents, &last), KC_OK);
     ck_assert_uint_gt(contents.claims.len, 5000 * 45);
 }
 END_TEST

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/client_role.h"
-#include "session/session_contents.h"
+#include "session/session_tokens.h"
 #include "session/unknown.h"
 
 enum { REGEX_MESSAGE_MAX = 100 /* bytes */ };
@@ -232,7 +232,7 @@ static const kc_json_t *find_claims(const kc_session_t *session, apr_pool_t *poo
     memory->claims = session->claims;
     memory->packed = session->packed;
     memory->id = session->id;
-    memory->parsed = kc_session_contents_claims(session, pool);
+    memory->parsed = kc_session_tokens_claims(session, pool);
     (void)apr_pool_userdata_setn(memory, memory_key, NULL, pool);
     return memory->parsed;
 }

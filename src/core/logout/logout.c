@@ -14,9 +14,9 @@
 #include "provider/token_type.h"
 #include "rp.h"
 #include "session/revocation.h"
-#include "session/session_contents.h"
 #include "session/session_cookie.h"
 #include "session/session_index.h"
+#include "session/session_tokens.h"
 
 enum {
     URL_MAX = 8192,
@@ -204,7 +204,7 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_
     answer->cookies = apr_array_make(pool, 4, sizeof(const char *));
     answer->location = way.page = kc_logout_page(rp, client, return_url, pool);
     /* before the session goes, and with it the tokens */
-    if (session && kc_session_contents_get(session, pool, &contents, NULL) != KC_OK)
+    if (session && kc_session_tokens_get(session, pool, &contents, NULL) != KC_OK)
         memset(&contents, 0, sizeof(contents));
     /* also one that was not found: it may be where nobody could look */
     rc = kc_session_end(rp, cookie, pool, err);

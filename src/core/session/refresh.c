@@ -10,7 +10,7 @@
 #include "provider/keyring.h"
 #include "rp.h"
 #include "session/pause.h"
-#include "session/session_contents.h"
+#include "session/session_tokens.h"
 #include "session/token_set.h"
 #include "session/unknown.h"
 
@@ -281,7 +281,7 @@ static kc_rc_t renew(refresh_t *refresh, kc_session_t *fresh, kc_err_t *err)
         *fresh = stored;
         return KC_OK;
     }
-    rc = kc_session_contents_get(&stored, refresh->pool, &contents, err);
+    rc = kc_session_tokens_get(&stored, refresh->pool, &contents, err);
     grant.has_known_more =
         rc == KC_OK && (contents.claims.len || !(stored.unknown & KC_UNKNOWN_GROUPS));
     if (rc == KC_OK && !contents.refresh_token)

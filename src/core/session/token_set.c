@@ -13,7 +13,7 @@
 #include "rp.h"
 #include "session/absent_claim.h"
 #include "session/identity.h"
-#include "session/session_contents.h"
+#include "session/session_tokens.h"
 #include "session/unknown.h"
 #include "session/userinfo.h"
 
@@ -103,7 +103,7 @@ static kc_rc_t pack_contents(const kc_token_set_t *grant, kc_session_t *session,
         contents.refresh_token = grant->tokens.refresh_token;
     if (grant->claims != grant->id_token.claims)
         contents.claims = kc_buf_text(kc_json_dump(grant->claims, grant->pool));
-    return kc_session_contents_pack(&contents, grant->pool, session, err);
+    return kc_session_tokens_pack(&contents, grant->pool, session, err);
 }
 
 /* Early enough that requests which come meanwhile can go on with what there is. */
@@ -144,7 +144,7 @@ kc_rc_t kc_token_set_keep_tokens(const kc_token_set_t *grant, const kc_pack_t *b
     kc_pack_t contents = *before;
 
     contents.refresh_token = grant->tokens.refresh_token;
-    return kc_session_contents_pack(&contents, grant->pool, session, err);
+    return kc_session_tokens_pack(&contents, grant->pool, session, err);
 }
 
 void kc_token_set_identify(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session)

@@ -1,6 +1,6 @@
 /* What a session keeps of its tokens and claims.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "session/session_contents.h"
+#include "session/session_tokens.h"
 
 #include <string.h>
 
@@ -35,14 +35,14 @@ static kc_bytes_t known_text(const kc_session_t *session, apr_pool_t *pool)
     return kc_buf_bytes(&buf, &known) == KC_OK ? known : nothing;
 }
 
-kc_rc_t kc_session_contents_pack(const kc_pack_t *contents, apr_pool_t *pool, kc_session_t *session,
-                                 kc_err_t *err)
+kc_rc_t kc_session_tokens_pack(const kc_pack_t *contents, apr_pool_t *pool, kc_session_t *session,
+                               kc_err_t *err)
 {
     return kc_pack_close_beside(contents, known_text(session, pool), pool, &session->packed, err);
 }
 
-kc_rc_t kc_session_contents_get(const kc_session_t *session, apr_pool_t *pool, kc_pack_t *contents,
-                                kc_err_t *err)
+kc_rc_t kc_session_tokens_get(const kc_session_t *session, apr_pool_t *pool, kc_pack_t *contents,
+                              kc_err_t *err)
 {
     kc_session_t stored;
 
@@ -58,18 +58,18 @@ kc_rc_t kc_session_contents_get(const kc_session_t *session, apr_pool_t *pool, k
     return kc_pack_open_beside(session->packed, known_text(session, pool), pool, contents, err);
 }
 
-const char *kc_session_contents_id_token(const kc_session_t *session, apr_pool_t *pool)
+const char *kc_session_tokens_id_token(const kc_session_t *session, apr_pool_t *pool)
 {
     kc_pack_t contents;
 
     if (session->id_token)
         return session->id_token;
-    return kc_session_contents_get(session, pool, &contents, NULL) == KC_OK ? contents.id_token
-                                                                            : NULL;
+    return kc_session_tokens_get(session, pool, &contents, NULL) == KC_OK ? contents.id_token
+                                                                          : NULL;
 }
 
-void kc_session_contents_view(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
-                              kc_session_t *view)
+void kc_session_tokens_view(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
+                            kc_session_t *view)
 {
     const kc_bytes_t nothing = {NULL, 0};
     kc_pack_t contents;
@@ -77,15 +77,15 @@ void kc_session_contents_view(const kc_rp_t *rp, const kc_session_t *session, ap
     view->packed = view->claims = nothing;
     view->id_token = NULL;
     if ((!rp->keeps_claims && !rp->conf->id_token_header) ||
-        kc_session_contents_get(session, pool, &contents, NULL) != KC_OK)
+        kc_session_tokens_get(session, pool, &contents, NULL) != KC_OK)
         return;
     if (rp->keeps_claims)
-        view->claims = kc_session_contents_text(&contents, pool);
+        view->claims = kc_session_tokens_text(&contents, pool);
     if (rp->conf->id_token_header)
         view->id_token = contents.id_token;
 }
 
-kc_bytes_t kc_session_contents_text(const kc_pack_t *contents, apr_pool_t *pool)
+kc_bytes_t kc_session_tokens_text(const kc_pack_t *contents, apr_pool_t *pool)
 {
     const char *payload = contents->id_token ? strchr(contents->id_token, '.') : NULL;
     kc_bytes_t text = contents->claims;
@@ -96,14 +96,14 @@ kc_bytes_t kc_session_contents_text(const kc_pack_t *contents, apr_pool_t *pool)
     return text;
 }
 
-const kc_json_t *kc_session_contents_claims(const kc_session_t *session, apr_pool_t *pool)
+const kc_json_t *kc_session_tokens_claims(const kc_session_t *session, apr_pool_t *pool)
 {
     kc_bytes_t text = session->claims;
     const kc_json_t *claims;
     kc_pack_t contents;
 
-    if (!text.len && kc_session_contents_get(session, pool, &contents, NULL) == KC_OK)
-        text = kc_session_contents_text(&contents, pool);
+    if (!text.len && kc_session_tokens_get(session, pool, &contents, NULL) == KC_OK)
+        text = kc_session_tokens_text(&contents, pool);
     if (!text.len || kc_json_parse((const char *)text.data, text.len, pool, &claims, NULL) != KC_OK)
         return NULL;
     return claims;
