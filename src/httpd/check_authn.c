@@ -17,8 +17,8 @@
 #include "core/access/flow.h"
 #include "core/base/url.h"
 #include "core/browser.h"
-#include "core/login/demand.h"
 #include "core/login/login_state.h"
+#include "core/login/step_up.h"
 
 /* Our own addresses and public paths need no user; mod_authz_core has found that only one is
  * missing when this is asked. */
@@ -73,7 +73,7 @@ static int ask_again(akc_request_t *request, request_rec *r)
 }
 
 static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t state,
-                  const kc_demand_t *demand)
+                  const kc_step_up_t *demand)
 {
     kc_login_request_t wanted = {.return_url = r->method_number == M_GET ? r->unparsed_uri : "/",
                                  .demand = *demand,
@@ -109,7 +109,7 @@ static int pass(akc_request_t *request, request_rec *r, kc_session_state_t state
 
 static int act(akc_request_t *request, request_rec *r)
 {
-    kc_demand_t demand = kc_demand_of(akc_config_dir(r));
+    kc_step_up_t demand = kc_step_up_required(akc_config_dir(r));
     kc_session_state_t state;
     kc_flow_kind_t kind;
 

@@ -362,21 +362,21 @@ kc_session_state_t akc_request_renewed_session(akc_request_t *request, request_r
     return request->state;
 }
 
-kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_demand_t *demand)
+kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_step_up_t *demand)
 {
     const kc_rp_t *rp = request->server->rp;
     const kc_session_t *session = &request->session;
 
-    if (request->state != KC_SESSION_LIVE || kc_demand_is_empty(demand) ||
-        kc_demand_is_met(demand, session->acr, session->auth_time, rp->env->now(rp->env->context),
-                         rp->conf->clock_skew))
+    if (request->state != KC_SESSION_LIVE || kc_step_up_is_none(demand) ||
+        kc_step_up_is_met(demand, session->acr, session->auth_time, rp->env->now(rp->env->context),
+                          rp->conf->clock_skew))
         return request->state;
     return KC_SESSION_WEAK;
 }
 
 int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r)
 {
-    kc_demand_t demand = kc_demand_of(akc_config_dir(r));
+    kc_step_up_t demand = kc_step_up_required(akc_config_dir(r));
 
     return request->has_looked && akc_request_judge(request, &demand) == KC_SESSION_LIVE;
 }

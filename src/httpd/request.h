@@ -7,7 +7,7 @@
 
 #include "core/access/flow.h"
 #include "core/browser.h"
-#include "core/login/demand.h"
+#include "core/login/step_up.h"
 
 /* NULL when the module is off for the request's server. */
 akc_request_t *akc_request_get(request_rec *r);
@@ -28,7 +28,7 @@ kc_session_state_t akc_request_renewed_session(akc_request_t *request, request_r
 /* What was found, as a place with this demand sees it: a live session that does not meet it is
  * weak.
  */
-kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_demand_t *demand);
+kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_step_up_t *demand);
 /* 1 when it is judged by a bearer token: such a client never is sent to a sign-in. */
 int akc_request_is_bearer(const akc_request_t *request);
 /* 1 when a live session was found, and it does for the place that r is for. */

@@ -7,8 +7,8 @@
 
 #include "core/base/json.h"
 #include "core/browser.h"
-#include "core/login/demand.h"
 #include "core/login/login_state.h"
+#include "core/login/step_up.h"
 
 int akc_respond_redirect(request_rec *r, int status, const kc_browser_answer_t *answer);
 /* The same by a page of ours that the browser leaves at once: what it asks for then is asked by
@@ -28,7 +28,7 @@ int akc_respond_json(request_rec *r, int status, const kc_json_t *json);
 int akc_respond_page(request_rec *r, int status, const char *title, const char *html);
 /* The whole address that signs in and goes on to page. */
 const char *akc_respond_login_url(akc_request_t *request, request_rec *r, const char *page,
-                                  const kc_demand_t *demand);
+                                  const kc_step_up_t *demand);
 /* 200 with this body; type NULL: with none. */
 int akc_respond_plain(request_rec *r, const char *type, const char *body);
 /* What the provider itself is told (OpenID Connect Back-Channel Logout 1.0 section 2.8): always

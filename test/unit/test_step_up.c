@@ -1,5 +1,5 @@
-/* Tests of demand.h and login_parameters.h, and of sign-ins that have to bring something, or to ask
- * nobody. SPDX-License-Identifier: Apache-2.0 */
+/* Tests of step_up.h and login_parameters.h, and of sign-ins that have to bring something, or to
+ * ask nobody. SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
 #include <string.h>
@@ -41,10 +41,10 @@ static void setup(void)
 }
 
 /* A demand of these ACRs, with spaces between, and this age. */
-static kc_demand_t demand_of(const char *acr, int64_t max_age)
+static kc_step_up_t demand_of(const char *acr, int64_t max_age)
 {
     apr_array_header_t *words = apr_array_make(testlib_pool, 2, sizeof(const char *));
-    kc_demand_t demand = {NULL, max_age};
+    kc_step_up_t demand = {NULL, max_age};
     char *rest = NULL, *word;
 
     for (word = apr_strtok(apr_pstrdup(testlib_pool, acr), " ", &rest); word;
@@ -61,23 +61,23 @@ START_TEST(the_settings_demand_nothing_unless_they_are_set)
 {
     const char *none = "none", *gold = "gold", *age = "15m";
     kc_conf_dir_t *conf = kc_conf_dir_create(testlib_pool);
-    kc_demand_t demand = kc_demand_of(conf);
+    kc_step_up_t demand = kc_step_up_required(conf);
 
-    ck_assert(kc_demand_is_empty(&demand));
+    ck_assert(kc_step_up_is_none(&demand));
     ck_assert_int_eq(
         kc_conf_set(conf, KC_CONF_ROW_require_acr, 1, &none, "f", 1, testlib_pool, NULL), KC_OK);
-    demand = kc_demand_of(conf);
-    ck_assert(kc_demand_is_empty(&demand));
+    demand = kc_step_up_required(conf);
+    ck_assert(kc_step_up_is_none(&demand));
     conf = kc_conf_dir_create(testlib_pool);
     ck_assert_int_eq(kc_conf_set(conf, KC_CONF_ROW_max_age, 1, &age, "f", 1, testlib_pool, NULL),
                      KC_OK);
-    demand = kc_demand_of(conf);
-    ck_assert(!kc_demand_is_empty(&demand));
+    demand = kc_step_up_required(conf);
+    ck_assert(!kc_step_up_is_none(&demand));
     ck_assert_int_eq(demand.max_age, 900);
     ck_assert_int_eq(
         kc_conf_set(conf, KC_CONF_ROW_require_acr, 1, &gold, "f", 2, testlib_pool, NULL), KC_OK);
-    demand = kc_demand_of(conf);
-    ck_assert_str_eq(kc_demand_acr_values(&demand, testlib_pool), "gold");
+    demand = kc_step_up_required(conf);
+    ck_assert_str_eq(kc_step_up_acr_values(&demand, testlib_pool), "gold");
 }
 END_TEST
 
@@ -104,10 +104,11 @@ static const struct {
 
 START_TEST(a_sign_in_meets_a_demand_or_not)
 {
-    kc_demand_t demand = demand_of(meetings[_i].demanded, meetings[_i].max_age);
+    kc_step_up_t demand = demand_of(meetings[_i].demanded, meetings[_i].max_age);
 
-    ck_assert_int_eq(kc_demand_is_met(&demand, meetings[_i].acr, meetings[_i].auth_time, 10000, 30),
-                     meetings[_i].is_met);
+    ck_assert_int_eq(
+        kc_step_up_is_met(&demand, meetings[_i].acr, meetings[_i].auth_time, 10000, 30),
+        meetings[_i].is_met);
 }
 END_TEST
 
@@ -124,8 +125,8 @@ START_TEST(a_challenge_says_what_is_demanded)
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        kc_demand_t demand = demand_of(rows[i].acr, rows[i].max_age);
-        const char *text = kc_demand_challenge(&demand, testlib_pool);
+        kc_step_up_t demand = demand_of(rows[i].acr, rows[i].max_age);
+        const char *text = kc_step_up_challenge(&demand, testlib_pool);
 
         ck_assert_str_eq(text,
                          apr_pstrcat(testlib_pool, ", error=\"insufficient_user_authentication\"",
@@ -134,22 +135,22 @@ START_TEST(a_challenge_says_what_is_demanded)
 }
 END_TEST
 
-static kc_rc_t unseal(const char *text, kc_demand_t *out)
+static kc_rc_t unseal(const char *text, kc_step_up_t *out)
 {
     memset(&last, 0, sizeof(last));
-    return kc_demand_unseal(site->rp, text, testlib_pool, out, &last);
+    return kc_step_up_unseal(site->rp, text, testlib_pool, out, &last);
 }
 
 START_TEST(a_demand_that_was_given_away_comes_back_whole_or_not_at_all)
 {
-    kc_demand_t demand = demand_of("2 gold", 60), back;
+    kc_step_up_t demand = demand_of("2 gold", 60), back;
     const char *text;
     size_t i;
 
-    ck_assert_int_eq(kc_demand_seal(site->rp, &demand, testlib_pool, &text, &last), KC_OK);
+    ck_assert_int_eq(kc_step_up_seal(site->rp, &demand, testlib_pool, &text, &last), KC_OK);
     ck_assert_str_eq(kc_url_escape(text, testlib_pool), text);
     ck_assert_int_eq(unseal(text, &back), KC_OK);
-    ck_assert_str_eq(kc_demand_acr_values(&back, testlib_pool), "2 gold");
+    ck_assert_str_eq(kc_step_up_acr_values(&back, testlib_pool), "2 gold");
     ck_assert_int_eq(back.acr->nelts, 2);
     ck_assert_int_eq(back.max_age, 60);
     for (i = 0; i < strlen(text); i++) {
@@ -157,33 +158,33 @@ START_TEST(a_demand_that_was_given_away_comes_back_whole_or_not_at_all)
 
         changed[i] = changed[i] == 'A' ? 'B' : 'A';
         ck_assert_int_eq(unseal(changed, &back), KC_REFUSED);
-        ck_assert(kc_demand_is_empty(&back));
+        ck_assert(kc_step_up_is_none(&back));
         changed[i] = '\0';
         ck_assert_int_eq(unseal(changed, &back), KC_REFUSED);
-        ck_assert(kc_demand_is_empty(&back));
+        ck_assert(kc_step_up_is_none(&back));
     }
-    fake->now += KC_DEMAND_TTL;
+    fake->now += KC_STEP_UP_TTL;
     ck_assert_int_eq(unseal(text, &back), KC_MISS);
-    ck_assert(kc_demand_is_empty(&back));
+    ck_assert(kc_step_up_is_none(&back));
     fake->is_random_broken = 1;
-    ck_assert_int_eq(kc_demand_seal(site->rp, &demand, testlib_pool, &text, &last), KC_FAULT);
+    ck_assert_int_eq(kc_step_up_seal(site->rp, &demand, testlib_pool, &text, &last), KC_FAULT);
 }
 END_TEST
 
 START_TEST(a_demand_may_be_as_long_as_its_directive)
 {
     char *word = apr_pcalloc(testlib_pool, KC_CONF_ACR_MAX + 2);
-    kc_demand_t demand, back;
+    kc_step_up_t demand, back;
     const char *text;
 
     memset(word, 'a', KC_CONF_ACR_MAX);
     demand = demand_of(word, 60);
-    ck_assert_int_eq(kc_demand_seal(site->rp, &demand, testlib_pool, &text, &last), KC_OK);
+    ck_assert_int_eq(kc_step_up_seal(site->rp, &demand, testlib_pool, &text, &last), KC_OK);
     ck_assert_int_eq(unseal(text, &back), KC_OK);
-    ck_assert_str_eq(kc_demand_acr_values(&back, testlib_pool), word);
+    ck_assert_str_eq(kc_step_up_acr_values(&back, testlib_pool), word);
     word[KC_CONF_ACR_MAX] = 'a';
     demand = demand_of(word, 60);
-    ck_assert_int_eq(kc_demand_seal(site->rp, &demand, testlib_pool, &text, &last), KC_FAULT);
+    ck_assert_int_eq(kc_step_up_seal(site->rp, &demand, testlib_pool, &text, &last), KC_FAULT);
     ck_assert_int_eq(last.reason, KC_ERR_CONFIG);
 }
 END_TEST
@@ -443,7 +444,7 @@ START_TEST(the_largest_demand_fits_beside_the_longest_page)
                                          cookies, &last),
                      KC_OK);
     ck_assert_str_eq(found.return_url, page);
-    ck_assert_str_eq(kc_demand_acr_values(&found.demand, testlib_pool), acr);
+    ck_assert_str_eq(kc_step_up_acr_values(&found.demand, testlib_pool), acr);
     ck_assert_int_eq(found.demand.max_age, 315360000);
 }
 END_TEST
@@ -525,11 +526,11 @@ START_TEST(who_begins_again_still_has_to_bring_it)
     ck_assert_int_eq(request.round.number, 1);
     ck_assert_int_eq(request.begun, fake->now);
     ck_assert(request.is_step_up && !request.is_silent);
-    ck_assert_str_eq(kc_demand_acr_values(&request.demand, testlib_pool), "2 gold");
+    ck_assert_str_eq(kc_step_up_acr_values(&request.demand, testlib_pool), "2 gold");
     ck_assert_int_eq(request.demand.max_age, 60);
     site->client.cookies = NULL; /* the state alone does not tell */
     ck_assert_int_eq(again(sent.callback, &request), KC_OK);
-    ck_assert(kc_demand_is_empty(&request.demand) && request.is_step_up);
+    ck_assert(kc_step_up_is_none(&request.demand) && request.is_step_up);
     ck_assert_int_eq(again("code=x", &request), KC_REFUSED);
     ck_assert_str_eq(request.return_url, "/");
 }
@@ -736,7 +737,7 @@ START_TEST(a_link_asks_for_what_it_may)
     ck_assert_msg(rc == KC_OK, "%s", last.detail);
     ck_assert_str_eq(request.return_url, links[_i].page);
     ck_assert_int_eq(request.is_silent, links[_i].is_silent);
-    ck_assert(kc_demand_is_empty(&request.demand));
+    ck_assert(kc_step_up_is_none(&request.demand));
     ck_assert_str_eq(listed(request.parameters), links[_i].parameters);
 }
 END_TEST
@@ -846,16 +847,16 @@ END_TEST
 
 START_TEST(a_link_that_was_given_away_demands)
 {
-    kc_demand_t demand = demand_of("gold", 0);
+    kc_step_up_t demand = demand_of("gold", 0);
     kc_login_request_t request;
     const char *text;
 
-    ck_assert_int_eq(kc_demand_seal(site->rp, &demand, testlib_pool, &text, &last), KC_OK);
+    ck_assert_int_eq(kc_step_up_seal(site->rp, &demand, testlib_pool, &text, &last), KC_OK);
     ck_assert_int_eq(kc_login_parameters_read(site->rp,
                                               apr_pstrcat(testlib_pool, "demand=", text, NULL),
                                               testlib_pool, &request, &last),
                      KC_OK);
-    ck_assert_str_eq(kc_demand_acr_values(&request.demand, testlib_pool), "gold");
+    ck_assert_str_eq(kc_step_up_acr_values(&request.demand, testlib_pool), "gold");
     ck_assert_str_eq(parameter(leave(&request).query, "acr_values"), "gold");
 }
 END_TEST

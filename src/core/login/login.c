@@ -70,11 +70,11 @@ typedef struct callback_t {
 /* What goes beyond the ordinary. */
 static void put_wishes(const kc_login_request_t *request, kc_buf_t *url)
 {
-    const kc_demand_t *demand = &request->demand;
+    const kc_step_up_t *demand = &request->demand;
     int i;
 
     if (demand->acr)
-        kc_url_put_parameter(url, "acr_values", kc_demand_acr_values(demand, url->pool));
+        kc_url_put_parameter(url, "acr_values", kc_step_up_acr_values(demand, url->pool));
     if (demand->max_age)
         kc_url_put_parameter(url, "max_age",
                              apr_psprintf(url->pool, "%" APR_INT64_T_FMT, demand->max_age));
@@ -311,13 +311,13 @@ static kc_rc_t check_strength(const callback_t *callback, const kc_json_t *claim
     int64_t now = rp->env->now(rp->env->context),
             time = kc_json_member_seconds(claims, "auth_time");
 
-    if (kc_demand_is_met(&callback->state.demand, acr, time, now, rp->conf->clock_skew))
+    if (kc_step_up_is_met(&callback->state.demand, acr, time, now, rp->conf->clock_skew))
         return KC_OK;
     return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_WEAK,
                    "acr is '%.60s' and auth_time %" APR_INT64_T_FMT " s ago; asked were acr_values "
                    "'%.60s' and max_age %" APR_INT64_T_FMT,
                    acr ? acr : "", now - time,
-                   kc_demand_acr_values(&callback->state.demand, callback->pool),
+                   kc_step_up_acr_values(&callback->state.demand, callback->pool),
                    callback->state.demand.max_age);
 }
 
@@ -360,8 +360,8 @@ static int is_followed(const callback_t *callback)
         return 0;
     return session.created > kc_login_state_begun(&callback->state) && session.created <= now &&
            now - session.created < KC_LOGIN_FOLLOW_SECONDS &&
-           kc_demand_is_met(&callback->state.demand, session.acr, session.auth_time, now,
-                            rp->conf->clock_skew);
+           kc_step_up_is_met(&callback->state.demand, session.acr, session.auth_time, now,
+                             rp->conf->clock_skew);
 }
 
 /* From the code to the session. */

@@ -138,7 +138,7 @@ static kc_rc_t read_kind(const kc_rp_t *rp, const kc_url_query_t *query, apr_poo
         return KC_REFUSED;
     out->is_silent = prompt && strcmp(prompt, "none") == 0;
     if (demand)
-        (void)kc_demand_unseal(rp, demand, pool, &out->demand, NULL);
+        (void)kc_step_up_unseal(rp, demand, pool, &out->demand, NULL);
     return KC_OK;
 }
 

@@ -17,7 +17,7 @@ enum {
     KC_LOGIN_PARAMETERS_VALUES_MAX = 1000 /* bytes of all of them: addresses have an end */
 };
 
-/* The parameter of the login address that carries what kc_demand_seal has made. */
+/* The parameter of the login address that carries what kc_step_up_seal has made. */
 #define KC_LOGIN_PARAMETERS_DEMAND "demand"
 
 /* What KeycloakLoginParameters names: KC_REFUSED, the detail completes a sentence, for names that

@@ -120,7 +120,7 @@ static void put_secrets(const kc_login_state_t *state, kc_buf_t *buf)
 {
     kc_buf_put_text(buf, state->nonce);
     kc_buf_put_text(buf, state->verifier);
-    kc_demand_put(&state->demand, buf);
+    kc_step_up_put(&state->demand, buf);
 }
 
 /* How many bytes of a return URL its cookie has room for. */
@@ -385,7 +385,7 @@ static kc_rc_t read_plain(kc_bytes_t plain, apr_pool_t *pool, kc_login_state_t *
     kc_buf_reader_init(&reader, plain);
     read_text(&reader, out->nonce, sizeof(out->nonce));
     read_text(&reader, out->verifier, sizeof(out->verifier));
-    out->demand = kc_demand_read(&reader, pool);
+    out->demand = kc_step_up_read(&reader, pool);
     if (reader.is_short)
         return KC_FAIL(err, KC_MISS, KC_ERR_STATE_UNKNOWN, "the sign-in's cookie is too short");
     if (reader.rest.len)

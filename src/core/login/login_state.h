@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "browser.h"
-#include "login/demand.h"
+#include "login/step_up.h"
 #include "rp.h"
 
 enum {
@@ -39,9 +39,9 @@ typedef struct kc_login_round_t {
 typedef struct kc_login_request_t {
     const char *return_url; /* the page afterwards */
     kc_login_round_t round;
-    kc_demand_t demand; /* what it has to bring */
-    int is_silent;      /* nobody is asked anything (prompt=none) */
-    int is_step_up;     /* somebody is signed in: their session is renewed or made stronger */
+    kc_step_up_t demand; /* what it has to bring */
+    int is_silent;       /* nobody is asked anything (prompt=none) */
+    int is_step_up;      /* somebody is signed in: their session is renewed or made stronger */
     const apr_array_header_t *parameters; /* kc_conf_pair_t, go on to the authorization URL; or
                                              NULL */
     int64_t begun; /* of kc_login_state_again: when it was begun last, in seconds since 1970 */
@@ -54,7 +54,7 @@ typedef struct kc_login_state_t {
     const char *text;       /* the parameter `state` */
     const char *return_url; /* judged before it was sealed; "/" when it is too long */
     kc_bytes_t kept;        /* what of it goes into the cookie: nothing, itself or deflated */
-    kc_demand_t demand;
+    kc_step_up_t demand;
     int is_silent;
     int is_step_up;
     unsigned int finished; /* as of its request, KC_LOGIN_STEPS_MAX at most */

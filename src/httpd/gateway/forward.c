@@ -147,7 +147,7 @@ int akc_forward_refuses(request_rec *r)
 
 /* --- the answer --- */
 
-void akc_forward_point_to_login(akc_request_t *request, request_rec *r, const kc_demand_t *demand)
+void akc_forward_point_to_login(akc_request_t *request, request_rec *r, const kc_step_up_t *demand)
 {
     const char *page = r->method_number == M_GET ? r->unparsed_uri : "/";
 

@@ -5,7 +5,7 @@
 
 #include "module.h"
 
-#include "core/login/demand.h"
+#include "core/login/step_up.h"
 
 /* 1 when the request's server has one of them; the second one: nginx. */
 int akc_forward_is_on(const akc_request_t *request);
@@ -16,7 +16,7 @@ int akc_forward_take(akc_request_t *request, request_rec *r);
 /* 1 when the place of r has no judge, but its server is for questions alone. */
 int akc_forward_refuses(request_rec *r);
 /* Tells the gateway where a page's person signs in. */
-void akc_forward_point_to_login(akc_request_t *request, request_rec *r, const kc_demand_t *demand);
+void akc_forward_point_to_login(akc_request_t *request, request_rec *r, const kc_step_up_t *demand);
 /* Sees to it that nothing but the judge's yes leaves as one. Also the hook for error pages. */
 void akc_forward_watch(request_rec *r);
 void akc_forward_register(apr_pool_t *pool);

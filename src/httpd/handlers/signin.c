@@ -13,10 +13,10 @@
 #include "core/access/flow.h"
 #include "core/base/url.h"
 #include "core/browser.h"
-#include "core/login/demand.h"
 #include "core/login/login.h"
 #include "core/login/login_parameters.h"
 #include "core/login/login_state.h"
+#include "core/login/step_up.h"
 #include "core/logout/logout.h"
 #include "core/provider/claims.h"
 #include "core/rp.h"
@@ -205,8 +205,8 @@ int akc_signin_login(akc_request_t *request, request_rec *r)
         return return_to(request, r, wanted.return_url, &answer);
     case KC_FLOW_LOGIN:
         /* what is demanded of the whole site need not be asked for in a second sign-in */
-        if (kc_demand_is_empty(&wanted.demand) && !wanted.is_silent)
-            wanted.demand = kc_demand_of(akc_config_dir(r));
+        if (kc_step_up_is_none(&wanted.demand) && !wanted.is_silent)
+            wanted.demand = kc_step_up_required(akc_config_dir(r));
         return akc_respond_login(request, r, &wanted);
     default:
         return akc_respond_error(request, r, &request->err);

@@ -11,7 +11,7 @@
 
 #include "core/access/flow.h"
 #include "core/base/path.h"
-#include "core/login/demand.h"
+#include "core/login/step_up.h"
 
 /*
  * 204: there is a session, and AuthType and Require of that path let it in; or the path is public.
@@ -82,7 +82,7 @@ static int let_in_as(akc_request_t *request, request_rec *r)
 
 static int decide(akc_request_t *request, request_rec *r, request_rec *sub)
 {
-    kc_demand_t demand = kc_demand_of(akc_config_dir(sub));
+    kc_step_up_t demand = kc_step_up_required(akc_config_dir(sub));
     int is_open = sub->status < HTTP_BAD_REQUEST;
     kc_session_state_t state;
 

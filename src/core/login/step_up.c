@@ -1,6 +1,6 @@
 /* Demands: read from the settings, held against a sign-in, written down and read again.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "login/demand.h"
+#include "login/step_up.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -9,16 +9,16 @@
 
 static const char purpose[] = "demand";
 
-kc_demand_t kc_demand_of(const kc_conf_dir_t *conf)
+kc_step_up_t kc_step_up_required(const kc_conf_dir_t *conf)
 {
-    kc_demand_t demand = {conf->require_acr, conf->max_age};
+    kc_step_up_t demand = {conf->require_acr, conf->max_age};
 
     if (demand.acr && strcmp(APR_ARRAY_IDX(demand.acr, 0, const char *), KC_CONF_NONE) == 0)
         demand.acr = NULL;
     return demand;
 }
 
-int kc_demand_is_empty(const kc_demand_t *demand)
+int kc_step_up_is_none(const kc_step_up_t *demand)
 {
     return !demand->acr && !demand->max_age;
 }
@@ -40,26 +40,26 @@ static int is_recent(int64_t auth_time, int64_t max_age, int64_t now, int64_t sk
     return auth_time > 0 && auth_time <= now + skew && now - auth_time <= max_age + skew;
 }
 
-int kc_demand_is_met(const kc_demand_t *demand, const char *acr, int64_t auth_time, int64_t now,
-                     int64_t skew)
+int kc_step_up_is_met(const kc_step_up_t *demand, const char *acr, int64_t auth_time, int64_t now,
+                      int64_t skew)
 {
     if (demand->acr && !is_named(demand->acr, acr))
         return 0;
     return !demand->max_age || is_recent(auth_time, demand->max_age, now, skew);
 }
 
-const char *kc_demand_acr_values(const kc_demand_t *demand, apr_pool_t *pool)
+const char *kc_step_up_acr_values(const kc_step_up_t *demand, apr_pool_t *pool)
 {
     return demand->acr ? apr_array_pstrcat(pool, demand->acr, ' ') : "";
 }
 
-const char *kc_demand_challenge(const kc_demand_t *demand, apr_pool_t *pool)
+const char *kc_step_up_challenge(const kc_step_up_t *demand, apr_pool_t *pool)
 {
     const char *text = ", error=\"insufficient_user_authentication\"";
 
     /* the settings take no word that would have to be escaped here */
     if (demand->acr)
-        text = apr_pstrcat(pool, text, ", acr_values=\"", kc_demand_acr_values(demand, pool), "\"",
+        text = apr_pstrcat(pool, text, ", acr_values=\"", kc_step_up_acr_values(demand, pool), "\"",
                            NULL);
     if (demand->max_age)
         text = apr_psprintf(pool, "%s, max_age=\"%" APR_INT64_T_FMT "\"", text, demand->max_age);
@@ -68,10 +68,10 @@ const char *kc_demand_challenge(const kc_demand_t *demand, apr_pool_t *pool)
 
 /* ---------------------------------------------------------------- written down */
 
-void kc_demand_put(const kc_demand_t *demand, kc_buf_t *buf)
+void kc_step_up_put(const kc_step_up_t *demand, kc_buf_t *buf)
 {
     kc_buf_put_u32(buf, (uint32_t)demand->max_age);
-    kc_buf_put_block(buf, kc_buf_text(kc_demand_acr_values(demand, buf->pool)));
+    kc_buf_put_block(buf, kc_buf_text(kc_step_up_acr_values(demand, buf->pool)));
 }
 
 static const apr_array_header_t *split(kc_bytes_t text, apr_pool_t *pool)
@@ -88,9 +88,9 @@ static const apr_array_header_t *split(kc_bytes_t text, apr_pool_t *pool)
     return words;
 }
 
-kc_demand_t kc_demand_read(kc_reader_t *reader, apr_pool_t *pool)
+kc_step_up_t kc_step_up_read(kc_reader_t *reader, apr_pool_t *pool)
 {
-    kc_demand_t demand = {NULL, kc_buf_read_u32(reader)};
+    kc_step_up_t demand = {NULL, kc_buf_read_u32(reader)};
     kc_bytes_t acr = kc_buf_read_block(reader);
 
     if (acr.len)
@@ -107,11 +107,11 @@ static kc_seal_use_t seal_use(const kc_rp_t *rp)
     return use;
 }
 
-kc_rc_t kc_demand_seal(const kc_rp_t *rp, const kc_demand_t *demand, apr_pool_t *pool,
-                       const char **out, kc_err_t *err)
+kc_rc_t kc_step_up_seal(const kc_rp_t *rp, const kc_step_up_t *demand, apr_pool_t *pool,
+                        const char **out, kc_err_t *err)
 {
     kc_seal_use_t use = seal_use(rp);
-    int64_t end = rp->env->now(rp->env->context) + KC_DEMAND_TTL;
+    int64_t end = rp->env->now(rp->env->context) + KC_STEP_UP_TTL;
     unsigned char iv[KC_CRYPTO_IV_SIZE];
     kc_bytes_t plain, sealed;
     kc_buf_t buf;
@@ -120,7 +120,7 @@ kc_rc_t kc_demand_seal(const kc_rp_t *rp, const kc_demand_t *demand, apr_pool_t 
     if (rp->env->random(rp->env->context, iv, sizeof(iv)) != KC_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a demand");
     kc_buf_init(&buf, KC_CONF_ACR_MAX + 6, pool);
-    kc_demand_put(demand, &buf);
+    kc_step_up_put(demand, &buf);
     if (kc_buf_bytes(&buf, &plain) != KC_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "KeycloakRequireACR names too much");
     rc = kc_seal_close(rp->keys, &use, end, iv, plain, pool, &sealed, err);
@@ -129,8 +129,8 @@ kc_rc_t kc_demand_seal(const kc_rp_t *rp, const kc_demand_t *demand, apr_pool_t 
     return rc;
 }
 
-kc_rc_t kc_demand_unseal(const kc_rp_t *rp, const char *text, apr_pool_t *pool, kc_demand_t *out,
-                         kc_err_t *err)
+kc_rc_t kc_step_up_unseal(const kc_rp_t *rp, const char *text, apr_pool_t *pool, kc_step_up_t *out,
+                          kc_err_t *err)
 {
     kc_seal_use_t use = seal_use(rp);
     int64_t now = rp->env->now(rp->env->context);
@@ -145,6 +145,6 @@ kc_rc_t kc_demand_unseal(const kc_rp_t *rp, const char *text, apr_pool_t *pool, 
     if (rc != KC_OK)
         return rc;
     kc_buf_reader_init(&reader, plain);
-    *out = kc_demand_read(&reader, pool);
+    *out = kc_step_up_read(&reader, pool);
     return KC_OK;
 }
