@@ -11,7 +11,7 @@
 #include "conf/conf.h"
 #include "crypto/seal.h"
 #include "env.h"
-#include "provider/keyring.h"
+#include "provider/metadata.h"
 
 /* For details of failures, behind "was". */
 #define KC_RP_FOREIGN_KEY \
@@ -54,7 +54,7 @@ typedef struct kc_rp_t {
     kc_rp_names_t names[2];           /* [0] http, [1] https */
     const char *callback_path;        /* path of the redirect URI */
     kc_env_t *env;
-    kc_keyring_t *keyring;
+    kc_metadata_t *keyring;
 } kc_rp_t;
 
 /* Makes the parts that are known at start; env and keyring stay NULL until the child sets them. */

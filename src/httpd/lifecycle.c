@@ -27,7 +27,7 @@
 #include "core/crypto/seal.h"
 #include "core/http/http_curl.h"
 #include "core/net/patience.h"
-#include "core/provider/keyring.h"
+#include "core/provider/metadata.h"
 #include "core/rp.h"
 #include "core/store/store.h"
 #include "core/store/store_combined.h"
@@ -355,7 +355,7 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     if (rc == KC_OK)
         rc = open_store(config, pool, err);
     if (rc == KC_OK)
-        rc = kc_keyring_create(conf, env, pool, &config->rp->keyring, err);
+        rc = kc_metadata_create(conf, env, pool, &config->rp->keyring, err);
     config->rp->env = env;
     return rc;
 }

@@ -12,7 +12,7 @@
 #include "core/http/http_curl.h"
 #include "core/logout/logout_pending.h"
 #include "core/net/patience.h"
-#include "core/provider/keyring.h"
+#include "core/provider/metadata.h"
 
 /*
  * Each child has the thread, and a lease in the host's store says whose turn it is. mod_watchdog's
@@ -40,7 +40,7 @@ static void look_after_all(server_rec *main)
 
         if (!config->rp || config->server != server)
             continue;
-        kc_keyring_refresh(config->rp->keyring, config->background);
+        kc_metadata_refresh(config->rp->keyring, config->background);
         kc_logout_pending_look(config->rp, config->background, &is_stopping);
         if (config->clock)
             kc_store_clock_look(config->clock, kc_patience_now(), &is_stopping);

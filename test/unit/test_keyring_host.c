@@ -1,4 +1,4 @@
-/* Tests of keyring.h as all children of a host see it: one fetch for all, the background, what is
+/* Tests of metadata.h as all children of a host see it: one fetch for all, the background, what is
  * logged, and clocks that are moved. SPDX-License-Identifier: Apache-2.0 */
 #include <apr_atomic.h>
 #include <apr_strings.h>
@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "provider/keyring.h"
-#include "provider/keyring_shared.h"
+#include "provider/metadata.h"
+#include "provider/metadata_shared.h"
 #include "provider/token_signature.h"
 #include "store/store_shm.h"
 #include "testlib.h"
@@ -25,9 +25,9 @@ enum {
 
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
-static kc_keyring_t *child[CHILDREN];
-static kc_keyring_shared_t shared;
-static const kc_keyring_snapshot_t *got;
+static kc_metadata_t *child[CHILDREN];
+static kc_metadata_shared_t shared;
+static const kc_metadata_snapshot_t *got;
 static kc_err_t last;
 
 static const char *keys_named(const char *kid)
@@ -42,11 +42,11 @@ static void make_keys(void)
     (void)testlib_key(TESTLIB_P256);
 }
 
-static kc_keyring_t *new_child(const kc_env_t *env)
+static kc_metadata_t *new_child(const kc_env_t *env)
 {
-    kc_keyring_t *keyring;
+    kc_metadata_t *keyring;
 
-    ck_assert_int_eq(kc_keyring_create(site->conf, env, testlib_pool, &keyring, NULL), KC_OK);
+    ck_assert_int_eq(kc_metadata_create(site->conf, env, testlib_pool, &keyring, NULL), KC_OK);
     return keyring;
 }
 
@@ -61,14 +61,14 @@ static void setup(void)
     kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys_named("a"));
     for (i = 0; i < CHILDREN; i++)
         child[i] = new_child(&fake->env);
-    ck_assert_int_eq(kc_keyring_shared_init(site->conf, &fake->env, testlib_pool, &shared, NULL),
+    ck_assert_int_eq(kc_metadata_shared_init(site->conf, &fake->env, testlib_pool, &shared, NULL),
                      KC_OK);
 }
 
 static kc_rc_t get(int index)
 {
     memset(&last, 0, sizeof(last));
-    return kc_keyring_get(child[index], testlib_pool, &got, &last);
+    return kc_metadata_get(child[index], testlib_pool, &got, &last);
 }
 
 static kc_rc_t select_key(int index, const char *kid)
@@ -84,7 +84,7 @@ static void tick(void)
     int i;
 
     for (i = 0; i < CHILDREN; i++)
-        kc_keyring_refresh(child[i], fake->env.http);
+        kc_metadata_refresh(child[i], fake->env.http);
 }
 
 static int requests(void)
@@ -94,7 +94,7 @@ static int requests(void)
 
 static int take_lease(void)
 {
-    return kc_keyring_shared_take_lease(&shared, testlib_pool);
+    return kc_metadata_shared_take_lease(&shared, testlib_pool);
 }
 
 /* ---------------------------------------------------------------- neighbours */
@@ -163,12 +163,13 @@ static kc_conf_t *neighbours_conf(int which)
     return conf;
 }
 
-static kc_keyring_t *neighbour(int which)
+static kc_metadata_t *neighbour(int which)
 {
-    kc_keyring_t *keyring;
+    kc_metadata_t *keyring;
 
     ck_assert_int_eq(
-        kc_keyring_create(neighbours_conf(which), &fake->env, testlib_pool, &keyring, NULL), KC_OK);
+        kc_metadata_create(neighbours_conf(which), &fake->env, testlib_pool, &keyring, NULL),
+        KC_OK);
     return keyring;
 }
 
@@ -181,15 +182,15 @@ static void make_good(int index)
 /* threats.md R 208 */
 START_TEST(what_does_not_fit_one_server_fits_the_others)
 {
-    kc_keyring_t *bad;
+    kc_metadata_t *bad;
 
     make_good(0);
     bad = neighbour(_i);
-    ck_assert_int_eq(kc_keyring_get(bad, testlib_pool, &got, &last) != KC_OK,
+    ck_assert_int_eq(kc_metadata_get(bad, testlib_pool, &got, &last) != KC_OK,
                      neighbours[_i].is_unfit);
     ck_assert_int_eq(get(0), KC_OK); /* in the same moment */
     fake->now += site->conf->metadata_ttl + 1;
-    kc_keyring_refresh(bad, fake->env.http);
+    kc_metadata_refresh(bad, fake->env.http);
     ck_assert_int_eq(get(0), KC_OK);
     ck_assert_int_eq(got->fetched, fake->now); /* fetched anew, or by the neighbour */
 }
@@ -198,14 +199,14 @@ END_TEST
 /* Documents are everybody's: who finds some fetches none. */
 START_TEST(documents_are_shared_with_whom_they_fit)
 {
-    kc_keyring_t *other;
+    kc_metadata_t *other;
     int asked;
 
     make_good(0);
     ck_assert_int_eq(get(0), KC_OK);
     asked = requests();
     other = neighbour(_i);
-    ck_assert_int_eq(kc_keyring_get(other, testlib_pool, &got, &last) != KC_OK,
+    ck_assert_int_eq(kc_metadata_get(other, testlib_pool, &got, &last) != KC_OK,
                      neighbours[_i].is_unfit);
     ck_assert_int_eq(requests() > asked, neighbours[_i].is_unfit);
 }
@@ -214,20 +215,21 @@ END_TEST
 /* The lease and the minute of unknown kids are no neighbour's to use up. */
 START_TEST(no_neighbour_keeps_a_server_from_fetching)
 {
-    kc_keyring_shared_t mine, other;
+    kc_metadata_shared_t mine, other;
 
     be_good(site->conf);
-    ck_assert_int_eq(kc_keyring_shared_init(site->conf, &fake->env, testlib_pool, &mine, NULL),
+    ck_assert_int_eq(kc_metadata_shared_init(site->conf, &fake->env, testlib_pool, &mine, NULL),
                      KC_OK);
     ck_assert_int_eq(
-        kc_keyring_shared_init(neighbours_conf(_i), &fake->env, testlib_pool, &other, NULL), KC_OK);
-    ck_assert_int_eq(kc_keyring_shared_take_lease(&other, testlib_pool), 1);
-    ck_assert_int_eq(kc_keyring_shared_take_lease(&mine, testlib_pool), 1);
-    ck_assert_int_eq(kc_keyring_shared_take_minute(&other, 0, testlib_pool), 1);
-    ck_assert_int_eq(kc_keyring_shared_take_minute(&mine, 0, testlib_pool), 1);
-    ck_assert_int_eq(kc_keyring_shared_take_minute(&other, 1, testlib_pool), 1);
-    ck_assert_int_eq(kc_keyring_shared_take_minute(&mine, 1, testlib_pool), 1);
-    ck_assert_int_eq(kc_keyring_shared_take_minute(&mine, 1, testlib_pool), 0);
+        kc_metadata_shared_init(neighbours_conf(_i), &fake->env, testlib_pool, &other, NULL),
+        KC_OK);
+    ck_assert_int_eq(kc_metadata_shared_take_lease(&other, testlib_pool), 1);
+    ck_assert_int_eq(kc_metadata_shared_take_lease(&mine, testlib_pool), 1);
+    ck_assert_int_eq(kc_metadata_shared_take_minute(&other, 0, testlib_pool), 1);
+    ck_assert_int_eq(kc_metadata_shared_take_minute(&mine, 0, testlib_pool), 1);
+    ck_assert_int_eq(kc_metadata_shared_take_minute(&other, 1, testlib_pool), 1);
+    ck_assert_int_eq(kc_metadata_shared_take_minute(&mine, 1, testlib_pool), 1);
+    ck_assert_int_eq(kc_metadata_shared_take_minute(&mine, 1, testlib_pool), 0);
     ck_assert_str_eq(mine.documents, other.documents);
 }
 END_TEST
@@ -235,7 +237,7 @@ END_TEST
 /* That the provider does not answer is told to all who ask in the same way. */
 START_TEST(an_outage_is_shared_by_those_who_ask_alike)
 {
-    kc_keyring_t *other;
+    kc_metadata_t *other;
     int asked;
 
     make_good(0);
@@ -243,7 +245,7 @@ START_TEST(an_outage_is_shared_by_those_who_ask_alike)
     fake->http.is_down = 1;
     ck_assert_int_eq(get(0), KC_DOWN);
     asked = requests();
-    ck_assert_int_eq(kc_keyring_get(other, testlib_pool, &got, &last), KC_DOWN);
+    ck_assert_int_eq(kc_metadata_get(other, testlib_pool, &got, &last), KC_DOWN);
     ck_assert_int_eq(requests() > asked, neighbours[_i].is_way);
 }
 END_TEST
@@ -296,14 +298,14 @@ static void until_all_have_started(void)
 
 static void *APR_THREAD_FUNC ask(apr_thread_t *thread, void *keyring)
 {
-    const kc_keyring_snapshot_t *snapshot;
+    const kc_metadata_snapshot_t *snapshot;
     apr_pool_t *pool;
 
     (void)thread;
     apr_atomic_inc32(&started);
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         abort();
-    if (kc_keyring_get(keyring, pool, &snapshot, NULL) != KC_OK)
+    if (kc_metadata_get(keyring, pool, &snapshot, NULL) != KC_OK)
         apr_atomic_inc32(&failed);
     apr_pool_destroy(pool);
     return NULL;
@@ -318,12 +320,12 @@ START_TEST(a_child_that_has_just_failed_takes_what_another_has_fetched)
     kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys_named("a"));
     fake->now += 20;
     ck_assert_int_eq(get(0), KC_OK);
-    kc_keyring_shared_drop_failure(&shared);
+    kc_metadata_shared_drop_failure(&shared);
     fake->now += site->conf->metadata_stale + site->conf->metadata_ttl;
     kc_fake_answer_down(fake, KC_FAKE_DISCOVERY, KC_ERR_PROVIDER_DOWN);
     ck_assert_int_eq(get(1), KC_DOWN);
     kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys_named("b"));
-    kc_keyring_shared_drop_failure(&shared);
+    kc_metadata_shared_drop_failure(&shared);
     ck_assert_int_eq(get(2), KC_OK);
     ck_assert_int_eq(get(1), KC_OK); /* in the same second */
 }
@@ -332,14 +334,14 @@ END_TEST
 /* Who trusts other certificates must not take over what these have brought. */
 START_TEST(documents_belong_to_those_who_trust_alike)
 {
-    kc_keyring_shared_t other;
+    kc_metadata_shared_t other;
 
     site->conf->ca_pem = "another authority";
-    ck_assert_int_eq(kc_keyring_shared_init(site->conf, &fake->env, testlib_pool, &other, NULL),
+    ck_assert_int_eq(kc_metadata_shared_init(site->conf, &fake->env, testlib_pool, &other, NULL),
                      KC_OK);
     ck_assert_str_ne(other.documents, shared.documents);
     site->conf->ca_pem = NULL;
-    ck_assert_int_eq(kc_keyring_shared_init(site->conf, &fake->env, testlib_pool, &other, NULL),
+    ck_assert_int_eq(kc_metadata_shared_init(site->conf, &fake->env, testlib_pool, &other, NULL),
                      KC_OK);
     ck_assert_str_eq(other.documents, shared.documents);
 }
@@ -524,7 +526,7 @@ START_TEST(a_damaged_failure_of_others_is_passed_over)
         int64_t failed_at;
 
         entry->len = len;
-        ck_assert(!kc_keyring_shared_get_failure(&shared, 10000, testlib_pool, &failed_at, &last));
+        ck_assert(!kc_metadata_shared_get_failure(&shared, 10000, testlib_pool, &failed_at, &last));
     }
     entry->len = whole;
     entry->data[11] = 0xff; /* a reason that is none */
@@ -556,7 +558,7 @@ START_TEST(the_background_keeps_all_children_fresh_and_no_request_fetches)
     fake->env.http = NULL; /* of requests */
     for (second = 0; second < 3 * site->conf->metadata_ttl; second++) {
         for (i = 0; i < CHILDREN; i++)
-            kc_keyring_refresh(child[i], &fake->http.http);
+            kc_metadata_refresh(child[i], &fake->http.http);
         for (i = 0; second > 0 && i < CHILDREN; i++)
             ck_assert_int_eq(get(i), KC_OK);
         rounds += second % (site->conf->metadata_ttl / 5 * 4) == 0;
@@ -614,7 +616,7 @@ END_TEST
 static kc_rc_t probe(int index)
 {
     memset(&last, 0, sizeof(last));
-    return kc_keyring_probe(child[index], fake->env.http, &last);
+    return kc_metadata_probe(child[index], fake->env.http, &last);
 }
 
 START_TEST(a_probe_is_content_with_what_is_known_however_old)
@@ -658,11 +660,11 @@ END_TEST
 
 START_TEST(a_probe_that_may_not_fetch_looks_alone)
 {
-    ck_assert_int_eq(kc_keyring_probe(child[0], NULL, &last), KC_DOWN);
+    ck_assert_int_eq(kc_metadata_probe(child[0], NULL, &last), KC_DOWN);
     ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_BUSY);
     ck_assert_int_eq(requests(), 0);
     ck_assert_int_eq(get(1), KC_OK);
-    ck_assert_int_eq(kc_keyring_probe(child[0], NULL, &last), KC_OK);
+    ck_assert_int_eq(kc_metadata_probe(child[0], NULL, &last), KC_OK);
     ck_assert_int_eq(requests(), 2);
 }
 END_TEST
@@ -680,7 +682,7 @@ START_TEST(a_probe_waits_for_nobody_who_fetches)
 {
     site->conf->http_timeout = 60000;
     be_busy(probe_meanwhile);
-    kc_keyring_refresh(child[0], &busy.http);
+    kc_metadata_refresh(child[0], &busy.http);
     ck_assert_uint_eq(busy.discoveries, 1);
     ck_assert_uint_eq(busy.key_sets, 1);
     ck_assert_int_eq(probe(0), KC_OK);
@@ -708,7 +710,7 @@ START_TEST(requests_go_on_while_the_background_hangs)
     fake->now += site->conf->metadata_ttl;
     site->conf->http_timeout = 60000;
     be_busy(ask_meanwhile);
-    kc_keyring_refresh(child[0], &busy.http);
+    kc_metadata_refresh(child[0], &busy.http);
     ck_assert_uint_eq(busy.key_sets, 1);
 }
 END_TEST
@@ -726,7 +728,7 @@ START_TEST(sign_ins_are_told_at_once_while_the_background_tries_again)
     fake->now += 10;
     site->conf->http_timeout = 60000;
     be_busy(ask_in_vain);
-    kc_keyring_refresh(child[0], &busy.http);
+    kc_metadata_refresh(child[0], &busy.http);
     ck_assert_uint_eq(busy.key_sets, 1);
     ck_assert_int_eq(get(0), KC_OK);
 }
@@ -734,10 +736,10 @@ END_TEST
 
 static void ask_for_what_another_has_put(void)
 {
-    const kc_keyring_documents_t documents = {kc_buf_text(busy.metadata), kc_buf_text(busy.keys),
-                                              fake->env.now(fake->env.context)};
+    const kc_metadata_documents_t documents = {kc_buf_text(busy.metadata), kc_buf_text(busy.keys),
+                                               fake->env.now(fake->env.context)};
 
-    kc_keyring_shared_put(&shared, &documents, documents.fetched + HOUR, testlib_pool);
+    kc_metadata_shared_put(&shared, &documents, documents.fetched + HOUR, testlib_pool);
     ck_assert_int_eq(get(0), KC_OK);
 }
 
@@ -747,7 +749,7 @@ START_TEST(what_another_child_has_is_taken_while_this_one_tries_again)
     tick();
     fake->now += 10;
     be_busy(ask_for_what_another_has_put);
-    kc_keyring_refresh(child[0], &busy.http);
+    kc_metadata_refresh(child[0], &busy.http);
     ck_assert_uint_eq(busy.key_sets, 1);
     ck_assert_int_eq(get(0), KC_OK);
 }
@@ -777,7 +779,7 @@ START_TEST(changes_are_logged_once)
     assert_logged(0, KC_LOG_WARNING, "KC0201", "kept");
     for (i = 0; i < 3; i++) {
         fake->now += 10;
-        kc_keyring_refresh(child[0], fake->env.http);
+        kc_metadata_refresh(child[0], fake->env.http);
     }
     ck_assert_int_eq(fake->log->nelts, 1);
     fake->http.is_down = 0;
@@ -812,7 +814,7 @@ END_TEST
 START_TEST(a_busy_child_is_not_worth_a_line)
 {
     kc_fake_answer_down(fake, KC_FAKE_DISCOVERY, KC_ERR_PROVIDER_BUSY);
-    kc_keyring_refresh(child[0], fake->env.http);
+    kc_metadata_refresh(child[0], fake->env.http);
     ck_assert_int_eq(requests(), 1);
     ck_assert_int_eq(fake->log->nelts, 0);
 }

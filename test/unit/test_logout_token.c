@@ -790,7 +790,7 @@ END_TEST
 START_TEST(a_strangers_token_does_not_keep_sign_ins_from_new_keys)
 {
     static const char strange[] = "{\"alg\":\"RS256\",\"typ\":\"logout+jwt\",\"kid\":\"zzz\"}";
-    const kc_keyring_snapshot_t *snapshot;
+    const kc_metadata_snapshot_t *snapshot;
     const kc_jose_key_t *key;
     int asked;
 
@@ -806,7 +806,7 @@ START_TEST(a_strangers_token_does_not_keep_sign_ins_from_new_keys)
     kc_fake_site_provide(site, kc_fake_site_metadata(site, ""),
                          apr_pstrcat(testlib_pool, "{\"keys\":[",
                                      testlib_jwk(TESTLIB_RSA, ",\"kid\":\"new\""), "]}", NULL));
-    ck_assert_int_eq(kc_keyring_get(site->rp->keyring, testlib_pool, &snapshot, NULL), KC_OK);
+    ck_assert_int_eq(kc_metadata_get(site->rp->keyring, testlib_pool, &snapshot, NULL), KC_OK);
     ck_assert_int_eq(kc_token_signature_key(site->rp->keyring, "RS256", "new", testlib_pool,
                                             &snapshot, &key, NULL),
                      KC_OK);

@@ -9,7 +9,7 @@
 #include "crypto/jws.h"
 #include "provider/claims.h"
 #include "provider/id_token.h"
-#include "provider/keyring.h"
+#include "provider/metadata.h"
 #include "provider/token_signature.h"
 #include "provider/token_type.h"
 #include "rp.h"
@@ -257,9 +257,9 @@ static kc_rc_t verify(const visit_t *visit, kc_session_t *session, kc_err_t *err
 {
     const kc_rp_t *rp = visit->rp;
     const char *compact = kc_buf_copy(visit->token.data, visit->token.len, visit->pool);
-    const kc_keyring_snapshot_t *snapshot;
+    const kc_metadata_snapshot_t *snapshot;
     kc_jws_t token;
-    kc_rc_t rc = kc_keyring_get(rp->keyring, visit->pool, &snapshot, err);
+    kc_rc_t rc = kc_metadata_get(rp->keyring, visit->pool, &snapshot, err);
 
     if (rc == KC_OK)
         rc = kc_token_signature_verify_untrusted(rp->keyring, compact, visit->pool, &snapshot,

@@ -58,7 +58,7 @@ typedef struct callback_t {
     const kc_browser_t *client;
     apr_pool_t *pool;
     const kc_url_query_t *query;
-    const kc_keyring_snapshot_t *snapshot;
+    const kc_metadata_snapshot_t *snapshot;
     kc_login_state_t state;
     const char *code;
     int64_t begun_ms; /* before the tokens were asked for: whatever ends people's sessions later,
@@ -148,7 +148,7 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_browser_t *client,
                        const kc_login_request_t *request, apr_pool_t *pool,
                        kc_browser_answer_t *answer, kc_err_t *err)
 {
-    const kc_keyring_snapshot_t *snapshot;
+    const kc_metadata_snapshot_t *snapshot;
     kc_login_request_t judged = *request;
     kc_login_state_t state;
     way_t way = {rp, client, NULL, &judged, &state};
@@ -157,7 +157,7 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_browser_t *client,
     init_answer(answer, pool);
     rc = kc_login_loop_check(rp, client, &judged, err);
     if (rc == KC_OK)
-        rc = kc_keyring_get(rp->keyring, pool, &snapshot, err);
+        rc = kc_metadata_get(rp->keyring, pool, &snapshot, err);
     if (rc != KC_OK)
         return rc;
     way.provider = snapshot->provider;
@@ -445,7 +445,7 @@ kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_browser_t *client, const cha
     if (rc == KC_OK)
         rc = kc_login_state_find(rp, client, state, pool, &callback.state, answer->cookies, err);
     if (rc == KC_OK)
-        rc = kc_keyring_get(rp->keyring, pool, &callback.snapshot, err);
+        rc = kc_metadata_get(rp->keyring, pool, &callback.snapshot, err);
     if (rc == KC_OK)
         rc = read_answer(&callback, err);
     if (rc == KC_OK)

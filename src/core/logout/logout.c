@@ -9,7 +9,7 @@
 #include "base/url.h"
 #include "browser.h"
 #include "logout/logout_pending.h"
-#include "provider/keyring.h"
+#include "provider/metadata.h"
 #include "provider/token.h"
 #include "provider/token_type.h"
 #include "rp.h"
@@ -173,11 +173,11 @@ static const char *lead_through(way_t *way, const char *endpoint, kc_browser_ans
 static void end_at_provider(way_t *way, kc_browser_answer_t *answer)
 {
     const kc_rp_t *rp = way->rp;
-    const kc_keyring_snapshot_t *snapshot;
+    const kc_metadata_snapshot_t *snapshot;
     const char *url;
     kc_err_t err;
 
-    if (kc_keyring_get(rp->keyring, way->pool, &snapshot, &err) != KC_OK) {
+    if (kc_metadata_get(rp->keyring, way->pool, &snapshot, &err) != KC_OK) {
         if (way->had_session)
             log_failure(rp, "signed out here alone", &err, way->pool);
         return;

@@ -5,7 +5,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "provider/keyring.h"
+#include "provider/metadata.h"
 #include "provider/token.h"
 #include "rp.h"
 
@@ -249,14 +249,14 @@ static void log_failure(const kc_rp_t *rp, const kc_err_t *err, apr_pool_t *pool
 static kc_rc_t ask_provider(const look_t *look, const record_t *record, apr_pool_t *parent)
 {
     const kc_rp_t *rp = look->rp;
-    const kc_keyring_snapshot_t *snapshot;
+    const kc_metadata_snapshot_t *snapshot;
     kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
     apr_pool_t *pool;
     kc_rc_t rc;
 
     if (apr_pool_create(&pool, parent) != APR_SUCCESS)
         return KC_DOWN;
-    rc = kc_keyring_get(rp->keyring, pool, &snapshot, &err);
+    rc = kc_metadata_get(rp->keyring, pool, &snapshot, &err);
     if (rc == KC_OK)
         rc = kc_token_revoke(rp->conf, &look->env, snapshot->provider, record->refresh_token, pool,
                              &err);

@@ -290,7 +290,7 @@ static kc_rc_t read_token(const kc_rp_t *rp, const char *compact, apr_pool_t *po
         .now = rp->env->now(rp->env->context),
         .skew = rp->conf->clock_skew,
     };
-    const kc_keyring_snapshot_t *snapshot;
+    const kc_metadata_snapshot_t *snapshot;
     kc_jws_t token;
     kc_rc_t rc;
 
@@ -298,7 +298,7 @@ static kc_rc_t read_token(const kc_rp_t *rp, const char *compact, apr_pool_t *po
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SIZE,
                        "the logout token has %zu bytes, more than %d", strlen(compact),
                        KC_LOGOUT_TOKEN_MAX);
-    rc = kc_keyring_get(rp->keyring, pool, &snapshot, err);
+    rc = kc_metadata_get(rp->keyring, pool, &snapshot, err);
     if (rc == KC_OK)
         rc =
             kc_token_signature_verify_untrusted(rp->keyring, compact, pool, &snapshot, &token, err);

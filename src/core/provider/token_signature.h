@@ -8,29 +8,29 @@
 #include "base/err.h"
 #include "crypto/jose.h"
 #include "crypto/jws.h"
-#include "provider/keyring.h"
+#include "provider/metadata.h"
 
 /* The key for a token's alg and kid. An unknown kid leads to one fetch, at most once a minute for
  * all children of the host, or after a few seconds when the last one brought other keys; *snapshot
  * is then replaced. Else as kc_jwks_select. */
-kc_rc_t kc_token_signature_key(kc_keyring_t *keyring, const char *alg, const char *kid,
-                               apr_pool_t *pool, const kc_keyring_snapshot_t **snapshot,
+kc_rc_t kc_token_signature_key(kc_metadata_t *keyring, const char *alg, const char *kid,
+                               apr_pool_t *pool, const kc_metadata_snapshot_t **snapshot,
                                const kc_jose_key_t **out, kc_err_t *err);
 
 /* Takes a token apart (kc_jws_parse: compact must outlive it) and verifies its signature: its alg
  * is one of KeycloakAlgorithms, its key one of the provider's, found as select does; where no kid
  * names the key, a signature that does not fit is worth such a fetch as well. KC_REFUSED with
  * KC_ERR_TOKEN_FORM, _HEADER, _ALG, _KEY or _SIGNATURE; KC_DOWN when the keys are not to be had. */
-kc_rc_t kc_token_signature_verify(kc_keyring_t *keyring, const char *compact, apr_pool_t *pool,
-                                  const kc_keyring_snapshot_t **snapshot, kc_jws_t *token,
+kc_rc_t kc_token_signature_verify(kc_metadata_t *keyring, const char *compact, apr_pool_t *pool,
+                                  const kc_metadata_snapshot_t **snapshot, kc_jws_t *token,
                                   kc_err_t *err);
 
 /* The same for a token that anybody may have sent: an unknown kid of theirs does not use up the
  * minute's fetch that the provider's own tokens have, and a header that brings a key along (jwk,
  * jku, x5u, x5c) is refused. */
-kc_rc_t kc_token_signature_verify_untrusted(kc_keyring_t *keyring, const char *compact,
+kc_rc_t kc_token_signature_verify_untrusted(kc_metadata_t *keyring, const char *compact,
                                             apr_pool_t *pool,
-                                            const kc_keyring_snapshot_t **snapshot, kc_jws_t *token,
-                                            kc_err_t *err);
+                                            const kc_metadata_snapshot_t **snapshot,
+                                            kc_jws_t *token, kc_err_t *err);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "crypto/jws.h"
 #include "provider/deadline.h"
-#include "provider/keyring.h"
+#include "provider/metadata.h"
 #include "rp.h"
 #include "session/pause.h"
 #include "session/session_tokens.h"
@@ -176,7 +176,7 @@ static kc_rc_t ask(refresh_t *refresh, const kc_pack_t *contents, kc_token_set_t
                    kc_err_t *err)
 {
     const kc_rp_t *rp = refresh->rp;
-    kc_rc_t rc = kc_keyring_get(rp->keyring, refresh->pool, &grant->snapshot, err);
+    kc_rc_t rc = kc_metadata_get(rp->keyring, refresh->pool, &grant->snapshot, err);
 
     if (rc != KC_OK)
         return rc;

@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "crypto/jws.h"
-#include "provider/keyring.h"
+#include "provider/metadata.h"
 #include "provider/token.h"
 #include "rp.h"
 #include "session/identity.h"
@@ -17,7 +17,7 @@
 /* Filled by the caller down to tokens, the rest zero. Everything in the pool. */
 typedef struct kc_token_set_t {
     const kc_rp_t *rp;
-    const kc_keyring_snapshot_t *snapshot; /* a newer one when a key was unknown */
+    const kc_metadata_snapshot_t *snapshot; /* a newer one when a key was unknown */
     apr_pool_t *pool;
     const char *nonce;  /* as sent; of a refresh: as in the first ID token, or NULL */
     int is_renewed;     /* a refresh */

@@ -16,7 +16,7 @@
 
 #include "core/base/json.h"
 #include "core/http/http_curl.h"
-#include "core/provider/keyring.h"
+#include "core/provider/metadata.h"
 #include "core/store/store.h"
 
 /*
@@ -150,7 +150,7 @@ static void check_provider(akc_server_t *config, apr_time_t start, apr_array_hea
     kc_http_t *http = apr_time_now() - start < limit ? config->probing : NULL;
     kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
 
-    if (kc_keyring_probe(config->rp->keyring, http, &err) != KC_OK)
+    if (kc_metadata_probe(config->rp->keyring, http, &err) != KC_OK)
         add(problems, apr_psprintf(problems->pool, "metadata and keys of %s cannot be had: %s",
                                    conf->issuer, err.detail));
 }

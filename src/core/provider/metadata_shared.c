@@ -1,6 +1,6 @@
 /* What the children of a host share of a provider, in the host's store.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "provider/keyring_shared.h"
+#include "provider/metadata_shared.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -75,8 +75,8 @@ static kc_rc_t name_make(const kc_conf_t *conf, const char *what, whose_t whose,
     return rc;
 }
 
-kc_rc_t kc_keyring_shared_init(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t *pool,
-                               kc_keyring_shared_t *shared, kc_err_t *err)
+kc_rc_t kc_metadata_shared_init(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t *pool,
+                                kc_metadata_shared_t *shared, kc_err_t *err)
 {
     const struct {
         const char *what;
@@ -105,7 +105,7 @@ static int64_t now(const kc_env_t *env)
     return env->now(env->context);
 }
 
-int kc_keyring_shared_is_within(const kc_env_t *env, int64_t since, int64_t seconds)
+int kc_metadata_shared_is_within(const kc_env_t *env, int64_t since, int64_t seconds)
 {
     int64_t passed = now(env) - since;
 
@@ -117,7 +117,7 @@ static int64_t now_ms(const kc_env_t *env)
     return env->now_ms(env->context);
 }
 
-int kc_keyring_shared_is_within_ms(const kc_env_t *env, int64_t since_ms, int64_t milliseconds)
+int kc_metadata_shared_is_within_ms(const kc_env_t *env, int64_t since_ms, int64_t milliseconds)
 {
     int64_t passed = now_ms(env) - since_ms;
 
@@ -126,9 +126,9 @@ int kc_keyring_shared_is_within_ms(const kc_env_t *env, int64_t since_ms, int64_
 
 /* --- documents --- */
 
-void kc_keyring_shared_put(const kc_keyring_shared_t *shared,
-                           const kc_keyring_documents_t *documents, int64_t expires_at,
-                           apr_pool_t *pool)
+void kc_metadata_shared_put(const kc_metadata_shared_t *shared,
+                            const kc_metadata_documents_t *documents, int64_t expires_at,
+                            apr_pool_t *pool)
 {
     kc_bytes_t value;
     kc_buf_t buf;
@@ -142,7 +142,7 @@ void kc_keyring_shared_put(const kc_keyring_shared_t *shared,
         (void)kc_store_put(shared->env->host, shared->documents, value, expires_at, NULL);
 }
 
-static int find(const kc_keyring_shared_t *shared, const char *name, apr_pool_t *pool,
+static int find(const kc_metadata_shared_t *shared, const char *name, apr_pool_t *pool,
                 kc_reader_t *reader)
 {
     kc_store_item_t item;
@@ -153,8 +153,8 @@ static int find(const kc_keyring_shared_t *shared, const char *name, apr_pool_t 
     return 1;
 }
 
-int kc_keyring_shared_get(const kc_keyring_shared_t *shared, apr_pool_t *pool,
-                          kc_keyring_documents_t *out)
+int kc_metadata_shared_get(const kc_metadata_shared_t *shared, apr_pool_t *pool,
+                           kc_metadata_documents_t *out)
 {
     kc_reader_t reader;
 
@@ -168,10 +168,10 @@ int kc_keyring_shared_get(const kc_keyring_shared_t *shared, apr_pool_t *pool,
 
 /* --- the last failure --- */
 
-void kc_keyring_shared_put_failure(const kc_keyring_shared_t *shared, int is_verdict,
-                                   const kc_err_t *failure, apr_pool_t *pool)
+void kc_metadata_shared_put_failure(const kc_metadata_shared_t *shared, int is_verdict,
+                                    const kc_err_t *failure, apr_pool_t *pool)
 {
-    int64_t expires_at = now(shared->env) + KC_KEYRING_SHARED_FAILURE_SECONDS;
+    int64_t expires_at = now(shared->env) + KC_METADATA_SHARED_FAILURE_SECONDS;
     kc_bytes_t value;
     kc_buf_t buf;
 
@@ -184,13 +184,13 @@ void kc_keyring_shared_put_failure(const kc_keyring_shared_t *shared, int is_ver
                            expires_at, NULL);
 }
 
-void kc_keyring_shared_drop_failure(const kc_keyring_shared_t *shared)
+void kc_metadata_shared_drop_failure(const kc_metadata_shared_t *shared)
 {
     (void)kc_store_drop(shared->env->host, shared->failure, NULL);
     (void)kc_store_drop(shared->env->host, shared->verdict, NULL);
 }
 
-static int get_failure(const kc_keyring_shared_t *shared, const char *name, int64_t milliseconds,
+static int get_failure(const kc_metadata_shared_t *shared, const char *name, int64_t milliseconds,
                        apr_pool_t *pool, int64_t *failed_at, kc_err_t *failure)
 {
     kc_reader_t reader;
@@ -201,15 +201,15 @@ static int get_failure(const kc_keyring_shared_t *shared, const char *name, int6
     *failed_at = (int64_t)kc_buf_read_u64(&reader);
     reason = kc_buf_read_u32(&reader);
     if (reader.is_short || !reason || reason >= KC_ERR_COUNT ||
-        !kc_keyring_shared_is_within_ms(shared->env, *failed_at, milliseconds))
+        !kc_metadata_shared_is_within_ms(shared->env, *failed_at, milliseconds))
         return 0;
     (void)KC_FAIL(failure, KC_DOWN, (kc_reason_t)reason, "%.*s", (int)reader.rest.len,
                   (const char *)reader.rest.data);
     return 1;
 }
 
-int kc_keyring_shared_get_failure(const kc_keyring_shared_t *shared, int64_t milliseconds,
-                                  apr_pool_t *pool, int64_t *failed_at, kc_err_t *failure)
+int kc_metadata_shared_get_failure(const kc_metadata_shared_t *shared, int64_t milliseconds,
+                                   apr_pool_t *pool, int64_t *failed_at, kc_err_t *failure)
 {
     return get_failure(shared, shared->verdict, milliseconds, pool, failed_at, failure) ||
            get_failure(shared, shared->failure, milliseconds, pool, failed_at, failure);
@@ -217,7 +217,7 @@ int kc_keyring_shared_get_failure(const kc_keyring_shared_t *shared, int64_t mil
 
 /* --- who may fetch --- */
 
-static kc_rc_t mark_add(const kc_keyring_shared_t *shared, const char *name, int64_t seconds,
+static kc_rc_t mark_add(const kc_metadata_shared_t *shared, const char *name, int64_t seconds,
                         apr_pool_t *pool)
 {
     int64_t taken_at = now(shared->env);
@@ -233,7 +233,7 @@ static kc_rc_t mark_add(const kc_keyring_shared_t *shared, const char *name, int
 
 /* A mark of the future is left from before the clock was set back: it would last for as long as
  * that was. Two who find it at once both get it, which is one fetch too many. */
-static kc_rc_t mark_take(const kc_keyring_shared_t *shared, const char *name, int64_t seconds,
+static kc_rc_t mark_take(const kc_metadata_shared_t *shared, const char *name, int64_t seconds,
                          apr_pool_t *pool)
 {
     kc_rc_t rc = mark_add(shared, name, seconds, pool);
@@ -246,36 +246,36 @@ static kc_rc_t mark_take(const kc_keyring_shared_t *shared, const char *name, in
     return mark_add(shared, name, seconds, pool);
 }
 
-static int64_t lease_seconds(const kc_keyring_shared_t *shared)
+static int64_t lease_seconds(const kc_metadata_shared_t *shared)
 {
     return (shared->conf->http_timeout + 999) / 1000 + LEASE_SPARE_SECONDS;
 }
 
-int kc_keyring_shared_take_lease(const kc_keyring_shared_t *shared, apr_pool_t *pool)
+int kc_metadata_shared_take_lease(const kc_metadata_shared_t *shared, apr_pool_t *pool)
 {
     return mark_take(shared, shared->lease, lease_seconds(shared), pool) != KC_EXISTS;
 }
 
-void kc_keyring_shared_prolong_lease(const kc_keyring_shared_t *shared)
+void kc_metadata_shared_prolong_lease(const kc_metadata_shared_t *shared)
 {
     (void)kc_store_touch(shared->env->host, shared->lease, now(shared->env) + lease_seconds(shared),
                          NULL);
 }
 
-void kc_keyring_shared_give_lease(const kc_keyring_shared_t *shared)
+void kc_metadata_shared_give_lease(const kc_metadata_shared_t *shared)
 {
     (void)kc_store_drop(shared->env->host, shared->lease, NULL);
 }
 
-int kc_keyring_shared_take_minute(const kc_keyring_shared_t *shared, int is_foreign,
-                                  apr_pool_t *pool)
+int kc_metadata_shared_take_minute(const kc_metadata_shared_t *shared, int is_foreign,
+                                   apr_pool_t *pool)
 {
     const char *limit = is_foreign ? shared->foreign_limit : shared->limit;
 
     return mark_take(shared, limit, UNKNOWN_KID_SECONDS, pool) == KC_OK;
 }
 
-void kc_keyring_shared_cut_minute(const kc_keyring_shared_t *shared, int is_foreign)
+void kc_metadata_shared_cut_minute(const kc_metadata_shared_t *shared, int is_foreign)
 {
     (void)kc_store_touch(shared->env->host, is_foreign ? shared->foreign_limit : shared->limit,
                          now(shared->env) + ROTATING_SECONDS, NULL);

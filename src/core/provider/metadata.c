@@ -1,6 +1,6 @@
 /* The keyring: who fetches, who waits, what is kept.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "provider/keyring.h"
+#include "provider/metadata.h"
 
 #include <apr_atomic.h>
 #include <apr_strings.h>
@@ -10,13 +10,13 @@
 
 #include "crypto/crypto.h"
 #include "provider/deadline.h"
-#include "provider/keyring_fetch.h"
-#include "provider/keyring_report.h"
-#include "provider/keyring_shared.h"
+#include "provider/metadata_fetch.h"
+#include "provider/metadata_report.h"
+#include "provider/metadata_shared.h"
 
 enum {
     RETRY_MS = 500,
-    RETRY_STALE_MS = KC_KEYRING_SHARED_FAILURE_SECONDS * 1000,
+    RETRY_STALE_MS = KC_METADATA_SHARED_FAILURE_SECONDS * 1000,
     RETRY_BACKGROUND_MS = 10000, /* less: requests need not try while the background does */
     EARLY = 5, /* the background fetches when less than a fifth of the age is left */
     POLL_MS = 25
@@ -24,17 +24,17 @@ enum {
 
 /* A snapshot with its own pool; the keyring is one holder, each request that uses it another. */
 typedef struct holder_t {
-    kc_keyring_snapshot_t snapshot;
+    kc_metadata_snapshot_t snapshot;
     apr_pool_t *pool;
     apr_uint32_t references;
 } holder_t;
 
-struct kc_keyring_t {
+struct kc_metadata_t {
     const kc_conf_t *conf;
     const kc_env_t *env;
-    kc_keyring_shared_t shared;
-    kc_keyring_report_t report; /* the background's alone */
-    apr_thread_mutex_t *mutex;  /* guards what follows; never held across I/O */
+    kc_metadata_shared_t shared;
+    kc_metadata_report_t report; /* the background's alone */
+    apr_thread_mutex_t *mutex;   /* guards what follows; never held across I/O */
     apr_thread_cond_t *fetched;
     holder_t *current;
     int is_fetching;
@@ -71,7 +71,7 @@ static apr_status_t release(void *data)
 
 static apr_status_t release_current(void *data)
 {
-    kc_keyring_t *keyring = data;
+    kc_metadata_t *keyring = data;
 
     if (keyring->current)
         (void)release(keyring->current);
@@ -79,19 +79,19 @@ static apr_status_t release_current(void *data)
     return APR_SUCCESS;
 }
 
-static void hold(holder_t *holder, apr_pool_t *pool, const kc_keyring_snapshot_t **out)
+static void hold(holder_t *holder, apr_pool_t *pool, const kc_metadata_snapshot_t **out)
 {
     apr_atomic_inc32(&holder->references);
     apr_pool_cleanup_register(pool, holder, release, apr_pool_cleanup_null);
     *out = &holder->snapshot;
 }
 
-static int64_t now(const kc_keyring_t *keyring)
+static int64_t now(const kc_metadata_t *keyring)
 {
     return keyring->env->now(keyring->env->context);
 }
 
-static int64_t now_ms(const kc_keyring_t *keyring)
+static int64_t now_ms(const kc_metadata_t *keyring)
 {
     return keyring->env->now_ms(keyring->env->context);
 }
@@ -104,7 +104,7 @@ static int64_t age_max(const kc_conf_t *conf)
 
 /* --- making a snapshot --- */
 
-static kc_rc_t make_holder(const kc_keyring_t *keyring, const kc_keyring_documents_t *documents,
+static kc_rc_t make_holder(const kc_metadata_t *keyring, const kc_metadata_documents_t *documents,
                            holder_t **out, kc_err_t *err)
 {
     apr_pool_t *pool;
@@ -140,22 +140,23 @@ static kc_rc_t make_holder(const kc_keyring_t *keyring, const kc_keyring_documen
 /* --- one try, for all children of this host --- */
 
 /* That too many wait here, or that this child ends, is no failure of the provider's. */
-static kc_rc_t fetch(const kc_keyring_t *keyring, const attempt_t *attempt,
-                     const kc_keyring_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
+static kc_rc_t fetch(const kc_metadata_t *keyring, const attempt_t *attempt,
+                     const kc_metadata_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
-    const kc_keyring_shared_t *shared = &keyring->shared;
-    kc_keyring_documents_t documents;
-    kc_rc_t rc = kc_keyring_fetch_documents(shared, attempt->http, attempt->request, pool,
-                                            &documents, &outcome->err);
+    const kc_metadata_shared_t *shared = &keyring->shared;
+    kc_metadata_documents_t documents;
+    kc_rc_t rc = kc_metadata_fetch_documents(shared, attempt->http, attempt->request, pool,
+                                             &documents, &outcome->err);
 
     if (rc == KC_OK)
         rc = make_holder(keyring, &documents, &outcome->fresh, &outcome->err);
     if (rc == KC_OK) {
-        kc_keyring_shared_put(shared, &documents, documents.fetched + age_max(keyring->conf), pool);
-        kc_keyring_shared_drop_failure(shared);
-        kc_keyring_report_left_out(keyring->conf, keyring->env, known, &outcome->fresh->snapshot);
+        kc_metadata_shared_put(shared, &documents, documents.fetched + age_max(keyring->conf),
+                               pool);
+        kc_metadata_shared_drop_failure(shared);
+        kc_metadata_report_left_out(keyring->conf, keyring->env, known, &outcome->fresh->snapshot);
     } else if (outcome->err.reason != KC_ERR_PROVIDER_BUSY) {
-        kc_keyring_shared_put_failure(shared, rc != KC_DOWN, &outcome->err, pool);
+        kc_metadata_shared_put_failure(shared, rc != KC_DOWN, &outcome->err, pool);
     }
     outcome->failed_at = now_ms(keyring);
     outcome->is_own = 1;
@@ -164,8 +165,8 @@ static kc_rc_t fetch(const kc_keyring_t *keyring, const attempt_t *attempt,
 
 /* Times are in seconds, and keys may be replaced in the second in which they were fetched. What
  * lies in the future was fetched before the clock was set back. */
-static int is_newer(const kc_keyring_t *keyring, const kc_keyring_documents_t *documents,
-                    const kc_keyring_snapshot_t *known)
+static int is_newer(const kc_metadata_t *keyring, const kc_metadata_documents_t *documents,
+                    const kc_metadata_snapshot_t *known)
 {
     unsigned char digest[KC_CRYPTO_SHA256_SIZE];
 
@@ -173,24 +174,24 @@ static int is_newer(const kc_keyring_t *keyring, const kc_keyring_documents_t *d
         return 1;
     if (documents->fetched != known->fetched)
         return documents->fetched > known->fetched ||
-               !kc_keyring_shared_is_within(keyring->env, known->fetched, INT64_MAX);
+               !kc_metadata_shared_is_within(keyring->env, known->fetched, INT64_MAX);
     return kc_crypto_sha256(documents->keys, digest, NULL) == KC_OK &&
            memcmp(digest, known->digest, sizeof(digest)) != 0;
 }
 
-static int find_shared(const kc_keyring_t *keyring, const kc_keyring_snapshot_t *known,
-                       int64_t limit, apr_pool_t *pool, kc_keyring_documents_t *out)
+static int find_shared(const kc_metadata_t *keyring, const kc_metadata_snapshot_t *known,
+                       int64_t limit, apr_pool_t *pool, kc_metadata_documents_t *out)
 {
-    return kc_keyring_shared_get(&keyring->shared, pool, out) && is_newer(keyring, out, known) &&
+    return kc_metadata_shared_get(&keyring->shared, pool, out) && is_newer(keyring, out, known) &&
            now(keyring) - out->fetched < limit;
 }
 
 /* Takes over what another child fetched less than `limit` seconds ago, if it is newer than what is
  * known (NULL: nothing). What cannot be used is as good as absent. */
-static int adopt(const kc_keyring_t *keyring, const kc_keyring_snapshot_t *known, int64_t limit,
+static int adopt(const kc_metadata_t *keyring, const kc_metadata_snapshot_t *known, int64_t limit,
                  apr_pool_t *pool, holder_t **out)
 {
-    kc_keyring_documents_t documents;
+    kc_metadata_documents_t documents;
 
     return find_shared(keyring, known, limit, pool, &documents) &&
            make_holder(keyring, &documents, out, NULL) == KC_OK;
@@ -198,27 +199,28 @@ static int adopt(const kc_keyring_t *keyring, const kc_keyring_snapshot_t *known
 
 /* KC_MISS: another child is at it. Only who has the lease looks last at what others did, so that
  * nothing is fetched that came a moment ago. */
-static kc_rc_t look(const kc_keyring_t *keyring, const attempt_t *attempt,
-                    const kc_keyring_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
+static kc_rc_t look(const kc_metadata_t *keyring, const attempt_t *attempt,
+                    const kc_metadata_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
-    const kc_keyring_shared_t *shared = &keyring->shared;
-    int is_ours = kc_keyring_shared_take_lease(shared, pool);
+    const kc_metadata_shared_t *shared = &keyring->shared;
+    int is_ours = kc_metadata_shared_take_lease(shared, pool);
     int64_t retry = is_ours ? attempt->retry : RETRY_STALE_MS;
     kc_rc_t rc = KC_MISS;
 
     if (adopt(keyring, known, attempt->young, pool, &outcome->fresh))
         rc = KC_OK;
-    else if (kc_keyring_shared_get_failure(shared, retry, pool, &outcome->failed_at, &outcome->err))
+    else if (kc_metadata_shared_get_failure(shared, retry, pool, &outcome->failed_at,
+                                            &outcome->err))
         rc = KC_DOWN;
     else if (is_ours)
         rc = fetch(keyring, attempt, known, pool, outcome);
     if (is_ours)
-        kc_keyring_shared_give_lease(shared);
+        kc_metadata_shared_give_lease(shared);
     return rc;
 }
 
 /* As long as a fetch may take, and as the request may wait, in milliseconds. */
-static int64_t patience(const kc_keyring_t *keyring, apr_pool_t *request)
+static int64_t patience(const kc_metadata_t *keyring, apr_pool_t *request)
 {
     int64_t whole = 2 * keyring->conf->http_timeout + 1000;
     int64_t left = kc_deadline_left(keyring->env, request, keyring->conf->http_timeout);
@@ -228,8 +230,8 @@ static int64_t patience(const kc_keyring_t *keyring, apr_pool_t *request)
 
 /* Looks until the child that is at it is done. The rounds are counted: no clock that is moved makes
  * them more. */
-static kc_rc_t look_again(const kc_keyring_t *keyring, const attempt_t *attempt,
-                          const kc_keyring_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
+static kc_rc_t look_again(const kc_metadata_t *keyring, const attempt_t *attempt,
+                          const kc_metadata_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
     kc_http_gate_t *gate = keyring->env->gate;
     int64_t left = patience(keyring, attempt->request) / POLL_MS;
@@ -246,8 +248,8 @@ static kc_rc_t look_again(const kc_keyring_t *keyring, const attempt_t *attempt,
     return rc;
 }
 
-static kc_rc_t renew(const kc_keyring_t *keyring, const attempt_t *attempt,
-                     const kc_keyring_snapshot_t *known, outcome_t *outcome)
+static kc_rc_t renew(const kc_metadata_t *keyring, const attempt_t *attempt,
+                     const kc_metadata_snapshot_t *known, outcome_t *outcome)
 {
     apr_pool_t *pool;
     kc_rc_t rc;
@@ -265,7 +267,7 @@ static kc_rc_t renew(const kc_keyring_t *keyring, const attempt_t *attempt,
 }
 
 /* Called with the mutex held and nobody fetching; lets go of it meanwhile. */
-static kc_rc_t renew_unlocked(kc_keyring_t *keyring, const attempt_t *attempt, outcome_t *outcome)
+static kc_rc_t renew_unlocked(kc_metadata_t *keyring, const attempt_t *attempt, outcome_t *outcome)
 {
     holder_t *old = keyring->current, *replaced;
     kc_rc_t rc;
@@ -296,32 +298,32 @@ static kc_rc_t renew_unlocked(kc_keyring_t *keyring, const attempt_t *attempt, o
 
 /* --- one try at a time, for all threads of this child --- */
 
-static int is_young(const kc_keyring_t *keyring, int64_t seconds)
+static int is_young(const kc_metadata_t *keyring, int64_t seconds)
 {
     return keyring->current &&
-           kc_keyring_shared_is_within(keyring->env, keyring->current->snapshot.fetched, seconds);
+           kc_metadata_shared_is_within(keyring->env, keyring->current->snapshot.fetched, seconds);
 }
 
-static int is_usable(const kc_keyring_t *keyring)
+static int is_usable(const kc_metadata_t *keyring)
 {
     return keyring->current &&
            now(keyring) - keyring->current->snapshot.fetched < age_max(keyring->conf);
 }
 
-static int has_failed(const kc_keyring_t *keyring)
+static int has_failed(const kc_metadata_t *keyring)
 {
     return keyring->failure.reason != KC_ERR_NONE;
 }
 
-static int has_failed_within(const kc_keyring_t *keyring, int64_t milliseconds)
+static int has_failed_within(const kc_metadata_t *keyring, int64_t milliseconds)
 {
     return has_failed(keyring) &&
-           kc_keyring_shared_is_within_ms(keyring->env, keyring->failed_at, milliseconds);
+           kc_metadata_shared_is_within_ms(keyring->env, keyring->failed_at, milliseconds);
 }
 
 /* Waits until the thread that fetches is done; not when too many wait already: a provider that
  * hangs must leave threads for everybody else. */
-static void wait_for_fetch(kc_keyring_t *keyring, apr_pool_t *request)
+static void wait_for_fetch(kc_metadata_t *keyring, apr_pool_t *request)
 {
     apr_interval_time_t deadline = apr_time_from_msec(patience(keyring, request));
     kc_http_gate_t *gate = keyring->env->gate;
@@ -338,7 +340,7 @@ static void wait_for_fetch(kc_keyring_t *keyring, apr_pool_t *request)
 
 /* With the mutex held and nothing usable here: what another child may have fetched meanwhile. Costs
  * a look into shared memory. */
-static void take_over(kc_keyring_t *keyring)
+static void take_over(kc_metadata_t *keyring)
 {
     holder_t *old = keyring->current, *fresh;
     apr_pool_t *pool;
@@ -358,7 +360,7 @@ static void take_over(kc_keyring_t *keyring)
 /* With the mutex held: brings about a current snapshot that is young, or as good as can be had.
  * With something to fall back on there is no hurry, and each try costs one person a wait. A
  * provider that failed when it was last asked is waited for by nobody but who asks. */
-static void freshen(kc_keyring_t *keyring, apr_pool_t *request)
+static void freshen(kc_metadata_t *keyring, apr_pool_t *request)
 {
     int is_ready = is_usable(keyring);
     attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl,
@@ -380,7 +382,7 @@ static void freshen(kc_keyring_t *keyring, apr_pool_t *request)
         wait_for_fetch(keyring, request);
 }
 
-static kc_rc_t fail(const kc_keyring_t *keyring, kc_err_t *err)
+static kc_rc_t fail(const kc_metadata_t *keyring, kc_err_t *err)
 {
     if (!has_failed(keyring))
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "still waiting for %s",
@@ -390,8 +392,8 @@ static kc_rc_t fail(const kc_keyring_t *keyring, kc_err_t *err)
     return KC_DOWN;
 }
 
-kc_rc_t kc_keyring_get(kc_keyring_t *keyring, apr_pool_t *pool, const kc_keyring_snapshot_t **out,
-                       kc_err_t *err)
+kc_rc_t kc_metadata_get(kc_metadata_t *keyring, apr_pool_t *pool,
+                        const kc_metadata_snapshot_t **out, kc_err_t *err)
 {
     kc_rc_t rc = KC_OK;
 
@@ -405,7 +407,7 @@ kc_rc_t kc_keyring_get(kc_keyring_t *keyring, apr_pool_t *pool, const kc_keyring
     return rc;
 }
 
-kc_rc_t kc_keyring_probe(kc_keyring_t *keyring, kc_http_t *http, kc_err_t *err)
+kc_rc_t kc_metadata_probe(kc_metadata_t *keyring, kc_http_t *http, kc_err_t *err)
 {
     attempt_t attempt = {http, keyring->conf->metadata_ttl, RETRY_MS, 0, NULL};
     outcome_t outcome;
@@ -425,34 +427,34 @@ kc_rc_t kc_keyring_probe(kc_keyring_t *keyring, kc_http_t *http, kc_err_t *err)
 
 /* One fetch for an unknown kid. What another child has fetched since costs no call, so it is looked
  * for first and does not count against the limit. */
-void kc_keyring_renew_for_kid(kc_keyring_t *keyring, const kc_keyring_snapshot_t *known,
-                              int is_foreign, apr_pool_t *pool)
+void kc_metadata_renew_for_kid(kc_metadata_t *keyring, const kc_metadata_snapshot_t *known,
+                               int is_foreign, apr_pool_t *pool)
 {
     attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl, RETRY_MS, 1, pool};
     outcome_t outcome = {0};
-    kc_keyring_documents_t shared;
+    kc_metadata_documents_t shared;
 
     apr_thread_mutex_lock(keyring->mutex);
     if (keyring->is_fetching)
         wait_for_fetch(keyring, pool);
     else if (&keyring->current->snapshot == known &&
              (find_shared(keyring, known, attempt.young, pool, &shared) ||
-              kc_keyring_shared_take_minute(&keyring->shared, is_foreign, pool)))
+              kc_metadata_shared_take_minute(&keyring->shared, is_foreign, pool)))
         (void)renew_unlocked(keyring, &attempt, &outcome);
     if (outcome.fresh && outcome.is_own &&
         memcmp(outcome.fresh->snapshot.digest, known->digest, sizeof(known->digest)) != 0)
-        kc_keyring_shared_cut_minute(&keyring->shared, is_foreign);
+        kc_metadata_shared_cut_minute(&keyring->shared, is_foreign);
     apr_thread_mutex_unlock(keyring->mutex);
 }
 
 /* --- in the background --- */
 
-void kc_keyring_refresh(kc_keyring_t *keyring, kc_http_t *http)
+void kc_metadata_refresh(kc_metadata_t *keyring, kc_http_t *http)
 {
     int64_t ttl = keyring->conf->metadata_ttl;
     attempt_t attempt = {http, ttl - ttl / EARLY, RETRY_MS, 0, NULL};
     outcome_t outcome;
-    kc_keyring_report_t fresh;
+    kc_metadata_report_t fresh;
     kc_err_t failure;
 
     apr_thread_mutex_lock(keyring->mutex);
@@ -466,13 +468,14 @@ void kc_keyring_refresh(kc_keyring_t *keyring, kc_http_t *http)
     fresh.is_usable = !failure.reason || is_usable(keyring);
     fresh.is_own = failure.reason && keyring->is_failure_own;
     apr_thread_mutex_unlock(keyring->mutex);
-    kc_keyring_report_change(keyring->conf, keyring->env, &keyring->report, &fresh, failure.detail);
+    kc_metadata_report_change(keyring->conf, keyring->env, &keyring->report, &fresh,
+                              failure.detail);
 }
 
 /* --- making --- */
 
 /* A new child goes on with what the others have: without a call, however old they are. */
-static void start_warm(kc_keyring_t *keyring)
+static void start_warm(kc_metadata_t *keyring)
 {
     apr_pool_t *pool;
 
@@ -482,16 +485,16 @@ static void start_warm(kc_keyring_t *keyring)
     apr_pool_destroy(pool);
 }
 
-const kc_conf_t *kc_keyring_conf(const kc_keyring_t *keyring)
+const kc_conf_t *kc_metadata_conf(const kc_metadata_t *keyring)
 {
     return keyring->conf;
 }
 
-kc_rc_t kc_keyring_create(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t *pool,
-                          kc_keyring_t **out, kc_err_t *err)
+kc_rc_t kc_metadata_create(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t *pool,
+                           kc_metadata_t **out, kc_err_t *err)
 {
-    kc_keyring_t *keyring = apr_pcalloc(pool, sizeof(*keyring));
-    kc_rc_t rc = kc_keyring_shared_init(conf, env, pool, &keyring->shared, err);
+    kc_metadata_t *keyring = apr_pcalloc(pool, sizeof(*keyring));
+    kc_rc_t rc = kc_metadata_shared_init(conf, env, pool, &keyring->shared, err);
 
     if (rc != KC_OK)
         return rc;

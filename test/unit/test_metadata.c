@@ -1,4 +1,4 @@
-/* Tests of keyring.h: when it fetches, what it keeps, what it shares, and threads at a cold start.
+/* Tests of metadata.h: when it fetches, what it keeps, what it shares, and threads at a cold start.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_atomic.h>
 #include <apr_strings.h>
@@ -9,15 +9,15 @@
 
 #include "crypto/jws.h"
 #include "fake_site.h"
-#include "provider/keyring.h"
+#include "provider/metadata.h"
 #include "provider/token_signature.h"
 #include "testlib.h"
 
-Suite *kc_test_keyring(void);
+Suite *kc_test_metadata(void);
 
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
-static kc_keyring_t *keyring;
+static kc_metadata_t *keyring;
 static kc_err_t last;
 
 static const char *keys_named(const char *kid)
@@ -42,12 +42,12 @@ static void setup(void)
     kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys_named("a"));
 }
 
-static const kc_keyring_snapshot_t *got;
+static const kc_metadata_snapshot_t *got;
 
 static kc_rc_t get(void)
 {
     memset(&last, 0, sizeof(last));
-    return kc_keyring_get(keyring, testlib_pool, &got, &last);
+    return kc_metadata_get(keyring, testlib_pool, &got, &last);
 }
 
 static kc_rc_t select_key(const char *kid)
@@ -78,11 +78,11 @@ static int shared_count(void)
 }
 
 /* The keyring of another child of this host. */
-static kc_keyring_t *another_child(void)
+static kc_metadata_t *another_child(void)
 {
-    kc_keyring_t *other;
+    kc_metadata_t *other;
 
-    ck_assert_int_eq(kc_keyring_create(site->conf, &fake->env, testlib_pool, &other, NULL), KC_OK);
+    ck_assert_int_eq(kc_metadata_create(site->conf, &fake->env, testlib_pool, &other, NULL), KC_OK);
     return other;
 }
 
@@ -119,11 +119,11 @@ END_TEST
 
 START_TEST(a_snapshot_lives_as_long_as_its_last_holder)
 {
-    const kc_keyring_snapshot_t *old;
+    const kc_metadata_snapshot_t *old;
     apr_pool_t *request;
 
     ck_assert_int_eq(apr_pool_create(&request, NULL), APR_SUCCESS);
-    ck_assert_int_eq(kc_keyring_get(keyring, request, &old, NULL), KC_OK);
+    ck_assert_int_eq(kc_metadata_get(keyring, request, &old, NULL), KC_OK);
     fake->now += site->conf->metadata_ttl;
     ck_assert_int_eq(get(), KC_OK);
     ck_assert_ptr_ne(old, got);
@@ -453,7 +453,7 @@ END_TEST
 
 START_TEST(the_minute_counts_for_all_children_of_the_host)
 {
-    kc_keyring_t *first = keyring, *second = another_child();
+    kc_metadata_t *first = keyring, *second = another_child();
     int i;
 
     ck_assert_int_eq(get(), KC_OK);
@@ -470,8 +470,8 @@ END_TEST
 /* In the very second of the fetch before, and in the next. */
 START_TEST(what_another_child_has_fetched_for_a_key_is_taken_without_a_call)
 {
-    kc_keyring_t *first = keyring, *second = another_child();
-    const kc_keyring_snapshot_t *held;
+    kc_metadata_t *first = keyring, *second = another_child();
+    const kc_metadata_snapshot_t *held;
 
     ck_assert_int_eq(get(), KC_OK);
     keyring = second;
@@ -567,7 +567,7 @@ END_TEST
 
 START_TEST(at_their_age_one_child_fetches_for_all)
 {
-    kc_keyring_t *first = keyring, *second = another_child();
+    kc_metadata_t *first = keyring, *second = another_child();
 
     ck_assert_int_eq(get(), KC_OK);
     keyring = second;
@@ -658,7 +658,7 @@ static kc_rc_t slow_perform(kc_http_t *http, const kc_http_request_t *request, a
 
 static void *APR_THREAD_FUNC ask(apr_thread_t *thread, void *data)
 {
-    const kc_keyring_snapshot_t *snapshot;
+    const kc_metadata_snapshot_t *snapshot;
     const kc_jose_key_t *key;
     apr_pool_t *pool;
     kc_err_t err;
@@ -668,7 +668,7 @@ static void *APR_THREAD_FUNC ask(apr_thread_t *thread, void *data)
     apr_atomic_inc32(&slow.started);
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         abort();
-    if (kc_keyring_get(keyring, pool, &snapshot, &err) != KC_OK ||
+    if (kc_metadata_get(keyring, pool, &snapshot, &err) != KC_OK ||
         kc_token_signature_key(keyring, "ES256", "a", pool, &snapshot, &key, &err) != KC_OK)
         apr_atomic_inc32(&slow.failed);
     apr_pool_destroy(pool);
@@ -788,9 +788,9 @@ static void add_sharing(TCase *tests)
     tcase_add_test(tests, without_the_hosts_store_each_child_fetches);
 }
 
-Suite *kc_test_keyring(void)
+Suite *kc_test_metadata(void)
 {
-    Suite *suite = suite_create("keyring");
+    Suite *suite = suite_create("metadata");
     TCase *threads = add(suite, "threads");
 
     tcase_add_test(threads, eight_threads_at_a_cold_start_lead_to_one_fetch);

@@ -1,13 +1,13 @@
 /* One fetch of a provider's documents.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "provider/keyring_fetch.h"
+#include "provider/metadata_fetch.h"
 
 #include "provider/deadline.h"
 #include "provider/provider.h"
 
 /* How it is fetched. */
 typedef struct {
-    const kc_keyring_shared_t *shared;
+    const kc_metadata_shared_t *shared;
     kc_http_t *http;
     apr_pool_t *request; /* whose time it takes; NULL: nobody's */
 } way_t;
@@ -39,9 +39,9 @@ static kc_rc_t fetch_document(const way_t *way, const char *url, apr_pool_t *poo
     return KC_OK;
 }
 
-kc_rc_t kc_keyring_fetch_documents(const kc_keyring_shared_t *shared, kc_http_t *http,
-                                   apr_pool_t *request, apr_pool_t *pool,
-                                   kc_keyring_documents_t *out, kc_err_t *err)
+kc_rc_t kc_metadata_fetch_documents(const kc_metadata_shared_t *shared, kc_http_t *http,
+                                    apr_pool_t *request, apr_pool_t *pool,
+                                    kc_metadata_documents_t *out, kc_err_t *err)
 {
     const way_t way = {shared, http, request};
     kc_provider_t *provider;
@@ -54,7 +54,7 @@ kc_rc_t kc_keyring_fetch_documents(const kc_keyring_shared_t *shared, kc_http_t 
         rc = kc_provider_parse(shared->conf, (const char *)out->metadata.data, out->metadata.len,
                                pool, &provider, err);
     if (rc == KC_OK) {
-        kc_keyring_shared_prolong_lease(shared);
+        kc_metadata_shared_prolong_lease(shared);
         rc = fetch_document(&way, provider->jwks_uri, pool, &out->keys, err);
     }
     out->fetched = shared->env->now(shared->env->context);

@@ -1,6 +1,6 @@
 /* What the log is told of a provider's metadata and keys.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "provider/keyring_report.h"
+#include "provider/metadata_report.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -17,11 +17,12 @@ static void log_line(const kc_env_t *env, kc_log_level_t level, kc_reason_t reas
     env->log(env->context, level, line);
 }
 
-void kc_keyring_report_change(const kc_conf_t *conf, const kc_env_t *env, kc_keyring_report_t *last,
-                              const kc_keyring_report_t *fresh, const char *detail)
+void kc_metadata_report_change(const kc_conf_t *conf, const kc_env_t *env,
+                               kc_metadata_report_t *last, const kc_metadata_report_t *fresh,
+                               const char *detail)
 {
     const char *issuer = conf->issuer;
-    kc_keyring_report_t old = *last;
+    kc_metadata_report_t old = *last;
 
     if (fresh->reason == KC_ERR_PROVIDER_BUSY ||
         (fresh->reason == old.reason && fresh->is_usable == old.is_usable))
@@ -41,9 +42,9 @@ static int is_news(const char *before, const char *fresh)
     return *fresh && (!before || strcmp(before, fresh) != 0);
 }
 
-void kc_keyring_report_left_out(const kc_conf_t *conf, const kc_env_t *env,
-                                const kc_keyring_snapshot_t *before,
-                                const kc_keyring_snapshot_t *fresh)
+void kc_metadata_report_left_out(const kc_conf_t *conf, const kc_env_t *env,
+                                 const kc_metadata_snapshot_t *before,
+                                 const kc_metadata_snapshot_t *fresh)
 {
     static const char without[] = "are used without what cannot be: ";
     int is_odd, was_odd;
