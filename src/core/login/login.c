@@ -11,7 +11,7 @@
 #include "crypto/crypto.h"
 #include "login/login_loop.h"
 #include "login/login_state.h"
-#include "provider/token.h"
+#include "provider/token_endpoint.h"
 #include "rp.h"
 #include "session/revocation.h"
 #include "session/session_cookie.h"
@@ -375,10 +375,10 @@ static kc_rc_t sign_in(callback_t *callback, kc_browser_answer_t *answer, kc_err
     kc_session_t session;
     kc_rc_t rc;
 
-    rc = kc_token_exchange(rp->conf, rp->env, callback->snapshot->provider, callback->code,
-                           kc_rp_redirect_uri(rp, callback->client, callback->pool),
-                           callback->state.verifier, callback->pool, &grant.tokens, err);
-    answer->may_again = rc == KC_DOWN && grant.tokens.fate == KC_TOKEN_NOT_SENT;
+    rc = kc_token_endpoint_exchange(rp->conf, rp->env, callback->snapshot->provider, callback->code,
+                                    kc_rp_redirect_uri(rp, callback->client, callback->pool),
+                                    callback->state.verifier, callback->pool, &grant.tokens, err);
+    answer->may_again = rc == KC_DOWN && grant.tokens.fate == KC_TOKEN_ENDPOINT_NOT_SENT;
     if (rc == KC_OK)
         rc = kc_token_set_verify(&grant, err);
     if (rc == KC_OK)

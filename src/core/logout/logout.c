@@ -10,7 +10,7 @@
 #include "browser.h"
 #include "logout/logout_pending.h"
 #include "provider/metadata.h"
-#include "provider/token.h"
+#include "provider/token_endpoint.h"
 #include "provider/token_type.h"
 #include "rp.h"
 #include "session/revocation.h"
@@ -186,8 +186,8 @@ static void end_at_provider(way_t *way, kc_browser_answer_t *answer)
     if (url)
         answer->location = url;
     if (way->refresh_token && !way->pending[0] &&
-        kc_token_revoke(rp->conf, rp->env, snapshot->provider, way->refresh_token, way->pool,
-                        &err) != KC_OK)
+        kc_token_endpoint_revoke(rp->conf, rp->env, snapshot->provider, way->refresh_token,
+                                 way->pool, &err) != KC_OK)
         log_failure(rp, "a refresh token could not be revoked", &err, way->pool);
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "provider/metadata.h"
-#include "provider/token.h"
+#include "provider/token_endpoint.h"
 #include "rp.h"
 
 static const char purpose[] = "logout pending";
@@ -258,8 +258,8 @@ static kc_rc_t ask_provider(const look_t *look, const record_t *record, apr_pool
         return KC_DOWN;
     rc = kc_metadata_get(rp->keyring, pool, &snapshot, &err);
     if (rc == KC_OK)
-        rc = kc_token_revoke(rp->conf, &look->env, snapshot->provider, record->refresh_token, pool,
-                             &err);
+        rc = kc_token_endpoint_revoke(rp->conf, &look->env, snapshot->provider,
+                                      record->refresh_token, pool, &err);
     if (rc != KC_OK)
         log_failure(rp, &err, pool);
     apr_pool_destroy(pool);

@@ -27,8 +27,8 @@ typedef struct {
     apr_pool_t *pool;
     char lease[KC_STORE_KEY_LEN + 1];
     unsigned char owner[OWNER_SIZE];
-    kc_token_fate_t fate;   /* of the token request */
-    kc_pause_state_t pause; /* of all sessions of this host */
+    kc_token_endpoint_fate_t fate; /* of the token request */
+    kc_pause_state_t pause;        /* of all sessions of this host */
 } refresh_t;
 
 static int64_t now(const kc_rp_t *rp)
@@ -55,7 +55,7 @@ static kc_rc_t begin(refresh_t *refresh, const kc_session_t *session, apr_pool_t
     refresh->rp = session->rp;
     refresh->session = session;
     refresh->pool = pool;
-    refresh->fate = KC_TOKEN_NOT_SENT;
+    refresh->fate = KC_TOKEN_ENDPOINT_NOT_SENT;
     memcpy(refresh->lease, session->key + half, half);
     memcpy(refresh->lease + half, session->key, half);
     refresh->lease[KC_STORE_KEY_LEN] = '\0';
@@ -180,8 +180,8 @@ static kc_rc_t ask(refresh_t *refresh, const kc_pack_t *contents, kc_token_set_t
 
     if (rc != KC_OK)
         return rc;
-    rc = kc_token_refresh(rp->conf, rp->env, grant->snapshot->provider, contents->refresh_token,
-                          refresh->pool, &grant->tokens, err);
+    rc = kc_token_endpoint_refresh(rp->conf, rp->env, grant->snapshot->provider,
+                                   contents->refresh_token, refresh->pool, &grant->tokens, err);
     refresh->fate = grant->tokens.fate;
     /* only this says that the session is over; a client that is refused is an administrator's */
     if (rc == KC_REFUSED && err->reason != KC_ERR_REFRESH_REFUSED)
@@ -317,9 +317,9 @@ static kc_session_state_t end_session(const refresh_t *refresh)
  * provider did not answer, so do all of this host. */
 static void give_up(const refresh_t *refresh)
 {
-    if (refresh->fate == KC_TOKEN_UNANSWERED)
+    if (refresh->fate == KC_TOKEN_ENDPOINT_UNANSWERED)
         kc_pause_begin(refresh->rp->env, refresh->rp->pause, refresh->pool);
-    if (refresh->fate == KC_TOKEN_NOT_SENT)
+    if (refresh->fate == KC_TOKEN_ENDPOINT_NOT_SENT)
         give_lease(refresh);
     else
         pause_session(refresh);
@@ -331,7 +331,7 @@ static kc_session_state_t lead(refresh_t *refresh, kc_session_state_t state, kc_
     kc_session_t fresh;
     kc_rc_t rc = renew(refresh, &fresh, err);
 
-    if (refresh->pause == KC_PAUSE_TURN && refresh->fate == KC_TOKEN_ANSWERED)
+    if (refresh->pause == KC_PAUSE_TURN && refresh->fate == KC_TOKEN_ENDPOINT_ANSWERED)
         kc_pause_end(refresh->rp->env, refresh->rp->pause);
     switch (rc) {
     case KC_OK:

@@ -118,7 +118,7 @@ static int64_t before_end(int64_t now, int64_t end)
  * than tokens are, that comes first, and each renewal moves it. */
 static int64_t refresh_time(const kc_token_set_t *grant, int64_t expires)
 {
-    const kc_token_answer_t *tokens = &grant->tokens;
+    const kc_token_endpoint_answer_t *tokens = &grant->tokens;
     int64_t now = grant->rp->env->now(grant->rp->env->context), time = before_end(now, expires),
             end;
 

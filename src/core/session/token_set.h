@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "crypto/jws.h"
 #include "provider/metadata.h"
-#include "provider/token.h"
+#include "provider/token_endpoint.h"
 #include "rp.h"
 #include "session/identity.h"
 #include "session/pack.h"
@@ -22,7 +22,7 @@ typedef struct kc_token_set_t {
     const char *nonce;  /* as sent; of a refresh: as in the first ID token, or NULL */
     int is_renewed;     /* a refresh */
     int has_known_more; /* of a session that knows what only userinfo may tell now */
-    kc_token_answer_t tokens;
+    kc_token_endpoint_answer_t tokens;
     kc_jws_t id_token;
     const kc_json_t *claims; /* the ID token's, or merged with userinfo's */
     int dropped;             /* groups and claims that cannot be header values */

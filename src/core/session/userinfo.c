@@ -54,8 +54,8 @@ static kc_rc_t check_signed(const kc_token_set_t *grant, const kc_jws_t *token, 
     if (exp && (!kc_json_seconds(exp, &end) ||
                 end <= rp->env->now(rp->env->context) - rp->conf->clock_skew))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "exp is in the past, or no time");
-    return kc_token_check_userinfo(token->claims,
-                                   kc_json_member_string(grant->id_token.claims, "sub"), err);
+    return kc_token_endpoint_check_userinfo(
+        token->claims, kc_json_member_string(grant->id_token.claims, "sub"), err);
 }
 
 static kc_rc_t open_signed(kc_token_set_t *grant, const char *jwt, const kc_json_t **out,
@@ -80,8 +80,8 @@ static kc_rc_t open_signed(kc_token_set_t *grant, const char *jwt, const kc_json
 /* *out: what was answered, also when it cannot be used. */
 static kc_rc_t ask(kc_token_set_t *grant, const kc_json_t **out, kc_err_t *err)
 {
-    kc_token_userinfo_t answer;
-    kc_rc_t rc = kc_token_userinfo(
+    kc_token_endpoint_userinfo_t answer;
+    kc_rc_t rc = kc_token_endpoint_userinfo(
         grant->rp->conf, grant->rp->env, grant->snapshot->provider, grant->tokens.access_token,
         kc_json_member_string(grant->id_token.claims, "sub"), grant->pool, &answer, err);
 

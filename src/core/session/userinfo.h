@@ -13,8 +13,8 @@
  * is needed would have come of it, with KeycloakUserInfo auto: the name, its verified address, a
  * KeycloakHeader, groups where a Require asks for them, a claim that a Require keycloak-claim asks
  * about, what a renewed session has got of it before. That is logged, once an hour for each reason.
- * An answer with another sub is refused always. Else fails as kc_token_userinfo does, and with
- * KC_REFUSED and KC_ERR_USERINFO for a signed answer that does not verify. Thread safe. */
+ * An answer with another sub is refused always. Else fails as kc_token_endpoint_userinfo does, and
+ * with KC_REFUSED and KC_ERR_USERINFO for a signed answer that does not verify. Thread safe. */
 kc_rc_t kc_userinfo_add(kc_token_set_t *grant, kc_err_t *err);
 
 #endif

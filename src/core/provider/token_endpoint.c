@@ -1,6 +1,6 @@
 /* The back-channel calls: code or refresh token for tokens with the client's authentication, and
  * userinfo. SPDX-License-Identifier: Apache-2.0 */
-#include "provider/token.h"
+#include "provider/token_endpoint.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -286,8 +286,8 @@ static void read_span(const kc_json_t *body, const char *name, int64_t max, int6
         *out = 0;
 }
 
-static kc_rc_t read_tokens(const call_t *call, const kc_json_t *body, kc_token_answer_t *out,
-                           kc_err_t *err)
+static kc_rc_t read_tokens(const call_t *call, const kc_json_t *body,
+                           kc_token_endpoint_answer_t *out, kc_err_t *err)
 {
     const char *type = kc_json_member_string(body, "token_type");
     kc_rc_t rc;
@@ -306,7 +306,7 @@ static kc_rc_t read_tokens(const call_t *call, const kc_json_t *body, kc_token_a
 }
 
 static kc_rc_t read_answer(const call_t *call, const kc_http_response_t *response,
-                           kc_token_answer_t *out, kc_err_t *err)
+                           kc_token_endpoint_answer_t *out, kc_err_t *err)
 {
     const kc_json_t *body = NULL;
     kc_rc_t rc = check_status("token", response, err);
@@ -327,7 +327,7 @@ static kc_rc_t read_answer(const call_t *call, const kc_http_response_t *respons
 }
 
 /* Sends what is in the form to the token endpoint, with the client's authentication. */
-static kc_rc_t ask(call_t *call, kc_token_answer_t *out, kc_err_t *err)
+static kc_rc_t ask(call_t *call, kc_token_endpoint_answer_t *out, kc_err_t *err)
 {
     kc_http_response_t response = {0};
     kc_err_t why = {0};
@@ -336,9 +336,9 @@ static kc_rc_t ask(call_t *call, kc_token_answer_t *out, kc_err_t *err)
     memset(out, 0, sizeof(*out));
     if (rc == KC_OK) {
         rc = perform(call, &response, &why);
-        out->fate = rc == KC_OK                          ? KC_TOKEN_ANSWERED
-                    : why.reason == KC_ERR_PROVIDER_DOWN ? KC_TOKEN_UNANSWERED
-                                                         : KC_TOKEN_NOT_SENT;
+        out->fate = rc == KC_OK                          ? KC_TOKEN_ENDPOINT_ANSWERED
+                    : why.reason == KC_ERR_PROVIDER_DOWN ? KC_TOKEN_ENDPOINT_UNANSWERED
+                                                         : KC_TOKEN_ENDPOINT_NOT_SENT;
     }
     if (rc == KC_OK)
         rc = read_answer(call, &response, out, &why);
@@ -347,9 +347,10 @@ static kc_rc_t ask(call_t *call, kc_token_answer_t *out, kc_err_t *err)
     return rc;
 }
 
-kc_rc_t kc_token_exchange(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
-                          const char *code, const char *redirect_uri, const char *verifier,
-                          apr_pool_t *pool, kc_token_answer_t *out, kc_err_t *err)
+kc_rc_t kc_token_endpoint_exchange(const kc_conf_t *conf, const kc_env_t *env,
+                                   const kc_provider_t *provider, const char *code,
+                                   const char *redirect_uri, const char *verifier, apr_pool_t *pool,
+                                   kc_token_endpoint_answer_t *out, kc_err_t *err)
 {
     call_t call = {conf, env, provider, provider->token_endpoint, 0, {0}, NULL, pool};
 
@@ -361,9 +362,9 @@ kc_rc_t kc_token_exchange(const kc_conf_t *conf, const kc_env_t *env, const kc_p
     return ask(&call, out, err);
 }
 
-kc_rc_t kc_token_refresh(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
-                         const char *refresh_token, apr_pool_t *pool, kc_token_answer_t *out,
-                         kc_err_t *err)
+kc_rc_t kc_token_endpoint_refresh(const kc_conf_t *conf, const kc_env_t *env,
+                                  const kc_provider_t *provider, const char *refresh_token,
+                                  apr_pool_t *pool, kc_token_endpoint_answer_t *out, kc_err_t *err)
 {
     call_t call = {conf, env, provider, provider->token_endpoint, 1, {0}, NULL, pool};
 
@@ -373,8 +374,9 @@ kc_rc_t kc_token_refresh(const kc_conf_t *conf, const kc_env_t *env, const kc_pr
     return ask(&call, out, err);
 }
 
-kc_rc_t kc_token_revoke(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
-                        const char *refresh_token, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_token_endpoint_revoke(const kc_conf_t *conf, const kc_env_t *env,
+                                 const kc_provider_t *provider, const char *refresh_token,
+                                 apr_pool_t *pool, kc_err_t *err)
 {
     call_t call = {conf, env, provider, provider->revocation_endpoint, 0, {0}, NULL, pool};
     kc_http_response_t response = {0};
@@ -397,7 +399,7 @@ kc_rc_t kc_token_revoke(const kc_conf_t *conf, const kc_env_t *env, const kc_pro
     return refuse(&call, response.status, body, err);
 }
 
-kc_rc_t kc_token_check_userinfo(const kc_json_t *claims, const char *sub, kc_err_t *err)
+kc_rc_t kc_token_endpoint_check_userinfo(const kc_json_t *claims, const char *sub, kc_err_t *err)
 {
     const char *text = kc_json_member_string(claims, "sub");
 
@@ -418,7 +420,7 @@ static int is_signed(const kc_http_response_t *response)
 }
 
 static kc_rc_t read_userinfo(const kc_http_response_t *response, const char *sub, apr_pool_t *pool,
-                             kc_token_userinfo_t *out, kc_err_t *err)
+                             kc_token_endpoint_userinfo_t *out, kc_err_t *err)
 {
     const char *text = response->body;
     size_t len = response->body_len;
@@ -431,12 +433,13 @@ static kc_rc_t read_userinfo(const kc_http_response_t *response, const char *sub
         return KC_OK;
     }
     rc = read_body("userinfo", response, pool, &out->claims, err);
-    return rc == KC_OK ? kc_token_check_userinfo(out->claims, sub, err) : rc;
+    return rc == KC_OK ? kc_token_endpoint_check_userinfo(out->claims, sub, err) : rc;
 }
 
-kc_rc_t kc_token_userinfo(const kc_conf_t *conf, const kc_env_t *env, const kc_provider_t *provider,
-                          const char *access_token, const char *sub, apr_pool_t *pool,
-                          kc_token_userinfo_t *out, kc_err_t *err)
+kc_rc_t kc_token_endpoint_userinfo(const kc_conf_t *conf, const kc_env_t *env,
+                                   const kc_provider_t *provider, const char *access_token,
+                                   const char *sub, apr_pool_t *pool,
+                                   kc_token_endpoint_userinfo_t *out, kc_err_t *err)
 {
     kc_http_request_t request = {0};
     kc_http_response_t response = {0};

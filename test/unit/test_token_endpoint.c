@@ -1,5 +1,5 @@
-/* Tests of token.h: each way of proving the client, each class of answer, and one request for each
- * code. SPDX-License-Identifier: Apache-2.0 */
+/* Tests of token_endpoint.h: each way of proving the client, each class of answer, and one request
+ * for each code. SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
 #include <fcntl.h>
@@ -11,11 +11,11 @@
 #include "crypto/jose.h"
 #include "crypto/jws.h"
 #include "fake.h"
-#include "provider/token.h"
+#include "provider/token_endpoint.h"
 #include "testlib.h"
 #include "variant.h"
 
-Suite *kc_test_token(void);
+Suite *kc_test_token_endpoint(void);
 
 #define TOKEN_URL "https://id.example.com/token"
 #define REVOKE_URL "https://id.example.com/revoke"
@@ -30,7 +30,7 @@ static const char good[] =
 static kc_fake_t *fake;
 static kc_conf_t *conf;
 static kc_provider_t provider;
-static kc_token_answer_t answer;
+static kc_token_endpoint_answer_t answer;
 static kc_err_t err;
 
 static void setup(void)
@@ -51,9 +51,9 @@ static void setup(void)
 
 static kc_rc_t exchange(void)
 {
-    return kc_token_exchange(conf, &fake->env, &provider, "code-canary",
-                             "https://site.example.com/cb?x=1", "verifier-canary", testlib_pool,
-                             &answer, &err);
+    return kc_token_endpoint_exchange(conf, &fake->env, &provider, "code-canary",
+                                      "https://site.example.com/cb?x=1", "verifier-canary",
+                                      testlib_pool, &answer, &err);
 }
 
 /* The parameter of the last token request, which must be there once; NULL when it is absent. */
@@ -366,8 +366,8 @@ static const struct {
 
 static kc_rc_t refresh(void)
 {
-    return kc_token_refresh(conf, &fake->env, &provider, "refresh-canary", testlib_pool, &answer,
-                            &err);
+    return kc_token_endpoint_refresh(conf, &fake->env, &provider, "refresh-canary", testlib_pool,
+                                     &answer, &err);
 }
 
 START_TEST(an_odd_lifetime_is_none)
@@ -401,9 +401,9 @@ END_TEST
 START_TEST(a_refresh_token_with_blanks_is_sent_as_it_is)
 {
     kc_fake_answer(fake, TOKEN_URL, 200, JSON_TYPE, good);
-    ck_assert_int_eq(
-        kc_token_refresh(conf, &fake->env, &provider, " a b+c%~", testlib_pool, &answer, &err),
-        KC_OK);
+    ck_assert_int_eq(kc_token_endpoint_refresh(conf, &fake->env, &provider, " a b+c%~",
+                                               testlib_pool, &answer, &err),
+                     KC_OK);
     ck_assert_ptr_nonnull(
         strstr(kc_fake_request_last(fake, TOKEN_URL)->form, "refresh_token=%20a%20b%2Bc%25~"));
 }
@@ -506,7 +506,8 @@ START_TEST(a_large_refresh_token_is_sent)
     memset(token, '%', KC_JWS_MAX);
     token[KC_JWS_MAX] = '\0';
     ck_assert_int_eq(
-        kc_token_refresh(conf, &fake->env, &provider, token, testlib_pool, &answer, &err), KC_OK);
+        kc_token_endpoint_refresh(conf, &fake->env, &provider, token, testlib_pool, &answer, &err),
+        KC_OK);
     ck_assert_uint_gt(strlen(kc_fake_request_last(fake, TOKEN_URL)->form), 3 * KC_JWS_MAX);
 }
 END_TEST
@@ -517,8 +518,8 @@ START_TEST(oversized_code_is_not_sent)
 
     memset(code, 'c', 70000);
     code[70000] = '\0';
-    ck_assert_int_eq(kc_token_exchange(conf, &fake->env, &provider, code, "https://a/", "v",
-                                       testlib_pool, &answer, &err),
+    ck_assert_int_eq(kc_token_endpoint_exchange(conf, &fake->env, &provider, code, "https://a/",
+                                                "v", testlib_pool, &answer, &err),
                      KC_REFUSED);
     ck_assert_int_eq(kc_fake_request_count(fake, NULL), 0);
 }
@@ -619,7 +620,8 @@ END_TEST
 
 static kc_rc_t revoke_it(void)
 {
-    return kc_token_revoke(conf, &fake->env, &provider, "refresh-canary", testlib_pool, &err);
+    return kc_token_endpoint_revoke(conf, &fake->env, &provider, "refresh-canary", testlib_pool,
+                                    &err);
 }
 
 START_TEST(a_refresh_token_is_revoked_at_its_endpoint)
@@ -681,9 +683,9 @@ static const char *signed_info;
 
 static kc_rc_t ask(const char *access_token)
 {
-    kc_token_userinfo_t out;
-    kc_rc_t rc = kc_token_userinfo(conf, &fake->env, &provider, access_token, "u-1", testlib_pool,
-                                   &out, &err);
+    kc_token_endpoint_userinfo_t out;
+    kc_rc_t rc = kc_token_endpoint_userinfo(conf, &fake->env, &provider, access_token, "u-1",
+                                            testlib_pool, &out, &err);
 
     info = out.claims;
     signed_info = out.jwt;
@@ -808,9 +810,9 @@ static TCase *answer_tests(void)
     return tests;
 }
 
-Suite *kc_test_token(void)
+Suite *kc_test_token_endpoint(void)
 {
-    Suite *suite = suite_create("token");
+    Suite *suite = suite_create("token_endpoint");
 
     suite_add_tcase(suite, client_tests());
     suite_add_tcase(suite, answer_tests());
