@@ -9,8 +9,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "http/http.h"
-#include "store/cache.h"
 #include "store/store.h"
+#include "store/view_cache.h"
 
 /* One for each server and child; every callback is safe to call from several threads at once. */
 typedef struct kc_env_t {
@@ -30,7 +30,7 @@ typedef struct kc_env_t {
     kc_http_gate_t *gate;    /* before everything that waits for the provider; NULL: none */
     kc_http_gate_t *waiters; /* before who waits for a session that another renews; NULL: none */
     kc_store_t *sessions;    /* sessions, marks and one-use markers: memcached or shared memory */
-    kc_cache_t *cache;       /* first tier of the sessions; NULL: the store is asked each time */
+    kc_view_cache_t *cache;  /* first tier of the sessions; NULL: the store is asked each time */
     kc_store_t *host; /* shared memory of this host: snapshots and limits common to its children */
 } kc_env_t;
 

@@ -40,8 +40,8 @@ typedef struct kc_rp_t {
     unsigned char realm[KC_RP_ID_SIZE];  /* of issuer and client alone: whom a logout is for */
     unsigned char naming[KC_RP_ID_SIZE]; /* of these and how people get their names: who is meant by
                                             one */
-    unsigned char scope[KC_CACHE_SCOPE_SIZE];        /* the same with the keys, in the first tier */
-    unsigned char bearer_scope[KC_CACHE_SCOPE_SIZE]; /* of bearer tokens there */
+    unsigned char scope[KC_VIEW_CACHE_SCOPE_SIZE]; /* the same with the keys, in the first tier */
+    unsigned char bearer_scope[KC_VIEW_CACHE_SCOPE_SIZE]; /* of bearer tokens there */
     char pause[KC_STORE_KEY_LEN + 1]; /* in the host's store: no session is renewed for now */
     int64_t longest;                  /* seconds: the longest KeycloakSessionMax, see kc_rp_meet */
     int keeps_claims;                 /* some Require keycloak-claim may ask for them */

@@ -36,7 +36,7 @@ static kept_t *find_kept(server_rec *main)
 
 static size_t store_share(size_t size)
 {
-    size_t rest = size - kc_cache_share(size);
+    size_t rest = size - kc_view_cache_share(size);
 
     return rest < KC_STORE_SHM_SIZE_MIN ? KC_STORE_SHM_SIZE_MIN : rest;
 }
@@ -46,8 +46,8 @@ static int attach(const kept_t *kept, apr_pool_t *pool, akc_shared_memory_t *sha
     return kept->memory &&
            kc_store_shm_attach(kept->memory, store_share(kept->size), akc_effects_now, NULL, pool,
                                &shared->store, NULL) == KC_OK &&
-           kc_cache_attach(kept->cache, kc_cache_share(kept->size), pool, &shared->cache, NULL) ==
-               KC_OK;
+           kc_view_cache_attach(kept->cache, kc_view_cache_share(kept->size), pool, &shared->cache,
+                                NULL) == KC_OK;
 }
 
 static kc_rc_t make_shared(kept_t *kept, apr_pool_t *pool, akc_shared_memory_t *shared,
@@ -60,11 +60,11 @@ static kc_rc_t make_shared(kept_t *kept, apr_pool_t *pool, akc_shared_memory_t *
         rc = kc_store_shm_create(store_share(kept->size), akc_effects_now, NULL, pool,
                                  &shared->store, err);
     if (rc == KC_OK)
-        rc = kc_cache_create(kc_cache_share(kept->size), &key, pool, &shared->cache, err);
+        rc = kc_view_cache_create(kc_view_cache_share(kept->size), &key, pool, &shared->cache, err);
     if (rc != KC_OK)
         return rc;
     kept->memory = kc_store_shm_memory(shared->store);
-    kept->cache = kc_cache_memory(shared->cache);
+    kept->cache = kc_view_cache_memory(shared->cache);
     return KC_OK;
 }
 

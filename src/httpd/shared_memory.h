@@ -6,13 +6,13 @@
 #include "module.h"
 
 #include "core/base/buf.h"
-#include "core/store/cache.h"
 #include "core/store/store.h"
+#include "core/store/view_cache.h"
 
 /* What all servers and children of this host share. */
 typedef struct akc_shared_memory_t {
     kc_store_t *store;
-    kc_cache_t *cache;
+    kc_view_cache_t *cache;
 } akc_shared_memory_t;
 
 /* At start, in the parent: opens the memory of before a graceful restart when KeycloakCacheSize is

@@ -16,8 +16,8 @@
 #include "crypto/crypto.h"
 #include "crypto/seal.h"
 #include "session/session.h"
-#include "store/cache.h"
 #include "store/store_shm.h"
+#include "store/view_cache.h"
 
 enum {
     ENTRY_SIZE = 400, /* bytes, sealed: an entry with an IPv6 address and a browser's name */
@@ -107,15 +107,16 @@ static int count_in_store(size_t size, size_t session_len, apr_pool_t *pool)
     return people - 1;
 }
 
-static int find_view(kc_cache_t *cache, int number, kc_cache_ticket_t *ticket, apr_pool_t *pool)
+static int find_view(kc_view_cache_t *cache, int number, kc_view_cache_ticket_t *ticket,
+                     apr_pool_t *pool)
 {
-    static const unsigned char scope[KC_CACHE_SCOPE_SIZE] = "held";
-    unsigned char id[KC_CACHE_ID_SIZE] = "";
-    kc_cache_view_t view;
+    static const unsigned char scope[KC_VIEW_CACHE_SCOPE_SIZE] = "held";
+    unsigned char id[KC_VIEW_CACHE_ID_SIZE] = "";
+    kc_view_cache_view_t view;
     int is_there;
 
     memcpy(id, &number, sizeof(number));
-    is_there = kc_cache_find(cache, scope, id, 1000, pool, ticket, &view);
+    is_there = kc_view_cache_find(cache, scope, id, 1000, pool, ticket, &view);
     apr_pool_clear(pool);
     return is_there;
 }
@@ -124,21 +125,21 @@ static int find_view(kc_cache_t *cache, int number, kc_cache_ticket_t *ticket, a
 static int count_in_cache(size_t size, size_t len, apr_pool_t *pool)
 {
     static const kc_siphash_key_t key = {{1, 2}};
-    static unsigned char bytes[KC_CACHE_VIEW_MAX];
-    const kc_cache_view_t view = {{bytes, len}, 0, 100000, "", ""};
+    static unsigned char bytes[KC_VIEW_CACHE_VIEW_MAX];
+    const kc_view_cache_view_t view = {{bytes, len}, 0, 100000, "", ""};
     int many = (int)(size / len * 2), i, found = 0;
-    kc_cache_ticket_t ticket;
-    kc_cache_t *cache;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_t *cache;
     apr_pool_t *scratch;
 
     if (len > sizeof(bytes))
         return 0;
-    if (kc_cache_create(size, &key, pool, &cache, NULL) != KC_OK ||
+    if (kc_view_cache_create(size, &key, pool, &cache, NULL) != KC_OK ||
         apr_pool_create(&scratch, pool) != APR_SUCCESS)
         fail("no shared memory");
     for (i = 0; i < many; i++) {
         (void)find_view(cache, i, &ticket, scratch);
-        kc_cache_put(cache, &ticket, &view, 1000);
+        kc_view_cache_put(cache, &ticket, &view, 1000);
     }
     for (i = 0; i < many; i++)
         found += find_view(cache, i, &ticket, scratch);
@@ -156,7 +157,7 @@ int main(int argc, char **argv)
     }
     if (apr_initialize() != APR_SUCCESS)
         fail("APR does not start");
-    share = kc_cache_share(size);
+    share = kc_view_cache_share(size);
     printf("[");
     for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         size_t stored, view;

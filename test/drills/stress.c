@@ -14,10 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "store/cache.h"
 #include "store/store.h"
 #include "store/store_combined.h"
 #include "store/store_shm.h"
+#include "store/view_cache.h"
 
 /*
  *   stress kill COUNT     processes write and read; COUNT of them are killed, one after another
@@ -46,9 +46,9 @@ typedef struct {
 } board_t;
 
 static kc_store_t *store;
-static kc_cache_t *cache;
+static kc_view_cache_t *cache;
 static board_t *board; /* shared */
-static const unsigned char scope[KC_CACHE_SCOPE_SIZE] = "stress";
+static const unsigned char scope[KC_VIEW_CACHE_SCOPE_SIZE] = "stress";
 
 static void fail(const char *what, unsigned int number)
 {
@@ -138,26 +138,26 @@ static void read_key(uint32_t number, apr_pool_t *pool)
 
 static int visit_view(uint32_t number, uint32_t choice, apr_pool_t *pool)
 {
-    unsigned char room[VALUE_MAX], id[KC_CACHE_ID_SIZE] = "id";
-    kc_cache_view_t view, fresh = {{room, 0}, choice, LATER, "", ""};
-    kc_cache_ticket_t ticket;
+    unsigned char room[VALUE_MAX], id[KC_VIEW_CACHE_ID_SIZE] = "id";
+    kc_view_cache_view_t view, fresh = {{room, 0}, choice, LATER, "", ""};
+    kc_view_cache_ticket_t ticket;
     int is_found;
 
     memcpy(id + 8, &number, sizeof(number));
-    is_found = kc_cache_find(cache, scope, id, choice % 1000, pool, &ticket, &view);
+    is_found = kc_view_cache_find(cache, scope, id, choice % 1000, pool, &ticket, &view);
     if (is_found && !is_whole(number, view.bytes))
         fail("a view is torn", number);
     if (is_found && choice % 5 == 0)
-        kc_cache_vouch(&ticket, &view, view.checked_ms + 1);
+        kc_view_cache_vouch(&ticket, &view, view.checked_ms + 1);
     if (is_found && choice % 7 == 0)
-        (void)kc_cache_touch(&ticket, &view, view.moment + 1);
+        (void)kc_view_cache_touch(&ticket, &view, view.moment + 1);
     if (is_found && choice % 11 == 0)
-        (void)kc_cache_claim(&ticket, choice, 10);
+        (void)kc_view_cache_claim(&ticket, choice, 10);
     if (choice % 13 == 0)
-        kc_cache_drop(cache, &ticket);
+        kc_view_cache_drop(cache, &ticket);
     if (!is_found || choice % 3 == 0) {
         fresh.bytes.len = make_value(number, choice, room);
-        kc_cache_put(cache, &ticket, &fresh, choice % 1000);
+        kc_view_cache_put(cache, &ticket, &fresh, choice % 1000);
     }
     return is_found;
 }
@@ -280,7 +280,7 @@ static void set_up(apr_pool_t *pool)
         fail("no shared memory", 0);
     if (kc_store_shm_create(STORE_SIZE, clock_now, NULL, pool, &shared, &err) != KC_OK ||
         kc_store_combined_create(shared, 1, pool, &store, &err) != KC_OK ||
-        kc_cache_create(CACHE_SIZE, &key, pool, &cache, &err) != KC_OK)
+        kc_view_cache_create(CACHE_SIZE, &key, pool, &cache, &err) != KC_OK)
         fail(err.detail, 0);
     for (i = 0; i < KEYS; i++)
         write_key(i, i);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "reach.h"
-#include "store/cache.h"
+#include "store/view_cache.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,9 +24,9 @@ typedef struct {
     int64_t moment, checked_ms;
 } known_t;
 
-static const unsigned char scope[KC_CACHE_SCOPE_SIZE] = "fuzz";
+static const unsigned char scope[KC_VIEW_CACHE_SCOPE_SIZE] = "fuzz";
 static known_t known[IDS];
-static kc_cache_t *cache;
+static kc_view_cache_t *cache;
 
 static void need(int is_right)
 {
@@ -39,11 +39,12 @@ static unsigned char byte_of(unsigned int id, uint8_t size, size_t place)
     return (unsigned char)(id * 31 + size * 7 + place);
 }
 
-static int find(unsigned int id, apr_pool_t *pool, kc_cache_ticket_t *ticket, kc_cache_view_t *view)
+static int find(unsigned int id, apr_pool_t *pool, kc_view_cache_ticket_t *ticket,
+                kc_view_cache_view_t *view)
 {
     const known_t *mine = &known[id];
-    unsigned char name[KC_CACHE_ID_SIZE] = {(unsigned char)id};
-    int is_found = kc_cache_find(cache, scope, name, NOW, pool, ticket, view);
+    unsigned char name[KC_VIEW_CACHE_ID_SIZE] = {(unsigned char)id};
+    int is_found = kc_view_cache_find(cache, scope, name, NOW, pool, ticket, view);
     size_t i;
 
     if (!is_found) {
@@ -63,9 +64,9 @@ static int find(unsigned int id, apr_pool_t *pool, kc_cache_ticket_t *ticket, kc
 static void put(unsigned int id, uint8_t size, apr_pool_t *pool)
 {
     static unsigned char room[255 * UNIT];
-    kc_cache_view_t old,
+    kc_view_cache_view_t old,
         view = {{room, (size_t)size * UNIT}, NOW * INT64_C(1000), NOW + 60, "", ""};
-    kc_cache_ticket_t ticket;
+    kc_view_cache_ticket_t ticket;
     size_t i;
 
     (void)find(id, pool, &ticket, &old);
@@ -73,7 +74,7 @@ static void put(unsigned int id, uint8_t size, apr_pool_t *pool)
         room[i] = byte_of(id, size, i);
     memset(view.key, 'a' + (int)(id % 26), sizeof(view.key));
     memset(view.stamp, size, sizeof(view.stamp));
-    kc_cache_put(cache, &ticket, &view, NOW);
+    kc_view_cache_put(cache, &ticket, &view, NOW);
     known[id].is_put = 1;
     known[id].size = size;
     known[id].moment = view.moment;
@@ -82,18 +83,18 @@ static void put(unsigned int id, uint8_t size, apr_pool_t *pool)
 
 static void change(unsigned int which, unsigned int id, uint8_t size, apr_pool_t *pool)
 {
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
     int is_found = find(id, pool, &ticket, &view);
 
     if (which == 0) {
-        kc_cache_drop(cache, &ticket);
+        kc_view_cache_drop(cache, &ticket);
         known[id].is_put = 0;
         reach_note(DROPPED);
     } else if (is_found && which == 1) {
-        kc_cache_vouch(&ticket, &view, view.checked_ms + size);
+        kc_view_cache_vouch(&ticket, &view, view.checked_ms + size);
         known[id].checked_ms += size;
-    } else if (is_found && kc_cache_touch(&ticket, &view, view.moment + size)) {
+    } else if (is_found && kc_view_cache_touch(&ticket, &view, view.moment + size)) {
         known[id].moment += size;
     }
 }
@@ -106,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     need(apr_pool_create(&pool, NULL) == APR_SUCCESS);
     memset(known, 0, sizeof(known));
-    need(kc_cache_create(KC_CACHE_SIZE_MIN, &key, pool, &cache, NULL) == KC_OK);
+    need(kc_view_cache_create(KC_VIEW_CACHE_SIZE_MIN, &key, pool, &cache, NULL) == KC_OK);
     for (i = 0; i + STEP <= size && i < 4096; i += STEP) {
         unsigned int id = data[i + 1] % IDS;
 

@@ -24,7 +24,7 @@ Suite *kc_test_bearer(void);
 
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
-static kc_cache_t *cache;
+static kc_view_cache_t *cache;
 static kc_session_t session; /* as found last */
 static kc_err_t last;
 
@@ -111,7 +111,7 @@ static void setup(void)
     testlib_setup();
     site = kc_fake_site_make(testlib_pool);
     fake = site->fake;
-    ck_assert_int_eq(kc_cache_create(1024 * 1024, &key, testlib_pool, &cache, NULL), KC_OK);
+    ck_assert_int_eq(kc_view_cache_create(1024 * 1024, &key, testlib_pool, &cache, NULL), KC_OK);
     fake->env.cache = cache;
     kc_fake_site_provide(
         site, kc_fake_site_metadata(site, ""),
@@ -526,9 +526,9 @@ END_TEST
 START_TEST(a_view_of_before_is_not_used)
 {
     const char *compact = variant("exp", "9999999999");
-    unsigned char id[KC_CACHE_ID_SIZE] = {0};
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    unsigned char id[KC_VIEW_CACHE_ID_SIZE] = {0};
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
 
     assert_taken(compact);
     kc_fake_site_provide(site, kc_fake_site_metadata(site, ""),
@@ -537,11 +537,11 @@ START_TEST(a_view_of_before_is_not_used)
     site->conf->metadata_ttl = 1;
     fake->now += 30;
     assert_taken(compact);
-    kc_cache_stamp(cache, kc_buf_text(compact), id);
-    ck_assert(
-        kc_cache_find(cache, site->rp->bearer_scope, id, fake->now, testlib_pool, &ticket, &view));
+    kc_view_cache_stamp(cache, kc_buf_text(compact), id);
+    ck_assert(kc_view_cache_find(cache, site->rp->bearer_scope, id, fake->now, testlib_pool,
+                                 &ticket, &view));
     view.bytes = form_without_user_mark(view.bytes);
-    kc_cache_put(cache, &ticket, &view, fake->now);
+    kc_view_cache_put(cache, &ticket, &view, fake->now);
     assert_refused(compact, "token-signature");
 }
 END_TEST

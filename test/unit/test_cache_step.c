@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "step.h"
-#include "store/cache.h"
+#include "store/view_cache.h"
 #include "testlib.h"
 
 Suite *kc_test_cache_step(void);
@@ -16,7 +16,7 @@ Suite *kc_test_cache_step(void);
  */
 
 enum {
-    SIZE = KC_CACHE_SIZE_MIN,
+    SIZE = KC_VIEW_CACHE_SIZE_MIN,
     NOW = 1700000000,
     STEPS_MAX = 1000000,
     OTHERS = 30,
@@ -42,30 +42,30 @@ static const scene_t scenes[] = {
     {"grown in a crowd", 0, 900, 1},
 };
 
-static kc_cache_t *cache;
-static kc_cache_t *copy;     /* what it would leave */
-static unsigned char *left;  /* the copy's memory */
-static const scene_t *scene; /* that is on */
+static kc_view_cache_t *cache;
+static kc_view_cache_t *copy; /* what it would leave */
+static unsigned char *left;   /* the copy's memory */
+static const scene_t *scene;  /* that is on */
 static step_t step;
 static int64_t now = NOW;
-static unsigned int views_max;   /* that the memory has room for */
-static kc_cache_ticket_t ticket; /* of the child's operation */
-static kc_cache_view_t view;
+static unsigned int views_max;        /* that the memory has room for */
+static kc_view_cache_ticket_t ticket; /* of the child's operation */
+static kc_view_cache_view_t view;
 static unsigned char bytes[1024];
 static apr_pool_t *readers; /* what is read goes after each look */
 
-static int find(kc_cache_t *in, uint32_t number, kc_cache_ticket_t *found_ticket,
-                kc_cache_view_t *found)
+static int find(kc_view_cache_t *in, uint32_t number, kc_view_cache_ticket_t *found_ticket,
+                kc_view_cache_view_t *found)
 {
-    static const unsigned char scope[KC_CACHE_SCOPE_SIZE] = "scope";
-    unsigned char id[KC_CACHE_ID_SIZE] = {0};
+    static const unsigned char scope[KC_VIEW_CACHE_SCOPE_SIZE] = "scope";
+    unsigned char id[KC_VIEW_CACHE_ID_SIZE] = {0};
 
     memcpy(id, &number, sizeof(number));
-    return kc_cache_find(in, scope, id, now, readers, found_ticket, found);
+    return kc_view_cache_find(in, scope, id, now, readers, found_ticket, found);
 }
 
 /* Every byte follows from the number and the length. */
-static void sample(uint32_t number, size_t len, kc_cache_view_t *out)
+static void sample(uint32_t number, size_t len, kc_view_cache_view_t *out)
 {
     memset(out, 0, sizeof(*out));
     memset(bytes, (int)(number * 7 + len) & 0xff, sizeof(bytes));
@@ -77,21 +77,21 @@ static void sample(uint32_t number, size_t len, kc_cache_view_t *out)
     out->moment = NOW - (int64_t)len;
 }
 
-static void put(kc_cache_t *to, uint32_t number, size_t len)
+static void put(kc_view_cache_t *to, uint32_t number, size_t len)
 {
-    kc_cache_ticket_t fresh_ticket;
-    kc_cache_view_t fresh, old;
+    kc_view_cache_ticket_t fresh_ticket;
+    kc_view_cache_view_t fresh, old;
 
     sample(number, len, &fresh);
     (void)find(to, number, &fresh_ticket, &old);
-    kc_cache_put(to, &fresh_ticket, &fresh, now);
+    kc_view_cache_put(to, &fresh_ticket, &fresh, now);
 }
 
 /* The length of number's view, all of which is of that length; 0: not there. */
-static size_t len_of(kc_cache_t *in, uint32_t number)
+static size_t len_of(kc_view_cache_t *in, uint32_t number)
 {
-    kc_cache_view_t found, expected;
-    kc_cache_ticket_t found_ticket;
+    kc_view_cache_view_t found, expected;
+    kc_view_cache_ticket_t found_ticket;
 
     if (!find(in, number, &found_ticket, &found))
         return 0;
@@ -106,7 +106,7 @@ static size_t len_of(kc_cache_t *in, uint32_t number)
 }
 
 /* Uses all of the memory, and gives the number of views that it has room for. */
-static unsigned int flood(kc_cache_t *in)
+static unsigned int flood(kc_view_cache_t *in)
 {
     unsigned int kept = 0;
     uint32_t i;
@@ -122,12 +122,12 @@ static unsigned int flood(kc_cache_t *in)
     return kept;
 }
 
-static kc_cache_t *make(void)
+static kc_view_cache_t *make(void)
 {
     static const kc_siphash_key_t key = {{1, 2}};
-    kc_cache_t *made;
+    kc_view_cache_t *made;
 
-    ck_assert_int_eq(kc_cache_create(SIZE, &key, testlib_pool, &made, NULL), KC_OK);
+    ck_assert_int_eq(kc_view_cache_create(SIZE, &key, testlib_pool, &made, NULL), KC_OK);
     return made;
 }
 
@@ -139,8 +139,8 @@ static void scene_set(void)
     ck_assert_int_eq(apr_pool_create(&readers, testlib_pool), APR_SUCCESS);
     copy = make();
     cache = make();
-    left = kc_cache_memory(copy);
-    step.memory = kc_cache_memory(cache);
+    left = kc_view_cache_memory(copy);
+    step.memory = kc_view_cache_memory(cache);
     for (i = 0; scene->is_crowded && i < CROWD; i++)
         put(cache, 1000 + i, CROWD_LEN);
     for (i = 1; i <= OTHERS; i++)
@@ -156,9 +156,9 @@ static void scene_set(void)
 static void scene_run(void)
 {
     if (scene->new_len)
-        kc_cache_put(cache, &ticket, &view, NOW);
+        kc_view_cache_put(cache, &ticket, &view, NOW);
     else
-        kc_cache_drop(cache, &ticket);
+        kc_view_cache_drop(cache, &ticket);
 }
 
 static void assert_others(void)

@@ -24,7 +24,7 @@ static const struct {
 } populations[] = {{20000, 0, 0}, {8000, 60, 40}, {4000, 150, 60}};
 
 static kc_fake_site_t *site;
-static kc_cache_t *cache;
+static kc_view_cache_t *cache;
 static char ids[MOST][KC_SESSION_ID_TEXT + 1];
 
 static int64_t clock_now(void *context)
@@ -36,13 +36,13 @@ static int64_t clock_now(void *context)
 static void setup(void)
 {
     static const kc_siphash_key_t key = {{1, 2}};
-    size_t share = kc_cache_share(TOTAL);
+    size_t share = kc_view_cache_share(TOTAL);
     kc_env_t *env;
 
     testlib_setup();
     site = kc_fake_site_make(testlib_pool);
     env = &site->fake->env;
-    ck_assert_int_eq(kc_cache_create(share, &key, testlib_pool, &cache, NULL), KC_OK);
+    ck_assert_int_eq(kc_view_cache_create(share, &key, testlib_pool, &cache, NULL), KC_OK);
     ck_assert_int_eq(kc_store_shm_create(TOTAL - share, clock_now, site->fake, testlib_pool,
                                          &env->sessions, NULL),
                      KC_OK);
@@ -172,12 +172,13 @@ static int is_known(unsigned int number, apr_pool_t *pool)
 
 static int has_view(unsigned int number, apr_pool_t *pool)
 {
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
     kc_bytes_t id;
 
     ck_assert_int_eq(kc_buf_unbase64url(ids[number], KC_SESSION_ID_TEXT, pool, &id), KC_OK);
-    return kc_cache_find(cache, site->rp->scope, id.data, site->fake->now, pool, &ticket, &view);
+    return kc_view_cache_find(cache, site->rp->scope, id.data, site->fake->now, pool, &ticket,
+                              &view);
 }
 
 static unsigned int count(unsigned int people, int (*is_it)(unsigned int number, apr_pool_t *pool))

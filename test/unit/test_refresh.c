@@ -137,7 +137,7 @@ static void setup(void)
     testlib_setup();
     site = kc_fake_site_make(testlib_pool);
     fake = site->fake;
-    ck_assert_int_eq(kc_cache_create(1024 * 1024, &key, testlib_pool, &fake->env.cache, NULL),
+    ck_assert_int_eq(kc_view_cache_create(1024 * 1024, &key, testlib_pool, &fake->env.cache, NULL),
                      KC_OK);
     kc_fake_site_provide(site, kc_fake_site_metadata(site, ""),
                          apr_pstrcat(testlib_pool, "{\"keys\":[",

@@ -790,22 +790,22 @@ START_TEST(a_view_of_before_is_not_used)
 {
     static const kc_siphash_key_t key = {{1, 2}};
     kc_session_t session = sample();
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
     const char *id;
     int gets;
 
-    ck_assert_int_eq(kc_cache_create(1024 * 1024, &key, testlib_pool, &fake->env.cache, NULL),
+    ck_assert_int_eq(kc_view_cache_create(1024 * 1024, &key, testlib_pool, &fake->env.cache, NULL),
                      KC_OK);
     id = create();
     ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
-    ck_assert(kc_cache_find(fake->env.cache, site->rp->scope, session.id, fake->now, testlib_pool,
-                            &ticket, &view));
+    ck_assert(kc_view_cache_find(fake->env.cache, site->rp->scope, session.id, fake->now,
+                                 testlib_pool, &ticket, &view));
     gets = fake->sessions.gets;
     ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
     ck_assert_int_eq(fake->sessions.gets, gets);
     view.bytes = without_user_mark(&session);
-    kc_cache_put(fake->env.cache, &ticket, &view, fake->now);
+    kc_view_cache_put(fake->env.cache, &ticket, &view, fake->now);
     ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
     ck_assert_int_gt(fake->sessions.gets, gets);
     ck_assert_ptr_nonnull(session.user_mark);

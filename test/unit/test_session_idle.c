@@ -15,7 +15,7 @@ Suite *kc_test_session_idle(void);
 
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
-static kc_cache_t *cache;
+static kc_view_cache_t *cache;
 static kc_err_t last;
 static int64_t idle;
 
@@ -29,7 +29,7 @@ static void setup(void)
     fake = site->fake;
     fake->sessions.is_silent = 1;
     idle = site->conf->session_idle;
-    ck_assert_int_eq(kc_cache_create(1024 * 1024, &key, testlib_pool, &cache, NULL), KC_OK);
+    ck_assert_int_eq(kc_view_cache_create(1024 * 1024, &key, testlib_pool, &cache, NULL), KC_OK);
     fake->env.cache = cache;
 }
 

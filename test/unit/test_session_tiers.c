@@ -15,7 +15,7 @@ Suite *kc_test_session_tiers(void);
 
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
-static kc_cache_t *cache;
+static kc_view_cache_t *cache;
 static kc_err_t last;
 
 static void setup(void)
@@ -25,7 +25,7 @@ static void setup(void)
     testlib_setup();
     site = kc_fake_site_make(testlib_pool);
     fake = site->fake;
-    ck_assert_int_eq(kc_cache_create(1024 * 1024, &key, testlib_pool, &cache, NULL), KC_OK);
+    ck_assert_int_eq(kc_view_cache_create(1024 * 1024, &key, testlib_pool, &cache, NULL), KC_OK);
     fake->env.cache = cache;
 }
 
@@ -659,17 +659,18 @@ START_TEST(a_view_of_another_version_is_as_good_as_none)
 {
     const char *id = create();
     unsigned char raw[KC_SESSION_ID_SIZE];
-    kc_cache_view_t view = {{(const unsigned char *)"\3nothing that we know", 21}, 0, 0, "", ""};
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t none;
+    kc_view_cache_view_t view = {
+        {(const unsigned char *)"\3nothing that we know", 21}, 0, 0, "", ""};
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t none;
     kc_bytes_t bytes;
 
     ck_assert_int_eq(kc_buf_unbase64url(id, strlen(id), testlib_pool, &bytes), KC_OK);
     memcpy(raw, bytes.data, sizeof(raw));
     view.checked_ms = fake->now * 1000;
     view.moment = fake->now;
-    (void)kc_cache_find(cache, site->rp->scope, raw, fake->now, testlib_pool, &ticket, &none);
-    kc_cache_put(cache, &ticket, &view, fake->now);
+    (void)kc_view_cache_find(cache, site->rp->scope, raw, fake->now, testlib_pool, &ticket, &none);
+    kc_view_cache_put(cache, &ticket, &view, fake->now);
     ck_assert_int_eq(find(id), KC_SESSION_LIVE);
     ck_assert_int_eq(asked(), FIRST_LOOK);
     ck_assert_int_eq(find(id), KC_SESSION_LIVE);

@@ -12,32 +12,32 @@ Suite *kc_test_session_view(void);
 enum { TTL = 1000 /* ms */, GRACE = 3 /* s */ };
 #define MADE_MS INT64_C(1700000000000)
 
-static const unsigned char scope[KC_CACHE_SCOPE_SIZE], id[KC_CACHE_ID_SIZE];
-static kc_cache_t *cache;
-static kc_cache_ticket_t ticket;
-static kc_cache_view_t view;
+static const unsigned char scope[KC_VIEW_CACHE_SCOPE_SIZE], id[KC_VIEW_CACHE_ID_SIZE];
+static kc_view_cache_t *cache;
+static kc_view_cache_ticket_t ticket;
+static kc_view_cache_view_t view;
 static kc_conf_t conf;
 
 static int find(void)
 {
-    return kc_cache_find(cache, scope, id, MADE_MS / 1000, testlib_pool, &ticket, &view);
+    return kc_view_cache_find(cache, scope, id, MADE_MS / 1000, testlib_pool, &ticket, &view);
 }
 
 static void setup(void)
 {
     static const kc_siphash_key_t key = {{1, 2}};
-    kc_cache_view_t made;
+    kc_view_cache_view_t made;
 
     testlib_setup();
     memset(&conf, 0, sizeof(conf));
     conf.cache_ttl = TTL;
     conf.store_grace = GRACE;
-    ck_assert_int_eq(kc_cache_create(1024 * 1024, &key, testlib_pool, &cache, NULL), KC_OK);
+    ck_assert_int_eq(kc_view_cache_create(1024 * 1024, &key, testlib_pool, &cache, NULL), KC_OK);
     ck_assert(!find());
     memset(&made, 0, sizeof(made));
     made.bytes = kc_buf_text("a view");
     made.checked_ms = MADE_MS;
-    kc_cache_put(cache, &ticket, &made, MADE_MS / 1000);
+    kc_view_cache_put(cache, &ticket, &made, MADE_MS / 1000);
     ck_assert(find());
 }
 

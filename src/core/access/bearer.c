@@ -153,9 +153,9 @@ typedef struct visit_t {
     kc_bytes_t token;
     int64_t now;
     int64_t now_ms;
-    unsigned char id[KC_CACHE_ID_SIZE];
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    unsigned char id[KC_VIEW_CACHE_ID_SIZE];
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
     kc_session_t seen; /* the view, read */
     int has_view;
 } visit_t;
@@ -164,7 +164,7 @@ typedef struct visit_t {
 static kc_rc_t visit_begin(visit_t *visit, kc_err_t *err)
 {
     const kc_rp_t *rp = visit->rp;
-    kc_cache_t *cache = rp->env->cache;
+    kc_view_cache_t *cache = rp->env->cache;
 
     visit->now_ms = rp->env->now_ms(rp->env->context);
     visit->now = visit->now_ms / 1000;
@@ -172,9 +172,9 @@ static kc_rc_t visit_begin(visit_t *visit, kc_err_t *err)
     memset(visit->id, 0, sizeof(visit->id));
     if (!cache)
         return kc_crypto_derive(rp->keys->key[0], id_purpose, visit->token, visit->id, err);
-    kc_cache_stamp(cache, visit->token, visit->id);
-    if (kc_cache_find(cache, rp->bearer_scope, visit->id, visit->now, visit->pool, &visit->ticket,
-                      &visit->view))
+    kc_view_cache_stamp(cache, visit->token, visit->id);
+    if (kc_view_cache_find(cache, rp->bearer_scope, visit->id, visit->now, visit->pool,
+                           &visit->ticket, &visit->view))
         visit->has_view = visit->now < visit->view.moment &&
                           kc_session_codec_decode(visit->view.bytes, &visit->seen, NULL) == KC_OK &&
                           visit->seen.user_mark; /* none of before an update */
@@ -201,10 +201,10 @@ static void put_view(const visit_t *visit, const kc_session_t *session)
 {
     const kc_rp_t *rp = visit->rp;
     int64_t end = kc_session_view_earlier(session->expires, visit->now + KC_BEARER_TRUST);
-    kc_cache_view_t view = {{NULL, 0}, visit->now_ms, end, "", ""};
+    kc_view_cache_view_t view = {{NULL, 0}, visit->now_ms, end, "", ""};
 
     if (rp->env->cache && kc_session_codec_encode(session, visit->pool, &view.bytes, NULL) == KC_OK)
-        kc_cache_put(rp->env->cache, &visit->ticket, &view, visit->now);
+        kc_view_cache_put(rp->env->cache, &visit->ticket, &view, visit->now);
 }
 
 /* ---------------------------------------------------------------- verifying */
@@ -292,10 +292,10 @@ static kc_session_state_t from_first_tier(const visit_t *visit, kc_session_t *se
         return from_view(visit, session);
     switch (kc_revocation_check(visit->rp, &visit->seen, visit->pool, err)) {
     case KC_OK:
-        kc_cache_vouch(&visit->ticket, &visit->view, visit->now_ms);
+        kc_view_cache_vouch(&visit->ticket, &visit->view, visit->now_ms);
         return from_view(visit, session);
     case KC_REFUSED:
-        kc_cache_drop(visit->rp->env->cache, &visit->ticket);
+        kc_view_cache_drop(visit->rp->env->cache, &visit->ticket);
         return refuse(err);
     case KC_DOWN:
         if (!kc_session_view_is_within_grace(visit->rp->conf, &visit->view, visit->now_ms))

@@ -22,8 +22,8 @@ typedef struct visit_t {
     kc_bytes_t id;
     int64_t now;
     int64_t now_ms;
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
     kc_session_t seen; /* the view, read */
     int has_view;
     int is_use;                     /* the request counts as use of the session */
@@ -91,15 +91,15 @@ static void visit_init(visit_t *visit, const kc_rp_t *rp, kc_bytes_t id, apr_poo
 static kc_rc_t visit_begin(visit_t *visit, const kc_rp_t *rp, kc_bytes_t cookie, apr_pool_t *pool,
                            kc_err_t *err)
 {
-    kc_cache_t *cache = rp->env->cache;
+    kc_view_cache_t *cache = rp->env->cache;
     kc_bytes_t id;
 
     if (cookie.len != KC_SESSION_ID_TEXT ||
         kc_buf_unbase64url((const char *)cookie.data, cookie.len, pool, &id) != KC_OK)
         return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_INVALID, "the session cookie is malformed");
     visit_init(visit, rp, id, pool);
-    if (cache &&
-        kc_cache_find(cache, rp->scope, id.data, visit->now, pool, &visit->ticket, &visit->view))
+    if (cache && kc_view_cache_find(cache, rp->scope, id.data, visit->now, pool, &visit->ticket,
+                                    &visit->view))
         visit->has_view = kc_session_codec_decode(visit->view.bytes, &visit->seen, NULL) == KC_OK &&
                           visit->seen.user_mark; /* none of before an update */
     return KC_OK;
@@ -282,9 +282,9 @@ kc_rc_t kc_session_create(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *
 kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_pool_t *pool,
                            kc_err_t *err)
 {
-    kc_cache_t *cache = stored->rp->env->cache;
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    kc_view_cache_t *cache = stored->rp->env->cache;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
     found_t found;
     visit_t visit;
     kc_rc_t rc;
@@ -302,8 +302,9 @@ kc_rc_t kc_session_replace(const kc_session_t *stored, kc_session_t *fresh, apr_
         rc = KC_MISS;
     }
     if (cache) {
-        (void)kc_cache_find(cache, stored->rp->scope, stored->id, visit.now, pool, &ticket, &view);
-        kc_cache_drop(cache, &ticket);
+        (void)kc_view_cache_find(cache, stored->rp->scope, stored->id, visit.now, pool, &ticket,
+                                 &view);
+        kc_view_cache_drop(cache, &ticket);
     }
     return rc;
 }
@@ -320,7 +321,7 @@ static int64_t touch(visit_t *visit, int64_t used, const kc_session_t *session)
 
     if (!visit->is_use || end - before < visit->rp->conf->session_idle / 10 || end <= before)
         return used;
-    if (visit->has_view && !kc_cache_touch(&visit->ticket, &visit->view, visit->now))
+    if (visit->has_view && !kc_view_cache_touch(&visit->ticket, &visit->view, visit->now))
         return visit->now; /* somebody else just has */
     kc_session_idle_use(session);
     kc_session_index_touch(session, visit->now, end, visit->pool);
@@ -391,27 +392,27 @@ static kc_session_state_t from_view(visit_t *visit, kc_session_t *session, kc_er
 static void put_view(const visit_t *visit, const kc_session_t *session, const kc_store_item_t *item,
                      int64_t used)
 {
-    kc_cache_t *cache = visit->rp->env->cache;
-    kc_cache_view_t view = {{NULL, 0}, visit->now_ms, used, "", ""};
+    kc_view_cache_t *cache = visit->rp->env->cache;
+    kc_view_cache_view_t view = {{NULL, 0}, visit->now_ms, used, "", ""};
     kc_session_t bare = *session;
 
     if (!cache)
         return;
     kc_session_tokens_view(visit->rp, session, visit->pool, &bare);
-    memcpy(view.key, visit->key, KC_CACHE_KEY_SIZE);
-    kc_cache_stamp(cache, item->value, view.stamp);
+    memcpy(view.key, visit->key, KC_VIEW_CACHE_KEY_SIZE);
+    kc_view_cache_stamp(cache, item->value, view.stamp);
     if (kc_session_codec_encode(&bare, visit->pool, &view.bytes, NULL) == KC_OK)
-        kc_cache_put(cache, &visit->ticket, &view, visit->now);
+        kc_view_cache_put(cache, &visit->ticket, &view, visit->now);
 }
 
 /* It is the value that the view was made of. */
 static int is_unchanged(const visit_t *visit, const kc_store_item_t *item)
 {
-    unsigned char stamp[KC_CACHE_STAMP_SIZE];
+    unsigned char stamp[KC_VIEW_CACHE_STAMP_SIZE];
 
     if (!visit->has_view)
         return 0;
-    kc_cache_stamp(visit->rp->env->cache, item->value, stamp);
+    kc_view_cache_stamp(visit->rp->env->cache, item->value, stamp);
     return memcmp(visit->view.stamp, stamp, sizeof(stamp)) == 0;
 }
 
@@ -419,7 +420,7 @@ static int is_unchanged(const visit_t *visit, const kc_store_item_t *item)
 static void drop_view(const visit_t *visit)
 {
     if (visit->has_view)
-        kc_cache_drop(visit->rp->env->cache, &visit->ticket);
+        kc_view_cache_drop(visit->rp->env->cache, &visit->ticket);
 }
 
 /* A mark has ended it: of the user or the sid, which may be pushed out before the session is. So
@@ -451,7 +452,7 @@ static kc_session_state_t from_store(visit_t *visit, const found_t *found, kc_se
     kc_rc_t rc;
 
     if (is_unchanged(visit, &found->session) && is_in_use(visit)) {
-        kc_cache_vouch(&visit->ticket, &visit->view, visit->now_ms);
+        kc_view_cache_vouch(&visit->ticket, &visit->view, visit->now_ms);
         return from_view(visit, session, err);
     }
     rc = open_item(visit, &found->session, session, err);
@@ -589,7 +590,7 @@ kc_rc_t kc_session_succeed(const kc_rp_t *rp, kc_bytes_t cookie, const kc_sessio
     /* after the store, so that nobody makes a view of what it has just said; also when the store
      * is down */
     if (rp->env->cache)
-        kc_cache_drop(rp->env->cache, &visit.ticket);
+        kc_view_cache_drop(rp->env->cache, &visit.ticket);
     return rc;
 }
 

@@ -2,18 +2,18 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/session_view.h"
 
-int kc_session_view_is_fresh(const kc_conf_t *conf, const kc_cache_ticket_t *ticket,
-                             const kc_cache_view_t *view, int64_t now_ms)
+int kc_session_view_is_fresh(const kc_conf_t *conf, const kc_view_cache_ticket_t *ticket,
+                             const kc_view_cache_view_t *view, int64_t now_ms)
 {
     int64_t ttl = conf->cache_ttl;
     int64_t age = now_ms - view->checked_ms;
 
     if (age < 0 || age >= ttl)
         return 0;
-    return age < ttl - ttl / 10 || !kc_cache_claim(ticket, now_ms, ttl / 10 + 1);
+    return age < ttl - ttl / 10 || !kc_view_cache_claim(ticket, now_ms, ttl / 10 + 1);
 }
 
-int kc_session_view_is_within_grace(const kc_conf_t *conf, const kc_cache_view_t *view,
+int kc_session_view_is_within_grace(const kc_conf_t *conf, const kc_view_cache_view_t *view,
                                     int64_t now_ms)
 {
     int64_t age = now_ms - view->checked_ms;

@@ -1,4 +1,4 @@
-/* Tests of cache.h: views are whole, the right one's, and gone when they must be.
+/* Tests of view_cache.h: views are whole, the right one's, and gone when they must be.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <signal.h>
@@ -8,23 +8,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "store/cache.h"
+#include "store/view_cache.h"
 #include "testlib.h"
 
-Suite *kc_test_cache(void);
+Suite *kc_test_view_cache(void);
 
 enum { NOW = 1700000000, SLOT_HEAD = 80, SMALL_MAX = 1024 - SLOT_HEAD };
 
-static kc_cache_t *cache;
-static const unsigned char scope[KC_CACHE_SCOPE_SIZE] = "scope";
-static unsigned char room[KC_CACHE_VIEW_MAX + 1];
+static kc_view_cache_t *cache;
+static const unsigned char scope[KC_VIEW_CACHE_SCOPE_SIZE] = "scope";
+static unsigned char room[KC_VIEW_CACHE_VIEW_MAX + 1];
 
-static kc_cache_t *make(size_t size)
+static kc_view_cache_t *make(size_t size)
 {
     static const kc_siphash_key_t key = {{1, 2}};
-    kc_cache_t *made;
+    kc_view_cache_t *made;
 
-    ck_assert_int_eq(kc_cache_create(size, &key, testlib_pool, &made, NULL), KC_OK);
+    ck_assert_int_eq(kc_view_cache_create(size, &key, testlib_pool, &made, NULL), KC_OK);
     return made;
 }
 
@@ -36,26 +36,27 @@ static void setup(void)
 
 static const unsigned char *id_of(uint32_t number)
 {
-    static unsigned char id[KC_CACHE_ID_SIZE];
+    static unsigned char id[KC_VIEW_CACHE_ID_SIZE];
 
     memcpy(id, &number, sizeof(number));
     return id;
 }
 
-static int find_at(uint32_t number, int64_t now, kc_cache_ticket_t *ticket, kc_cache_view_t *view)
+static int find_at(uint32_t number, int64_t now, kc_view_cache_ticket_t *ticket,
+                   kc_view_cache_view_t *view)
 {
-    return kc_cache_find(cache, scope, id_of(number), now, testlib_pool, ticket, view);
+    return kc_view_cache_find(cache, scope, id_of(number), now, testlib_pool, ticket, view);
 }
 
-static int find(uint32_t number, kc_cache_ticket_t *ticket, kc_cache_view_t *view)
+static int find(uint32_t number, kc_view_cache_ticket_t *ticket, kc_view_cache_view_t *view)
 {
     return find_at(number, NOW, ticket, view);
 }
 
 /* A view of len bytes that differ from number to number. */
-static kc_cache_view_t sample(uint32_t number, size_t len)
+static kc_view_cache_view_t sample(uint32_t number, size_t len)
 {
-    kc_cache_view_t view = {{room, len}, NOW * INT64_C(1000), NOW + 3600, "", "stamp"};
+    kc_view_cache_view_t view = {{room, len}, NOW * INT64_C(1000), NOW + 3600, "", "stamp"};
     size_t i;
 
     memset(view.key, (int)('a' + number % 26), sizeof(view.key));
@@ -66,11 +67,11 @@ static kc_cache_view_t sample(uint32_t number, size_t len)
 
 static void put_at(uint32_t number, size_t len, int64_t now)
 {
-    kc_cache_view_t view = sample(number, len), old;
-    kc_cache_ticket_t ticket;
+    kc_view_cache_view_t view = sample(number, len), old;
+    kc_view_cache_ticket_t ticket;
 
     (void)find_at(number, now, &ticket, &old);
-    kc_cache_put(cache, &ticket, &view, now);
+    kc_view_cache_put(cache, &ticket, &view, now);
 }
 
 static void put(uint32_t number, size_t len)
@@ -80,22 +81,22 @@ static void put(uint32_t number, size_t len)
 
 static void assert_found(uint32_t number, size_t len)
 {
-    kc_cache_view_t view, expected = sample(number, len);
-    kc_cache_ticket_t ticket;
+    kc_view_cache_view_t view, expected = sample(number, len);
+    kc_view_cache_ticket_t ticket;
 
     ck_assert_int_eq(find(number, &ticket, &view), 1);
     ck_assert_uint_eq(view.bytes.len, len);
     ck_assert_mem_eq(view.bytes.data, expected.bytes.data, len);
-    ck_assert_mem_eq(view.key, expected.key, KC_CACHE_KEY_SIZE);
-    ck_assert_mem_eq(view.stamp, expected.stamp, KC_CACHE_STAMP_SIZE);
+    ck_assert_mem_eq(view.key, expected.key, KC_VIEW_CACHE_KEY_SIZE);
+    ck_assert_mem_eq(view.stamp, expected.stamp, KC_VIEW_CACHE_STAMP_SIZE);
     ck_assert_int_eq(view.checked_ms, expected.checked_ms);
     ck_assert_int_eq(view.moment, expected.moment);
 }
 
 static void assert_missing(uint32_t number)
 {
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
 
     ck_assert_int_eq(find(number, &ticket, &view), 0);
     ck_assert_ptr_null(ticket.slot);
@@ -121,8 +122,8 @@ END_TEST
 START_TEST(a_later_view_replaces_the_earlier)
 {
     static const size_t lens[] = {400, 3000, 500, 9000, 10};
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
     size_t i;
 
     for (i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
@@ -130,7 +131,7 @@ START_TEST(a_later_view_replaces_the_earlier)
         assert_found(1, lens[i]);
     }
     (void)find(1, &ticket, &view);
-    kc_cache_drop(cache, &ticket);
+    kc_view_cache_drop(cache, &ticket);
     assert_missing(1);
 }
 END_TEST
@@ -138,9 +139,9 @@ END_TEST
 START_TEST(a_view_too_large_is_not_kept)
 {
     cache = make(2 * 1024 * 1024 - 64 * 1024);
-    put(1, KC_CACHE_VIEW_MAX);
-    assert_found(1, KC_CACHE_VIEW_MAX);
-    put(2, KC_CACHE_VIEW_MAX + 1);
+    put(1, KC_VIEW_CACHE_VIEW_MAX);
+    assert_found(1, KC_VIEW_CACHE_VIEW_MAX);
+    put(2, KC_VIEW_CACHE_VIEW_MAX + 1);
     assert_missing(2);
 }
 END_TEST
@@ -150,19 +151,19 @@ START_TEST(a_view_too_large_for_its_area_costs_no_other)
 {
     uint32_t i, kept = 0;
 
-    cache = make(KC_CACHE_SIZE_MIN);
+    cache = make(KC_VIEW_CACHE_SIZE_MIN);
     for (i = 0; i < 100; i++)
         put(1000 + i, 400);
     put(1, 40 * 1024);
     assert_found(1, 40 * 1024);
-    put(2, KC_CACHE_SIZE_MIN / 2);
+    put(2, KC_VIEW_CACHE_SIZE_MIN / 2);
     assert_missing(2);
-    put(3, KC_CACHE_VIEW_MAX);
+    put(3, KC_VIEW_CACHE_VIEW_MAX);
     assert_missing(3);
     assert_found(1, 40 * 1024);
     for (i = 0; i < 100; i++) {
-        kc_cache_ticket_t ticket;
-        kc_cache_view_t view;
+        kc_view_cache_ticket_t ticket;
+        kc_view_cache_view_t view;
 
         kept += (uint32_t)find(1000 + i, &ticket, &view);
     }
@@ -172,13 +173,14 @@ END_TEST
 
 START_TEST(scopes_and_ids_do_not_meet)
 {
-    static const unsigned char other[KC_CACHE_SCOPE_SIZE] = "other";
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    static const unsigned char other[KC_VIEW_CACHE_SCOPE_SIZE] = "other";
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
 
     put(1, 100);
     assert_missing(2);
-    ck_assert_int_eq(kc_cache_find(cache, other, id_of(1), NOW, testlib_pool, &ticket, &view), 0);
+    ck_assert_int_eq(kc_view_cache_find(cache, other, id_of(1), NOW, testlib_pool, &ticket, &view),
+                     0);
     assert_found(1, 100);
 }
 END_TEST
@@ -186,16 +188,17 @@ END_TEST
 START_TEST(another_process_finds_it_in_the_same_memory)
 {
     size_t size = 2 * 1024 * 1024;
-    void *memory = kc_cache_memory(cache);
-    kc_cache_t *other;
+    void *memory = kc_view_cache_memory(cache);
+    kc_view_cache_t *other;
 
     put(1, 300);
-    ck_assert_int_eq(kc_cache_attach(memory, size, testlib_pool, &other, NULL), KC_OK);
+    ck_assert_int_eq(kc_view_cache_attach(memory, size, testlib_pool, &other, NULL), KC_OK);
     cache = other;
     assert_found(1, 300);
-    ck_assert_int_eq(kc_cache_attach(memory, size - 1024, testlib_pool, &other, NULL), KC_REFUSED);
+    ck_assert_int_eq(kc_view_cache_attach(memory, size - 1024, testlib_pool, &other, NULL),
+                     KC_REFUSED);
     memset(memory, 0xff, 1024);
-    ck_assert_int_eq(kc_cache_attach(memory, size, testlib_pool, &other, NULL), KC_REFUSED);
+    ck_assert_int_eq(kc_view_cache_attach(memory, size, testlib_pool, &other, NULL), KC_REFUSED);
 }
 END_TEST
 
@@ -203,13 +206,14 @@ START_TEST(the_smallest_size_works_and_a_smaller_one_is_refused)
 {
     static const kc_siphash_key_t key = {{1, 2}};
 
-    cache = make(KC_CACHE_SIZE_MIN);
+    cache = make(KC_VIEW_CACHE_SIZE_MIN);
     put(1, 100);
     put(2, 16 * 1024);
     assert_found(1, 100);
     assert_found(2, 16 * 1024);
-    ck_assert_int_eq(kc_cache_create(KC_CACHE_SIZE_MIN - 1, &key, testlib_pool, &cache, NULL),
-                     KC_REFUSED);
+    ck_assert_int_eq(
+        kc_view_cache_create(KC_VIEW_CACHE_SIZE_MIN - 1, &key, testlib_pool, &cache, NULL),
+        KC_REFUSED);
 }
 END_TEST
 
@@ -218,8 +222,8 @@ END_TEST
 START_TEST(full_the_one_used_the_longest_ago_goes)
 {
     enum { MANY = 20000, USED = 5 };
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
     uint32_t i;
     int kept = 0;
 
@@ -239,13 +243,13 @@ END_TEST
 
 START_TEST(a_dropped_view_is_gone)
 {
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
 
     put(1, 100);
     put(2, 100);
     ck_assert_int_eq(find(1, &ticket, &view), 1);
-    kc_cache_drop(cache, &ticket);
+    kc_view_cache_drop(cache, &ticket);
     assert_missing(1);
     assert_found(2, 100);
     put(1, 100);
@@ -256,27 +260,27 @@ END_TEST
 /* Somebody asks the store, the session is ended, and only then the answer arrives. */
 START_TEST(nothing_is_left_of_a_dropped_view)
 {
-    kc_cache_view_t view = sample(3, 401);
-    kc_cache_ticket_t ticket;
+    kc_view_cache_view_t view = sample(3, 401);
+    kc_view_cache_ticket_t ticket;
 
     put(3, 401);
-    ck_assert_ptr_nonnull(memmem(kc_cache_memory(cache), 2 * 1024 * 1024, room + 8, 40));
+    ck_assert_ptr_nonnull(memmem(kc_view_cache_memory(cache), 2 * 1024 * 1024, room + 8, 40));
     ck_assert_int_eq(find(3, &ticket, &view), 1);
-    kc_cache_drop(cache, &ticket);
-    ck_assert_ptr_null(memmem(kc_cache_memory(cache), 2 * 1024 * 1024, room + 8, 40));
-    ck_assert_ptr_null(memmem(kc_cache_memory(cache), 2 * 1024 * 1024, room + 361, 40));
+    kc_view_cache_drop(cache, &ticket);
+    ck_assert_ptr_null(memmem(kc_view_cache_memory(cache), 2 * 1024 * 1024, room + 8, 40));
+    ck_assert_ptr_null(memmem(kc_view_cache_memory(cache), 2 * 1024 * 1024, room + 361, 40));
 }
 END_TEST
 
 START_TEST(an_answer_of_before_the_drop_is_not_put)
 {
-    kc_cache_view_t view = sample(1, 100), none;
-    kc_cache_ticket_t before, ticket;
+    kc_view_cache_view_t view = sample(1, 100), none;
+    kc_view_cache_ticket_t before, ticket;
 
     (void)find(1, &before, &none);
     (void)find(1, &ticket, &none);
-    kc_cache_drop(cache, &ticket);
-    kc_cache_put(cache, &before, &view, NOW);
+    kc_view_cache_drop(cache, &ticket);
+    kc_view_cache_put(cache, &before, &view, NOW);
     assert_missing(1);
 }
 END_TEST
@@ -286,34 +290,34 @@ END_TEST
 START_TEST(one_of_all_askers_is_chosen)
 {
     const int64_t now = NOW * INT64_C(1000);
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
 
     put(1, 100);
     (void)find(1, &ticket, &view);
-    ck_assert_int_eq(kc_cache_claim(&ticket, now, 100), 1);
-    ck_assert_int_eq(kc_cache_claim(&ticket, now, 100), 0);
-    ck_assert_int_eq(kc_cache_claim(&ticket, now + 99, 100), 0);
-    ck_assert_int_eq(kc_cache_claim(&ticket, now + 100, 100), 1);
+    ck_assert_int_eq(kc_view_cache_claim(&ticket, now, 100), 1);
+    ck_assert_int_eq(kc_view_cache_claim(&ticket, now, 100), 0);
+    ck_assert_int_eq(kc_view_cache_claim(&ticket, now + 99, 100), 0);
+    ck_assert_int_eq(kc_view_cache_claim(&ticket, now + 100, 100), 1);
     /* a clock that was set back chooses somebody at once */
-    ck_assert_int_eq(kc_cache_claim(&ticket, now - 3600000, 100), 1);
-    ck_assert_int_eq(kc_cache_claim(&ticket, now - 3600000, 100), 0);
+    ck_assert_int_eq(kc_view_cache_claim(&ticket, now - 3600000, 100), 1);
+    ck_assert_int_eq(kc_view_cache_claim(&ticket, now - 3600000, 100), 0);
 }
 END_TEST
 
 START_TEST(a_view_is_vouched_for)
 {
-    kc_cache_ticket_t ticket, late;
-    kc_cache_view_t view, old;
+    kc_view_cache_ticket_t ticket, late;
+    kc_view_cache_view_t view, old;
 
     put(1, 100);
     (void)find(1, &ticket, &view);
     (void)find(1, &late, &old);
-    kc_cache_vouch(&ticket, &view, view.checked_ms + 500);
+    kc_view_cache_vouch(&ticket, &view, view.checked_ms + 500);
     (void)find(1, &ticket, &view);
     ck_assert_int_eq(view.checked_ms, old.checked_ms + 500);
     /* an older answer changes nothing */
-    kc_cache_vouch(&late, &old, old.checked_ms + 400);
+    kc_view_cache_vouch(&late, &old, old.checked_ms + 400);
     (void)find(1, &ticket, &view);
     ck_assert_int_eq(view.checked_ms, old.checked_ms + 500);
 }
@@ -321,13 +325,13 @@ END_TEST
 
 START_TEST(one_of_all_users_tells_the_store)
 {
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
 
     put(1, 100);
     (void)find(1, &ticket, &view);
-    ck_assert_int_eq(kc_cache_touch(&ticket, &view, NOW + 4000), 1);
-    ck_assert_int_eq(kc_cache_touch(&ticket, &view, NOW + 4000), 0);
+    ck_assert_int_eq(kc_view_cache_touch(&ticket, &view, NOW + 4000), 1);
+    ck_assert_int_eq(kc_view_cache_touch(&ticket, &view, NOW + 4000), 0);
     (void)find(1, &ticket, &view);
     ck_assert_int_eq(view.moment, NOW + 4000);
 }
@@ -338,8 +342,8 @@ END_TEST
 /* The word of the memory that holds this view's sequence: what differs by one write of it. */
 static uint64_t *sequence_of(uint32_t number)
 {
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
 
     ck_assert_int_eq(find(number, &ticket, &view), 1);
     return ticket.slot; /* the first word of a slot */
@@ -367,15 +371,15 @@ static void put_and_die(uint32_t number)
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     unsigned char *pages =
         mmap(NULL, page * 2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    kc_cache_view_t view = sample(number, 1500), old;
-    kc_cache_ticket_t ticket;
+    kc_view_cache_view_t view = sample(number, 1500), old;
+    kc_view_cache_ticket_t ticket;
 
     if (pages == MAP_FAILED || mprotect(pages + page, page, PROT_NONE))
         _exit(2);
     (void)signal(SIGSEGV, SIG_DFL);
     view.bytes.data = pages + page - 700;
     (void)find(number, &ticket, &old);
-    kc_cache_put(cache, &ticket, &view, NOW);
+    kc_view_cache_put(cache, &ticket, &view, NOW);
     _exit(0);
 }
 
@@ -396,8 +400,8 @@ START_TEST(a_killed_writer_costs_its_own_view_alone)
 {
     enum { OTHERS = 300, ROUNDS = 40, LEN = 2400 };
     uint32_t i, round, kept;
-    kc_cache_ticket_t ticket;
-    kc_cache_view_t view;
+    kc_view_cache_ticket_t ticket;
+    kc_view_cache_view_t view;
 
     for (i = 0; i < OTHERS; i++)
         put(i, LEN);
@@ -420,9 +424,9 @@ START_TEST(a_killed_writer_costs_its_own_view_alone)
 }
 END_TEST
 
-Suite *kc_test_cache(void)
+Suite *kc_test_view_cache(void)
 {
-    Suite *suite = suite_create("cache");
+    Suite *suite = suite_create("view_cache");
     TCase *tests = tcase_create("views");
 
     tcase_add_checked_fixture(tests, setup, testlib_teardown);

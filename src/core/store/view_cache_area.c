@@ -1,6 +1,6 @@
 /* An area of the first tier: read under sequence counters, written under a robust lock.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "store/cache_area.h"
+#include "store/view_cache_area.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,15 +10,16 @@
 enum {
     SETS = 2,            /* where a name may be */
     BLOCKS_PER_SLOT = 6, /* a small view has four, one with many groups twenty */
-    VIEWS_LOOKED_AT = 8 * KC_CACHE_AREA_WAYS, /* among them the one that makes room is chosen */
+    VIEWS_LOOKED_AT =
+        8 * KC_VIEW_CACHE_AREA_WAYS, /* among them the one that makes room is chosen */
     LARGEST_SHARE = 2, /* one part of so many of an area is the most that a view may take */
     TRIES = 4          /* of a read that meets a writer; then the store is asked */
 };
 
 /* What stands before the view in its blocks. */
 typedef struct {
-    uint64_t key[KC_CACHE_KEY_SIZE / sizeof(uint64_t)];
-    uint64_t stamp[KC_CACHE_STAMP_SIZE / sizeof(uint64_t)];
+    uint64_t key[KC_VIEW_CACHE_KEY_SIZE / sizeof(uint64_t)];
+    uint64_t stamp[KC_VIEW_CACHE_STAMP_SIZE / sizeof(uint64_t)];
 } prefix_t;
 
 enum { BLOCK_WORDS = KC_SHM_BLOCK_SIZE / sizeof(uint64_t), QUAD = 4 };
@@ -37,13 +38,13 @@ static void store_time(int64_t *time, int64_t value)
 
 static size_t set_size(void)
 {
-    return sizeof(kc_cache_tags_t) + KC_CACHE_AREA_WAYS * sizeof(kc_cache_slot_t);
+    return sizeof(kc_view_cache_tags_t) + KC_VIEW_CACHE_AREA_WAYS * sizeof(kc_view_cache_slot_t);
 }
 
-void kc_cache_area_place(kc_cache_area_t *area, kc_cache_stripe_t *stripe, unsigned char *memory,
-                         size_t size)
+void kc_view_cache_area_place(kc_view_cache_area_t *area, kc_view_cache_stripe_t *stripe,
+                              unsigned char *memory, size_t size)
 {
-    size_t blocks_per_set = KC_CACHE_AREA_WAYS * BLOCKS_PER_SLOT;
+    size_t blocks_per_set = KC_VIEW_CACHE_AREA_WAYS * BLOCKS_PER_SLOT;
     size_t each = set_size() + blocks_per_set * (KC_SHM_BLOCK_SIZE + sizeof(uint32_t));
     size_t sets = size / each / 2 * 2; /* so that what lies behind is aligned */
     uint32_t count = (uint32_t)(sets * blocks_per_set);
@@ -52,24 +53,24 @@ void kc_cache_area_place(kc_cache_area_t *area, kc_cache_stripe_t *stripe, unsig
         count--;
     area->stripe = stripe;
     area->sets = sets;
-    area->tags = (kc_cache_tags_t *)(void *)memory;
-    area->slots = (kc_cache_slot_t *)(void *)(memory + sets * sizeof(kc_cache_tags_t));
+    area->tags = (kc_view_cache_tags_t *)(void *)memory;
+    area->slots = (kc_view_cache_slot_t *)(void *)(memory + sets * sizeof(kc_view_cache_tags_t));
     kc_shm_blocks_place(&area->blocks, &stripe->blocks, memory + sets * set_size(), count);
 }
 
 /* The sets of a name, by two halves of it that choose nothing else. */
-static void find_sets(const kc_cache_area_t *area, const uint64_t name[2], size_t sets[SETS])
+static void find_sets(const kc_view_cache_area_t *area, const uint64_t name[2], size_t sets[SETS])
 {
     sets[0] = (size_t)(((name[1] >> 32) * area->sets) >> 32);
     sets[1] = (size_t)(((name[0] >> 32) * area->sets) >> 32);
 }
 
-static kc_cache_slot_t *slot_at(const kc_cache_area_t *area, size_t set, size_t way)
+static kc_view_cache_slot_t *slot_at(const kc_view_cache_area_t *area, size_t set, size_t way)
 {
-    return &area->slots[set * KC_CACHE_AREA_WAYS + way];
+    return &area->slots[set * KC_VIEW_CACHE_AREA_WAYS + way];
 }
 
-static uint64_t *word_at(const kc_cache_area_t *area, uint32_t number)
+static uint64_t *word_at(const kc_view_cache_area_t *area, uint32_t number)
 {
     return (uint64_t *)(void *)kc_shm_blocks_at(&area->blocks, number);
 }
@@ -81,15 +82,15 @@ static uint32_t blocks_for(size_t len)
 
 /* ---------------------------------------------------------------- reading */
 
-static int is_named(const kc_cache_slot_t *slot, const uint64_t name[2])
+static int is_named(const kc_view_cache_slot_t *slot, const uint64_t name[2])
 {
-    return kc_cache_area_load(&slot->name[0]) == name[0] &&
-           kc_cache_area_load(&slot->name[1]) == name[1];
+    return kc_view_cache_area_load(&slot->name[0]) == name[0] &&
+           kc_view_cache_area_load(&slot->name[1]) == name[1];
 }
 
 /* Copies count words of a chain to `to`, which has room for QUAD - 1 more, since that many are
  * copied at a time; 0 when the chain ends before, as one that is being changed may. */
-static int read_chain(const kc_cache_area_t *area, uint32_t number, uint64_t *to, size_t count)
+static int read_chain(const kc_view_cache_area_t *area, uint32_t number, uint64_t *to, size_t count)
 {
     while (count) {
         size_t part = count < BLOCK_WORDS ? count : BLOCK_WORDS, i;
@@ -99,10 +100,10 @@ static int read_chain(const kc_cache_area_t *area, uint32_t number, uint64_t *to
             return 0;
         from = word_at(area, number);
         for (i = 0; i < part; i += QUAD) {
-            to[i] = kc_cache_area_load(&from[i]);
-            to[i + 1] = kc_cache_area_load(&from[i + 1]);
-            to[i + 2] = kc_cache_area_load(&from[i + 2]);
-            to[i + 3] = kc_cache_area_load(&from[i + 3]);
+            to[i] = kc_view_cache_area_load(&from[i]);
+            to[i + 1] = kc_view_cache_area_load(&from[i + 1]);
+            to[i + 2] = kc_view_cache_area_load(&from[i + 2]);
+            to[i + 3] = kc_view_cache_area_load(&from[i + 3]);
         }
         to += part;
         count -= part;
@@ -112,22 +113,22 @@ static int read_chain(const kc_cache_area_t *area, uint32_t number, uint64_t *to
 }
 
 /* 1 when the slot holds this name and stood still while it was copied. */
-static int read_slot(const kc_cache_area_t *area, const kc_cache_slot_t *slot,
-                     const uint64_t name[2], apr_pool_t *pool, kc_cache_view_t *view)
+static int read_slot(const kc_view_cache_area_t *area, const kc_view_cache_slot_t *slot,
+                     const uint64_t name[2], apr_pool_t *pool, kc_view_cache_view_t *view)
 {
-    uint64_t sequence = kc_cache_area_load(&slot->sequence);
-    size_t len = (size_t)kc_cache_area_load(&slot->len),
+    uint64_t sequence = kc_view_cache_area_load(&slot->sequence);
+    size_t len = (size_t)kc_view_cache_area_load(&slot->len),
            count = sizeof(prefix_t) / sizeof(uint64_t);
     uint64_t *words;
 
-    if (sequence & 1 || !is_named(slot, name) || len > KC_CACHE_VIEW_MAX)
+    if (sequence & 1 || !is_named(slot, name) || len > KC_VIEW_CACHE_VIEW_MAX)
         return 0;
     count += (len + sizeof(uint64_t) - 1) / sizeof(uint64_t);
     words = apr_palloc(pool, (count + QUAD) * sizeof(*words));
-    view->checked_ms = kc_cache_area_load_time(&slot->checked_ms);
-    view->moment = kc_cache_area_load_time(&slot->moment);
-    if (!read_chain(area, kc_cache_area_load_number(&slot->first), words, count) ||
-        kc_cache_area_load(&slot->sequence) != sequence)
+    view->checked_ms = kc_view_cache_area_load_time(&slot->checked_ms);
+    view->moment = kc_view_cache_area_load_time(&slot->moment);
+    if (!read_chain(area, kc_view_cache_area_load_number(&slot->first), words, count) ||
+        kc_view_cache_area_load(&slot->sequence) != sequence)
         return 0;
     memcpy(view->key, words, sizeof(view->key));
     memcpy(view->stamp, words + sizeof(view->key) / sizeof(*words), sizeof(view->stamp));
@@ -137,26 +138,27 @@ static int read_slot(const kc_cache_area_t *area, const kc_cache_slot_t *slot,
 }
 
 /* The slot with this tag; NULL when there is none. */
-static kc_cache_slot_t *find_slot(const kc_cache_area_t *area, size_t set, uint64_t tag)
+static kc_view_cache_slot_t *find_slot(const kc_view_cache_area_t *area, size_t set, uint64_t tag)
 {
-    const kc_cache_tags_t *tags = &area->tags[set];
+    const kc_view_cache_tags_t *tags = &area->tags[set];
     size_t way;
 
-    for (way = 0; way < KC_CACHE_AREA_WAYS; way++) {
-        if (kc_cache_area_load(&tags->tag[way]) == tag)
+    for (way = 0; way < KC_VIEW_CACHE_AREA_WAYS; way++) {
+        if (kc_view_cache_area_load(&tags->tag[way]) == tag)
             return slot_at(area, set, way);
     }
     return NULL;
 }
 
-kc_cache_slot_t *kc_cache_area_find(const kc_cache_area_t *area, const uint64_t name[2],
-                                    apr_pool_t *pool, kc_cache_view_t *view)
+kc_view_cache_slot_t *kc_view_cache_area_find(const kc_view_cache_area_t *area,
+                                              const uint64_t name[2], apr_pool_t *pool,
+                                              kc_view_cache_view_t *view)
 {
     size_t sets[SETS], i, tries;
 
     find_sets(area, name, sets);
     for (i = 0; i < SETS; i++) {
-        kc_cache_slot_t *slot = find_slot(area, sets[i], name[0]);
+        kc_view_cache_slot_t *slot = find_slot(area, sets[i], name[0]);
 
         for (tries = 0; slot && tries < TRIES; tries++) {
             if (read_slot(area, slot, name, pool, view))
@@ -168,30 +170,30 @@ kc_cache_slot_t *kc_cache_area_find(const kc_cache_area_t *area, const uint64_t 
 
 /* ---------------------------------------------------------------- writing */
 
-int kc_cache_area_fits(const kc_cache_area_t *area, size_t len)
+int kc_view_cache_area_fits(const kc_view_cache_area_t *area, size_t len)
 {
-    return len <= KC_CACHE_VIEW_MAX && blocks_for(len) <= area->blocks.count / LARGEST_SHARE;
+    return len <= KC_VIEW_CACHE_VIEW_MAX && blocks_for(len) <= area->blocks.count / LARGEST_SHARE;
 }
 
-static void begin(kc_cache_slot_t *slot)
+static void begin(kc_view_cache_slot_t *slot)
 {
-    store(&slot->sequence, kc_cache_area_load(&slot->sequence) | 1);
+    store(&slot->sequence, kc_view_cache_area_load(&slot->sequence) | 1);
 }
 
-static void end(kc_cache_slot_t *slot)
+static void end(kc_view_cache_slot_t *slot)
 {
-    store(&slot->sequence, kc_cache_area_load(&slot->sequence) + 1);
+    store(&slot->sequence, kc_view_cache_area_load(&slot->sequence) + 1);
 }
 
-static uint64_t *tag_of(const kc_cache_area_t *area, const kc_cache_slot_t *slot)
+static uint64_t *tag_of(const kc_view_cache_area_t *area, const kc_view_cache_slot_t *slot)
 {
     size_t index = (size_t)(slot - area->slots);
 
-    return &area->tags[index / KC_CACHE_AREA_WAYS].tag[index % KC_CACHE_AREA_WAYS];
+    return &area->tags[index / KC_VIEW_CACHE_AREA_WAYS].tag[index % KC_VIEW_CACHE_AREA_WAYS];
 }
 
 /* Whose it was nobody needs to know any more. */
-static void blank(const kc_cache_area_t *area, uint32_t number, uint32_t count)
+static void blank(const kc_view_cache_area_t *area, uint32_t number, uint32_t count)
 {
     size_t i;
 
@@ -205,7 +207,7 @@ static void blank(const kc_cache_area_t *area, uint32_t number, uint32_t count)
 }
 
 /* Begins to write the slot, and gives the blocks of its view back. */
-static void empty(kc_cache_area_t *area, kc_cache_slot_t *slot)
+static void empty(kc_view_cache_area_t *area, kc_view_cache_slot_t *slot)
 {
     uint32_t count = blocks_for((size_t)slot->len), first = slot->first;
 
@@ -213,7 +215,7 @@ static void empty(kc_cache_area_t *area, kc_cache_slot_t *slot)
     store(tag_of(area, slot), 0);
     store(&slot->name[0], 0);
     store(&slot->len, 0);
-    kc_cache_area_store_number(&slot->first, 0);
+    kc_view_cache_area_store_number(&slot->first, 0);
     if (!first)
         return;
     blank(area, first, count);
@@ -222,28 +224,28 @@ static void empty(kc_cache_area_t *area, kc_cache_slot_t *slot)
 
 /* The owner of the lock died: the slot that it was writing has nothing now, and the blocks of no
  * slot are free. */
-static void mend(kc_cache_area_t *area)
+static void mend(kc_view_cache_area_t *area)
 {
     size_t i;
 
     kc_shm_blocks_mend_begin(&area->blocks);
-    for (i = 0; i < area->sets * KC_CACHE_AREA_WAYS; i++) {
-        kc_cache_slot_t *slot = &area->slots[i];
+    for (i = 0; i < area->sets * KC_VIEW_CACHE_AREA_WAYS; i++) {
+        kc_view_cache_slot_t *slot = &area->slots[i];
 
         if (!slot->sequence)
             continue; /* never used */
-        if (!(kc_cache_area_load(&slot->sequence) & 1) && slot->len <= KC_CACHE_VIEW_MAX &&
-            slot->first &&
+        if (!(kc_view_cache_area_load(&slot->sequence) & 1) &&
+            slot->len <= KC_VIEW_CACHE_VIEW_MAX && slot->first &&
             kc_shm_blocks_name(&area->blocks, slot->first, blocks_for((size_t)slot->len)))
             continue;
-        kc_cache_area_store_number(&slot->first, 0);
+        kc_view_cache_area_store_number(&slot->first, 0);
         empty(area, slot);
         end(slot);
     }
     kc_shm_blocks_mend_end(&area->blocks);
 }
 
-int kc_cache_area_lock(kc_cache_area_t *area, int64_t patience_ms)
+int kc_view_cache_area_lock(kc_view_cache_area_t *area, int64_t patience_ms)
 {
     pthread_mutex_t *mutex = &area->stripe->mutex;
     int status = kc_shm_lock_take(mutex, &patience_ms);
@@ -257,19 +259,19 @@ int kc_cache_area_lock(kc_cache_area_t *area, int64_t patience_ms)
 
 /* The slot for a new view: the name's own, a free one in the emptier of its sets, or of both the
  * one that was used the longest ago. */
-static kc_cache_slot_t *choose_slot(const kc_cache_area_t *area, const uint64_t name[2])
+static kc_view_cache_slot_t *choose_slot(const kc_view_cache_area_t *area, const uint64_t name[2])
 {
-    kc_cache_slot_t *oldest = NULL, *free_slot = NULL;
+    kc_view_cache_slot_t *oldest = NULL, *free_slot = NULL;
     size_t sets[SETS], most = 0, i, way;
 
     find_sets(area, name, sets);
     for (i = 0; i < SETS; i++) {
-        const kc_cache_tags_t *tags = &area->tags[sets[i]];
-        kc_cache_slot_t *last_free = NULL;
+        const kc_view_cache_tags_t *tags = &area->tags[sets[i]];
+        kc_view_cache_slot_t *last_free = NULL;
         size_t free_count = 0;
 
-        for (way = 0; way < KC_CACHE_AREA_WAYS; way++) {
-            kc_cache_slot_t *slot = slot_at(area, sets[i], way);
+        for (way = 0; way < KC_VIEW_CACHE_AREA_WAYS; way++) {
+            kc_view_cache_slot_t *slot = slot_at(area, sets[i], way);
 
             if (tags->tag[way] == name[0])
                 return slot;
@@ -277,8 +279,8 @@ static kc_cache_slot_t *choose_slot(const kc_cache_area_t *area, const uint64_t 
                 free_count++;
                 last_free = slot;
             }
-            if (!oldest ||
-                kc_cache_area_load_number(&slot->used) < kc_cache_area_load_number(&oldest->used))
+            if (!oldest || kc_view_cache_area_load_number(&slot->used) <
+                               kc_view_cache_area_load_number(&oldest->used))
                 oldest = slot;
         }
         if (free_count > most) {
@@ -291,31 +293,32 @@ static kc_cache_slot_t *choose_slot(const kc_cache_area_t *area, const uint64_t 
 
 /* Of the next views that the hand comes to the one that was used the longest ago; NULL: of all
  * there is none. kept: not this one. */
-static kc_cache_slot_t *choose_to_go(const kc_cache_area_t *area, const kc_cache_slot_t *kept)
+static kc_view_cache_slot_t *choose_to_go(const kc_view_cache_area_t *area,
+                                          const kc_view_cache_slot_t *kept)
 {
-    size_t all = area->sets * KC_CACHE_AREA_WAYS, seen = 0, i;
-    kc_cache_slot_t *oldest = NULL;
+    size_t all = area->sets * KC_VIEW_CACHE_AREA_WAYS, seen = 0, i;
+    kc_view_cache_slot_t *oldest = NULL;
 
     for (i = 0; i < all && seen < VIEWS_LOOKED_AT; i++) {
-        kc_cache_slot_t *slot;
+        kc_view_cache_slot_t *slot;
 
         area->stripe->hand = (area->stripe->hand + 1) % all;
         slot = &area->slots[area->stripe->hand];
         if (!slot->first || slot == kept)
             continue;
         seen++;
-        if (!oldest ||
-            kc_cache_area_load_number(&slot->used) < kc_cache_area_load_number(&oldest->used))
+        if (!oldest || kc_view_cache_area_load_number(&slot->used) <
+                           kc_view_cache_area_load_number(&oldest->used))
             oldest = slot;
     }
     return oldest;
 }
 
 /* 0 when there are not so many blocks at all. */
-static int make_room(kc_cache_area_t *area, const kc_cache_slot_t *kept, uint32_t count)
+static int make_room(kc_view_cache_area_t *area, const kc_view_cache_slot_t *kept, uint32_t count)
 {
     while (kc_shm_blocks_left(&area->blocks) < count) {
-        kc_cache_slot_t *slot = choose_to_go(area, kept);
+        kc_view_cache_slot_t *slot = choose_to_go(area, kept);
 
         if (!slot)
             return 0;
@@ -327,7 +330,7 @@ static int make_room(kc_cache_area_t *area, const kc_cache_slot_t *kept, uint32_
 
 /* Where the next word of a chain is written. */
 typedef struct {
-    const kc_cache_area_t *area;
+    const kc_view_cache_area_t *area;
     uint32_t number;
     size_t index; /* of the word in the block */
 } pen_t;
@@ -352,17 +355,17 @@ static void write_bytes(pen_t *pen, const void *data, size_t size)
     }
 }
 
-void kc_cache_area_write(kc_cache_area_t *area, const uint64_t name[2], const kc_cache_view_t *view,
-                         int64_t now)
+void kc_view_cache_area_write(kc_view_cache_area_t *area, const uint64_t name[2],
+                              const kc_view_cache_view_t *view, int64_t now)
 {
-    kc_cache_slot_t *slot = choose_slot(area, name);
+    kc_view_cache_slot_t *slot = choose_slot(area, name);
     uint32_t count = blocks_for(view->bytes.len);
 
     empty(area, slot);
     if (make_room(area, slot, count)) {
         pen_t pen = {area, kc_shm_blocks_take(&area->blocks, count), 0};
 
-        kc_cache_area_store_number(&slot->first, pen.number);
+        kc_view_cache_area_store_number(&slot->first, pen.number);
         write_bytes(&pen, view->key, sizeof(view->key));
         write_bytes(&pen, view->stamp, sizeof(view->stamp));
         write_bytes(&pen, view->bytes.data, view->bytes.len);
@@ -372,19 +375,19 @@ void kc_cache_area_write(kc_cache_area_t *area, const uint64_t name[2], const kc
         store_time(&slot->checked_ms, view->checked_ms);
         store_time(&slot->moment, view->moment);
         store_time(&slot->asked_ms, 0);
-        kc_cache_area_store_number(&slot->used, (uint32_t)now);
+        kc_view_cache_area_store_number(&slot->used, (uint32_t)now);
         store(&slot->len, view->bytes.len);
     }
     end(slot);
 }
 
-void kc_cache_area_forget(kc_cache_area_t *area, const uint64_t name[2])
+void kc_view_cache_area_forget(kc_view_cache_area_t *area, const uint64_t name[2])
 {
     size_t sets[SETS], i;
 
     find_sets(area, name, sets);
     for (i = 0; i < SETS; i++) {
-        kc_cache_slot_t *slot = find_slot(area, sets[i], name[0]);
+        kc_view_cache_slot_t *slot = find_slot(area, sets[i], name[0]);
 
         if (!slot)
             continue;
@@ -393,7 +396,7 @@ void kc_cache_area_forget(kc_cache_area_t *area, const uint64_t name[2])
     }
 }
 
-void kc_cache_area_unlock(kc_cache_area_t *area)
+void kc_view_cache_area_unlock(kc_view_cache_area_t *area)
 {
     kc_shm_lock_give(&area->stripe->mutex);
 }

@@ -1,16 +1,16 @@
 /* The first tier: views by name, in areas of shared memory.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "store/cache.h"
+#include "store/view_cache.h"
 
 #include <apr_shm.h>
 #include <string.h>
 
-#include "store/cache_area.h"
 #include "store/shm_lock.h"
+#include "store/view_cache_area.h"
 
 /*
- * The memory holds a header, the stripes (a lock each), and as many areas (cache_area.h) of equal
- * size. A name belongs to one of them.
+ * The memory holds a header, the stripes (a lock each), and as many areas (view_cache_area.h) of
+ * equal size. A name belongs to one of them.
  */
 
 enum {
@@ -32,10 +32,10 @@ typedef struct {
     uint64_t drops[DROPS];
 } __attribute__((aligned(LINE))) header_t;
 
-struct kc_cache_t {
+struct kc_view_cache_t {
     void *memory; /* as the system gave it */
     header_t *header;
-    kc_cache_area_t *areas;
+    kc_view_cache_area_t *areas;
     size_t count; /* of areas: a power of two */
 };
 
@@ -47,11 +47,11 @@ static int swap_time(int64_t *time, int64_t from, int64_t to)
 /* ---------------------------------------------------------------- layout */
 
 /* Where everything is; the same size gives the same places in each process. */
-static void layout(kc_cache_t *cache, void *memory, size_t size, apr_pool_t *pool)
+static void layout(kc_view_cache_t *cache, void *memory, size_t size, apr_pool_t *pool)
 {
     size_t skip = (LINE - (uintptr_t)memory % LINE) % LINE;
     unsigned char *base = (unsigned char *)memory + skip, *next;
-    kc_cache_stripe_t *stripes = (kc_cache_stripe_t *)(void *)(base + sizeof(header_t));
+    kc_view_cache_stripe_t *stripes = (kc_view_cache_stripe_t *)(void *)(base + sizeof(header_t));
     size_t area_size, i;
 
     cache->memory = memory;
@@ -63,15 +63,15 @@ static void layout(kc_cache_t *cache, void *memory, size_t size, apr_pool_t *poo
     next = (unsigned char *)(stripes + cache->count);
     area_size = (size - LINE - (size_t)(next - base)) / cache->count / LINE * LINE;
     for (i = 0; i < cache->count; i++)
-        kc_cache_area_place(&cache->areas[i], &stripes[i], next + i * area_size, area_size);
+        kc_view_cache_area_place(&cache->areas[i], &stripes[i], next + i * area_size, area_size);
 }
 
-static kc_cache_area_t *area_of(const kc_cache_t *cache, const uint64_t name[2])
+static kc_view_cache_area_t *area_of(const kc_view_cache_t *cache, const uint64_t name[2])
 {
     return &cache->areas[(size_t)name[1] & (cache->count - 1)];
 }
 
-static uint64_t *drops_of(const kc_cache_t *cache, const uint64_t name[2])
+static uint64_t *drops_of(const kc_view_cache_t *cache, const uint64_t name[2])
 {
     return &cache->header->drops[(size_t)name[1] & (DROPS - 1)];
 }
@@ -79,20 +79,20 @@ static uint64_t *drops_of(const kc_cache_t *cache, const uint64_t name[2])
 /* ---------------------------------------------------------------- reading */
 
 /* The name tells nobody the id, nor whose it is. */
-static void make_name(const kc_cache_t *cache, const unsigned char *scope, const unsigned char *id,
-                      uint64_t name[2])
+static void make_name(const kc_view_cache_t *cache, const unsigned char *scope,
+                      const unsigned char *id, uint64_t name[2])
 {
     kc_siphash_t hash;
 
     kc_siphash_init(&hash, &cache->header->key);
-    kc_siphash_put(&hash, scope, KC_CACHE_SCOPE_SIZE);
-    kc_siphash_put(&hash, id, KC_CACHE_ID_SIZE);
+    kc_siphash_put(&hash, scope, KC_VIEW_CACHE_SCOPE_SIZE);
+    kc_siphash_put(&hash, id, KC_VIEW_CACHE_ID_SIZE);
     kc_siphash_end(&hash, name);
     name[0] |= !name[0];
 }
 
-void kc_cache_stamp(const kc_cache_t *cache, kc_bytes_t value,
-                    unsigned char stamp[KC_CACHE_STAMP_SIZE])
+void kc_view_cache_stamp(const kc_view_cache_t *cache, kc_bytes_t value,
+                         unsigned char stamp[KC_VIEW_CACHE_STAMP_SIZE])
 {
     size_t rest = value.len % sizeof(uint64_t), whole = value.len - rest;
     uint64_t last[2] = {0, value.len}, result[2];
@@ -107,17 +107,18 @@ void kc_cache_stamp(const kc_cache_t *cache, kc_bytes_t value,
     memcpy(stamp, result, sizeof(result));
 }
 
-int kc_cache_find(kc_cache_t *cache, const unsigned char *scope, const unsigned char *id,
-                  int64_t now, apr_pool_t *pool, kc_cache_ticket_t *ticket, kc_cache_view_t *view)
+int kc_view_cache_find(kc_view_cache_t *cache, const unsigned char *scope, const unsigned char *id,
+                       int64_t now, apr_pool_t *pool, kc_view_cache_ticket_t *ticket,
+                       kc_view_cache_view_t *view)
 {
-    kc_cache_slot_t *slot;
+    kc_view_cache_slot_t *slot;
 
     make_name(cache, scope, id, ticket->name);
-    ticket->drops = kc_cache_area_load(drops_of(cache, ticket->name));
+    ticket->drops = kc_view_cache_area_load(drops_of(cache, ticket->name));
     ticket->slot = slot =
-        kc_cache_area_find(area_of(cache, ticket->name), ticket->name, pool, view);
-    if (slot && (uint32_t)now - kc_cache_area_load_number(&slot->used) >= USED_SECONDS)
-        kc_cache_area_store_number(&slot->used, (uint32_t)now);
+        kc_view_cache_area_find(area_of(cache, ticket->name), ticket->name, pool, view);
+    if (slot && (uint32_t)now - kc_view_cache_area_load_number(&slot->used) >= USED_SECONDS)
+        kc_view_cache_area_store_number(&slot->used, (uint32_t)now);
     return slot != NULL;
 }
 
@@ -127,64 +128,66 @@ int kc_cache_find(kc_cache_t *cache, const unsigned char *scope, const unsigned 
  * session meanwhile, the word is one that was written a moment ago, and that one moment is all that
  * a wrong change can cost. */
 
-int kc_cache_claim(const kc_cache_ticket_t *ticket, int64_t now_ms, int64_t span_ms)
+int kc_view_cache_claim(const kc_view_cache_ticket_t *ticket, int64_t now_ms, int64_t span_ms)
 {
-    kc_cache_slot_t *slot = ticket->slot;
-    int64_t asked = kc_cache_area_load_time(&slot->asked_ms);
+    kc_view_cache_slot_t *slot = ticket->slot;
+    int64_t asked = kc_view_cache_area_load_time(&slot->asked_ms);
 
     if (now_ms >= asked && now_ms - asked < span_ms)
         return 0;
     return swap_time(&slot->asked_ms, asked, now_ms);
 }
 
-void kc_cache_vouch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view, int64_t now_ms)
+void kc_view_cache_vouch(const kc_view_cache_ticket_t *ticket, const kc_view_cache_view_t *view,
+                         int64_t now_ms)
 {
-    kc_cache_slot_t *slot = ticket->slot;
+    kc_view_cache_slot_t *slot = ticket->slot;
 
     (void)swap_time(&slot->checked_ms, view->checked_ms, now_ms);
 }
 
-int kc_cache_touch(const kc_cache_ticket_t *ticket, const kc_cache_view_t *view, int64_t moment)
+int kc_view_cache_touch(const kc_view_cache_ticket_t *ticket, const kc_view_cache_view_t *view,
+                        int64_t moment)
 {
-    kc_cache_slot_t *slot = ticket->slot;
+    kc_view_cache_slot_t *slot = ticket->slot;
 
     return swap_time(&slot->moment, view->moment, moment);
 }
 
 /* ---------------------------------------------------------------- writing */
 
-void kc_cache_put(kc_cache_t *cache, const kc_cache_ticket_t *ticket, const kc_cache_view_t *view,
-                  int64_t now)
+void kc_view_cache_put(kc_view_cache_t *cache, const kc_view_cache_ticket_t *ticket,
+                       const kc_view_cache_view_t *view, int64_t now)
 {
-    kc_cache_area_t *area = area_of(cache, ticket->name);
+    kc_view_cache_area_t *area = area_of(cache, ticket->name);
 
-    if (!kc_cache_area_fits(area, view->bytes.len) || !kc_cache_area_lock(area, 0))
+    if (!kc_view_cache_area_fits(area, view->bytes.len) || !kc_view_cache_area_lock(area, 0))
         return;
-    if (kc_cache_area_load(drops_of(cache, ticket->name)) == ticket->drops)
-        kc_cache_area_write(area, ticket->name, view, now);
-    kc_cache_area_unlock(area);
+    if (kc_view_cache_area_load(drops_of(cache, ticket->name)) == ticket->drops)
+        kc_view_cache_area_write(area, ticket->name, view, now);
+    kc_view_cache_area_unlock(area);
 }
 
 /* The count comes first and without the lock: whatever happens next, no older answer is put. */
-void kc_cache_drop(kc_cache_t *cache, const kc_cache_ticket_t *ticket)
+void kc_view_cache_drop(kc_view_cache_t *cache, const kc_view_cache_ticket_t *ticket)
 {
-    kc_cache_area_t *area = area_of(cache, ticket->name);
+    kc_view_cache_area_t *area = area_of(cache, ticket->name);
 
     (void)__atomic_add_fetch(drops_of(cache, ticket->name), 1, __ATOMIC_ACQ_REL);
-    if (!kc_cache_area_lock(area, KC_SHM_LOCK_PATIENCE_MS))
+    if (!kc_view_cache_area_lock(area, KC_SHM_LOCK_PATIENCE_MS))
         return;
-    kc_cache_area_forget(area, ticket->name);
-    kc_cache_area_unlock(area);
+    kc_view_cache_area_forget(area, ticket->name);
+    kc_view_cache_area_unlock(area);
 }
 
 /* ---------------------------------------------------------------- making */
 
-size_t kc_cache_share(size_t size)
+size_t kc_view_cache_share(size_t size)
 {
     return size / 100 * SHARE;
 }
 
-static int stripes_init(const kc_cache_t *cache)
+static int stripes_init(const kc_view_cache_t *cache)
 {
     size_t i;
     int status = 0;
@@ -194,18 +197,18 @@ static int stripes_init(const kc_cache_t *cache)
     return status;
 }
 
-static kc_rc_t handle_make(void *memory, size_t size, apr_pool_t *pool, kc_cache_t **out,
+static kc_rc_t handle_make(void *memory, size_t size, apr_pool_t *pool, kc_view_cache_t **out,
                            kc_err_t *err)
 {
-    if (size < KC_CACHE_SIZE_MIN)
+    if (size < KC_VIEW_CACHE_SIZE_MIN)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "first tier: at least 320 KiB are needed");
     *out = apr_pcalloc(pool, sizeof(**out));
     layout(*out, memory, size, pool);
     return KC_OK;
 }
 
-kc_rc_t kc_cache_create(size_t size, const kc_siphash_key_t *key, apr_pool_t *pool,
-                        kc_cache_t **out, kc_err_t *err)
+kc_rc_t kc_view_cache_create(size_t size, const kc_siphash_key_t *key, apr_pool_t *pool,
+                             kc_view_cache_t **out, kc_err_t *err)
 {
     apr_shm_t *mapping;
     kc_rc_t rc;
@@ -224,13 +227,13 @@ kc_rc_t kc_cache_create(size_t size, const kc_siphash_key_t *key, apr_pool_t *po
     return KC_OK;
 }
 
-void *kc_cache_memory(const kc_cache_t *cache)
+void *kc_view_cache_memory(const kc_view_cache_t *cache)
 {
     return cache->memory;
 }
 
-kc_rc_t kc_cache_attach(void *memory, size_t size, apr_pool_t *pool, kc_cache_t **out,
-                        kc_err_t *err)
+kc_rc_t kc_view_cache_attach(void *memory, size_t size, apr_pool_t *pool, kc_view_cache_t **out,
+                             kc_err_t *err)
 {
     kc_rc_t rc = handle_make(memory, size, pool, out, err);
 

@@ -1,12 +1,12 @@
 /* An area of the first tier: slots in sets, the bytes of views in blocks.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef KC_CACHE_AREA_H
-#define KC_CACHE_AREA_H
+#ifndef KC_VIEW_CACHE_AREA_H
+#define KC_VIEW_CACHE_AREA_H
 
 #include <pthread.h>
 
-#include "store/cache.h"
 #include "store/shm_blocks.h"
+#include "store/view_cache.h"
 
 /*
  * The memory holds a header, the stripes (a lock each), and as many areas of equal size. An area
@@ -24,17 +24,17 @@
  * is all that the order of a sequence lock needs and costs nothing on common processors.
  */
 
-enum { KC_CACHE_AREA_WAYS = 8 /* their tags fill one cache line */ };
+enum { KC_VIEW_CACHE_AREA_WAYS = 8 /* their tags fill one cache line */ };
 
 /* What the processes share of an area besides its memory; zeros at first, but for the lock. */
-typedef struct kc_cache_stripe_t {
+typedef struct kc_view_cache_stripe_t {
     pthread_mutex_t mutex __attribute__((aligned(128)));
     kc_shm_blocks_state_t blocks;
     uint64_t hand; /* the slot where the next look for room begins */
-} kc_cache_stripe_t;
+} kc_view_cache_stripe_t;
 
 /* As large as a cache line. */
-typedef struct kc_cache_slot_t {
+typedef struct kc_view_cache_slot_t {
     uint64_t sequence;
     uint64_t name[2];
     int64_t checked_ms;
@@ -43,58 +43,59 @@ typedef struct kc_cache_slot_t {
     uint32_t used;    /* seconds */
     uint32_t first;   /* of its blocks */
     uint64_t len;     /* of the view */
-} kc_cache_slot_t;
+} kc_view_cache_slot_t;
 
-typedef struct kc_cache_tags_t {
-    uint64_t tag[KC_CACHE_AREA_WAYS]; /* the first word of the name of each slot; 0: free */
-} kc_cache_tags_t;
+typedef struct kc_view_cache_tags_t {
+    uint64_t tag[KC_VIEW_CACHE_AREA_WAYS]; /* the first word of the name of each slot; 0: free */
+} kc_view_cache_tags_t;
 
 /* One area as this process sees it. */
-typedef struct kc_cache_area_t {
-    kc_cache_stripe_t *stripe;
-    kc_cache_tags_t *tags;
-    kc_cache_slot_t *slots;
+typedef struct kc_view_cache_area_t {
+    kc_view_cache_stripe_t *stripe;
+    kc_view_cache_tags_t *tags;
+    kc_view_cache_slot_t *slots;
     size_t sets;
     kc_shm_blocks_t blocks;
-} kc_cache_area_t;
+} kc_view_cache_area_t;
 
 /* Lays an area out in size bytes (256 KiB or more) at memory, aligned to a block's size. */
-void kc_cache_area_place(kc_cache_area_t *area, kc_cache_stripe_t *stripe, unsigned char *memory,
-                         size_t size);
+void kc_view_cache_area_place(kc_view_cache_area_t *area, kc_view_cache_stripe_t *stripe,
+                              unsigned char *memory, size_t size);
 /* Without the lock: fills view with what the area has under name, and gives its slot; NULL:
  * nothing.
  */
-kc_cache_slot_t *kc_cache_area_find(const kc_cache_area_t *area, const uint64_t name[2],
-                                    apr_pool_t *pool, kc_cache_view_t *view);
-/* 1 when a view of len bytes may be written: up to KC_CACHE_VIEW_MAX, and half of the area, so
+kc_view_cache_slot_t *kc_view_cache_area_find(const kc_view_cache_area_t *area,
+                                              const uint64_t name[2], apr_pool_t *pool,
+                                              kc_view_cache_view_t *view);
+/* 1 when a view of len bytes may be written: up to KC_VIEW_CACHE_VIEW_MAX, and half of the area, so
  * that one person's view never pushes out those of all others. Without the lock. */
-int kc_cache_area_fits(const kc_cache_area_t *area, size_t len);
+int kc_view_cache_area_fits(const kc_view_cache_area_t *area, size_t len);
 /* Takes the area's lock, for which it waits up to patience_ms milliseconds: 1, or 0. */
-int kc_cache_area_lock(kc_cache_area_t *area, int64_t patience_ms);
-void kc_cache_area_unlock(kc_cache_area_t *area);
+int kc_view_cache_area_lock(kc_view_cache_area_t *area, int64_t patience_ms);
+void kc_view_cache_area_unlock(kc_view_cache_area_t *area);
 /* With the lock: writes the view (which has to fit) under name, in place of what
  * was there; others that were used longer ago make room. Blanks it. */
-void kc_cache_area_write(kc_cache_area_t *area, const uint64_t name[2], const kc_cache_view_t *view,
-                         int64_t now);
-void kc_cache_area_forget(kc_cache_area_t *area, const uint64_t name[2]);
+void kc_view_cache_area_write(kc_view_cache_area_t *area, const uint64_t name[2],
+                              const kc_view_cache_view_t *view, int64_t now);
+void kc_view_cache_area_forget(kc_view_cache_area_t *area, const uint64_t name[2]);
 
 /* How words that several processes may touch are read and written. */
-static inline uint64_t kc_cache_area_load(const uint64_t *word)
+static inline uint64_t kc_view_cache_area_load(const uint64_t *word)
 {
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
-static inline uint32_t kc_cache_area_load_number(const uint32_t *number)
+static inline uint32_t kc_view_cache_area_load_number(const uint32_t *number)
 {
     return __atomic_load_n(number, __ATOMIC_ACQUIRE);
 }
 
-static inline void kc_cache_area_store_number(uint32_t *number, uint32_t value)
+static inline void kc_view_cache_area_store_number(uint32_t *number, uint32_t value)
 {
     __atomic_store_n(number, value, __ATOMIC_RELEASE);
 }
 
-static inline int64_t kc_cache_area_load_time(const int64_t *time)
+static inline int64_t kc_view_cache_area_load_time(const int64_t *time)
 {
     return __atomic_load_n(time, __ATOMIC_ACQUIRE);
 }
