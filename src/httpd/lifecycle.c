@@ -30,7 +30,7 @@
 #include "core/provider/metadata.h"
 #include "core/rp.h"
 #include "core/store/store.h"
-#include "core/store/store_combined.h"
+#include "core/store/store_coalescing.h"
 #include "core/store/store_replicas.h"
 
 enum {
@@ -336,8 +336,9 @@ static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
     rc = kc_store_clock_create(&options, config->clocks, warn_of_store, pool, &config->clock, err);
     if (rc == KC_OK)
         rc = kc_store_replicas_create(&options, pool, &store, err);
-    return rc == KC_OK ? kc_store_combined_create(store, SHARE_MS, pool, &config->env.sessions, err)
-                       : rc;
+    return rc == KC_OK
+               ? kc_store_coalescing_create(store, SHARE_MS, pool, &config->env.sessions, err)
+               : rc;
 }
 
 static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_t *pool,

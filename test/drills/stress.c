@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "store/store.h"
-#include "store/store_combined.h"
+#include "store/store_coalescing.h"
 #include "store/store_shm.h"
 #include "store/view_cache.h"
 
@@ -279,7 +279,7 @@ static void set_up(apr_pool_t *pool)
     if (board == MAP_FAILED)
         fail("no shared memory", 0);
     if (kc_store_shm_create(STORE_SIZE, clock_now, NULL, pool, &shared, &err) != KC_OK ||
-        kc_store_combined_create(shared, 1, pool, &store, &err) != KC_OK ||
+        kc_store_coalescing_create(shared, 1, pool, &store, &err) != KC_OK ||
         kc_view_cache_create(CACHE_SIZE, &key, pool, &cache, &err) != KC_OK)
         fail(err.detail, 0);
     for (i = 0; i < KEYS; i++)

@@ -1,4 +1,4 @@
-/* Tests of kc_store_combined_create: who asks, who shares, and what each is told.
+/* Tests of kc_store_coalescing_create: who asks, who shares, and what each is told.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
@@ -10,10 +10,10 @@
 
 #include "env.h"
 #include "store/store.h"
-#include "store/store_combined.h"
+#include "store/store_coalescing.h"
 #include "testlib.h"
 
-Suite *kc_test_store_combined(void);
+Suite *kc_test_store_coalescing(void);
 
 enum {
     CALLERS = 1 + KC_STORE_GET_MAX / 2 +
@@ -144,8 +144,8 @@ static void setup(void)
     inner.store.vtable = &vtable;
     (void)pthread_mutex_init(&inner.lock, NULL);
     (void)pthread_cond_init(&inner.changed, NULL);
-    ck_assert_int_eq(kc_store_combined_create(&inner.store, PATIENT_MS, testlib_pool, &store, &err),
-                     KC_OK);
+    ck_assert_int_eq(
+        kc_store_coalescing_create(&inner.store, PATIENT_MS, testlib_pool, &store, &err), KC_OK);
     for (i = 0; i < CALLERS; i++) {
         callers[i].number = i;
         key_make(2 * i, callers[i].keys[0]);
@@ -364,7 +364,8 @@ START_TEST(who_has_waited_for_long_asks)
 {
     unsigned int i;
 
-    ck_assert_int_eq(kc_store_combined_create(&inner.store, 1, testlib_pool, &store, &err), KC_OK);
+    ck_assert_int_eq(kc_store_coalescing_create(&inner.store, 1, testlib_pool, &store, &err),
+                     KC_OK);
     hold();
     for (i = 0; i < 4; i++) {
         start(&callers[i]);
@@ -387,7 +388,8 @@ START_TEST(who_was_taken_along_waits_for_its_answer)
 {
     unsigned int i;
 
-    ck_assert_int_eq(kc_store_combined_create(&inner.store, 1, testlib_pool, &store, &err), KC_OK);
+    ck_assert_int_eq(kc_store_coalescing_create(&inner.store, 1, testlib_pool, &store, &err),
+                     KC_OK);
     inner.is_slow = 1;
     for (i = 0; i < CALLERS; i++)
         callers[i].times = 200;
@@ -454,9 +456,9 @@ START_TEST(writes_go_straight_on)
 }
 END_TEST
 
-Suite *kc_test_store_combined(void)
+Suite *kc_test_store_coalescing(void)
 {
-    Suite *suite = suite_create("store_combined");
+    Suite *suite = suite_create("store_coalescing");
     TCase *tests = tcase_create("combined");
 
     tcase_add_checked_fixture(tests, setup, teardown);

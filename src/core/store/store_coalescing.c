@@ -1,6 +1,6 @@
 /* A store whose questions are put together: callers that come while one is under way share the
  * next. SPDX-License-Identifier: Apache-2.0 */
-#include "store/store_combined.h"
+#include "store/store_coalescing.h"
 
 #include <apr_strings.h>
 #include <pthread.h>
@@ -270,8 +270,8 @@ static apr_status_t destroy(void *data)
     return APR_SUCCESS;
 }
 
-kc_rc_t kc_store_combined_create(kc_store_t *inner, int64_t patience_ms, apr_pool_t *pool,
-                                 kc_store_t **out, kc_err_t *err)
+kc_rc_t kc_store_coalescing_create(kc_store_t *inner, int64_t patience_ms, apr_pool_t *pool,
+                                   kc_store_t **out, kc_err_t *err)
 {
     combined_t *combined = apr_pcalloc(pool, sizeof(*combined));
 
