@@ -14,7 +14,8 @@
 #include "respond.h"
 #include "streams.h"
 
-#include "core/access/flow.h"
+#include "core/access/decision.h"
+#include "core/access/request_class.h"
 #include "core/base/url.h"
 #include "core/browser.h"
 #include "core/login/login_state.h"
@@ -31,7 +32,7 @@ int akc_check_authn_access(request_rec *r)
     return akc_request_is_open(request, r) ? OK : DECLINED;
 }
 
-static kc_flow_kind_t request_kind(const akc_request_t *request, request_rec *r)
+static kc_request_class_t request_kind(const akc_request_t *request, request_rec *r)
 {
     int unauth = akc_config_dir(r)->unauth;
 
@@ -39,15 +40,16 @@ static kc_flow_kind_t request_kind(const akc_request_t *request, request_rec *r)
         unauth = KC_UNAUTH_401;
     switch (unauth) {
     case KC_UNAUTH_PASS:
-        return KC_FLOW_OPEN;
+        return KC_REQUEST_CLASS_OPTIONAL;
     case KC_UNAUTH_LOGIN:
-        return r->main ? KC_FLOW_SUBREQUEST : KC_FLOW_NAVIGATION;
+        return r->main ? KC_REQUEST_CLASS_SUBREQUEST : KC_REQUEST_CLASS_NAVIGATION;
     case KC_UNAUTH_401:
-        return r->main ? KC_FLOW_SUBREQUEST : KC_FLOW_API;
+        return r->main ? KC_REQUEST_CLASS_SUBREQUEST : KC_REQUEST_CLASS_API;
     default:
         if (r->main)
-            return KC_FLOW_SUBREQUEST;
-        return akc_request_is_api(r, r->method) ? KC_FLOW_API : KC_FLOW_NAVIGATION;
+            return KC_REQUEST_CLASS_SUBREQUEST;
+        return akc_request_is_api(r, r->method) ? KC_REQUEST_CLASS_API
+                                                : KC_REQUEST_CLASS_NAVIGATION;
     }
 }
 
@@ -111,22 +113,22 @@ static int act(akc_request_t *request, request_rec *r)
 {
     kc_step_up_t demand = kc_step_up_required(akc_config_dir(r));
     kc_session_state_t state;
-    kc_flow_kind_t kind;
+    kc_request_class_t kind;
 
     (void)akc_request_renewed_session(request, r);
     state = akc_request_judge(request, &demand);
-    kind = kc_flow_is_settled(state) ? KC_FLOW_NAVIGATION : request_kind(request, r);
-    switch (kc_flow_decide(state, kind)) {
-    case KC_FLOW_GO:
+    kind = kc_decision_is_settled(state) ? KC_REQUEST_CLASS_NAVIGATION : request_kind(request, r);
+    switch (kc_decision_of(state, kind)) {
+    case KC_DECISION_ALLOW:
         akc_answers_are_for_one(request, r);
         akc_export_identity(request, r);
         akc_streams_enter(request);
         return let_in(request, r);
-    case KC_FLOW_GO_NAMELESS:
+    case KC_DECISION_ALLOW_ANONYMOUS:
         return pass(request, r, state);
-    case KC_FLOW_LOGIN:
+    case KC_DECISION_LOGIN:
         return log_in(request, r, state, &demand);
-    case KC_FLOW_DENY:
+    case KC_DECISION_DENY:
         return akc_respond_denial(request, r, state);
     default:
         return r->main ? HTTP_SERVICE_UNAVAILABLE : akc_respond_error(request, r, &request->err);

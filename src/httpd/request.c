@@ -11,6 +11,7 @@
 #include "hints.h"
 
 #include "core/access/bearer.h"
+#include "core/access/request_class.h"
 #include "core/base/forwarded.h"
 #include "core/base/path.h"
 #include "core/base/url.h"
@@ -394,11 +395,12 @@ static const char *upgrade_of(const request_rec *r)
 
 int akc_request_is_api(request_rec *r, const char *method)
 {
-    const kc_flow_signs_t signs = {method, apr_table_get(r->headers_in, "Accept"),
-                                   apr_table_get(r->headers_in, "X-Requested-With"),
-                                   apr_table_get(r->headers_in, "Sec-Fetch-Mode"), upgrade_of(r)};
+    const kc_request_class_headers_t signs = {method, apr_table_get(r->headers_in, "Accept"),
+                                              apr_table_get(r->headers_in, "X-Requested-With"),
+                                              apr_table_get(r->headers_in, "Sec-Fetch-Mode"),
+                                              upgrade_of(r)};
 
-    return kc_flow_kind(&signs) == KC_FLOW_API;
+    return kc_request_class_of(&signs) == KC_REQUEST_CLASS_API;
 }
 
 int akc_request_is_prefetch(request_rec *r)
@@ -416,16 +418,17 @@ int akc_request_is_prefetch(request_rec *r)
     return 0;
 }
 
-kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r,
-                                    const apr_array_header_t *hosts)
+kc_request_class_source_t akc_request_source(akc_request_t *request, request_rec *r,
+                                             const apr_array_header_t *hosts)
 {
-    const kc_flow_traces_t traces = {apr_table_get(r->headers_in, "Sec-Fetch-Site"),
-                                     apr_table_get(r->headers_in, "Origin"),
-                                     apr_table_get(r->headers_in, "Referer")};
+    const kc_request_class_origin_t traces = {apr_table_get(r->headers_in, "Sec-Fetch-Site"),
+                                              apr_table_get(r->headers_in, "Origin"),
+                                              apr_table_get(r->headers_in, "Referer")};
 
     if (akc_request_is_prefetch(r))
-        return KC_FLOW_FOREIGN;
-    return kc_flow_source(&traces, akc_request_client(request, r)->public_url, hosts, r->pool);
+        return KC_REQUEST_CLASS_CROSS_SITE;
+    return kc_request_class_source(&traces, akc_request_client(request, r)->public_url, hosts,
+                                   r->pool);
 }
 
 /* --- its body --- */

@@ -5,7 +5,7 @@
 
 #include "module.h"
 
-#include "core/access/flow.h"
+#include "core/access/request_class.h"
 #include "core/browser.h"
 #include "core/login/step_up.h"
 
@@ -33,14 +33,15 @@ kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_step
 int akc_request_is_bearer(const akc_request_t *request);
 /* 1 when a live session was found, and it does for the place that r is for. */
 int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r);
-/* 1 for an API call, 0 for a page (kc_flow_kind), as if it had this method. */
+/* 1 for an API call, 0 for a page (kc_request_class_of), as if it had this method. */
 int akc_request_is_api(request_rec *r, const char *method);
 /* 1 when a browser asks ahead of time, for what its person may never open. */
 int akc_request_is_prefetch(request_rec *r);
-/* Who has made the browser send it (kc_flow_source, hosts as there); a prefetch is nobody's wish.
+/* Who has made the browser send it (kc_request_class_source, hosts as there); a prefetch is
+ * nobody's wish.
  */
-kc_flow_source_t akc_request_source(akc_request_t *request, request_rec *r,
-                                    const apr_array_header_t *hosts);
+kc_request_class_source_t akc_request_source(akc_request_t *request, request_rec *r,
+                                             const apr_array_header_t *hosts);
 /* 1 when the client has announced a body. */
 int akc_request_has_body(const request_rec *r);
 /* An id to find the request in the log by. */

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "access/bearer.h"
-#include "access/flow.h"
+#include "access/request_class.h"
 #include "base/cookie.h"
 #include "base/path.h"
 #include "base/url.h"
@@ -47,17 +47,18 @@ static void judge_public(void *context)
 static void tell_kind(void *context)
 {
     const input_t *input = context;
-    const kc_flow_signs_t signs = {"GET", input->text, NULL, NULL, NULL};
+    const kc_request_class_headers_t signs = {"GET", input->text, NULL, NULL, NULL};
 
-    (void)kc_flow_kind(&signs);
+    (void)kc_request_class_of(&signs);
 }
 
 static void tell_source(void *context)
 {
     const input_t *input = context;
-    const kc_flow_traces_t traces = {NULL, NULL, input->text};
+    const kc_request_class_origin_t traces = {NULL, NULL, input->text};
 
-    (void)kc_flow_source(&traces, "https://kubeflow.example.com", input->list, input->pool);
+    (void)kc_request_class_source(&traces, "https://kubeflow.example.com", input->list,
+                                  input->pool);
 }
 
 static void find_cookie(void *context)

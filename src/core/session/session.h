@@ -13,7 +13,7 @@
 
 enum { KC_SESSION_ID_TEXT = 43 /* base64url characters, without the closing NUL */ };
 
-/* What a request finds. Columns of the decision table in flow.c. */
+/* What a request finds. Columns of the decision table in decision.c. */
 typedef enum {
     KC_SESSION_NONE,  /* no cookie, a malformed one, or an unknown, foreign or unreadable session */
     KC_SESSION_LIVE,  /* go on */

@@ -9,7 +9,8 @@
 #include "request.h"
 #include "respond.h"
 
-#include "core/access/flow.h"
+#include "core/access/decision.h"
+#include "core/access/request_class.h"
 #include "core/base/json.h"
 #include "core/base/url.h"
 #include "core/browser.h"
@@ -36,7 +37,8 @@ static int is_page(const akc_request_t *request, request_rec *r)
 /* A program that no browser runs: it goes nowhere. */
 static int is_program(akc_request_t *request, request_rec *r)
 {
-    return !is_page(request, r) && akc_request_source(request, r, NULL) == KC_FLOW_UNTOLD;
+    return !is_page(request, r) &&
+           akc_request_source(request, r, NULL) == KC_REQUEST_CLASS_UNKNOWN_SITE;
 }
 
 /* Scripts get the address as JSON and go there themselves. */
@@ -56,9 +58,10 @@ static int leave(const akc_request_t *request, request_rec *r, const kc_browser_
  * and then not by POST. */
 static int is_wanted(akc_request_t *request, request_rec *r, const apr_array_header_t *hosts)
 {
-    kc_flow_source_t source = akc_request_source(request, r, hosts);
+    kc_request_class_source_t source = akc_request_source(request, r, hosts);
 
-    return source == KC_FLOW_OWN || (source == KC_FLOW_UNTOLD && r->method_number == M_POST);
+    return source == KC_REQUEST_CLASS_SAME_SITE ||
+           (source == KC_REQUEST_CLASS_UNKNOWN_SITE && r->method_number == M_POST);
 }
 
 int akc_logout_is_wanted(akc_request_t *request, request_rec *r)
@@ -159,12 +162,12 @@ int akc_logout_here(akc_request_t *request, request_rec *r)
     if (kc_url_query_parse(r->args, r->pool, &query, &err) != KC_OK ||
         kc_url_query_single(query, "return", &page, &err) == KC_REFUSED)
         return akc_respond_error(request, r, &err);
-    switch (kc_flow_decide(akc_request_session(request, r), KC_FLOW_LOGOUT)) {
-    case KC_FLOW_END:
+    switch (kc_decision_of(akc_request_session(request, r), KC_REQUEST_CLASS_LOGOUT)) {
+    case KC_DECISION_END_SESSION:
         if (is_wanted(request, r, request->server->conf->return_hosts))
             return akc_logout_end(request, r, &request->session, page);
         return ask_or_refuse(request, r);
-    case KC_FLOW_LEAVE:
+    case KC_DECISION_SKIP_LOGOUT:
         return leave_nobody(request, r, page);
     default:
         return akc_respond_error(request, r, &request->err);

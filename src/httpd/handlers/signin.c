@@ -10,7 +10,8 @@
 #include "request.h"
 #include "respond.h"
 
-#include "core/access/flow.h"
+#include "core/access/decision.h"
+#include "core/access/request_class.h"
 #include "core/base/url.h"
 #include "core/browser.h"
 #include "core/login/login.h"
@@ -77,10 +78,10 @@ static int start_over(akc_request_t *request, request_rec *r, kc_browser_answer_
         akc_respond_add_cause(&err, reason);
     if (state == KC_SESSION_LIVE && is_unchanged(request, &again))
         state = KC_SESSION_WEAK;
-    switch (kc_flow_decide(state, KC_FLOW_CALLBACK)) {
-    case KC_FLOW_RETURN:
+    switch (kc_decision_of(state, KC_REQUEST_CLASS_CALLBACK)) {
+    case KC_DECISION_RETURN_TO_PAGE:
         return return_to(request, r, again.return_url, answer);
-    case KC_FLOW_LOGIN:
+    case KC_DECISION_LOGIN:
         if (rc == KC_DOWN)
             return wait_for_others(request, r, &again, answer, &err);
         if (rc == KC_OK && again.is_silent) /* whoever is asked now was not to be asked */
@@ -200,10 +201,10 @@ int akc_signin_login(akc_request_t *request, request_rec *r)
     if (state == KC_SESSION_LIVE && wanted.is_silent)
         state = KC_SESSION_WEAK; /* it is to be renewed */
     wanted.is_step_up = state == KC_SESSION_WEAK;
-    switch (kc_flow_decide(state, KC_FLOW_CALLBACK)) {
-    case KC_FLOW_RETURN:
+    switch (kc_decision_of(state, KC_REQUEST_CLASS_CALLBACK)) {
+    case KC_DECISION_RETURN_TO_PAGE:
         return return_to(request, r, wanted.return_url, &answer);
-    case KC_FLOW_LOGIN:
+    case KC_DECISION_LOGIN:
         /* what is demanded of the whole site need not be asked for in a second sign-in */
         if (kc_step_up_is_none(&wanted.demand) && !wanted.is_silent)
             wanted.demand = kc_step_up_required(akc_config_dir(r));

@@ -9,7 +9,8 @@
 #include "request.h"
 #include "respond.h"
 
-#include "core/access/flow.h"
+#include "core/access/decision.h"
+#include "core/access/request_class.h"
 #include "core/base/path.h"
 #include "core/login/step_up.h"
 
@@ -92,12 +93,12 @@ static int decide(akc_request_t *request, request_rec *r, request_rec *sub)
         return let_in(request, r);
     (void)akc_request_renewed_session(request, r);
     state = akc_request_judge(request, &demand);
-    switch (kc_flow_decide(state, KC_FLOW_API)) {
-    case KC_FLOW_GO:
+    switch (kc_decision_of(state, KC_REQUEST_CLASS_API)) {
+    case KC_DECISION_ALLOW:
         if (is_open)
             return let_in_as(request, r);
         return refuse(request, r, KC_ERR_FORBIDDEN, "the path behind it is not open to them");
-    case KC_FLOW_DENY:
+    case KC_DECISION_DENY:
         return akc_respond_denial(request, r, state);
     default:
         return akc_respond_error(request, r, &request->err);

@@ -1,0 +1,27 @@
+/* The decision table: what is done for each kind of request in each state of its session.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_DECISION_H
+#define KC_DECISION_H
+
+#include "access/request_class.h"
+#include "session/session.h"
+
+/* What is done: the cells. */
+typedef enum {
+    KC_DECISION_ALLOW,           /* export the identity and let it pass */
+    KC_DECISION_ALLOW_ANONYMOUS, /* let it pass without identity */
+    KC_DECISION_LOGIN,           /* begin a sign-in */
+    KC_DECISION_DENY,            /* 401 with the reason */
+    KC_DECISION_RETURN_TO_PAGE,  /* already signed in: on to the page */
+    KC_DECISION_END_SESSION,     /* end the session here and at Keycloak */
+    KC_DECISION_SKIP_LOGOUT,     /* nothing to end: on to the page after logout */
+    KC_DECISION_UNAVAILABLE      /* 503: nobody knows who this is */
+} kc_decision_t;
+
+/* The cell. Thread safe, pure. */
+kc_decision_t kc_decision_of(kc_session_state_t state, kc_request_class_t kind);
+/* 1 when navigations, API calls, open pages and subrequests are all decided alike in this state, so
+ * that nobody needs to find out which one a request is. */
+int kc_decision_is_settled(kc_session_state_t state);
+
+#endif

@@ -1,0 +1,67 @@
+/* What kind of request it is, and which site made the browser send it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "access/request_class.h"
+
+#include <apr_strings.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/url.h"
+
+/* 1 when the header's value has the word anywhere; media types are compared without case. */
+static int mentions(const char *value, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (; *value; value++) {
+        if (strncasecmp(value, word, len) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+kc_request_class_t kc_request_class_of(const kc_request_class_headers_t *signs)
+{
+    if (strcmp(signs->method, "GET") != 0 && strcmp(signs->method, "HEAD") != 0)
+        return KC_REQUEST_CLASS_API;
+    if (signs->requested_with || signs->upgrade)
+        return KC_REQUEST_CLASS_API;
+    if (signs->fetch_mode && strcasecmp(signs->fetch_mode, "navigate") != 0)
+        return KC_REQUEST_CLASS_API;
+    if (signs->accept && !mentions(signs->accept, "text/html"))
+        return KC_REQUEST_CLASS_API;
+    return KC_REQUEST_CLASS_NAVIGATION;
+}
+
+/* The origin of a URL is a place that a sign-in could return to. */
+static int is_own(const char *url, const char *public_origin, const apr_array_header_t *hosts,
+                  apr_pool_t *pool)
+{
+    const char *authority = strstr(url, "://");
+    const char *origin;
+
+    if (!authority)
+        return 0;
+    authority += 3;
+    origin = kc_buf_copy(url, (size_t)(authority - url) + strcspn(authority, "/?#"), pool);
+    origin = apr_pstrcat(pool, origin, "/", NULL);
+    return strcmp(kc_url_return(origin, public_origin, hosts, pool), "/") != 0;
+}
+
+kc_request_class_source_t kc_request_class_source(const kc_request_class_origin_t *traces,
+                                                  const char *public_origin,
+                                                  const apr_array_header_t *hosts, apr_pool_t *pool)
+{
+    const char *page = traces->origin ? traces->origin : traces->referer;
+    /* when the browser itself says that it comes from elsewhere, a Referer of ours is stale */
+    const char *own = traces->fetch_site ? NULL : public_origin;
+
+    if (traces->fetch_site && (strcasecmp(traces->fetch_site, "same-origin") == 0 ||
+                               strcasecmp(traces->fetch_site, "none") == 0))
+        return KC_REQUEST_CLASS_SAME_SITE;
+    if (page)
+        return is_own(page, own, hosts, pool) ? KC_REQUEST_CLASS_SAME_SITE
+                                              : KC_REQUEST_CLASS_CROSS_SITE;
+    return traces->fetch_site ? KC_REQUEST_CLASS_CROSS_SITE : KC_REQUEST_CLASS_UNKNOWN_SITE;
+}
