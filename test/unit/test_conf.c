@@ -15,7 +15,6 @@
 #include "conf/conf_doubt.h"
 #include "conf/conf_parse.h"
 #include "conf/transform.h"
-#include "env.h"
 
 /* Two keys of 32 and more characters, given through the environment. */
 #define KEY_A "first-key-of-thirty-two-characters-or-more"

@@ -15,7 +15,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "env.h"
 #include "http/http.h"
 #include "http/http_curl.h"
 #include "listener.h"

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "env.h"
 #include "store/store.h"
 #include "store/store_coalescing.h"
 #include "testlib.h"

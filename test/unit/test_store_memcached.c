@@ -12,7 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "env.h"
 #include "listener.h"
 #include "memcached_server.h"
 #include "net/patience.h"

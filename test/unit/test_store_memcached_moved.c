@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "env.h"
 #include "listener.h"
 #include "memcached_server.h"
 #include "store/store_memcached.h"

@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "env.h"
 #include "store/store.h"
 #include "store/store_shm.h"
 #include "testlib.h"

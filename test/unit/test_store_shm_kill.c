@@ -8,7 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "env.h"
 #include "store/store.h"
 #include "store/store_shm.h"
 #include "testlib.h"

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "env.h"
 #include "step.h"
 #include "store/store.h"
 #include "store/store_shm.h"

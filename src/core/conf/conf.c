@@ -10,7 +10,6 @@
 #include "conf/conf_check.h"
 #include "conf/conf_parse.h"
 #include "conf/conf_secret.h"
-#include "env.h"
 
 static const kc_conf_row_t rows[] = {
 #define KC_CONF(type, member, name, fallback, arguments, help) \

@@ -13,7 +13,6 @@
 #include "conf/transform.h"
 #include "crypto/crypto.h"
 #include "crypto/seal.h"
-#include "env.h"
 
 enum { KEY_LEN_MIN = 32 /* characters of a KeycloakCryptoKey */, DIGITS_MAX = 12 };
 

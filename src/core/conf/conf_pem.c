@@ -5,7 +5,6 @@
 #include "conf/conf_parse.h"
 #include "conf/conf_secret.h"
 #include "crypto/crypto.h"
-#include "env.h"
 
 kc_rc_t kc_conf_pem_check_certificates(const char *path, apr_pool_t *pool, kc_err_t *err)
 {

@@ -15,7 +15,6 @@
 
 #include "conf/conf_parse.h"
 #include "crypto/crypto.h"
-#include "env.h"
 
 enum {
     SECRET_MAX = 4096 /* bytes of the first line */,

@@ -11,7 +11,6 @@
 
 #include "base/url.h"
 #include "crypto/crypto.h"
-#include "env.h"
 #include "http/http.h"
 #include "http/http_failure.h"
 #include "net/patience.h"

@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 
-#include "env.h"
 #include "store/store_memcached.h"
 #include "store/store_replicas.h"
 

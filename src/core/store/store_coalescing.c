@@ -7,7 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "env.h"
 #include "store/store.h"
 
 /*

@@ -7,7 +7,6 @@
 #include <netdb.h>
 #include <string.h>
 
-#include "env.h"
 #include "net/reachable.h"
 #include "store/store_address.h"
 #include "store/store_connections.h"

@@ -5,7 +5,6 @@
 #include <apr_strings.h>
 #include <string.h>
 
-#include "env.h"
 #include "store/store.h"
 #include "store/store_memcached.h"
 #include "store/store_placement.h"

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "env.h"
 #include "store/shm_lock.h"
 #include "store/shm_values.h"
 #include "store/store.h"
