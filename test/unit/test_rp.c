@@ -259,6 +259,36 @@ START_TEST(the_fingerprint_stays_what_it_is)
 }
 END_TEST
 
+/* The same in bytes, taken once and for all: what makes them may be written in another way, and
+ * must give these. */
+START_TEST(fingerprints_are_the_bytes_that_they_have_been)
+{
+    char hex[2 * KC_RP_ID_SIZE + 1];
+
+    kc_buf_hex_to(site->rp->id, KC_RP_ID_SIZE, hex);
+    ck_assert_str_eq(hex, "4a1e30e3d833121d56ba257dec896824");
+    kc_buf_hex_to(site->rp->realm, KC_RP_ID_SIZE, hex);
+    ck_assert_str_eq(hex, "89445fddf63115cbebae4fa3e05f5b11");
+    kc_buf_hex_to(site->rp->naming, KC_RP_ID_SIZE, hex);
+    ck_assert_str_eq(hex, "a99758c74cf7200c1cb3514a79f72cd2");
+    site->conf->user_claim = "preferred_username";
+    site->conf->user_prefix = "corp:";
+    site->conf->groups_claim = "roles";
+    site->conf->roles_claim = "resource_access.app.roles";
+    site->conf->verified_email = 0;
+    add_transform("@.*", "");
+    add_transform(NULL, "");
+    add_header("X-Name", "name");
+    kc_fake_site_renew(site);
+    kc_buf_hex_to(site->rp->id, KC_RP_ID_SIZE, hex);
+    ck_assert_str_eq(hex, "ad66bd6c34d80c18ba41c9df11677a01");
+    kc_buf_hex_to(site->rp->realm, KC_RP_ID_SIZE, hex);
+    ck_assert_str_eq(hex, "89445fddf63115cbebae4fa3e05f5b11");
+    kc_buf_hex_to(site->rp->naming, KC_RP_ID_SIZE, hex);
+    ck_assert_str_eq(hex, "2e92bf6a7d3b23db1932ab39c0dd6a27");
+}
+END_TEST
+
 /* Issuer and client, and nothing else: a logout is for all hosts that have both. */
 START_TEST(the_realm_is_issuer_and_client)
 {
@@ -420,6 +450,7 @@ Suite *kc_test_rp(void)
     tcase_add_test(tests, a_redirect_uri_that_is_none_is_refused);
     tcase_add_test(tests, each_setting_that_gives_a_session_its_meaning_changes_the_fingerprint);
     tcase_add_test(tests, the_fingerprint_stays_what_it_is);
+    tcase_add_test(tests, fingerprints_are_the_bytes_that_they_have_been);
     tcase_add_test(tests, the_realm_is_issuer_and_client);
     tcase_add_test(tests, the_scope_of_views_is_of_all_keys);
     tcase_add_test(tests, settings_without_a_say_in_it_leave_the_fingerprint);
