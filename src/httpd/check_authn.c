@@ -145,7 +145,7 @@ int akc_check_authn_user(request_rec *r)
     if (!request) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "KC0003: AuthType " AKC_AUTH_TYPE " for %s, but this server has no %s",
-                      r->uri, kc_conf_row(KC_CONF_ROW_issuer)->name);
+                      r->uri, kc_conf_table_row(KC_CONF_ROW_issuer)->name);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     r->ap_auth_type = AKC_AUTH_TYPE;

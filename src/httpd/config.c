@@ -58,7 +58,7 @@ static int names_secret(const kc_conf_row_t *row)
  * and must before secrets. */
 static const char *rooted(apr_pool_t *pool, kc_conf_index_t index, const char *word)
 {
-    const kc_conf_row_t *row = kc_conf_row(index);
+    const kc_conf_row_t *row = kc_conf_table_row(index);
     int is_marked = strncmp(word, "file:", 5) == 0;
     const char *path;
 
@@ -81,7 +81,7 @@ static const char *set(cmd_parms *cmd, void *target, int argc, char *const argv[
         words[i] = rooted(cmd->pool, index, given[i]);
     if (kc_conf_set(target, index, count, words, cmd->directive->filename, cmd->directive->line_num,
                     cmd->pool, &err) != KC_OK)
-        return apr_psprintf(cmd->pool, "%s %s", kc_conf_row(index)->name, err.detail);
+        return apr_psprintf(cmd->pool, "%s %s", kc_conf_table_row(index)->name, err.detail);
     return NULL;
 }
 

@@ -279,7 +279,7 @@ static void warn_of_values(const scope_t *scope, const akc_server_t *config, apr
 
         if (doubt && is_own(config, scope->main, index))
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server, "%s: %s (line %d of %s): %s",
-                         tag(), kc_conf_row(index)->name, place->line, place->file, doubt);
+                         tag(), kc_conf_table_row(index)->name, place->line, place->file, doubt);
     }
 }
 
@@ -344,7 +344,7 @@ static void warn_of_no_issuer(const scope_t *scope, const akc_server_t *config)
                      "%s: %s (line %d of %s), but no KeycloakIssuer: the module is off there, and "
                      "AuthType " AKC_AUTH_TYPE
                      " answers with 500. Add KeycloakIssuer https://HOST/realms/REALM",
-                     tag(), kc_conf_row(rows[i])->name, place->line, place->file);
+                     tag(), kc_conf_table_row(rows[i])->name, place->line, place->file);
         return;
     }
 }

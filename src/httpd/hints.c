@@ -40,7 +40,7 @@ void akc_hints_forwarded(request_rec *r, const char *origin)
                   "browsers are sent to %s. If it is a proxy of yours, add %s %s, or set "
                   "KeycloakPublicURL",
                   row->tag, row->slug, header, peer, origin,
-                  kc_conf_row(KC_CONF_ROW_trusted_proxies)->name, peer);
+                  kc_conf_table_row(KC_CONF_ROW_trusted_proxies)->name, peer);
 }
 
 void akc_hints_address(akc_request_t *request, request_rec *r, const char *list)

@@ -24,6 +24,7 @@
 #include "watchdog.h"
 
 #include "core/base/url.h"
+#include "core/conf/conf_check.h"
 #include "core/crypto/seal.h"
 #include "core/http/http_curl.h"
 #include "core/net/patience.h"
@@ -50,7 +51,7 @@ static int fail(server_rec *server, const kc_err_t *err)
 static int fail_directive(const akc_server_t *config, kc_conf_index_t index, const kc_err_t *err)
 {
     const kc_conf_place_t *place = &config->conf->place[index];
-    const char *name = kc_conf_row(index)->name;
+    const char *name = kc_conf_table_row(index)->name;
 
     if (!place->file) /* not written at all: point to where the module is turned on */
         place = &config->conf->place[KC_CONF_ROW_issuer];
@@ -93,7 +94,7 @@ int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         kc_conf_index_t index = KC_CONF_ROW_issuer;
         kc_err_t err;
 
-        if (kc_conf_check(config->conf, &index, ptemp, &err) != KC_OK ||
+        if (kc_conf_check_all(config->conf, &index, ptemp, &err) != KC_OK ||
             check_parts(config, &index, ptemp, &err) != KC_OK)
             return fail_directive(config, index, &err);
     }
@@ -117,7 +118,7 @@ static kc_rc_t make_keys(server_rec *main, const kc_conf_t *conf, apr_pool_t *po
     return kc_rp_keys_make(secrets, pool, out, err);
 }
 
-/* ADDRESS or ADDRESS/BITS, checked by kc_conf_check already */
+/* ADDRESS or ADDRESS/BITS, checked by kc_conf_check_all already */
 static void prepare_trusted(akc_server_t *config, apr_pool_t *pool)
 {
     const apr_array_header_t *words = config->conf->trusted_proxies;
@@ -305,7 +306,7 @@ static void warn_of_store(void *context, const kc_err_t *err)
 
     if (err->reason == KC_ERR_STORE_DOWN)
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "%s: %s (line %d of %s): %s", tag,
-                     kc_conf_row(KC_CONF_ROW_memcached)->name, place->line, place->file,
+                     kc_conf_table_row(KC_CONF_ROW_memcached)->name, place->line, place->file,
                      err->detail);
     else
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "%s: %s", tag, err->detail);

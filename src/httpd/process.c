@@ -98,7 +98,7 @@ static void warn_of_size(server_rec *main, const server_rec *server)
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main,
                  "%s (line %d of %s) is ignored in a virtual host: the memory is one for all, and "
                  "its size is that outside virtual hosts",
-                 kc_conf_row(KC_CONF_ROW_cache_size)->name, its->line, its->file);
+                 kc_conf_table_row(KC_CONF_ROW_cache_size)->name, its->line, its->file);
 }
 
 static void warn(server_rec *main)
@@ -164,7 +164,7 @@ typedef struct {
 
 static void add_header(const headers_t *headers, const char *name)
 {
-    const char *folded = kc_conf_fold(name, headers->folded->pool);
+    const char *folded = kc_conf_table_fold(name, headers->folded->pool);
 
     if (has_name(headers->folded, folded))
         return;

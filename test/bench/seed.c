@@ -80,7 +80,7 @@ static void set_directive(kc_conf_t *conf, const char *line, apr_pool_t *pool)
     for (count = 0; words[count];)
         count++;
     for (i = 0; i < KC_CONF_ROWS; i++) {
-        if (strcmp(kc_conf_row((kc_conf_index_t)i)->name, words[0]) != 0)
+        if (strcmp(kc_conf_table_row((kc_conf_index_t)i)->name, words[0]) != 0)
             continue;
         must(kc_conf_set(conf, (kc_conf_index_t)i, count - 1,
                          (const char *const *)(void *)(words + 1), "seed", 1, pool, &err),

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "conf/conf_check.h"
 #include "reach.h"
 #include "rp.h"
 
@@ -76,7 +77,8 @@ static void set_line(kc_conf_t *conf, char *line, apr_pool_t *pool)
         words[count++] = word;
     }
     for (index = 0; name && index < KC_CONF_ROWS; index++) {
-        if (strcmp(kc_conf_row(index)->name, name) != 0 || kc_conf_row(index)->is_directory)
+        if (strcmp(kc_conf_table_row(index)->name, name) != 0 ||
+            kc_conf_table_row(index)->is_directory)
             continue;
         if (kc_conf_set(conf, index, count, words, "fuzz.conf", 1, pool, &err) == KC_OK)
             reach_note(SET);
@@ -106,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     conf = kc_conf_create(pool);
     set_lines(conf, apr_pstrdup(pool, minimal), pool);
     set_lines(conf, kc_buf_copy(data, size, pool), pool);
-    if (kc_conf_check(conf, &index, pool, &err) == KC_OK) {
+    if (kc_conf_check_all(conf, &index, pool, &err) == KC_OK) {
         reach_note(ACCEPTED);
         if (conf->crypto_key && kc_rp_keys_make(conf->crypto_key, pool, &keys, &err) == KC_OK &&
             kc_rp_create(conf, keys, pool, &rp, &err) == KC_OK)

@@ -12,6 +12,7 @@
 #include <apr_strings.h>
 
 #include "conf/conf.h"
+#include "conf/conf_check.h"
 #include "conf/conf_doubt.h"
 #include "conf/conf_parse.h"
 #include "conf/transform.h"
@@ -110,7 +111,7 @@ static kc_rc_t set_one(void *conf, kc_conf_index_t index, const char *argument, 
 static kc_conf_index_t index_of(const char *name, size_t len)
 {
     for (int i = 0; i < KC_CONF_ROWS; i++) {
-        const char *row = kc_conf_row((kc_conf_index_t)i)->name;
+        const char *row = kc_conf_table_row((kc_conf_index_t)i)->name;
 
         if (strlen(row) == len && !memcmp(row, name, len))
             return (kc_conf_index_t)i;
@@ -239,13 +240,14 @@ static const sample_t *sample_of(int row)
         if ((int)samples[i].row == row)
             found = &samples[i];
     }
-    ck_assert_msg(found != NULL, "%s has no sample here", kc_conf_row((kc_conf_index_t)row)->name);
+    ck_assert_msg(found != NULL, "%s has no sample here",
+                  kc_conf_table_row((kc_conf_index_t)row)->name);
     return found;
 }
 
 static int is_directory(int row)
 {
-    return kc_conf_row((kc_conf_index_t)row)->is_directory;
+    return kc_conf_table_row((kc_conf_index_t)row)->is_directory;
 }
 
 static void *create(int row)
@@ -261,7 +263,7 @@ static const void *merge(int row, const void *base, const void *add)
 
 static const char *dump(int row, const void *conf)
 {
-    const kc_conf_row_t *info = kc_conf_row((kc_conf_index_t)row);
+    const kc_conf_row_t *info = kc_conf_table_row((kc_conf_index_t)row);
 
     if (!info->is_directory)
         return kc_conf_dump(conf, (kc_conf_index_t)row, pool);
@@ -280,7 +282,7 @@ static void *create_with(int row, const char *text)
     kc_err_t err = {0};
 
     ck_assert_msg(set_text(conf, (kc_conf_index_t)row, text, &err) == KC_OK, "%s %s: %s",
-                  kc_conf_row((kc_conf_index_t)row)->name, text, err.detail);
+                  kc_conf_table_row((kc_conf_index_t)row)->name, text, err.detail);
     return conf;
 }
 
@@ -292,8 +294,8 @@ START_TEST(every_row_has_its_default)
     ck_assert_str_eq(dump(_i, conf), sample->fallback);
     ck_assert_ptr_null(place_of(_i, conf)->file);
     /* The text of the default is one that the directive takes. */
-    if (kc_conf_row(sample->row)->fallback)
-        ck_assert_str_eq(dump(_i, create_with(_i, kc_conf_row(sample->row)->fallback)),
+    if (kc_conf_table_row(sample->row)->fallback)
+        ck_assert_str_eq(dump(_i, create_with(_i, kc_conf_table_row(sample->row)->fallback)),
                          sample->fallback);
 }
 END_TEST
@@ -307,7 +309,7 @@ START_TEST(every_row_can_be_set)
     ck_assert_str_eq(place_of(_i, conf)->file, "test.conf");
     ck_assert_int_eq(place_of(_i, conf)->line, 7);
     if (!is_directory(_i))
-        ck_assert(kc_conf_is_set(conf, sample->row));
+        ck_assert(kc_conf_table_is_set(conf, sample->row));
     for (int i = 0; i < KC_CONF_ROWS; i++) {
         if (i != _i && is_directory(i) == is_directory(_i))
             ck_assert_str_eq(dump(i, conf), sample_of(i)->fallback);
@@ -339,7 +341,7 @@ START_TEST(every_row_can_be_restored_by_a_child)
 
     ck_assert_str_eq(dump(_i, merged), sample->other_dump);
     ck_assert_str_eq(dump(_i, base), sample->value_dump);
-    if (kc_conf_row(sample->row)->fallback)
+    if (kc_conf_table_row(sample->row)->fallback)
         ck_assert_str_eq(sample->other_dump, sample->fallback);
 }
 END_TEST
@@ -395,7 +397,7 @@ START_TEST(a_refused_line_changes_nothing)
     ck_assert_str_eq(kc_conf_dump(conf, KC_CONF_ROW_user_transforms, pool), "lower");
     ck_assert_int_eq(set_text(conf, KC_CONF_ROW_session_max, "x", NULL), KC_REFUSED);
     ck_assert_int_eq((int)conf->session_max, 36000);
-    ck_assert(!kc_conf_is_set(conf, KC_CONF_ROW_session_max));
+    ck_assert(!kc_conf_table_is_set(conf, KC_CONF_ROW_session_max));
 }
 END_TEST
 
@@ -406,9 +408,9 @@ START_TEST(a_line_from_nowhere_counts_as_set)
 
     ck_assert_int_eq(kc_conf_set(conf, KC_CONF_ROW_client_id, 1, &argument, NULL, 0, pool, NULL),
                      KC_OK);
-    ck_assert(kc_conf_is_set(conf, KC_CONF_ROW_client_id));
-    ck_assert_ptr_null(kc_conf_row(KC_CONF_ROWS));
-    ck_assert_ptr_null(kc_conf_row((kc_conf_index_t)-1));
+    ck_assert(kc_conf_table_is_set(conf, KC_CONF_ROW_client_id));
+    ck_assert_ptr_null(kc_conf_table_row(KC_CONF_ROWS));
+    ck_assert_ptr_null(kc_conf_table_row((kc_conf_index_t)-1));
 }
 END_TEST
 
@@ -535,7 +537,7 @@ START_TEST(wrong_arguments_are_refused)
 
     ck_assert_msg(set_one(create((int)refusal->row), refusal->row, refusal->argument, &err) ==
                       KC_REFUSED,
-                  "%s takes '%s'", kc_conf_row(refusal->row)->name, refusal->argument);
+                  "%s takes '%s'", kc_conf_table_row(refusal->row)->name, refusal->argument);
     ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
     ck_assert_msg(strstr(err.detail, refusal->because) != NULL, "'%s' does not say '%s'",
                   err.detail, refusal->because);
@@ -1209,7 +1211,7 @@ START_TEST(no_link_sets_what_the_sign_in_depends_on)
     kc_conf_index_t index = KC_CONF_ROWS;
     kc_err_t err = {0};
 
-    ck_assert_int_eq(kc_conf_check(conf_of(lines), &index, pool, &err), KC_REFUSED);
+    ck_assert_int_eq(kc_conf_check_all(conf_of(lines), &index, pool, &err), KC_REFUSED);
     ck_assert_int_eq(index, KC_CONF_ROW_login_parameters);
     ck_assert_msg(strstr(err.detail, reserved[_i]) != NULL, "%s", err.detail);
 }
@@ -1305,7 +1307,7 @@ START_TEST(settings_are_checked_together)
     write_text("jwk", 0600, private_jwk);
     write_pems();
     conf = conf_in_folder(check->lines);
-    rc = kc_conf_check(conf, &index, pool, &err);
+    rc = kc_conf_check_all(conf, &index, pool, &err);
     ck_assert_msg(index == check->row, "blames row %d (%s) for: %s", (int)index, err.detail,
                   check->lines);
     ck_assert_int_eq(rc, check->row == KC_CONF_ROWS ? KC_OK : KC_REFUSED);
@@ -1360,7 +1362,7 @@ START_TEST(files_that_nobody_needs_are_not_read)
 
     write_text("jwk", 0600, private_jwk);
     conf = conf_in_folder(lines[_i]);
-    ck_assert_int_eq(kc_conf_check(conf, &index, pool, &err), KC_OK);
+    ck_assert_int_eq(kc_conf_check_all(conf, &index, pool, &err), KC_OK);
     ck_assert_int_eq(kc_conf_load(conf, &index, pool, &err), KC_OK);
     ck_assert_ptr_null(conf->client_cert_pem);
     ck_assert_pstr_eq(conf->client_key_text, _i ? private_jwk : NULL);

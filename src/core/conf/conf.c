@@ -4,27 +4,10 @@
 
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
-#include "conf/conf_check.h"
 #include "conf/conf_parse.h"
 #include "conf/conf_secret.h"
-
-static const kc_conf_row_t rows[] = {
-#define KC_CONF(type, member, name, fallback, arguments, help) \
-    {name, fallback, arguments, help, KC_CONF_##type, 0, offsetof(kc_conf_t, member)},
-#define KC_CONF_DIR(type, member, name, fallback, arguments, help) \
-    {name, fallback, arguments, help, KC_CONF_##type, 1, offsetof(kc_conf_dir_t, member)},
-#include "conf/conf.def"
-#undef KC_CONF
-#undef KC_CONF_DIR
-};
-
-const kc_conf_row_t *kc_conf_row(kc_conf_index_t index)
-{
-    return (int)index >= 0 && index < KC_CONF_ROWS ? &rows[index] : NULL;
-}
 
 /* Server and directory settings differ only in where members and places are. */
 static void *member_of(void *conf, const kc_conf_row_t *row)
@@ -34,15 +17,15 @@ static void *member_of(void *conf, const kc_conf_row_t *row)
 
 static kc_conf_place_t *place_of(void *conf, kc_conf_index_t index)
 {
-    return rows[index].is_directory ? &((kc_conf_dir_t *)conf)->place[index]
-                                    : &((kc_conf_t *)conf)->place[index];
+    return kc_conf_table_row(index)->is_directory ? &((kc_conf_dir_t *)conf)->place[index]
+                                                  : &((kc_conf_t *)conf)->place[index];
 }
 
 /* Defaults go through the parsers of the directives, so that both mean the same. A unit test holds
  * that none of them is refused. */
 static void set_default(void *conf, kc_conf_index_t index, apr_pool_t *pool)
 {
-    const kc_conf_row_t *row = &rows[index];
+    const kc_conf_row_t *row = kc_conf_table_row(index);
     const char *whole[] = {row->fallback};
     kc_conf_input_t input = {index, 1, whole, 0, pool};
     char **words;
@@ -59,7 +42,8 @@ static void set_default(void *conf, kc_conf_index_t index, apr_pool_t *pool)
 static void set_defaults(void *conf, int is_directory, apr_pool_t *pool)
 {
     for (int i = 0; i < KC_CONF_ROWS; i++) {
-        if (rows[i].is_directory == is_directory && rows[i].fallback)
+        if (kc_conf_table_row((kc_conf_index_t)i)->is_directory == is_directory &&
+            kc_conf_table_row((kc_conf_index_t)i)->fallback)
             set_default(conf, (kc_conf_index_t)i, pool);
     }
 }
@@ -99,7 +83,7 @@ static size_t word_len(kc_conf_type_t type, const char *text)
 const char *const *kc_conf_split(kc_conf_index_t index, int argc, const char *const argv[],
                                  apr_pool_t *pool, int *count)
 {
-    kc_conf_type_t type = kc_conf_row(index)->type;
+    kc_conf_type_t type = kc_conf_table_row(index)->type;
     apr_array_header_t *words = apr_array_make(pool, argc + 1, sizeof(const char *));
 
     for (int i = 0; i < argc; i++) {
@@ -126,7 +110,7 @@ kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *con
 {
     kc_conf_place_t *place = place_of(conf, index);
     kc_conf_input_t input = {index, argc, argv, place->file != NULL, pool};
-    kc_rc_t rc = kc_conf_parse_value(&input, member_of(conf, &rows[index]), err);
+    kc_rc_t rc = kc_conf_parse_value(&input, member_of(conf, kc_conf_table_row(index)), err);
 
     if (rc != KC_OK)
         return rc;
@@ -140,7 +124,7 @@ kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *con
 static void overlay(void *merged, const void *add, int is_directory)
 {
     for (int i = 0; i < KC_CONF_ROWS; i++) {
-        const kc_conf_row_t *row = &rows[i];
+        const kc_conf_row_t *row = kc_conf_table_row((kc_conf_index_t)i);
         const kc_conf_place_t *place = place_of((void *)add, (kc_conf_index_t)i);
 
         if (row->is_directory != is_directory || !place->file)
@@ -168,53 +152,16 @@ kc_conf_dir_t *kc_conf_dir_merge(const kc_conf_dir_t *base, const kc_conf_dir_t 
     return merged;
 }
 
-int kc_conf_is_allowed(const kc_conf_t *conf, const char *algorithm)
-{
-    int i;
-
-    for (i = 0; i < conf->algorithms->nelts; i++) {
-        if (strcmp(APR_ARRAY_IDX(conf->algorithms, i, const char *), algorithm) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-int kc_conf_is_set(const kc_conf_t *conf, kc_conf_index_t index)
-{
-    return conf->place[index].file != NULL;
-}
-
-kc_rc_t kc_conf_check(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
-                      kc_err_t *err)
-{
-    if (!conf->issuer)
-        return KC_OK;
-    return kc_conf_check_rows(conf, index, pool, err);
-}
-
 const char *kc_conf_dump(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool)
 {
-    if (rows[index].is_directory)
+    if (kc_conf_table_row(index)->is_directory)
         return "(for each directory)";
-    return kc_conf_parse_dump(index, (const char *)conf + rows[index].offset, pool);
-}
-
-const char *kc_conf_fold(const char *name, apr_pool_t *pool)
-{
-    char *folded = apr_pstrdup(pool, name);
-    char *out = folded;
-
-    for (; *name; name++) {
-        if (apr_isalnum(*name))
-            *out++ = (char)apr_tolower(*name);
-    }
-    *out = '\0';
-    return folded;
+    return kc_conf_parse_dump(index, (const char *)conf + kc_conf_table_row(index)->offset, pool);
 }
 
 kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, kc_err_t *err)
 {
-    /* What kc_conf_check does not look at must not keep a server from starting. */
+    /* What kc_conf_check_all does not look at must not keep a server from starting. */
     int is_tls = conf->client_auth == KC_AUTH_TLS;
     int is_jwt = conf->client_auth == KC_AUTH_PRIVATE_KEY_JWT;
     const struct {

@@ -369,11 +369,9 @@ static kc_rc_t check_cookie_domain(const kc_conf_t *conf, apr_pool_t *pool, kc_e
                           domain, site.host);
 }
 
-/* ---------------------------------------------------------------- headers */
-
 static kc_rc_t check_header_name(const char *name, apr_pool_t *pool, kc_err_t *err)
 {
-    if (!kc_conf_header_is_critical(kc_conf_fold(name, pool)))
+    if (!kc_conf_header_is_critical(kc_conf_table_fold(name, pool)))
         return KC_OK;
     return KC_CONF_REFUSE(err, "cannot use the header %.80s: requests depend on it", name);
 }
@@ -385,7 +383,8 @@ static kc_rc_t check_user_header(const kc_conf_t *conf, apr_pool_t *pool, kc_err
 
 static kc_rc_t check_groups_header(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
-    if (!strcmp(kc_conf_fold(conf->user_header, pool), kc_conf_fold(conf->groups_header, pool)))
+    if (!strcmp(kc_conf_table_fold(conf->user_header, pool),
+                kc_conf_table_fold(conf->groups_header, pool)))
         return KC_CONF_REFUSE(err,
                               "%.60s is the header of KeycloakUserHeader already (letters and "
                               "digits alone tell headers apart)",
@@ -400,8 +399,8 @@ static kc_rc_t check_token_header(const kc_conf_t *conf, apr_pool_t *pool, kc_er
 
     if (!name || strcasecmp(name, "Authorization") == 0)
         return KC_OK;
-    if (!strcmp(kc_conf_fold(conf->user_header, pool), kc_conf_fold(name, pool)) ||
-        !strcmp(kc_conf_fold(conf->groups_header, pool), kc_conf_fold(name, pool)))
+    if (!strcmp(kc_conf_table_fold(conf->user_header, pool), kc_conf_table_fold(name, pool)) ||
+        !strcmp(kc_conf_table_fold(conf->groups_header, pool), kc_conf_table_fold(name, pool)))
         return KC_CONF_REFUSE(err,
                               "%.60s is the header of the user or the groups already (letters and "
                               "digits alone tell headers apart)",
@@ -414,22 +413,23 @@ static kc_rc_t check_headers(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *
     apr_hash_t *taken = apr_hash_make(pool);
     const apr_array_header_t *list = conf->headers;
 
-    apr_hash_set(taken, kc_conf_fold(conf->user_header, pool), APR_HASH_KEY_STRING, conf);
-    apr_hash_set(taken, kc_conf_fold(conf->groups_header, pool), APR_HASH_KEY_STRING, conf);
+    apr_hash_set(taken, kc_conf_table_fold(conf->user_header, pool), APR_HASH_KEY_STRING, conf);
+    apr_hash_set(taken, kc_conf_table_fold(conf->groups_header, pool), APR_HASH_KEY_STRING, conf);
     if (conf->id_token_header)
-        apr_hash_set(taken, kc_conf_fold(conf->id_token_header, pool), APR_HASH_KEY_STRING, conf);
+        apr_hash_set(taken, kc_conf_table_fold(conf->id_token_header, pool), APR_HASH_KEY_STRING,
+                     conf);
     for (int i = 0; list && i < list->nelts; i++) {
         const char *name = APR_ARRAY_IDX(list, i, kc_conf_pair_t).name;
         kc_rc_t rc = check_header_name(name, pool, err);
 
         if (rc != KC_OK)
             return rc;
-        if (apr_hash_get(taken, kc_conf_fold(name, pool), APR_HASH_KEY_STRING))
+        if (apr_hash_get(taken, kc_conf_table_fold(name, pool), APR_HASH_KEY_STRING))
             return KC_CONF_REFUSE(err,
                                   "%.80s is set already (letters and digits alone tell headers "
                                   "apart): choose another name",
                                   name);
-        apr_hash_set(taken, kc_conf_fold(name, pool), APR_HASH_KEY_STRING, conf);
+        apr_hash_set(taken, kc_conf_table_fold(name, pool), APR_HASH_KEY_STRING, conf);
     }
     return KC_OK;
 }
@@ -585,9 +585,11 @@ static const struct {
     {KC_CONF_ROW_return_hosts, check_return_hosts},
 };
 
-kc_rc_t kc_conf_check_rows(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
-                           kc_err_t *err)
+kc_rc_t kc_conf_check_all(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
+                          kc_err_t *err)
 {
+    if (!conf->issuer)
+        return KC_OK;
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         kc_rc_t rc = checks[i].check(conf, pool, err);
 

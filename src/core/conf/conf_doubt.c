@@ -4,7 +4,6 @@
 
 #include <apr_strings.h>
 
-#include "conf/conf.h"
 #include "conf/conf_own.h"
 
 /* Bounds of what is sensible, in milliseconds. */
@@ -52,7 +51,7 @@ static const char *in_seconds(int64_t milliseconds, apr_pool_t *pool)
 
 const char *kc_conf_doubt_tell(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool)
 {
-    const kc_conf_row_t *row = kc_conf_row(index);
+    const kc_conf_row_t *row = kc_conf_table_row(index);
     size_t i;
 
     if (index == KC_CONF_ROW_after_logout_url && kc_conf_own_after_logout(conf, pool))

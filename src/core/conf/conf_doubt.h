@@ -3,7 +3,7 @@
 #ifndef KC_CONF_DOUBT_H
 #define KC_CONF_DOUBT_H
 
-#include "conf/conf.h"
+#include "conf/conf_table.h"
 
 /* What an administrator should be told of a value that is allowed but hardly meant, such as a
  * KeycloakStoreTimeout of 50 (seconds); the value in seconds is part of it. NULL: nothing. */

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "conf/conf_parse.h"
-
 /* Folded to letters and digits. A judge puts the names of identity headers into its answer: so
  * those that say how an answer is to be read are here as well. */
 static const char *const names[] = {

@@ -5,7 +5,7 @@
 
 #include <apr_pools.h>
 
-#include "conf/conf.h"
+#include "conf/conf_table.h"
 
 /* What of this module answers at a location (a path, or a URL of KeycloakPublicURL's host; of any
  * host where that is not set): its name behind KeycloakPrefix, such as "logout" ("" for the prefix

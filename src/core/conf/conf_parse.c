@@ -41,7 +41,7 @@ int kc_conf_parse_is_token(const char *text)
 static kc_rc_t parse_text(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
     const char *text = input->argv[0];
-    int is_file = !strcmp(kc_conf_row(input->index)->arguments, "FILE");
+    int is_file = !strcmp(kc_conf_table_row(input->index)->arguments, "FILE");
 
     if (!is_plain(text))
         return KC_CONF_REFUSE(err, "takes text that is not empty and has no control character");
@@ -390,7 +390,7 @@ static const char *choice_word(const char *arguments, int number, size_t *len)
 
 static kc_rc_t parse_choice(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
-    const char *arguments = kc_conf_row(input->index)->arguments;
+    const char *arguments = kc_conf_table_row(input->index)->arguments;
     const char *text = input->argv[0];
     const char *word;
     size_t len;
@@ -455,7 +455,7 @@ int kc_conf_parse_is_list(kc_conf_type_t type)
 
 kc_rc_t kc_conf_parse_value(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
-    const kc_conf_row_t *row = kc_conf_row(input->index);
+    const kc_conf_row_t *row = kc_conf_table_row(input->index);
     /* Room for the largest member: the true one changes only when all of the line is right. */
     union {
         const void *pointer;
@@ -543,7 +543,7 @@ static const char *dump_any(const kc_conf_row_t *row, const void *member, apr_po
 
 const char *kc_conf_parse_dump(kc_conf_index_t index, const void *member, apr_pool_t *pool)
 {
-    const char *text = dump_any(kc_conf_row(index), member, pool);
+    const char *text = dump_any(kc_conf_table_row(index), member, pool);
 
     return text ? text : "(not set)";
 }

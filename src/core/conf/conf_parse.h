@@ -3,9 +3,7 @@
 #ifndef KC_CONF_PARSE_H
 #define KC_CONF_PARSE_H
 
-#include "conf/conf.h"
-
-#define KC_CONF_REFUSE(err, ...) KC_FAIL((err), KC_REFUSED, KC_ERR_CONFIG, __VA_ARGS__)
+#include "conf/conf_table.h"
 
 /* One directive as written. */
 typedef struct kc_conf_input_t {

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf_pem.h"
 
-#include "conf/conf_parse.h"
 #include "conf/conf_secret.h"
 #include "crypto/crypto.h"
 

@@ -6,7 +6,7 @@
 #include <apr_pools.h>
 
 #include "base/err.h"
-#include "conf/conf.h"
+#include "conf/conf_table.h"
 
 /* At start alone. KC_REFUSED with KC_ERR_CONFIG: the file cannot be had, has no certificate, or one
  * that cannot be read. */

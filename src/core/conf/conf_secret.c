@@ -13,7 +13,6 @@
 #include <apr_thread_proc.h>
 #include <apr_time.h>
 
-#include "conf/conf_parse.h"
 #include "crypto/crypto.h"
 
 enum {

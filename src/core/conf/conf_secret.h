@@ -3,7 +3,7 @@
 #ifndef KC_CONF_SECRET_H
 #define KC_CONF_SECRET_H
 
-#include "conf/conf.h"
+#include "conf/conf_table.h"
 
 enum { KC_CONF_SECRET_LITERAL = 1, KC_CONF_SECRET_EXEC = 2 };
 

@@ -62,7 +62,7 @@ static kc_rc_t open_token(kc_metadata_t *keyring, const char *compact, const wan
 
     if (rc != KC_OK)
         return rc;
-    if (!kc_conf_is_allowed(kc_metadata_conf(keyring), token->alg))
+    if (!kc_conf_table_is_allowed(kc_metadata_conf(keyring), token->alg))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG, "alg '%.20s' is not allowed", token->alg);
     if (wanted->is_foreign && token->brought_key)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_HEADER,

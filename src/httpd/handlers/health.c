@@ -179,7 +179,7 @@ static void check_store(const akc_server_t *config, apr_array_header_t *problems
 
     if (kc_store_probe(config->env.sessions, problems->pool, &err) != KC_OK)
         add(problems, apr_psprintf(problems->pool, "no session store answers: %s (%s)", err.detail,
-                                   kc_conf_row(KC_CONF_ROW_memcached)->name));
+                                   kc_conf_table_row(KC_CONF_ROW_memcached)->name));
 }
 
 static apr_array_header_t *find_problems(apr_pool_t *pool)

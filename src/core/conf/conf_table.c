@@ -1,0 +1,51 @@
+/* The rows of the table of directives, and what is asked of settings.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "conf/conf_table.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <string.h>
+
+static const kc_conf_row_t rows[] = {
+#define KC_CONF(type, member, name, fallback, arguments, help) \
+    {name, fallback, arguments, help, KC_CONF_##type, 0, offsetof(kc_conf_t, member)},
+#define KC_CONF_DIR(type, member, name, fallback, arguments, help) \
+    {name, fallback, arguments, help, KC_CONF_##type, 1, offsetof(kc_conf_dir_t, member)},
+#include "conf/conf.def"
+#undef KC_CONF
+#undef KC_CONF_DIR
+};
+
+const kc_conf_row_t *kc_conf_table_row(kc_conf_index_t index)
+{
+    return (int)index >= 0 && index < KC_CONF_ROWS ? &rows[index] : NULL;
+}
+
+int kc_conf_table_is_allowed(const kc_conf_t *conf, const char *algorithm)
+{
+    int i;
+
+    for (i = 0; i < conf->algorithms->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(conf->algorithms, i, const char *), algorithm) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+int kc_conf_table_is_set(const kc_conf_t *conf, kc_conf_index_t index)
+{
+    return conf->place[index].file != NULL;
+}
+
+const char *kc_conf_table_fold(const char *name, apr_pool_t *pool)
+{
+    char *folded = apr_pstrdup(pool, name);
+    char *out = folded;
+
+    for (; *name; name++) {
+        if (apr_isalnum(*name))
+            *out++ = (char)apr_tolower(*name);
+    }
+    *out = '\0';
+    return folded;
+}

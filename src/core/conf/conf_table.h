@@ -1,0 +1,145 @@
+/* The table of directives: its types, the settings that it makes, and its rows.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_CONF_TABLE_H
+#define KC_CONF_TABLE_H
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* How the files of this room refuse a setting. */
+#define KC_CONF_REFUSE(err, ...) KC_FAIL((err), KC_REFUSED, KC_ERR_CONFIG, __VA_ARGS__)
+
+enum {
+    KC_CONF_FILE_MAX = 1024 * 1024, /* bytes */
+    KC_CONF_ACR_MAX = 512           /* bytes of KeycloakRequireACR's words, with spaces between */
+};
+
+/* The sole word of lists that may be empty. */
+#define KC_CONF_NONE "none"
+
+typedef enum {
+    KC_CONF_TEXT,     /* one argument, not empty, no control characters */
+    KC_CONF_HEADER,   /* a header's name: an RFC 9110 token */
+    KC_CONF_URL,      /* absolute http or https URL */
+    KC_CONF_LOCATION, /* absolute URL, or a path that begins with one slash */
+    KC_CONF_PREFIX,   /* a path; a slash is added at its end */
+    KC_CONF_FLAG,     /* on, off */
+    KC_CONF_SECONDS,  /* duration, bare numbers are seconds; units s m h d */
+    KC_CONF_MILLIS,   /* duration, bare numbers are seconds; units ms s m h */
+    KC_CONF_SIZE,     /* bytes; units K M G */
+    KC_CONF_WORDS,    /* any number of words */
+    KC_CONF_SECRET,   /* value, file:, env:, exec: — resolved when it is set, never dumped */
+    KC_CONF_KEYFILES, /* file:PATH …; each resolved when set, never dumped */
+    KC_CONF_CHOICE,   /* one of the words of the row's arguments */
+    KC_CONF_PAIRS,    /* two words, appended on repetition */
+    KC_CONF_TRANSFORM /* lower, or expression and replacement; appended on repetition */
+} kc_conf_type_t;
+
+typedef struct kc_conf_pair_t {
+    const char *name;
+    const char *value;
+} kc_conf_pair_t;
+
+/* The C type of each kind of member. */
+#define KC_CONF_CTYPE_TEXT const char *
+#define KC_CONF_CTYPE_HEADER const char *
+#define KC_CONF_CTYPE_URL const char *
+#define KC_CONF_CTYPE_LOCATION const char *
+#define KC_CONF_CTYPE_PREFIX const char *
+#define KC_CONF_CTYPE_FLAG int
+#define KC_CONF_CTYPE_SECONDS int64_t
+#define KC_CONF_CTYPE_MILLIS int64_t
+#define KC_CONF_CTYPE_SIZE int64_t
+#define KC_CONF_CTYPE_WORDS const apr_array_header_t * /* of const char *; NULL when not set */
+#define KC_CONF_CTYPE_SECRET const char *
+#define KC_CONF_CTYPE_KEYFILES \
+    const apr_array_header_t *   /* of const char *: the secrets themselves */
+#define KC_CONF_CTYPE_CHOICE int /* index of the word in the row's arguments */
+#define KC_CONF_CTYPE_PAIRS const apr_array_header_t *     /* of kc_conf_pair_t */
+#define KC_CONF_CTYPE_TRANSFORM const apr_array_header_t * /* of kc_transform_t; NULL: none */
+
+/* The rows' numbers: KC_CONF_ROW_issuer … */
+typedef enum {
+#define KC_CONF(type, member, name, fallback, arguments, help) KC_CONF_ROW_##member,
+#define KC_CONF_DIR(type, member, name, fallback, arguments, help) KC_CONF_ROW_##member,
+#include "conf/conf.def"
+#undef KC_CONF
+#undef KC_CONF_DIR
+    KC_CONF_ROWS
+} kc_conf_index_t;
+
+/* Where a directive was written; file is NULL when it was not. */
+typedef struct kc_conf_place_t {
+    const char *file;
+    int line;
+} kc_conf_place_t;
+
+/* The settings of one server, immutable after start. Members that were never set hold their
+ * default. */
+typedef struct kc_conf_t {
+#define KC_CONF(type, member, name, fallback, arguments, help) KC_CONF_CTYPE_##type member;
+#define KC_CONF_DIR(type, member, name, fallback, arguments, help)
+#include "conf/conf.def"
+#undef KC_CONF
+#undef KC_CONF_DIR
+    kc_conf_place_t place[KC_CONF_ROWS]; /* explicit set bits: file is not NULL */
+    /* What kc_conf_load has read of the files that ca_file, client_cert and client_key name; else
+     * NULL.
+     */
+    const char *ca_pem;
+    const char *client_cert_pem;
+    const char *client_key_text; /* PEM or JWK */
+} kc_conf_t;
+
+/* The settings of one directory (Location, Directory, .htaccess). */
+typedef struct kc_conf_dir_t {
+#define KC_CONF(type, member, name, fallback, arguments, help)
+#define KC_CONF_DIR(type, member, name, fallback, arguments, help) KC_CONF_CTYPE_##type member;
+#include "conf/conf.def"
+#undef KC_CONF
+#undef KC_CONF_DIR
+    kc_conf_place_t place[KC_CONF_ROWS];
+} kc_conf_dir_t;
+
+/* Values of the CHOICE members, in the order of the rows' words. */
+enum {
+    KC_AUTH_BASIC,
+    KC_AUTH_POST,
+    KC_AUTH_SECRET_JWT,
+    KC_AUTH_PRIVATE_KEY_JWT,
+    KC_AUTH_TLS,
+    KC_AUTH_NONE
+};
+enum { KC_CLIENT_HS256, KC_CLIENT_HS384, KC_CLIENT_HS512 };
+enum { KC_BEARER_OFF, KC_BEARER_ON, KC_BEARER_ACCESS, KC_BEARER_ID };
+enum { KC_USER_INFO_AUTO, KC_USER_INFO_ON, KC_USER_INFO_OFF };
+enum { KC_SAME_SITE_LAX, KC_SAME_SITE_STRICT, KC_SAME_SITE_NONE };
+enum { KC_JUDGE_ENVOY, KC_JUDGE_NGINX, KC_JUDGE_FORWARDED };
+enum { KC_FRONT_SESSION_REQUIRED, KC_FRONT_SESSION_OPTIONAL };
+enum { KC_UNAUTH_AUTO, KC_UNAUTH_LOGIN, KC_UNAUTH_401, KC_UNAUTH_PASS };
+
+/* What the glue needs to register a directive. Static. */
+typedef struct kc_conf_row_t {
+    const char *name;
+    const char *fallback; /* default as text, or NULL */
+    const char *arguments;
+    const char *help;
+    kc_conf_type_t type;
+    int is_directory; /* lives in kc_conf_dir_t */
+    size_t offset;    /* of the member in its struct */
+} kc_conf_row_t;
+
+/* The row of a directive; NULL for a number that is none. Thread safe. */
+const kc_conf_row_t *kc_conf_table_row(kc_conf_index_t index);
+/* 1 when the directive was written for this conf (or inherited by merge). */
+int kc_conf_table_is_set(const kc_conf_t *conf, kc_conf_index_t index);
+/* 1 when KeycloakAlgorithms has this signature algorithm. Thread safe. */
+int kc_conf_table_is_allowed(const kc_conf_t *conf, const char *algorithm);
+/* A header's name as CGI and many backends know it: letters and digits alone, in lower case. */
+const char *kc_conf_table_fold(const char *name, apr_pool_t *pool);
+
+#endif
