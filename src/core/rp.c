@@ -1,4 +1,4 @@
-/* The relying party: fingerprint, cookie names, store keys.
+/* The relying party: fingerprint, store keys.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rp.h"
 
@@ -12,14 +12,6 @@
 enum { KEY_TOLD_SECONDS = 60, FINGERPRINT_MAX = 256 * 1024 /* bytes of settings */ };
 
 static const char usual_roles_claim[] = "realm_access.roles";
-static const char login_name[] = "keycloak_login_";
-static const char rounds_name[] = "keycloak_rounds";
-static const char logout_name[] = "keycloak_logout";
-
-static int has_prefix(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
 
 static void put_field(kc_buf_t *buf, const char *text)
 {
@@ -178,21 +170,6 @@ static kc_rc_t make_bearer_scope(kc_rp_t *rp, apr_pool_t *pool, kc_err_t *err)
     return fingerprint(&buf, rp->bearer_scope, err);
 }
 
-static void make_names(const kc_conf_t *conf, int is_https, apr_pool_t *pool, kc_rp_names_t *names)
-{
-    const char *prefix = !is_https ? "" : conf->cookie_domain ? "__Secure-" : "__Host-";
-    const char *host = is_https ? "__Host-" : "";
-
-    if (has_prefix(conf->cookie, "__"))
-        prefix = "";
-    names->session = apr_pstrcat(pool, prefix, conf->cookie, NULL);
-    names->session_len = strlen(names->session);
-    names->login = apr_pstrcat(pool, host, login_name, NULL);
-    names->login_pattern = apr_pstrcat(pool, names->login, "*", NULL);
-    names->rounds = apr_pstrcat(pool, host, rounds_name, NULL);
-    names->logout = apr_pstrcat(pool, host, logout_name, NULL);
-}
-
 static kc_rc_t make_callback_path(const kc_conf_t *conf, apr_pool_t *pool, const char **out,
                                   kc_err_t *err)
 {
@@ -218,8 +195,8 @@ kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool
     rp->conf = conf;
     rp->keys = keys;
     rp->longest = conf->session_max;
-    make_names(conf, 0, pool, &rp->names[0]);
-    make_names(conf, 1, pool, &rp->names[1]);
+    kc_cookie_names_make(conf, 0, pool, &rp->names[0]);
+    kc_cookie_names_make(conf, 1, pool, &rp->names[1]);
     rc = make_callback_path(conf, pool, &rp->callback_path, err);
     if (rc == KC_OK)
         rc = make_id(conf, pool, rp->id, err);

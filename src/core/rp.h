@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "browser.h"
 #include "conf/conf.h"
+#include "conf/cookie_names.h"
 #include "crypto/seal.h"
 #include "env.h"
 #include "provider/metadata.h"
@@ -21,16 +22,6 @@ enum {
     KC_RP_ID_SIZE = 16,       /* bytes */
     KC_RP_STORE_NAME_MAX = 64 /* the same */
 };
-
-/* Names that depend on the scheme which the browser uses. */
-typedef struct kc_rp_names_t {
-    const char *session; /* "__Host-keycloak_session" */
-    size_t session_len;
-    const char *login;         /* prefix of the login cookies: "__Host-keycloak_login_" */
-    const char *login_pattern; /* the same with a star, for kc_cookie_strip */
-    const char *rounds;        /* the counter against loops */
-    const char *logout;        /* of a sign-out under way */
-} kc_rp_names_t;
 
 /* Frozen after start; shared by all threads. env and keyring are the child's. */
 typedef struct kc_rp_t {
@@ -51,7 +42,7 @@ typedef struct kc_rp_t {
     unsigned int asks_roles;          /* bits of unknown.h: which some Require asks for */
     int asks_negated;                 /* some Require excludes by roles, groups or claims */
     int is_attended;                  /* a thread in the background does kc_logout_pending_look */
-    kc_rp_names_t names[2];           /* [0] http, [1] https */
+    kc_cookie_names_t names[2];       /* [0] http, [1] https */
     const char *callback_path;        /* path of the redirect URI */
     kc_env_t *env;
     kc_metadata_t *keyring;

@@ -21,7 +21,7 @@ static void setup(void)
 
 START_TEST(cookies_are_named_for_their_scheme)
 {
-    const kc_rp_names_t *http = &site->rp->names[0], *https = &site->rp->names[1];
+    const kc_cookie_names_t *http = &site->rp->names[0], *https = &site->rp->names[1];
 
     ck_assert_str_eq(http->session, "keycloak_session");
     ck_assert_uint_eq(http->session_len, strlen("keycloak_session"));

@@ -15,6 +15,7 @@
 #include "conf/conf_parse.h"
 #include "conf/conf_pem.h"
 #include "conf/conf_secret.h"
+#include "conf/cookie_names.h"
 #include "conf/groups_filter.h"
 #include "crypto/jose.h"
 #include "login/login_parameters.h"
@@ -279,23 +280,6 @@ static int is_public_http(const kc_conf_t *conf)
     return url && begins(url, "http:");
 }
 
-/* The names of the others, which browsers tell apart by case, and people do not; over https they
- * have a prefix. */
-static int is_of_module(const char *name)
-{
-    static const char *const names[] = {"keycloak_login", "keycloak_rounds", "keycloak_logout"};
-
-    if (begins(name, "__Host-"))
-        name += strlen("__Host-");
-    else if (begins(name, "__Secure-"))
-        name += strlen("__Secure-");
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (begins(name, names[i]))
-            return 1;
-    }
-    return 0;
-}
-
 static kc_rc_t check_cookie(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     const char *name = conf->cookie;
@@ -313,7 +297,7 @@ static kc_rc_t check_cookie(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *e
                               "%.60s and KeycloakCookieDomain exclude each other: a __Host- "
                               "cookie has no domain",
                               name);
-    if (is_of_module(name))
+    if (kc_cookie_names_is_taken(name))
         return KC_CONF_REFUSE(err, "%.60s is the name of another cookie of this module", name);
     return KC_OK;
 }

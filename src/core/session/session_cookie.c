@@ -12,7 +12,7 @@ enum { RIVALS_MAX = 4 /* cookies of one name that are looked at */ };
 
 kc_bytes_t kc_session_cookie_find(const kc_rp_t *rp, int is_https, const char *header)
 {
-    const kc_rp_names_t *names = &rp->names[is_https];
+    const kc_cookie_names_t *names = &rp->names[is_https];
     kc_bytes_t value = {NULL, 0};
 
     (void)kc_cookie_find(header, names->session, names->session_len, &value);
