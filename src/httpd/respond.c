@@ -16,6 +16,7 @@
 
 #include "core/base/url.h"
 #include "core/browser.h"
+#include "core/conf/login_names.h"
 #include "core/login/login.h"
 #include "core/login/login_parameters.h"
 #include "core/login/login_state.h"
@@ -118,7 +119,7 @@ const char *akc_respond_login_url(akc_request_t *request, request_rec *r, const 
     if (kc_step_up_is_none(demand) ||
         kc_step_up_seal(request->server->rp, demand, r->pool, &sealed, NULL) != KC_OK)
         return url;
-    return apr_pstrcat(r->pool, url, "&" KC_LOGIN_PARAMETERS_DEMAND "=", sealed, NULL);
+    return apr_pstrcat(r->pool, url, "&" KC_LOGIN_NAMES_DEMAND "=", sealed, NULL);
 }
 
 /* Where a script sends its person to sign in, so that they come back to the page they are on. That

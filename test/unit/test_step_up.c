@@ -6,6 +6,7 @@
 
 #include "base/url.h"
 #include "browser.h"
+#include "conf/login_names.h"
 #include "fake_site.h"
 #include "login/login.h"
 #include "login/login_parameters.h"
@@ -824,14 +825,14 @@ START_TEST(the_longest_parameters_fit_into_an_address)
 
     for (i = 0; i < 200; i++)
         value = apr_pstrcat(testlib_pool, value, "%26", NULL);
-    for (i = 0; i < KC_LOGIN_PARAMETERS_MAX; i++) {
+    for (i = 0; i < KC_LOGIN_NAMES_MAX; i++) {
         const char *name = apr_psprintf(testlib_pool, "%064d", i);
 
         names = apr_pstrcat(testlib_pool, names, name, " ", NULL);
         query = apr_pstrcat(testlib_pool, query, name, "=", i < 5 ? value : "", "&", NULL);
     }
     name_parameters(names);
-    ck_assert_int_eq(kc_login_parameters_check(site->conf->login_parameters, &last), KC_OK);
+    ck_assert_int_eq(kc_login_names_check(site->conf->login_parameters, &last), KC_OK);
     ck_assert_int_eq(kc_login_parameters_read(site->rp, query, testlib_pool, &request, &last),
                      KC_OK);
     memset(page, '/', 1);

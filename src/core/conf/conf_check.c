@@ -17,8 +17,8 @@
 #include "conf/conf_secret.h"
 #include "conf/cookie_names.h"
 #include "conf/groups_filter.h"
+#include "conf/login_names.h"
 #include "crypto/jose.h"
-#include "login/login_parameters.h"
 #include "store/store.h"
 #include "store/store_memcached.h"
 
@@ -530,7 +530,7 @@ static kc_rc_t check_audience(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t 
 static kc_rc_t check_login_parameters(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     (void)pool;
-    return kc_login_parameters_check(conf->login_parameters, err);
+    return kc_login_names_check(conf->login_parameters, err);
 }
 
 static const struct {

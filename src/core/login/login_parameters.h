@@ -11,20 +11,9 @@
 #include "rp.h"
 
 enum {
-    KC_LOGIN_PARAMETERS_MAX = 16,         /* names that KeycloakLoginParameters may have */
-    KC_LOGIN_PARAMETERS_NAME_MAX = 64,    /* bytes of each */
     KC_LOGIN_PARAMETERS_VALUE_MAX = 200,  /* bytes of a value that goes on */
     KC_LOGIN_PARAMETERS_VALUES_MAX = 1000 /* bytes of all of them: addresses have an end */
 };
-
-/* The parameter of the login address that carries what kc_step_up_seal has made. */
-#define KC_LOGIN_PARAMETERS_DEMAND "demand"
-
-/* What KeycloakLoginParameters names: KC_REFUSED, the detail completes a sentence, for names that
- * the protocol or the login address itself uses (so that no link changes who signs in where, and
- * how that is checked), for names that need escapes, twice the same, or too many. names may be
- * NULL. */
-kc_rc_t kc_login_parameters_check(const apr_array_header_t *names, kc_err_t *err);
 
 /* Reads a query (NULL: none) or form of the login address: return, or target_link_uri in its place,
  * the page afterwards (judged when the sign-in begins); iss, which must be the configured issuer
