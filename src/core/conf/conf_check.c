@@ -4,21 +4,18 @@
 
 #include <string.h>
 #include <strings.h>
-#include <apr_hash.h>
 #include <apr_lib.h>
 #include <apr_network_io.h>
 #include <apr_strings.h>
 
 #include "base/url.h"
-#include "conf/conf_header.h"
+#include "conf/conf_check_client.h"
+#include "conf/conf_check_headers.h"
 #include "conf/conf_own.h"
 #include "conf/conf_parse.h"
-#include "conf/conf_pem.h"
-#include "conf/conf_secret.h"
 #include "conf/cookie_names.h"
 #include "conf/groups_filter.h"
 #include "conf/login_names.h"
-#include "crypto/jose.h"
 #include "store/store.h"
 #include "store/store_memcached.h"
 
@@ -168,104 +165,6 @@ static kc_rc_t check_judge_for(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t
                           "asks about is believed");
 }
 
-/* ---------------------------------------------------------------- the client */
-
-static kc_rc_t check_client_id(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
-{
-    (void)pool;
-    return conf->client_id ? KC_OK
-                           : KC_CONF_REFUSE(err, "is missing: name the client that the realm knows "
-                                                 "this site by");
-}
-
-static kc_rc_t check_client_secret(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
-{
-    int is_needed = conf->client_auth == KC_AUTH_BASIC || conf->client_auth == KC_AUTH_POST ||
-                    conf->client_auth == KC_AUTH_SECRET_JWT;
-
-    (void)pool;
-    if (!is_needed || conf->client_secret)
-        return KC_OK;
-    return KC_CONF_REFUSE(err,
-                          "is missing: copy it from the client's credentials in Keycloak into a "
-                          "file and name that as file:PATH, or set KeycloakClientAuth");
-}
-
-/* A private JWK signs, whatever it signs. */
-static kc_rc_t check_jwk(const char *path, const char *text, apr_pool_t *pool, kc_err_t *err)
-{
-    char *compact;
-
-    if (kc_jose_sign_jwk(kc_json_new_object(pool), text, pool, &compact, NULL) == KC_OK)
-        return KC_OK;
-    return KC_CONF_REFUSE(err, "%.120s has no private key as a JWK, RSA of %d bits or more or EC",
-                          path, KC_JOSE_RSA_MIN);
-}
-
-static kc_rc_t check_client_key(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
-{
-    int is_jwk = conf->client_auth == KC_AUTH_PRIVATE_KEY_JWT;
-    const char *text;
-    kc_rc_t rc;
-
-    if (!is_jwk && conf->client_auth != KC_AUTH_TLS)
-        return KC_OK;
-    if (!conf->client_key)
-        return KC_CONF_REFUSE(err, "is missing: KeycloakClientAuth private_key_jwt and "
-                                   "tls_client_auth need it");
-    rc = kc_conf_secret_contents(conf->client_key, 1, pool, &text, err);
-    if (rc != KC_OK)
-        return rc;
-    return is_jwk ? check_jwk(conf->client_key, text, pool, err)
-                  : kc_conf_pem_check_key(conf, text, pool, err);
-}
-
-static kc_rc_t check_client_cert(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
-{
-    if (conf->client_auth != KC_AUTH_TLS)
-        return KC_OK;
-    if (!conf->client_cert)
-        return KC_CONF_REFUSE(err, "is missing: KeycloakClientAuth tls_client_auth needs it");
-    return kc_conf_pem_check_certificates(conf->client_cert, pool, err);
-}
-
-static kc_rc_t check_ca_file(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
-{
-    return conf->ca_file ? kc_conf_pem_check_certificates(conf->ca_file, pool, err) : KC_OK;
-}
-
-/* RFC 6749 section 3.3. */
-static kc_rc_t check_scope(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
-{
-    (void)pool;
-    for (int i = 0; i < conf->scope->nelts; i++) {
-        const char *word = APR_ARRAY_IDX(conf->scope, i, const char *);
-
-        for (const char *c = word; *c; c++) {
-            if (*c <= ' ' || *c > '~' || *c == '"' || *c == '\\')
-                return KC_CONF_REFUSE(err,
-                                      "takes scopes one by one, separated by blanks; '%.80s' "
-                                      "is none",
-                                      word);
-        }
-    }
-    return KC_OK;
-}
-
-static kc_rc_t check_algorithms(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
-{
-    static const char known[] = " RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 ";
-
-    for (int i = 0; i < conf->algorithms->nelts; i++) {
-        const char *word = APR_ARRAY_IDX(conf->algorithms, i, const char *);
-
-        if (strchr(word, ' ') || !strstr(known, apr_pstrcat(pool, " ", word, " ", NULL)))
-            return KC_CONF_REFUSE(err, "takes asymmetric algorithms, one or more of%snot '%.40s'",
-                                  known, word);
-    }
-    return KC_OK;
-}
-
 /* ---------------------------------------------------------------- cookies */
 
 static int begins(const char *text, const char *prefix)
@@ -351,71 +250,6 @@ static kc_rc_t check_cookie_domain(const kc_conf_t *conf, apr_pool_t *pool, kc_e
                           "%.80s is not a domain of KeycloakPublicURL's host %.80s: browsers "
                           "would refuse the cookie",
                           domain, site.host);
-}
-
-static kc_rc_t check_header_name(const char *name, apr_pool_t *pool, kc_err_t *err)
-{
-    if (!kc_conf_header_is_critical(kc_conf_table_fold(name, pool)))
-        return KC_OK;
-    return KC_CONF_REFUSE(err, "cannot use the header %.80s: requests depend on it", name);
-}
-
-static kc_rc_t check_user_header(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
-{
-    return check_header_name(conf->user_header, pool, err);
-}
-
-static kc_rc_t check_groups_header(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
-{
-    if (!strcmp(kc_conf_table_fold(conf->user_header, pool),
-                kc_conf_table_fold(conf->groups_header, pool)))
-        return KC_CONF_REFUSE(err,
-                              "%.60s is the header of KeycloakUserHeader already (letters and "
-                              "digits alone tell headers apart)",
-                              conf->groups_header);
-    return check_header_name(conf->groups_header, pool, err);
-}
-
-/* Authorization may be had, for that is where backends look for a token. */
-static kc_rc_t check_token_header(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
-{
-    const char *name = conf->id_token_header;
-
-    if (!name || strcasecmp(name, "Authorization") == 0)
-        return KC_OK;
-    if (!strcmp(kc_conf_table_fold(conf->user_header, pool), kc_conf_table_fold(name, pool)) ||
-        !strcmp(kc_conf_table_fold(conf->groups_header, pool), kc_conf_table_fold(name, pool)))
-        return KC_CONF_REFUSE(err,
-                              "%.60s is the header of the user or the groups already (letters and "
-                              "digits alone tell headers apart)",
-                              name);
-    return check_header_name(name, pool, err);
-}
-
-static kc_rc_t check_headers(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
-{
-    apr_hash_t *taken = apr_hash_make(pool);
-    const apr_array_header_t *list = conf->headers;
-
-    apr_hash_set(taken, kc_conf_table_fold(conf->user_header, pool), APR_HASH_KEY_STRING, conf);
-    apr_hash_set(taken, kc_conf_table_fold(conf->groups_header, pool), APR_HASH_KEY_STRING, conf);
-    if (conf->id_token_header)
-        apr_hash_set(taken, kc_conf_table_fold(conf->id_token_header, pool), APR_HASH_KEY_STRING,
-                     conf);
-    for (int i = 0; list && i < list->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(list, i, kc_conf_pair_t).name;
-        kc_rc_t rc = check_header_name(name, pool, err);
-
-        if (rc != KC_OK)
-            return rc;
-        if (apr_hash_get(taken, kc_conf_table_fold(name, pool), APR_HASH_KEY_STRING))
-            return KC_CONF_REFUSE(err,
-                                  "%.80s is set already (letters and digits alone tell headers "
-                                  "apart): choose another name",
-                                  name);
-        apr_hash_set(taken, kc_conf_table_fold(name, pool), APR_HASH_KEY_STRING, conf);
-    }
-    return KC_OK;
 }
 
 /* ---------------------------------------------------------------- servers and paths */
@@ -516,17 +350,6 @@ static kc_rc_t check_idle_ignore(const kc_conf_t *conf, apr_pool_t *pool, kc_err
     return KC_OK;
 }
 
-/* Keycloak puts "account" into nearly every access token, whomever it is meant for. */
-static kc_rc_t check_audience(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
-{
-    (void)pool;
-    for (int i = 0; conf->audience && i < conf->audience->nelts; i++) {
-        if (!strcmp(APR_ARRAY_IDX(conf->audience, i, const char *), "account"))
-            return KC_CONF_REFUSE(err, "cannot be account, which is in the tokens of every client");
-    }
-    return KC_OK;
-}
-
 static kc_rc_t check_login_parameters(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     (void)pool;
@@ -538,32 +361,32 @@ static const struct {
     check_fn check;
 } checks[] = {
     {KC_CONF_ROW_issuer, check_issuer},
-    {KC_CONF_ROW_client_id, check_client_id},
-    {KC_CONF_ROW_client_secret, check_client_secret},
-    {KC_CONF_ROW_client_key, check_client_key},
-    {KC_CONF_ROW_client_cert, check_client_cert},
-    {KC_CONF_ROW_scope, check_scope},
+    {KC_CONF_ROW_client_id, kc_conf_check_client_id},
+    {KC_CONF_ROW_client_secret, kc_conf_check_client_secret},
+    {KC_CONF_ROW_client_key, kc_conf_check_client_key},
+    {KC_CONF_ROW_client_cert, kc_conf_check_client_cert},
+    {KC_CONF_ROW_scope, kc_conf_check_client_scope},
     {KC_CONF_ROW_login_parameters, check_login_parameters},
-    {KC_CONF_ROW_algorithms, check_algorithms},
+    {KC_CONF_ROW_algorithms, kc_conf_check_client_algorithms},
     {KC_CONF_ROW_redirect_uri, check_redirect_uri},
     {KC_CONF_ROW_auth_url, check_auth_url},
     {KC_CONF_ROW_backchannel_url, check_backchannel},
     {KC_CONF_ROW_endpoint_origins, check_origins},
     {KC_CONF_ROW_trusted_proxies, check_trusted_proxies},
     {KC_CONF_ROW_judge_for, check_judge_for},
-    {KC_CONF_ROW_ca_file, check_ca_file},
+    {KC_CONF_ROW_ca_file, kc_conf_check_client_ca_file},
     {KC_CONF_ROW_memcached, check_memcached},
     {KC_CONF_ROW_memcached_user, check_memcached_user},
     {KC_CONF_ROW_memcached_password, check_memcached_password},
     {KC_CONF_ROW_cookie, check_cookie},
     {KC_CONF_ROW_cookie_same_site, check_same_site},
     {KC_CONF_ROW_cookie_domain, check_cookie_domain},
-    {KC_CONF_ROW_user_header, check_user_header},
-    {KC_CONF_ROW_groups_header, check_groups_header},
+    {KC_CONF_ROW_user_header, kc_conf_check_headers_user},
+    {KC_CONF_ROW_groups_header, kc_conf_check_headers_groups},
     {KC_CONF_ROW_groups_filter, kc_groups_filter_check},
-    {KC_CONF_ROW_id_token_header, check_token_header},
-    {KC_CONF_ROW_headers, check_headers},
-    {KC_CONF_ROW_audience, check_audience},
+    {KC_CONF_ROW_id_token_header, kc_conf_check_headers_token},
+    {KC_CONF_ROW_headers, kc_conf_check_headers_further},
+    {KC_CONF_ROW_audience, kc_conf_check_client_audience},
     {KC_CONF_ROW_idle_ignore, check_idle_ignore},
     {KC_CONF_ROW_public_paths, check_public_paths},
     {KC_CONF_ROW_return_hosts, check_return_hosts},
