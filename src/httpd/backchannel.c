@@ -25,12 +25,12 @@ kc_rc_t akc_backchannel_create(const akc_server_t *config, const kc_http_curl_op
     kc_http_curl_options_t options = *limits;
 
     options.resolver = config->resolver;
-    options.ca_pem = conf->ca_pem;
+    options.ca_pem = conf->ca_file.text;
     if (!options.timeout_ms)
         options.timeout_ms = conf->http_timeout;
     if (conf->client_auth == KC_AUTH_TLS) {
-        options.client_cert_pem = conf->client_cert_pem;
-        options.client_key_pem = conf->client_key_text;
+        options.client_cert_pem = conf->client_cert.text;
+        options.client_key_pem = conf->client_key.text;
     }
     return kc_http_curl_create(&options, pool, out, err);
 }

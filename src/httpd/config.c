@@ -44,28 +44,13 @@ const kc_conf_dir_t *akc_config_dir(const request_rec *r)
     return ap_get_module_config(r->per_dir_config, &auth_keycloak_module);
 }
 
-static int names_file(const kc_conf_row_t *row)
-{
-    return strcmp(row->arguments, "FILE") == 0;
-}
-
-static int names_secret(const kc_conf_row_t *row)
-{
-    return row->type == KC_CONF_SECRET || row->type == KC_CONF_KEYFILES;
-}
-
-/* Files are relative to ServerRoot, as everywhere in httpd. "file:" may stand before any of them,
- * and must before secrets. */
+/* Files are relative to ServerRoot, as everywhere in httpd. */
 static const char *rooted(apr_pool_t *pool, kc_conf_index_t index, const char *word)
 {
-    const kc_conf_row_t *row = kc_conf_table_row(index);
-    int is_marked = strncmp(word, "file:", 5) == 0;
-    const char *path;
+    const char *path = kc_conf_path_in(index, word);
+    const char *whole = path ? ap_server_root_relative(pool, path) : NULL;
 
-    if (!names_file(row) && !(is_marked && names_secret(row)))
-        return word;
-    path = ap_server_root_relative(pool, is_marked ? word + 5 : word);
-    return path ? apr_pstrcat(pool, is_marked ? "file:" : "", path, NULL) : word;
+    return whole ? apr_psprintf(pool, "%.*s%s", (int)(path - word), word, whole) : word;
 }
 
 static const char *set(cmd_parms *cmd, void *target, int argc, char *const argv[])

@@ -1331,11 +1331,11 @@ START_TEST(files_are_read_at_start)
     write_text("key", 0600, "key\nmore\n");
     conf = conf_in_folder(BASE "KeycloakClientAuth tls_client_auth\nKeycloakCAFile @/ca\n"
                                "KeycloakClientCert @/cert\nKeycloakClientKey @/key");
-    ck_assert_ptr_null(conf->ca_pem);
+    ck_assert_ptr_null(conf->ca_file.text);
     ck_assert_int_eq(kc_conf_load(conf, &index, pool, &err), KC_OK);
-    ck_assert_str_eq(conf->ca_pem, "ca\n");
-    ck_assert_str_eq(conf->client_cert_pem, "cert\n");
-    ck_assert_str_eq(conf->client_key_text, "key\nmore\n");
+    ck_assert_str_eq(conf->ca_file.text, "ca\n");
+    ck_assert_str_eq(conf->client_cert.text, "cert\n");
+    ck_assert_str_eq(conf->client_key.text, "key\nmore\n");
     write_text("key", 0604, "key");
     ck_assert_int_eq(kc_conf_load(conf, &index, pool, &err), KC_REFUSED);
     ck_assert_int_eq(index, KC_CONF_ROW_client_key);
@@ -1364,8 +1364,8 @@ START_TEST(files_that_nobody_needs_are_not_read)
     conf = conf_in_folder(lines[_i]);
     ck_assert_int_eq(kc_conf_check_all(conf, &index, pool, &err), KC_OK);
     ck_assert_int_eq(kc_conf_load(conf, &index, pool, &err), KC_OK);
-    ck_assert_ptr_null(conf->client_cert_pem);
-    ck_assert_pstr_eq(conf->client_key_text, _i ? private_jwk : NULL);
+    ck_assert_ptr_null(conf->client_cert.text);
+    ck_assert_pstr_eq(conf->client_key.text, _i ? private_jwk : NULL);
 }
 END_TEST
 

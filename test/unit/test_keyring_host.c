@@ -129,8 +129,8 @@ static void allow_no_origin(kc_conf_t *conf)
 static void show_certificate(kc_conf_t *conf)
 {
     conf->client_auth = KC_AUTH_TLS;
-    conf->client_cert_pem = "a certificate";
-    conf->client_key_text = "a key";
+    conf->client_cert.text = "a certificate";
+    conf->client_key.text = "a key";
 }
 
 static void hurry(kc_conf_t *conf)
@@ -336,11 +336,11 @@ START_TEST(documents_belong_to_those_who_trust_alike)
 {
     kc_metadata_shared_t other;
 
-    site->conf->ca_pem = "another authority";
+    site->conf->ca_file.text = "another authority";
     ck_assert_int_eq(kc_metadata_shared_init(site->conf, &fake->env, testlib_pool, &other, NULL),
                      KC_OK);
     ck_assert_str_ne(other.documents, shared.documents);
-    site->conf->ca_pem = NULL;
+    site->conf->ca_file.text = NULL;
     ck_assert_int_eq(kc_metadata_shared_init(site->conf, &fake->env, testlib_pool, &other, NULL),
                      KC_OK);
     ck_assert_str_eq(other.documents, shared.documents);

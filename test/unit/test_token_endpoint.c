@@ -251,7 +251,7 @@ START_TEST(private_key_jwt_is_signed_with_the_key)
 
     conf->client_auth = KC_AUTH_PRIVATE_KEY_JWT;
     conf->client_secret = NULL;
-    conf->client_key_text = jwk;
+    conf->client_key.text = jwk;
     ck_assert_msg(exchange() == KC_OK, "%s", err.detail);
     check_common();
     token = check_assertion();
@@ -267,7 +267,7 @@ START_TEST(unusable_key_asks_nobody)
     const char *const texts[] = {NULL, "", "{}", "canary", "{\"kty\":\"canary\"}"};
 
     conf->client_auth = KC_AUTH_PRIVATE_KEY_JWT;
-    conf->client_key_text = texts[_i];
+    conf->client_key.text = texts[_i];
     ck_assert_int_ne(exchange(), KC_OK);
     ck_assert_int_ne(err.reason, KC_ERR_NONE);
     check_detail();

@@ -89,7 +89,7 @@ const char *const *kc_conf_split(kc_conf_index_t index, int argc, const char *co
     for (int i = 0; i < argc; i++) {
         const char *at = argv[i] + strspn(argv[i], " \t");
 
-        if ((type != KC_CONF_WORDS && type != KC_CONF_KEYFILES) || !*at) {
+        if (!kc_conf_parse_is_words(type) || !*at) {
             APR_ARRAY_PUSH(words, const char *) = argv[i];
             continue;
         }
@@ -103,6 +103,22 @@ const char *const *kc_conf_split(kc_conf_index_t index, int argc, const char *co
     }
     *count = words->nelts;
     return (const char *const *)words->elts;
+}
+
+const char *kc_conf_path_in(kc_conf_index_t index, const char *word)
+{
+    static const char mark[] = "file:";
+    int is_marked = strncmp(word, mark, strlen(mark)) == 0;
+
+    switch (kc_conf_table_row(index)->type) {
+    case KC_CONF_FILE:
+        return is_marked ? word + strlen(mark) : word;
+    case KC_CONF_SECRET:
+    case KC_CONF_KEYFILES:
+        return is_marked ? word + strlen(mark) : NULL;
+    default:
+        return NULL;
+    }
 }
 
 kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *const *argv,
@@ -171,9 +187,10 @@ kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, 
         const char **text;
         int is_private;
     } files[] = {
-        {KC_CONF_ROW_ca_file, 1, conf->ca_file, &conf->ca_pem, 0},
-        {KC_CONF_ROW_client_cert, is_tls, conf->client_cert, &conf->client_cert_pem, 0},
-        {KC_CONF_ROW_client_key, is_tls || is_jwt, conf->client_key, &conf->client_key_text, 1},
+        {KC_CONF_ROW_ca_file, 1, conf->ca_file.path, &conf->ca_file.text, 0},
+        {KC_CONF_ROW_client_cert, is_tls, conf->client_cert.path, &conf->client_cert.text, 0},
+        {KC_CONF_ROW_client_key, is_tls || is_jwt, conf->client_key.path, &conf->client_key.text,
+         1},
     };
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

@@ -17,13 +17,17 @@ kc_conf_dir_t *kc_conf_dir_create(apr_pool_t *pool);
  * pool. */
 const char *const *kc_conf_split(kc_conf_index_t index, int argc, const char *const argv[],
                                  apr_pool_t *pool, int *count);
-/* Sets one member. conf is a kc_conf_t, or a kc_conf_dir_t when the row is a directory's. WORDS,
- * PAIRS and TRANSFORM append when they were set before in the same conf; all others overwrite.
- * KC_REFUSED with KC_ERR_CONFIG and a detail that an administrator can act on, such as "takes a
- * duration such as 30s, 5m or 10h, not '12 parsecs'" (the directive's name is added by the glue);
- * never a secret in it. On failure the member stays as it was. Files must have absolute paths
- * ("file:" may stand before any of them). KeycloakPublicURL and KeycloakBackchannelURL are kept as
- * kc_url_origin gives them: no slash at the end. file: "-" is kept when it is NULL. */
+/* Of a word of a line: where in it the path of a file begins; NULL when it names none. "file:" may
+ * stand before the path of any file, and must before that of a secret. Thread safe. */
+const char *kc_conf_path_in(kc_conf_index_t index, const char *word);
+/* Sets one member. conf is a kc_conf_t, or a kc_conf_dir_t when the row is a directory's. Lists
+ * (WORDS, ACRS, KEYFILES, PAIRS, TRANSFORM) append when they were set before in the same conf; all
+ * others overwrite. KC_REFUSED with KC_ERR_CONFIG and a detail that an administrator can act on,
+ * such as "takes a duration such as 30s, 5m or 10h, not '12 parsecs'" (the directive's name is
+ * added by the glue); never a secret in it. On failure the member stays as it was. Files must have
+ * absolute paths
+ * ("file:" may stand before any of them). ORIGIN and BASE are kept as kc_url_origin gives
+ * them: no slash at the end. file: "-" is kept when it is NULL. */
 kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *const *argv,
                     const char *file, int line, apr_pool_t *pool, kc_err_t *err);
 /* A member set in add wins over base; defaults never do. */

@@ -49,13 +49,13 @@ kc_rc_t kc_conf_check_client_key(const kc_conf_t *conf, apr_pool_t *pool, kc_err
 
     if (!is_jwk && conf->client_auth != KC_AUTH_TLS)
         return KC_OK;
-    if (!conf->client_key)
+    if (!conf->client_key.path)
         return KC_CONF_REFUSE(err, "is missing: KeycloakClientAuth private_key_jwt and "
                                    "tls_client_auth need it");
-    rc = kc_conf_secret_contents(conf->client_key, 1, pool, &text, err);
+    rc = kc_conf_secret_contents(conf->client_key.path, 1, pool, &text, err);
     if (rc != KC_OK)
         return rc;
-    return is_jwk ? check_jwk(conf->client_key, text, pool, err)
+    return is_jwk ? check_jwk(conf->client_key.path, text, pool, err)
                   : kc_conf_pem_check_key(conf, text, pool, err);
 }
 
@@ -63,14 +63,15 @@ kc_rc_t kc_conf_check_client_cert(const kc_conf_t *conf, apr_pool_t *pool, kc_er
 {
     if (conf->client_auth != KC_AUTH_TLS)
         return KC_OK;
-    if (!conf->client_cert)
+    if (!conf->client_cert.path)
         return KC_CONF_REFUSE(err, "is missing: KeycloakClientAuth tls_client_auth needs it");
-    return kc_conf_pem_check_certificates(conf->client_cert, pool, err);
+    return kc_conf_pem_check_certificates(conf->client_cert.path, pool, err);
 }
 
 kc_rc_t kc_conf_check_client_ca_file(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
-    return conf->ca_file ? kc_conf_pem_check_certificates(conf->ca_file, pool, err) : KC_OK;
+    return conf->ca_file.path ? kc_conf_pem_check_certificates(conf->ca_file.path, pool, err)
+                              : KC_OK;
 }
 
 /* RFC 6749 section 3.3. */

@@ -36,20 +36,28 @@ int kc_conf_parse_is_token(const char *text)
     return *text != '\0';
 }
 
-/* ---------------------------------------------------------------- text */
-
 static kc_rc_t parse_text(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
     const char *text = input->argv[0];
-    int is_file = !strcmp(kc_conf_table_row(input->index)->arguments, "FILE");
 
     if (!is_plain(text))
         return KC_CONF_REFUSE(err, "takes text that is not empty and has no control character");
-    if (is_file && !strncmp(text, "file:", 5))
-        text += 5;
-    if (is_file && *text != '/')
-        return KC_CONF_REFUSE(err, "needs an absolute path of a file, not '%.120s'", text);
     *(const char **)member = apr_pstrdup(input->pool, text);
+    return KC_OK;
+}
+
+static kc_rc_t parse_file(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    const char *path = NULL;
+    kc_rc_t rc = parse_text(input, &path, err);
+
+    if (rc != KC_OK)
+        return rc;
+    if (!strncmp(path, "file:", 5))
+        path += 5;
+    if (*path != '/')
+        return KC_CONF_REFUSE(err, "needs an absolute path of a file, not '%.120s'", path);
+    ((kc_conf_file_t *)member)->path = path;
     return KC_OK;
 }
 
@@ -64,28 +72,51 @@ static kc_rc_t parse_header(const kc_conf_input_t *input, void *member, kc_err_t
 
 /* ---------------------------------------------------------------- addresses */
 
-/* Kept in one spelling, so that a path can be put behind them. */
-static int is_origin_row(kc_conf_index_t index)
+static kc_rc_t read_url(const kc_conf_input_t *input, kc_url_t *url, kc_err_t *err)
 {
-    return index == KC_CONF_ROW_public_url || index == KC_CONF_ROW_backchannel_url;
+    kc_err_t why = {0};
+
+    if (kc_url_parse(input->argv[0], input->pool, url, &why) != KC_OK)
+        return KC_CONF_REFUSE(err, "takes a whole URL such as https://host.example.com: %.150s",
+                              why.detail);
+    return KC_OK;
 }
 
 static kc_rc_t parse_url(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
-    kc_err_t why = {0};
+    kc_url_t url;
+    kc_rc_t rc = read_url(input, &url, err);
+
+    if (rc == KC_OK)
+        *(const char **)member = apr_pstrdup(input->pool, input->argv[0]);
+    return rc;
+}
+
+static kc_rc_t parse_origin(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    kc_url_t url;
+    kc_rc_t rc = read_url(input, &url, err);
+
+    if (rc != KC_OK)
+        return rc;
+    if (url.query || strcmp(url.path, "/") != 0)
+        return KC_CONF_REFUSE(err, "takes scheme://host[:port] without a path, not '%.120s'",
+                              input->argv[0]);
+    *(const char **)member = kc_url_origin(&url, input->pool);
+    return KC_OK;
+}
+
+/* Kept in one spelling, so that a path can be put behind it. */
+static kc_rc_t parse_base(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
     kc_url_t url;
     size_t len;
+    kc_rc_t rc = read_url(input, &url, err);
 
-    if (kc_url_parse(input->argv[0], input->pool, &url, &why) != KC_OK)
-        return KC_CONF_REFUSE(err, "takes a whole URL such as https://host.example.com: %.150s",
-                              why.detail);
-    if (!is_origin_row(input->index)) {
-        *(const char **)member = apr_pstrdup(input->pool, input->argv[0]);
-        return KC_OK;
-    }
-    if (url.query || (strcmp(url.path, "/") != 0 && input->index != KC_CONF_ROW_backchannel_url))
-        return KC_CONF_REFUSE(err, "takes scheme://host[:port] without a %s, not '%.120s'",
-                              input->index == KC_CONF_ROW_public_url ? "path" : "query",
+    if (rc != KC_OK)
+        return rc;
+    if (url.query)
+        return KC_CONF_REFUSE(err, "takes scheme://host[:port] without a query, not '%.120s'",
                               input->argv[0]);
     len = strlen(url.path);
     while (len > 0 && url.path[len - 1] == '/')
@@ -285,7 +316,7 @@ static void store_list(const kc_conf_input_t *input, const apr_array_header_t *f
 }
 
 /* They travel in headers and, with spaces between, in addresses and cookies. */
-static kc_rc_t check_acr(const apr_array_header_t *words, kc_err_t *err)
+static kc_rc_t check_acrs(const apr_array_header_t *words, kc_err_t *err)
 {
     size_t size = 0;
 
@@ -311,7 +342,6 @@ static kc_rc_t check_acr(const apr_array_header_t *words, kc_err_t *err)
 static kc_rc_t parse_words(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
     apr_array_header_t *words = fresh_list(input, (int)sizeof(const char *));
-    const apr_array_header_t **list = member;
 
     for (int i = 0; i < input->argc; i++) {
         if (!is_plain(input->argv[i]))
@@ -320,7 +350,14 @@ static kc_rc_t parse_words(const kc_conf_input_t *input, void *member, kc_err_t 
         APR_ARRAY_PUSH(words, const char *) = apr_pstrdup(input->pool, input->argv[i]);
     }
     store_list(input, words, member);
-    return input->index == KC_CONF_ROW_require_acr ? check_acr(*list, err) : KC_OK;
+    return KC_OK;
+}
+
+static kc_rc_t parse_acrs(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    kc_rc_t rc = parse_words(input, member, err);
+
+    return rc == KC_OK ? check_acrs(*(const apr_array_header_t **)member, err) : rc;
 }
 
 /* The only row of this type is KeycloakHeader, so that the first word is a header's name. */
@@ -427,8 +464,11 @@ static const struct {
     int argc_min, argc_max;
 } types[] = {
     [KC_CONF_TEXT] = {parse_text, sizeof(KC_CONF_CTYPE_TEXT), 1, 1},
+    [KC_CONF_FILE] = {parse_file, sizeof(KC_CONF_CTYPE_FILE), 1, 1},
     [KC_CONF_HEADER] = {parse_header, sizeof(KC_CONF_CTYPE_HEADER), 1, 1},
     [KC_CONF_URL] = {parse_url, sizeof(KC_CONF_CTYPE_URL), 1, 1},
+    [KC_CONF_ORIGIN] = {parse_origin, sizeof(KC_CONF_CTYPE_ORIGIN), 1, 1},
+    [KC_CONF_BASE] = {parse_base, sizeof(KC_CONF_CTYPE_BASE), 1, 1},
     [KC_CONF_LOCATION] = {parse_location, sizeof(KC_CONF_CTYPE_LOCATION), 1, 1},
     [KC_CONF_PREFIX] = {parse_prefix, sizeof(KC_CONF_CTYPE_PREFIX), 1, 1},
     [KC_CONF_FLAG] = {parse_flag, sizeof(KC_CONF_CTYPE_FLAG), 1, 1},
@@ -436,6 +476,7 @@ static const struct {
     [KC_CONF_MILLIS] = {parse_millis, sizeof(KC_CONF_CTYPE_MILLIS), 1, 1},
     [KC_CONF_SIZE] = {parse_size, sizeof(KC_CONF_CTYPE_SIZE), 1, 1},
     [KC_CONF_WORDS] = {parse_words, sizeof(KC_CONF_CTYPE_WORDS), 1, 1000},
+    [KC_CONF_ACRS] = {parse_acrs, sizeof(KC_CONF_CTYPE_ACRS), 1, 1000},
     [KC_CONF_SECRET] = {parse_secret, sizeof(KC_CONF_CTYPE_SECRET), 1, 1},
     [KC_CONF_KEYFILES] = {parse_keyfiles, sizeof(KC_CONF_CTYPE_KEYFILES), 1, 16},
     [KC_CONF_CHOICE] = {parse_choice, sizeof(KC_CONF_CTYPE_CHOICE), 1, 1},
@@ -450,7 +491,12 @@ size_t kc_conf_parse_size(kc_conf_type_t type)
 
 int kc_conf_parse_is_list(kc_conf_type_t type)
 {
-    return type == KC_CONF_WORDS || type == KC_CONF_PAIRS || type == KC_CONF_KEYFILES;
+    return kc_conf_parse_is_words(type) || type == KC_CONF_PAIRS;
+}
+
+int kc_conf_parse_is_words(kc_conf_type_t type)
+{
+    return type == KC_CONF_WORDS || type == KC_CONF_ACRS || type == KC_CONF_KEYFILES;
 }
 
 kc_rc_t kc_conf_parse_value(const kc_conf_input_t *input, void *member, kc_err_t *err)
@@ -460,6 +506,7 @@ kc_rc_t kc_conf_parse_value(const kc_conf_input_t *input, void *member, kc_err_t
     union {
         const void *pointer;
         int64_t number;
+        kc_conf_file_t file;
     } value;
     kc_rc_t rc;
 
@@ -526,6 +573,7 @@ static const char *dump_any(const kc_conf_row_t *row, const void *member, apr_po
     case KC_CONF_SIZE:
         return dump_number(*(const int64_t *)member, size_units, pool);
     case KC_CONF_WORDS:
+    case KC_CONF_ACRS:
         return dump_words(*(const apr_array_header_t *const *)member, pool);
     case KC_CONF_PAIRS:
         return dump_pairs(*(const apr_array_header_t *const *)member, pool);
@@ -536,6 +584,8 @@ static const char *dump_any(const kc_conf_row_t *row, const void *member, apr_po
     case KC_CONF_SECRET:
     case KC_CONF_KEYFILES:
         return *(const void *const *)member ? "(set)" : NULL;
+    case KC_CONF_FILE:
+        return ((const kc_conf_file_t *)member)->path;
     default:
         return *(const char *const *)member;
     }

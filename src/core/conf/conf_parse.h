@@ -10,7 +10,7 @@ typedef struct kc_conf_input_t {
     kc_conf_index_t index;
     int argc;
     const char *const *argv;
-    int is_again; /* the same conf had it already: WORDS, PAIRS and TRANSFORM append */
+    int is_again; /* the same conf had it already: lists append */
     apr_pool_t *pool;
 } kc_conf_input_t;
 
@@ -21,6 +21,8 @@ kc_rc_t kc_conf_parse_value(const kc_conf_input_t *input, void *member, kc_err_t
 size_t kc_conf_parse_size(kc_conf_type_t type);
 /* Whether a default or another line's text consists of several arguments. */
 int kc_conf_parse_is_list(kc_conf_type_t type);
+/* Whether the directive takes any number of words, which blanks part. */
+int kc_conf_parse_is_words(kc_conf_type_t type);
 /* 1 when text is an RFC 9110 token. */
 int kc_conf_parse_is_token(const char *text);
 /* The member as text, to be read by people. */

@@ -25,18 +25,18 @@ kc_rc_t kc_conf_pem_check_key(const kc_conf_t *conf, const char *text, apr_pool_
 {
     const char *certificate = NULL;
 
-    if (conf->client_cert)
-        (void)kc_conf_secret_contents(conf->client_cert, 0, pool, &certificate, NULL);
+    if (conf->client_cert.path)
+        (void)kc_conf_secret_contents(conf->client_cert.path, 0, pool, &certificate, NULL);
     switch (kc_crypto_check_pair(text, certificate)) {
     case KC_CRYPTO_PAIR:
         return KC_OK;
     case KC_CRYPTO_NO_PAIR:
         return KC_CONF_REFUSE(err, "%.100s is not the key of KeycloakClientCert %.60s",
-                              conf->client_key, conf->client_cert);
+                              conf->client_key.path, conf->client_cert.path);
     default:
         return KC_CONF_REFUSE(err,
                               "%.120s has no PRIVATE KEY in PEM that can be read, without a "
                               "passphrase",
-                              conf->client_key);
+                              conf->client_key.path);
     }
 }

@@ -23,8 +23,11 @@ enum {
 
 typedef enum {
     KC_CONF_TEXT,     /* one argument, not empty, no control characters */
+    KC_CONF_FILE,     /* absolute path of a file, "file:" may stand before it; see kc_conf_load */
     KC_CONF_HEADER,   /* a header's name: an RFC 9110 token */
     KC_CONF_URL,      /* absolute http or https URL */
+    KC_CONF_ORIGIN,   /* scheme://host[:port] of such a URL, without a slash at its end */
+    KC_CONF_BASE,     /* the same with or without a path, to put paths behind it */
     KC_CONF_LOCATION, /* absolute URL, or a path that begins with one slash */
     KC_CONF_PREFIX,   /* a path; a slash is added at its end */
     KC_CONF_FLAG,     /* on, off */
@@ -32,6 +35,7 @@ typedef enum {
     KC_CONF_MILLIS,   /* duration, bare numbers are seconds; units ms s m h */
     KC_CONF_SIZE,     /* bytes; units K M G */
     KC_CONF_WORDS,    /* any number of words */
+    KC_CONF_ACRS,     /* authentication context classes as WORDS, or none */
     KC_CONF_SECRET,   /* value, file:, env:, exec: — resolved when it is set, never dumped */
     KC_CONF_KEYFILES, /* file:PATH …; each resolved when set, never dumped */
     KC_CONF_CHOICE,   /* one of the words of the row's arguments */
@@ -44,10 +48,19 @@ typedef struct kc_conf_pair_t {
     const char *value;
 } kc_conf_pair_t;
 
+/* A file that a directive names. */
+typedef struct kc_conf_file_t {
+    const char *path; /* NULL: none */
+    const char *text; /* what kc_conf_load has read of it; else NULL */
+} kc_conf_file_t;
+
 /* The C type of each kind of member. */
 #define KC_CONF_CTYPE_TEXT const char *
+#define KC_CONF_CTYPE_FILE kc_conf_file_t
 #define KC_CONF_CTYPE_HEADER const char *
 #define KC_CONF_CTYPE_URL const char *
+#define KC_CONF_CTYPE_ORIGIN const char *
+#define KC_CONF_CTYPE_BASE const char *
 #define KC_CONF_CTYPE_LOCATION const char *
 #define KC_CONF_CTYPE_PREFIX const char *
 #define KC_CONF_CTYPE_FLAG int
@@ -55,6 +68,7 @@ typedef struct kc_conf_pair_t {
 #define KC_CONF_CTYPE_MILLIS int64_t
 #define KC_CONF_CTYPE_SIZE int64_t
 #define KC_CONF_CTYPE_WORDS const apr_array_header_t * /* of const char *; NULL when not set */
+#define KC_CONF_CTYPE_ACRS const apr_array_header_t *  /* of const char *; NULL when not set */
 #define KC_CONF_CTYPE_SECRET const char *
 #define KC_CONF_CTYPE_KEYFILES \
     const apr_array_header_t *   /* of const char *: the secrets themselves */
@@ -87,12 +101,6 @@ typedef struct kc_conf_t {
 #undef KC_CONF
 #undef KC_CONF_DIR
     kc_conf_place_t place[KC_CONF_ROWS]; /* explicit set bits: file is not NULL */
-    /* What kc_conf_load has read of the files that ca_file, client_cert and client_key name; else
-     * NULL.
-     */
-    const char *ca_pem;
-    const char *client_cert_pem;
-    const char *client_key_text; /* PEM or JWK */
 } kc_conf_t;
 
 /* The settings of one directory (Location, Directory, .htaccess). */

@@ -33,8 +33,8 @@ static void put_way(kc_buf_t *buf, const kc_conf_t *conf)
     int has_certificate = conf->client_auth == KC_AUTH_TLS;
 
     kc_buf_put_u64(buf, (uint64_t)conf->http_timeout);
-    put_text(buf, has_certificate ? conf->client_cert_pem : NULL);
-    put_text(buf, has_certificate ? conf->client_key_text : NULL);
+    put_text(buf, has_certificate ? conf->client_cert.text : NULL);
+    put_text(buf, has_certificate ? conf->client_key.text : NULL);
 }
 
 /* All that provider.c looks at. */
@@ -62,7 +62,7 @@ static kc_rc_t name_make(const kc_conf_t *conf, const char *what, whose_t whose,
     put_text(&buf, what);
     put_text(&buf, conf->issuer);
     put_text(&buf, conf->backchannel_url);
-    put_text(&buf, conf->ca_pem); /* nobody else's word on who is trusted */
+    put_text(&buf, conf->ca_file.text); /* nobody else's word on who is trusted */
     if (whose == OF_WAY)
         put_way(&buf, conf);
     if (whose == OF_SERVER)

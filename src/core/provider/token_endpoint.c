@@ -146,7 +146,7 @@ static kc_rc_t apply_secret_jwt(call_t *call, kc_err_t *err)
 
 static kc_rc_t apply_private_key_jwt(call_t *call, kc_err_t *err)
 {
-    const char *jwk = call->conf->client_key_text;
+    const char *jwk = call->conf->client_key.text;
     kc_json_t *claims;
     char *assertion;
     kc_rc_t rc;
