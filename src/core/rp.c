@@ -7,60 +7,14 @@
 
 #include "base/url.h"
 #include "browser.h"
+#include "conf/conf_meaning.h"
 #include "conf/transform.h"
 
 enum { KEY_TOLD_SECONDS = 60, FINGERPRINT_MAX = 256 * 1024 /* bytes of settings */ };
 
-static const char usual_roles_claim[] = "realm_access.roles";
-
 static void put_field(kc_buf_t *buf, const char *text)
 {
     kc_buf_put_block(buf, kc_buf_text(text));
-}
-
-static void put_headers(kc_buf_t *buf, const apr_array_header_t *pairs)
-{
-    int i;
-
-    for (i = 0; pairs && i < pairs->nelts; i++) {
-        put_field(buf, APR_ARRAY_IDX(pairs, i, kc_conf_pair_t).name);
-        put_field(buf, APR_ARRAY_IDX(pairs, i, kc_conf_pair_t).value);
-    }
-}
-
-static void put_transform(kc_buf_t *buf, const apr_array_header_t *list, int place)
-{
-    const kc_transform_t *transform =
-        list && place < list->nelts ? &APR_ARRAY_IDX(list, place, kc_transform_t) : NULL;
-
-    put_field(buf, transform ? transform->pattern : "none");
-    put_field(buf, transform ? transform->replacement : "none");
-}
-
-/* Behind the headers, whose names are never empty. */
-static void put_further_transforms(kc_buf_t *buf, const apr_array_header_t *list)
-{
-    int i;
-
-    if (list && list->nelts > 1)
-        put_field(buf, "");
-    for (i = 1; list && i < list->nelts; i++)
-        put_transform(buf, list, i);
-}
-
-static void put_client(kc_buf_t *buf, const kc_conf_t *conf)
-{
-    put_field(buf, conf->issuer);
-    put_field(buf, conf->client_id);
-}
-
-/* How the client's people get their names, but for the further transforms. */
-static void put_naming(kc_buf_t *buf, const kc_conf_t *conf)
-{
-    put_client(buf, conf);
-    put_field(buf, conf->user_claim);
-    put_field(buf, conf->user_prefix);
-    put_transform(buf, conf->user_transforms, 0);
 }
 
 /* KC_RP_ID_SIZE bytes that stand for what is in buf. */
@@ -97,14 +51,7 @@ static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *i
     kc_buf_t buf;
 
     kc_buf_init(&buf, FINGERPRINT_MAX, pool);
-    put_naming(&buf, conf);
-    put_field(&buf, conf->groups_claim);
-    kc_buf_put_u8(&buf, (uint8_t)(conf->verified_email != 0));
-    put_headers(&buf, conf->headers);
-    put_further_transforms(&buf, conf->user_transforms);
-    if (strcmp(conf->roles_claim, usual_roles_claim) != 0) /* sessions of before go on */
-        put_field(&buf, conf->roles_claim);
-    put_groups_filter(&buf, conf->groups_filter);
+    kc_conf_meaning_put(conf, KC_CONF_MEANING_LATER, pool, &buf);
     return fingerprint(&buf, id, err);
 }
 
@@ -115,7 +62,7 @@ static kc_rc_t make_realm(const kc_conf_t *conf, apr_pool_t *pool, unsigned char
     kc_buf_t buf;
 
     kc_buf_init(&buf, FINGERPRINT_MAX, pool);
-    put_client(&buf, conf);
+    kc_conf_meaning_put(conf, KC_CONF_MEANING_REALM, pool, &buf);
     return fingerprint(&buf, realm, err);
 }
 
@@ -126,8 +73,7 @@ static kc_rc_t make_naming(const kc_conf_t *conf, apr_pool_t *pool, unsigned cha
     kc_buf_t buf;
 
     kc_buf_init(&buf, FINGERPRINT_MAX, pool);
-    put_naming(&buf, conf);
-    put_further_transforms(&buf, conf->user_transforms);
+    kc_conf_meaning_put(conf, KC_CONF_MEANING_NAMING, pool, &buf);
     return fingerprint(&buf, naming, err);
 }
 

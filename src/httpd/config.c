@@ -82,10 +82,10 @@ static const char *set_dir(cmd_parms *cmd, void *dir, int argc, char *const argv
 }
 
 const command_rec akc_config_commands[] = {
-#define KC_CONF(type, member, name, fallback, arguments, help)                             \
+#define KC_CONF(type, member, name, fallback, rules, arguments, help)                      \
     AP_INIT_TAKE_ARGV(name, set_server, (void *)(intptr_t)KC_CONF_ROW_##member, RSRC_CONF, \
                       arguments ". " help),
-#define KC_CONF_DIR(type, member, name, fallback, arguments, help)           \
+#define KC_CONF_DIR(type, member, name, fallback, rules, arguments, help)    \
     AP_INIT_TAKE_ARGV(name, set_dir, (void *)(intptr_t)KC_CONF_ROW_##member, \
                       RSRC_CONF | ACCESS_CONF, arguments ". " help),
 #include "core/conf/conf.def"

@@ -328,23 +328,22 @@ static void warn_of_cookie(const akc_server_t *config)
  * virtual host may. */
 static void warn_of_no_issuer(const scope_t *scope, const akc_server_t *config)
 {
-    static const kc_conf_index_t rows[] = {KC_CONF_ROW_client_id, KC_CONF_ROW_client_secret,
-                                           KC_CONF_ROW_public_url, KC_CONF_ROW_redirect_uri};
-    size_t i;
+    int i;
 
     if (config->conf->issuer ||
         (config->server == scope->main && akc_process_has_issuer(scope->main)))
         return;
-    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const kc_conf_place_t *place = &config->conf->place[rows[i]];
+    for (i = 0; i < KC_CONF_ROWS; i++) {
+        const kc_conf_row_t *row = kc_conf_table_row((kc_conf_index_t)i);
+        const kc_conf_place_t *place = &config->conf->place[i];
 
-        if (!is_own(config, scope->main, rows[i]))
+        if (!row->needs_issuer || !is_own(config, scope->main, (kc_conf_index_t)i))
             continue;
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
                      "%s: %s (line %d of %s), but no KeycloakIssuer: the module is off there, and "
                      "AuthType " AKC_AUTH_TYPE
                      " answers with 500. Add KeycloakIssuer https://HOST/realms/REALM",
-                     tag(), kc_conf_table_row(rows[i])->name, place->line, place->file);
+                     tag(), row->name, place->line, place->file);
         return;
     }
 }

@@ -65,7 +65,7 @@ def directives(root):
         "| --- | --- | --- | --- |",
     ]
     found = read(root / "src/core/conf/conf.def", "KC_CONF", "KC_CONF_DIR")
-    for macro, (_, _, name, default, arguments, meaning), _ in found:
+    for macro, (_, _, name, default, _, arguments, meaning), _ in found:
         lines.append("| `%s %s` | %s | %s | %s |" % (
             name,
             cell(arguments or ""),

@@ -14,6 +14,7 @@
 #include "conf/conf.h"
 #include "conf/conf_check.h"
 #include "conf/conf_doubt.h"
+#include "conf/conf_meaning.h"
 #include "conf/conf_parse.h"
 #include "conf/transform.h"
 
@@ -355,6 +356,102 @@ START_TEST(every_row_needs_arguments)
         KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
     ck_assert_ptr_nonnull(strstr(err.detail, "arguments"));
+}
+END_TEST
+
+static int is_number(const kc_conf_row_t *row)
+{
+    return row->type == KC_CONF_SECONDS || row->type == KC_CONF_MILLIS || row->type == KC_CONF_SIZE;
+}
+
+static void assert_within(const kc_conf_row_t *row, const kc_conf_range_t *range, const char *text)
+{
+    int64_t value = kc_conf_parse_number(row->type, text);
+
+    ck_assert_msg(value >= kc_conf_parse_number(row->type, range->min) &&
+                      value <= kc_conf_parse_number(row->type, range->max),
+                  "%s: %s is not between %s and %s", row->name, text, range->min, range->max);
+}
+
+/* The ends of a row's ranges are texts that the directive takes, and its default lies between. */
+START_TEST(the_ranges_of_a_row_hold_its_default)
+{
+    const kc_conf_row_t *row = kc_conf_table_row((kc_conf_index_t)_i);
+    const kc_conf_range_t *ranges[] = {&row->range, &row->usual};
+
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_msg(!ranges[i]->min == !ranges[i]->max, "%s", row->name);
+        if (!ranges[i]->min)
+            continue;
+        ck_assert_msg(is_number(row) && row->fallback, "%s", row->name);
+        (void)create_with(_i, ranges[i]->min);
+        (void)create_with(_i, ranges[i]->max);
+        assert_within(row, ranges[i], row->fallback);
+    }
+    ck_assert_msg(!row->usual.min == !row->advice, "%s", row->name);
+    ck_assert_msg(!row->usual.min || !row->is_directory, "%s", row->name);
+}
+END_TEST
+
+/* Rules are of use where they are heard. */
+START_TEST(the_rules_of_a_row_fit_its_type_and_scope)
+{
+    const kc_conf_row_t *row = kc_conf_table_row((kc_conf_index_t)_i);
+
+    if (row->is_directory) {
+        ck_assert_msg(!row->check && !row->doubt && !row->needs_issuer && !row->meaning, "%s",
+                      row->name);
+        ck_assert_msg(row->type != KC_CONF_FILE, "%s: nobody would read it", row->name);
+    }
+    if (row->type != KC_CONF_FILE)
+        ck_assert_msg(!row->is_needed && !row->is_private, "%s", row->name);
+    if (row->type == KC_CONF_SECRET || row->type == KC_CONF_KEYFILES)
+        ck_assert_msg(!row->meaning, "%s is dumped for it", row->name);
+}
+END_TEST
+
+/* What stands for the settings of one row that was changed, in hex. */
+static const char *meaning_with(int row)
+{
+    const sample_t *sample = sample_of(row);
+    kc_conf_t *conf = create_with(row, sample->value);
+    kc_bytes_t bytes;
+    kc_buf_t buf;
+    char *hex;
+
+    kc_buf_init(&buf, 4096, pool);
+    kc_conf_meaning_put(conf, KC_CONF_MEANING_LATER, pool, &buf);
+    ck_assert_int_eq(kc_buf_bytes(&buf, &bytes), KC_OK);
+    hex = apr_palloc(pool, 2 * bytes.len + 1);
+    kc_buf_hex_to(bytes.data, bytes.len, hex);
+    return hex;
+}
+
+/* Each of them changes the fingerprint, and in its own way; what has no meaning leaves it. */
+START_TEST(a_row_with_a_meaning_changes_what_is_hashed)
+{
+    const char *one = is_directory(_i) ? NULL : meaning_with(_i);
+
+    for (int i = 0; one && i < KC_CONF_ROWS; i++) {
+        const kc_conf_row_t *row = kc_conf_table_row((kc_conf_index_t)i);
+        int is_same =
+            i == _i || (!row->meaning && !kc_conf_table_row((kc_conf_index_t)_i)->meaning);
+
+        if (!row->is_directory)
+            ck_assert_msg((strcmp(one, meaning_with(i)) == 0) == is_same, "%s", row->name);
+    }
+}
+END_TEST
+
+START_TEST(a_word_that_names_a_file_says_where_its_path_is)
+{
+    const kc_conf_row_t *row = kc_conf_table_row((kc_conf_index_t)_i);
+    int is_file = row->type == KC_CONF_FILE;
+    int is_secret = row->type == KC_CONF_SECRET || row->type == KC_CONF_KEYFILES;
+
+    ck_assert_pstr_eq(kc_conf_path_in((kc_conf_index_t)_i, "a/b"), is_file ? "a/b" : NULL);
+    ck_assert_pstr_eq(kc_conf_path_in((kc_conf_index_t)_i, "file:a/b"),
+                      is_file || is_secret ? "a/b" : NULL);
 }
 END_TEST
 
@@ -1416,6 +1513,10 @@ Suite *kc_test_conf(void)
     tcase_add_loop_test(rows, every_row_is_inherited, 0, KC_CONF_ROWS);
     tcase_add_loop_test(rows, every_row_can_be_restored_by_a_child, 0, KC_CONF_ROWS);
     tcase_add_loop_test(rows, every_row_needs_arguments, 0, KC_CONF_ROWS);
+    tcase_add_loop_test(rows, the_ranges_of_a_row_hold_its_default, 0, KC_CONF_ROWS);
+    tcase_add_loop_test(rows, the_rules_of_a_row_fit_its_type_and_scope, 0, KC_CONF_ROWS);
+    tcase_add_loop_test(rows, a_row_with_a_meaning_changes_what_is_hashed, 0, KC_CONF_ROWS);
+    tcase_add_loop_test(rows, a_word_that_names_a_file_says_where_its_path_is, 0, KC_CONF_ROWS);
     tcase_add_test(rows, secrets_are_not_dumped);
     tcase_add_test(rows, lists_grow_within_one_server);
     tcase_add_test(rows, a_refused_line_changes_nothing);

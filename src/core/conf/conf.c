@@ -175,32 +175,20 @@ const char *kc_conf_dump(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_
     return kc_conf_parse_dump(index, (const char *)conf + kc_conf_table_row(index)->offset, pool);
 }
 
+/* From the last row to the first, so that a certificate is told of before the key that goes with
+ * it. */
 kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, kc_err_t *err)
 {
-    /* What kc_conf_check_all does not look at must not keep a server from starting. */
-    int is_tls = conf->client_auth == KC_AUTH_TLS;
-    int is_jwt = conf->client_auth == KC_AUTH_PRIVATE_KEY_JWT;
-    const struct {
-        kc_conf_index_t row;
-        int is_needed;
-        const char *path;
-        const char **text;
-        int is_private;
-    } files[] = {
-        {KC_CONF_ROW_ca_file, 1, conf->ca_file.path, &conf->ca_file.text, 0},
-        {KC_CONF_ROW_client_cert, is_tls, conf->client_cert.path, &conf->client_cert.text, 0},
-        {KC_CONF_ROW_client_key, is_tls || is_jwt, conf->client_key.path, &conf->client_key.text,
-         1},
-    };
+    for (int i = KC_CONF_ROWS - 1; i >= 0; i--) {
+        const kc_conf_row_t *row = kc_conf_table_row((kc_conf_index_t)i);
+        kc_conf_file_t *file = member_of(conf, row);
+        kc_rc_t rc;
 
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        kc_rc_t rc = KC_OK;
-
-        if (files[i].path && files[i].is_needed)
-            rc = kc_conf_secret_contents(files[i].path, files[i].is_private, pool, files[i].text,
-                                         err);
+        if (row->type != KC_CONF_FILE || !file->path || (row->is_needed && !row->is_needed(conf)))
+            continue;
+        rc = kc_conf_secret_contents(file->path, row->is_private, pool, &file->text, err);
         if (rc != KC_OK) {
-            *index = files[i].row;
+            *index = (kc_conf_index_t)i;
             return rc;
         }
     }

@@ -34,9 +34,9 @@ kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *con
 kc_conf_t *kc_conf_merge(const kc_conf_t *base, const kc_conf_t *add, apr_pool_t *pool);
 kc_conf_dir_t *kc_conf_dir_merge(const kc_conf_dir_t *base, const kc_conf_dir_t *add,
                                  apr_pool_t *pool);
-/* Reads the files that the settings name and client_auth needs (up to KC_CONF_FILE_MAX bytes each),
- * while the server still is root: its children may not be able to. KC_REFUSED names in *index the
- * row to blame. */
+/* Reads the files that the settings name and that are needed, as their rows say it (up to
+ * KC_CONF_FILE_MAX bytes each), while the server still is root: its children may not be able to.
+ * KC_REFUSED names in *index the row to blame. */
 kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, kc_err_t *err);
 
 /* The setting as text for a dump; secrets as "(set)", what is neither set nor has a default as

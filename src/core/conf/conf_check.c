@@ -1,5 +1,5 @@
-/* What no directive can know by itself: the table of checks that the settings of a server must
- * pass. SPDX-License-Identifier: Apache-2.0 */
+/* What no directive can know by itself: the checks that the rows of conf.def name, and their run.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf_check.h"
 
 #include <string.h>
@@ -9,8 +9,6 @@
 #include <apr_strings.h>
 
 #include "base/url.h"
-#include "conf/conf_check_client.h"
-#include "conf/conf_check_headers.h"
 #include "conf/conf_own.h"
 #include "conf/conf_parse.h"
 #include "conf/cookie_names.h"
@@ -18,8 +16,6 @@
 #include "conf/login_names.h"
 #include "store/store.h"
 #include "store/store_memcached.h"
-
-typedef kc_rc_t (*check_fn)(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err);
 
 /* ---------------------------------------------------------------- addresses */
 
@@ -45,7 +41,7 @@ static kc_rc_t check_url(const kc_conf_t *conf, const char *text, apr_pool_t *po
     return check_transport(conf, url, err);
 }
 
-static kc_rc_t check_issuer(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_issuer(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     kc_url_t url;
     kc_rc_t rc = check_url(conf, conf->issuer, pool, &url, err);
@@ -59,14 +55,14 @@ static kc_rc_t check_issuer(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *e
     return rc;
 }
 
-static kc_rc_t check_backchannel(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_backchannel(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     kc_url_t url;
 
     return conf->backchannel_url ? check_url(conf, conf->backchannel_url, pool, &url, err) : KC_OK;
 }
 
-static kc_rc_t check_auth_url(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_auth_url(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     kc_url_t url;
 
@@ -78,7 +74,7 @@ static kc_rc_t check_auth_url(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t 
     return check_url(conf, conf->auth_url, pool, &url, err);
 }
 
-static kc_rc_t check_origins(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_origins(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     const apr_array_header_t *list = conf->endpoint_origins;
 
@@ -111,7 +107,7 @@ static int is_other_address(const char *prefix, const char *path)
     return 0;
 }
 
-static kc_rc_t check_redirect_uri(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_redirect_uri(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     kc_url_t url, site;
     kc_rc_t rc = KC_OK;
@@ -136,7 +132,7 @@ static kc_rc_t check_redirect_uri(const kc_conf_t *conf, apr_pool_t *pool, kc_er
     return rc;
 }
 
-static kc_rc_t check_trusted_proxies(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_trusted_proxies(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     const apr_array_header_t *list = conf->trusted_proxies;
 
@@ -155,7 +151,7 @@ static kc_rc_t check_trusted_proxies(const kc_conf_t *conf, apr_pool_t *pool, kc
     return KC_OK;
 }
 
-static kc_rc_t check_judge_for(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_judge_for(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     (void)pool;
     if (conf->judge_for == KC_JUDGE_ENVOY || conf->trusted_proxies)
@@ -179,7 +175,7 @@ static int is_public_http(const kc_conf_t *conf)
     return url && begins(url, "http:");
 }
 
-static kc_rc_t check_cookie(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_cookie(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     const char *name = conf->cookie;
 
@@ -201,7 +197,7 @@ static kc_rc_t check_cookie(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *e
     return KC_OK;
 }
 
-static kc_rc_t check_same_site(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_same_site(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     (void)pool;
     if (conf->cookie_same_site != KC_SAME_SITE_NONE)
@@ -226,7 +222,7 @@ static int is_domain(const char *text)
     return last != '.' && strlen(text) < 254;
 }
 
-static kc_rc_t check_cookie_domain(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_cookie_domain(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     const char *domain = conf->cookie_domain;
     kc_url_t site;
@@ -269,7 +265,7 @@ static kc_rc_t check_hosts(const apr_array_header_t *list, const char *example, 
     return KC_OK;
 }
 
-static kc_rc_t check_memcached(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_memcached(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     if (conf->memcached && conf->memcached->nelts > KC_STORE_SERVERS_MAX)
         return KC_CONF_REFUSE(err, "takes up to %d servers, not %d", (int)KC_STORE_SERVERS_MAX,
@@ -277,7 +273,7 @@ static kc_rc_t check_memcached(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t
     return check_hosts(conf->memcached, "memcached.example.com:11211", pool, err);
 }
 
-static kc_rc_t check_memcached_user(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_memcached_user(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     (void)pool;
     if (conf->memcached_user && !conf->memcached_password)
@@ -287,7 +283,7 @@ static kc_rc_t check_memcached_user(const kc_conf_t *conf, apr_pool_t *pool, kc_
     return KC_OK;
 }
 
-static kc_rc_t check_memcached_password(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_memcached_password(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     (void)pool;
     if (conf->memcached_password && !conf->memcached_user)
@@ -295,7 +291,7 @@ static kc_rc_t check_memcached_password(const kc_conf_t *conf, apr_pool_t *pool,
     return KC_OK;
 }
 
-static kc_rc_t check_return_hosts(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_return_hosts(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     return check_hosts(conf->return_hosts, "portal.example.com", pool, err);
 }
@@ -315,7 +311,7 @@ static int is_public_path(const char *path)
     return 1;
 }
 
-static kc_rc_t check_public_paths(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_public_paths(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     const apr_array_header_t *list = conf->public_paths;
 
@@ -332,7 +328,7 @@ static kc_rc_t check_public_paths(const kc_conf_t *conf, apr_pool_t *pool, kc_er
     return KC_OK;
 }
 
-static kc_rc_t check_idle_ignore(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_idle_ignore(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     const apr_array_header_t *list = conf->idle_ignore;
 
@@ -350,58 +346,23 @@ static kc_rc_t check_idle_ignore(const kc_conf_t *conf, apr_pool_t *pool, kc_err
     return KC_OK;
 }
 
-static kc_rc_t check_login_parameters(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_check_login_parameters(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     (void)pool;
     return kc_login_names_check(conf->login_parameters, err);
 }
 
-static const struct {
-    kc_conf_index_t row; /* to blame */
-    check_fn check;
-} checks[] = {
-    {KC_CONF_ROW_issuer, check_issuer},
-    {KC_CONF_ROW_client_id, kc_conf_check_client_id},
-    {KC_CONF_ROW_client_secret, kc_conf_check_client_secret},
-    {KC_CONF_ROW_client_key, kc_conf_check_client_key},
-    {KC_CONF_ROW_client_cert, kc_conf_check_client_cert},
-    {KC_CONF_ROW_scope, kc_conf_check_client_scope},
-    {KC_CONF_ROW_login_parameters, check_login_parameters},
-    {KC_CONF_ROW_algorithms, kc_conf_check_client_algorithms},
-    {KC_CONF_ROW_redirect_uri, check_redirect_uri},
-    {KC_CONF_ROW_auth_url, check_auth_url},
-    {KC_CONF_ROW_backchannel_url, check_backchannel},
-    {KC_CONF_ROW_endpoint_origins, check_origins},
-    {KC_CONF_ROW_trusted_proxies, check_trusted_proxies},
-    {KC_CONF_ROW_judge_for, check_judge_for},
-    {KC_CONF_ROW_ca_file, kc_conf_check_client_ca_file},
-    {KC_CONF_ROW_memcached, check_memcached},
-    {KC_CONF_ROW_memcached_user, check_memcached_user},
-    {KC_CONF_ROW_memcached_password, check_memcached_password},
-    {KC_CONF_ROW_cookie, check_cookie},
-    {KC_CONF_ROW_cookie_same_site, check_same_site},
-    {KC_CONF_ROW_cookie_domain, check_cookie_domain},
-    {KC_CONF_ROW_user_header, kc_conf_check_headers_user},
-    {KC_CONF_ROW_groups_header, kc_conf_check_headers_groups},
-    {KC_CONF_ROW_groups_filter, kc_groups_filter_check},
-    {KC_CONF_ROW_id_token_header, kc_conf_check_headers_token},
-    {KC_CONF_ROW_headers, kc_conf_check_headers_further},
-    {KC_CONF_ROW_audience, kc_conf_check_client_audience},
-    {KC_CONF_ROW_idle_ignore, check_idle_ignore},
-    {KC_CONF_ROW_public_paths, check_public_paths},
-    {KC_CONF_ROW_return_hosts, check_return_hosts},
-};
-
 kc_rc_t kc_conf_check_all(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
                           kc_err_t *err)
 {
-    if (!conf->issuer)
-        return KC_OK;
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-        kc_rc_t rc = checks[i].check(conf, pool, err);
+    int i;
+
+    for (i = 0; conf->issuer && i < KC_CONF_ROWS; i++) {
+        const kc_conf_row_t *row = kc_conf_table_row((kc_conf_index_t)i);
+        kc_rc_t rc = row->check ? row->check(conf, pool, err) : KC_OK;
 
         if (rc != KC_OK) {
-            *index = checks[i].row;
+            *index = (kc_conf_index_t)i;
             return rc;
         }
     }

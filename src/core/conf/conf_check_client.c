@@ -41,13 +41,23 @@ static kc_rc_t check_jwk(const char *path, const char *text, apr_pool_t *pool, k
                           path, KC_JOSE_RSA_MIN);
 }
 
+int kc_conf_check_client_needs_cert(const kc_conf_t *conf)
+{
+    return conf->client_auth == KC_AUTH_TLS;
+}
+
+int kc_conf_check_client_needs_key(const kc_conf_t *conf)
+{
+    return conf->client_auth == KC_AUTH_TLS || conf->client_auth == KC_AUTH_PRIVATE_KEY_JWT;
+}
+
 kc_rc_t kc_conf_check_client_key(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     int is_jwk = conf->client_auth == KC_AUTH_PRIVATE_KEY_JWT;
     const char *text;
     kc_rc_t rc;
 
-    if (!is_jwk && conf->client_auth != KC_AUTH_TLS)
+    if (!kc_conf_check_client_needs_key(conf))
         return KC_OK;
     if (!conf->client_key.path)
         return KC_CONF_REFUSE(err, "is missing: KeycloakClientAuth private_key_jwt and "
@@ -61,7 +71,7 @@ kc_rc_t kc_conf_check_client_key(const kc_conf_t *conf, apr_pool_t *pool, kc_err
 
 kc_rc_t kc_conf_check_client_cert(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
-    if (conf->client_auth != KC_AUTH_TLS)
+    if (!kc_conf_check_client_needs_cert(conf))
         return KC_OK;
     if (!conf->client_cert.path)
         return KC_CONF_REFUSE(err, "is missing: KeycloakClientAuth tls_client_auth needs it");

@@ -214,39 +214,17 @@ static const unit_t milli_units[] = {{"", 1000},   {"ms", 1},      {"s", 1000},
 static const unit_t size_units[] = {{"", 1},        {"K", 1 << 10}, {"k", 1 << 10}, {"M", 1 << 20},
                                     {"m", 1 << 20}, {"G", 1 << 30}, {"g", 1 << 30}, {NULL, 0}};
 
-#define TEN_YEARS (3650 * (int64_t)86400)
+typedef struct number_t {
+    const unit_t *units;
+    kc_conf_range_t range; /* of rows that have none */
+    const char *kind;
+} number_t;
 
-/* Rows whose range is not that of their type. */
-typedef struct {
-    kc_conf_index_t row;
-    int64_t min, max;
-    const char *words;
-} range_t;
-
-static const range_t ranges[] = {
-    {KC_CONF_ROW_clock_skew, 0, 3600, "0 and 1h"},
-    {KC_CONF_ROW_metadata_stale, 0, TEN_YEARS, "0 and 3650d"},
-    {KC_CONF_ROW_login_timeout, 1, 86400, "1s and 1d"},
-    {KC_CONF_ROW_http_timeout, 1, 300000, "1ms and 5m"},
-    {KC_CONF_ROW_store_timeout, 1, 60000, "1ms and 60s"},
-    {KC_CONF_ROW_store_grace, 0, 3600, "0 and 1h"},
-    {KC_CONF_ROW_stale_grace, 0, 3600, "0 and 1h"},
-    {KC_CONF_ROW_max_age, 0, TEN_YEARS, "0 and 3650d"},
-    {KC_CONF_ROW_cache_ttl, 0, 60000, "0 and 60s"},
-    {KC_CONF_ROW_cache_size, (int64_t)1 << 20, (int64_t)64 << 30, "1M and 64G"},
+static const number_t numbers[] = {
+    [KC_CONF_SECONDS] = {second_units, {"1s", "3650d"}, "a duration such as 30s, 5m or 10h"},
+    [KC_CONF_MILLIS] = {milli_units, {"1ms", "24h"}, "a duration such as 50ms or 5s"},
+    [KC_CONF_SIZE] = {size_units, {"1", "1024G"}, "a size such as 512K, 64M or 1G"},
 };
-static const range_t seconds_range = {KC_CONF_ROWS, 1, TEN_YEARS, "1s and 3650d"};
-static const range_t millis_range = {KC_CONF_ROWS, 1, 86400000, "1ms and 24h"};
-static const range_t size_range = {KC_CONF_ROWS, 1, (int64_t)1 << 40, "1 and 1024G"};
-
-static const range_t *range_of(kc_conf_index_t index, const range_t *usual)
-{
-    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
-        if (ranges[i].row == index)
-            return &ranges[i];
-    }
-    return usual;
-}
 
 /* KC_REFUSED when text is no number with a unit. */
 static kc_rc_t read_number(const char *text, const unit_t *units, int64_t *out)
@@ -267,37 +245,29 @@ static kc_rc_t read_number(const char *text, const unit_t *units, int64_t *out)
     return KC_REFUSED;
 }
 
-static kc_rc_t parse_number(const kc_conf_input_t *input, const unit_t *units, const range_t *usual,
-                            const char *kind, int64_t *member, kc_err_t *err)
+int64_t kc_conf_parse_number(kc_conf_type_t type, const char *text)
 {
-    const range_t *range = range_of(input->index, usual);
     int64_t value = 0;
 
-    if (read_number(input->argv[0], units, &value) != KC_OK)
-        return KC_CONF_REFUSE(err, "takes %s, not '%.100s'", kind, input->argv[0]);
-    if (value < range->min || value > range->max)
-        return KC_CONF_REFUSE(err, "must lie between %s, and '%.100s' does not", range->words,
-                              input->argv[0]);
-    *member = value;
+    (void)read_number(text, numbers[type].units, &value);
+    return value;
+}
+
+static kc_rc_t parse_number(const kc_conf_input_t *input, void *member, kc_err_t *err)
+{
+    const kc_conf_row_t *row = kc_conf_table_row(input->index);
+    const number_t *number = &numbers[row->type];
+    const kc_conf_range_t *range = row->range.min ? &row->range : &number->range;
+    int64_t value = 0;
+
+    if (read_number(input->argv[0], number->units, &value) != KC_OK)
+        return KC_CONF_REFUSE(err, "takes %s, not '%.100s'", number->kind, input->argv[0]);
+    if (value < kc_conf_parse_number(row->type, range->min) ||
+        value > kc_conf_parse_number(row->type, range->max))
+        return KC_CONF_REFUSE(err, "must lie between %s and %s, and '%.100s' does not", range->min,
+                              range->max, input->argv[0]);
+    *(int64_t *)member = value;
     return KC_OK;
-}
-
-static kc_rc_t parse_seconds(const kc_conf_input_t *input, void *member, kc_err_t *err)
-{
-    return parse_number(input, second_units, &seconds_range, "a duration such as 30s, 5m or 10h",
-                        member, err);
-}
-
-static kc_rc_t parse_millis(const kc_conf_input_t *input, void *member, kc_err_t *err)
-{
-    return parse_number(input, milli_units, &millis_range, "a duration such as 50ms or 5s", member,
-                        err);
-}
-
-static kc_rc_t parse_size(const kc_conf_input_t *input, void *member, kc_err_t *err)
-{
-    return parse_number(input, size_units, &size_range, "a size such as 512K, 64M or 1G", member,
-                        err);
 }
 
 /* ---------------------------------------------------------------- lists */
@@ -472,9 +442,9 @@ static const struct {
     [KC_CONF_LOCATION] = {parse_location, sizeof(KC_CONF_CTYPE_LOCATION), 1, 1},
     [KC_CONF_PREFIX] = {parse_prefix, sizeof(KC_CONF_CTYPE_PREFIX), 1, 1},
     [KC_CONF_FLAG] = {parse_flag, sizeof(KC_CONF_CTYPE_FLAG), 1, 1},
-    [KC_CONF_SECONDS] = {parse_seconds, sizeof(KC_CONF_CTYPE_SECONDS), 1, 1},
-    [KC_CONF_MILLIS] = {parse_millis, sizeof(KC_CONF_CTYPE_MILLIS), 1, 1},
-    [KC_CONF_SIZE] = {parse_size, sizeof(KC_CONF_CTYPE_SIZE), 1, 1},
+    [KC_CONF_SECONDS] = {parse_number, sizeof(KC_CONF_CTYPE_SECONDS), 1, 1},
+    [KC_CONF_MILLIS] = {parse_number, sizeof(KC_CONF_CTYPE_MILLIS), 1, 1},
+    [KC_CONF_SIZE] = {parse_number, sizeof(KC_CONF_CTYPE_SIZE), 1, 1},
     [KC_CONF_WORDS] = {parse_words, sizeof(KC_CONF_CTYPE_WORDS), 1, 1000},
     [KC_CONF_ACRS] = {parse_acrs, sizeof(KC_CONF_CTYPE_ACRS), 1, 1000},
     [KC_CONF_SECRET] = {parse_secret, sizeof(KC_CONF_CTYPE_SECRET), 1, 1},
@@ -567,11 +537,9 @@ static const char *dump_any(const kc_conf_row_t *row, const void *member, apr_po
     case KC_CONF_FLAG:
         return *(const int *)member ? "on" : "off";
     case KC_CONF_SECONDS:
-        return dump_number(*(const int64_t *)member, second_units, pool);
     case KC_CONF_MILLIS:
-        return dump_number(*(const int64_t *)member, milli_units, pool);
     case KC_CONF_SIZE:
-        return dump_number(*(const int64_t *)member, size_units, pool);
+        return dump_number(*(const int64_t *)member, numbers[row->type].units, pool);
     case KC_CONF_WORDS:
     case KC_CONF_ACRS:
         return dump_words(*(const apr_array_header_t *const *)member, pool);

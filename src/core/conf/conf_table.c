@@ -6,11 +6,33 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#define NO_RULE
+#define RANGE(low, high) .range = {low, high},
+#define USUAL(low, high, text) .usual = {low, high}, .advice = text,
+#define CHECK(function) .check = function,
+#define DOUBT(function) .doubt = function,
+#define NEEDED_IF(function) .is_needed = function,
+#define PRIVATE .is_private = 1,
+#define MEANING(part) .meaning = KC_CONF_MEANING_##part,
+#define NEEDS_ISSUER .needs_issuer = 1,
+
 static const kc_conf_row_t rows[] = {
-#define KC_CONF(type, member, name, fallback, arguments, help) \
-    {name, fallback, arguments, help, KC_CONF_##type, 0, offsetof(kc_conf_t, member)},
-#define KC_CONF_DIR(type, member, name, fallback, arguments, help) \
-    {name, fallback, arguments, help, KC_CONF_##type, 1, offsetof(kc_conf_dir_t, member)},
+#define KC_CONF(kind, member, title, usually, rules, takes, says) \
+    {.name = title,                                               \
+     .fallback = usually,                                         \
+     .arguments = takes,                                          \
+     .help = says,                                                \
+     .type = KC_CONF_##kind,                                      \
+     .is_directory = 0,                                           \
+     rules.offset = offsetof(kc_conf_t, member)},
+#define KC_CONF_DIR(kind, member, title, usually, rules, takes, says) \
+    {.name = title,                                                   \
+     .fallback = usually,                                             \
+     .arguments = takes,                                              \
+     .help = says,                                                    \
+     .type = KC_CONF_##kind,                                          \
+     .is_directory = 1,                                               \
+     rules.offset = offsetof(kc_conf_dir_t, member)},
 #include "conf/conf.def"
 #undef KC_CONF
 #undef KC_CONF_DIR

@@ -78,8 +78,8 @@ typedef struct kc_conf_file_t {
 
 /* The rows' numbers: KC_CONF_ROW_issuer … */
 typedef enum {
-#define KC_CONF(type, member, name, fallback, arguments, help) KC_CONF_ROW_##member,
-#define KC_CONF_DIR(type, member, name, fallback, arguments, help) KC_CONF_ROW_##member,
+#define KC_CONF(type, member, name, fallback, rules, arguments, help) KC_CONF_ROW_##member,
+#define KC_CONF_DIR(type, member, name, fallback, rules, arguments, help) KC_CONF_ROW_##member,
 #include "conf/conf.def"
 #undef KC_CONF
 #undef KC_CONF_DIR
@@ -95,8 +95,8 @@ typedef struct kc_conf_place_t {
 /* The settings of one server, immutable after start. Members that were never set hold their
  * default. */
 typedef struct kc_conf_t {
-#define KC_CONF(type, member, name, fallback, arguments, help) KC_CONF_CTYPE_##type member;
-#define KC_CONF_DIR(type, member, name, fallback, arguments, help)
+#define KC_CONF(type, member, name, fallback, rules, arguments, help) KC_CONF_CTYPE_##type member;
+#define KC_CONF_DIR(type, member, name, fallback, rules, arguments, help)
 #include "conf/conf.def"
 #undef KC_CONF
 #undef KC_CONF_DIR
@@ -105,8 +105,9 @@ typedef struct kc_conf_t {
 
 /* The settings of one directory (Location, Directory, .htaccess). */
 typedef struct kc_conf_dir_t {
-#define KC_CONF(type, member, name, fallback, arguments, help)
-#define KC_CONF_DIR(type, member, name, fallback, arguments, help) KC_CONF_CTYPE_##type member;
+#define KC_CONF(type, member, name, fallback, rules, arguments, help)
+#define KC_CONF_DIR(type, member, name, fallback, rules, arguments, help) \
+    KC_CONF_CTYPE_##type member;
 #include "conf/conf.def"
 #undef KC_CONF
 #undef KC_CONF_DIR
@@ -130,7 +131,26 @@ enum { KC_JUDGE_ENVOY, KC_JUDGE_NGINX, KC_JUDGE_FORWARDED };
 enum { KC_FRONT_SESSION_REQUIRED, KC_FRONT_SESSION_OPTIONAL };
 enum { KC_UNAUTH_AUTO, KC_UNAUTH_LOGIN, KC_UNAUTH_401, KC_UNAUTH_PASS };
 
-/* What the glue needs to register a directive. Static. */
+/* What gives a session its meaning, in the order of the relying party's fingerprint. */
+typedef enum {
+    KC_CONF_MEANING_NONE,
+    KC_CONF_MEANING_REALM,   /* of whom it is: a logout is for all who have the same */
+    KC_CONF_MEANING_NAMING,  /* how people get their names */
+    KC_CONF_MEANING_SESSION, /* what else is in it */
+    KC_CONF_MEANING_LATER    /* the same, for directives that have come later: what is not their
+                              * default
+                              */
+} kc_conf_meaning_t;
+
+/* Both ends belong to it; as an administrator would write them. NULL: none. */
+typedef struct kc_conf_range_t {
+    const char *min, *max;
+} kc_conf_range_t;
+
+typedef kc_rc_t (*kc_conf_check_t)(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err);
+typedef const char *(*kc_conf_doubt_t)(const kc_conf_t *conf, apr_pool_t *pool);
+
+/* A row of conf.def, whose head says what the rules mean. Static. */
 typedef struct kc_conf_row_t {
     const char *name;
     const char *fallback; /* default as text, or NULL */
@@ -139,7 +159,43 @@ typedef struct kc_conf_row_t {
     kc_conf_type_t type;
     int is_directory; /* lives in kc_conf_dir_t */
     size_t offset;    /* of the member in its struct */
+    kc_conf_range_t range, usual;
+    const char *advice; /* of what is beyond usual */
+    kc_conf_check_t check;
+    kc_conf_doubt_t doubt;
+    int (*is_needed)(const kc_conf_t *conf); /* NULL: always */
+    int is_private;
+    int needs_issuer;
+    kc_conf_meaning_t meaning;
 } kc_conf_row_t;
+
+/* The functions that the rows name, each in the file whose name it has:
+ * CHECK: KC_REFUSED with KC_ERR_CONFIG and a detail that completes a sentence, such as "is missing:
+ * ...", which tells what to do. DOUBT: what a start warns of; NULL: nothing. NEEDED_IF: 1 when the
+ * file will be read. At start alone: files may be read, and the pool is for scratch. */
+#define NO_RULE
+#define RANGE(min, max)
+#define USUAL(min, max, text)
+#define CHECK(function) kc_rc_t function(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err);
+#define DOUBT(function) const char *function(const kc_conf_t *conf, apr_pool_t *pool);
+#define NEEDED_IF(function) int function(const kc_conf_t *conf);
+#define PRIVATE
+#define MEANING(part)
+#define NEEDS_ISSUER
+#define KC_CONF(type, member, name, fallback, rules, arguments, help) rules
+#define KC_CONF_DIR(type, member, name, fallback, rules, arguments, help) rules
+#include "conf/conf.def"
+#undef NO_RULE
+#undef RANGE
+#undef USUAL
+#undef CHECK
+#undef DOUBT
+#undef NEEDED_IF
+#undef PRIVATE
+#undef MEANING
+#undef NEEDS_ISSUER
+#undef KC_CONF
+#undef KC_CONF_DIR
 
 /* The row of a directive; NULL for a number that is none. Thread safe. */
 const kc_conf_row_t *kc_conf_table_row(kc_conf_index_t index);
