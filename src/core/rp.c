@@ -32,18 +32,6 @@ static kc_rc_t fingerprint(kc_buf_t *buf, unsigned char *out, kc_err_t *err)
     return rc;
 }
 
-/* It is in the header that was made with the session. Only when it is set, so that sessions of
- * before go on. */
-static void put_groups_filter(kc_buf_t *buf, const apr_array_header_t *words)
-{
-    int i;
-
-    if (words)
-        put_field(buf, "KeycloakGroupsFilter");
-    for (i = 0; words && i < words->nelts; i++)
-        put_field(buf, APR_ARRAY_IDX(words, i, const char *));
-}
-
 /* All that gives a session its meaning: with another realm, client or way of naming people, a
  * session of before must not open. */
 static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *id, kc_err_t *err)

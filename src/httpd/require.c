@@ -15,8 +15,7 @@
 
 static const char *name_of(kc_authz_kind_t kind)
 {
-    static const char *const names[] = {"keycloak-role", "keycloak-client-role", "keycloak-group",
-                                        "keycloak-claim"};
+    static const char *const names[] = {KC_AUTHZ_KINDS(KC_AUTHZ_KIND_NAME)};
 
     return names[kind];
 }

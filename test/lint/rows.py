@@ -54,6 +54,14 @@ def read(path, *macros):
         yield start.group(1), [_value(argument) for argument in arguments], line
 
 
+def _choices(root):
+    """Of each list of words for CHOICE directives its words, with bars between."""
+    path = root / "src/core/conf/conf_choices.h"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    lists = re.findall(r"#define KC_CHOICES_(\w+)\(FIRST, NEXT\)((?:.*\\\n)+.*)", text)
+    return {"KC_CHOICES(%s)" % name: "|".join(re.findall(r'"([^"]*)"', body)) for name, body in lists}
+
+
 def cell(text):
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
@@ -65,10 +73,11 @@ def directives(root):
         "| --- | --- | --- | --- |",
     ]
     found = read(root / "src/core/conf/conf.def", "KC_CONF", "KC_CONF_DIR")
+    choices = _choices(root)
     for macro, (_, _, name, default, _, arguments, meaning), _ in found:
         lines.append("| `%s %s` | %s | %s | %s |" % (
             name,
-            cell(arguments or ""),
+            cell(choices.get(arguments, arguments) or ""),
             "–" if default is None else "`%s`" % cell(default),
             "directory" if macro == "KC_CONF_DIR" else "server",
             cell(meaning),

@@ -9,13 +9,20 @@
 #include "base/json.h"
 #include "session/session.h"
 
-typedef enum {
-    KC_AUTHZ_REALM_ROLE,  /* Require keycloak-role R … */
-    KC_AUTHZ_CLIENT_ROLE, /* Require keycloak-client-role C:R …, as client_role.h has them */
-    KC_AUTHZ_GROUP,       /* Require keycloak-group G …, with or without the leading slash */
-    KC_AUTHZ_CLAIM /* Require keycloak-claim PATH OP VALUE; OP: = != contains exists matches(POSIX
-                      ERE) < <= > >= */
-} kc_authz_kind_t;
+/* The kinds of lines and their names behind Require:
+ * keycloak-role R …
+ * keycloak-client-role C:R …, as client_role.h has them
+ * keycloak-group G …, with or without the leading slash
+ * keycloak-claim PATH OP VALUE; OP: = != contains exists matches(POSIX ERE) < <= > >= */
+#define KC_AUTHZ_KINDS(KIND)                  \
+    KIND(REALM_ROLE, "keycloak-role")         \
+    KIND(CLIENT_ROLE, "keycloak-client-role") \
+    KIND(GROUP, "keycloak-group")             \
+    KIND(CLAIM, "keycloak-claim")
+#define KC_AUTHZ_KIND_VALUE(value, name) KC_AUTHZ_##value,
+#define KC_AUTHZ_KIND_NAME(value, name) name,
+
+typedef enum { KC_AUTHZ_KINDS(KC_AUTHZ_KIND_VALUE) } kc_authz_kind_t;
 
 /* A Require line, read at start. Immutable. */
 typedef struct kc_authz_rule_t kc_authz_rule_t;

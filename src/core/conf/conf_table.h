@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "conf/conf_choices.h"
 
 /* How the files of this room refuse a setting. */
 #define KC_CONF_REFUSE(err, ...) KC_FAIL((err), KC_REFUSED, KC_ERR_CONFIG, __VA_ARGS__)
@@ -71,8 +72,10 @@ typedef struct kc_conf_file_t {
 #define KC_CONF_CTYPE_ACRS const apr_array_header_t *  /* of const char *; NULL when not set */
 #define KC_CONF_CTYPE_SECRET const char *
 #define KC_CONF_CTYPE_KEYFILES \
-    const apr_array_header_t *   /* of const char *: the secrets themselves */
-#define KC_CONF_CTYPE_CHOICE int /* index of the word in the row's arguments */
+    const apr_array_header_t * /* of const char *: the secrets themselves */
+#define KC_CONF_CTYPE_CHOICE                                            \
+    int /* a value of conf_choices.h: the place of the word in its list \
+         */
 #define KC_CONF_CTYPE_PAIRS const apr_array_header_t *     /* of kc_conf_pair_t */
 #define KC_CONF_CTYPE_TRANSFORM const apr_array_header_t * /* of kc_transform_t; NULL: none */
 
@@ -113,23 +116,6 @@ typedef struct kc_conf_dir_t {
 #undef KC_CONF_DIR
     kc_conf_place_t place[KC_CONF_ROWS];
 } kc_conf_dir_t;
-
-/* Values of the CHOICE members, in the order of the rows' words. */
-enum {
-    KC_AUTH_BASIC,
-    KC_AUTH_POST,
-    KC_AUTH_SECRET_JWT,
-    KC_AUTH_PRIVATE_KEY_JWT,
-    KC_AUTH_TLS,
-    KC_AUTH_NONE
-};
-enum { KC_CLIENT_HS256, KC_CLIENT_HS384, KC_CLIENT_HS512 };
-enum { KC_BEARER_OFF, KC_BEARER_ON, KC_BEARER_ACCESS, KC_BEARER_ID };
-enum { KC_USER_INFO_AUTO, KC_USER_INFO_ON, KC_USER_INFO_OFF };
-enum { KC_SAME_SITE_LAX, KC_SAME_SITE_STRICT, KC_SAME_SITE_NONE };
-enum { KC_JUDGE_ENVOY, KC_JUDGE_NGINX, KC_JUDGE_FORWARDED };
-enum { KC_FRONT_SESSION_REQUIRED, KC_FRONT_SESSION_OPTIONAL };
-enum { KC_UNAUTH_AUTO, KC_UNAUTH_LOGIN, KC_UNAUTH_401, KC_UNAUTH_PASS };
 
 /* What gives a session its meaning, in the order of the relying party's fingerprint. */
 typedef enum {

@@ -38,13 +38,6 @@ static const endpoint_t endpoints[] = {
     {"revocation_endpoint", offsetof(kc_provider_t, revocation_endpoint), 0, 0},
 };
 
-/* The names of KeycloakClientAuth's choices in metadata. NULL: nothing to look for, as providers do
- * not list "none" although they serve public clients. */
-static const char *const auth_methods[] = {
-    "client_secret_basic", "client_secret_post", "client_secret_jwt",
-    "private_key_jwt",     "tls_client_auth",    NULL,
-};
-
 /* A path, without the slashes at its end, up to the realm where upto_realm says so. */
 static const char *front_of(const char *path, int upto_realm, apr_pool_t *pool)
 {
@@ -175,11 +168,13 @@ static kc_rc_t check_issuer(const kc_json_t *document, const kc_conf_t *conf, kc
 
 static kc_rc_t check_abilities(const kc_json_t *document, const kc_conf_t *conf, kc_err_t *err)
 {
+    static const char *const methods[] = {KC_CHOICES_ARRAY(AUTH)};
     const char *method = NULL;
     kc_rc_t rc;
 
-    if (conf->client_auth >= 0 && conf->client_auth <= KC_AUTH_NONE)
-        method = auth_methods[conf->client_auth];
+    /* Providers do not list "none" although they serve public clients. */
+    if (conf->client_auth >= 0 && conf->client_auth < KC_AUTH_NONE)
+        method = methods[conf->client_auth];
     rc = check_support(document, "response_types_supported", "code", err);
     if (rc == KC_OK)
         rc = check_support_if_there(document, "code_challenge_methods_supported", "S256", err);

@@ -124,7 +124,7 @@ static kc_rc_t put_assertion(call_t *call, const char *assertion, kc_err_t *err)
 /* In the order of KeycloakClientAuthAlgorithm's choices. */
 static const char *secret_algorithm(const kc_conf_t *conf)
 {
-    static const char *const algs[] = {"HS256", "HS384", "HS512"};
+    static const char *const algs[] = {KC_CHOICES_ARRAY(CLIENT)};
     int index = conf->client_auth_algorithm;
 
     return index >= KC_CLIENT_HS256 && index <= KC_CLIENT_HS512 ? algs[index] : algs[0];
@@ -159,14 +159,16 @@ static kc_rc_t apply_private_key_jwt(call_t *call, kc_err_t *err)
     return rc == KC_OK ? put_assertion(call, assertion, err) : rc;
 }
 
-/* In the order of KeycloakClientAuth's choices. */
 static const method_t methods[] = {
-    {apply_basic, "KeycloakClientID and KeycloakClientSecret"},
-    {apply_post, "KeycloakClientID and KeycloakClientSecret"},
-    {apply_secret_jwt, "KeycloakClientSecret, this host's clock and KeycloakClientAuthAlgorithm"},
-    {apply_private_key_jwt, "KeycloakClientKey, this host's clock and the client's keys"},
-    {apply_id, "KeycloakClientCert and the client's certificate subject"},
-    {apply_id, "KeycloakClientID, and that the client is a public one"},
+    [KC_AUTH_BASIC] = {apply_basic, "KeycloakClientID and KeycloakClientSecret"},
+    [KC_AUTH_POST] = {apply_post, "KeycloakClientID and KeycloakClientSecret"},
+    [KC_AUTH_SECRET_JWT] =
+        {apply_secret_jwt,
+         "KeycloakClientSecret, this host's clock and KeycloakClientAuthAlgorithm"},
+    [KC_AUTH_PRIVATE_KEY_JWT] = {apply_private_key_jwt,
+                                 "KeycloakClientKey, this host's clock and the client's keys"},
+    [KC_AUTH_TLS] = {apply_id, "KeycloakClientCert and the client's certificate subject"},
+    [KC_AUTH_NONE] = {apply_id, "KeycloakClientID, and that the client is a public one"},
 };
 
 static const method_t *find_method(const kc_conf_t *conf)

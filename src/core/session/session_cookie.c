@@ -84,7 +84,7 @@ const char *kc_session_cookie_settle(const kc_rp_t *rp, int is_https, const char
 
 kc_cookie_set_t kc_session_cookie_describe(const kc_rp_t *rp, int is_https)
 {
-    static const char *const same_site[] = {"Lax", "Strict", "None"};
+    static const char *const same_site[] = {KC_CHOICES_ARRAY(SAME_SITE)};
     kc_cookie_set_t cookie = {rp->names[is_https].session, "", NULL, NULL, NULL, 0, 0};
 
     cookie.domain = rp->conf->cookie_domain;
