@@ -26,7 +26,7 @@ static apr_uint32_t initial(char folded)
 
 void akc_export_guard(akc_server_t *server, const char *name, apr_pool_t *pool)
 {
-    const char *folded = kc_conf_table_fold(name, pool);
+    const char *folded = kc_header_name_folded(name, pool);
 
     APR_ARRAY_PUSH(server->guarded, const char *) = folded;
     server->initials |= initial(*folded);

@@ -10,6 +10,7 @@
 #include "gateway/judge.h"
 #include "phase.h"
 
+#include "core/base/header_name.h"
 #include "core/rp.h"
 
 int akc_process_has_issuer(server_rec *main)
@@ -164,7 +165,7 @@ typedef struct {
 
 static void add_header(const headers_t *headers, const char *name)
 {
-    const char *folded = kc_conf_table_fold(name, headers->folded->pool);
+    const char *folded = kc_header_name_folded(name, headers->folded->pool);
 
     if (has_name(headers->folded, folded))
         return;

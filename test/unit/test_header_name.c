@@ -31,6 +31,9 @@ START_TEST(names_are_told_apart_by_letters_and_digits_alone)
 {
     ck_assert_int_eq(kc_header_name_is_same(names[_i].name, NULL, names[_i].folded),
                      names[_i].is_same);
+    ck_assert_int_eq(
+        strcmp(kc_header_name_folded(names[_i].name, testlib_pool), names[_i].folded) == 0,
+        names[_i].is_same);
 }
 END_TEST
 

@@ -6,6 +6,21 @@
 #include <apr_strings.h>
 #include <string.h>
 
+const char *kc_header_name_folded(const char *name, apr_pool_t *pool)
+{
+    char *folded = apr_pstrdup(pool, name);
+    char *out = folded;
+
+    for (; *name; name++) {
+        char c = kc_header_name_fold(*name);
+
+        if (c)
+            *out++ = c;
+    }
+    *out = '\0';
+    return folded;
+}
+
 int kc_header_name_is_same(const char *name, const char *end, const char *folded)
 {
     for (; name != end && *name; name++) {

@@ -15,6 +15,9 @@ static inline char kc_header_name_fold(char c)
     return c >= '0' && c <= '9' ? c : '\0';
 }
 
+/* A header's name as CGI and many backends know it: letters and digits alone, in lower case. In
+ * pool. Thread safe, as all here. */
+const char *kc_header_name_folded(const char *name, apr_pool_t *pool);
 /* 1 when name, up to end (NULL: to its NUL), is the name that was folded: backends differ in what
  * they take for the same name (CGI folds `-` and `_` together), so spellings that differ in
  * anything but letters and digits are one name here. Thread safe, as all here. */

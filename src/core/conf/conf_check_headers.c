@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/header_name.h"
+
 /* Folded to letters and digits. A judge puts the names of identity headers into its answer: so
  * those that say how an answer is to be read are here as well. */
 static const char *const names[] = {
@@ -42,7 +44,7 @@ int kc_conf_check_headers_is_reserved(const char *folded)
 
 static kc_rc_t check_header_name(const char *name, apr_pool_t *pool, kc_err_t *err)
 {
-    if (!kc_conf_check_headers_is_reserved(kc_conf_table_fold(name, pool)))
+    if (!kc_conf_check_headers_is_reserved(kc_header_name_folded(name, pool)))
         return KC_OK;
     return KC_CONF_REFUSE(err, "cannot use the header %.80s: requests depend on it", name);
 }
@@ -54,8 +56,8 @@ kc_rc_t kc_conf_check_headers_user(const kc_conf_t *conf, apr_pool_t *pool, kc_e
 
 kc_rc_t kc_conf_check_headers_groups(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
-    if (!strcmp(kc_conf_table_fold(conf->user_header, pool),
-                kc_conf_table_fold(conf->groups_header, pool)))
+    if (!strcmp(kc_header_name_folded(conf->user_header, pool),
+                kc_header_name_folded(conf->groups_header, pool)))
         return KC_CONF_REFUSE(err,
                               "%.60s is the header of KeycloakUserHeader already (letters and "
                               "digits alone tell headers apart)",
@@ -70,8 +72,10 @@ kc_rc_t kc_conf_check_headers_token(const kc_conf_t *conf, apr_pool_t *pool, kc_
 
     if (!name || strcasecmp(name, "Authorization") == 0)
         return KC_OK;
-    if (!strcmp(kc_conf_table_fold(conf->user_header, pool), kc_conf_table_fold(name, pool)) ||
-        !strcmp(kc_conf_table_fold(conf->groups_header, pool), kc_conf_table_fold(name, pool)))
+    if (!strcmp(kc_header_name_folded(conf->user_header, pool),
+                kc_header_name_folded(name, pool)) ||
+        !strcmp(kc_header_name_folded(conf->groups_header, pool),
+                kc_header_name_folded(name, pool)))
         return KC_CONF_REFUSE(err,
                               "%.60s is the header of the user or the groups already (letters and "
                               "digits alone tell headers apart)",
@@ -84,10 +88,11 @@ kc_rc_t kc_conf_check_headers_further(const kc_conf_t *conf, apr_pool_t *pool, k
     apr_hash_t *taken = apr_hash_make(pool);
     const apr_array_header_t *list = conf->headers;
 
-    apr_hash_set(taken, kc_conf_table_fold(conf->user_header, pool), APR_HASH_KEY_STRING, conf);
-    apr_hash_set(taken, kc_conf_table_fold(conf->groups_header, pool), APR_HASH_KEY_STRING, conf);
+    apr_hash_set(taken, kc_header_name_folded(conf->user_header, pool), APR_HASH_KEY_STRING, conf);
+    apr_hash_set(taken, kc_header_name_folded(conf->groups_header, pool), APR_HASH_KEY_STRING,
+                 conf);
     if (conf->id_token_header)
-        apr_hash_set(taken, kc_conf_table_fold(conf->id_token_header, pool), APR_HASH_KEY_STRING,
+        apr_hash_set(taken, kc_header_name_folded(conf->id_token_header, pool), APR_HASH_KEY_STRING,
                      conf);
     for (int i = 0; list && i < list->nelts; i++) {
         const char *name = APR_ARRAY_IDX(list, i, kc_conf_pair_t).name;
@@ -95,12 +100,12 @@ kc_rc_t kc_conf_check_headers_further(const kc_conf_t *conf, apr_pool_t *pool, k
 
         if (rc != KC_OK)
             return rc;
-        if (apr_hash_get(taken, kc_conf_table_fold(name, pool), APR_HASH_KEY_STRING))
+        if (apr_hash_get(taken, kc_header_name_folded(name, pool), APR_HASH_KEY_STRING))
             return KC_CONF_REFUSE(err,
                                   "%.80s is set already (letters and digits alone tell headers "
                                   "apart): choose another name",
                                   name);
-        apr_hash_set(taken, kc_conf_table_fold(name, pool), APR_HASH_KEY_STRING, conf);
+        apr_hash_set(taken, kc_header_name_folded(name, pool), APR_HASH_KEY_STRING, conf);
     }
     return KC_OK;
 }

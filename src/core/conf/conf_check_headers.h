@@ -6,7 +6,7 @@
 #include "conf/conf_table.h"
 
 /* 1 when requests, or answers of a judge, depend on the header of this name, as
- * kc_conf_table_fold makes it. Thread safe, pure. */
+ * kc_header_name_folded makes it. Thread safe, pure. */
 int kc_conf_check_headers_is_reserved(const char *folded);
 
 #endif

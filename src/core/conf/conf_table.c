@@ -2,8 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf_table.h"
 
-#include <apr_lib.h>
-#include <apr_strings.h>
 #include <string.h>
 
 #define NO_RULE
@@ -57,17 +55,4 @@ int kc_conf_table_is_allowed(const kc_conf_t *conf, const char *algorithm)
 int kc_conf_table_is_set(const kc_conf_t *conf, kc_conf_index_t index)
 {
     return conf->place[index].file != NULL;
-}
-
-const char *kc_conf_table_fold(const char *name, apr_pool_t *pool)
-{
-    char *folded = apr_pstrdup(pool, name);
-    char *out = folded;
-
-    for (; *name; name++) {
-        if (apr_isalnum(*name))
-            *out++ = (char)apr_tolower(*name);
-    }
-    *out = '\0';
-    return folded;
 }

@@ -189,7 +189,5 @@ const kc_conf_row_t *kc_conf_table_row(kc_conf_index_t index);
 int kc_conf_table_is_set(const kc_conf_t *conf, kc_conf_index_t index);
 /* 1 when KeycloakAlgorithms has this signature algorithm. Thread safe. */
 int kc_conf_table_is_allowed(const kc_conf_t *conf, const char *algorithm);
-/* A header's name as CGI and many backends know it: letters and digits alone, in lower case. */
-const char *kc_conf_table_fold(const char *name, apr_pool_t *pool);
 
 #endif
