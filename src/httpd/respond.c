@@ -9,6 +9,7 @@
 #include "addresses.h"
 #include "answers.h"
 #include "config.h"
+#include "effects.h"
 #include "interim.h"
 #include "page.h"
 #include "request.h"
@@ -218,22 +219,10 @@ static const char *render(akc_request_t *request, request_rec *r, const kc_err_t
     return akc_page_error(request, r, err);
 }
 
-static int log_level(kc_reason_t reason, int status)
-{
-    if (reason == KC_ERR_LOGIN_REQUIRED || reason == KC_ERR_NOT_FOUND)
-        return APLOG_DEBUG;
-    if (reason == KC_ERR_PREFETCH || reason == KC_ERR_SESSION_ENDED ||
-        reason == KC_ERR_SESSION_IDLE || reason == KC_ERR_SESSION_MAX ||
-        reason == KC_ERR_SIGNED_OUT || reason == KC_ERR_REFRESH_REFUSED ||
-        reason == KC_ERR_SIGN_IN_AGAIN || reason == KC_ERR_SILENT || reason == KC_ERR_INVALID_TOKEN)
-        return APLOG_INFO;
-    return status >= HTTP_INTERNAL_SERVER_ERROR ? APLOG_ERR : APLOG_WARNING;
-}
-
 void akc_respond_log(akc_request_t *request, request_rec *r, const kc_err_t *err)
 {
     const kc_err_row_t *row = kc_err_row(err->reason);
-    int level = log_level(err->reason, row->status);
+    int level = akc_effects_log_level(row->level);
 
     ap_log_rerror(APLOG_MARK, level, 0, r, "%s: %s: %s [%s, request %s]", row->tag, row->slug,
                   ap_escape_logitem(r->pool, err->detail), r->uri, akc_request_id(request, r));

@@ -88,7 +88,7 @@ def directives(root):
 def tags(root):
     """The table of log tags, likewise."""
     lines = ["| tag | word in the log | status | what the user sees | what the user can do |", "| --- | --- | --- | --- | --- |"]
-    for _, (_, tag, slug, status, sentence, advice), _ in read(root / "src/core/base/err.def", "KC_ERR"):
+    for _, (_, tag, slug, status, _, sentence, advice), _ in read(root / "src/core/base/err.def", "KC_ERR"):
         lines.append("| `KC%s` | %s | %s | %s | %s |" % (tag, slug, status, cell(sentence), cell(advice)))
     return "\n".join(lines) + "\n"
 

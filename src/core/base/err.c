@@ -6,9 +6,9 @@
 #include <stdio.h>
 
 static const kc_err_row_t rows[] = {
-    {"NONE", "KC0000", "none", 200, "", ""},
-#define KC_ERR(name, tag, slug, status, sentence, advice) \
-    {#name, "KC" #tag, slug, status, sentence, advice},
+    {"NONE", "KC0000", "none", 200, KC_LOG_WARNING, "", ""},
+#define KC_ERR(name, tag, slug, status, level, sentence, advice) \
+    {#name, "KC" #tag, slug, status, KC_LOG_##level, sentence, advice},
 #include "base/err.def"
 #undef KC_ERR
 };

@@ -3,6 +3,8 @@
 #ifndef KC_ERR_H
 #define KC_ERR_H
 
+#include "base/log.h"
+
 /* What a function answers. A miss and an outage are never the same answer. */
 typedef enum {
     KC_OK = 0,
@@ -16,7 +18,7 @@ typedef enum {
 /* One value for each row of err.def. */
 typedef enum {
     KC_ERR_NONE = 0,
-#define KC_ERR(name, tag, slug, status, sentence, advice) KC_ERR_##name,
+#define KC_ERR(name, tag, slug, status, level, sentence, advice) KC_ERR_##name,
 #include "base/err.def"
 #undef KC_ERR
     KC_ERR_COUNT
@@ -40,6 +42,7 @@ typedef struct kc_err_row_t {
     const char *tag;      /* "KC0301", never reused */
     const char *slug;     /* "state-unknown": anchor in the reference, metric label */
     int status;           /* HTTP status */
+    kc_log_level_t level; /* of the log line that tells of it */
     const char *sentence; /* for the person: what happened */
     const char *advice;   /* for the person: what to do */
 } kc_err_row_t;
