@@ -221,6 +221,18 @@ def reference_complete(tree):
         yield "%s is missing in %s" % (name, reference)
 
 
+@rule("no list is keyed by directives: their rows say it")
+def directives_in_rows(tree):
+    """Code may name a directive to blame it in a message: its place, its name, and which one it was."""
+    blamed = re.compile(r"place\[KC_CONF_ROW_\w+\]|kc_conf_table_row\(KC_CONF_ROW_\w+\)->name"
+                        r"|\bis_own\([^;{}]*?KC_CONF_ROW_\w+\)|\bindex = [^;{}]*;|KC_CONF_ROW_##member")
+    for name in tree.below("src/", ".c", ".h", ".def"):
+        text = blamed.sub(lambda found: re.sub(r"[^\n]", " ", found.group(0)), rows.without_comments(tree.text(name)))
+        for match in re.finditer(r"\bKC_CONF_ROW_\w+", text):
+            yield "%s:%d: %s: put what is asked of it into its row in conf.def" % (
+                name, text.count("\n", 0, match.start()) + 1, match.group(0))
+
+
 @rule("no directive is named that does not exist")
 def directives_exist(tree):
     known = set()
