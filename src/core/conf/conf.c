@@ -182,11 +182,10 @@ kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, 
     for (int i = KC_CONF_ROWS - 1; i >= 0; i--) {
         const kc_conf_row_t *row = kc_conf_table_row((kc_conf_index_t)i);
         kc_conf_file_t *file = member_of(conf, row);
-        kc_rc_t rc;
+        kc_rc_t rc = KC_OK;
 
-        if (row->type != KC_CONF_FILE || !file->path || (row->is_needed && !row->is_needed(conf)))
-            continue;
-        rc = kc_conf_secret_contents(file->path, row->is_private, pool, &file->text, err);
+        if (kc_conf_table_file(conf, row))
+            rc = kc_conf_secret_contents(file->path, row->is_private, pool, &file->text, err);
         if (rc != KC_OK) {
             *index = (kc_conf_index_t)i;
             return rc;

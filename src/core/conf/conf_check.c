@@ -11,6 +11,7 @@
 #include "base/url.h"
 #include "conf/conf_own.h"
 #include "conf/conf_parse.h"
+#include "conf/conf_secret.h"
 #include "conf/cookie_names.h"
 #include "conf/groups_filter.h"
 #include "conf/login_names.h"
@@ -352,14 +353,26 @@ kc_rc_t kc_conf_check_login_parameters(const kc_conf_t *conf, apr_pool_t *pool, 
     return kc_login_names_check(conf->login_parameters, err);
 }
 
+/* What httpd -t accepts must start: a file that will be read can be read now. */
+static kc_rc_t check_row(const kc_conf_t *conf, const kc_conf_row_t *row, apr_pool_t *pool,
+                         kc_err_t *err)
+{
+    const kc_conf_file_t *file = kc_conf_table_file(conf, row);
+    const char *text;
+    kc_rc_t rc = KC_OK;
+
+    if (file)
+        rc = kc_conf_secret_contents(file->path, row->is_private, pool, &text, err);
+    return rc == KC_OK && row->check ? row->check(conf, pool, err) : rc;
+}
+
 kc_rc_t kc_conf_check_all(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
                           kc_err_t *err)
 {
     int i;
 
     for (i = 0; conf->issuer && i < KC_CONF_ROWS; i++) {
-        const kc_conf_row_t *row = kc_conf_table_row((kc_conf_index_t)i);
-        kc_rc_t rc = row->check ? row->check(conf, pool, err) : KC_OK;
+        kc_rc_t rc = check_row(conf, kc_conf_table_row((kc_conf_index_t)i), pool, err);
 
         if (rc != KC_OK) {
             *index = (kc_conf_index_t)i;

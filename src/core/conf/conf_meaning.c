@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "conf/conf.h"
-#include "conf/conf_parse.h"
 #include "conf/transform.h"
 
 static void put_field(kc_buf_t *buf, const char *text)

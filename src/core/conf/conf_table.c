@@ -41,6 +41,15 @@ const kc_conf_row_t *kc_conf_table_row(kc_conf_index_t index)
     return (int)index >= 0 && index < KC_CONF_ROWS ? &rows[index] : NULL;
 }
 
+const kc_conf_file_t *kc_conf_table_file(const kc_conf_t *conf, const kc_conf_row_t *row)
+{
+    const kc_conf_file_t *file = (const void *)((const char *)conf + row->offset);
+
+    if (row->type != KC_CONF_FILE || row->is_directory || !file->path)
+        return NULL;
+    return !row->is_needed || row->is_needed(conf) ? file : NULL;
+}
+
 int kc_conf_table_is_allowed(const kc_conf_t *conf, const char *algorithm)
 {
     int i;

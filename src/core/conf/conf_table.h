@@ -123,9 +123,8 @@ typedef enum {
     KC_CONF_MEANING_REALM,   /* of whom it is: a logout is for all who have the same */
     KC_CONF_MEANING_NAMING,  /* how people get their names */
     KC_CONF_MEANING_SESSION, /* what else is in it */
-    KC_CONF_MEANING_LATER    /* the same, for directives that have come later: what is not their
-                              * default
-                              */
+    KC_CONF_MEANING_LATER    /* the same, left out while it is the default: for directives that are
+                              * added, so that sessions of before go on */
 } kc_conf_meaning_t;
 
 /* Both ends belong to it; as an administrator would write them. NULL: none. */
@@ -185,6 +184,8 @@ typedef struct kc_conf_row_t {
 
 /* The row of a directive; NULL for a number that is none. Thread safe. */
 const kc_conf_row_t *kc_conf_table_row(kc_conf_index_t index);
+/* The file of a row of type FILE, when it is named and needed; else NULL. */
+const kc_conf_file_t *kc_conf_table_file(const kc_conf_t *conf, const kc_conf_row_t *row);
 /* 1 when the directive was written for this conf (or inherited by merge). */
 int kc_conf_table_is_set(const kc_conf_t *conf, kc_conf_index_t index);
 /* 1 when KeycloakAlgorithms has this signature algorithm. Thread safe. */
