@@ -15,6 +15,7 @@
 #include "conf/conf_check.h"
 #include "conf/conf_doubt.h"
 #include "conf/conf_meaning.h"
+#include "conf/conf_number.h"
 #include "conf/conf_parse.h"
 #include "conf/transform.h"
 
@@ -366,10 +367,10 @@ static int is_number(const kc_conf_row_t *row)
 
 static void assert_within(const kc_conf_row_t *row, const kc_conf_range_t *range, const char *text)
 {
-    int64_t value = kc_conf_parse_number(row->type, text);
+    int64_t value = kc_conf_number_value(row->type, text);
 
-    ck_assert_msg(value >= kc_conf_parse_number(row->type, range->min) &&
-                      value <= kc_conf_parse_number(row->type, range->max),
+    ck_assert_msg(value >= kc_conf_number_value(row->type, range->min) &&
+                      value <= kc_conf_number_value(row->type, range->max),
                   "%s: %s is not between %s and %s", row->name, text, range->min, range->max);
 }
 

@@ -4,8 +4,8 @@
 
 #include <apr_strings.h>
 
+#include "conf/conf_number.h"
 #include "conf/conf_own.h"
-#include "conf/conf_parse.h"
 
 enum { SECOND = 1000 /* milliseconds */ };
 
@@ -41,8 +41,8 @@ const char *kc_conf_doubt_tell(const kc_conf_t *conf, kc_conf_index_t index, apr
     if (!row->usual.min || row->is_directory)
         return NULL;
     value = *(const int64_t *)(const void *)((const char *)conf + row->offset);
-    if (value >= kc_conf_parse_number(row->type, row->usual.min) &&
-        value <= kc_conf_parse_number(row->type, row->usual.max))
+    if (value >= kc_conf_number_value(row->type, row->usual.min) &&
+        value <= kc_conf_number_value(row->type, row->usual.max))
         return NULL;
     return apr_psprintf(pool, "%s seconds are hardly meant, for %s",
                         in_seconds(in_milliseconds(row->type, value), pool), row->advice);

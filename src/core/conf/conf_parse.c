@@ -9,12 +9,13 @@
 #include <apr_strings.h>
 
 #include "base/url.h"
+#include "conf/conf_number.h"
 #include "conf/conf_secret.h"
 #include "conf/transform.h"
 #include "crypto/crypto.h"
 #include "crypto/seal.h"
 
-enum { KEY_LEN_MIN = 32 /* characters of a KeycloakCryptoKey */, DIGITS_MAX = 12 };
+enum { KEY_LEN_MIN = 32 /* characters of a KeycloakCryptoKey */ };
 
 typedef kc_rc_t (*parse_fn)(const kc_conf_input_t *input, void *member, kc_err_t *err);
 
@@ -202,72 +203,9 @@ static kc_rc_t parse_flag(const kc_conf_input_t *input, void *member, kc_err_t *
     return KC_OK;
 }
 
-typedef struct {
-    const char *name;
-    int64_t factor;
-} unit_t;
-
-static const unit_t second_units[] = {{"", 1},     {"s", 1},     {"m", 60},
-                                      {"h", 3600}, {"d", 86400}, {NULL, 0}};
-static const unit_t milli_units[] = {{"", 1000},   {"ms", 1},      {"s", 1000},
-                                     {"m", 60000}, {"h", 3600000}, {NULL, 0}};
-static const unit_t size_units[] = {{"", 1},        {"K", 1 << 10}, {"k", 1 << 10}, {"M", 1 << 20},
-                                    {"m", 1 << 20}, {"G", 1 << 30}, {"g", 1 << 30}, {NULL, 0}};
-
-typedef struct number_t {
-    const unit_t *units;
-    kc_conf_range_t range; /* of rows that have none */
-    const char *kind;
-} number_t;
-
-static const number_t numbers[] = {
-    [KC_CONF_SECONDS] = {second_units, {"1s", "3650d"}, "a duration such as 30s, 5m or 10h"},
-    [KC_CONF_MILLIS] = {milli_units, {"1ms", "24h"}, "a duration such as 50ms or 5s"},
-    [KC_CONF_SIZE] = {size_units, {"1", "1024G"}, "a size such as 512K, 64M or 1G"},
-};
-
-/* KC_REFUSED when text is no number with a unit. */
-static kc_rc_t read_number(const char *text, const unit_t *units, int64_t *out)
-{
-    const char *c = text;
-    int64_t value = 0;
-
-    for (; apr_isdigit(*c) && c - text < DIGITS_MAX; c++)
-        value = value * 10 + (*c - '0');
-    if (c == text)
-        return KC_REFUSED;
-    for (; units->name; units++) {
-        if (strcmp(units->name, c) != 0)
-            continue;
-        *out = value > INT64_MAX / units->factor ? INT64_MAX : value * units->factor;
-        return KC_OK;
-    }
-    return KC_REFUSED;
-}
-
-int64_t kc_conf_parse_number(kc_conf_type_t type, const char *text)
-{
-    int64_t value = 0;
-
-    (void)read_number(text, numbers[type].units, &value);
-    return value;
-}
-
 static kc_rc_t parse_number(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
-    const kc_conf_row_t *row = kc_conf_table_row(input->index);
-    const number_t *number = &numbers[row->type];
-    const kc_conf_range_t *range = row->range.min ? &row->range : &number->range;
-    int64_t value = 0;
-
-    if (read_number(input->argv[0], number->units, &value) != KC_OK)
-        return KC_CONF_REFUSE(err, "takes %s, not '%.100s'", number->kind, input->argv[0]);
-    if (value < kc_conf_parse_number(row->type, range->min) ||
-        value > kc_conf_parse_number(row->type, range->max))
-        return KC_CONF_REFUSE(err, "must lie between %s and %s, and '%.100s' does not", range->min,
-                              range->max, input->argv[0]);
-    *(int64_t *)member = value;
-    return KC_OK;
+    return kc_conf_number_parse(kc_conf_table_row(input->index), input->argv[0], member, err);
 }
 
 /* ---------------------------------------------------------------- lists */
@@ -491,20 +429,6 @@ kc_rc_t kc_conf_parse_value(const kc_conf_input_t *input, void *member, kc_err_t
 
 /* ---------------------------------------------------------------- printers */
 
-static const char *dump_number(int64_t value, const unit_t *units, apr_pool_t *pool)
-{
-    const unit_t *best = NULL;
-
-    /* The largest unit that leaves no rest. */
-    for (; units->name; units++) {
-        if (*units->name && value % units->factor == 0 && (!best || units->factor > best->factor))
-            best = units;
-    }
-    if (!best || value == 0)
-        return apr_psprintf(pool, "%" APR_INT64_T_FMT, value);
-    return apr_psprintf(pool, "%" APR_INT64_T_FMT "%s", value / best->factor, best->name);
-}
-
 static const char *dump_words(const apr_array_header_t *words, apr_pool_t *pool)
 {
     return words ? apr_array_pstrcat(pool, words, ' ') : NULL;
@@ -539,7 +463,7 @@ static const char *dump_any(const kc_conf_row_t *row, const void *member, apr_po
     case KC_CONF_SECONDS:
     case KC_CONF_MILLIS:
     case KC_CONF_SIZE:
-        return dump_number(*(const int64_t *)member, numbers[row->type].units, pool);
+        return kc_conf_number_dump(row->type, *(const int64_t *)member, pool);
     case KC_CONF_WORDS:
     case KC_CONF_ACRS:
         return dump_words(*(const apr_array_header_t *const *)member, pool);

@@ -17,9 +17,6 @@ typedef struct kc_conf_input_t {
 /* Parses the arguments as the row's type says and stores them in member, which stays as it was on
  * failure. */
 kc_rc_t kc_conf_parse_value(const kc_conf_input_t *input, void *member, kc_err_t *err);
-/* What a text of a row, such as the end of a range, means to a type of numbers: seconds,
- * milliseconds or bytes. */
-int64_t kc_conf_parse_number(kc_conf_type_t type, const char *text);
 /* Bytes of a member of this type. */
 size_t kc_conf_parse_size(kc_conf_type_t type);
 /* Whether a default or another line's text consists of several arguments. */
