@@ -2,6 +2,8 @@
 """The judge behind a real nginx and a real Caddy, both sides configured by conf/forward-auth.conf."""
 
 import http.client
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -266,6 +268,44 @@ def test_logout_ends_it(gateway):
     again = browser.get(gateway.url + "/x", follow=False)
     assert gateway.asks_to_sign_in(browser, again), again
     assert browser.get(gateway.url + "/x", follow=False, kind=SCRIPT).status == 401
+
+
+FOR_BACKENDS = {"kubeflow-userid": "alice@example.com", "kubeflow-groups": "staff", "Authorization": "Bearer id-token", "Cookie": "a=b",
+                "X-Keycloak-Login": "http://localhost/authservice/login"}
+
+
+class ChangedMind(BaseHTTPRequestHandler):
+    """A judge that refuses, and allows when it is asked once more: a session may begin to count in between."""
+
+    count = 0
+
+    def do_GET(self):
+        ChangedMind.count += 1
+        self.send_response(403 if ChangedMind.count == 1 else 200)
+        for name, value in FOR_BACKENDS.items() if ChangedMind.count > 1 else ():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_args):
+        pass
+
+
+def test_a_second_answer_that_allows_tells_browsers_nothing(tmp_path):
+    ChangedMind.count = 0
+    judge = ThreadingHTTPServer(("127.0.0.1", 0), ChangedMind)
+    threading.Thread(target=judge.serve_forever, daemon=True).start()
+    proxy = Nginx(tmp_path, free_port(), judge.server_port, free_port(), free_port())
+    try:
+        proxy.start()
+        answer = Browser().get(f"http://localhost:{proxy.port}/x", kind=SCRIPT, follow=False)
+    finally:
+        proxy.stop()
+        judge.shutdown()
+        judge.server_close()
+    assert ChangedMind.count == 2, f"{ChangedMind.count} questions: {answer}"
+    for name in FOR_BACKENDS:
+        assert answer.header(name) is None, f"{name}: {answer.headers}"
 
 
 def ask_judge(gateway, headers, source="127.0.0.1"):
