@@ -28,6 +28,10 @@ LIBRARIES = [  # whose headers, in which one file
     (re.compile(r"^zlib\.h$"), "session/pack.c"),
     (re.compile(r"^libmemcached(-1\.0|util)?/"), "store/store_memcached.c"),
 ]
+# The rooms of src/core in their order: a file includes its own room and those before it. Rooms in
+# one set do not include each other.
+ROOMS = [{"base"}, {"crypto"}, {"net"}, {"browser"}, {"http", "store"}, {"env"}, {"conf"}, {"provider"}, {"rp"}, {"session"},
+         {"login", "logout", "access"}]
 MADE = set("build .cache .git __pycache__ configure Makefile config.log config.status obj".split())
 BANNED = "strcpy strncpy strcat strncat sprintf vsprintf strtok atoi atol atoll atof rand srand gets alloca apr_pstrmemdup".split()
 README_LINES = 150
@@ -119,6 +123,54 @@ def core_without_httpd(tree):
             if path.endswith("/httpd.h") or "/apache2/" in path or "/src/httpd/" in path:
                 yield "src/core/%s.c was compiled with %s" % (
                     listing.relative_to(core_made).with_suffix(""), os.path.basename(path))
+
+
+def _room(name):
+    """The room of a file below src/core: its folder there, or, without one, its own name."""
+    return name[len("src/core/"):].split("/")[0].split(".")[0]
+
+
+@rule("rooms of src/core include only rooms before them")
+def rooms_in_order(tree):
+    floor = {room: place for place, rooms in enumerate(ROOMS) for room in rooms}
+    for name in tree.below("src/core/", ".c", ".h"):
+        if _room(name) not in floor:
+            yield "%s is in no room: rules.py has their order" % name
+            continue
+        for header in tree.includes(name):
+            if "src/core/" + header not in tree.files:
+                continue
+            room = _room("src/core/" + header)
+            if room != _room(name) and floor.get(room, len(ROOMS)) >= floor[_room(name)]:
+                yield "%s includes %s, which is no room before its own" % (name, header)
+
+
+@rule("no header of src includes one that includes it")
+def no_circle(tree):
+    known = {}
+    for name in tree.below("src/", ".h"):
+        side = name.split("/")[1]
+        here = known.setdefault((side, os.path.basename(name).split(".")[0]), set())
+        for header in (header for header in tree.includes(name) if header.endswith(".h")):
+            for path, owner in (("src/%s/%s" % (side, header), side), ("src/" + header, "core")):
+                if path in tree.files:
+                    here.add((owner, os.path.basename(header).split(".")[0]))
+                    break
+    reached = {}
+    for file in known:
+        found, ahead = set(), list(known[file] - {file})
+        while ahead:
+            one = ahead.pop()
+            if one not in found:
+                found.add(one)
+                ahead += known.get(one, set()) - {one}
+        reached[file] = found
+    told = set()
+    for file in sorted(known):
+        circle = {other for other in reached[file] if file in reached.get(other, set())}
+        if circle and file not in told:
+            told |= circle
+            yield "these include each other: " + ", ".join("src/%s %s" % one for one in sorted(circle))
 
 
 @rule("each library is included in one core file")
