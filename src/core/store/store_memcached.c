@@ -10,7 +10,6 @@
 #include "net/reachable.h"
 #include "store/store_address.h"
 #include "store/store_connections.h"
-#include "store/store_replicas.h"
 
 /*
  * libmemcached (1.1.4) tells outages from misses only if it is held right. Asked for several keys

@@ -13,7 +13,24 @@
 #include "net/patience.h"
 #include "net/resolver.h"
 #include "store/store.h"
-#include "store/store_replicas.h"
+
+/* memcached servers, over libmemcached. */
+typedef struct kc_store_memcached_options_t {
+    const char *const *servers; /* host:port, or host (port 11211), or [v6]:port */
+    size_t count;
+    size_t copies;      /* of each value; as many as there are servers when that is less */
+    int64_t timeout_ms; /* a server is late after it, and given up after three times as long */
+    const char *user;   /* for SASL (PLAIN); NULL: none */
+    const char *password;
+    /* One for each server, zeros at first, in memory that outlives the store: processes that share
+     * them learn from each other which server fails. NULL: the store has its own. */
+    kc_breaker_t *breakers;
+    kc_resolver_t *resolver;       /* of the servers' names; NULL: the store has its own */
+    int64_t (*now)(void *context); /* the clock, in seconds */
+    /* Called when a server is passed by from now on, and when it is asked again; may be NULL. */
+    void (*report)(void *context, const char *server, int is_up, const char *why);
+    void *context;
+} kc_store_memcached_options_t;
 
 /* A server with its idle connections, over libmemcached. Made after fork; sockets open on first
  * use. Safe to use from several threads. Every function below that talks is KC_DOWN with

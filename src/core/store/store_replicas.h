@@ -3,27 +3,8 @@
 #ifndef KC_STORE_REPLICAS_H
 #define KC_STORE_REPLICAS_H
 
-#include "net/breaker.h"
-#include "net/resolver.h"
 #include "store/store.h"
-
-/* memcached servers, over libmemcached. */
-typedef struct kc_store_memcached_options_t {
-    const char *const *servers; /* host:port, or host (port 11211), or [v6]:port */
-    size_t count;
-    size_t copies;      /* of each value; as many as there are servers when that is less */
-    int64_t timeout_ms; /* a server is late after it, and given up after three times as long */
-    const char *user;   /* for SASL (PLAIN); NULL: none */
-    const char *password;
-    /* One for each server, zeros at first, in memory that outlives the store: processes that share
-     * them learn from each other which server fails. NULL: the store has its own. */
-    kc_breaker_t *breakers;
-    kc_resolver_t *resolver;       /* of the servers' names; NULL: the store has its own */
-    int64_t (*now)(void *context); /* the clock, in seconds */
-    /* Called when a server is passed by from now on, and when it is asked again; may be NULL. */
-    void (*report)(void *context, const char *server, int is_up, const char *why);
-    void *context;
-} kc_store_memcached_options_t;
+#include "store/store_memcached.h"
 
 /* Made after fork. Each key has an order of all servers (rendezvous hashing: a server that comes or
  * goes moves no other's keys), of which the first `copies` are its homes. Keys with the same first
