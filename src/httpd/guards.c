@@ -177,22 +177,36 @@ static int is_of_files(const ap_directive_t *section)
     return 0;
 }
 
+/* Whoever guards a part of the addresses guards no file, but all that a proxy hands on there. */
+static int is_over_proxy(const akc_place_t *each, const akc_place_t *proxy)
+{
+    return !is_of_files(each->section) && akc_places_may_cover(each, proxy);
+}
+
+/* The first directive by which a proxy hands on what no place guards; NULL: there is none. */
+static const ap_directive_t *find_open_proxy(const akc_places_t *places)
+{
+    int i;
+
+    for (i = 0; i < places->list->nelts; i++) {
+        const akc_place_t *each = &APR_ARRAY_IDX(places->list, i, akc_place_t);
+
+        if (each->kind == AKC_PLACE_PROXY && !has_own(places, AKC_PLACE_TYPE, is_over_proxy, each))
+            return each->node;
+    }
+    return NULL;
+}
+
 /* What a proxy hands on is no file, and lies in no directory. */
 static void warn_of_directory(const scope_t *scope, const akc_place_t *place)
 {
-    const ap_directive_t *proxy = akc_places_directive(scope->own, "ProxyPass");
-    int i;
+    const ap_directive_t *proxy;
 
-    if (!proxy)
-        proxy = akc_places_directive(scope->own, "ProxyPassMatch");
-    if (scope->is_quiet || !proxy || !is_of_files(place->section))
+    if (scope->is_quiet || !is_of_files(place->section))
         return;
-    for (i = 0; i < scope->own->list->nelts; i++) {
-        const akc_place_t *each = &APR_ARRAY_IDX(scope->own->list, i, akc_place_t);
-
-        if (each->kind == AKC_PLACE_TYPE && !is_of_files(each->section))
-            return;
-    }
+    proxy = find_open_proxy(scope->own);
+    if (!proxy)
+        return;
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, scope->main,
                  "%s: AuthType " AKC_AUTH_TYPE
                  " (line %d of %s) in %s ...>: what %s (line %d) hands on lies in no directory, so "

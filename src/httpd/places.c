@@ -57,6 +57,59 @@ static int is_our_type(const char *word)
     return strcasecmp(word, AKC_AUTH_TYPE) == 0 || strchr(word, '%');
 }
 
+/* 1 where one of mod_rewrite's flags, such as [L,P], is the one that proxies. */
+static int is_proxying(const char *flags, apr_pool_t *pool)
+{
+    char *state, *list = apr_pstrdup(pool, flags);
+    const char *flag;
+
+    for (flag = apr_strtok(list, "[], ", &state); flag; flag = apr_strtok(NULL, "[], ", &state)) {
+        if (strcasecmp(flag, "P") == 0 || strcasecmp(flag, "proxy") == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* What all paths of a pattern begin with, as far as that is plain to see. */
+static const char *beginning_of(const char *pattern, apr_pool_t *pool)
+{
+    const char *c;
+    size_t len;
+    int depth = 0;
+
+    for (c = pattern; *c; c++) {
+        depth += (*c == '(') - (*c == ')');
+        if (*c == '|' && depth <= 0)
+            return "/";
+    }
+    if (strncmp(pattern, "^/", 2) != 0)
+        return "/";
+    len = strcspn(++pattern, "\\^$.|?*+()[{");
+    if (pattern[len] && strchr("?*{", pattern[len]))
+        len--;
+    return len ? apr_pstrndup(pool, pattern, len) : "/";
+}
+
+/* Notes below which path a directive hands requests on, if it does so before the guards of files
+ * are looked for: rules of a section come later. */
+static void note_proxy(akc_place_t *place, apr_pool_t *pool)
+{
+    int is_rule = is_named(place->node, "RewriteRule");
+    int is_pattern = is_rule || is_named(place->node, "ProxyPassMatch");
+    const char *arguments = place->node->args, *first, *second;
+
+    if ((!is_pattern && !is_named(place->node, "ProxyPass")) || (is_rule && place->section))
+        return;
+    first = ap_getword_conf(pool, &arguments);
+    second = ap_getword_conf(pool, &arguments);
+    if (is_rule ? !is_proxying(ap_getword_conf(pool, &arguments), pool)
+                : strcmp(place->section ? first : second, "!") == 0)
+        return;
+    place->kind = AKC_PLACE_PROXY;
+    if (!place->section)
+        place->path = is_pattern ? beginning_of(first, pool) : first;
+}
+
 static akc_place_kind_t kind_of(const ap_directive_t *node, apr_pool_t *pool)
 {
     if (is_named(node, "AuthType"))
@@ -86,6 +139,8 @@ static void note(akc_places_t *places, const ap_directive_t *node, const ap_dire
 {
     akc_place_t place = {kind_of(node, pool), node, section, path_of(section, pool), NULL};
 
+    if (place.kind == AKC_PLACE_NOTHING)
+        note_proxy(&place, pool);
     if (place.kind == AKC_PLACE_NOTHING)
         return;
     place.word = first_word(node, pool);
@@ -169,22 +224,4 @@ int akc_places_may_cover(const akc_place_t *above, const akc_place_t *below)
     len = strlen(above->path);
     return strncmp(above->path, below->path, len) == 0 &&
            (above->path[len - 1] == '/' || !below->path[len] || below->path[len] == '/');
-}
-
-static const ap_directive_t *find(const ap_directive_t *node, const char *name)
-{
-    const ap_directive_t *found = NULL;
-
-    for (; node && !found; node = node->next) {
-        if (is_named(node, name))
-            return node;
-        if (!is_named(node, "<VirtualHost"))
-            found = find(node->first_child, name);
-    }
-    return found;
-}
-
-const ap_directive_t *akc_places_directive(const akc_places_t *places, const char *name)
-{
-    return find(places->host ? places->host->first_child : ap_conftree, name);
 }

@@ -11,7 +11,9 @@ typedef enum {
     AKC_PLACE_FOREIGN, /* AuthType of another kind */
     AKC_PLACE_ASKING,  /* a Require that depends on who somebody is */
     AKC_PLACE_REQUIRE, /* any other Require */
-    AKC_PLACE_HANDLER  /* SetHandler, of whatever name */
+    AKC_PLACE_HANDLER, /* SetHandler, of whatever name */
+    AKC_PLACE_PROXY /* hands requests on before httpd looks for a file: ProxyPass, RewriteRule [P]
+                     */
 } akc_place_kind_t;
 
 /* A directive and the section that it is for. */
@@ -19,8 +21,10 @@ typedef struct akc_place_t {
     akc_place_kind_t kind;
     const ap_directive_t *node;
     const ap_directive_t *section; /* the innermost one; NULL: none */
-    const char *path;              /* of a <Location>; NULL: of another section, or of none */
-    const char *word;              /* the directive's first */
+    /* Of a <Location>, or the one below which a proxy hands requests on; NULL: of another section,
+     * or of none. */
+    const char *path;
+    const char *word; /* the directive's first */
 } akc_place_t;
 
 /* What a server says itself. */
@@ -35,8 +39,6 @@ apr_array_header_t *akc_places_read(apr_pool_t *pool);
 const akc_places_t *akc_places_of(const apr_array_header_t *all, const server_rec *server);
 /* The first SetHandler with this name; NULL: there is none. */
 const ap_directive_t *akc_places_handler(const akc_places_t *places, const char *name);
-/* The first directive of this name, in whatever section of the server; NULL: there is none. */
-const ap_directive_t *akc_places_directive(const akc_places_t *places, const char *name);
 /* 1 when what stands at one place may hold for all of the other: in the same section, in a
  * <Location> around it, or where one of them is in a section of which that is not known. */
 int akc_places_may_cover(const akc_place_t *above, const akc_place_t *below);

@@ -97,9 +97,10 @@ my %good = (
         'KeycloakAlgorithms RS256 ES256', 'KeycloakCookieSameSite Strict'],
 );
 subtest 'half of what a guard needs' => sub {
-    my @proxy = map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } grep { -e "$ENV{KC_MODULES}/mod_$_.so" } qw(proxy proxy_http);
+    my @proxy = map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } grep { -e "$ENV{KC_MODULES}/mod_$_.so" } qw(proxy proxy_http rewrite);
     my @guard = ('AuthType Keycloak', 'Require valid-user');
     my @pass = ('ProxyPass / http://127.0.0.1:1/');
+    my @engine = ('RewriteEngine on');
     my %halves = (
         'Require without AuthType'   => [qr/Require valid-user \(line \d+ of .*without an AuthType.*Add AuthType Keycloak/,
             @minimal, '<Location /a>', 'Require valid-user', '</Location>'],
@@ -113,6 +114,20 @@ subtest 'half of what a guard needs' => sub {
             '<VirtualHost *:1>', 'ServerName b.test', 'KeycloakClientSecret y', '</VirtualHost>'],
         'a directory before a proxy' => [qr{AuthType Keycloak \(line \d+ of .*<Directory \.\.\.>: what ProxyPass .*Use <Location />},
             @minimal, @proxy, '<Directory />', @guard, '</Directory>', @pass],
+        'a directory before a rule that proxies' => [qr{AuthType .*in <Directory \.\.\.>: what RewriteRule \(line}, @minimal, @proxy, @engine, '<Directory />', @guard, '</Directory>',
+            'RewriteRule "^/(.*)" "http://127.0.0.1:1/$1" [NC,P,L]'],
+        'the same by its long name'  => [qr{AuthType .*in <Directory \.\.\.>: what RewriteRule \(line}, @minimal, @proxy, @engine, '<VirtualHost *:1>', @engine, '<Directory />', @guard, '</Directory>',
+            'RewriteRule ^/(.*) http://127.0.0.1:1/$1 [proxy]', location('/admin', @guard), '</VirtualHost>'],
+        'a directory, and a location for a part of it' => [qr{AuthType .*in <Directory \.\.\.>: what ProxyPass \(line}, @minimal, @proxy, '<Directory />', @guard, '</Directory>',
+            location('/admin', @guard), @pass],
+        'and for the wrong one of two' => [qr{AuthType .*in <Directory \.\.\.>: what ProxyPass \(line}, @minimal, @proxy, '<Directory />', @guard, '</Directory>',
+            location('/admin', @guard), 'ProxyPass /admin http://127.0.0.1:1/', 'ProxyPass /administrator http://127.0.0.1:1/'],
+        'and a proxy in an open location' => [qr{AuthType .*in <Directory \.\.\.>: what ProxyPass \(line}, @minimal, @proxy, '<Directory />', @guard, '</Directory>',
+            location('/admin', @guard), location('/b', 'ProxyPass http://127.0.0.1:1/')],
+        'and a pattern'              => [qr{AuthType .*in <Directory \.\.\.>: what ProxyPassMatch \(line}, @minimal, @proxy, '<Directory />', @guard, '</Directory>',
+            location('/admin', @guard), 'ProxyPassMatch ^/(admin|b)/(.*)$ http://127.0.0.1:1/$2'],
+        'and a pattern of two'       => [qr{AuthType .*in <Directory \.\.\.>: what ProxyPassMatch \(line}, @minimal, @proxy, '<Directory />', @guard, '</Directory>',
+            location('/admin', @guard), 'ProxyPassMatch ^/admin/x|^/b http://127.0.0.1:1/'],
         'the same of files'          => [qr{AuthType .*in <FilesMatch \.\.\.>: what ProxyPass}, @minimal, @proxy, '<VirtualHost *:1>', '<FilesMatch x>', @guard, '</FilesMatch>', @pass, '</VirtualHost>'],
     );
     for my $name (sort keys %halves) {
@@ -129,6 +144,15 @@ subtest 'half of what a guard needs' => sub {
         'a client of virtual hosts'   => ['KeycloakClientID x', 'KeycloakClientSecret y', '<VirtualHost *:1>', 'KeycloakIssuer http://127.0.0.1/realms/a', '</VirtualHost>'],
         'a directory without a proxy' => [@minimal, '<Directory />', @guard, '</Directory>'],
         'a directory, and a location' => [@minimal, @proxy, '<Directory />', @guard, '</Directory>', '<Location />', @guard, '</Location>', @pass],
+        'a directory, and a location around the proxy' => [@minimal, @proxy, '<Directory />', @guard, '</Directory>', location('/app', @guard), 'ProxyPass /app/ http://127.0.0.1:1/'],
+        'a proxy in a guarded location' => [@minimal, @proxy, '<Directory />', @guard, '</Directory>', location('/app', @guard, 'ProxyPass http://127.0.0.1:1/')],
+        'a pattern in a location'     => [@minimal, @proxy, '<Directory />', @guard, '</Directory>', location('/app', @guard), 'ProxyPassMatch ^/app/(a|b)$ http://127.0.0.1:1/$1'],
+        'a rule in a location'        => [@minimal, @proxy, @engine, '<Directory />', @guard, '</Directory>', location('/app', @guard), 'RewriteRule ^/app/?(.*) http://127.0.0.1:1/$1 [P]'],
+        'a location by a pattern'     => [@minimal, @proxy, '<Directory />', @guard, '</Directory>', '<LocationMatch ^/>', @guard, '</LocationMatch>', @pass],
+        'what is not handed on'       => [@minimal, @proxy, '<Directory />', @guard, '</Directory>', 'ProxyPass /static !', location('/x', 'ProxyPass !')],
+        'a rule that proxies nothing' => [@minimal, @proxy, @engine, '<Directory />', @guard, '</Directory>', 'RewriteRule ^/a /b [PT,E=x:P]', 'RewriteRule ^/P /c'],
+        # such a rule is looked at after the guard
+        'a rule of a directory'       => [@minimal, @proxy, '<Directory />', @guard, @engine, 'RewriteRule (.*) http://127.0.0.1:1/$1 [P]', '</Directory>'],
     );
     for my $name (sort keys %whole) {
         my ($accepted, $said) = check(@{ $whole{$name} });
