@@ -259,6 +259,25 @@ def map_complete(tree):
         yield "the table of %s names %s, which is not there" % (folder, name)
 
 
+@rule("test/README.md has a row for each folder of test/")
+def tests_mapped(tree):
+    page = "test/README.md"
+    text = tree.text(page) if page in tree.files else ""
+    found = re.findall(r"^\| (test/[\w/]+) \|(.*)\|$", text, re.M)
+    folders = {str(above) for name in tree.below("test/") for above in pathlib.PurePosixPath(name).parents}
+    named = [folder for folder, _ in found]
+    for folder in sorted(folders - set(named)):
+        if folder.count("/") == 1:
+            yield "%s has no row for %s" % (page, folder)
+    for folder, cells in found:
+        if folder not in folders:
+            yield "%s names %s, which is not there" % (page, folder)
+        if named.count(folder) > 1:
+            yield "%s names %s more than once" % (page, folder)
+        if len(cells.split("|")) != 5 or not all(cell.strip() for cell in cells.split("|")):
+            yield "%s does not say of %s: language, real, fake, seconds, what to look for" % (page, folder)
+
+
 @rule("directives and the reference configuration name each other")
 def reference_complete(tree):
     defined = {values[2] for _, values, _ in
