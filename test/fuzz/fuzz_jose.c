@@ -68,7 +68,12 @@ static void check_token(const char *compact, size_t len, apr_pool_t *pool)
         return;
     }
     reach_note(PARSED);
-    if (!token.alg || !token.claims || kc_json_type(token.claims) != KC_JSON_OBJECT)
+    if (!token.alg || token.claims)
+        abort();
+    if (kc_jws_read_claims(&token, pool, &err) != KC_OK) {
+        if (err.reason != KC_ERR_TOKEN_FORM || token.claims)
+            abort();
+    } else if (!token.claims || kc_json_type(token.claims) != KC_JSON_OBJECT)
         abort();
     for (i = 0; i < 2; i++) {
         kc_rc_t rc = kc_jose_verify(&token, keys[i], &err);

@@ -8,9 +8,11 @@
 
 #include "access/bearer.h"
 #include "access/request_class.h"
+#include "base/buf.h"
 #include "base/cookie.h"
 #include "base/path.h"
 #include "base/url.h"
+#include "crypto/jws.h"
 #include "testlib.h"
 
 Suite *kc_test_cost(void);
@@ -285,6 +287,64 @@ START_TEST(what_is_no_name_is_not_compared_with_ours)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- tokens that nobody has signed */
+
+enum { TOKEN_SIZE = 96 * 1024, TOKEN_COST_MAX = 4 /* times */ };
+
+/* JSON that begins with front and then repeats piece, encoded; cut off where it is long enough. */
+static const char *encoded(const char *front, const char *piece)
+{
+    char *text = apr_palloc(testlib_pool, TOKEN_SIZE);
+    size_t len = strlen(front), at;
+    kc_bytes_t json = {(const unsigned char *)text, TOKEN_SIZE / 4 * 3};
+
+    memcpy(text, front, len);
+    for (at = len; at < json.len; at++)
+        text[at] = piece[(at - len) % strlen(piece)];
+    return kc_buf_base64url(json, testlib_pool);
+}
+
+/* Nanoseconds to take a token apart. */
+static double cost_of_token(const char *header, const char *payload)
+{
+    const char *compact = apr_pstrcat(testlib_pool, header, ".", payload, ".AAAA", NULL);
+    double least = 0;
+    int run;
+
+    for (run = 0; run < RUNS; run++) {
+        struct timespec from, to;
+        apr_pool_t *pool;
+        kc_jws_t token;
+        double time;
+
+        ck_assert_int_eq(apr_pool_create(&pool, testlib_pool), APR_SUCCESS);
+        ck_assert_int_eq(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from), 0);
+        (void)kc_jws_parse(compact, strlen(compact), pool, &token, NULL);
+        ck_assert_int_eq(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to), 0);
+        apr_pool_destroy(pool);
+        time = (double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec);
+        least = !run || time < least ? time : least;
+    }
+    return least;
+}
+
+/* Anybody can send a token: before its signature is verified, no more of it is read as JSON than a
+ * short header. What is compared with is as long, and no JSON at all. */
+START_TEST(unverified_tokens_are_not_read_as_json)
+{
+    static const char *const header = "eyJhbGciOiJ4In0";
+    static const char *const pieces[] = {"[],", "{},", "0,", "\"\",", "["};
+    double plain = cost_of_token(header, encoded("x", "x"));
+    double payload = cost_of_token(header, encoded("{\"a\":[", pieces[_i]));
+    double front = cost_of_token(encoded("{\"alg\":\"x\",\"a\":[", pieces[_i]), "e30");
+
+    ck_assert_msg(payload <= (double)TOKEN_COST_MAX * plain,
+                  "%.0f ns for a payload of '%s', %.0f ns for text", payload, pieces[_i], plain);
+    ck_assert_msg(front <= (double)TOKEN_COST_MAX * plain,
+                  "%.0f ns for a header of '%s', %.0f ns for text", front, pieces[_i], plain);
+}
+END_TEST
+
 Suite *kc_test_cost(void)
 {
     Suite *suite = suite_create("cost");
@@ -294,6 +354,7 @@ Suite *kc_test_cost(void)
     tcase_add_loop_test(tcase, the_length_alone_counts, 0,
                         (int)(sizeof(sendings) / sizeof(sendings[0])));
     tcase_add_test(tcase, what_is_no_name_is_not_compared_with_ours);
+    tcase_add_loop_test(tcase, unverified_tokens_are_not_read_as_json, 0, 5);
     suite_add_tcase(suite, tcase);
     return suite;
 }

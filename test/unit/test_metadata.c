@@ -436,6 +436,36 @@ START_TEST(a_new_key_without_kid_is_found_by_its_signature)
 }
 END_TEST
 
+/* A payload is read after its signature is verified, never before. */
+START_TEST(the_payload_is_read_last)
+{
+    static const char *const header = "{\"alg\":\"ES256\"}";
+    kc_jws_t token;
+
+    kc_fake_site_provide(
+        site, kc_fake_site_metadata(site, ""),
+        apr_pstrcat(testlib_pool, "{\"keys\":[", testlib_jwk(TESTLIB_P256, ""), "]}", NULL));
+    ck_assert_int_eq(get(), KC_OK);
+    ck_assert_int_eq(kc_token_signature_verify_untrusted(
+                         keyring, testlib_sign(TESTLIB_P256_OTHER, "ES256", header, "{\"a\":[x"),
+                         testlib_pool, &got, &token, &last),
+                     KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_TOKEN_SIGNATURE);
+    ck_assert_ptr_null(token.claims);
+    ck_assert_int_eq(kc_token_signature_verify_untrusted(
+                         keyring, testlib_sign(TESTLIB_P256, "ES256", header, "{\"a\":[x"),
+                         testlib_pool, &got, &token, &last),
+                     KC_REFUSED);
+    ck_assert_int_eq(last.reason, KC_ERR_TOKEN_FORM);
+    ck_assert_int_eq(kc_token_signature_verify_untrusted(
+                         keyring,
+                         testlib_sign(TESTLIB_P256, "ES256", header, "{\"sub\":\"alice\"}"),
+                         testlib_pool, &got, &token, &last),
+                     KC_OK);
+    ck_assert_str_eq(kc_json_member_string(token.claims, "sub"), "alice");
+}
+END_TEST
+
 START_TEST(a_key_that_is_left_out_is_logged_once)
 {
     kc_fake_site_provide(site, kc_fake_site_metadata(site, ""),
@@ -769,6 +799,7 @@ static void add_kids(TCase *tests)
     tcase_add_test(tests, a_thousand_unknown_kids_lead_to_one_fetch_a_minute);
     tcase_add_test(tests, keys_that_rotate_often_are_found);
     tcase_add_test(tests, a_new_key_without_kid_is_found_by_its_signature);
+    tcase_add_test(tests, the_payload_is_read_last);
     tcase_add_test(tests, a_key_that_is_left_out_is_logged_once);
     tcase_add_test(tests, the_minute_counts_for_all_children_of_the_host);
     tcase_add_loop_test(tests, what_another_child_has_fetched_for_a_key_is_taken_without_a_call, 0,

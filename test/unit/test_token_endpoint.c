@@ -167,6 +167,7 @@ static kc_jws_t check_assertion(void)
     ck_assert_ptr_null(authorization());
     ck_assert_ptr_nonnull(assertion);
     ck_assert_int_eq(kc_jws_parse(assertion, strlen(assertion), testlib_pool, &token, &err), KC_OK);
+    ck_assert_int_eq(kc_jws_read_claims(&token, testlib_pool, &err), KC_OK);
     ck_assert_str_eq(kc_json_member_string(token.claims, "iss"), "site");
     ck_assert_str_eq(kc_json_member_string(token.claims, "sub"), "site");
     ck_assert_str_eq(kc_json_member_string(token.claims, "aud"), "https://outer.example.com/token");

@@ -51,6 +51,9 @@ static kc_rc_t split(kc_jws_t *token, apr_pool_t *pool, kc_err_t *err)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_FORM, "the token has not three segments");
     if (first == start || second == first + 1 || end == second + 1)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_FORM, "a segment of the token is empty");
+    if (first - start > KC_JWS_HEADER_MAX)
+        return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_HEADER, "the token's header is over %d bytes",
+                       KC_JWS_HEADER_MAX);
     rc = read_segment(start, first, pool, &token->header, err);
     if (rc == KC_OK)
         rc = read_segment(first + 1, second, pool, &token->payload, err);
@@ -127,7 +130,10 @@ kc_rc_t kc_jws_parse(const char *compact, size_t len, apr_pool_t *pool, kc_jws_t
         rc = read_object("header", out->header, pool, &header, err);
     if (rc == KC_OK)
         rc = read_header(out, header, err);
-    if (rc == KC_OK)
-        rc = read_object("payload", out->payload, pool, &out->claims, err);
     return rc;
+}
+
+kc_rc_t kc_jws_read_claims(kc_jws_t *token, apr_pool_t *pool, kc_err_t *err)
+{
+    return read_object("payload", token->payload, pool, &token->claims, err);
 }

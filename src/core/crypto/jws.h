@@ -12,6 +12,7 @@
 
 enum {
     KC_JWS_MAX = 128 * 1024, /* bytes: what a realm with thousands of groups makes */
+    KC_JWS_HEADER_MAX = 4096 /* bytes of the first segment; real ones have about 150 */
 };
 
 /* A token in compact form, taken apart but not yet verified. Everything is in the pool given to
@@ -27,15 +28,20 @@ typedef struct kc_jws_t {
     kc_bytes_t header;
     kc_bytes_t payload;
     kc_bytes_t signature;
-    const kc_json_t *claims; /* the payload, an object */
+    const kc_json_t *claims; /* the payload, an object; NULL before kc_jws_read_claims */
 } kc_jws_t;
 
 /* Takes a JWS in compact form apart (RFC 7515 section 3.1 and 5.2, RFC 8725). KC_REFUSED,
  * KC_ERR_TOKEN_SIZE: over KC_JWS_MAX. KC_ERR_TOKEN_FORM: not exactly three non-empty
- * segments, padded or non-canonical base64url, JSON that json.h refuses. KC_ERR_TOKEN_HEADER:
- * members crit, b64, zip, enc, or of the wrong type. KC_ERR_TOKEN_ALG: alg absent. */
+ * segments, padded or non-canonical base64url, a header that json.h refuses. KC_ERR_TOKEN_HEADER:
+ * over KC_JWS_HEADER_MAX; members crit, b64, zip, enc, or of the wrong type. KC_ERR_TOKEN_ALG: alg
+ * absent. The payload is decoded, and not yet read: it may be a stranger's. */
 kc_rc_t kc_jws_parse(const char *compact, size_t len, apr_pool_t *pool, kc_jws_t *out,
                      kc_err_t *err);
+/* Reads the payload of a parsed token as JSON, for token->claims, which are in pool: after its
+ * signature has been verified, or of a token that has come from the provider itself. KC_REFUSED,
+ * KC_ERR_TOKEN_FORM: it is no object, or JSON that json.h refuses. */
+kc_rc_t kc_jws_read_claims(kc_jws_t *token, apr_pool_t *pool, kc_err_t *err);
 
 /* 1 when text can be the id of a key: up to 255 bytes, no control characters. */
 int kc_jws_is_kid(const char *kid);

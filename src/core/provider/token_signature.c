@@ -54,8 +54,8 @@ static kc_rc_t verify_by_newer(kc_metadata_t *keyring, const wanted_t *wanted,
     return rc == KC_OK ? kc_jose_verify(token, key, err) : KC_REFUSED;
 }
 
-static kc_rc_t open_token(kc_metadata_t *keyring, const char *compact, const wanted_t *wanted,
-                          apr_pool_t *pool, kc_jws_t *token, kc_err_t *err)
+static kc_rc_t verify_token(kc_metadata_t *keyring, const char *compact, const wanted_t *wanted,
+                            apr_pool_t *pool, kc_jws_t *token, kc_err_t *err)
 {
     const kc_jose_key_t *key;
     kc_rc_t rc = kc_jws_parse(compact, strlen(compact), pool, token, err);
@@ -74,6 +74,15 @@ static kc_rc_t open_token(kc_metadata_t *keyring, const char *compact, const wan
     return rc == KC_OK || (token->kid && kc_jose_key_kid(key))
                ? rc
                : verify_by_newer(keyring, wanted, token, pool, err);
+}
+
+/* Anybody can send a token with a costly payload: only one that is signed is read. */
+static kc_rc_t open_token(kc_metadata_t *keyring, const char *compact, const wanted_t *wanted,
+                          apr_pool_t *pool, kc_jws_t *token, kc_err_t *err)
+{
+    kc_rc_t rc = verify_token(keyring, compact, wanted, pool, token, err);
+
+    return rc == KC_OK ? kc_jws_read_claims(token, pool, err) : rc;
 }
 
 kc_rc_t kc_token_signature_verify(kc_metadata_t *keyring, const char *compact, apr_pool_t *pool,

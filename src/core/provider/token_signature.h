@@ -19,7 +19,8 @@ kc_rc_t kc_token_signature_key(kc_metadata_t *keyring, const char *alg, const ch
 
 /* Takes a token apart (kc_jws_parse: compact must outlive it) and verifies its signature: its alg
  * is one of KeycloakAlgorithms, its key one of the provider's, found as select does; where no kid
- * names the key, a signature that does not fit is worth such a fetch as well. KC_REFUSED with
+ * names the key, a signature that does not fit is worth such a fetch as well. Its claims are read
+ * last, and are NULL when it fails. KC_REFUSED with
  * KC_ERR_TOKEN_FORM, _HEADER, _ALG, _KEY or _SIGNATURE; KC_DOWN when the keys are not to be had. */
 kc_rc_t kc_token_signature_verify(kc_metadata_t *keyring, const char *compact, apr_pool_t *pool,
                                   const kc_metadata_snapshot_t **snapshot, kc_jws_t *token,

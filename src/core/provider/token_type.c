@@ -113,7 +113,8 @@ int kc_token_type_is_offline(const char *refresh_token, apr_pool_t *pool)
     kc_jws_t token;
     const char *typ;
 
-    if (kc_jws_parse(refresh_token, strlen(refresh_token), pool, &token, NULL) != KC_OK)
+    if (kc_jws_parse(refresh_token, strlen(refresh_token), pool, &token, NULL) != KC_OK ||
+        kc_jws_read_claims(&token, pool, NULL) != KC_OK)
         return 0;
     typ = kc_json_member_string(token.claims, "typ");
     return typ && strcmp(typ, "Offline") == 0;

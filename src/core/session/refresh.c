@@ -150,7 +150,8 @@ static const char *first_nonce(const kc_pack_t *contents, apr_pool_t *pool)
     kc_jws_t token;
 
     if (!contents->id_token ||
-        kc_jws_parse(contents->id_token, strlen(contents->id_token), pool, &token, NULL) != KC_OK)
+        kc_jws_parse(contents->id_token, strlen(contents->id_token), pool, &token, NULL) != KC_OK ||
+        kc_jws_read_claims(&token, pool, NULL) != KC_OK)
         return NULL;
     return kc_json_member_string(token.claims, "nonce");
 }
