@@ -7,7 +7,8 @@
 
 #include <apr_general.h>
 
-/* suites.def is made by the Makefile: one KC_SUITE(name) for each test/unit/test_name.c. */
+/* suites.def is made by the Makefile: one KC_SUITE(name) for each test_name.c, here or in a room.
+ */
 #define KC_SUITE(name) Suite *kc_test_##name(void);
 #include "suites.def"
 #undef KC_SUITE
