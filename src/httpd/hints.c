@@ -2,15 +2,22 @@
  * strangers can send such requests. SPDX-License-Identifier: Apache-2.0 */
 #include "hints.h"
 
+#include <apr_strings.h>
+
 #include "request.h"
 
 #include "core/crypto/once.h"
 
 static kc_once_t peers = KC_ONCE_EMPTY, addresses = KC_ONCE_EMPTY;
 
-static int is_first(kc_once_t *once, const char *name)
+/* Virtual hosts are told apart by the line that begins them. */
+static int is_first(kc_once_t *once, const request_rec *r, const char *name)
 {
-    return kc_once_is_first(once, "", name, KC_ONCE_PAUSE, apr_time_sec(apr_time_now()));
+    const server_rec *server = r->server;
+    const char *scope = apr_psprintf(r->pool, "%s:%u", server->defn_name ? server->defn_name : "",
+                                     server->defn_line_number);
+
+    return kc_once_is_first(once, scope, name, KC_ONCE_PAUSE, apr_time_sec(apr_time_now()));
 }
 
 /* The first of the headers that would have told something; X-Forwarded-For alone does not. */
@@ -33,7 +40,7 @@ void akc_hints_forwarded(request_rec *r, const char *origin)
     const kc_err_row_t *row = kc_err_row(KC_ERR_FORWARDED_IGNORED);
     const char *header = header_of(r), *peer = r->connection->client_ip;
 
-    if (!header || !is_first(&peers, peer))
+    if (!header || !is_first(&peers, r, peer))
         return;
     ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                   "%s: %s: %s of %s is ignored, for KeycloakTrustedProxy does not name that peer; "
@@ -47,7 +54,7 @@ void akc_hints_address(akc_request_t *request, request_rec *r, const char *list)
 {
     const kc_err_row_t *row = kc_err_row(KC_ERR_NOT_FOUND);
 
-    if (!is_first(&addresses, r->uri))
+    if (!is_first(&addresses, r, r->uri))
         return;
     ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                   "%s: %s: %s %s: there is no such address; below KeycloakPrefix %s there are %s, "

@@ -19,8 +19,8 @@ sub start {
 
 sub lines { my ($server, $pattern) = @_; return scalar(() = $server->log =~ /\[auth_keycloak:warn\].*$pattern/g) }
 
-# A server's strangers since now: how many lines they may cause by names of their own, one a minute and child.
-sub bound { my $since = shift; return CHILDREN * (1 + int((time - $since) / 60)) }
+# A server's strangers since now: how many lines they may cause by names of their own, five at once and one a minute for each child.
+sub bound { my $since = shift; return CHILDREN * (5 + int((time - $since) / 60)) }
 
 # GET with one more header line, from an address of this host; the answer's first line.
 sub ask_from {
@@ -101,6 +101,17 @@ subtest 'an address below KeycloakPrefix that there is not' => sub {
     my $before = lines($server, 'KC0105: not-found: ');
     $browser->get("/authservice/$_") for qw(login logout whoami sessions verify/x site/a);
     is lines($server, 'KC0105: not-found: '), $before, 'nothing is said of those that there are';
+};
+
+# One connection is one child's.
+subtest 'a mistake behind junk of a stranger' => sub {
+    my $server = start('hints-address');
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $server->port, Timeout => 60) or die "connecting: $!\n";
+    print $socket map { "$_\r\n" } 'GET /authservice/junk HTTP/1.1', 'Host: hints-address.test', '', 'GET /authservice/wohami HTTP/1.1',
+        'Host: hints-address.test', 'Connection: close', '';
+    my $answers = do { local $/; <$socket> };
+    is scalar(() = $answers =~ m{^HTTP/1.1 404 }mg), 2, 'both are answered' or diag $answers;
+    is lines($server, "KC0105: not-found: GET /authservice/$_:"), 1, "$_ is told" for qw(junk wohami);
 };
 
 subtest 'a claim that a Require line names and no token has' => sub {

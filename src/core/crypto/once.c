@@ -29,10 +29,24 @@ static int is_there(const kc_once_t *once, const unsigned char *name)
     return 0;
 }
 
-/* 1 where the pause is over, or the clock was set back. */
-static int is_over(const kc_once_t *once, int64_t pause, int64_t now)
+/* 1 where one more name may be told now. */
+static int has_room(const kc_once_t *once, int64_t pause, int64_t now)
 {
-    return !once->count || now < once->last || now - once->last >= pause;
+    if (!pause)
+        return once->count < KC_ONCE_NAMES;
+    return !once->count || now < once->last || once->spent - now <= (KC_ONCE_BURST - 1) * pause;
+}
+
+static void put(kc_once_t *once, const unsigned char *name, int64_t pause, int64_t now)
+{
+    if (now < once->last || once->spent < now)
+        once->spent = now;
+    once->spent += pause;
+    once->last = now;
+    memcpy(once->names[once->next], name, KC_CRYPTO_SHA256_SIZE);
+    once->next = (once->next + 1) % KC_ONCE_NAMES;
+    if (once->count < KC_ONCE_NAMES)
+        once->count++;
 }
 
 int kc_once_is_first(kc_once_t *once, const char *scope, const char *name, int64_t pause,
@@ -44,11 +58,9 @@ int kc_once_is_first(kc_once_t *once, const char *scope, const char *name, int64
     if (hash(scope, name, hashed) != KC_OK)
         return 0;
     (void)pthread_mutex_lock(&once->lock);
-    is_first = once->count < KC_ONCE_NAMES && is_over(once, pause, now) && !is_there(once, hashed);
-    if (is_first) {
-        memcpy(once->names[once->count++], hashed, sizeof(hashed));
-        once->last = now;
-    }
+    is_first = has_room(once, pause, now) && !is_there(once, hashed);
+    if (is_first)
+        put(once, hashed, pause, now);
     (void)pthread_mutex_unlock(&once->lock);
     return is_first;
 }
