@@ -236,6 +236,11 @@ kc_rc_t kc_conf_check_cookie_domain(const kc_conf_t *conf, apr_pool_t *pool, kc_
                               "takes a domain such as example.com, without a leading dot; not "
                               "'%.100s'",
                               domain);
+    if (!strchr(domain, '.') && strcasecmp(domain, "localhost") != 0)
+        return KC_CONF_REFUSE(err,
+                              "takes a domain with a dot, such as example.com, not '%.100s': "
+                              "browsers would refuse the cookie",
+                              domain);
     if (!conf->public_url || kc_url_parse(conf->public_url, pool, &site, NULL) != KC_OK)
         return KC_OK;
     len = strlen(domain);

@@ -31,6 +31,21 @@ const char *kc_conf_doubt_after_logout(const kc_conf_t *conf, apr_pool_t *pool)
            "after signing out; they arrive at / instead. Name a page that needs no sign-in";
 }
 
+/* RFC 6749, 3.3, allows a comma within a scope. */
+const char *kc_conf_doubt_scope(const kc_conf_t *conf, apr_pool_t *pool)
+{
+    for (int i = 0; i < conf->scope->nelts; i++) {
+        const char *word = APR_ARRAY_IDX(conf->scope, i, const char *);
+
+        if (strchr(word, ','))
+            return apr_psprintf(pool,
+                                "%.80s is one scope, with a comma in its name; if several are "
+                                "meant, separate them by blanks",
+                                word);
+    }
+    return NULL;
+}
+
 const char *kc_conf_doubt_tell(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool)
 {
     const kc_conf_row_t *row = kc_conf_table_row(index);

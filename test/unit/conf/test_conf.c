@@ -1120,6 +1120,14 @@ static const check_t checks[] = {
     {SECRET "KeycloakCookieDomain .a.example", KC_CONF_ROW_cookie_domain, "leading dot"},
     {SECRET "KeycloakCookieDomain 'a.example; Secure'", KC_CONF_ROW_cookie_domain,
      "takes a domain"},
+    {SECRET "KeycloakCookieDomain com", KC_CONF_ROW_cookie_domain, "with a dot"},
+    {SECRET "KeycloakCookieDomain com\nKeycloakPublicURL https://a.com", KC_CONF_ROW_cookie_domain,
+     "with a dot"},
+    {SECRET "KeycloakCookieDomain intranet\nKeycloakPublicURL https://intranet",
+     KC_CONF_ROW_cookie_domain, "with a dot"},
+    {SECRET "KeycloakCookieDomain LocalHost\nKeycloakPublicURL http://a.localhost", KC_CONF_ROWS,
+     ""},
+    {SECRET "KeycloakCookieDomain a.example", KC_CONF_ROWS, ""},
     {SECRET "KeycloakCookieDomain b.example\nKeycloakPublicURL https://a.example",
      KC_CONF_ROW_cookie_domain, "is not a domain of"},
     {SECRET "KeycloakCookieDomain a.example\nKeycloakPublicURL https://evila.example",
@@ -1253,6 +1261,9 @@ static const struct {
     {"KeycloakSessionMax 91d", KC_CONF_ROW_session_max, "7862400 seconds"},
     {"KeycloakSessionIdle 30", KC_CONF_ROW_session_idle, "30 seconds"},
     {"KeycloakSessionIdle 1m", KC_CONF_ROW_session_idle, NULL},
+    {"KeycloakScope openid,email", KC_CONF_ROW_scope, "openid,email is one scope"},
+    {"KeycloakScope openid email,", KC_CONF_ROW_scope, "email, is one scope"},
+    {"KeycloakScope openid email", KC_CONF_ROW_scope, NULL},
 };
 
 /* What the protocol and the login address use themselves: no link may set it. */
@@ -1287,7 +1298,7 @@ static const char *const reserved[] = {"client_id",
                                        "Client_ID",
                                        "SCOPE"};
 
-START_TEST(values_that_are_hardly_meant_are_told_in_seconds)
+START_TEST(values_that_are_hardly_meant_are_told)
 {
     const kc_conf_t *conf = conf_of(apr_pstrcat(pool, SECRET, doubts[_i].line, NULL));
     int i;
@@ -1541,7 +1552,7 @@ Suite *kc_test_conf(void)
     tcase_add_test(lines, names_are_transformed);
     tcase_add_test(lines, of_several_transforms_the_first_that_matches_counts);
     tcase_add_test(lines, nothing_stands_behind_lower);
-    tcase_add_loop_test(lines, values_that_are_hardly_meant_are_told_in_seconds, 0,
+    tcase_add_loop_test(lines, values_that_are_hardly_meant_are_told, 0,
                         (int)(sizeof(doubts) / sizeof(doubts[0])));
     tcase_add_loop_test(lines, no_link_sets_what_the_sign_in_depends_on, 0,
                         (int)(sizeof(reserved) / sizeof(reserved[0])));
