@@ -6,8 +6,8 @@
 #include "check_authn.h"
 #include "config.h"
 #include "export.h"
+#include "gateway/ext_authz.h"
 #include "gateway/forward.h"
-#include "gateway/judge.h"
 #include "gateway/neighbours.h"
 #include "guards.h"
 #include "handlers/account.h"
@@ -58,7 +58,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_insert_error_filter(akc_forward_watch, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(akc_endpoints_handle, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(akc_account_operate, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_handler(akc_judge_handle, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(akc_ext_authz_handle, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(akc_health_handle, NULL, NULL, APR_HOOK_MIDDLE);
     akc_require_register(pool);
     akc_respond_register(pool);

@@ -54,7 +54,7 @@ typedef struct akc_server_t {
     apr_array_header_t *trusted; /* apr_ipsubnet_t *, peers whose X-Forwarded-* count */
     apr_array_header_t
         *foreign;         /* const char *, identity headers of other servers alone, or NULL */
-    const char *removals; /* headers that a gateway is told to take out (judge.c) */
+    const char *removals; /* headers that a gateway is told to take out (ext_authz.c) */
     const char *removals_and_cookie;
     kc_breaker_t *breakers;          /* shared by the children, one for each memcached server */
     kc_store_clock_shared_t *clocks; /* the same for the watchdog, who compares clocks */

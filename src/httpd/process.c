@@ -7,7 +7,7 @@
 
 #include "config.h"
 #include "export.h"
-#include "gateway/judge.h"
+#include "gateway/ext_authz.h"
 #include "phase.h"
 
 #include "core/base/header_name.h"
@@ -240,7 +240,7 @@ static void guard(akc_server_t *server, const headers_t *headers, const apr_arra
         akc_export_guard(server, APR_ARRAY_IDX(headers->folded, i, const char *), pool);
     if (server->rp) {
         server->foreign = foreign_to(server, headers, pool);
-        akc_judge_prepare(server, pool);
+        akc_ext_authz_prepare(server, pool);
     }
     if (token && is_authorization(token))
         akc_export_guard(server, token, pool);

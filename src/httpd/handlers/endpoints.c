@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "addresses.h"
+#include "gateway/ext_authz.h"
 #include "gateway/forward.h"
-#include "gateway/judge.h"
 #include "handlers/account.h"
 #include "handlers/logout.h"
 #include "handlers/signin.h"
@@ -47,7 +47,7 @@ int akc_endpoints_translate(request_rec *r)
 
 int akc_endpoints_map(request_rec *r)
 {
-    if (akc_judge_is_asked_for_star(r))
+    if (akc_ext_authz_is_asked_for_star(r))
         return HTTP_BAD_REQUEST;
     if (akc_forward_refuses(r))
         return HTTP_FORBIDDEN;
@@ -78,7 +78,7 @@ int akc_endpoints_handle(request_rec *r)
     if (!ap_is_initial_req(r))
         return HTTP_NOT_FOUND;
     address = akc_addresses_find(request->server, r->uri);
-    if (akc_addresses_takes_body(address) && akc_judge_passes(request, r))
+    if (akc_addresses_takes_body(address) && akc_ext_authz_passes(request, r))
         return DONE;
     if (address < AKC_ADDRESSES)
         return handlers[address](request, r);

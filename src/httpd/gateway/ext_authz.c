@@ -1,6 +1,6 @@
 /* The judge: answers a gateway that asks whether a request may go on, and as whose.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/judge.h"
+#include "gateway/ext_authz.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -24,7 +24,7 @@
 
 static const char removal_header[] = "x-envoy-auth-headers-to-remove";
 
-int akc_judge_is_asked_for_star(request_rec *r)
+int akc_ext_authz_is_asked_for_star(request_rec *r)
 {
     char *uri = r->uri;
     int is_judge;
@@ -69,7 +69,7 @@ static void put_foreign(const akc_request_t *request, request_rec *r)
         apr_table_setn(r->headers_out, APR_ARRAY_IDX(names, i, const char *), "");
 }
 
-void akc_judge_prepare(akc_server_t *server, apr_pool_t *pool)
+void akc_ext_authz_prepare(akc_server_t *server, apr_pool_t *pool)
 {
     const kc_conf_t *conf = server->conf;
     const char *list = kc_header_name_add_spellings("", conf->user_header, pool);
@@ -134,7 +134,7 @@ static int allow(akc_request_t *request, request_rec *r)
     return DONE;
 }
 
-int akc_judge_passes(akc_request_t *request, request_rec *r)
+int akc_ext_authz_passes(akc_request_t *request, request_rec *r)
 {
     size_t len = strcspn(r->unparsed_uri, "?");
 
@@ -175,7 +175,7 @@ static int refuse_path(akc_request_t *request, request_rec *r)
     return akc_respond_error(request, r, &err);
 }
 
-int akc_judge_handle(request_rec *r)
+int akc_ext_authz_handle(request_rec *r)
 {
     akc_request_t *request;
 
