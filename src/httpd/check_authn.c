@@ -9,7 +9,7 @@
 #include "answers.h"
 #include "config.h"
 #include "export.h"
-#include "gateway/forward.h"
+#include "gateway/forward_auth.h"
 #include "request.h"
 #include "respond.h"
 #include "streams.h"
@@ -61,7 +61,7 @@ static int is_led_here(const akc_request_t *request, request_rec *r)
 
     return request->server->conf->cookie_same_site == KC_SAME_SITE_STRICT && site &&
            strcasecmp(site, "cross-site") == 0 && r->method_number == M_GET && !r->header_only &&
-           !akc_addresses_is_judge(r) && !akc_forward_is_on(request);
+           !akc_addresses_is_judge(r) && !akc_forward_auth_is_on(request);
 }
 
 /* Once: what this site asks for itself is asked by no other. */
@@ -81,8 +81,8 @@ static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t sta
                                  .demand = *demand,
                                  .is_step_up = state == KC_SESSION_WEAK};
 
-    if (akc_forward_is_nginx(request)) {
-        akc_forward_point_to_login(request, r, demand);
+    if (akc_forward_auth_is_nginx(request)) {
+        akc_forward_auth_point_to_login(request, r, demand);
         return akc_respond_denial(request, r, state);
     }
     if (state == KC_SESSION_NONE && is_led_here(request, r))

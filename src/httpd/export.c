@@ -8,7 +8,7 @@
 
 #include "addresses.h"
 #include "config.h"
-#include "gateway/forward.h"
+#include "gateway/forward_auth.h"
 #include "interim.h"
 #include "request.h"
 #include "traces.h"
@@ -203,9 +203,9 @@ int akc_export_scrub(request_rec *r)
     if (!server->guarded) /* the module is off in all servers */
         return DECLINED;
     if (request) {
-        akc_forward_watch(r);
-        if (ap_is_initial_req(r) && akc_forward_is_on(request))
-            refused = akc_forward_take(request, r);
+        akc_forward_auth_watch(r);
+        if (ap_is_initial_req(r) && akc_forward_auth_is_on(request))
+            refused = akc_forward_auth_take(request, r);
         hide_query(request);
     }
     clean_upgrade(r);

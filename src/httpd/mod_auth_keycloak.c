@@ -7,7 +7,7 @@
 #include "config.h"
 #include "export.h"
 #include "gateway/ext_authz.h"
-#include "gateway/forward.h"
+#include "gateway/forward_auth.h"
 #include "gateway/neighbours.h"
 #include "guards.h"
 #include "handlers/account.h"
@@ -55,14 +55,14 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_note_auth_failure(akc_check_authn_note, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_insert_error_filter(akc_export_hide, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_insert_error_filter(akc_respond_forbid, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_insert_error_filter(akc_forward_watch, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_insert_error_filter(akc_forward_auth_watch, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(akc_endpoints_handle, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(akc_account_operate, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(akc_ext_authz_handle, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(akc_health_handle, NULL, NULL, APR_HOOK_MIDDLE);
     akc_require_register(pool);
     akc_respond_register(pool);
-    akc_forward_register(pool);
+    akc_forward_auth_register(pool);
     akc_streams_register(pool);
     akc_answers_register(pool);
     akc_interim_register(pool);

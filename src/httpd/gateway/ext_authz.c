@@ -8,7 +8,7 @@
 
 #include "addresses.h"
 #include "answers.h"
-#include "gateway/forward.h"
+#include "gateway/forward_auth.h"
 #include "request.h"
 #include "respond.h"
 
@@ -123,7 +123,7 @@ static int allow(akc_request_t *request, request_rec *r)
     akc_answers_are_for_nobody(request, r);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     put_identity(request, r);
-    if (akc_forward_is_on(request)) {
+    if (akc_forward_auth_is_on(request)) {
         put_foreign(request, r);
         put_cookies(r);
     } else {

@@ -7,7 +7,7 @@
 
 #include "addresses.h"
 #include "gateway/ext_authz.h"
-#include "gateway/forward.h"
+#include "gateway/forward_auth.h"
 #include "handlers/account.h"
 #include "handlers/logout.h"
 #include "handlers/signin.h"
@@ -49,7 +49,7 @@ int akc_endpoints_map(request_rec *r)
 {
     if (akc_ext_authz_is_asked_for_star(r))
         return HTTP_BAD_REQUEST;
-    if (akc_forward_refuses(r))
+    if (akc_forward_auth_refuses(r))
         return HTTP_FORBIDDEN;
     return akc_addresses_is_taken(r) ? OK : DECLINED;
 }

@@ -1,6 +1,6 @@
 /* The request that a gateway asks about in headers of its own: nginx's auth_request, and the
  * forward-auth of Traefik and Caddy. SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/forward.h"
+#include "gateway/forward_auth.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -33,12 +33,12 @@ static const struct {
     [KC_JUDGE_FORWARDED] = {"X-Forwarded-Uri", "X-Forwarded-Method"},
 };
 
-int akc_forward_is_on(const akc_request_t *request)
+int akc_forward_auth_is_on(const akc_request_t *request)
 {
     return request->server->conf->judge_for != KC_JUDGE_ENVOY;
 }
 
-int akc_forward_is_nginx(const akc_request_t *request)
+int akc_forward_auth_is_nginx(const akc_request_t *request)
 {
     return request->server->conf->judge_for == KC_JUDGE_NGINX;
 }
@@ -52,7 +52,7 @@ static int refuse(akc_request_t *request, request_rec *r, const char *why, const
 
     (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_JUDGE_QUESTION, why, name);
     akc_respond_log(request, r, &err);
-    return akc_forward_is_nginx(request) ? HTTP_FORBIDDEN : HTTP_BAD_REQUEST;
+    return akc_forward_auth_is_nginx(request) ? HTTP_FORBIDDEN : HTTP_BAD_REQUEST;
 }
 
 /* A method's name (RFC 9110 section 5.6.2), as httpd takes them; TRACE and CONNECT ask for nothing
@@ -97,7 +97,7 @@ static int put(akc_request_t *request, request_rec *r, const char *uri, const ch
     return OK;
 }
 
-int akc_forward_take(akc_request_t *request, request_rec *r)
+int akc_forward_auth_take(akc_request_t *request, request_rec *r)
 {
     const char *uri_header = sources[request->server->conf->judge_for].uri;
     const char *method_header = sources[request->server->conf->judge_for].method;
@@ -128,11 +128,11 @@ int akc_forward_take(akc_request_t *request, request_rec *r)
     return put(request, r, uri, method);
 }
 
-int akc_forward_refuses(request_rec *r)
+int akc_forward_auth_refuses(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
 
-    if (!request || !akc_forward_is_on(request) || r->main ||
+    if (!request || !akc_forward_auth_is_on(request) || r->main ||
         (akc_addresses_is_taken(r) && strcmp(r->handler, AKC_ENDPOINTS_JUDGE) == 0))
         return 0;
     if (akc_addresses_is_ours(request->server, r))
@@ -147,7 +147,8 @@ int akc_forward_refuses(request_rec *r)
 
 /* --- the answer --- */
 
-void akc_forward_point_to_login(akc_request_t *request, request_rec *r, const kc_step_up_t *demand)
+void akc_forward_auth_point_to_login(akc_request_t *request, request_rec *r,
+                                     const kc_step_up_t *demand)
 {
     const char *page = r->method_number == M_GET ? r->unparsed_uri : "/";
 
@@ -159,7 +160,7 @@ static int status_of(const akc_request_t *request, int status)
 {
     if (ap_is_HTTP_SUCCESS(status))
         return request->is_allowed ? status : HTTP_FORBIDDEN;
-    if (akc_forward_is_nginx(request) && status < HTTP_INTERNAL_SERVER_ERROR &&
+    if (akc_forward_auth_is_nginx(request) && status < HTTP_INTERNAL_SERVER_ERROR &&
         status != HTTP_UNAUTHORIZED)
         return HTTP_FORBIDDEN;
     return status;
@@ -198,15 +199,15 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
     return ap_pass_brigade(f->next, brigade);
 }
 
-void akc_forward_watch(request_rec *r)
+void akc_forward_auth_watch(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
 
-    if (request && akc_forward_is_on(request) && !r->main)
+    if (request && akc_forward_auth_is_on(request) && !r->main)
         ap_add_output_filter(filter_name, NULL, r, r->connection);
 }
 
-void akc_forward_register(apr_pool_t *pool)
+void akc_forward_auth_register(apr_pool_t *pool)
 {
     (void)pool;
     ap_register_output_filter(filter_name, filter, NULL, AP_FTYPE_PROTOCOL - 1);
