@@ -8,7 +8,7 @@
 #include "export.h"
 #include "gateway/ext_authz.h"
 #include "gateway/forward_auth.h"
-#include "gateway/neighbours.h"
+#include "gateway/gateway_check.h"
 #include "guards.h"
 #include "handlers/account.h"
 #include "handlers/endpoints.h"
@@ -28,10 +28,10 @@ static void register_hooks(apr_pool_t *pool)
 
     ap_hook_check_config(akc_lifecycle_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(akc_process_check, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_check_config(akc_neighbours_check, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(akc_gateway_check_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(akc_guards_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(akc_process_start, NULL, NULL, APR_HOOK_FIRST);
-    ap_hook_post_config(akc_neighbours_start, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_post_config(akc_gateway_check_start, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_post_config(akc_guards_start, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_post_config(akc_lifecycle_start, NULL, NULL, APR_HOOK_MIDDLE);
     /* before mod_watchdog starts the thread that uses what is made here */

@@ -1,6 +1,6 @@
 /* What else answers where a judge does, and must not: looked for when httpd starts.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "gateway/neighbours.h"
+#include "gateway/gateway_check.h"
 
 #include <string.h>
 
@@ -99,7 +99,8 @@ static void warn(server_rec *main, const apr_array_header_t *all)
     }
 }
 
-int akc_neighbours_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+int akc_gateway_check_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                            server_rec *main)
 {
     apr_array_header_t *all = akc_places_read(ptemp);
     found_t found;
@@ -117,7 +118,8 @@ int akc_neighbours_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
-int akc_neighbours_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+int akc_gateway_check_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                            server_rec *main)
 {
     (void)pconf;
     (void)plog;
