@@ -9,8 +9,8 @@
 #include "gateway/ext_authz.h"
 #include "gateway/forward_auth.h"
 #include "handlers/account.h"
+#include "handlers/login.h"
 #include "handlers/logout.h"
-#include "handlers/signin.h"
 #include "handlers/verify.h"
 #include "hints.h"
 #include "request.h"
@@ -57,8 +57,8 @@ int akc_endpoints_map(request_rec *r)
 typedef int (*handler_fn)(akc_request_t *request, request_rec *r);
 
 static const handler_fn handlers[AKC_ADDRESSES] = {
-    [AKC_ADDRESS_CALLBACK] = akc_signin_callback,
-    [AKC_ADDRESS_LOGIN] = akc_signin_login,
+    [AKC_ADDRESS_CALLBACK] = akc_login_callback,
+    [AKC_ADDRESS_LOGIN] = akc_login_login,
     [AKC_ADDRESS_LOGOUT] = akc_logout_here,
     [AKC_ADDRESS_SESSIONS] = akc_account_sessions,
     [AKC_ADDRESS_WHOAMI] = akc_account_whoami,

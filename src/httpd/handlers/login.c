@@ -1,6 +1,6 @@
 /* Signing in: the address that begins it, and the one that Keycloak sends browsers back to.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "handlers/signin.h"
+#include "handlers/login.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -120,7 +120,7 @@ static int refuse_prefetch(akc_request_t *request, request_rec *r)
     return akc_respond_error(request, r, &err);
 }
 
-int akc_signin_callback(akc_request_t *request, request_rec *r)
+int akc_login_callback(akc_request_t *request, request_rec *r)
 {
     kc_browser_answer_t answer;
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
@@ -183,7 +183,7 @@ static int lead_on(akc_request_t *request, request_rec *r)
     return akc_respond_redirect(r, HTTP_SEE_OTHER, &answer);
 }
 
-int akc_signin_login(akc_request_t *request, request_rec *r)
+int akc_login_login(akc_request_t *request, request_rec *r)
 {
     kc_browser_answer_t answer = {.location = NULL};
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
