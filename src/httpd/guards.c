@@ -9,8 +9,8 @@
 
 #include "config.h"
 #include "phase.h"
-#include "places.h"
 #include "process.h"
+#include "sections.h"
 
 #include "core/base/url.h"
 #include "core/conf/conf_doubt.h"
@@ -18,8 +18,8 @@
 
 /* The places of one server, with those of the others. */
 typedef struct scope_t {
-    const apr_array_header_t *all; /* akc_places_t of every server */
-    const akc_places_t *own;
+    const apr_array_header_t *all; /* akc_sections_t of every server */
+    const akc_sections_t *own;
     server_rec *main;
     int is_quiet; /* no warnings */
 } scope_t;
@@ -29,32 +29,32 @@ static const char *tag(void)
     return kc_err_row(KC_ERR_CONFIG)->tag;
 }
 
-typedef int (*relation_fn)(const akc_place_t *each, const akc_place_t *place);
+typedef int (*relation_fn)(const akc_sections_line_t *each, const akc_sections_line_t *place);
 
-static int is_anywhere(const akc_place_t *each, const akc_place_t *place)
+static int is_anywhere(const akc_sections_line_t *each, const akc_sections_line_t *place)
 {
     (void)each;
     (void)place;
     return 1;
 }
 
-static int is_around(const akc_place_t *each, const akc_place_t *place)
+static int is_around(const akc_sections_line_t *each, const akc_sections_line_t *place)
 {
-    return akc_places_may_cover(each, place);
+    return akc_sections_may_cover(each, place);
 }
 
-static int is_inside(const akc_place_t *each, const akc_place_t *place)
+static int is_inside(const akc_sections_line_t *each, const akc_sections_line_t *place)
 {
-    return akc_places_may_cover(place, each);
+    return akc_sections_may_cover(place, each);
 }
 
-static int has_own(const akc_places_t *places, akc_place_kind_t kind, relation_fn relation,
-                   const akc_place_t *place)
+static int has_own(const akc_sections_t *places, akc_sections_kind_t kind, relation_fn relation,
+                   const akc_sections_line_t *place)
 {
     int i;
 
     for (i = 0; i < places->list->nelts; i++) {
-        const akc_place_t *each = &APR_ARRAY_IDX(places->list, i, akc_place_t);
+        const akc_sections_line_t *each = &APR_ARRAY_IDX(places->list, i, akc_sections_line_t);
 
         if (each->kind == kind && relation(each, place))
             return 1;
@@ -63,13 +63,13 @@ static int has_own(const akc_places_t *places, akc_place_kind_t kind, relation_f
 }
 
 /* What stands outside of virtual hosts holds in each of them, and may be completed by any. */
-static int has(const scope_t *scope, akc_place_kind_t kind, relation_fn relation,
-               const akc_place_t *place)
+static int has(const scope_t *scope, akc_sections_kind_t kind, relation_fn relation,
+               const akc_sections_line_t *place)
 {
     int i;
 
     for (i = 0; i < scope->all->nelts; i++) {
-        const akc_places_t *places = &APR_ARRAY_IDX(scope->all, i, akc_places_t);
+        const akc_sections_t *places = &APR_ARRAY_IDX(scope->all, i, akc_sections_t);
 
         if ((!places->host || !scope->own->host || places == scope->own) &&
             has_own(places, kind, relation, place))
@@ -81,7 +81,7 @@ static int has(const scope_t *scope, akc_place_kind_t kind, relation_fn relation
 /* --- handlers of ours --- */
 
 /* A handler that nobody has is left to the next one, which serves files: 200 to everybody. */
-static int check_name(const scope_t *scope, const akc_place_t *place)
+static int check_name(const scope_t *scope, const akc_sections_line_t *place)
 {
     static const char *const ours[] = {AKC_ENDPOINTS_JUDGE, AKC_ENDPOINTS_SESSIONS,
                                        AKC_ENDPOINTS_HEALTH};
@@ -102,21 +102,21 @@ static int check_name(const scope_t *scope, const akc_place_t *place)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-static int is_handler(const akc_place_t *place, const char *name)
+static int is_handler(const akc_sections_line_t *place, const char *name)
 {
     return strcmp(place->word, name) == 0;
 }
 
 /* The judge needs our own check; a list of sessions takes whoever has a name. */
-static int is_guarded(const scope_t *scope, const akc_place_t *place)
+static int is_guarded(const scope_t *scope, const akc_sections_line_t *place)
 {
-    return has(scope, AKC_PLACE_ASKING, is_around, place) &&
+    return has(scope, AKC_SECTIONS_ASKING, is_around, place) &&
            (!is_handler(place, AKC_ENDPOINTS_JUDGE) ||
-            has(scope, AKC_PLACE_TYPE, is_around, place));
+            has(scope, AKC_SECTIONS_TYPE, is_around, place));
 }
 
 /* Each request is refused there; nobody has to find that out. */
-static void complain_of_handler(const scope_t *scope, const akc_place_t *place)
+static void complain_of_handler(const scope_t *scope, const akc_sections_line_t *place)
 {
     if (scope->is_quiet || is_guarded(scope, place) ||
         (!is_handler(place, AKC_ENDPOINTS_JUDGE) && !is_handler(place, AKC_ENDPOINTS_SESSIONS)))
@@ -132,10 +132,10 @@ static void complain_of_handler(const scope_t *scope, const akc_place_t *place)
 
 /* httpd answers 500 where nothing is required, and lets everybody in where all is granted. Who says
  * once which type there is, and asks at some places below, means it. */
-static void warn_of_type(const scope_t *scope, const akc_place_t *place)
+static void warn_of_type(const scope_t *scope, const akc_sections_line_t *place)
 {
-    if (scope->is_quiet || has(scope, AKC_PLACE_ASKING, is_around, place) ||
-        has(scope, AKC_PLACE_ASKING, is_inside, place))
+    if (scope->is_quiet || has(scope, AKC_SECTIONS_ASKING, is_around, place) ||
+        has(scope, AKC_SECTIONS_ASKING, is_inside, place))
         return;
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, scope->main,
                  "%s: AuthType " AKC_AUTH_TYPE
@@ -147,17 +147,17 @@ static void warn_of_type(const scope_t *scope, const akc_place_t *place)
 
 /* httpd answers 500 where it does not know how people say who they are. Who says once what is
  * required, and the type at some places below, means it. */
-static void warn_of_require(const scope_t *scope, const akc_place_t *place)
+static void warn_of_require(const scope_t *scope, const akc_sections_line_t *place)
 {
     static const char prefix[] = "keycloak-";
 
     if (scope->is_quiet ||
         (strcmp(place->word, "valid-user") != 0 && strcmp(place->word, "user") != 0 &&
          strncmp(place->word, prefix, sizeof(prefix) - 1) != 0) ||
-        has(scope, AKC_PLACE_TYPE, is_around, place) ||
-        has(scope, AKC_PLACE_TYPE, is_inside, place) ||
-        has(scope, AKC_PLACE_FOREIGN, is_around, place) ||
-        has(scope, AKC_PLACE_FOREIGN, is_inside, place))
+        has(scope, AKC_SECTIONS_TYPE, is_around, place) ||
+        has(scope, AKC_SECTIONS_TYPE, is_inside, place) ||
+        has(scope, AKC_SECTIONS_FOREIGN, is_around, place) ||
+        has(scope, AKC_SECTIONS_FOREIGN, is_inside, place))
         return;
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, scope->main,
                  "%s: Require %s (line %d of %s) without an AuthType: httpd answers 500 there. Add "
@@ -178,27 +178,28 @@ static int is_of_files(const ap_directive_t *section)
 }
 
 /* Whoever guards a part of the addresses guards no file, but all that a proxy hands on there. */
-static int is_over_proxy(const akc_place_t *each, const akc_place_t *proxy)
+static int is_over_proxy(const akc_sections_line_t *each, const akc_sections_line_t *proxy)
 {
-    return !is_of_files(each->section) && akc_places_may_cover(each, proxy);
+    return !is_of_files(each->section) && akc_sections_may_cover(each, proxy);
 }
 
 /* The first directive by which a proxy hands on what no place guards; NULL: there is none. */
-static const ap_directive_t *find_open_proxy(const akc_places_t *places)
+static const ap_directive_t *find_open_proxy(const akc_sections_t *places)
 {
     int i;
 
     for (i = 0; i < places->list->nelts; i++) {
-        const akc_place_t *each = &APR_ARRAY_IDX(places->list, i, akc_place_t);
+        const akc_sections_line_t *each = &APR_ARRAY_IDX(places->list, i, akc_sections_line_t);
 
-        if (each->kind == AKC_PLACE_PROXY && !has_own(places, AKC_PLACE_TYPE, is_over_proxy, each))
+        if (each->kind == AKC_PLACE_PROXY &&
+            !has_own(places, AKC_SECTIONS_TYPE, is_over_proxy, each))
             return each->node;
     }
     return NULL;
 }
 
 /* What a proxy hands on is no file, and lies in no directory. */
-static void warn_of_directory(const scope_t *scope, const akc_place_t *place)
+static void warn_of_directory(const scope_t *scope, const akc_sections_line_t *place)
 {
     const ap_directive_t *proxy;
 
@@ -220,16 +221,16 @@ static int check_places(const scope_t *scope)
     int i;
 
     for (i = 0; i < scope->own->list->nelts; i++) {
-        const akc_place_t *place = &APR_ARRAY_IDX(scope->own->list, i, akc_place_t);
+        const akc_sections_line_t *place = &APR_ARRAY_IDX(scope->own->list, i, akc_sections_line_t);
 
-        if (place->kind == AKC_PLACE_HANDLER) {
+        if (place->kind == AKC_SECTIONS_HANDLER) {
             if (check_name(scope, place) != OK)
                 return HTTP_INTERNAL_SERVER_ERROR;
             complain_of_handler(scope, place);
         }
-        if (place->kind == AKC_PLACE_ASKING)
+        if (place->kind == AKC_SECTIONS_ASKING)
             warn_of_require(scope, place);
-        if (place->kind == AKC_PLACE_TYPE) {
+        if (place->kind == AKC_SECTIONS_TYPE) {
             warn_of_type(scope, place);
             warn_of_directory(scope, place);
         }
@@ -255,7 +256,7 @@ static void warn_of_issuer(const scope_t *scope, const akc_server_t *config)
     const kc_conf_place_t *place = &config->conf->place[KC_CONF_ROW_issuer];
 
     if (!is_own(config, scope->main, KC_CONF_ROW_issuer) ||
-        has(scope, AKC_PLACE_TYPE, is_anywhere, NULL))
+        has(scope, AKC_SECTIONS_TYPE, is_anywhere, NULL))
         return;
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
                  "%s: KeycloakIssuer (line %d of %s), but no place has AuthType " AKC_AUTH_TYPE
@@ -443,12 +444,12 @@ static void complain_of_type(const scope_t *scope)
     if (scope->is_quiet || akc_process_has_issuer(scope->main))
         return;
     for (i = 0; i < scope->all->nelts; i++) {
-        const apr_array_header_t *list = APR_ARRAY_IDX(scope->all, i, akc_places_t).list;
+        const apr_array_header_t *list = APR_ARRAY_IDX(scope->all, i, akc_sections_t).list;
 
         for (j = 0; j < list->nelts; j++) {
-            const akc_place_t *place = &APR_ARRAY_IDX(list, j, akc_place_t);
+            const akc_sections_line_t *place = &APR_ARRAY_IDX(list, j, akc_sections_line_t);
 
-            if (place->kind != AKC_PLACE_TYPE)
+            if (place->kind != AKC_SECTIONS_TYPE)
                 continue;
             ap_log_error(APLOG_MARK, APLOG_ERR, 0, scope->main,
                          "%s: AuthType " AKC_AUTH_TYPE
@@ -511,12 +512,12 @@ static void warn_of_environment(server_rec *server)
 
 static int look(server_rec *main, int is_quiet, apr_pool_t *pool)
 {
-    scope_t scope = {akc_places_read(pool), NULL, main, is_quiet};
+    scope_t scope = {akc_sections_read(pool), NULL, main, is_quiet};
     server_rec *server;
     int i;
 
     for (i = 0; i < scope.all->nelts; i++) {
-        scope.own = &APR_ARRAY_IDX(scope.all, i, akc_places_t);
+        scope.own = &APR_ARRAY_IDX(scope.all, i, akc_sections_t);
         if (check_places(&scope) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -529,7 +530,7 @@ static int look(server_rec *main, int is_quiet, apr_pool_t *pool)
         /* a virtual host that says nothing of us has the main server's settings themselves */
         if (config->server != server)
             continue;
-        scope.own = akc_places_of(scope.all, server);
+        scope.own = akc_sections_of(scope.all, server);
         /* without it httpd guesses, on many machines 127.0.0.1 or 127.0.1.1 */
         config->is_named = akc_process_directive(server, "ServerName") != NULL;
         if (!is_quiet)

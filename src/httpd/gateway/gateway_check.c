@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "phase.h"
-#include "places.h"
+#include "sections.h"
 
 /* Handlers that a server names, or the main server for it. */
 typedef struct found_t {
@@ -58,22 +58,22 @@ static int shares_address(const server_rec *one, const server_rec *other)
 }
 
 /* What virtual hosts have of the main server counts as well. */
-static found_t find(const apr_array_header_t *all, const akc_places_t *places)
+static found_t find(const apr_array_header_t *all, const akc_sections_t *places)
 {
-    const akc_places_t *global = &APR_ARRAY_IDX(all, 0, akc_places_t);
-    found_t found = {akc_places_handler(global, AKC_ENDPOINTS_JUDGE),
-                     akc_places_handler(global, AKC_ENDPOINTS_SESSIONS)};
+    const akc_sections_t *global = &APR_ARRAY_IDX(all, 0, akc_sections_t);
+    found_t found = {akc_sections_handler(global, AKC_ENDPOINTS_JUDGE),
+                     akc_sections_handler(global, AKC_ENDPOINTS_SESSIONS)};
 
     if (!found.judge)
-        found.judge = akc_places_handler(places, AKC_ENDPOINTS_JUDGE);
+        found.judge = akc_sections_handler(places, AKC_ENDPOINTS_JUDGE);
     if (!found.sessions)
-        found.sessions = akc_places_handler(places, AKC_ENDPOINTS_SESSIONS);
+        found.sessions = akc_sections_handler(places, AKC_ENDPOINTS_SESSIONS);
     return found;
 }
 
 static int is_judge(const apr_array_header_t *all, const server_rec *server)
 {
-    return find(all, akc_places_of(all, server)).judge != NULL;
+    return find(all, akc_sections_of(all, server)).judge != NULL;
 }
 
 /* Clients choose among them by their Host header, and the gateway takes any 200 for a yes. */
@@ -102,14 +102,14 @@ static void warn(server_rec *main, const apr_array_header_t *all)
 int akc_gateway_check_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                             server_rec *main)
 {
-    apr_array_header_t *all = akc_places_read(ptemp);
+    apr_array_header_t *all = akc_sections_read(ptemp);
     found_t found;
     int i;
 
     (void)pconf;
     (void)plog;
     for (i = 0; i < all->nelts; i++) {
-        found = find(all, &APR_ARRAY_IDX(all, i, akc_places_t));
+        found = find(all, &APR_ARRAY_IDX(all, i, akc_sections_t));
         if (check(&found, main) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -124,6 +124,6 @@ int akc_gateway_check_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *pte
     (void)pconf;
     (void)plog;
     if (!akc_phase_is_trial())
-        warn(main, akc_places_read(ptemp));
+        warn(main, akc_sections_read(ptemp));
     return OK;
 }

@@ -1,6 +1,6 @@
 /* What the sections of each server say, read at start from the tree of its configuration.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "places.h"
+#include "sections.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -92,7 +92,7 @@ static const char *beginning_of(const char *pattern, apr_pool_t *pool)
 
 /* Notes below which path a directive hands requests on, if it does so before the guards of files
  * are looked for: rules of a section come later. */
-static void note_proxy(akc_place_t *place, apr_pool_t *pool)
+static void note_proxy(akc_sections_line_t *place, apr_pool_t *pool)
 {
     int is_rule = is_named(place->node, "RewriteRule");
     int is_pattern = is_rule || is_named(place->node, "ProxyPassMatch");
@@ -110,13 +110,13 @@ static void note_proxy(akc_place_t *place, apr_pool_t *pool)
         place->path = is_pattern ? beginning_of(first, pool) : first;
 }
 
-static akc_place_kind_t kind_of(const ap_directive_t *node, apr_pool_t *pool)
+static akc_sections_kind_t kind_of(const ap_directive_t *node, apr_pool_t *pool)
 {
     if (is_named(node, "AuthType"))
-        return is_our_type(first_word(node, pool)) ? AKC_PLACE_TYPE : AKC_PLACE_FOREIGN;
+        return is_our_type(first_word(node, pool)) ? AKC_SECTIONS_TYPE : AKC_SECTIONS_FOREIGN;
     if (is_named(node, "Require"))
-        return is_asking(node, pool) ? AKC_PLACE_ASKING : AKC_PLACE_REQUIRE;
-    return is_named(node, "SetHandler") ? AKC_PLACE_HANDLER : AKC_PLACE_NOTHING;
+        return is_asking(node, pool) ? AKC_SECTIONS_ASKING : AKC_SECTIONS_REQUIRE;
+    return is_named(node, "SetHandler") ? AKC_SECTIONS_HANDLER : AKC_SECTIONS_NOTHING;
 }
 
 /* Sections that stand for a part of the addresses, in place of those that only group lines. */
@@ -134,21 +134,21 @@ static int is_section(const ap_directive_t *node)
     return 0;
 }
 
-static void note(akc_places_t *places, const ap_directive_t *node, const ap_directive_t *section,
+static void note(akc_sections_t *places, const ap_directive_t *node, const ap_directive_t *section,
                  apr_pool_t *pool)
 {
-    akc_place_t place = {kind_of(node, pool), node, section, path_of(section, pool), NULL};
+    akc_sections_line_t place = {kind_of(node, pool), node, section, path_of(section, pool), NULL};
 
-    if (place.kind == AKC_PLACE_NOTHING)
+    if (place.kind == AKC_SECTIONS_NOTHING)
         note_proxy(&place, pool);
-    if (place.kind == AKC_PLACE_NOTHING)
+    if (place.kind == AKC_SECTIONS_NOTHING)
         return;
     place.word = first_word(node, pool);
-    APR_ARRAY_PUSH(places->list, akc_place_t) = place;
+    APR_ARRAY_PUSH(places->list, akc_sections_line_t) = place;
 }
 
 /* All from a node on, except for what belongs to virtual hosts. */
-static void read_all(akc_places_t *places, const ap_directive_t *node,
+static void read_all(akc_sections_t *places, const ap_directive_t *node,
                      const ap_directive_t *section, apr_pool_t *pool)
 {
     for (; node; node = node->next) {
@@ -162,10 +162,10 @@ static void read_all(akc_places_t *places, const ap_directive_t *node,
 static void add(apr_array_header_t *all, const ap_directive_t *host, const ap_directive_t *first,
                 apr_pool_t *pool)
 {
-    akc_places_t *places = apr_array_push(all);
+    akc_sections_t *places = apr_array_push(all);
 
     places->host = host;
-    places->list = apr_array_make(pool, 8, sizeof(akc_place_t));
+    places->list = apr_array_make(pool, 8, sizeof(akc_sections_line_t));
     read_all(places, first, NULL, pool);
 }
 
@@ -179,43 +179,43 @@ static void add_hosts(apr_array_header_t *all, const ap_directive_t *node, apr_p
     }
 }
 
-apr_array_header_t *akc_places_read(apr_pool_t *pool)
+apr_array_header_t *akc_sections_read(apr_pool_t *pool)
 {
-    apr_array_header_t *all = apr_array_make(pool, 8, sizeof(akc_places_t));
+    apr_array_header_t *all = apr_array_make(pool, 8, sizeof(akc_sections_t));
 
     add(all, NULL, ap_conftree, pool);
     add_hosts(all, ap_conftree, pool);
     return all;
 }
 
-const akc_places_t *akc_places_of(const apr_array_header_t *all, const server_rec *server)
+const akc_sections_t *akc_sections_of(const apr_array_header_t *all, const server_rec *server)
 {
     int i;
 
     for (i = 1; server->is_virtual && i < all->nelts; i++) {
-        const akc_places_t *places = &APR_ARRAY_IDX(all, i, akc_places_t);
+        const akc_sections_t *places = &APR_ARRAY_IDX(all, i, akc_sections_t);
 
         if (server->defn_name && strcmp(server->defn_name, places->host->filename) == 0 &&
             server->defn_line_number == (unsigned)places->host->line_num)
             return places;
     }
-    return &APR_ARRAY_IDX(all, 0, akc_places_t);
+    return &APR_ARRAY_IDX(all, 0, akc_sections_t);
 }
 
-const ap_directive_t *akc_places_handler(const akc_places_t *places, const char *name)
+const ap_directive_t *akc_sections_handler(const akc_sections_t *places, const char *name)
 {
     int i;
 
     for (i = 0; i < places->list->nelts; i++) {
-        const akc_place_t *place = &APR_ARRAY_IDX(places->list, i, akc_place_t);
+        const akc_sections_line_t *place = &APR_ARRAY_IDX(places->list, i, akc_sections_line_t);
 
-        if (place->kind == AKC_PLACE_HANDLER && strcmp(place->word, name) == 0)
+        if (place->kind == AKC_SECTIONS_HANDLER && strcmp(place->word, name) == 0)
             return place->node;
     }
     return NULL;
 }
 
-int akc_places_may_cover(const akc_place_t *above, const akc_place_t *below)
+int akc_sections_may_cover(const akc_sections_line_t *above, const akc_sections_line_t *below)
 {
     size_t len;
 
