@@ -4,8 +4,6 @@
 
 #include <apr_strings.h>
 
-#include "request.h"
-
 #include "core/crypto/once.h"
 
 static kc_once_t peers = KC_ONCE_EMPTY, addresses = KC_ONCE_EMPTY;
@@ -50,7 +48,8 @@ void akc_hints_forwarded(request_rec *r, const char *origin)
                   kc_conf_table_row(KC_CONF_ROW_trusted_proxies)->name, peer);
 }
 
-void akc_hints_address(akc_request_t *request, request_rec *r, const char *list)
+void akc_hints_address(const akc_request_t *request, request_rec *r, const char *id,
+                       const char *there)
 {
     const kc_err_row_t *row = kc_err_row(KC_ERR_NOT_FOUND);
 
@@ -60,6 +59,5 @@ void akc_hints_address(akc_request_t *request, request_rec *r, const char *list)
                   "%s: %s: %s %s: there is no such address; below KeycloakPrefix %s there are %s, "
                   "and the callback is %s [request %s]",
                   row->tag, row->slug, r->method, ap_escape_logitem(r->pool, r->uri),
-                  request->server->conf->prefix, list, request->server->rp->callback_path,
-                  akc_request_id(request, r));
+                  request->server->conf->prefix, there, request->server->rp->callback_path, id);
 }

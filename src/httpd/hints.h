@@ -12,7 +12,8 @@
 void akc_hints_forwarded(request_rec *r, const char *origin);
 
 /* There is nothing at this address below KeycloakPrefix: logs (KC_ERR_NOT_FOUND) which addresses
- * there are, a list separated by commas. Bounded likewise, for each address. */
-void akc_hints_address(akc_request_t *request, request_rec *r, const char *addresses);
+ * there are, a list separated by commas. id: the request's. Bounded likewise, for each address. */
+void akc_hints_address(const akc_request_t *request, request_rec *r, const char *id,
+                       const char *addresses);
 
 #endif

@@ -82,7 +82,7 @@ int akc_endpoints_handle(request_rec *r)
         return DONE;
     if (address < AKC_ADDRESSES)
         return handlers[address](request, r);
-    akc_hints_address(request, r, akc_addresses_names(r->pool));
+    akc_hints_address(request, r, akc_request_id(request, r), akc_addresses_names(r->pool));
     (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_NOT_FOUND, "no such address under %s",
                   request->server->conf->prefix);
     return akc_respond_error(request, r, &err);
