@@ -23,7 +23,7 @@ enum {
     KC_RP_STORE_NAME_MAX = 64 /* the same */
 };
 
-/* Frozen after start; shared by all threads. env and keyring are the child's. */
+/* Frozen after start; shared by all threads. env and metadata are the child's. */
 typedef struct kc_rp_t {
     const kc_conf_t *conf;
     const kc_seal_keys_t *keys;
@@ -45,10 +45,10 @@ typedef struct kc_rp_t {
     kc_cookie_names_t names[2];       /* [0] http, [1] https */
     const char *callback_path;        /* path of the redirect URI */
     kc_env_t *env;
-    kc_metadata_t *keyring;
+    kc_metadata_t *metadata;
 } kc_rp_t;
 
-/* Makes the parts that are known at start; env and keyring stay NULL until the child sets them. */
+/* Makes the parts that are known at start; env and metadata stay NULL until the child sets them. */
 kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool_t *pool,
                      kc_rp_t **out, kc_err_t *err);
 /* Tells each of two relying parties of a process of the other's KeycloakSessionMax, when both have

@@ -357,7 +357,7 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     if (rc == KC_OK)
         rc = open_store(config, pool, err);
     if (rc == KC_OK)
-        rc = kc_metadata_create(conf, env, pool, &config->rp->keyring, err);
+        rc = kc_metadata_create(conf, env, pool, &config->rp->metadata, err);
     config->rp->env = env;
     return rc;
 }

@@ -37,7 +37,7 @@ void kc_fake_site_renew(kc_fake_site_t *site)
 {
     need(kc_rp_create(site->conf, site->keys, site->pool, &site->rp, NULL));
     site->rp->env = &site->fake->env;
-    need(kc_metadata_create(site->conf, &site->fake->env, site->pool, &site->rp->keyring, NULL));
+    need(kc_metadata_create(site->conf, &site->fake->env, site->pool, &site->rp->metadata, NULL));
 }
 
 kc_fake_site_t *kc_fake_site_make(apr_pool_t *pool)

@@ -22,7 +22,7 @@ typedef struct kc_fake_site_t {
     kc_fake_t *fake;
     kc_conf_t *conf;         /* change it, then kc_fake_site_renew */
     kc_seal_keys_t *keys;    /* one key */
-    kc_rp_t *rp;             /* with env and keyring */
+    kc_rp_t *rp;             /* with env and metadata */
     kc_browser_t client;     /* the browser: over https, its cookies are kept up to date */
     apr_array_header_t *jar; /* private */
 } kc_fake_site_t;
@@ -30,7 +30,7 @@ typedef struct kc_fake_site_t {
 /* Settings as of README's minimal configuration, an empty world, an https browser without cookies.
  */
 kc_fake_site_t *kc_fake_site_make(apr_pool_t *pool);
-/* Makes relying party and keyring anew, from the settings and keys as they are now. */
+/* Makes relying party and metadata anew, from the settings and keys as they are now. */
 void kc_fake_site_renew(kc_fake_site_t *site);
 /* Sealing keys of these secrets, newest first; older may be NULL. */
 kc_seal_keys_t *kc_fake_site_keys(kc_fake_site_t *site, const char *newest, const char *older);

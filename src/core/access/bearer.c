@@ -259,10 +259,10 @@ static kc_rc_t verify(const visit_t *visit, kc_session_t *session, kc_err_t *err
     const char *compact = kc_buf_copy(visit->token.data, visit->token.len, visit->pool);
     const kc_metadata_snapshot_t *snapshot;
     kc_jws_t token;
-    kc_rc_t rc = kc_metadata_get(rp->keyring, visit->pool, &snapshot, err);
+    kc_rc_t rc = kc_metadata_get(rp->metadata, visit->pool, &snapshot, err);
 
     if (rc == KC_OK)
-        rc = kc_token_signature_verify_untrusted(rp->keyring, compact, visit->pool, &snapshot,
+        rc = kc_token_signature_verify_untrusted(rp->metadata, compact, visit->pool, &snapshot,
                                                  &token, err);
     if (rc == KC_OK)
         rc = kc_bearer_verify(&token, rp->conf, visit->now, err);

@@ -157,7 +157,7 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_browser_t *client,
     init_answer(answer, pool);
     rc = kc_login_loop_check(rp, client, &judged, err);
     if (rc == KC_OK)
-        rc = kc_metadata_get(rp->keyring, pool, &snapshot, err);
+        rc = kc_metadata_get(rp->metadata, pool, &snapshot, err);
     if (rc != KC_OK)
         return rc;
     way.provider = snapshot->provider;
@@ -445,7 +445,7 @@ kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_browser_t *client, const cha
     if (rc == KC_OK)
         rc = kc_login_state_find(rp, client, state, pool, &callback.state, answer->cookies, err);
     if (rc == KC_OK)
-        rc = kc_metadata_get(rp->keyring, pool, &callback.snapshot, err);
+        rc = kc_metadata_get(rp->metadata, pool, &callback.snapshot, err);
     if (rc == KC_OK)
         rc = read_answer(&callback, err);
     if (rc == KC_OK)

@@ -177,7 +177,7 @@ static void end_at_provider(way_t *way, kc_browser_answer_t *answer)
     const char *url;
     kc_err_t err;
 
-    if (kc_metadata_get(rp->keyring, way->pool, &snapshot, &err) != KC_OK) {
+    if (kc_metadata_get(rp->metadata, way->pool, &snapshot, &err) != KC_OK) {
         if (way->had_session)
             log_failure(rp, "signed out here alone", &err, way->pool);
         return;

@@ -256,7 +256,7 @@ static kc_rc_t ask_provider(const look_t *look, const record_t *record, apr_pool
 
     if (apr_pool_create(&pool, parent) != APR_SUCCESS)
         return KC_DOWN;
-    rc = kc_metadata_get(rp->keyring, pool, &snapshot, &err);
+    rc = kc_metadata_get(rp->metadata, pool, &snapshot, &err);
     if (rc == KC_OK)
         rc = kc_token_endpoint_revoke(rp->conf, &look->env, snapshot->provider,
                                       record->refresh_token, pool, &err);

@@ -298,10 +298,10 @@ static kc_rc_t read_token(const kc_rp_t *rp, const char *compact, apr_pool_t *po
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SIZE,
                        "the logout token has %zu bytes, more than %d", strlen(compact),
                        KC_LOGOUT_TOKEN_MAX);
-    rc = kc_metadata_get(rp->keyring, pool, &snapshot, err);
+    rc = kc_metadata_get(rp->metadata, pool, &snapshot, err);
     if (rc == KC_OK)
-        rc =
-            kc_token_signature_verify_untrusted(rp->keyring, compact, pool, &snapshot, &token, err);
+        rc = kc_token_signature_verify_untrusted(rp->metadata, compact, pool, &snapshot, &token,
+                                                 err);
     return rc == KC_OK ? kc_logout_token_verify(&token, &expect, out, err) : rc;
 }
 

@@ -1,4 +1,4 @@
-/* The keyring: who fetches, who waits, what is kept.
+/* A provider's metadata and keys: who fetches, who waits, what is kept.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "provider/metadata.h"
 
@@ -22,7 +22,7 @@ enum {
     POLL_MS = 25
 };
 
-/* A snapshot with its own pool; the keyring is one holder, each request that uses it another. */
+/* A snapshot with its own pool; kc_metadata_t is one holder, each request that uses it another. */
 typedef struct holder_t {
     kc_metadata_snapshot_t snapshot;
     apr_pool_t *pool;
@@ -71,11 +71,11 @@ static apr_status_t release(void *data)
 
 static apr_status_t release_current(void *data)
 {
-    kc_metadata_t *keyring = data;
+    kc_metadata_t *metadata = data;
 
-    if (keyring->current)
-        (void)release(keyring->current);
-    keyring->current = NULL;
+    if (metadata->current)
+        (void)release(metadata->current);
+    metadata->current = NULL;
     return APR_SUCCESS;
 }
 
@@ -86,14 +86,14 @@ static void hold(holder_t *holder, apr_pool_t *pool, const kc_metadata_snapshot_
     *out = &holder->snapshot;
 }
 
-static int64_t now(const kc_metadata_t *keyring)
+static int64_t now(const kc_metadata_t *metadata)
 {
-    return keyring->env->now(keyring->env->context);
+    return metadata->env->now(metadata->env->context);
 }
 
-static int64_t now_ms(const kc_metadata_t *keyring)
+static int64_t now_ms(const kc_metadata_t *metadata)
 {
-    return keyring->env->now_ms(keyring->env->context);
+    return metadata->env->now_ms(metadata->env->context);
 }
 
 /* How old a snapshot may be when nothing younger is to be had. */
@@ -104,7 +104,7 @@ static int64_t age_max(const kc_conf_t *conf)
 
 /* --- making a snapshot --- */
 
-static kc_rc_t make_holder(const kc_metadata_t *keyring, const kc_metadata_documents_t *documents,
+static kc_rc_t make_holder(const kc_metadata_t *metadata, const kc_metadata_documents_t *documents,
                            holder_t **out, kc_err_t *err)
 {
     apr_pool_t *pool;
@@ -117,7 +117,7 @@ static kc_rc_t make_holder(const kc_metadata_t *keyring, const kc_metadata_docum
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no memory for the provider's metadata");
     holder = apr_pcalloc(pool, sizeof(*holder));
-    rc = kc_provider_parse(keyring->conf, (const char *)documents->metadata.data,
+    rc = kc_provider_parse(metadata->conf, (const char *)documents->metadata.data,
                            documents->metadata.len, pool, &provider, err);
     if (rc == KC_OK)
         rc = kc_crypto_sha256(documents->keys, holder->snapshot.digest, err);
@@ -140,32 +140,33 @@ static kc_rc_t make_holder(const kc_metadata_t *keyring, const kc_metadata_docum
 /* --- one try, for all children of this host --- */
 
 /* That too many wait here, or that this child ends, is no failure of the provider's. */
-static kc_rc_t fetch(const kc_metadata_t *keyring, const attempt_t *attempt,
+static kc_rc_t fetch(const kc_metadata_t *metadata, const attempt_t *attempt,
                      const kc_metadata_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
-    const kc_metadata_shared_t *shared = &keyring->shared;
+    const kc_metadata_shared_t *shared = &metadata->shared;
     kc_metadata_documents_t documents;
     kc_rc_t rc = kc_metadata_fetch_documents(shared, attempt->http, attempt->request, pool,
                                              &documents, &outcome->err);
 
     if (rc == KC_OK)
-        rc = make_holder(keyring, &documents, &outcome->fresh, &outcome->err);
+        rc = make_holder(metadata, &documents, &outcome->fresh, &outcome->err);
     if (rc == KC_OK) {
-        kc_metadata_shared_put(shared, &documents, documents.fetched + age_max(keyring->conf),
+        kc_metadata_shared_put(shared, &documents, documents.fetched + age_max(metadata->conf),
                                pool);
         kc_metadata_shared_drop_failure(shared);
-        kc_metadata_report_left_out(keyring->conf, keyring->env, known, &outcome->fresh->snapshot);
+        kc_metadata_report_left_out(metadata->conf, metadata->env, known,
+                                    &outcome->fresh->snapshot);
     } else if (outcome->err.reason != KC_ERR_PROVIDER_BUSY) {
         kc_metadata_shared_put_failure(shared, rc != KC_DOWN, &outcome->err, pool);
     }
-    outcome->failed_at = now_ms(keyring);
+    outcome->failed_at = now_ms(metadata);
     outcome->is_own = 1;
     return rc;
 }
 
 /* Times are in seconds, and keys may be replaced in the second in which they were fetched. What
  * lies in the future was fetched before the clock was set back. */
-static int is_newer(const kc_metadata_t *keyring, const kc_metadata_documents_t *documents,
+static int is_newer(const kc_metadata_t *metadata, const kc_metadata_documents_t *documents,
                     const kc_metadata_snapshot_t *known)
 {
     unsigned char digest[KC_CRYPTO_SHA256_SIZE];
@@ -174,67 +175,67 @@ static int is_newer(const kc_metadata_t *keyring, const kc_metadata_documents_t 
         return 1;
     if (documents->fetched != known->fetched)
         return documents->fetched > known->fetched ||
-               !kc_metadata_shared_is_within(keyring->env, known->fetched, INT64_MAX);
+               !kc_metadata_shared_is_within(metadata->env, known->fetched, INT64_MAX);
     return kc_crypto_sha256(documents->keys, digest, NULL) == KC_OK &&
            memcmp(digest, known->digest, sizeof(digest)) != 0;
 }
 
-static int find_shared(const kc_metadata_t *keyring, const kc_metadata_snapshot_t *known,
+static int find_shared(const kc_metadata_t *metadata, const kc_metadata_snapshot_t *known,
                        int64_t limit, apr_pool_t *pool, kc_metadata_documents_t *out)
 {
-    return kc_metadata_shared_get(&keyring->shared, pool, out) && is_newer(keyring, out, known) &&
-           now(keyring) - out->fetched < limit;
+    return kc_metadata_shared_get(&metadata->shared, pool, out) && is_newer(metadata, out, known) &&
+           now(metadata) - out->fetched < limit;
 }
 
 /* Takes over what another child fetched less than `limit` seconds ago, if it is newer than what is
  * known (NULL: nothing). What cannot be used is as good as absent. */
-static int adopt(const kc_metadata_t *keyring, const kc_metadata_snapshot_t *known, int64_t limit,
+static int adopt(const kc_metadata_t *metadata, const kc_metadata_snapshot_t *known, int64_t limit,
                  apr_pool_t *pool, holder_t **out)
 {
     kc_metadata_documents_t documents;
 
-    return find_shared(keyring, known, limit, pool, &documents) &&
-           make_holder(keyring, &documents, out, NULL) == KC_OK;
+    return find_shared(metadata, known, limit, pool, &documents) &&
+           make_holder(metadata, &documents, out, NULL) == KC_OK;
 }
 
 /* KC_MISS: another child is at it. Only who has the lease looks last at what others did, so that
  * nothing is fetched that came a moment ago. */
-static kc_rc_t look(const kc_metadata_t *keyring, const attempt_t *attempt,
+static kc_rc_t look(const kc_metadata_t *metadata, const attempt_t *attempt,
                     const kc_metadata_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
-    const kc_metadata_shared_t *shared = &keyring->shared;
+    const kc_metadata_shared_t *shared = &metadata->shared;
     int is_ours = kc_metadata_shared_take_lease(shared, pool);
     int64_t retry = is_ours ? attempt->retry : RETRY_STALE_MS;
     kc_rc_t rc = KC_MISS;
 
-    if (adopt(keyring, known, attempt->young, pool, &outcome->fresh))
+    if (adopt(metadata, known, attempt->young, pool, &outcome->fresh))
         rc = KC_OK;
     else if (kc_metadata_shared_get_failure(shared, retry, pool, &outcome->failed_at,
                                             &outcome->err))
         rc = KC_DOWN;
     else if (is_ours)
-        rc = fetch(keyring, attempt, known, pool, outcome);
+        rc = fetch(metadata, attempt, known, pool, outcome);
     if (is_ours)
         kc_metadata_shared_give_lease(shared);
     return rc;
 }
 
 /* As long as a fetch may take, and as the request may wait, in milliseconds. */
-static int64_t patience(const kc_metadata_t *keyring, apr_pool_t *request)
+static int64_t patience(const kc_metadata_t *metadata, apr_pool_t *request)
 {
-    int64_t whole = 2 * keyring->conf->http_timeout + 1000;
-    int64_t left = kc_deadline_left(keyring->env, request, keyring->conf->http_timeout);
+    int64_t whole = 2 * metadata->conf->http_timeout + 1000;
+    int64_t left = kc_deadline_left(metadata->env, request, metadata->conf->http_timeout);
 
     return left < whole ? left : whole;
 }
 
 /* Looks until the child that is at it is done. The rounds are counted: no clock that is moved makes
  * them more. */
-static kc_rc_t look_again(const kc_metadata_t *keyring, const attempt_t *attempt,
+static kc_rc_t look_again(const kc_metadata_t *metadata, const attempt_t *attempt,
                           const kc_metadata_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
-    kc_http_gate_t *gate = keyring->env->gate;
-    int64_t left = patience(keyring, attempt->request) / POLL_MS;
+    kc_http_gate_t *gate = metadata->env->gate;
+    int64_t left = patience(metadata, attempt->request) / POLL_MS;
     kc_rc_t rc = KC_MISS;
 
     while (rc == KC_MISS && left-- > 0) {
@@ -243,12 +244,12 @@ static kc_rc_t look_again(const kc_metadata_t *keyring, const attempt_t *attempt
         apr_sleep(apr_time_from_msec(POLL_MS));
         if (gate)
             kc_http_gate_leave(gate); /* fetching takes a place of its own */
-        rc = look(keyring, attempt, known, pool, outcome);
+        rc = look(metadata, attempt, known, pool, outcome);
     }
     return rc;
 }
 
-static kc_rc_t renew(const kc_metadata_t *keyring, const attempt_t *attempt,
+static kc_rc_t renew(const kc_metadata_t *metadata, const attempt_t *attempt,
                      const kc_metadata_snapshot_t *known, outcome_t *outcome)
 {
     apr_pool_t *pool;
@@ -257,40 +258,40 @@ static kc_rc_t renew(const kc_metadata_t *keyring, const attempt_t *attempt,
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         return KC_FAIL(&outcome->err, KC_FAULT, KC_ERR_INTERNAL,
                        "no memory for the provider's metadata");
-    rc = look(keyring, attempt, known, pool, outcome);
+    rc = look(metadata, attempt, known, pool, outcome);
     if (rc == KC_MISS && attempt->is_patient)
-        rc = look_again(keyring, attempt, known, pool, outcome);
+        rc = look_again(metadata, attempt, known, pool, outcome);
     if (rc != KC_OK && !known)
-        (void)adopt(keyring, known, age_max(keyring->conf), pool, &outcome->fresh);
+        (void)adopt(metadata, known, age_max(metadata->conf), pool, &outcome->fresh);
     apr_pool_destroy(pool);
     return rc;
 }
 
 /* Called with the mutex held and nobody fetching; lets go of it meanwhile. */
-static kc_rc_t renew_unlocked(kc_metadata_t *keyring, const attempt_t *attempt, outcome_t *outcome)
+static kc_rc_t renew_unlocked(kc_metadata_t *metadata, const attempt_t *attempt, outcome_t *outcome)
 {
-    holder_t *old = keyring->current, *replaced;
+    holder_t *old = metadata->current, *replaced;
     kc_rc_t rc;
 
     memset(outcome, 0, sizeof(*outcome));
-    outcome->failed_at = now_ms(keyring);
-    keyring->is_fetching = 1;
-    apr_thread_mutex_unlock(keyring->mutex);
-    rc = renew(keyring, attempt, old ? &old->snapshot : NULL, outcome);
-    apr_thread_mutex_lock(keyring->mutex);
-    keyring->is_fetching = 0;
-    keyring->rounds++;
-    replaced = keyring->current; /* not what it was, where it was none: see take_over */
+    outcome->failed_at = now_ms(metadata);
+    metadata->is_fetching = 1;
+    apr_thread_mutex_unlock(metadata->mutex);
+    rc = renew(metadata, attempt, old ? &old->snapshot : NULL, outcome);
+    apr_thread_mutex_lock(metadata->mutex);
+    metadata->is_fetching = 0;
+    metadata->rounds++;
+    replaced = metadata->current; /* not what it was, where it was none: see take_over */
     if (outcome->fresh)
-        keyring->current = outcome->fresh;
+        metadata->current = outcome->fresh;
     if (rc == KC_OK) /* err may tell of a key that was left out */
         memset(&outcome->err, 0, sizeof(outcome->err));
     if (rc != KC_MISS) {
-        keyring->failed_at = outcome->failed_at;
-        keyring->failure = outcome->err;
-        keyring->is_failure_own = outcome->is_own;
+        metadata->failed_at = outcome->failed_at;
+        metadata->failure = outcome->err;
+        metadata->is_failure_own = outcome->is_own;
     }
-    apr_thread_cond_broadcast(keyring->fetched);
+    apr_thread_cond_broadcast(metadata->fetched);
     if (outcome->fresh && replaced)
         (void)release(replaced);
     return rc;
@@ -298,59 +299,59 @@ static kc_rc_t renew_unlocked(kc_metadata_t *keyring, const attempt_t *attempt, 
 
 /* --- one try at a time, for all threads of this child --- */
 
-static int is_young(const kc_metadata_t *keyring, int64_t seconds)
+static int is_young(const kc_metadata_t *metadata, int64_t seconds)
 {
-    return keyring->current &&
-           kc_metadata_shared_is_within(keyring->env, keyring->current->snapshot.fetched, seconds);
+    return metadata->current && kc_metadata_shared_is_within(
+                                    metadata->env, metadata->current->snapshot.fetched, seconds);
 }
 
-static int is_usable(const kc_metadata_t *keyring)
+static int is_usable(const kc_metadata_t *metadata)
 {
-    return keyring->current &&
-           now(keyring) - keyring->current->snapshot.fetched < age_max(keyring->conf);
+    return metadata->current &&
+           now(metadata) - metadata->current->snapshot.fetched < age_max(metadata->conf);
 }
 
-static int has_failed(const kc_metadata_t *keyring)
+static int has_failed(const kc_metadata_t *metadata)
 {
-    return keyring->failure.reason != KC_ERR_NONE;
+    return metadata->failure.reason != KC_ERR_NONE;
 }
 
-static int has_failed_within(const kc_metadata_t *keyring, int64_t milliseconds)
+static int has_failed_within(const kc_metadata_t *metadata, int64_t milliseconds)
 {
-    return has_failed(keyring) &&
-           kc_metadata_shared_is_within_ms(keyring->env, keyring->failed_at, milliseconds);
+    return has_failed(metadata) &&
+           kc_metadata_shared_is_within_ms(metadata->env, metadata->failed_at, milliseconds);
 }
 
 /* Waits until the thread that fetches is done; not when too many wait already: a provider that
  * hangs must leave threads for everybody else. */
-static void wait_for_fetch(kc_metadata_t *keyring, apr_pool_t *request)
+static void wait_for_fetch(kc_metadata_t *metadata, apr_pool_t *request)
 {
-    apr_interval_time_t deadline = apr_time_from_msec(patience(keyring, request));
-    kc_http_gate_t *gate = keyring->env->gate;
-    unsigned int round = keyring->rounds;
+    apr_interval_time_t deadline = apr_time_from_msec(patience(metadata, request));
+    kc_http_gate_t *gate = metadata->env->gate;
+    unsigned int round = metadata->rounds;
     apr_status_t status = APR_SUCCESS;
 
     if (gate && !kc_http_gate_enter(gate))
         return;
-    while (round == keyring->rounds && status == APR_SUCCESS)
-        status = apr_thread_cond_timedwait(keyring->fetched, keyring->mutex, deadline);
+    while (round == metadata->rounds && status == APR_SUCCESS)
+        status = apr_thread_cond_timedwait(metadata->fetched, metadata->mutex, deadline);
     if (gate)
         kc_http_gate_leave(gate);
 }
 
 /* With the mutex held and nothing usable here: what another child may have fetched meanwhile. Costs
  * a look into shared memory. */
-static void take_over(kc_metadata_t *keyring)
+static void take_over(kc_metadata_t *metadata)
 {
-    holder_t *old = keyring->current, *fresh;
+    holder_t *old = metadata->current, *fresh;
     apr_pool_t *pool;
 
     /* what was there at its begin is looked at by the thread that fetches */
-    if ((keyring->is_fetching && old) ||
+    if ((metadata->is_fetching && old) ||
         apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         return;
-    if (adopt(keyring, old ? &old->snapshot : NULL, age_max(keyring->conf), pool, &fresh)) {
-        keyring->current = fresh;
+    if (adopt(metadata, old ? &old->snapshot : NULL, age_max(metadata->conf), pool, &fresh)) {
+        metadata->current = fresh;
         if (old)
             (void)release(old);
     }
@@ -360,152 +361,152 @@ static void take_over(kc_metadata_t *keyring)
 /* With the mutex held: brings about a current snapshot that is young, or as good as can be had.
  * With something to fall back on there is no hurry, and each try costs one person a wait. A
  * provider that failed when it was last asked is waited for by nobody but who asks. */
-static void freshen(kc_metadata_t *keyring, apr_pool_t *request)
+static void freshen(kc_metadata_t *metadata, apr_pool_t *request)
 {
-    int is_ready = is_usable(keyring);
-    attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl,
+    int is_ready = is_usable(metadata);
+    attempt_t attempt = {metadata->env->http, metadata->conf->metadata_ttl,
                          is_ready ? RETRY_STALE_MS : RETRY_MS, !is_ready, request};
     outcome_t outcome;
 
-    if (is_young(keyring, attempt.young))
+    if (is_young(metadata, attempt.young))
         return;
-    if (has_failed_within(keyring, attempt.retry)) {
+    if (has_failed_within(metadata, attempt.retry)) {
         if (!is_ready)
-            take_over(keyring);
+            take_over(metadata);
         return;
     }
-    if (!keyring->is_fetching)
-        (void)renew_unlocked(keyring, &attempt, &outcome);
-    else if (!is_ready && has_failed(keyring))
-        take_over(keyring);
+    if (!metadata->is_fetching)
+        (void)renew_unlocked(metadata, &attempt, &outcome);
+    else if (!is_ready && has_failed(metadata))
+        take_over(metadata);
     else if (!is_ready)
-        wait_for_fetch(keyring, request);
+        wait_for_fetch(metadata, request);
 }
 
-static kc_rc_t fail(const kc_metadata_t *keyring, kc_err_t *err)
+static kc_rc_t fail(const kc_metadata_t *metadata, kc_err_t *err)
 {
-    if (!has_failed(keyring))
+    if (!has_failed(metadata))
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "still waiting for %s",
-                       keyring->conf->issuer);
+                       metadata->conf->issuer);
     if (err)
-        *err = keyring->failure;
+        *err = metadata->failure;
     return KC_DOWN;
 }
 
-kc_rc_t kc_metadata_get(kc_metadata_t *keyring, apr_pool_t *pool,
+kc_rc_t kc_metadata_get(kc_metadata_t *metadata, apr_pool_t *pool,
                         const kc_metadata_snapshot_t **out, kc_err_t *err)
 {
     kc_rc_t rc = KC_OK;
 
-    apr_thread_mutex_lock(keyring->mutex);
-    freshen(keyring, pool);
-    if (is_usable(keyring))
-        hold(keyring->current, pool, out);
+    apr_thread_mutex_lock(metadata->mutex);
+    freshen(metadata, pool);
+    if (is_usable(metadata))
+        hold(metadata->current, pool, out);
     else
-        rc = fail(keyring, err);
-    apr_thread_mutex_unlock(keyring->mutex);
+        rc = fail(metadata, err);
+    apr_thread_mutex_unlock(metadata->mutex);
     return rc;
 }
 
-kc_rc_t kc_metadata_probe(kc_metadata_t *keyring, kc_http_t *http, kc_err_t *err)
+kc_rc_t kc_metadata_probe(kc_metadata_t *metadata, kc_http_t *http, kc_err_t *err)
 {
-    attempt_t attempt = {http, keyring->conf->metadata_ttl, RETRY_MS, 0, NULL};
+    attempt_t attempt = {http, metadata->conf->metadata_ttl, RETRY_MS, 0, NULL};
     outcome_t outcome;
     kc_rc_t rc = KC_OK;
 
-    apr_thread_mutex_lock(keyring->mutex);
-    if (!is_usable(keyring))
-        take_over(keyring);
-    if (!is_usable(keyring) && http && !keyring->is_fetching &&
-        !has_failed_within(keyring, attempt.retry))
-        (void)renew_unlocked(keyring, &attempt, &outcome);
-    if (!is_usable(keyring))
-        rc = fail(keyring, err);
-    apr_thread_mutex_unlock(keyring->mutex);
+    apr_thread_mutex_lock(metadata->mutex);
+    if (!is_usable(metadata))
+        take_over(metadata);
+    if (!is_usable(metadata) && http && !metadata->is_fetching &&
+        !has_failed_within(metadata, attempt.retry))
+        (void)renew_unlocked(metadata, &attempt, &outcome);
+    if (!is_usable(metadata))
+        rc = fail(metadata, err);
+    apr_thread_mutex_unlock(metadata->mutex);
     return rc;
 }
 
 /* One fetch for an unknown kid. What another child has fetched since costs no call, so it is looked
  * for first and does not count against the limit. */
-void kc_metadata_renew_for_kid(kc_metadata_t *keyring, const kc_metadata_snapshot_t *known,
+void kc_metadata_renew_for_kid(kc_metadata_t *metadata, const kc_metadata_snapshot_t *known,
                                int is_foreign, apr_pool_t *pool)
 {
-    attempt_t attempt = {keyring->env->http, keyring->conf->metadata_ttl, RETRY_MS, 1, pool};
+    attempt_t attempt = {metadata->env->http, metadata->conf->metadata_ttl, RETRY_MS, 1, pool};
     outcome_t outcome = {0};
     kc_metadata_documents_t shared;
 
-    apr_thread_mutex_lock(keyring->mutex);
-    if (keyring->is_fetching)
-        wait_for_fetch(keyring, pool);
-    else if (&keyring->current->snapshot == known &&
-             (find_shared(keyring, known, attempt.young, pool, &shared) ||
-              kc_metadata_shared_take_minute(&keyring->shared, is_foreign, pool)))
-        (void)renew_unlocked(keyring, &attempt, &outcome);
+    apr_thread_mutex_lock(metadata->mutex);
+    if (metadata->is_fetching)
+        wait_for_fetch(metadata, pool);
+    else if (&metadata->current->snapshot == known &&
+             (find_shared(metadata, known, attempt.young, pool, &shared) ||
+              kc_metadata_shared_take_minute(&metadata->shared, is_foreign, pool)))
+        (void)renew_unlocked(metadata, &attempt, &outcome);
     if (outcome.fresh && outcome.is_own &&
         memcmp(outcome.fresh->snapshot.digest, known->digest, sizeof(known->digest)) != 0)
-        kc_metadata_shared_cut_minute(&keyring->shared, is_foreign);
-    apr_thread_mutex_unlock(keyring->mutex);
+        kc_metadata_shared_cut_minute(&metadata->shared, is_foreign);
+    apr_thread_mutex_unlock(metadata->mutex);
 }
 
 /* --- in the background --- */
 
-void kc_metadata_refresh(kc_metadata_t *keyring, kc_http_t *http)
+void kc_metadata_refresh(kc_metadata_t *metadata, kc_http_t *http)
 {
-    int64_t ttl = keyring->conf->metadata_ttl;
+    int64_t ttl = metadata->conf->metadata_ttl;
     attempt_t attempt = {http, ttl - ttl / EARLY, RETRY_MS, 0, NULL};
     outcome_t outcome;
     kc_metadata_report_t fresh;
     kc_err_t failure;
 
-    apr_thread_mutex_lock(keyring->mutex);
-    if (is_usable(keyring))
+    apr_thread_mutex_lock(metadata->mutex);
+    if (is_usable(metadata))
         attempt.retry = RETRY_BACKGROUND_MS;
-    if (!keyring->is_fetching && !is_young(keyring, attempt.young) &&
-        !has_failed_within(keyring, attempt.retry))
-        (void)renew_unlocked(keyring, &attempt, &outcome);
-    failure = keyring->failure;
+    if (!metadata->is_fetching && !is_young(metadata, attempt.young) &&
+        !has_failed_within(metadata, attempt.retry))
+        (void)renew_unlocked(metadata, &attempt, &outcome);
+    failure = metadata->failure;
     fresh.reason = failure.reason;
-    fresh.is_usable = !failure.reason || is_usable(keyring);
-    fresh.is_own = failure.reason && keyring->is_failure_own;
-    apr_thread_mutex_unlock(keyring->mutex);
-    kc_metadata_report_change(keyring->conf, keyring->env, &keyring->report, &fresh,
+    fresh.is_usable = !failure.reason || is_usable(metadata);
+    fresh.is_own = failure.reason && metadata->is_failure_own;
+    apr_thread_mutex_unlock(metadata->mutex);
+    kc_metadata_report_change(metadata->conf, metadata->env, &metadata->report, &fresh,
                               failure.detail);
 }
 
 /* --- making --- */
 
 /* A new child goes on with what the others have: without a call, however old they are. */
-static void start_warm(kc_metadata_t *keyring)
+static void start_warm(kc_metadata_t *metadata)
 {
     apr_pool_t *pool;
 
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         return;
-    (void)adopt(keyring, NULL, age_max(keyring->conf), pool, &keyring->current);
+    (void)adopt(metadata, NULL, age_max(metadata->conf), pool, &metadata->current);
     apr_pool_destroy(pool);
 }
 
-const kc_conf_t *kc_metadata_conf(const kc_metadata_t *keyring)
+const kc_conf_t *kc_metadata_conf(const kc_metadata_t *metadata)
 {
-    return keyring->conf;
+    return metadata->conf;
 }
 
 kc_rc_t kc_metadata_create(const kc_conf_t *conf, const kc_env_t *env, apr_pool_t *pool,
                            kc_metadata_t **out, kc_err_t *err)
 {
-    kc_metadata_t *keyring = apr_pcalloc(pool, sizeof(*keyring));
-    kc_rc_t rc = kc_metadata_shared_init(conf, env, pool, &keyring->shared, err);
+    kc_metadata_t *metadata = apr_pcalloc(pool, sizeof(*metadata));
+    kc_rc_t rc = kc_metadata_shared_init(conf, env, pool, &metadata->shared, err);
 
     if (rc != KC_OK)
         return rc;
-    if (apr_thread_mutex_create(&keyring->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS ||
-        apr_thread_cond_create(&keyring->fetched, pool) != APR_SUCCESS)
-        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no mutex for the keyring");
-    keyring->conf = conf;
-    keyring->env = env;
-    keyring->report.is_usable = 1;
-    start_warm(keyring);
-    apr_pool_cleanup_register(pool, keyring, release_current, apr_pool_cleanup_null);
-    *out = keyring;
+    if (apr_thread_mutex_create(&metadata->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS ||
+        apr_thread_cond_create(&metadata->fetched, pool) != APR_SUCCESS)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no mutex for the metadata");
+    metadata->conf = conf;
+    metadata->env = env;
+    metadata->report.is_usable = 1;
+    start_warm(metadata);
+    apr_pool_cleanup_register(pool, metadata, release_current, apr_pool_cleanup_null);
+    *out = metadata;
     return KC_OK;
 }

@@ -13,40 +13,40 @@ typedef struct {
     int is_foreign;
 } wanted_t;
 
-static kc_rc_t find_key(kc_metadata_t *keyring, const wanted_t *wanted, const kc_jws_t *token,
+static kc_rc_t find_key(kc_metadata_t *metadata, const wanted_t *wanted, const kc_jws_t *token,
                         apr_pool_t *pool, const kc_jose_key_t **out, kc_err_t *err)
 {
     kc_rc_t rc = kc_jwks_select((*wanted->snapshot)->keys, token->alg, token->kid, out, err);
 
     if (rc != KC_MISS)
         return rc;
-    kc_metadata_renew_for_kid(keyring, *wanted->snapshot, wanted->is_foreign, pool);
-    rc = kc_metadata_get(keyring, pool, wanted->snapshot, err);
+    kc_metadata_renew_for_kid(metadata, *wanted->snapshot, wanted->is_foreign, pool);
+    rc = kc_metadata_get(metadata, pool, wanted->snapshot, err);
     if (rc == KC_OK)
         rc = kc_jwks_select((*wanted->snapshot)->keys, token->alg, token->kid, out, err);
     return rc == KC_MISS ? KC_REFUSED : rc;
 }
 
-kc_rc_t kc_token_signature_key(kc_metadata_t *keyring, const char *alg, const char *kid,
+kc_rc_t kc_token_signature_key(kc_metadata_t *metadata, const char *alg, const char *kid,
                                apr_pool_t *pool, const kc_metadata_snapshot_t **snapshot,
                                const kc_jose_key_t **out, kc_err_t *err)
 {
     const kc_jws_t token = {.alg = alg, .kid = kid};
     const wanted_t wanted = {snapshot, 0};
 
-    return find_key(keyring, &wanted, &token, pool, out, err);
+    return find_key(metadata, &wanted, &token, pool, out, err);
 }
 
 /* Where no kid names the key, only the signature tells that it is another one since. */
-static kc_rc_t verify_by_newer(kc_metadata_t *keyring, const wanted_t *wanted,
+static kc_rc_t verify_by_newer(kc_metadata_t *metadata, const wanted_t *wanted,
                                const kc_jws_t *token, apr_pool_t *pool, kc_err_t *err)
 {
     const kc_metadata_snapshot_t *known = *wanted->snapshot;
     const kc_jose_key_t *key;
     kc_rc_t rc;
 
-    kc_metadata_renew_for_kid(keyring, known, wanted->is_foreign, pool);
-    if (kc_metadata_get(keyring, pool, wanted->snapshot, NULL) != KC_OK)
+    kc_metadata_renew_for_kid(metadata, known, wanted->is_foreign, pool);
+    if (kc_metadata_get(metadata, pool, wanted->snapshot, NULL) != KC_OK)
         *wanted->snapshot = known;
     if (*wanted->snapshot == known)
         return KC_REFUSED;
@@ -54,7 +54,7 @@ static kc_rc_t verify_by_newer(kc_metadata_t *keyring, const wanted_t *wanted,
     return rc == KC_OK ? kc_jose_verify(token, key, err) : KC_REFUSED;
 }
 
-static kc_rc_t verify_token(kc_metadata_t *keyring, const char *compact, const wanted_t *wanted,
+static kc_rc_t verify_token(kc_metadata_t *metadata, const char *compact, const wanted_t *wanted,
                             apr_pool_t *pool, kc_jws_t *token, kc_err_t *err)
 {
     const kc_jose_key_t *key;
@@ -62,44 +62,44 @@ static kc_rc_t verify_token(kc_metadata_t *keyring, const char *compact, const w
 
     if (rc != KC_OK)
         return rc;
-    if (!kc_conf_table_is_allowed(kc_metadata_conf(keyring), token->alg))
+    if (!kc_conf_table_is_allowed(kc_metadata_conf(metadata), token->alg))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG, "alg '%.20s' is not allowed", token->alg);
     if (wanted->is_foreign && token->brought_key)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_HEADER,
                        "the token's header brings a key along (%s)", token->brought_key);
-    rc = find_key(keyring, wanted, token, pool, &key, err);
+    rc = find_key(metadata, wanted, token, pool, &key, err);
     if (rc != KC_OK)
         return rc;
     rc = kc_jose_verify(token, key, err);
     return rc == KC_OK || (token->kid && kc_jose_key_kid(key))
                ? rc
-               : verify_by_newer(keyring, wanted, token, pool, err);
+               : verify_by_newer(metadata, wanted, token, pool, err);
 }
 
 /* Anybody can send a token with a costly payload: only one that is signed is read. */
-static kc_rc_t open_token(kc_metadata_t *keyring, const char *compact, const wanted_t *wanted,
+static kc_rc_t open_token(kc_metadata_t *metadata, const char *compact, const wanted_t *wanted,
                           apr_pool_t *pool, kc_jws_t *token, kc_err_t *err)
 {
-    kc_rc_t rc = verify_token(keyring, compact, wanted, pool, token, err);
+    kc_rc_t rc = verify_token(metadata, compact, wanted, pool, token, err);
 
     return rc == KC_OK ? kc_jws_read_claims(token, pool, err) : rc;
 }
 
-kc_rc_t kc_token_signature_verify(kc_metadata_t *keyring, const char *compact, apr_pool_t *pool,
+kc_rc_t kc_token_signature_verify(kc_metadata_t *metadata, const char *compact, apr_pool_t *pool,
                                   const kc_metadata_snapshot_t **snapshot, kc_jws_t *token,
                                   kc_err_t *err)
 {
     const wanted_t wanted = {snapshot, 0};
 
-    return open_token(keyring, compact, &wanted, pool, token, err);
+    return open_token(metadata, compact, &wanted, pool, token, err);
 }
 
-kc_rc_t kc_token_signature_verify_untrusted(kc_metadata_t *keyring, const char *compact,
+kc_rc_t kc_token_signature_verify_untrusted(kc_metadata_t *metadata, const char *compact,
                                             apr_pool_t *pool,
                                             const kc_metadata_snapshot_t **snapshot,
                                             kc_jws_t *token, kc_err_t *err)
 {
     const wanted_t wanted = {snapshot, 1};
 
-    return open_token(keyring, compact, &wanted, pool, token, err);
+    return open_token(metadata, compact, &wanted, pool, token, err);
 }

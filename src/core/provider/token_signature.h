@@ -13,7 +13,7 @@
 /* The key for a token's alg and kid. An unknown kid leads to one fetch, at most once a minute for
  * all children of the host, or after a few seconds when the last one brought other keys; *snapshot
  * is then replaced. Else as kc_jwks_select. */
-kc_rc_t kc_token_signature_key(kc_metadata_t *keyring, const char *alg, const char *kid,
+kc_rc_t kc_token_signature_key(kc_metadata_t *metadata, const char *alg, const char *kid,
                                apr_pool_t *pool, const kc_metadata_snapshot_t **snapshot,
                                const kc_jose_key_t **out, kc_err_t *err);
 
@@ -22,14 +22,14 @@ kc_rc_t kc_token_signature_key(kc_metadata_t *keyring, const char *alg, const ch
  * names the key, a signature that does not fit is worth such a fetch as well. Its claims are read
  * last, and are NULL when it fails. KC_REFUSED with
  * KC_ERR_TOKEN_FORM, _HEADER, _ALG, _KEY or _SIGNATURE; KC_DOWN when the keys are not to be had. */
-kc_rc_t kc_token_signature_verify(kc_metadata_t *keyring, const char *compact, apr_pool_t *pool,
+kc_rc_t kc_token_signature_verify(kc_metadata_t *metadata, const char *compact, apr_pool_t *pool,
                                   const kc_metadata_snapshot_t **snapshot, kc_jws_t *token,
                                   kc_err_t *err);
 
 /* The same for a token that anybody may have sent: an unknown kid of theirs does not use up the
  * minute's fetch that the provider's own tokens have, and a header that brings a key along (jwk,
  * jku, x5u, x5c) is refused. */
-kc_rc_t kc_token_signature_verify_untrusted(kc_metadata_t *keyring, const char *compact,
+kc_rc_t kc_token_signature_verify_untrusted(kc_metadata_t *metadata, const char *compact,
                                             apr_pool_t *pool,
                                             const kc_metadata_snapshot_t **snapshot,
                                             kc_jws_t *token, kc_err_t *err);

@@ -177,7 +177,7 @@ static kc_rc_t ask(refresh_t *refresh, const kc_pack_t *contents, kc_token_set_t
                    kc_err_t *err)
 {
     const kc_rp_t *rp = refresh->rp;
-    kc_rc_t rc = kc_metadata_get(rp->keyring, refresh->pool, &grant->snapshot, err);
+    kc_rc_t rc = kc_metadata_get(rp->metadata, refresh->pool, &grant->snapshot, err);
 
     if (rc != KC_OK)
         return rc;

@@ -39,7 +39,7 @@ kc_rc_t kc_token_set_verify(kc_token_set_t *grant, kc_err_t *err)
     kc_rc_t rc = kc_token_size_check("ID", grant->tokens.id_token, grant->pool, err);
 
     if (rc == KC_OK)
-        rc = kc_token_signature_verify(rp->keyring, grant->tokens.id_token, grant->pool,
+        rc = kc_token_signature_verify(rp->metadata, grant->tokens.id_token, grant->pool,
                                        &grant->snapshot, token, err);
     if (rc == KC_OK)
         rc = kc_id_token_verify(token, &expect, err);
@@ -65,7 +65,7 @@ static const kc_json_t *access_claims(kc_token_set_t *grant, kc_err_t *why)
     kc_jws_t token;
 
     if (kc_token_size_check("access", grant->tokens.access_token, grant->pool, why) != KC_OK ||
-        kc_token_signature_verify(grant->rp->keyring, grant->tokens.access_token, grant->pool,
+        kc_token_signature_verify(grant->rp->metadata, grant->tokens.access_token, grant->pool,
                                   &grant->snapshot, &token, why) != KC_OK)
         return NULL;
     if (is_theirs(grant, token.claims))

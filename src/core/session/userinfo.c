@@ -63,7 +63,7 @@ static kc_rc_t open_signed(kc_token_set_t *grant, const char *jwt, const kc_json
 {
     kc_err_t why = {0};
     kc_jws_t token;
-    kc_rc_t rc = kc_token_signature_verify(grant->rp->keyring, jwt, grant->pool, &grant->snapshot,
+    kc_rc_t rc = kc_token_signature_verify(grant->rp->metadata, jwt, grant->pool, &grant->snapshot,
                                            &token, &why);
 
     if (rc == KC_OK) {

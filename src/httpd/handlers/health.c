@@ -150,7 +150,7 @@ static void check_provider(akc_server_t *config, apr_time_t start, apr_array_hea
     kc_http_t *http = apr_time_now() - start < limit ? config->probing : NULL;
     kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
 
-    if (kc_metadata_probe(config->rp->keyring, http, &err) != KC_OK)
+    if (kc_metadata_probe(config->rp->metadata, http, &err) != KC_OK)
         add(problems, apr_psprintf(problems->pool, "metadata and keys of %s cannot be had: %s",
                                    conf->issuer, err.detail));
 }

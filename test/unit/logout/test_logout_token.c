@@ -806,8 +806,8 @@ START_TEST(a_strangers_token_does_not_keep_sign_ins_from_new_keys)
     kc_fake_site_provide(site, kc_fake_site_metadata(site, ""),
                          apr_pstrcat(testlib_pool, "{\"keys\":[",
                                      testlib_jwk(TESTLIB_RSA, ",\"kid\":\"new\""), "]}", NULL));
-    ck_assert_int_eq(kc_metadata_get(site->rp->keyring, testlib_pool, &snapshot, NULL), KC_OK);
-    ck_assert_int_eq(kc_token_signature_key(site->rp->keyring, "RS256", "new", testlib_pool,
+    ck_assert_int_eq(kc_metadata_get(site->rp->metadata, testlib_pool, &snapshot, NULL), KC_OK);
+    ck_assert_int_eq(kc_token_signature_key(site->rp->metadata, "RS256", "new", testlib_pool,
                                             &snapshot, &key, NULL),
                      KC_OK);
 }

@@ -17,7 +17,7 @@ Suite *kc_test_metadata(void);
 
 static kc_fake_site_t *site;
 static kc_fake_t *fake;
-static kc_metadata_t *keyring;
+static kc_metadata_t *metadata;
 static kc_err_t last;
 
 static const char *keys_named(const char *kid)
@@ -38,7 +38,7 @@ static void setup(void)
     testlib_setup();
     site = kc_fake_site_make(testlib_pool);
     fake = site->fake;
-    keyring = site->rp->keyring;
+    metadata = site->rp->metadata;
     kc_fake_site_provide(site, kc_fake_site_metadata(site, ""), keys_named("a"));
 }
 
@@ -47,7 +47,7 @@ static const kc_metadata_snapshot_t *got;
 static kc_rc_t get(void)
 {
     memset(&last, 0, sizeof(last));
-    return kc_metadata_get(keyring, testlib_pool, &got, &last);
+    return kc_metadata_get(metadata, testlib_pool, &got, &last);
 }
 
 static kc_rc_t select_key(const char *kid)
@@ -55,7 +55,7 @@ static kc_rc_t select_key(const char *kid)
     const kc_jose_key_t *key;
 
     memset(&last, 0, sizeof(last));
-    return kc_token_signature_key(keyring, "ES256", kid, testlib_pool, &got, &key, &last);
+    return kc_token_signature_key(metadata, "ES256", kid, testlib_pool, &got, &key, &last);
 }
 
 /* Requests made so far; a whole fetch is two. */
@@ -77,7 +77,7 @@ static int shared_count(void)
     return count;
 }
 
-/* The keyring of another child of this host. */
+/* The metadata of another child of this host. */
 static kc_metadata_t *another_child(void)
 {
     kc_metadata_t *other;
@@ -123,7 +123,7 @@ START_TEST(a_snapshot_lives_as_long_as_its_last_holder)
     apr_pool_t *request;
 
     ck_assert_int_eq(apr_pool_create(&request, NULL), APR_SUCCESS);
-    ck_assert_int_eq(kc_metadata_get(keyring, request, &old, NULL), KC_OK);
+    ck_assert_int_eq(kc_metadata_get(metadata, request, &old, NULL), KC_OK);
     fake->now += site->conf->metadata_ttl;
     ck_assert_int_eq(get(), KC_OK);
     ck_assert_ptr_ne(old, got);
@@ -149,7 +149,7 @@ START_TEST(an_endpoint_that_is_left_out_is_logged_once)
     fake->now += site->conf->metadata_ttl;
     ck_assert_int_eq(get(), KC_OK);
     ck_assert_int_eq(requests(), 4);
-    keyring = another_child();
+    metadata = another_child();
     fake->now += site->conf->metadata_ttl;
     ck_assert_int_eq(get(), KC_OK);
     ck_assert_int_eq(requests(), 6);
@@ -302,7 +302,7 @@ START_TEST(each_fault_later_keeps_the_last_good)
     ck_assert_int_eq(get(), KC_OK);
     ck_assert_int_eq(got->fetched, KC_FAKE_NOW);
     ck_assert_uint_eq(kc_jwks_count(got->keys), 1);
-    keyring = another_child();
+    metadata = another_child();
     ck_assert_int_eq(get(), KC_OK);
     ck_assert_int_eq(got->fetched, KC_FAKE_NOW); /* and shares nothing else */
 }
@@ -419,19 +419,21 @@ START_TEST(a_new_key_without_kid_is_found_by_its_signature)
         site, kc_fake_site_metadata(site, ""),
         apr_pstrcat(testlib_pool, "{\"keys\":[", testlib_jwk(TESTLIB_P256_OTHER, ""), "]}", NULL));
     ck_assert_int_eq(get(), KC_OK);
-    ck_assert_int_eq(kc_token_signature_verify(keyring, compact, testlib_pool, &got, &token, &last),
-                     KC_REFUSED);
+    ck_assert_int_eq(
+        kc_token_signature_verify(metadata, compact, testlib_pool, &got, &token, &last),
+        KC_REFUSED);
     ck_assert_int_eq(last.reason, KC_ERR_TOKEN_SIGNATURE);
-    ck_assert_int_eq(kc_token_signature_verify(keyring, compact, testlib_pool, &got, &token, &last),
-                     KC_REFUSED);
+    ck_assert_int_eq(
+        kc_token_signature_verify(metadata, compact, testlib_pool, &got, &token, &last),
+        KC_REFUSED);
     ck_assert_int_eq(requests(), 4);
     kc_fake_site_provide(
         site, kc_fake_site_metadata(site, ""),
         apr_pstrcat(testlib_pool, "{\"keys\":[", testlib_jwk(TESTLIB_P256, ""), "]}", NULL));
     fake->now += 60;
     ck_assert_int_eq(get(), KC_OK);
-    ck_assert_int_eq(kc_token_signature_verify(keyring, compact, testlib_pool, &got, &token, &last),
-                     KC_OK);
+    ck_assert_int_eq(
+        kc_token_signature_verify(metadata, compact, testlib_pool, &got, &token, &last), KC_OK);
     ck_assert_int_eq(requests(), 6);
 }
 END_TEST
@@ -447,18 +449,18 @@ START_TEST(the_payload_is_read_last)
         apr_pstrcat(testlib_pool, "{\"keys\":[", testlib_jwk(TESTLIB_P256, ""), "]}", NULL));
     ck_assert_int_eq(get(), KC_OK);
     ck_assert_int_eq(kc_token_signature_verify_untrusted(
-                         keyring, testlib_sign(TESTLIB_P256_OTHER, "ES256", header, "{\"a\":[x"),
+                         metadata, testlib_sign(TESTLIB_P256_OTHER, "ES256", header, "{\"a\":[x"),
                          testlib_pool, &got, &token, &last),
                      KC_REFUSED);
     ck_assert_int_eq(last.reason, KC_ERR_TOKEN_SIGNATURE);
     ck_assert_ptr_null(token.claims);
     ck_assert_int_eq(kc_token_signature_verify_untrusted(
-                         keyring, testlib_sign(TESTLIB_P256, "ES256", header, "{\"a\":[x"),
+                         metadata, testlib_sign(TESTLIB_P256, "ES256", header, "{\"a\":[x"),
                          testlib_pool, &got, &token, &last),
                      KC_REFUSED);
     ck_assert_int_eq(last.reason, KC_ERR_TOKEN_FORM);
     ck_assert_int_eq(kc_token_signature_verify_untrusted(
-                         keyring,
+                         metadata,
                          testlib_sign(TESTLIB_P256, "ES256", header, "{\"sub\":\"alice\"}"),
                          testlib_pool, &got, &token, &last),
                      KC_OK);
@@ -483,13 +485,13 @@ END_TEST
 
 START_TEST(the_minute_counts_for_all_children_of_the_host)
 {
-    kc_metadata_t *first = keyring, *second = another_child();
+    kc_metadata_t *first = metadata, *second = another_child();
     int i;
 
     ck_assert_int_eq(get(), KC_OK);
     fake->now += 10;
     for (i = 0; i < 20; i++) {
-        keyring = i % 2 ? second : first;
+        metadata = i % 2 ? second : first;
         ck_assert_int_eq(get(), KC_OK);
         ck_assert_int_eq(select_key(apr_psprintf(testlib_pool, "x%d", i)), KC_REFUSED);
     }
@@ -500,20 +502,20 @@ END_TEST
 /* In the very second of the fetch before, and in the next. */
 START_TEST(what_another_child_has_fetched_for_a_key_is_taken_without_a_call)
 {
-    kc_metadata_t *first = keyring, *second = another_child();
+    kc_metadata_t *first = metadata, *second = another_child();
     const kc_metadata_snapshot_t *held;
 
     ck_assert_int_eq(get(), KC_OK);
-    keyring = second;
+    metadata = second;
     ck_assert_int_eq(get(), KC_OK);
     held = got;
     fake->now += _i;
     kc_fake_answer(fake, KC_FAKE_JWKS, 200, "application/json", keys_named("b"));
-    keyring = first;
+    metadata = first;
     ck_assert_int_eq(get(), KC_OK);
     ck_assert_int_eq(select_key("b"), KC_OK);
     ck_assert_int_eq(requests(), 4);
-    keyring = second;
+    metadata = second;
     got = held;
     ck_assert_int_eq(select_key("b"), KC_OK);
     ck_assert_int_eq(requests(), 4);
@@ -530,7 +532,7 @@ START_TEST(algorithms_that_no_key_is_for_are_not_worth_a_fetch)
     fake->now += 10;
     for (i = 0; i < sizeof(algs) / sizeof(algs[0]); i++) {
         ck_assert_int_eq(
-            kc_token_signature_key(keyring, algs[i], "a", testlib_pool, &got, &key, &last),
+            kc_token_signature_key(metadata, algs[i], "a", testlib_pool, &got, &key, &last),
             KC_REFUSED);
         ck_assert_int_eq(last.reason, KC_ERR_TOKEN_ALG);
     }
@@ -569,7 +571,7 @@ START_TEST(a_new_child_starts_warm)
     ck_assert_int_eq(get(), KC_OK);
     fake->http.is_down = 1;
     fake->now += site->conf->metadata_ttl - 1;
-    keyring = another_child();
+    metadata = another_child();
     fake->host.is_down = 1; /* it has them before anybody asks */
     ck_assert_int_eq(get(), KC_OK);
     ck_assert_int_eq(requests(), 2);
@@ -583,13 +585,13 @@ START_TEST(a_new_child_takes_old_ones_when_fetching_fails)
     ck_assert_int_eq(get(), KC_OK);
     fake->http.is_down = 1;
     fake->now += site->conf->metadata_stale - 1;
-    keyring = another_child();
+    metadata = another_child();
     ck_assert_int_eq(get(), KC_OK);
     ck_assert_int_eq(requests(), 3);
     ck_assert_int_eq(get(), KC_OK);
     ck_assert_int_eq(requests(), 3); /* and remembers the failure */
     fake->now += 1;
-    keyring = another_child();
+    metadata = another_child();
     ck_assert_int_eq(get(), KC_DOWN);
     ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_DOWN);
 }
@@ -597,14 +599,14 @@ END_TEST
 
 START_TEST(at_their_age_one_child_fetches_for_all)
 {
-    kc_metadata_t *first = keyring, *second = another_child();
+    kc_metadata_t *first = metadata, *second = another_child();
 
     ck_assert_int_eq(get(), KC_OK);
-    keyring = second;
+    metadata = second;
     ck_assert_int_eq(get(), KC_OK);
     fake->now += site->conf->metadata_ttl;
     ck_assert_int_eq(get(), KC_OK);
-    keyring = first;
+    metadata = first;
     ck_assert_int_eq(get(), KC_OK);
     ck_assert_int_eq(requests(), 4);
     ck_assert_int_eq(got->fetched, fake->now);
@@ -615,7 +617,7 @@ START_TEST(another_issuers_snapshot_is_not_taken)
 {
     ck_assert_int_eq(get(), KC_OK);
     site->conf->issuer = "https://keycloak.example.com/realms/other";
-    keyring = another_child();
+    metadata = another_child();
     ck_assert_int_eq(get(), KC_DOWN);
     ck_assert_int_eq(requests(), 3);
     ck_assert_int_eq(shared_count(), 1);
@@ -633,7 +635,7 @@ START_TEST(a_damaged_snapshot_of_others_is_passed_over)
     whole = entry->len;
     for (len = 0; len < whole; len += 7) {
         entry->len = len;
-        keyring = another_child();
+        metadata = another_child();
         ck_assert_int_eq(get(), KC_OK);
         ck_assert_uint_eq(kc_jwks_count(got->keys), 1);
         entry = kc_fake_store_nth(&fake->host, 0);
@@ -646,7 +648,7 @@ START_TEST(without_the_hosts_store_each_child_fetches)
 {
     fake->host.is_down = 1;
     ck_assert_int_eq(get(), KC_OK);
-    keyring = another_child();
+    metadata = another_child();
     ck_assert_int_eq(get(), KC_OK);
     ck_assert_int_eq(requests(), 4);
 }
@@ -698,8 +700,8 @@ static void *APR_THREAD_FUNC ask(apr_thread_t *thread, void *data)
     apr_atomic_inc32(&slow.started);
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         abort();
-    if (kc_metadata_get(keyring, pool, &snapshot, &err) != KC_OK ||
-        kc_token_signature_key(keyring, "ES256", "a", pool, &snapshot, &key, &err) != KC_OK)
+    if (kc_metadata_get(metadata, pool, &snapshot, &err) != KC_OK ||
+        kc_token_signature_key(metadata, "ES256", "a", pool, &snapshot, &key, &err) != KC_OK)
         apr_atomic_inc32(&slow.failed);
     apr_pool_destroy(pool);
     return NULL; /* apr_thread_exit leaves marks of ASan's on the stack that it leaves by itself */

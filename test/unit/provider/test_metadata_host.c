@@ -44,10 +44,10 @@ static void make_keys(void)
 
 static kc_metadata_t *new_child(const kc_env_t *env)
 {
-    kc_metadata_t *keyring;
+    kc_metadata_t *metadata;
 
-    ck_assert_int_eq(kc_metadata_create(site->conf, env, testlib_pool, &keyring, NULL), KC_OK);
-    return keyring;
+    ck_assert_int_eq(kc_metadata_create(site->conf, env, testlib_pool, &metadata, NULL), KC_OK);
+    return metadata;
 }
 
 static void setup(void)
@@ -165,12 +165,12 @@ static kc_conf_t *neighbours_conf(int which)
 
 static kc_metadata_t *neighbour(int which)
 {
-    kc_metadata_t *keyring;
+    kc_metadata_t *metadata;
 
     ck_assert_int_eq(
-        kc_metadata_create(neighbours_conf(which), &fake->env, testlib_pool, &keyring, NULL),
+        kc_metadata_create(neighbours_conf(which), &fake->env, testlib_pool, &metadata, NULL),
         KC_OK);
-    return keyring;
+    return metadata;
 }
 
 static void make_good(int index)
@@ -296,7 +296,7 @@ static void until_all_have_started(void)
         apr_thread_yield();
 }
 
-static void *APR_THREAD_FUNC ask(apr_thread_t *thread, void *keyring)
+static void *APR_THREAD_FUNC ask(apr_thread_t *thread, void *metadata)
 {
     const kc_metadata_snapshot_t *snapshot;
     apr_pool_t *pool;
@@ -305,7 +305,7 @@ static void *APR_THREAD_FUNC ask(apr_thread_t *thread, void *keyring)
     apr_atomic_inc32(&started);
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         abort();
-    if (kc_metadata_get(keyring, pool, &snapshot, NULL) != KC_OK)
+    if (kc_metadata_get(metadata, pool, &snapshot, NULL) != KC_OK)
         apr_atomic_inc32(&failed);
     apr_pool_destroy(pool);
     return NULL;
