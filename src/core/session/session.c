@@ -132,7 +132,7 @@ static kc_rc_t ask_by_name(visit_t *visit, const kc_session_t *known, found_t *f
     if (visit->has_own_mark || (known && kc_revocation_is_revoked(known, &marks, items + OWN_KEYS)))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SIGNED_OUT, "the session was signed out");
     if (!items[0].value.data)
-        return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_IDLE, "no session of that id is stored");
+        return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_IDLE, KC_SESSION_ABSENT);
     return KC_OK;
 }
 

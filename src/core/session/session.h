@@ -13,6 +13,9 @@
 
 enum { KC_SESSION_ID_TEXT = 43 /* base64url characters, without the closing NUL */ };
 
+/* The detail of KC_ERR_SESSION_IDLE where the store has no such session. */
+#define KC_SESSION_ABSENT "it is stored no more: not used, ended, or pushed out of a full store"
+
 /* What a request finds. Columns of the decision table in decision.c. */
 typedef enum {
     KC_SESSION_NONE,  /* no cookie, a malformed one, or an unknown, foreign or unreadable session */

@@ -136,7 +136,7 @@ static void judge(kc_session_monitor_entry_t *watched, const names_t *names,
     if (items[1].value.data || kc_revocation_is_revoked(session, &names->marks, items + OWN_KEYS))
         end(watched, KC_ERR_SIGNED_OUT, "the session was signed out");
     else if (!items[0].value.data && !session->is_bearer)
-        end(watched, KC_ERR_SESSION_IDLE, "no session of that id is stored");
+        end(watched, KC_ERR_SESSION_IDLE, KC_SESSION_ABSENT);
     else if (!session->is_bearer && is_idle(session, items[2].value, pool))
         end(watched, KC_ERR_SESSION_IDLE, "not used for KeycloakSessionIdle");
     else
