@@ -232,7 +232,8 @@ static kc_rc_t describe(kc_token_set_t *grant, const kc_pack_t *contents, const 
 
     if (!grant->tokens.id_token) {
         *fresh = *old;
-        return kc_token_set_keep_id_token(grant, contents, fresh, err);
+        rc = kc_token_set_check_subject(grant, old->sub, err);
+        return rc == KC_OK ? kc_token_set_keep_id_token(grant, contents, fresh, err) : rc;
     }
     grant->nonce = first_nonce(contents, grant->pool);
     rc = kc_token_set_verify(grant, err);

@@ -128,6 +128,22 @@ static int64_t refresh_time(const kc_token_set_t *grant, int64_t expires)
     return tokens->refresh_expires_in && before_end(now, end) < time ? before_end(now, end) : time;
 }
 
+kc_rc_t kc_token_set_check_subject(kc_token_set_t *grant, const char *sub, kc_err_t *err)
+{
+    const char *issuer, *owner;
+    kc_jws_t token;
+
+    if (kc_token_size_check("access", grant->tokens.access_token, grant->pool, NULL) != KC_OK ||
+        kc_token_signature_verify(grant->rp->metadata, grant->tokens.access_token, grant->pool,
+                                  &grant->snapshot, &token, NULL) != KC_OK)
+        return KC_OK;
+    issuer = kc_json_member_string(token.claims, "iss");
+    owner = kc_json_member_string(token.claims, "sub");
+    if (!issuer || strcmp(issuer, grant->rp->conf->issuer) != 0 || !owner || !strcmp(owner, sub))
+        return KC_OK;
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SUBJECT, "the renewed token has another sub");
+}
+
 kc_rc_t kc_token_set_keep_id_token(const kc_token_set_t *grant, const kc_pack_t *before,
                                    kc_session_t *session, kc_err_t *err)
 {

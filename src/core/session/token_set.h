@@ -37,6 +37,9 @@ kc_rc_t kc_token_set_verify(kc_token_set_t *grant, kc_err_t *err);
 kc_rc_t kc_token_set_to_session(kc_token_set_t *grant, kc_session_t *session, kc_err_t *err);
 /* Puts who somebody is into a session; texts are the identity's, lists in pool. */
 void kc_token_set_identify(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session);
+/* Of a refresh without an ID token: KC_REFUSED with KC_ERR_TOKEN_SUBJECT when the access token is
+ * one of the issuer's that names another sub. KC_OK also when it is opaque, or names none. */
+kc_rc_t kc_token_set_check_subject(kc_token_set_t *grant, const char *sub, kc_err_t *err);
 /* Of a refresh without an ID token, which providers may give: keeps the ID token and claims of
  * before, for as long as the new access token lasts (300 s when that is not told). */
 kc_rc_t kc_token_set_keep_id_token(const kc_token_set_t *grant, const kc_pack_t *before,

@@ -709,6 +709,34 @@ START_TEST(tokens_of_somebody_else_end_it)
 }
 END_TEST
 
+/* Where there is no ID token, an access token that can be read tells it as well. */
+static void grant_access_alone(const char *sub)
+{
+    kc_fake_answer(fake, KC_FAKE_TOKEN, 200, "application/json",
+                   apr_psprintf(testlib_pool,
+                                "{\"access_token\":\"%s\",\"token_type\":\"Bearer\","
+                                "\"expires_in\":300,\"refresh_token\":\"second\"}",
+                                sign(claims(sub, ""))));
+}
+
+START_TEST(an_access_token_of_somebody_else_ends_it)
+{
+    make_due();
+    grant_access_alone("somebody-else");
+    ck_assert_int_eq(visit(), KC_SESSION_ENDED);
+    ck_assert_int_eq(last.reason, KC_ERR_TOKEN_SUBJECT);
+    ck_assert_int_eq(find(cookie), KC_SESSION_ENDED);
+}
+END_TEST
+
+START_TEST(an_access_token_of_the_same_person_does_not)
+{
+    make_due();
+    grant_access_alone(ALICE);
+    ck_assert_msg(visit() == KC_SESSION_LIVE, "%s", last.detail);
+}
+END_TEST
+
 START_TEST(tokens_of_another_issuer_end_it)
 {
     make_due();
@@ -1075,6 +1103,8 @@ Suite *kc_test_refresh(void)
     tcase_add_test(tests, an_outage_ends_it_when_its_grace_is_over);
     tcase_add_loop_test(tests, tokens_of_somebody_else_end_it, 0,
                         sizeof(foreign) / sizeof(foreign[0]));
+    tcase_add_test(tests, an_access_token_of_somebody_else_ends_it);
+    tcase_add_test(tests, an_access_token_of_the_same_person_does_not);
     tcase_add_test(tests, tokens_of_another_issuer_end_it);
     tcase_add_test(tests, a_later_auth_time_is_no_other_person);
     tcase_add_test(tests, a_fraction_of_a_second_is_no_other_person);
