@@ -11,7 +11,7 @@
 #include "request.h"
 
 #include "core/base/places.h"
-#include "core/base/url.h"
+#include "core/base/query.h"
 
 enum { LOOK_FIRST_MS = 2, LOOK_MS = 16 /* between two looks whether more has come */ };
 
@@ -54,7 +54,7 @@ typedef struct {
 
 static kc_rc_t refuse_size(kc_err_t *err)
 {
-    return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the body is over %d bytes", KC_URL_FORM_MAX);
+    return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the body is over %d bytes", KC_QUERY_FORM_MAX);
 }
 
 static kc_rc_t refuse_end(kc_err_t *err)
@@ -82,8 +82,9 @@ static kc_rc_t look(reader_t *reader, kc_err_t *err)
     kc_rc_t rc = KC_OK;
 
     while (rc == KC_OK) {
-        apr_status_t status = ap_get_brigade(reader->r->input_filters, reader->brigade,
-                                             AP_MODE_READBYTES, APR_NONBLOCK_READ, KC_URL_FORM_MAX);
+        apr_status_t status =
+            ap_get_brigade(reader->r->input_filters, reader->brigade, AP_MODE_READBYTES,
+                           APR_NONBLOCK_READ, KC_QUERY_FORM_MAX);
         apr_bucket *at;
 
         if (APR_STATUS_IS_EAGAIN(status) ||
@@ -152,9 +153,9 @@ static kc_rc_t read_body(reader_t *reader, room_t *room, const char *who, kc_err
         return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the body's length cannot be understood");
     if (!ap_should_client_block(r))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "there is no body");
-    if (!r->read_chunked && r->remaining > KC_URL_FORM_MAX)
+    if (!r->read_chunked && r->remaining > KC_QUERY_FORM_MAX)
         return refuse_size(err);
-    reader->size = r->read_chunked ? KC_URL_FORM_MAX : (size_t)r->remaining;
+    reader->size = r->read_chunked ? KC_QUERY_FORM_MAX : (size_t)r->remaining;
     reader->data = apr_palloc(r->pool, reader->size + 1);
     reader->brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     rc = read_whole(reader, room, who, err);

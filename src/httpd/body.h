@@ -12,7 +12,7 @@ typedef enum {
 } akc_body_from_t;
 /* Once in each child. */
 void akc_body_child(void);
-/* The body of a POST that is a form (application/x-www-form-urlencoded), up to KC_URL_FORM_MAX
+/* The body of a POST that is a form (application/x-www-form-urlencoded), up to KC_QUERY_FORM_MAX
  * bytes, with a NUL that is not counted. KC_REFUSED with KC_ERR_FORM, also when it takes too long;
  * KC_DOWN with KC_ERR_FORM_BUSY when it is slow while others wait to be read. */
 kc_rc_t akc_body_form(request_rec *r, akc_body_from_t from, const char **form, size_t *len,

@@ -4,7 +4,7 @@
 
 #include <apr_strings.h>
 
-#include "base/url.h"
+#include "base/query.h"
 #include "input.h"
 #include "reach.h"
 
@@ -23,19 +23,19 @@ static void check_value(const char *value)
 static void check_query(const char *text, apr_pool_t *pool)
 {
     const char *twice = apr_pstrcat(pool, text, "&", text, NULL);
-    const kc_url_query_t *query, *doubled;
+    const kc_query_t *query, *doubled;
     kc_err_t err = {0};
 
-    if (kc_url_query_parse(text, pool, &query, &err) != KC_OK) {
+    if (kc_query_parse(text, pool, &query, &err) != KC_OK) {
         HOLDS(err.reason == KC_ERR_CALLBACK && *err.detail);
         return;
     }
     reach_note(PARSED);
-    if (kc_url_query_parse(twice, pool, &doubled, NULL) != KC_OK)
+    if (kc_query_parse(twice, pool, &doubled, NULL) != KC_OK)
         doubled = NULL;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *value = NULL;
-        kc_rc_t rc = kc_url_query_single(query, names[i], &value, &err);
+        kc_rc_t rc = kc_query_single(query, names[i], &value, &err);
 
         HOLDS(rc == KC_OK || rc == KC_MISS || rc == KC_REFUSED);
         if (rc == KC_OK) {
@@ -44,7 +44,7 @@ static void check_query(const char *text, apr_pool_t *pool)
         }
         /* Whatever was there once is there twice now. */
         if (doubled)
-            HOLDS(kc_url_query_single(doubled, names[i], &value, NULL) ==
+            HOLDS(kc_query_single(doubled, names[i], &value, NULL) ==
                   (rc == KC_MISS ? KC_MISS : KC_REFUSED));
     }
 }

@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
+#include "base/query.h"
 #include "base/url.h"
 #include "input.h"
 #include "reach.h"
@@ -72,12 +73,12 @@ static void check_return(const char *text, apr_pool_t *pool)
 /* What is escaped into a query comes out of it again. */
 static void check_escape(const char *text, apr_pool_t *pool)
 {
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     const char *value = "";
     const char *escaped = apr_pstrcat(pool, "v=", kc_url_escape(text, pool), NULL);
 
-    if (kc_url_query_parse(escaped, pool, &query, NULL) == KC_OK)
-        HOLDS(kc_url_query_single(query, "v", &value, NULL) == KC_OK && !strcmp(value, text));
+    if (kc_query_parse(escaped, pool, &query, NULL) == KC_OK)
+        HOLDS(kc_query_single(query, "v", &value, NULL) == KC_OK && !strcmp(value, text));
 }
 
 static void check_text(const char *text, apr_pool_t *pool)

@@ -11,9 +11,7 @@
 #include "base/err.h"
 
 enum {
-    KC_URL_MAX = 8192,           /* bytes */
-    KC_URL_FORM_MAX = 64 * 1024, /* bytes of a form that is the body of a request */
-    KC_URL_PARAMETERS_MAX = 64
+    KC_URL_MAX = 8192 /* bytes */
 };
 
 /* An absolute http or https URL (RFC 3986), everything in the pool given to parse. */
@@ -43,30 +41,8 @@ const char *kc_url_escape(const char *text, apr_pool_t *pool);
 /* Appends name=value, escaped, to a form body or a URL: preceded by "?" or "&" as needed. A buffer
  * that is empty begins a form body. */
 void kc_url_put_parameter(kc_buf_t *buf, const char *name, const char *value);
-
-/* The parameters of a query or form (application/x-www-form-urlencoded), decoded. */
-typedef struct kc_url_query_t kc_url_query_t;
-/* KC_REFUSED (KC_ERR_CALLBACK): over KC_URL_MAX bytes or KC_URL_PARAMETERS_MAX parameters,
- * malformed %-escape, %00, control characters, invalid UTF-8. NULL text: no parameters. */
-kc_rc_t kc_url_query_parse(const char *text, apr_pool_t *pool, const kc_url_query_t **out,
-                           kc_err_t *err);
-/* The same of a provider's answer, of which many members are for people alone, or for nobody: one
- * that is malformed harms nothing but itself. kc_url_query_single refuses it, kc_url_query_text
- * gives what can be read of it. */
-kc_rc_t kc_url_answer_parse(const char *text, apr_pool_t *pool, const kc_url_query_t **out,
-                            kc_err_t *err);
-/* The same of a form that came as the body of a request: len bytes, up to KC_URL_FORM_MAX, which
- * end with a NUL that is not counted. */
-kc_rc_t kc_url_form_parse(const char *text, size_t len, apr_pool_t *pool,
-                          const kc_url_query_t **out, kc_err_t *err);
-/* The value of a parameter: KC_MISS when absent, KC_REFUSED when it is there more than once, or
- * malformed. */
-kc_rc_t kc_url_query_single(const kc_url_query_t *query, const char *name, const char **value,
-                            kc_err_t *err);
-/* The same of a text for people: a malformed escape stays as it is, and each control character and
- * each byte that is no UTF-8 becomes a "?". */
-kc_rc_t kc_url_query_text(const kc_url_query_t *query, const char *name, const char **value,
-                          kc_err_t *err);
+/* The byte of the escape at text (which points at "%"), -1 when it is malformed. */
+int kc_url_unescape_at(const char *text);
 
 /* Where a sign-in or sign-out may lead: to the very address, byte for byte. A path on this host,
  * which need be neither UTF-8 nor in its shortest form, but can be read in no way as another host:

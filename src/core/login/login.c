@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cookie.h"
+#include "base/query.h"
 #include "base/url.h"
 #include "browser.h"
 #include "crypto/crypto.h"
@@ -57,7 +58,7 @@ typedef struct callback_t {
     const kc_rp_t *rp;
     const kc_browser_t *client;
     apr_pool_t *pool;
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     const kc_metadata_snapshot_t *snapshot;
     kc_login_state_t state;
     const char *code;
@@ -183,7 +184,7 @@ static kc_rc_t optional(const callback_t *callback, const char *name, const char
     kc_rc_t rc;
 
     *value = NULL;
-    rc = kc_url_query_single(callback->query, name, value, err);
+    rc = kc_query_single(callback->query, name, value, err);
     return rc == KC_MISS ? KC_OK : rc;
 }
 
@@ -195,7 +196,7 @@ static kc_rc_t optional_text(const callback_t *callback, const char *name, const
     kc_rc_t rc;
 
     *value = NULL;
-    rc = kc_url_query_text(callback->query, name, value, err);
+    rc = kc_query_text(callback->query, name, value, err);
     return rc == KC_MISS ? KC_OK : rc;
 }
 
@@ -393,14 +394,14 @@ static kc_rc_t sign_in(callback_t *callback, kc_browser_answer_t *answer, kc_err
     return rc;
 }
 
-static kc_rc_t read_query(const char *query, apr_pool_t *pool, const kc_url_query_t **out,
+static kc_rc_t read_query(const char *query, apr_pool_t *pool, const kc_query_t **out,
                           const char **state, kc_err_t *err)
 {
-    kc_rc_t rc = kc_url_answer_parse(query, pool, out, err);
+    kc_rc_t rc = kc_query_parse_answer(query, pool, out, err);
 
     if (rc != KC_OK)
         return rc;
-    rc = kc_url_query_single(*out, "state", state, err);
+    rc = kc_query_single(*out, "state", state, err);
     if (rc != KC_OK)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CALLBACK, "the answer has %s state",
                        rc == KC_MISS ? "no" : "more than one");
@@ -470,7 +471,7 @@ static int is_pushed_out(const kc_rp_t *rp, const kc_browser_t *client, int64_t 
 kc_rc_t kc_login_again(const kc_rp_t *rp, const kc_browser_t *client, const char *query,
                        apr_pool_t *pool, kc_login_request_t *out, kc_err_t *err)
 {
-    const kc_url_query_t *parsed;
+    const kc_query_t *parsed;
     kc_login_state_t found;
     const char *state;
     kc_rc_t rc;
@@ -500,7 +501,7 @@ int kc_login_linger(const kc_rp_t *rp, const kc_login_request_t *again)
 
 const char *kc_login_linger_query(const char *query, apr_pool_t *pool)
 {
-    const kc_url_query_t *parsed;
+    const kc_query_t *parsed;
     const char *state;
 
     if (read_query(query, pool, &parsed, &state, NULL) != KC_OK)

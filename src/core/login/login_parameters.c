@@ -5,22 +5,23 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "base/query.h"
 #include "base/url.h"
 #include "conf/login_names.h"
 #include "login/login_state.h"
 #include "rp.h"
 
 /* A parameter that may be absent, and then is NULL. */
-static kc_rc_t optional(const kc_url_query_t *query, const char *name, const char **value,
+static kc_rc_t optional(const kc_query_t *query, const char *name, const char **value,
                         kc_err_t *err)
 {
     *value = NULL;
-    if (kc_url_query_single(query, name, value, NULL) == KC_REFUSED)
+    if (kc_query_single(query, name, value, NULL) == KC_REFUSED)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the login address has %.64s twice", name);
     return KC_OK;
 }
 
-static kc_rc_t read_page(const kc_url_query_t *query, kc_login_request_t *out, kc_err_t *err)
+static kc_rc_t read_page(const kc_query_t *query, kc_login_request_t *out, kc_err_t *err)
 {
     const char *page, *target;
 
@@ -31,7 +32,7 @@ static kc_rc_t read_page(const kc_url_query_t *query, kc_login_request_t *out, k
     return KC_OK;
 }
 
-static kc_rc_t check_issuer(const kc_rp_t *rp, const kc_url_query_t *query, kc_err_t *err)
+static kc_rc_t check_issuer(const kc_rp_t *rp, const kc_query_t *query, kc_err_t *err)
 {
     const char *issuer;
     kc_rc_t rc = optional(query, "iss", &issuer, err);
@@ -42,7 +43,7 @@ static kc_rc_t check_issuer(const kc_rp_t *rp, const kc_url_query_t *query, kc_e
     return rc;
 }
 
-static kc_rc_t read_kind(const kc_rp_t *rp, const kc_url_query_t *query, apr_pool_t *pool,
+static kc_rc_t read_kind(const kc_rp_t *rp, const kc_query_t *query, apr_pool_t *pool,
                          kc_login_request_t *out, kc_err_t *err)
 {
     const char *prompt, *demand;
@@ -56,7 +57,7 @@ static kc_rc_t read_kind(const kc_rp_t *rp, const kc_url_query_t *query, apr_poo
     return KC_OK;
 }
 
-static kc_rc_t read_parameters(const kc_rp_t *rp, const kc_url_query_t *query, apr_pool_t *pool,
+static kc_rc_t read_parameters(const kc_rp_t *rp, const kc_query_t *query, apr_pool_t *pool,
                                kc_login_request_t *out, kc_err_t *err)
 {
     const apr_array_header_t *names = rp->conf->login_parameters;
@@ -86,12 +87,12 @@ static kc_rc_t read_parameters(const kc_rp_t *rp, const kc_url_query_t *query, a
 kc_rc_t kc_login_parameters_read(const kc_rp_t *rp, const char *query, apr_pool_t *pool,
                                  kc_login_request_t *out, kc_err_t *err)
 {
-    const kc_url_query_t *parsed;
+    const kc_query_t *parsed;
     kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
     kc_rc_t rc;
 
     memset(out, 0, sizeof(*out));
-    if (kc_url_query_parse(query, pool, &parsed, &why) != KC_OK)
+    if (kc_query_parse(query, pool, &parsed, &why) != KC_OK)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "%.200s", why.detail);
     rc = read_page(parsed, out, err);
     if (rc == KC_OK)

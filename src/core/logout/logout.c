@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cookie.h"
+#include "base/query.h"
 #include "base/url.h"
 #include "browser.h"
 #include "logout/logout_pending.h"
@@ -273,14 +274,14 @@ static kc_rc_t open_cookie(const kc_rp_t *rp, const char *state, kc_bytes_t cook
 }
 
 /* An answer of a provider that gives the state not back tells nothing at all. */
-static int is_bare(const kc_url_query_t *query)
+static int is_bare(const kc_query_t *query)
 {
     static const char *const names[] = {"code", "error", "state"};
     const char *value;
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (kc_url_query_single(query, names[i], &value, NULL) != KC_MISS)
+        if (kc_query_single(query, names[i], &value, NULL) != KC_MISS)
             return 0;
     }
     return 1;
@@ -290,16 +291,16 @@ kc_rc_t kc_logout_finish(const kc_rp_t *rp, const kc_browser_t *client, const ch
                          apr_pool_t *pool, kc_browser_answer_t *answer, kc_err_t *err)
 {
     kc_bytes_t cookie = find_cookie(rp, client);
-    const kc_url_query_t *parsed;
+    const kc_query_t *parsed;
     const char *state, *page;
 
-    if (kc_url_query_parse(query, pool, &parsed, NULL) != KC_OK)
+    if (kc_query_parse(query, pool, &parsed, NULL) != KC_OK)
         return KC_MISS;
     memset(answer, 0, sizeof(*answer));
     answer->cookies = apr_array_make(pool, 1, sizeof(const char *));
     if (cookie.data && is_bare(parsed))
         page = kc_logout_page(rp, client, NULL, pool);
-    else if (kc_url_query_single(parsed, "state", &state, NULL) != KC_OK ||
+    else if (kc_query_single(parsed, "state", &state, NULL) != KC_OK ||
              strncmp(state, prefix, strlen(prefix)) != 0)
         return KC_MISS;
     else if (open_cookie(rp, state + strlen(prefix), cookie, pool, &page) != KC_OK)

@@ -4,36 +4,36 @@
 
 #include <string.h>
 
-#include "base/url.h"
+#include "base/query.h"
 #include "crypto/crypto.h"
 #include "provider/claims.h"
 #include "rp.h"
 #include "session/revocation.h"
 
-static kc_rc_t read_single(const kc_url_query_t *query, const char *name, const char **out,
+static kc_rc_t read_single(const kc_query_t *query, const char *name, const char **out,
                            kc_err_t *err)
 {
-    kc_rc_t rc = kc_url_query_single(query, name, out, err);
+    kc_rc_t rc = kc_query_single(query, name, out, err);
 
     if (rc == KC_MISS)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "%s is absent", name);
     return rc;
 }
 
-static int is_absent(const kc_url_query_t *query, const char *name)
+static int is_absent(const kc_query_t *query, const char *name)
 {
     const char *value;
 
-    return kc_url_query_single(query, name, &value, NULL) == KC_MISS;
+    return kc_query_single(query, name, &value, NULL) == KC_MISS;
 }
 
 /* *sid is NULL where neither is there and need not be (section 2). */
 static kc_rc_t read_query(const kc_rp_t *rp, const char *text, apr_pool_t *pool, const char **sid,
                           kc_err_t *err)
 {
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     const char *issuer;
-    kc_rc_t rc = kc_url_answer_parse(text, pool, &query, err);
+    kc_rc_t rc = kc_query_parse_answer(text, pool, &query, err);
 
     *sid = NULL;
     if (rc == KC_OK && rp->conf->front_session == KC_FRONT_SESSION_OPTIONAL &&

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "base/url.h"
+#include "base/query.h"
 #include "crypto/crypto.h"
 #include "crypto/jws.h"
 #include "provider/claims.h"
@@ -269,11 +269,11 @@ static kc_rc_t act(const kc_rp_t *rp, const kc_logout_token_t *token, apr_pool_t
 static kc_rc_t read_form(const char *form, size_t len, apr_pool_t *pool, const char **compact,
                          kc_err_t *err)
 {
-    const kc_url_query_t *query;
-    kc_rc_t rc = kc_url_form_parse(form, len, pool, &query, err);
+    const kc_query_t *query;
+    kc_rc_t rc = kc_query_parse_form(form, len, pool, &query, err);
 
     if (rc == KC_OK)
-        rc = kc_url_query_single(query, "logout_token", compact, err);
+        rc = kc_query_single(query, "logout_token", compact, err);
     if (rc == KC_MISS)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the form has no logout_token");
     if (rc == KC_REFUSED && err)

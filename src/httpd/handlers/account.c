@@ -12,7 +12,7 @@
 #include "respond.h"
 
 #include "core/base/json.h"
-#include "core/base/url.h"
+#include "core/base/query.h"
 #include "core/browser.h"
 #include "core/login/login_state.h"
 #include "core/session/revocation.h"
@@ -262,13 +262,13 @@ static int end_all_own(akc_request_t *request, request_rec *r)
     return akc_logout_end(request, r, &whole, NULL);
 }
 
-static kc_rc_t read_form(request_rec *r, const kc_url_query_t **form, kc_err_t *err)
+static kc_rc_t read_form(request_rec *r, const kc_query_t **form, kc_err_t *err)
 {
     const char *body;
     size_t len;
     kc_rc_t rc = akc_body_form(r, AKC_BODY_KNOWN, &body, &len, err);
 
-    if (rc == KC_OK && kc_url_form_parse(body, len, r->pool, form, err) != KC_OK)
+    if (rc == KC_OK && kc_query_parse_form(body, len, r->pool, form, err) != KC_OK)
         rc = KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "the form cannot be read");
     return rc;
 }
@@ -276,7 +276,7 @@ static kc_rc_t read_form(request_rec *r, const kc_url_query_t **form, kc_err_t *
 static int end_sessions(akc_request_t *request, request_rec *r)
 {
     const kc_session_t *session = &request->session;
-    const kc_url_query_t *form;
+    const kc_query_t *form;
     const char *name;
     kc_err_t err;
     int ended;
@@ -285,7 +285,7 @@ static int end_sessions(akc_request_t *request, request_rec *r)
         return akc_logout_refuse(request, r);
     if (read_form(r, &form, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
-    if (kc_url_query_single(form, "end", &name, &err) != KC_OK) {
+    if (kc_query_single(form, "end", &name, &err) != KC_OK) {
         (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_FORM, "the form has no single field 'end'");
         return akc_respond_error(request, r, &err);
     }
@@ -387,12 +387,12 @@ static int end_all(akc_request_t *request, request_rec *r, const char *user, con
 }
 
 /* What may be asked for: a user by the name that backends know, or by the sub. */
-static kc_rc_t read_target(const kc_url_query_t *query, const char **user, const char **sub,
+static kc_rc_t read_target(const kc_query_t *query, const char **user, const char **sub,
                            kc_err_t *err)
 {
     *user = *sub = NULL;
-    if (kc_url_query_single(query, "user", user, NULL) == KC_REFUSED ||
-        kc_url_query_single(query, "sub", sub, NULL) == KC_REFUSED || !*user == !*sub)
+    if (kc_query_single(query, "user", user, NULL) == KC_REFUSED ||
+        kc_query_single(query, "sub", sub, NULL) == KC_REFUSED || !*user == !*sub)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM, "takes either user or sub, once");
     return KC_OK;
 }
@@ -400,7 +400,7 @@ static kc_rc_t read_target(const kc_url_query_t *query, const char **user, const
 static int operate(akc_request_t *request, request_rec *r)
 {
     const apr_array_header_t *entries;
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     const char *user, *sub;
     int is_partial;
     kc_err_t err;
@@ -411,7 +411,7 @@ static int operate(akc_request_t *request, request_rec *r)
     if (r->method_number == M_POST && !akc_logout_is_wanted(request, r))
         return akc_logout_refuse(request, r);
     rc = r->method_number == M_POST ? read_form(r, &query, &err)
-                                    : kc_url_query_parse(r->args, r->pool, &query, &err);
+                                    : kc_query_parse(r->args, r->pool, &query, &err);
     if (rc == KC_OK)
         rc = read_target(query, &user, &sub, &err);
     if (rc != KC_OK)

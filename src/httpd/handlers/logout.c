@@ -12,6 +12,7 @@
 #include "core/access/decision.h"
 #include "core/access/request_class.h"
 #include "core/base/json.h"
+#include "core/base/query.h"
 #include "core/base/url.h"
 #include "core/browser.h"
 #include "core/logout/logout.h"
@@ -153,14 +154,14 @@ static int leave_nobody(akc_request_t *request, request_rec *r, const char *page
 
 int akc_logout_here(akc_request_t *request, request_rec *r)
 {
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     const char *page = NULL;
     kc_err_t err;
 
     if ((r->method_number != M_GET && r->method_number != M_POST) || r->header_only)
         return akc_respond_method(request, r, "GET, POST");
-    if (kc_url_query_parse(r->args, r->pool, &query, &err) != KC_OK ||
-        kc_url_query_single(query, "return", &page, &err) == KC_REFUSED)
+    if (kc_query_parse(r->args, r->pool, &query, &err) != KC_OK ||
+        kc_query_single(query, "return", &page, &err) == KC_REFUSED)
         return akc_respond_error(request, r, &err);
     switch (kc_decision_of(akc_request_session(request, r), KC_REQUEST_CLASS_LOGOUT)) {
     case KC_DECISION_END_SESSION:

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/cookie.h"
 #include "base/path.h"
+#include "base/query.h"
 #include "base/url.h"
 #include "crypto/jws.h"
 #include "testlib.h"
@@ -90,19 +91,19 @@ static void strip_cookies(void *context)
 static void read_query(void *context)
 {
     const input_t *input = context;
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     const char *value;
 
-    if (kc_url_query_parse(input->text, input->pool, &query, NULL) == KC_OK)
-        (void)kc_url_query_single(query, "state", &value, NULL);
+    if (kc_query_parse(input->text, input->pool, &query, NULL) == KC_OK)
+        (void)kc_query_single(query, "state", &value, NULL);
 }
 
 static void read_form(void *context)
 {
     const input_t *input = context;
-    const kc_url_query_t *form;
+    const kc_query_t *form;
 
-    (void)kc_url_form_parse(input->text, strlen(input->text), input->pool, &form, NULL);
+    (void)kc_query_parse_form(input->text, strlen(input->text), input->pool, &form, NULL);
 }
 
 static void judge_return(void *context)

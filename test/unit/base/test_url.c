@@ -6,6 +6,7 @@
 
 #include <apr_strings.h>
 
+#include "base/query.h"
 #include "base/url.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
@@ -292,12 +293,12 @@ END_TEST
 
 static const char *value_of(const char *text, const char *name)
 {
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     const char *value = "unset";
     kc_err_t err = {0};
 
-    ck_assert_msg(kc_url_query_parse(text, pool, &query, &err) == KC_OK, "%s", err.detail);
-    switch (kc_url_query_single(query, name, &value, &err)) {
+    ck_assert_msg(kc_query_parse(text, pool, &query, &err) == KC_OK, "%s", err.detail);
+    switch (kc_query_single(query, name, &value, &err)) {
     case KC_OK:
         return value;
     case KC_MISS:
@@ -343,11 +344,11 @@ static const char *const bad_queries[] = {
 
 START_TEST(malformed_queries_are_refused)
 {
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     kc_err_t err = {0};
 
-    ck_assert_msg(kc_url_query_parse(bad_queries[_i], pool, &query, &err) == KC_REFUSED,
-                  "takes '%s'", bad_queries[_i]);
+    ck_assert_msg(kc_query_parse(bad_queries[_i], pool, &query, &err) == KC_REFUSED, "takes '%s'",
+                  bad_queries[_i]);
     ck_assert_int_eq(err.reason, KC_ERR_CALLBACK);
 }
 END_TEST
@@ -355,15 +356,15 @@ END_TEST
 /* Of a provider's answer each is refused where somebody asks for it alone. */
 START_TEST(malformed_members_of_an_answer_harm_themselves_alone)
 {
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     const char *value = NULL;
     kc_err_t err = {0};
 
     ck_assert_int_eq(
-        kc_url_answer_parse(apr_pstrcat(pool, bad_queries[_i], "&z=1", NULL), pool, &query, &err),
+        kc_query_parse_answer(apr_pstrcat(pool, bad_queries[_i], "&z=1", NULL), pool, &query, &err),
         KC_OK);
-    ck_assert_int_eq(kc_url_query_single(query, "z", &value, &err), KC_OK);
-    ck_assert_int_ne(kc_url_query_single(query, "a", &value, &err),
+    ck_assert_int_eq(kc_query_single(query, "z", &value, &err), KC_OK);
+    ck_assert_int_ne(kc_query_single(query, "a", &value, &err),
                      strstr(bad_queries[_i], "e=%00") ? KC_REFUSED : KC_OK);
 }
 END_TEST
@@ -380,33 +381,32 @@ START_TEST(what_can_be_read_of_a_malformed_member)
                 {"a=%e2%82", "??"},
                 {"a=%c3%a4\x80%F0", "\xc3\xa4??"},
                 {"a=%7f\x01%4", "??%4"}};
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     const char *value = NULL;
 
-    ck_assert_int_eq(kc_url_answer_parse(rows[_i].text, pool, &query, NULL), KC_OK);
-    ck_assert_int_eq(kc_url_query_text(query, "a", &value, NULL), KC_OK);
+    ck_assert_int_eq(kc_query_parse_answer(rows[_i].text, pool, &query, NULL), KC_OK);
+    ck_assert_int_eq(kc_query_text(query, "a", &value, NULL), KC_OK);
     ck_assert_str_eq(value, rows[_i].value);
-    ck_assert_int_eq(kc_url_query_text(query, "b", &value, NULL), KC_MISS);
-    ck_assert_int_eq(kc_url_answer_parse("a=1&a=%zz", pool, &query, NULL), KC_OK);
-    ck_assert_int_eq(kc_url_query_text(query, "a", &value, NULL), KC_REFUSED);
+    ck_assert_int_eq(kc_query_text(query, "b", &value, NULL), KC_MISS);
+    ck_assert_int_eq(kc_query_parse_answer("a=1&a=%zz", pool, &query, NULL), KC_OK);
+    ck_assert_int_eq(kc_query_text(query, "a", &value, NULL), KC_REFUSED);
 }
 END_TEST
 
 START_TEST(queries_have_limits)
 {
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     const char *many = "a=1";
     kc_err_t err = {0};
 
-    for (int i = 1; i < KC_URL_PARAMETERS_MAX; i++)
+    for (int i = 1; i < KC_QUERY_PARAMETERS_MAX; i++)
         many = apr_pstrcat(pool, many, "&&b", NULL);
-    ck_assert_int_eq(kc_url_query_parse(many, pool, &query, &err), KC_OK);
+    ck_assert_int_eq(kc_query_parse(many, pool, &query, &err), KC_OK);
     many = apr_pstrcat(pool, many, "&c", NULL);
-    ck_assert_int_eq(kc_url_query_parse(many, pool, &query, &err), KC_REFUSED);
+    ck_assert_int_eq(kc_query_parse(many, pool, &query, &err), KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_CALLBACK);
-    ck_assert_int_eq(kc_url_query_parse(padded("a=", KC_URL_MAX), pool, &query, &err), KC_OK);
-    ck_assert_int_eq(kc_url_query_parse(padded("a=", KC_URL_MAX + 1), pool, &query, &err),
-                     KC_REFUSED);
+    ck_assert_int_eq(kc_query_parse(padded("a=", KC_URL_MAX), pool, &query, &err), KC_OK);
+    ck_assert_int_eq(kc_query_parse(padded("a=", KC_URL_MAX + 1), pool, &query, &err), KC_REFUSED);
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cookie.h"
+#include "base/query.h"
 #include "base/url.h"
 #include "browser.h"
 #include "fake_site.h"
@@ -57,14 +58,14 @@ static void setup(void)
 /* What the authorization request said. */
 typedef struct sent_t {
     const char *state, *nonce, *challenge;
-    const kc_url_query_t *query;
+    const kc_query_t *query;
 } sent_t;
 
-static const char *parameter(const kc_url_query_t *query, const char *name)
+static const char *parameter(const kc_query_t *query, const char *name)
 {
     const char *value = NULL;
 
-    ck_assert_msg(kc_url_query_single(query, name, &value, NULL) == KC_OK, "%s", name);
+    ck_assert_msg(kc_query_single(query, name, &value, NULL) == KC_OK, "%s", name);
     return value;
 }
 
@@ -87,7 +88,7 @@ static sent_t leave_for(const char *return_url)
     ck_assert_int_eq(begin(return_url), KC_OK);
     query = strchr(answer.location, '?');
     ck_assert_ptr_nonnull(query);
-    ck_assert_int_eq(kc_url_query_parse(query + 1, testlib_pool, &sent.query, NULL), KC_OK);
+    ck_assert_int_eq(kc_query_parse(query + 1, testlib_pool, &sent.query, NULL), KC_OK);
     sent.state = parameter(sent.query, "state");
     sent.nonce = parameter(sent.query, "nonce");
     sent.challenge = parameter(sent.query, "code_challenge");
@@ -330,7 +331,7 @@ START_TEST(the_token_request_proves_possession_of_the_verifier)
 {
     sent_t sent = leave_for("/");
     const kc_fake_request_t *request;
-    const kc_url_query_t *form;
+    const kc_query_t *form;
     unsigned char digest[KC_CRYPTO_SHA256_SIZE];
     kc_bytes_t bytes = {digest, sizeof(digest)};
 
@@ -338,7 +339,7 @@ START_TEST(the_token_request_proves_possession_of_the_verifier)
     ck_assert_int_eq(finish(callback_of(&sent)), KC_OK);
     request = kc_fake_request_last(fake, KC_FAKE_TOKEN);
     ck_assert_ptr_nonnull(request);
-    ck_assert_int_eq(kc_url_query_parse(request->form, testlib_pool, &form, NULL), KC_OK);
+    ck_assert_int_eq(kc_query_parse(request->form, testlib_pool, &form, NULL), KC_OK);
     ck_assert_str_eq(parameter(form, "grant_type"), "authorization_code");
     ck_assert_str_eq(parameter(form, "code"), CODE);
     ck_assert_str_eq(parameter(form, "redirect_uri"), parameter(sent.query, "redirect_uri"));
@@ -1580,7 +1581,7 @@ static kc_rc_t tab_begins(crowd_t *crowd, tab_t *tab)
         return rc;
     kc_fake_site_take(site, answer.cookies);
     ck_assert_int_eq(
-        kc_url_query_parse(strchr(answer.location, '?') + 1, testlib_pool, &tab->sent.query, NULL),
+        kc_query_parse(strchr(answer.location, '?') + 1, testlib_pool, &tab->sent.query, NULL),
         KC_OK);
     tab->sent.state = parameter(tab->sent.query, "state");
     tab->sent.nonce = parameter(tab->sent.query, "nonce");

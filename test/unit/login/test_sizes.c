@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "access/authz.h"
+#include "base/query.h"
 #include "base/url.h"
 #include "browser.h"
 #include "crypto/jws.h"
@@ -52,15 +53,15 @@ static void setup(void)
 static void begin(void)
 {
     kc_login_request_t request = {.return_url = "/"};
-    const kc_url_query_t *query;
+    const kc_query_t *query;
 
     ck_assert_int_eq(
         kc_login_begin(site->rp, &site->client, &request, testlib_pool, &answer, &last), KC_OK);
     kc_fake_site_take(site, answer.cookies);
-    ck_assert_int_eq(
-        kc_url_query_parse(strchr(answer.location, '?') + 1, testlib_pool, &query, NULL), KC_OK);
-    ck_assert_int_eq(kc_url_query_single(query, "nonce", &nonce, NULL), KC_OK);
-    ck_assert_int_eq(kc_url_query_single(query, "state", &state, NULL), KC_OK);
+    ck_assert_int_eq(kc_query_parse(strchr(answer.location, '?') + 1, testlib_pool, &query, NULL),
+                     KC_OK);
+    ck_assert_int_eq(kc_query_single(query, "nonce", &nonce, NULL), KC_OK);
+    ck_assert_int_eq(kc_query_single(query, "state", &state, NULL), KC_OK);
 }
 
 static kc_rc_t finish(const char *id_token, const char *access_token, const char *refresh_token)

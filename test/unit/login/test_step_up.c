@@ -4,6 +4,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "base/query.h"
 #include "base/url.h"
 #include "browser.h"
 #include "conf/login_names.h"
@@ -195,14 +196,14 @@ END_TEST
 typedef struct sent_t {
     const char *callback; /* the query of a callback with a code */
     const char *state, *nonce;
-    const kc_url_query_t *query;
+    const kc_query_t *query;
 } sent_t;
 
-static const char *parameter(const kc_url_query_t *query, const char *name)
+static const char *parameter(const kc_query_t *query, const char *name)
 {
     const char *value = NULL;
 
-    ck_assert_int_ne(kc_url_query_single(query, name, &value, NULL), KC_REFUSED);
+    ck_assert_int_ne(kc_query_single(query, name, &value, NULL), KC_REFUSED);
     return value;
 }
 
@@ -222,8 +223,7 @@ static sent_t leave(const kc_login_request_t *request)
 
     ck_assert_msg(begin(request) == KC_OK, "%s", last.detail);
     ck_assert_int_eq(
-        kc_url_query_parse(strchr(answer.location, '?') + 1, testlib_pool, &sent.query, NULL),
-        KC_OK);
+        kc_query_parse(strchr(answer.location, '?') + 1, testlib_pool, &sent.query, NULL), KC_OK);
     sent.state = parameter(sent.query, "state");
     sent.nonce = parameter(sent.query, "nonce");
     sent.callback =

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/cookie.h"
-#include "base/url.h"
+#include "base/query.h"
 #include "browser.h"
 #include "fake_site.h"
 #include "logout/logout.h"
@@ -106,12 +106,12 @@ static kc_rc_t come_back(const char *query)
 
 static const char *parameter_of(const char *url, const char *name)
 {
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     const char *value = NULL;
 
     ck_assert_ptr_nonnull(strchr(url, '?'));
-    ck_assert_int_eq(kc_url_query_parse(strchr(url, '?') + 1, testlib_pool, &query, NULL), KC_OK);
-    return kc_url_query_single(query, name, &value, NULL) == KC_OK ? value : NULL;
+    ck_assert_int_eq(kc_query_parse(strchr(url, '?') + 1, testlib_pool, &query, NULL), KC_OK);
+    return kc_query_single(query, name, &value, NULL) == KC_OK ? value : NULL;
 }
 
 static const char *state_query(void)

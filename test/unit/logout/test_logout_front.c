@@ -6,7 +6,6 @@
 #include <check.h>
 #include <string.h>
 
-#include "base/url.h"
 #include "fake_site.h"
 #include "testlib.h"
 

@@ -7,7 +7,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "base/url.h"
+#include "base/query.h"
 #include "browser.h"
 #include "fake_site.h"
 #include "logout/logout.h"
@@ -54,7 +54,7 @@ static const char *sign_out(void)
 {
     const kc_pack_t contents = {ID_TOKEN, NULL, refresh_token, {NULL, 0}};
     char *text = apr_palloc(testlib_pool, KC_SESSION_ID_TEXT + 1);
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     const char *state = NULL, *at;
     kc_session_t session;
 
@@ -74,8 +74,8 @@ static const char *sign_out(void)
         KC_OK);
     kc_fake_site_take(site, answer.cookies);
     at = strchr(answer.location, '?');
-    if (!at || kc_url_query_parse(at + 1, testlib_pool, &query, NULL) != KC_OK ||
-        kc_url_query_single(query, "state", &state, NULL) != KC_OK)
+    if (!at || kc_query_parse(at + 1, testlib_pool, &query, NULL) != KC_OK ||
+        kc_query_single(query, "state", &state, NULL) != KC_OK)
         return NULL;
     return apr_pstrcat(testlib_pool, "state=", state, NULL);
 }

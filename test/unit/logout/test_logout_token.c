@@ -7,7 +7,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "base/url.h"
+#include "base/query.h"
 #include "fake_site.h"
 #include "provider/claims.h"
 #include "provider/token_signature.h"
@@ -539,7 +539,7 @@ START_TEST(forms_need_exactly_one_token)
     const char *twice = apr_pstrcat(testlib_pool, form, "&", form, NULL);
     const char *nul = apr_pstrcat(testlib_pool, form, "&x", NULL);
     char *cut = apr_pstrdup(testlib_pool, nul);
-    char *large = apr_palloc(testlib_pool, KC_URL_FORM_MAX + 2);
+    char *large = apr_palloc(testlib_pool, KC_QUERY_FORM_MAX + 2);
 
     assert_form_refused("", 0);
     assert_form_refused("token=x", 7);
@@ -547,9 +547,9 @@ START_TEST(forms_need_exactly_one_token)
     assert_form_refused(twice, strlen(twice));
     cut[strlen(form)] = '\0';
     assert_form_refused(cut, strlen(nul));
-    memset(large, 'x', KC_URL_FORM_MAX + 1);
-    large[KC_URL_FORM_MAX + 1] = '\0';
-    assert_form_refused(large, KC_URL_FORM_MAX + 1);
+    memset(large, 'x', KC_QUERY_FORM_MAX + 1);
+    large[KC_QUERY_FORM_MAX + 1] = '\0';
+    assert_form_refused(large, KC_QUERY_FORM_MAX + 1);
     ck_assert_int_eq(take_form(form), KC_OK);
 }
 END_TEST

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/url.h"
+#include "base/query.h"
 #include "crypto/jose.h"
 #include "crypto/jws.h"
 #include "fake.h"
@@ -60,14 +60,14 @@ static kc_rc_t exchange(void)
 static const char *parameter(const char *name)
 {
     const kc_fake_request_t *request = kc_fake_request_last(fake, TOKEN_URL);
-    const kc_url_query_t *query;
+    const kc_query_t *query;
     const char *value = NULL;
     kc_rc_t rc;
 
     ck_assert_ptr_nonnull(request);
     ck_assert_ptr_nonnull(request->form);
-    ck_assert_int_eq(kc_url_query_parse(request->form, testlib_pool, &query, NULL), KC_OK);
-    rc = kc_url_query_single(query, name, &value, NULL);
+    ck_assert_int_eq(kc_query_parse(request->form, testlib_pool, &query, NULL), KC_OK);
+    rc = kc_query_single(query, name, &value, NULL);
     ck_assert_int_ne(rc, KC_REFUSED);
     return rc == KC_OK ? value : NULL;
 }
