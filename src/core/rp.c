@@ -10,7 +10,11 @@
 #include "conf/conf_meaning.h"
 #include "conf/transform.h"
 
-enum { KEY_TOLD_SECONDS = 60, FINGERPRINT_MAX = 256 * 1024 /* bytes of settings */ };
+enum {
+    NEWS_SECONDS = 3600,
+    KEY_TOLD_SECONDS = 60,
+    FINGERPRINT_MAX = 256 * 1024 /* bytes of settings */
+};
 
 static void put_field(kc_buf_t *buf, const char *text)
 {
@@ -210,8 +214,18 @@ kc_rc_t kc_rp_realm_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const cha
     return derive(rp->realm, key, purpose, name, out, err);
 }
 
+int kc_rp_is_news(const kc_rp_t *rp, const char *purpose, kc_bytes_t name)
+{
+    int64_t now = rp->env->now(rp->env->context);
+    char key[KC_STORE_KEY_LEN + 1];
+
+    return kc_rp_store_key(rp, rp->keys->key[0], purpose, name, key, NULL) != KC_OK ||
+           kc_store_add(rp->env->host, key, kc_buf_text("told"), now + NEWS_SECONDS, NULL) !=
+               KC_EXISTS;
+}
+
 /* Not in a store: who comes with what anybody can make up is to leave nothing behind. */
-static int is_news(int64_t now)
+static int is_key_news(int64_t now)
 {
     static int64_t told;
     int64_t last = __atomic_load_n(&told, __ATOMIC_ACQUIRE);
@@ -224,7 +238,7 @@ void kc_rp_warn_of_key(const kc_rp_t *rp, const char *what, apr_pool_t *pool)
 {
     const kc_err_row_t *row = kc_err_row(KC_ERR_KEY_FOREIGN);
 
-    if (is_news(rp->env->now(rp->env->context)))
+    if (is_key_news(rp->env->now(rp->env->context)))
         rp->env->log(rp->env->context, KC_LOG_WARNING,
                      apr_psprintf(pool, "%s: %s: %s that somebody has come with was %s, or is none",
                                   row->tag, row->slug, what, KC_RP_FOREIGN_KEY));

@@ -67,6 +67,11 @@ kc_rc_t kc_rp_store_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const cha
 kc_rc_t kc_rp_realm_key(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *purpose,
                         kc_bytes_t name, char *out, kc_err_t *err);
 
+/* 1 for the first who asks of this purpose and name (up to KC_RP_STORE_NAME_MAX bytes) within an
+ * hour, of all children of the host; without its store for everybody. For log lines. Thread safe.
+ */
+int kc_rp_is_news(const kc_rp_t *rp, const char *purpose, kc_bytes_t name);
+
 /* Tells the log (KC_ERR_KEY_FOREIGN) of what was sealed with a key that is not here: once a minute
  * and process, for anybody can make it up. what: "a session". */
 void kc_rp_warn_of_key(const kc_rp_t *rp, const char *what, apr_pool_t *pool);

@@ -11,8 +11,6 @@
 #include "provider/claims.h"
 #include "rp.h"
 
-enum { REPORT_SECONDS = 3600 };
-
 /* A limit of KeycloakGroupsFilter can be as high as there are groups. */
 typedef char limit_is_known_t[(int)KC_GROUPS_FILTER_LIMIT_MAX == (int)KC_CLAIMS_LIST_MAX ? 1 : -1];
 
@@ -78,19 +76,13 @@ void kc_groups_header_make(const kc_conf_t *conf, const apr_array_header_t *grou
 
 /* ---------------------------------------------------------------- the log */
 
-/* 1 for the first who asks within the hour; without the store for everybody. */
 static int is_news(const kc_rp_t *rp, const char *sub)
 {
     unsigned char name[KC_CRYPTO_SHA256_SIZE];
-    char key[KC_STORE_KEY_LEN + 1];
     const kc_bytes_t bytes = {name, sizeof(name)};
-    int64_t now = rp->env->now(rp->env->context);
 
-    if (kc_crypto_sha256(kc_buf_text(sub), name, NULL) != KC_OK ||
-        kc_rp_store_key(rp, rp->keys->key[0], "groups header", bytes, key, NULL) != KC_OK)
-        return 1;
-    return kc_store_add(rp->env->host, key, kc_buf_text("told"), now + REPORT_SECONDS, NULL) !=
-           KC_EXISTS;
+    return kc_crypto_sha256(kc_buf_text(sub), name, NULL) != KC_OK ||
+           kc_rp_is_news(rp, "groups header", bytes);
 }
 
 void kc_groups_header_report(const kc_rp_t *rp, const char *sub, const kc_groups_header_t *header,

@@ -7,8 +7,6 @@
 #include "crypto/crypto.h"
 #include "rp.h"
 
-enum { REPORT_SECONDS = 3600 };
-
 static const char *list_names(unsigned int unknown, apr_pool_t *pool)
 {
     static const struct {
@@ -27,20 +25,14 @@ static const char *list_names(unsigned int unknown, apr_pool_t *pool)
     return names;
 }
 
-/* 1 for the first who asks within the hour; without the store for everybody. */
 static int is_news(const kc_rp_t *rp, const char *sub, unsigned int unknown)
 {
     unsigned char name[KC_CRYPTO_SHA256_SIZE + 1];
-    char key[KC_STORE_KEY_LEN + 1];
     const kc_bytes_t bytes = {name, sizeof(name)};
-    int64_t now = rp->env->now(rp->env->context);
 
     name[KC_CRYPTO_SHA256_SIZE] = (unsigned char)unknown;
-    if (kc_crypto_sha256(kc_buf_text(sub), name, NULL) != KC_OK ||
-        kc_rp_store_key(rp, rp->keys->key[0], "unknown", bytes, key, NULL) != KC_OK)
-        return 1;
-    return kc_store_add(rp->env->host, key, kc_buf_text("told"), now + REPORT_SECONDS, NULL) !=
-           KC_EXISTS;
+    return kc_crypto_sha256(kc_buf_text(sub), name, NULL) != KC_OK ||
+           kc_rp_is_news(rp, "unknown", bytes);
 }
 
 /* Nobody's roles are known by such tokens, so that it is told once and not of each person. */

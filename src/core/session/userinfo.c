@@ -11,8 +11,6 @@
 #include "rp.h"
 #include "session/identity.h"
 
-enum { REPORT_SECONDS = 3600 };
-
 static int is_asked(const kc_token_set_t *grant)
 {
     const kc_conf_t *conf = grant->rp->conf;
@@ -124,27 +122,14 @@ static int is_needed(const kc_token_set_t *grant)
            grant->has_known_more || kc_identity_is_incomplete(&wanted, grant->id_token.claims);
 }
 
-/* 1 for the first within the hour; without the store for everybody. */
-static int is_news(const kc_rp_t *rp, kc_reason_t reason)
-{
-    unsigned char name[1];
-    char key[KC_STORE_KEY_LEN + 1];
-    const kc_bytes_t bytes = {name, sizeof(name)};
-    int64_t now = rp->env->now(rp->env->context);
-
-    name[0] = (unsigned char)reason;
-    if (kc_rp_store_key(rp, rp->keys->key[0], "userinfo", bytes, key, NULL) != KC_OK)
-        return 1;
-    return kc_store_add(rp->env->host, key, kc_buf_text("told"), now + REPORT_SECONDS, NULL) !=
-           KC_EXISTS;
-}
-
 static void report(const kc_token_set_t *grant, const kc_err_t *why)
 {
     const kc_rp_t *rp = grant->rp;
     const kc_err_row_t *row = kc_err_row(KC_ERR_USERINFO);
+    const unsigned char reason = (unsigned char)why->reason;
+    const kc_bytes_t name = {&reason, 1};
 
-    if (!is_news(rp, why->reason))
+    if (!kc_rp_is_news(rp, "userinfo", name))
         return;
     rp->env->log(rp->env->context, KC_LOG_WARNING,
                  apr_psprintf(grant->pool,
