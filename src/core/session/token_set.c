@@ -57,16 +57,23 @@ static int is_theirs(const kc_token_set_t *grant, const kc_json_t *claims)
     return issuer && !strcmp(issuer, grant->rp->conf->issuer) && owner && !strcmp(owner, sub);
 }
 
+/* Verifies the access token, whose key may be a new one, as an ID token's may. */
+static kc_rc_t open_access(kc_token_set_t *grant, kc_jws_t *token, kc_err_t *err)
+{
+    kc_rc_t rc = kc_token_size_check("access", grant->tokens.access_token, grant->pool, err);
+
+    return rc == KC_OK ? kc_token_signature_verify(grant->rp->metadata, grant->tokens.access_token,
+                                                   grant->pool, &grant->snapshot, token, err)
+                       : rc;
+}
+
 /* The access token's claims, for the roles that Keycloak puts only there; NULL, and why, when it is
- * opaque or does not verify as a token of this issuer and person. Its key may be a new one, as an
- * ID token's may. */
+ * opaque or does not verify as a token of this issuer and person. */
 static const kc_json_t *access_claims(kc_token_set_t *grant, kc_err_t *why)
 {
     kc_jws_t token;
 
-    if (kc_token_size_check("access", grant->tokens.access_token, grant->pool, why) != KC_OK ||
-        kc_token_signature_verify(grant->rp->metadata, grant->tokens.access_token, grant->pool,
-                                  &grant->snapshot, &token, why) != KC_OK)
+    if (open_access(grant, &token, why) != KC_OK)
         return NULL;
     if (is_theirs(grant, token.claims))
         return token.claims;
@@ -133,9 +140,7 @@ kc_rc_t kc_token_set_check_subject(kc_token_set_t *grant, const char *sub, kc_er
     const char *issuer, *owner;
     kc_jws_t token;
 
-    if (kc_token_size_check("access", grant->tokens.access_token, grant->pool, NULL) != KC_OK ||
-        kc_token_signature_verify(grant->rp->metadata, grant->tokens.access_token, grant->pool,
-                                  &grant->snapshot, &token, NULL) != KC_OK)
+    if (open_access(grant, &token, NULL) != KC_OK)
         return KC_OK;
     issuer = kc_json_member_string(token.claims, "iss");
     owner = kc_json_member_string(token.claims, "sub");
