@@ -191,7 +191,7 @@ static const ap_directive_t *find_open_proxy(const akc_sections_t *places)
     for (i = 0; i < places->list->nelts; i++) {
         const akc_sections_line_t *each = &APR_ARRAY_IDX(places->list, i, akc_sections_line_t);
 
-        if (each->kind == AKC_PLACE_PROXY &&
+        if (each->kind == AKC_SECTIONS_PROXY &&
             !has_own(places, AKC_SECTIONS_TYPE, is_over_proxy, each))
             return each->node;
     }
@@ -461,8 +461,8 @@ static void complain_of_type(const scope_t *scope)
     }
 }
 
-/* The back channel takes none (core/http_curl.c); whoever has set one may count on it. Its value
- * may have a password. no_proxy alone does nothing. */
+/* The back channel takes none (core/http/http_curl.c); whoever has set one may count on it. Its
+ * value may have a password. no_proxy alone does nothing. */
 static void warn_of_proxy(const akc_server_t *config)
 {
     static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "http_proxy",

@@ -105,7 +105,7 @@ static void note_proxy(akc_sections_line_t *place, apr_pool_t *pool)
     if (is_rule ? !is_proxying(ap_getword_conf(pool, &arguments), pool)
                 : strcmp(place->section ? first : second, "!") == 0)
         return;
-    place->kind = AKC_PLACE_PROXY;
+    place->kind = AKC_SECTIONS_PROXY;
     if (!place->section)
         place->path = is_pattern ? beginning_of(first, pool) : first;
 }

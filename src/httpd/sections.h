@@ -12,8 +12,9 @@ typedef enum {
     AKC_SECTIONS_ASKING,  /* a Require that depends on who somebody is */
     AKC_SECTIONS_REQUIRE, /* any other Require */
     AKC_SECTIONS_HANDLER, /* SetHandler, of whatever name */
-    AKC_PLACE_PROXY /* hands requests on before httpd looks for a file: ProxyPass, RewriteRule [P]
-                     */
+    AKC_SECTIONS_PROXY    /* hands requests on before httpd looks for a file: ProxyPass, RewriteRule
+                           * [P]
+                           */
 } akc_sections_kind_t;
 
 /* A directive and the section that it is for. */

@@ -1,4 +1,4 @@
-/* The decision table. Every cell is filled; test_flow.c visits each of them.
+/* The decision table. Every cell is filled; test_decision.c visits each of them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "access/decision.h"
 
