@@ -19,7 +19,7 @@
 #include "core/base/url.h"
 #include "core/browser.h"
 #include "core/login/login_state.h"
-#include "core/login/step_up.h"
+#include "core/session/step_up.h"
 
 /* Our own addresses and public paths need no user; mod_authz_core has found that only one is
  * missing when this is asked. */

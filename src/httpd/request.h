@@ -7,7 +7,7 @@
 
 #include "core/access/request_class.h"
 #include "core/browser.h"
-#include "core/login/step_up.h"
+#include "core/session/step_up.h"
 
 /* NULL when the module is off for the request's server. */
 akc_request_t *akc_request_get(request_rec *r);

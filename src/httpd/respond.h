@@ -8,7 +8,7 @@
 #include "core/base/json.h"
 #include "core/browser.h"
 #include "core/login/login_state.h"
-#include "core/login/step_up.h"
+#include "core/session/step_up.h"
 
 int akc_respond_redirect(request_rec *r, int status, const kc_browser_answer_t *answer);
 /* The same by a page of ours that the browser leaves at once: what it asks for then is asked by

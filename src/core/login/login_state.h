@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "browser.h"
-#include "login/step_up.h"
+#include "session/step_up.h"
 #include "rp.h"
 
 enum {

@@ -5,7 +5,7 @@
 
 #include "module.h"
 
-#include "core/login/step_up.h"
+#include "core/session/step_up.h"
 
 /* 1 when the request's server has one of them; the second one: nginx. */
 int akc_forward_auth_is_on(const akc_request_t *request);

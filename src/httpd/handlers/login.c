@@ -17,7 +17,7 @@
 #include "core/login/login.h"
 #include "core/login/login_parameters.h"
 #include "core/login/login_state.h"
-#include "core/login/step_up.h"
+#include "core/session/step_up.h"
 #include "core/logout/logout.h"
 #include "core/provider/claims.h"
 #include "core/rp.h"

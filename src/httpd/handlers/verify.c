@@ -12,7 +12,7 @@
 #include "core/access/decision.h"
 #include "core/access/request_class.h"
 #include "core/base/path.h"
-#include "core/login/step_up.h"
+#include "core/session/step_up.h"
 
 /*
  * 204: there is a session, and AuthType and Require of that path let it in; or the path is public.

@@ -1,6 +1,6 @@
 /* Demands: read from the settings, held against a sign-in, written down and read again.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "login/step_up.h"
+#include "session/step_up.h"
 
 #include <apr_strings.h>
 #include <string.h>
