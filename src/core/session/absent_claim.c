@@ -1,4 +1,4 @@
-/* Claims that Require lines ask for, and that no token of a person has.
+/* Claims that Require lines ask for, and that no token of a user has.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/absent_claim.h"
 
@@ -39,7 +39,7 @@ static void tell(const person_t *person, const char *line, const char *path, con
                           row->tag, row->slug, line, person->sub, path, cure));
 }
 
-/* What the access token alone has, no Require keycloak-claim sees. */
+/* Require keycloak-claim does not see claims that only the access token has. */
 static void check_claim(const person_t *person, const char *path)
 {
     if (is_in(person->claims, path))
@@ -64,7 +64,7 @@ static void check_groups(const person_t *person)
              "Keycloak, with Add to ID token");
 }
 
-/* Where neither kind is known, kc_unknown_report tells both. */
+/* When neither kind of role is known, kc_unknown_report logs both. */
 static void check_roles(const person_t *person)
 {
     const char *path = person->rp->conf->roles_claim;

@@ -1,4 +1,4 @@
-/* Claims that Require lines ask for, and that no token of a person has.
+/* Claims that Require lines ask for, and that no token of a user has.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_ABSENT_CLAIM_H
 #define KC_ABSENT_CLAIM_H
@@ -10,11 +10,12 @@
 
 struct kc_rp_t;
 
-/* Logs over rp's env (KC_ERR_CLAIM_ABSENT) which of the claims that some Require asks for
- * (rp->asked_claims, asks_groups, asks_roles) the person's tokens do not have, and the mapper that
- * is missing: once for each claim and issuer in a process. Where no role at all is known,
- * kc_unknown_report says so. sub: the person's. claims: the ID token's with userinfo's, or a bearer
- * token's. access: those of the access token, or NULL. Thread safe; pool is for scratch. */
+/* Logs through rp's env (KC_ERR_CLAIM_ABSENT) which claims that some Require asks for
+ * (rp->asked_claims, asks_groups, asks_roles) are missing in the user's tokens, and which mapper
+ * would add them: once for each claim and issuer in a process. When no role at all is known,
+ * kc_unknown_report logs that instead. sub: the user's. claims: the ID token's with userinfo's,
+ * or a bearer token's. access: those of the access token, or NULL. Thread safe; pool is for
+ * scratch. */
 void kc_absent_claim_report(const struct kc_rp_t *rp, const char *sub, const kc_json_t *claims,
                             const kc_json_t *access, apr_pool_t *pool);
 

@@ -1,4 +1,4 @@
-/* The header of groups: which of somebody's groups stand in it.
+/* The groups header: which groups of a user it lists.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/groups_header.h"
 
@@ -11,7 +11,7 @@
 #include "provider/claims.h"
 #include "rp.h"
 
-/* A limit of KeycloakGroupsFilter can be as high as there are groups. */
+/* The limit in KeycloakGroupsFilter can be as high as the number of groups. */
 typedef char limit_is_known_t[(int)KC_GROUPS_FILTER_LIMIT_MAX == (int)KC_CLAIMS_LIST_MAX ? 1 : -1];
 
 static int compare(const void *a, const void *b)
@@ -74,7 +74,7 @@ void kc_groups_header_make(const kc_conf_t *conf, const apr_array_header_t *grou
     out->left_out += over;
 }
 
-/* ---------------------------------------------------------------- the log */
+/* ---------------------------------------------------------------- log */
 
 static int is_news(const kc_rp_t *rp, const char *sub)
 {

@@ -1,4 +1,4 @@
-/* The identity that the claims of a token make.
+/* Makes an identity from the claims of a token.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/identity.h"
 
@@ -38,7 +38,7 @@ int kc_identity_is_incomplete(const kc_conf_t *conf, const kc_json_t *claims)
     return 0;
 }
 
-/* What the making of an identity works on. */
+/* State while an identity is made. */
 typedef struct {
     const kc_conf_t *conf;
     const kc_json_t *claims;
@@ -92,7 +92,7 @@ static kc_rc_t check_email(const maker_t *maker, kc_err_t *err)
                    verified ? "not true" : "absent");
 }
 
-/* A member of the identity's own: "" when it is absent or cannot be used. */
+/* A text claim of the identity itself: "" when it is absent or cannot be used. */
 static const char *own_text(maker_t *maker, const char *name, int is_for_header)
 {
     const char *text = kc_json_member_string(maker->claims, name);
@@ -105,7 +105,7 @@ static const char *own_text(maker_t *maker, const char *name, int is_for_header)
     return "";
 }
 
-/* A list has lost something. */
+/* Notes that something was left out of a list. */
 static void cut(maker_t *maker, unsigned int list)
 {
     maker->dropped++;
@@ -151,8 +151,8 @@ typedef struct {
     apr_array_header_t *list;
 } roles_t;
 
-/* Puts roles at the end of the list, each behind prefix. One alone, of a mapper that is not
- * multivalued, is none in Keycloak's own claim, which is a list. */
+/* Appends roles to the list, each with prefix in front. A single text, from a mapper that is not
+ * multivalued, counts as one role. It does not in Keycloak's own claim, which is always a list. */
 static void push_roles(const roles_t *to, const kc_json_t *roles, const char *prefix)
 {
     int is_one = kc_json_type(roles) == KC_JSON_STRING &&
@@ -174,7 +174,7 @@ static void push_roles(const roles_t *to, const kc_json_t *roles, const char *pr
     }
 }
 
-/* Keycloak's defaults put roles into access tokens alone; mappers can put them into ID tokens. */
+/* By default Keycloak puts roles only into access tokens; mappers can put them into ID tokens. */
 static const kc_json_t *role_source(const maker_t *maker, const kc_json_t *access, const char *path)
 {
     const kc_json_t *value = path ? kc_json_path(access, path) : NULL;
@@ -194,9 +194,9 @@ static void push_client_roles(void *context, const char *client, const kc_json_t
                    kc_client_role_prefix(client, to->maker->pool));
 }
 
-/* Keycloak leaves a claim out for who has no role of that kind, and also where its mapper is not
- * there, not for (lightweight) access tokens, or not in scope; each kind has a mapper of its own.
- * So what one claim tells says nothing of the other. */
+/* Keycloak leaves a claim out for users without a role of that kind. It is also missing when its
+ * mapper is missing, out of scope, or off for (lightweight) access tokens. Each kind has its own
+ * mapper, so one claim tells nothing about the other. */
 static void make_roles(maker_t *maker, const kc_json_t *access, kc_identity_t *out)
 {
     const kc_json_t *realm = role_source(maker, access, maker->conf->roles_claim);
@@ -213,8 +213,8 @@ static void make_roles(maker_t *maker, const kc_json_t *access, kc_identity_t *o
         maker->unknown |= KC_UNKNOWN_CLIENT_ROLES;
 }
 
-/* An array's elements for a header; those that would look like several, or like others, and those
- * that there is no room for, are left out. */
+/* An array's elements as a header value. Elements that would look like several, or like others, or
+ * for which there is no room, are left out. */
 static const char *array_text(maker_t *maker, const kc_json_t *array)
 {
     apr_array_header_t *list = apr_array_make(maker->pool, 8, sizeof(const char *));

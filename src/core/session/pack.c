@@ -1,4 +1,4 @@
-/* Packing: tokens taken apart, and what they say deflated with what all of them have in common.
+/* Packing: tokens split into parts, and deflated with a dictionary of their common text.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/pack.h"
 
@@ -6,24 +6,24 @@
 #include <string.h>
 #include <zlib.h>
 
-/*
- * Big endian: version (1), for each token its kind (1) and the length of its signature (2), the
- * length of the plain text (4), the signatures, and the plain text deflated (RFC 1951): of each
- * signed token the length of its header (2), the header, the length of its payload (4), the
- * payload; of an opaque one its length (4) and itself; then the claims. Signatures are random
- * bytes, which deflating would make longer.
+/* Big endian: version (1), for each token its kind (1) and the length of its signature (2), the
+ * length of the plain text (4), the signatures, and the plain text deflated (RFC 1951).
  *
- * Version 2 was packed beside other text, which stands before the dictionary: it has a checksum
- * (Adler-32, 4) of that behind its version, so that it is never unpacked beside another one.
- */
+ * The plain text has, of each signed token, the length of its header (2), the header, the length of
+ * its payload (4), the payload. Of an opaque token it has the length (4) and the token. The claims
+ * follow. Signatures are random bytes, which deflating would make longer.
+ *
+ * Version 2 is packed with a known text, which is put before the dictionary. A checksum of that
+ * text (Adler-32, 4) follows its version, so that it is never unpacked with another text. */
 
 enum {
     VERSION_ALONE = 1,
     VERSION_BESIDE = 2,
     TOKENS = 3,
     HEAD_SIZE = 1 + TOKENS * 3 + 4,
-    WINDOW_BITS = 13, /* 8 KiB: a window for dictionary and common sessions, and a small state */
-    WIDE_BITS = 15,   /* 32 KiB: for the text beside as well */
+    WINDOW_BITS = 13, /* 8 KiB: a window for the dictionary and common sessions, with little
+                         memory */
+    WIDE_BITS = 15,   /* 32 KiB: a window for the known text as well */
     MEMORY_LEVEL = 7,
     SIGNATURE_MAX = 0xffff,
     HEADER_MAX = 0xffff
@@ -31,7 +31,7 @@ enum {
 
 typedef enum { ABSENT, SIGNED, OPAQUE, KINDS } kind_t;
 
-/* A token taken apart. */
+/* A token split into parts. */
 typedef struct {
     kind_t kind;
     kc_bytes_t header; /* opaque: the whole text */
@@ -39,8 +39,8 @@ typedef struct {
     kc_bytes_t signature;
 } token_t;
 
-/* What Keycloak's tokens have in common, the most frequent at the end. It is part of the format:
- * with one letter changed no pack of before can be opened. */
+/* Text that Keycloak's tokens have in common, the most frequent at the end. It is part of the
+ * format: if one letter is changed, no earlier pack can be opened. */
 static const char dictionary[] =
     "offline_access\",\"uma_authorization\"]}\"allowed-origins\":[\"https://\"/*\"],"
     "\"realm_access\":{\"roles\":[\"default-roles-kubeflow\",\"offline_access\","
@@ -83,7 +83,7 @@ static void stream_init(z_stream *stream, kc_bytes_t in, unsigned char *out, siz
     stream->avail_out = (uInt)size;
 }
 
-/* The dictionary without its closing NUL, behind the text that is known. */
+/* The known text, then the dictionary without its closing NUL. */
 static kc_bytes_t make_dictionary(kc_bytes_t known, apr_pool_t *pool)
 {
     size_t len = sizeof(dictionary) - 1;
@@ -110,9 +110,9 @@ static uint32_t checksum(kc_bytes_t known)
     return (uint32_t)adler32(adler32(0, NULL, 0), known.data, (uInt)known.len);
 }
 
-/* ---------------------------------------------------------------- closing */
+/* ---------------------------------------------------------------- packing */
 
-/* A signed token whose three parts are base64url in the one spelling that it has. */
+/* Splits a signed token whose three parts are canonical base64url. */
 static int split(const char *text, apr_pool_t *pool, token_t *token)
 {
     const char *first = strchr(text, '.');
@@ -228,7 +228,7 @@ kc_rc_t kc_pack_close(const kc_pack_t *contents, apr_pool_t *pool, kc_bytes_t *p
     return kc_pack_close_beside(contents, nothing, pool, packed, err);
 }
 
-/* ---------------------------------------------------------------- opening */
+/* ---------------------------------------------------------------- unpacking */
 
 static kc_rc_t refuse(kc_err_t *err)
 {
@@ -262,7 +262,7 @@ static const char *signed_text(const token_t *token, apr_pool_t *pool)
                        kc_buf_base64url(token->signature, pool), NULL);
 }
 
-/* The text of the next token in the plain text; NULL when there is none or it is broken. */
+/* Rebuilds the next token from the plain text; NULL when there is none or it is broken. */
 static const char *read_token(kc_reader_t *plain, token_t *token, apr_pool_t *pool)
 {
     if (token->kind == OPAQUE)
@@ -274,8 +274,8 @@ static const char *read_token(kc_reader_t *plain, token_t *token, apr_pool_t *po
     return signed_text(token, pool);
 }
 
-/* 0 for one that was not packed beside what is known now; *known becomes what it was packed beside,
- * which is nothing in the first version. */
+/* Sets *known to the text that the pack was made with: none in version 1. 0 when it was not made
+ * with the text that is known now. */
 static int read_version(kc_reader_t *reader, kc_bytes_t *known)
 {
     switch (kc_buf_read_u8(reader)) {
@@ -289,7 +289,7 @@ static int read_version(kc_reader_t *reader, kc_bytes_t *known)
     }
 }
 
-/* Kinds and signatures; *len: of the plain text. */
+/* Kinds and signatures. *len: of the plain text. */
 static int read_head(kc_reader_t *reader, token_t *tokens, size_t *len)
 {
     size_t i;

@@ -1,4 +1,4 @@
-/* A pause after a failure: the pause itself, how many there were, and whose turn it is.
+/* A pause after a failure: the pause, the number of pauses so far, and which request may try.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/pause.h"
 
@@ -14,7 +14,7 @@ typedef struct {
     char text[KC_STORE_KEY_LEN + 1];
 } name_t;
 
-/* Further keys of the same name: its digits from another one on. */
+/* Makes a further key from a name by rotating its digits. */
 static name_t turned(const char *name, size_t at)
 {
     name_t out;

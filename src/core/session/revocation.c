@@ -1,4 +1,4 @@
-/* Marks: left by a logout, read with a session.
+/* Revocation entries: added by a logout, read with a session.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/revocation.h"
 
@@ -29,8 +29,8 @@ kc_rc_t kc_revocation_name(const kc_rp_t *rp, kc_revocation_kind_t kind, const c
     return name_by(rp, rp->keys->key[0], kind, text, out, err);
 }
 
-/* Of what the store has for a person; what cannot be read is of no moment that anybody has
- * seen. */
+/* The time in a revocation entry of sub or user. An unreadable entry gets a time that no readable
+ * one has. */
 static int64_t moment_of(kc_bytes_t mark)
 {
     kc_reader_t reader;
@@ -41,8 +41,8 @@ static int64_t moment_of(kc_bytes_t mark)
     return reader.is_short || moment <= 0 ? INT64_MAX : moment;
 }
 
-/* One that is later by more than clocks may differ comes of a clock that has been set back since,
- * and must not keep its user out until that time. */
+/* An entry further in the future than clocks may differ was written before a clock was set back. It
+ * must not keep its user out until that time. */
 static int is_later(const kc_rp_t *rp, int64_t moment, int64_t begun_ms)
 {
     int64_t now = rp->env->now_ms(rp->env->context);
@@ -133,14 +133,14 @@ static kc_rc_t keep_user_mark(const kc_session_t *stored, kc_session_t *fresh, a
         fresh->user_seen = stored->user_seen;
         return KC_OK;
     }
-    /* a mark of the name of before is looked for no more */
+    /* the entry of the old name will not be read any more */
     rc = kc_revocation_check(stored->rp, stored, pool, err);
     if (rc != KC_OK)
         return rc == KC_REFUSED ? KC_MISS : rc;
     return kc_revocation_adopt(stored->rp, fresh, pool, err);
 }
 
-/* A provider may tell the sid only later. */
+/* A provider may send the sid only later. */
 kc_rc_t kc_revocation_keep(const kc_session_t *stored, kc_session_t *fresh, apr_pool_t *pool,
                            kc_err_t *err)
 {
@@ -157,7 +157,7 @@ kc_rc_t kc_revocation_keep(const kc_session_t *stored, kc_session_t *fresh, apr_
     return kc_revocation_name(stored->rp, KC_REVOCATION_SID, fresh->sid, name, err);
 }
 
-/* Nothing that others write may push it out before it has done its work. */
+/* KC_STORE_MARK: no other value may push it out while it is needed. */
 static kc_rc_t put_mark(const kc_rp_t *rp, const char *key, kc_bytes_t value, int64_t end,
                         kc_err_t *err)
 {
@@ -166,7 +166,7 @@ static kc_rc_t put_mark(const kc_rp_t *rp, const char *key, kc_bytes_t value, in
     return kc_store_write(rp->env->sessions, &write, err);
 }
 
-/* The life of a session that this host may have to refuse. */
+/* The longest lifetime of a session that this host may have to refuse. */
 static int64_t longest(const kc_rp_t *rp)
 {
     return rp->longest > rp->conf->session_max ? rp->longest : rp->conf->session_max;
@@ -193,8 +193,8 @@ kc_rc_t kc_revocation_add(const kc_rp_t *rp, kc_revocation_kind_t kind, const ch
     return rc;
 }
 
-/* That spares each request a derivation; and whoever can write to the store, and so sees which mark
- * is whose, could as well delete all marks. */
+/* Reversing saves each request a key derivation. It hides nothing: a client that can write to the
+ * store sees which entry is whose, but it could delete all entries anyway. */
 void kc_revocation_own_key(const char *key, char *mark)
 {
     size_t i;
@@ -213,7 +213,7 @@ static kc_rc_t bury(const kc_rp_t *rp, const char *key, size_t size, int64_t exp
     kc_rc_t rc, dropped;
 
     kc_revocation_own_key(key, mark);
-    /* the mark first: whatever happens next, an old copy is refused */
+    /* the entry first: from then on an old copy is refused, whatever happens next */
     rc = put_mark(rp, mark, value, end, err);
     dropped = kc_store_drop(rp->env->sessions, key, rc == KC_OK ? err : NULL);
     return rc != KC_OK ? rc : dropped;

@@ -1,4 +1,4 @@
-/* The compact form of a session: written once, read on each request.
+/* The compact encoding of a session: written once, read on each request.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/session_codec.h"
 
@@ -7,18 +7,20 @@
 #include "crypto/seal.h"
 #include "session/unknown.h"
 
-/*
- * Big endian: version (1), kind of the tail (1), slot (1), flags (1), created, expires,
+/* Big endian: version (1), kind of the tail (1), slot (1), flags (1), created, expires,
  * token_expires, auth_time, refresh_at (4 each), ten lengths (2 each) and the tail's (4), sub_seen
- * (8), sub_mark, sid_mark (32 each), user_seen (8), user_mark (32), the texts sub, sid, user,
- * email, acr, groups, the lists headers, group_list, realm_roles, client_roles, and the tail, which
- * may be an ID token with its NUL, and claims. Each length counts a closing NUL (a list: of each of
- * its texts), so that a request uses the texts where they lie. With FLAG_GROUPS_ONCE group_list has
- * no bytes: it is the text groups, with commas. Behind that flag stand those of unknown.h. Version
- * 5 had no mark of the user's name; version 4 no flags either: it does not tell what is unknown.
- * Version 7 is version 6 with ten lengths of 4 bytes each, and is written only when one of them
- * needs more than two: a session has one form, and nodes of before read all but the largest ones.
- */
+ * (8), sub_mark, sid_mark (32 each), user_seen (8), user_mark (32). Then the texts sub, sid, user,
+ * email, acr, groups; the lists headers, group_list, realm_roles, client_roles; and the tail. The
+ * tail may be an ID token with its NUL, and claims.
+ *
+ * Each length counts the closing NUL (of a list: of each of its texts), so that a request uses the
+ * texts without a copy. With FLAG_GROUPS_ONCE group_list has no bytes: it is the text groups, with
+ * commas. The higher bits of the flags are those of unknown.h.
+ *
+ * Version 5 has no user_seen and user_mark. Version 4 has no flags either, so it does not tell
+ * which lists are unknown. Version 7 is version 6 with ten lengths of 4 bytes each. It is written
+ * only when a length needs more than two bytes. So each session has exactly one encoding, and older
+ * nodes can read all but the largest ones. */
 
 enum {
     TEXTS = 6,
@@ -32,9 +34,10 @@ enum {
     FLAG_GROUPS_ONCE = 1,
     UNKNOWN_SHIFT = 1,
     FLAGS_ALL = FLAG_GROUPS_ONCE | KC_UNKNOWN_ALL << UNKNOWN_SHIFT,
-    TIMES_AT = 0, /* from here on behind the flags, which version 4 did not have */
+    TIMES_AT = 0, /* offsets from here on start after the flags, which version 4 does not have */
     LENGTHS_AT = TIMES_AT + 4 * TIMES,
-    TAIL_LENGTH_AT = LENGTHS_AT + SHORT * (TEXTS + LISTS), /* WIDER bytes later behind wide ones */
+    TAIL_LENGTH_AT = LENGTHS_AT + SHORT * (TEXTS + LISTS), /* WIDER bytes further with wide
+                                                              lengths */
     SEEN_AT = TAIL_LENGTH_AT + 4,
     MARKS_AT = SEEN_AT + 8,
     USER_SEEN_AT = MARKS_AT + 2 * KC_SESSION_NAME_SIZE,
@@ -44,10 +47,10 @@ enum {
     WIDER = (WIDE - SHORT) * (TEXTS + LISTS)
 };
 
-/* What stands behind the texts. */
+/* What follows the texts and lists. */
 typedef enum { TAIL_NOTHING, TAIL_PACKED, TAIL_CLAIMS, TAIL_ID_TOKEN, TAIL_KINDS } tail_t;
 
-/* ---------------------------------------------------------------- writing */
+/* ---------------------------------------------------------------- encoding */
 
 static void put_time(kc_buf_t *buf, int64_t time)
 {
@@ -75,16 +78,16 @@ static kc_bytes_t list_part(const kc_session_list_t *list)
     return part;
 }
 
-/* 1 when the header value has every text of the list and nothing else. */
+/* 1 when the header value has exactly the texts of the list. */
 static int is_header_of(const char *header, const kc_session_list_t *list)
 {
     const char *at = header;
     kc_bytes_t text = {NULL, 0};
 
     if (list->separator && list->text == header)
-        return 1; /* as it was read */
+        return 1; /* as it was decoded */
     if (list->size && strlen(header) + 1 != list->size)
-        return 0; /* of a long list that a header has no room for, without looking at each */
+        return 0; /* fast path: a long list for which a header has no room */
     while (kc_session_list_walk(list, &text)) {
         if (at != header && *at++ != ',')
             return 0;
@@ -96,7 +99,7 @@ static int is_header_of(const char *header, const kc_session_list_t *list)
     return !*at;
 }
 
-/* The groups are kept once when that is all there is to them. */
+/* Stores the groups once when the header has them all. */
 static kc_bytes_t group_part(const kc_session_t *session, uint8_t *flags)
 {
     const kc_bytes_t nothing = {NULL, 0};
@@ -116,7 +119,7 @@ static tail_t tail_kind(const kc_session_t *session)
     return session->claims.len ? TAIL_CLAIMS : TAIL_NOTHING;
 }
 
-/* The width of the lengths: as narrow as it goes. */
+/* The width of the lengths: as narrow as possible. */
 static size_t width_of(const kc_bytes_t *parts)
 {
     size_t i;
@@ -157,7 +160,7 @@ static void put_head(const kc_session_t *session, const kc_bytes_t *parts, size_
     put_name(buf, session->user_mark);
 }
 
-/* What takes the room, for an administrator. */
+/* Tells an administrator which part of the session is large. */
 static kc_rc_t refuse_size(const kc_session_t *session, const kc_bytes_t *parts, size_t tail_len,
                            kc_err_t *err)
 {
@@ -212,7 +215,7 @@ kc_rc_t kc_session_codec_encode(const kc_session_t *session, apr_pool_t *pool, k
     return KC_OK;
 }
 
-/* ---------------------------------------------------------------- reading */
+/* ---------------------------------------------------------------- decoding */
 
 static size_t u16_at(const unsigned char *at)
 {
@@ -229,19 +232,19 @@ static int64_t u64_at(const unsigned char *at)
     return (int64_t)((uint64_t)u32_at(at) << 32 | (uint64_t)u32_at(at + 4));
 }
 
-/* A text must close with its only NUL. */
+/* A text must end with its only NUL. */
 static int is_text(const unsigned char *data, size_t len)
 {
     return len && !data[len - 1] && strlen((const char *)data) == len - 1;
 }
 
-/* A list must close with a NUL, so that walking it never leaves it. */
+/* A list must end with a NUL, so that walking it never leaves it. */
 static int is_list(const unsigned char *data, size_t len)
 {
     return !len || !data[len - 1];
 }
 
-/* Takes `len` bytes off the rest; NULL when there are not as many. */
+/* Takes `len` bytes off the rest; NULL when there are fewer. */
 static const unsigned char *take(kc_bytes_t *rest, size_t len)
 {
     const unsigned char *data = rest->data;
@@ -258,7 +261,8 @@ static size_t length_at(const unsigned char *at, size_t width)
     return width == WIDE ? (size_t)u32_at(at) : u16_at(at);
 }
 
-/* 1 when one of the wide lengths has to be: a session has one form. */
+/* 1 when at least one length needs the wide form. Otherwise the encoding is refused, because each
+ * session has exactly one. */
 static int is_wide(const unsigned char *lengths)
 {
     size_t i;
@@ -270,8 +274,8 @@ static int is_wide(const unsigned char *lengths)
     return 0;
 }
 
-/* Points the members at their bytes; 0 when a part is none, or they are longer than what is there.
- * Compiled once for each width, for each request comes here. */
+/* Points the members at their bytes. 0 when a part is malformed, or longer than what is there.
+ * Compiled once for each width, because each request runs it. */
 static inline __attribute__((always_inline)) int read_parts(const unsigned char *lengths,
                                                             size_t width, kc_bytes_t *rest,
                                                             kc_session_t *out)
@@ -300,8 +304,8 @@ static inline __attribute__((always_inline)) int read_parts(const unsigned char 
     return 1;
 }
 
-/* The list that lies in the header value. 0 when there is another one as well, or one that could
- * have been kept once was not: a session has one form. */
+/* Points the list at the header value. 0 when there is a list besides, or when the list could have
+ * been stored once but was not: each session has exactly one encoding. */
 static int read_groups(int version, uint8_t flags, kc_session_t *out)
 {
     if (!(flags & FLAG_GROUPS_ONCE))
@@ -314,7 +318,7 @@ static int read_groups(int version, uint8_t flags, kc_session_t *out)
     return 1;
 }
 
-/* 0 when it is of a kind that it cannot be. */
+/* 0 when the kind is unknown or does not fit the bytes. */
 static int read_tail(int kind, kc_bytes_t tail, kc_session_t *out)
 {
     const kc_bytes_t nothing = {NULL, 0};
@@ -334,8 +338,8 @@ static int read_tail(int kind, kc_bytes_t tail, kc_session_t *out)
     return 1;
 }
 
-/* Where the head behind the flags begins, and its size; 0 when it is too short or of a form that
- * nobody reads. */
+/* The offset of the head behind the flags, and its size. 0 when it is too short or of an unknown
+ * version. */
 static size_t read_flags(kc_bytes_t compact, uint8_t *flags, size_t *head_size)
 {
     int version = compact.len ? compact.data[0] : 0;
@@ -352,7 +356,7 @@ static size_t read_flags(kc_bytes_t compact, uint8_t *flags, size_t *head_size)
     return version >= VERSION_NO_USER_MARK && !(*flags & ~FLAGS_ALL) ? FLAGS_AT + 1 : 0;
 }
 
-/* No name and no moment in a form that has none. */
+/* Older versions have no key and no time of a user entry. */
 static void read_user_mark(const unsigned char *head, int is_there, kc_session_t *out)
 {
     out->user_seen = is_there ? u64_at(head + USER_SEEN_AT) : 0;

@@ -8,7 +8,7 @@
 #include "rp.h"
 #include "session/session.h"
 
-enum { RIVALS_MAX = 4 /* cookies of one name that are looked at */ };
+enum { RIVALS_MAX = 4 /* cookies of one name that are looked up */ };
 
 kc_bytes_t kc_session_cookie_find(const kc_rp_t *rp, int is_https, const char *header)
 {
@@ -19,7 +19,7 @@ kc_bytes_t kc_session_cookie_find(const kc_rp_t *rp, int is_https, const char *h
     return value;
 }
 
-/* One of several cookies of the name, and what is known of its session. */
+/* One of several cookies of the name, and the session found for it. */
 typedef struct rival_t {
     kc_bytes_t value;
     kc_session_state_t state;
@@ -36,7 +36,7 @@ static int is_good(const rival_t *rival)
     return rival->state == KC_SESSION_LIVE || rival->state == KC_SESSION_STALE;
 }
 
-/* Which of the two counts; NULL: nobody knows, as they are of two people. */
+/* The one that counts; NULL when they are of two users, so that neither does. */
 static const rival_t *better(const rival_t *a, const rival_t *b)
 {
     if (!is_good(a) || !is_good(b))

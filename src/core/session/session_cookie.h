@@ -1,4 +1,4 @@
-/* The session's cookie: finding it, and what it is set and deleted with.
+/* The session cookie: how it is found, set and deleted.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_SESSION_COOKIE_H
 #define KC_SESSION_COOKIE_H
@@ -10,24 +10,24 @@
 #include "base/cookie.h"
 #include "rp.h"
 
-/* is_https: the browser speaks https, which decides the cookie's name. All of these are thread safe
- * and cannot fail. */
+/* is_https: the browser uses https, which decides the cookie's name. All of these functions are
+ * thread safe and cannot fail. */
 
-/* Its value in a Cookie header (NULL: none): a view into it. data is NULL when the cookie is
- * absent, empty or there twice. */
+/* The cookie's value in a Cookie header (NULL: none), as a pointer into it. data is NULL when the
+ * cookie is absent, empty or there twice. */
 kc_bytes_t kc_session_cookie_find(const kc_rp_t *rp, int is_https, const char *header);
-/* The header with one cookie of this name where it has several: other hosts of a domain leave
- * theirs behind, and browsers send all. The one counts whose session is there, the newest of the
- * same person's; where they are of two people none does, for one may have been planted. The header
- * itself (NULL: none) when there is nothing to choose, else in pool. Looks sessions up only then,
- * four at most. */
+/* Reduces several cookies of this name in the header to one. Other hosts of a domain may set such
+ * cookies, and browsers send all of them. The cookie of an existing session counts; of several
+ * sessions of one user, the newest. When they belong to two users none counts, because one may have
+ * been planted. Returns the header itself (NULL: none) when there is nothing to choose, else a copy
+ * in pool. Only then it looks up sessions, at most four. */
 const char *kc_session_cookie_settle(const kc_rp_t *rp, int is_https, const char *header,
                                      apr_pool_t *pool);
-/* What it is set with, by the directives; value and max_age are those that delete it. Its strings
- * are rp's. */
+/* The attributes that the cookie is set with, by the directives. value and max_age are those that
+ * delete it. Its strings are rp's. */
 kc_cookie_set_t kc_session_cookie_describe(const kc_rp_t *rp, int is_https);
-/* Adds the Set-Cookie values (const char *, in pool) that delete it and the count of sign-ins that
- * goes with it. */
+/* Adds the Set-Cookie values (const char *, in pool) that delete the cookie and the sign-in counter
+ * beside it. */
 void kc_session_cookie_forget(const kc_rp_t *rp, int is_https, apr_pool_t *pool,
                               apr_array_header_t *cookies);
 

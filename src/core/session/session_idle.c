@@ -11,16 +11,16 @@
 #include "session/session_view.h"
 #include "store/store.h"
 
-/* The record: a word of the version (8 bits) and of seconds since 1970 (56), and a hash of two
- * words; big endian. */
+/* The record, big endian: a word of the version (8 bits) and the seconds since 1970 (56 bits), and
+ * a hash of two words. */
 enum {
     VERSION = 1,
     TIME_BITS = 56,
     WORD = 8, /* bytes */
     WORDS = 3,
     RECORD_SIZE = WORDS * WORD,
-    ENDS = 8,  /* characters at either end of a key that its homes depend on */
-    SLACK = 60 /* seconds for which the store keeps what is over */
+    ENDS = 8,  /* characters at either end of a key, which decide its servers */
+    SLACK = 60 /* seconds for which the store keeps a session that is over */
 };
 
 static int64_t now_of(const kc_rp_t *rp)
@@ -58,8 +58,8 @@ static void write_word(uint64_t word, unsigned char *bytes)
         bytes[i - 1] = (unsigned char)word;
 }
 
-/* One half of the session's id, which is random, is the key; the other is hashed with the time. As
- * words, so that nodes of either byte order find the same. */
+/* One half of the session's random id is the key; the other half is hashed with the time. The id is
+ * read as words, so that nodes of either byte order get the same hash. */
 static void seal(const unsigned char *id, uint64_t time, unsigned char *out)
 {
     const kc_siphash_key_t key = {{read_word(id), read_word(id + WORD)}};
@@ -75,7 +75,7 @@ static void seal(const unsigned char *id, uint64_t time, unsigned char *out)
     write_word(result[1], out + 2 * WORD);
 }
 
-/* The time of a genuine record; 0 of any other. */
+/* The time of a genuine record; 0 for any other. */
 static int64_t open_record(const unsigned char *id, kc_bytes_t record)
 {
     unsigned char expected[RECORD_SIZE];
@@ -134,7 +134,7 @@ int64_t kc_session_idle_read(const kc_session_t *session, kc_bytes_t record, apr
         if (noted > used)
             used = noted;
     }
-    /* clocks of several hosts differ a little at any time */
+    /* a time later by more than the clock skew: the clocks of hosts always differ a little */
     if (used > now + session->rp->conf->clock_skew)
         kc_session_idle_use(session);
     return kc_session_view_earlier(used, now);

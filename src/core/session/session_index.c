@@ -1,4 +1,4 @@
-/* The roster: a user's slots in the store.
+/* The session index: a user's slots in the store.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/session_index.h"
 
@@ -13,10 +13,10 @@ enum { FORM_VERSION = 2, FORM_VERSION_BEFORE = 1, FORM_MAX = 2048 /* bytes */ };
 
 static const char purpose[] = "roster";
 
-/* An entry with what tells whether its session lives. */
+/* An entry with the data that tells whether its session is live. */
 typedef struct record_t {
     kc_session_index_entry_t entry;
-    kc_session_t session; /* key, created, sid and marks of it */
+    kc_session_t session; /* its key, created, sid and revocation keys */
 } record_t;
 
 /* ---------------------------------------------------------------- slots */
@@ -39,8 +39,8 @@ static kc_seal_use_t seal_use(const kc_rp_t *rp, const char *user)
     return use;
 }
 
-/* All slots by one key in one round trip: items has room for KC_SESSION_INDEX_SLOTS, slot 1 first.
- */
+/* Reads all slots by one seal key in one round trip. items has room for KC_SESSION_INDEX_SLOTS,
+ * slot 1 first. */
 static kc_rc_t ask_slots(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *user,
                          apr_pool_t *pool, kc_store_item_t *items, kc_err_t *err)
 {
@@ -56,7 +56,7 @@ static kc_rc_t ask_slots(const kc_rp_t *rp, const kc_crypto_key_t *key, const ch
     return kc_store_get(rp->env->sessions, keys, KC_SESSION_INDEX_SLOTS, items, pool, err);
 }
 
-/* ---------------------------------------------------------------- the form */
+/* ---------------------------------------------------------------- encoding */
 
 static void put_text(kc_buf_t *buf, const char *text)
 {
@@ -68,7 +68,7 @@ static void put_text(kc_buf_t *buf, const char *text)
 }
 
 /* Big endian: version (1), whether there is a sid (1), created, used, sub_seen (8 each), the
- * session's key as text, sub_mark, sid_mark, user_seen (8; not in version 1), and the blocks sub,
+ * session's key as text, sub_mark, sid_mark, user_seen (8; not in version 1). Then the blocks sub,
  * address, agent. */
 static kc_rc_t write_entry(const record_t *record, apr_pool_t *pool, kc_bytes_t *out)
 {
@@ -142,7 +142,7 @@ static kc_rc_t open_entry(const kc_rp_t *rp, const char *user, kc_bytes_t sealed
     return read_entry(plain, pool, out);
 }
 
-/* Into the session's slot. */
+/* Writes the entry into the session's slot. */
 static kc_rc_t put_entry(const kc_rp_t *rp, const kc_session_t *session, const record_t *record,
                          int64_t end, apr_pool_t *pool)
 {
@@ -159,7 +159,7 @@ static kc_rc_t put_entry(const kc_rp_t *rp, const kc_session_t *session, const r
     return kc_store_put(rp->env->sessions, name, sealed, end, NULL);
 }
 
-/* ---------------------------------------------------------------- a session's own */
+/* ---------------------------------------------------------------- one session's entry */
 
 unsigned int kc_session_index_choose_slot(const kc_rp_t *rp, const char *user, apr_pool_t *pool)
 {
@@ -207,8 +207,8 @@ void kc_session_index_add(const kc_rp_t *rp, const kc_session_t *session, const 
     (void)put_entry(rp, session, &record, end < session->expires ? end : session->expires, pool);
 }
 
-/* The session's own record: KC_MISS when there is none, KC_EXISTS when another session has taken
- * the slot. name has room for KC_STORE_KEY_LEN + 1 bytes. */
+/* The session's own entry. KC_MISS when there is none; KC_EXISTS when another session has taken the
+ * slot. name has room for KC_STORE_KEY_LEN + 1 bytes. */
 static kc_rc_t find_own(const kc_session_t *session, apr_pool_t *pool, char *name, record_t *out)
 {
     const kc_rp_t *rp = session->rp;
@@ -259,10 +259,11 @@ void kc_session_index_remove(const kc_session_t *session, apr_pool_t *pool)
         (void)kc_store_drop(session->rp->env->sessions, name, NULL);
 }
 
-/* ---------------------------------------------------------------- all of a user's */
+/* ---------------------------------------------------------------- all sessions of a user */
 
-/* Whether the session is there, or may be where nobody could look, and no mark of its user or sid
- * has ended it; the own mark goes with the session itself. */
+/* *out is 1 when the session is there, or may be on a server that does not answer, and no entry of
+ * its user or sid has revoked it. The session's own revocation entry is not read: that session is
+ * deleted. */
 static kc_rc_t is_live(const kc_rp_t *rp, const record_t *record, apr_pool_t *pool, int *out,
                        kc_err_t *err)
 {
@@ -289,7 +290,7 @@ static int by_use(const void *a, const void *b)
     return (first < second) - (first > second);
 }
 
-/* A session that was noted under an older key and then under the newest one is the same. */
+/* A session may have been noted under an older seal key and under the newest; it is listed once. */
 static int is_listed(const apr_array_header_t *list, const char *key)
 {
     int i;
@@ -301,7 +302,7 @@ static int is_listed(const apr_array_header_t *list, const char *key)
     return 0;
 }
 
-/* *is_partial: there may be entries where nobody could look. */
+/* *is_partial is set when servers that do not answer may have more entries. */
 static kc_rc_t list_by(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *user,
                        apr_pool_t *pool, apr_array_header_t *list, int *is_partial, kc_err_t *err)
 {

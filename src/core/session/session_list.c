@@ -13,7 +13,7 @@ int kc_session_list_walk(const kc_session_list_t *list, kc_bytes_t *at)
         return 0;
     next = begin + before;
     end = memchr(next, list->separator, list->size - before);
-    if (!end) /* the last of those with commas between them */
+    if (!end) /* the last text of a list with commas */
         end = begin + list->size - 1;
     at->data = next;
     at->len = (size_t)(end - next);

@@ -1,4 +1,4 @@
-/* Watch: what the store says of sessions that something long goes on with.
+/* The session monitor: what the store says of the sessions of long-running streams.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/session_monitor.h"
 
@@ -11,7 +11,8 @@
 #include "session/revocation.h"
 #include "session/session_idle.h"
 
-/* The session, its own mark, its last use; the marks of its sub, user and sid. */
+/* Own keys: the session, its own revocation entry, its last use. Then the entries of its sub, user
+ * and sid. */
 enum { OWN_KEYS = 3, KEYS_EACH = OWN_KEYS + KC_REVOCATION_KINDS };
 enum { BATCH_MAX = KC_STORE_GET_MAX / KEYS_EACH };
 
@@ -22,13 +23,13 @@ struct kc_session_monitor_t {
     kc_session_monitor_entry_t **end;
 };
 
-/* Sessions of one store, in one question. */
+/* Sessions of one store, read in one request. */
 typedef struct {
     kc_session_monitor_entry_t *watched[BATCH_MAX];
     size_t count;
 } batch_t;
 
-/* What a question needs of one session. */
+/* The store keys of one session, besides its own. */
 typedef struct {
     char mark[KC_STORE_KEY_LEN + 1];
     char used[KC_STORE_KEY_LEN + 1];
@@ -47,7 +48,7 @@ kc_session_monitor_t *kc_session_monitor_create(apr_pool_t *pool)
     return watch;
 }
 
-/* All but the texts and lists that nobody asks for here, which may be long. */
+/* Copies all members except the texts and lists that are not needed here, which may be long. */
 static void copy(const kc_session_t *from, apr_pool_t *pool, kc_session_t *out)
 {
     memset(out, 0, sizeof(*out));
@@ -93,7 +94,7 @@ kc_session_monitor_entry_t *kc_session_monitor_first(const kc_session_monitor_t 
     return watch->first;
 }
 
-/* ---------------------------------------------------------------- looking */
+/* ---------------------------------------------------------------- checking */
 
 static int64_t now(const kc_rp_t *rp)
 {
@@ -106,7 +107,7 @@ static void end(kc_session_monitor_entry_t *watched, kc_reason_t reason, const c
     (void)KC_FAIL(&watched->err, KC_MISS, reason, "%s", detail);
 }
 
-/* By its times alone. While tokens can be renewed, their end is not the session's. */
+/* Checks only the times. While tokens can be renewed, their end is not the session's end. */
 static int is_over(kc_session_monitor_entry_t *watched)
 {
     const kc_session_t *session = &watched->session;
@@ -172,7 +173,8 @@ static kc_rc_t ask(const batch_t *batch, apr_pool_t *pool)
     return rc;
 }
 
-/* One server that is down must not hide what the others say: then each is asked about alone. */
+/* One server that is down must not hide the answers of the others. When reading them together
+ * fails, each session is read by itself. */
 static void ask_all(batch_t *batch, apr_pool_t *pool)
 {
     size_t i;
@@ -230,13 +232,13 @@ static void renew(kc_session_monitor_entry_t *watched, apr_pool_t *pool)
         watched->state = rc == KC_MISS ? KC_SESSION_ENDED : KC_SESSION_UNKNOWN;
         return;
     }
-    /* never as STALE, for which one waits while another renews it */
+    /* never as STALE, which would wait while another request renews the session */
     watched->state = kc_refresh_session(KC_SESSION_LIVE, &stored, pool, &watched->err);
     session->refresh_at = stored.refresh_at;
     session->token_expires = stored.token_expires;
 }
 
-/* In a pool of its own: each has the whole time of a request (deadline.h). */
+/* In a pool of its own, so that each renewal has the whole time of a request (deadline.h). */
 void kc_session_monitor_renew(kc_session_monitor_entry_t *watched, apr_pool_t *pool)
 {
     apr_pool_t *scratch;

@@ -1,4 +1,4 @@
-/* What a session keeps of its tokens and claims.
+/* The tokens and claims of a session.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/session_tokens.h"
 
@@ -7,9 +7,9 @@
 #include "rp.h"
 #include "session/session.h"
 
-enum { KNOWN_MAX = 1024 * 1024 /* bytes; what is over that is packed once more */ };
+enum { KNOWN_MAX = 1024 * 1024 /* bytes; longer text is not used as known text */ };
 
-/* As JSON has a list, each text with this before it. */
+/* Writes each text of the list as in JSON, with `before` in front of it. */
 static void put_list(kc_buf_t *buf, const kc_session_list_t *list, const char *before)
 {
     kc_bytes_t text = {NULL, 0};
@@ -20,8 +20,8 @@ static void put_list(kc_buf_t *buf, const kc_session_list_t *list, const char *b
     }
 }
 
-/* The lists of a session, as its ID token may have them too: groups with a slash or without.
- * Nothing that a renewal may still change behind this. */
+/* The lists of a session as its ID token may have them: groups with a slash and without. A renewal
+ * must not be able to change them later. */
 static kc_bytes_t known_text(const kc_session_t *session, apr_pool_t *pool)
 {
     const kc_bytes_t nothing = {NULL, 0};

@@ -1,4 +1,4 @@
-/* What a session keeps of its tokens and claims, unpacked when somebody asks.
+/* The tokens and claims of a session, unpacked when they are needed.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_SESSION_TOKENS_H
 #define KC_SESSION_TOKENS_H
@@ -11,25 +11,25 @@
 #include "session/pack.h"
 #include "session/session_codec.h"
 
-/* Tokens and claims, unpacked into pool; of a session that was found in the first tier they are
- * fetched from the store. KC_MISS: there are none (any more), KC_DOWN: the store does not answer,
+/* Tokens and claims, unpacked into pool. For a session that was found in the first tier they are
+ * fetched from the store. KC_MISS: there are none (any more). KC_DOWN: the store does not answer.
  * KC_REFUSED: they cannot be read. */
 kc_rc_t kc_session_tokens_get(const kc_session_t *session, apr_pool_t *pool, kc_pack_t *contents,
                               kc_err_t *err);
-/* Packs contents for the session beside which they will be kept: of what it says elsewhere (its
- * groups and roles) they take next to no room. Those two lists must stay what they are now, or the
- * contents cannot be unpacked. Failures as of kc_pack_close. */
+/* Packs contents for the session that will keep them. Text that also stands in its lists of groups
+ * and roles takes almost no room. These lists must not change afterwards, or the contents cannot be
+ * unpacked. Fails like kc_pack_close. */
 kc_rc_t kc_session_tokens_pack(const kc_pack_t *contents, apr_pool_t *pool, kc_session_t *session,
                                kc_err_t *err);
-/* Gives a view of the session what its relying party wants one to have of these: the claims, the ID
- * token, or nothing; in pool. */
+/* Gives a view of the session what its relying party wants in views: the claims, the ID token, or
+ * nothing. In pool. */
 void kc_session_tokens_view(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
                             kc_session_t *view);
-/* The ID token in compact form, in pool or where a view has it; NULL when it cannot be had. */
+/* The ID token in compact form, in pool or in the view; NULL when it is not available. */
 const char *kc_session_tokens_id_token(const kc_session_t *session, apr_pool_t *pool);
-/* The session's claims as JSON, parsed anew at each call; NULL when they cannot be had. */
+/* The session's claims as JSON, parsed at each call; NULL when they are not available. */
 const kc_json_t *kc_session_tokens_claims(const kc_session_t *session, apr_pool_t *pool);
-/* The claims as JSON text: those kept apart, or else the ID token's payload; no bytes when there
+/* The claims as JSON text: those kept separately, else the ID token's payload. No bytes when there
  * are none. */
 kc_bytes_t kc_session_tokens_text(const kc_pack_t *contents, apr_pool_t *pool);
 

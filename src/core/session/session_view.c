@@ -1,4 +1,4 @@
-/* How long a view of the first tier is believed.
+/* How long a view of the first tier is valid.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/session_view.h"
 

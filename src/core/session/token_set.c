@@ -1,4 +1,4 @@
-/* What the token endpoint has granted: checked, and made a session.
+/* Token sets: checked, and made into sessions.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/token_set.h"
 
@@ -18,9 +18,9 @@
 #include "session/userinfo.h"
 
 enum {
-    EARLY_SHARE = 4, /* tokens are renewed when this part of their time is left */
-    EARLY_MAX = 60,  /* seconds: but not earlier than this */
-    LIFETIME = 300   /* seconds: of tokens that do not say */
+    EARLY_SHARE = 4, /* tokens are renewed when this fraction of their lifetime is left */
+    EARLY_MAX = 60,  /* seconds: but not earlier than this before their end */
+    LIFETIME = 300   /* seconds: of tokens that do not tell their lifetime */
 };
 
 kc_rc_t kc_token_set_verify(kc_token_set_t *grant, kc_err_t *err)
@@ -47,7 +47,7 @@ kc_rc_t kc_token_set_verify(kc_token_set_t *grant, kc_err_t *err)
     return rc;
 }
 
-/* 1 when it is of this issuer and person. */
+/* 1 when the claims are from this issuer and about this user. */
 static int is_theirs(const kc_token_set_t *grant, const kc_json_t *claims)
 {
     const char *issuer = kc_json_member_string(claims, "iss");
@@ -57,7 +57,7 @@ static int is_theirs(const kc_token_set_t *grant, const kc_json_t *claims)
     return issuer && !strcmp(issuer, grant->rp->conf->issuer) && owner && !strcmp(owner, sub);
 }
 
-/* Verifies the access token, whose key may be a new one, as an ID token's may. */
+/* Verifies the access token. Its key may be unknown yet and is then fetched, as for an ID token. */
 static kc_rc_t open_access(kc_token_set_t *grant, kc_jws_t *token, kc_err_t *err)
 {
     kc_rc_t rc = kc_token_size_check("access", grant->tokens.access_token, grant->pool, err);
@@ -67,8 +67,8 @@ static kc_rc_t open_access(kc_token_set_t *grant, kc_jws_t *token, kc_err_t *err
                        : rc;
 }
 
-/* The access token's claims, for the roles that Keycloak puts only there; NULL, and why, when it is
- * opaque or does not verify as a token of this issuer and person. */
+/* The access token's claims, because Keycloak puts some roles only there. NULL, with the reason in
+ * why, when the token is opaque or does not verify as one of this issuer and user. */
 static const kc_json_t *access_claims(kc_token_set_t *grant, kc_err_t *why)
 {
     kc_jws_t token;
@@ -84,7 +84,7 @@ static const kc_json_t *access_claims(kc_token_set_t *grant, kc_err_t *why)
     return NULL;
 }
 
-/* What the log is told of the lists that are not all known. */
+/* What the log says of lists that are not completely known. */
 static const char *explain(const kc_token_set_t *grant, unsigned int unknown, const kc_err_t *why)
 {
     if (unknown == KC_UNKNOWN_GROUPS)
@@ -100,8 +100,8 @@ static const char *explain(const kc_token_set_t *grant, unsigned int unknown, co
     return apr_psprintf(grant->pool, "the access token cannot be used: %s", why->detail);
 }
 
-/* Keeps the ID token, which signing out needs, the refresh token, if it will be used, and the
- * claims, if there are more than the ID token has. */
+/* Keeps the ID token, which logout needs; the refresh token, if it will be used; and the claims, if
+ * there are more than the ID token has. */
 static kc_rc_t pack_contents(const kc_token_set_t *grant, kc_session_t *session, kc_err_t *err)
 {
     kc_pack_t contents = {grant->tokens.id_token, NULL, NULL, {NULL, 0}};
@@ -113,7 +113,8 @@ static kc_rc_t pack_contents(const kc_token_set_t *grant, kc_session_t *session,
     return kc_session_tokens_pack(&contents, grant->pool, session, err);
 }
 
-/* Early enough that requests which come meanwhile can go on with what there is. */
+/* The time for a renewal: early enough that requests during the renewal can still use the old
+ * tokens. */
 static int64_t before_end(int64_t now, int64_t end)
 {
     int64_t left = end - now;
@@ -121,8 +122,9 @@ static int64_t before_end(int64_t now, int64_t end)
     return end - (left / EARLY_SHARE < EARLY_MAX ? left / EARLY_SHARE : EARLY_MAX);
 }
 
-/* Before the ID token ends, and before the refresh token does: where SSO Session Idle is shorter
- * than tokens are, that comes first, and each renewal moves it. */
+/* Before the ID token ends, and before the refresh token ends. Where Keycloak's SSO Session Idle
+ * is shorter than the tokens' lifetime, the refresh token ends first, and each renewal moves its
+ * end. */
 static int64_t refresh_time(const kc_token_set_t *grant, int64_t expires)
 {
     const kc_token_endpoint_answer_t *tokens = &grant->tokens;

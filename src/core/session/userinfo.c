@@ -1,4 +1,4 @@
-/* Userinfo, which is asked at a sign-in and a renewal.
+/* Userinfo, requested at a sign-in and a renewal.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/userinfo.h"
 
@@ -35,7 +35,7 @@ static int is_for_client(const kc_json_t *audience, const char *client_id)
     return text && strcmp(text, client_id) == 0;
 }
 
-/* What it says of itself is checked where it says so: iss and aud should be there. */
+/* iss and aud should be there, but they are only checked where they are. */
 static kc_rc_t check_signed(const kc_token_set_t *grant, const kc_jws_t *token, kc_err_t *err)
 {
     const kc_rp_t *rp = grant->rp;
@@ -75,7 +75,7 @@ static kc_rc_t open_signed(kc_token_set_t *grant, const char *jwt, const kc_json
     return rc;
 }
 
-/* *out: what was answered, also when it cannot be used. */
+/* *out: the answer's claims, also when they cannot be used. */
 static kc_rc_t ask(kc_token_set_t *grant, const kc_json_t **out, kc_err_t *err)
 {
     kc_token_endpoint_userinfo_t answer;
@@ -87,7 +87,8 @@ static kc_rc_t ask(kc_token_set_t *grant, const kc_json_t **out, kc_err_t *err)
     return rc == KC_OK && answer.jwt ? open_signed(grant, answer.jwt, out, err) : rc;
 }
 
-/* That is no answer which fails but one of the wrong person: something is mixed up. */
+/* An answer with another sub is not a failed answer but one for the wrong user: something is mixed
+ * up. */
 static int is_of_another(const kc_token_set_t *grant, const kc_json_t *userinfo)
 {
     const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
@@ -96,7 +97,7 @@ static int is_of_another(const kc_token_set_t *grant, const kc_json_t *userinfo)
     return sub && theirs && strcmp(sub, theirs) != 0;
 }
 
-/* Negated, a claim that is absent is a yes. */
+/* For a negated Require, an absent claim would allow access. */
 static int is_claim_missing(const kc_token_set_t *grant)
 {
     const apr_array_header_t *paths = grant->rp->asked_claims;
@@ -109,13 +110,13 @@ static int is_claim_missing(const kc_token_set_t *grant)
     return 0;
 }
 
-/* Whether somebody would miss what the ID token lacks. */
+/* 1 when something that is needed is missing in the ID token. */
 static int is_needed(const kc_token_set_t *grant)
 {
     const kc_rp_t *rp = grant->rp;
     kc_conf_t wanted = *rp->conf;
 
-    /* a header of groups is empty without them; who is in none has one like that too */
+    /* without them the groups header is empty, which is also valid for a user without groups */
     if (!rp->asks_groups)
         wanted.groups_claim = NULL;
     return rp->conf->user_info == KC_USER_INFO_ON || is_claim_missing(grant) ||

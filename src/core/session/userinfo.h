@@ -1,4 +1,4 @@
-/* Userinfo: when it is asked for, and what is done with its answer or without one.
+/* Userinfo: when it is requested, and how its answer, or its failure, is used.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_USERINFO_H
 #define KC_USERINFO_H
@@ -6,15 +6,18 @@
 #include "base/err.h"
 #include "session/token_set.h"
 
-/* After kc_token_set_verify: asks the userinfo endpoint where that is configured, and puts its
- * claims under the ID token's (grant->claims). A signed answer (OpenID Connect Core 1.0
- * section 5.3.2) is verified as an ID token's signature is; its iss and aud, where it has them, are
- * the issuer and the client, its exp has not passed. KC_OK also after a failure where nothing that
- * is needed would have come of it, with KeycloakUserInfo auto: the name, its verified address, a
- * KeycloakHeader, groups where a Require asks for them, a claim that a Require keycloak-claim asks
- * about, what a renewed session has got of it before. That is logged, once an hour for each reason.
- * An answer with another sub is refused always. Else fails as kc_token_endpoint_userinfo does, and
- * with KC_REFUSED and KC_ERR_USERINFO for a signed answer that does not verify. Thread safe. */
+/* After kc_token_set_verify: requests userinfo where that is configured, and merges its claims
+ * under the ID token's (grant->claims). The signature of a signed answer (OpenID Connect Core 1.0
+ * section 5.3.2) is verified like that of an ID token. Its iss and aud, where it has them, must be
+ * the issuer and the client; its exp must not have passed.
+ *
+ * A failure is KC_OK with KeycloakUserInfo auto, when nothing that is needed is missing. Needed
+ * are: the user name, its verified address, a KeycloakHeader, groups when a Require asks for them,
+ * a claim that a Require keycloak-claim asks about, and what the session had from userinfo before a
+ * renewal. Such a failure is logged, once an hour for each reason.
+ *
+ * An answer with another sub is always refused. Otherwise fails like kc_token_endpoint_userinfo; a
+ * signed answer that cannot be verified is KC_REFUSED with KC_ERR_USERINFO. Thread safe. */
 kc_rc_t kc_userinfo_add(kc_token_set_t *grant, kc_err_t *err);
 
 #endif
