@@ -16,7 +16,7 @@ typedef struct {
     const kc_json_t *claims;
     const kc_json_t *access;
     apr_pool_t *pool;
-} person_t;
+} user_t;
 
 static int is_in(const kc_json_t *claims, const char *path)
 {
@@ -25,60 +25,60 @@ static int is_in(const kc_json_t *claims, const char *path)
     return value && kc_json_type(value) != KC_JSON_NULL;
 }
 
-static void tell(const person_t *person, const char *line, const char *path, const char *cure)
+static void tell(const user_t *user, const char *line, const char *path, const char *cure)
 {
     const kc_err_row_t *row = kc_err_row(KC_ERR_CLAIM_ABSENT);
-    const kc_env_t *env = person->rp->env;
+    const kc_env_t *env = user->rp->env;
 
-    if (!kc_once_is_first(&told, person->rp->conf->issuer, path, 0, env->now(env->context)))
+    if (!kc_once_is_first(&told, user->rp->conf->issuer, path, 0, env->now(env->context)))
         return;
     env->log(env->context, KC_LOG_WARNING,
-             apr_psprintf(person->pool,
+             apr_psprintf(user->pool,
                           "%s: %s: a Require %s asks for it, but no token of sub %s has the claim "
                           "%.100s: %s",
-                          row->tag, row->slug, line, person->sub, path, cure));
+                          row->tag, row->slug, line, user->sub, path, cure));
 }
 
 /* Require keycloak-claim does not see claims that only the access token has. */
-static void check_claim(const person_t *person, const char *path)
+static void check_claim(const user_t *user, const char *path)
 {
-    if (is_in(person->claims, path))
+    if (is_in(user->claims, path))
         return;
-    if (is_in(person->access, path))
-        tell(person, "keycloak-claim", path,
+    if (is_in(user->access, path))
+        tell(user, "keycloak-claim", path,
              "the access token alone has it, which is not asked: turn on Add to ID token in its "
              "mapper");
     else
-        tell(person, "keycloak-claim", path,
+        tell(user, "keycloak-claim", path,
              "unless this person alone lacks it, add a mapper for it to the client in Keycloak, "
              "with Add to ID token");
 }
 
-static void check_groups(const person_t *person)
+static void check_groups(const user_t *user)
 {
-    const char *path = person->rp->conf->groups_claim;
+    const char *path = user->rp->conf->groups_claim;
 
-    if (path && !is_in(person->claims, path))
-        tell(person, "keycloak-group", path,
+    if (path && !is_in(user->claims, path))
+        tell(user, "keycloak-group", path,
              "add the mapper Group Membership with this Token Claim Name to the client in "
              "Keycloak, with Add to ID token");
 }
 
 /* When neither kind of role is known, kc_unknown_report logs both. */
-static void check_roles(const person_t *person)
+static void check_roles(const user_t *user)
 {
-    const char *path = person->rp->conf->roles_claim;
-    int has_realm = path && (is_in(person->access, path) || is_in(person->claims, path));
+    const char *path = user->rp->conf->roles_claim;
+    int has_realm = path && (is_in(user->access, path) || is_in(user->claims, path));
     int has_client =
-        is_in(person->access, "resource_access") || is_in(person->claims, "resource_access");
-    unsigned int asked = person->rp->asks_roles;
+        is_in(user->access, "resource_access") || is_in(user->claims, "resource_access");
+    unsigned int asked = user->rp->asks_roles;
 
     if (path && !has_realm && has_client && (asked & KC_UNKNOWN_REALM_ROLES))
-        tell(person, "keycloak-role", path,
+        tell(user, "keycloak-role", path,
              "unless this person has no role of the realm, add the mapper realm roles of the "
              "client scope roles, or name its claim in KeycloakRolesClaim");
     if (!has_client && has_realm && (asked & KC_UNKNOWN_CLIENT_ROLES))
-        tell(person, "keycloak-client-role", "resource_access",
+        tell(user, "keycloak-client-role", "resource_access",
              "unless this person has no role of a client, add the mapper client roles of the "
              "client scope roles");
 }
@@ -86,13 +86,13 @@ static void check_roles(const person_t *person)
 void kc_absent_claim_report(const kc_rp_t *rp, const char *sub, const kc_json_t *claims,
                             const kc_json_t *access, apr_pool_t *pool)
 {
-    const person_t person = {rp, sub, claims, access, pool};
+    const user_t user = {rp, sub, claims, access, pool};
     int i;
 
     for (i = 0; rp->asked_claims && i < rp->asked_claims->nelts; i++)
-        check_claim(&person, APR_ARRAY_IDX(rp->asked_claims, i, const char *));
+        check_claim(&user, APR_ARRAY_IDX(rp->asked_claims, i, const char *));
     if (rp->asks_groups)
-        check_groups(&person);
+        check_groups(&user);
     if (rp->asks_roles)
-        check_roles(&person);
+        check_roles(&user);
 }

@@ -31,12 +31,12 @@ kc_rc_t kc_revocation_name(const kc_rp_t *rp, kc_revocation_kind_t kind, const c
 
 /* The time in a revocation entry of sub or user. An unreadable entry gets a time that no readable
  * one has. */
-static int64_t moment_of(kc_bytes_t mark)
+static int64_t moment_of(kc_bytes_t entry)
 {
     kc_reader_t reader;
     int64_t moment;
 
-    kc_buf_reader_init(&reader, mark);
+    kc_buf_reader_init(&reader, entry);
     moment = (int64_t)kc_buf_read_u64(&reader);
     return reader.is_short || moment <= 0 ? INT64_MAX : moment;
 }
@@ -77,16 +77,17 @@ kc_rc_t kc_revocation_prepare(const kc_rp_t *rp, kc_session_t *session, apr_pool
     return rc;
 }
 
-static kc_rc_t ask(const kc_rp_t *rp, const kc_session_t *session, kc_revocation_keys_t *marks,
-                   kc_store_item_t *items, apr_pool_t *pool, kc_err_t *err)
+static kc_rc_t ask(const kc_rp_t *rp, const kc_session_t *session,
+                   kc_revocation_keys_t *revocations, kc_store_item_t *items, apr_pool_t *pool,
+                   kc_err_t *err)
 {
     const char *keys[KC_REVOCATION_KINDS];
     size_t i;
 
-    kc_revocation_keys(session, marks);
-    for (i = 0; i < marks->count; i++)
-        keys[i] = marks->text[i];
-    return kc_store_get(rp->env->sessions, keys, marks->count, items, pool, err);
+    kc_revocation_keys(session, revocations);
+    for (i = 0; i < revocations->count; i++)
+        keys[i] = revocations->text[i];
+    return kc_store_get(rp->env->sessions, keys, revocations->count, items, pool, err);
 }
 
 kc_rc_t kc_revocation_begin(const kc_rp_t *rp, kc_session_t *session, int64_t begun_ms,
@@ -94,11 +95,11 @@ kc_rc_t kc_revocation_begin(const kc_rp_t *rp, kc_session_t *session, int64_t be
 {
     kc_store_item_t items[KC_REVOCATION_KINDS] = {{{NULL, 0}, 0, 0}};
     const kc_store_item_t *sub = &items[KC_REVOCATION_SUB], *user = &items[KC_REVOCATION_USER];
-    kc_revocation_keys_t marks;
+    kc_revocation_keys_t revocations;
     kc_rc_t rc = kc_revocation_prepare(rp, session, pool, err);
 
     if (rc == KC_OK)
-        rc = ask(rp, session, &marks, items, pool, err);
+        rc = ask(rp, session, &revocations, items, pool, err);
     if (rc != KC_OK)
         return rc;
     if (sub->value.data)
@@ -115,16 +116,16 @@ kc_rc_t kc_revocation_check(const kc_rp_t *rp, const kc_session_t *session, apr_
                             kc_err_t *err)
 {
     kc_store_item_t items[KC_REVOCATION_KINDS];
-    kc_revocation_keys_t marks;
-    kc_rc_t rc = ask(rp, session, &marks, items, pool, err);
+    kc_revocation_keys_t revocations;
+    kc_rc_t rc = ask(rp, session, &revocations, items, pool, err);
 
-    if (rc == KC_OK && kc_revocation_is_revoked(session, &marks, items))
+    if (rc == KC_OK && kc_revocation_is_revoked(session, &revocations, items))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SIGNED_OUT, "the session was signed out");
     return rc;
 }
 
-static kc_rc_t keep_user_mark(const kc_session_t *stored, kc_session_t *fresh, apr_pool_t *pool,
-                              kc_err_t *err)
+static kc_rc_t keep_user_key(const kc_session_t *stored, kc_session_t *fresh, apr_pool_t *pool,
+                             kc_err_t *err)
 {
     kc_rc_t rc;
 
@@ -145,7 +146,7 @@ kc_rc_t kc_revocation_keep(const kc_session_t *stored, kc_session_t *fresh, apr_
                            kc_err_t *err)
 {
     unsigned char *name;
-    kc_rc_t rc = keep_user_mark(stored, fresh, pool, err);
+    kc_rc_t rc = keep_user_key(stored, fresh, pool, err);
 
     fresh->sub_mark = stored->sub_mark;
     fresh->sid_mark = stored->sid_mark;
@@ -158,8 +159,8 @@ kc_rc_t kc_revocation_keep(const kc_session_t *stored, kc_session_t *fresh, apr_
 }
 
 /* KC_STORE_MARK: no other value may push it out while it is needed. */
-static kc_rc_t put_mark(const kc_rp_t *rp, const char *key, kc_bytes_t value, int64_t end,
-                        kc_err_t *err)
+static kc_rc_t put_entry(const kc_rp_t *rp, const char *key, kc_bytes_t value, int64_t end,
+                         kc_err_t *err)
 {
     const kc_store_write_t write = {key, value, end, KC_STORE_MARK, 0};
 
@@ -188,33 +189,34 @@ kc_rc_t kc_revocation_add(const kc_rp_t *rp, kc_revocation_kind_t kind, const ch
         rc = name_by(rp, rp->keys->key[i], kind, text, name, err);
         kc_buf_hex_to(name, sizeof(name), key);
         if (rc == KC_OK)
-            rc = put_mark(rp, key, value, now / 1000 + longest(rp), err);
+            rc = put_entry(rp, key, value, now / 1000 + longest(rp), err);
     }
     return rc;
 }
 
 /* Reversing saves each request a key derivation. It hides nothing: a client that can write to the
  * store sees which entry is whose, but it could delete all entries anyway. */
-void kc_revocation_own_key(const char *key, char *mark)
+void kc_revocation_own_key(const char *key, char *entry)
 {
     size_t i;
 
     for (i = 0; i < KC_STORE_KEY_LEN; i++)
-        mark[i] = key[KC_STORE_KEY_LEN - 1 - i];
-    mark[i] = '\0';
+        entry[i] = key[KC_STORE_KEY_LEN - 1 - i];
+    entry[i] = '\0';
 }
 
-static kc_rc_t bury(const kc_rp_t *rp, const char *key, size_t size, int64_t expires, kc_err_t *err)
+static kc_rc_t end_by_key(const kc_rp_t *rp, const char *key, size_t size, int64_t expires,
+                          kc_err_t *err)
 {
     static const unsigned char sign[KC_REVOCATION_UNSEEN_SIZE] = "1";
     const kc_bytes_t value = {sign, size};
     int64_t end = expires > 0 ? expires : rp->env->now(rp->env->context) + longest(rp);
-    char mark[KC_STORE_KEY_LEN + 1];
+    char entry[KC_STORE_KEY_LEN + 1];
     kc_rc_t rc, dropped;
 
-    kc_revocation_own_key(key, mark);
+    kc_revocation_own_key(key, entry);
     /* the entry first: from then on an old copy is refused, whatever happens next */
-    rc = put_mark(rp, mark, value, end, err);
+    rc = put_entry(rp, entry, value, end, err);
     dropped = kc_store_drop(rp->env->sessions, key, rc == KC_OK ? err : NULL);
     return rc != KC_OK ? rc : dropped;
 }
@@ -222,12 +224,12 @@ static kc_rc_t bury(const kc_rp_t *rp, const char *key, size_t size, int64_t exp
 kc_rc_t kc_revocation_end_session(const kc_rp_t *rp, const char *key, int64_t expires,
                                   kc_err_t *err)
 {
-    return bury(rp, key, 1, expires, err);
+    return end_by_key(rp, key, 1, expires, err);
 }
 
 kc_rc_t kc_revocation_end_unseen(const kc_rp_t *rp, const char *key, kc_err_t *err)
 {
-    return bury(rp, key, KC_REVOCATION_UNSEEN_SIZE, 0, err);
+    return end_by_key(rp, key, KC_REVOCATION_UNSEEN_SIZE, 0, err);
 }
 
 void kc_revocation_keys(const kc_session_t *session, kc_revocation_keys_t *keys)
@@ -241,9 +243,9 @@ void kc_revocation_keys(const kc_session_t *session, kc_revocation_keys_t *keys)
     keys->count = KC_REVOCATION_KINDS;
 }
 
-static int is_other(kc_bytes_t mark, int64_t seen)
+static int is_other(kc_bytes_t entry, int64_t seen)
 {
-    return mark.data && moment_of(mark) != seen;
+    return entry.data && moment_of(entry) != seen;
 }
 
 int kc_revocation_is_revoked(const kc_session_t *session, const kc_revocation_keys_t *keys,

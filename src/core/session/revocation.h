@@ -68,8 +68,8 @@ kc_rc_t kc_revocation_keep(const kc_session_t *stored, kc_session_t *fresh, apr_
 kc_rc_t kc_revocation_add(const kc_rp_t *rp, kc_revocation_kind_t kind, const char *text,
                           kc_err_t *err);
 /* The key of the entry that the end of one session adds: the session's store key (KC_STORE_KEY_LEN
- * characters) reversed. mark has room for KC_STORE_KEY_LEN + 1 bytes. */
-void kc_revocation_own_key(const char *key, char *mark);
+ * characters) reversed. entry has room for KC_STORE_KEY_LEN + 1 bytes. */
+void kc_revocation_own_key(const char *key, char *entry);
 /* Ends a session by its store key: adds its own revocation entry, so that an old copy is refused,
  * and deletes it from the store. Views in the first tier expire within KeycloakCacheTTL. expires:
  * the session's absolute end, or 0 when it is not known. KC_DOWN: the session may live on. */

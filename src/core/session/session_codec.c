@@ -357,7 +357,7 @@ static size_t read_flags(kc_bytes_t compact, uint8_t *flags, size_t *head_size)
 }
 
 /* Older versions have no key and no time of a user entry. */
-static void read_user_mark(const unsigned char *head, int is_there, kc_session_t *out)
+static void read_user_key(const unsigned char *head, int is_there, kc_session_t *out)
 {
     out->user_seen = is_there ? u64_at(head + USER_SEEN_AT) : 0;
     out->user_mark = is_there ? head + USER_MARK_AT : NULL;
@@ -392,7 +392,7 @@ kc_rc_t kc_session_codec_decode(kc_bytes_t compact, kc_session_t *out, kc_err_t 
     out->sub_seen = u64_at(head + SEEN_AT);
     out->sub_mark = head + MARKS_AT;
     out->sid_mark = head + MARKS_AT + KC_SESSION_NAME_SIZE;
-    read_user_mark(head, head_size >= HEAD_SIZE, out);
+    read_user_key(head, head_size >= HEAD_SIZE, out);
     if (!is_right || (int64_t)tail.len != u32_at(head + TAIL_LENGTH_AT) ||
         !read_tail(compact.data[1], tail, out) || !read_groups(compact.data[0], flags, out))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_SESSION_FORMAT, "session of a wrong length");

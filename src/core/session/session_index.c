@@ -269,16 +269,16 @@ static kc_rc_t is_live(const kc_rp_t *rp, const record_t *record, apr_pool_t *po
 {
     kc_store_item_t items[1 + KC_REVOCATION_KINDS];
     const char *keys[1 + KC_REVOCATION_KINDS] = {record->entry.key};
-    kc_revocation_keys_t marks;
+    kc_revocation_keys_t revocations;
     kc_rc_t rc;
     size_t i;
 
-    kc_revocation_keys(&record->session, &marks);
-    for (i = 0; i < marks.count; i++)
-        keys[1 + i] = marks.text[i];
-    rc = kc_store_get(rp->env->sessions, keys, 1 + marks.count, items, pool, err);
+    kc_revocation_keys(&record->session, &revocations);
+    for (i = 0; i < revocations.count; i++)
+        keys[1 + i] = revocations.text[i];
+    rc = kc_store_get(rp->env->sessions, keys, 1 + revocations.count, items, pool, err);
     *out = rc == KC_OK && (items[0].value.data || items[0].is_partial) &&
-           !kc_revocation_is_revoked(&record->session, &marks, items + 1);
+           !kc_revocation_is_revoked(&record->session, &revocations, items + 1);
     return rc;
 }
 

@@ -18,34 +18,34 @@ enum { BATCH_MAX = KC_STORE_GET_MAX / KEYS_EACH };
 
 struct kc_session_monitor_t {
     apr_pool_t *pool;
-    apr_hash_t *places; /* by key in the store */
+    apr_hash_t *by_key; /* by key in the store */
     kc_session_monitor_entry_t *first;
     kc_session_monitor_entry_t **end;
 };
 
 /* Sessions of one store, read in one request. */
 typedef struct {
-    kc_session_monitor_entry_t *watched[BATCH_MAX];
+    kc_session_monitor_entry_t *entries[BATCH_MAX];
     size_t count;
 } batch_t;
 
 /* The store keys of one session, besides its own. */
 typedef struct {
-    char mark[KC_STORE_KEY_LEN + 1];
+    char own_entry[KC_STORE_KEY_LEN + 1];
     char used[KC_STORE_KEY_LEN + 1];
-    kc_revocation_keys_t marks;
+    kc_revocation_keys_t revocations;
 } names_t;
 
 /* ---------------------------------------------------------------- the set */
 
 kc_session_monitor_t *kc_session_monitor_create(apr_pool_t *pool)
 {
-    kc_session_monitor_t *watch = apr_pcalloc(pool, sizeof(*watch));
+    kc_session_monitor_t *monitor = apr_pcalloc(pool, sizeof(*monitor));
 
-    watch->pool = pool;
-    watch->places = apr_hash_make(pool);
-    watch->end = &watch->first;
-    return watch;
+    monitor->pool = pool;
+    monitor->by_key = apr_hash_make(pool);
+    monitor->end = &monitor->first;
+    return monitor;
 }
 
 /* Copies all members except the texts and lists that are not needed here, which may be long. */
@@ -70,28 +70,28 @@ static void copy(const kc_session_t *from, apr_pool_t *pool, kc_session_t *out)
     out->sub = out->email = out->acr = out->groups = "";
 }
 
-kc_session_monitor_entry_t *kc_session_monitor_add(kc_session_monitor_t *watch,
+kc_session_monitor_entry_t *kc_session_monitor_add(kc_session_monitor_t *monitor,
                                                    const kc_session_t *session, int64_t refresh_at)
 {
-    kc_session_monitor_entry_t *watched =
-        apr_hash_get(watch->places, session->key, KC_STORE_KEY_LEN);
+    kc_session_monitor_entry_t *entry =
+        apr_hash_get(monitor->by_key, session->key, KC_STORE_KEY_LEN);
 
-    if (!watched) {
-        watched = apr_pcalloc(watch->pool, sizeof(*watched));
-        copy(session, watch->pool, &watched->session);
-        watched->state = KC_SESSION_UNKNOWN;
-        apr_hash_set(watch->places, watched->session.key, KC_STORE_KEY_LEN, watched);
-        *watch->end = watched;
-        watch->end = &watched->next;
+    if (!entry) {
+        entry = apr_pcalloc(monitor->pool, sizeof(*entry));
+        copy(session, monitor->pool, &entry->session);
+        entry->state = KC_SESSION_UNKNOWN;
+        apr_hash_set(monitor->by_key, entry->session.key, KC_STORE_KEY_LEN, entry);
+        *monitor->end = entry;
+        monitor->end = &entry->next;
     }
-    if (refresh_at > watched->session.refresh_at)
-        watched->session.refresh_at = refresh_at;
-    return watched;
+    if (refresh_at > entry->session.refresh_at)
+        entry->session.refresh_at = refresh_at;
+    return entry;
 }
 
-kc_session_monitor_entry_t *kc_session_monitor_first(const kc_session_monitor_t *watch)
+kc_session_monitor_entry_t *kc_session_monitor_first(const kc_session_monitor_t *monitor)
 {
-    return watch->first;
+    return monitor->first;
 }
 
 /* ---------------------------------------------------------------- checking */
@@ -101,25 +101,25 @@ static int64_t now(const kc_rp_t *rp)
     return rp->env->now(rp->env->context);
 }
 
-static void end(kc_session_monitor_entry_t *watched, kc_reason_t reason, const char *detail)
+static void end(kc_session_monitor_entry_t *entry, kc_reason_t reason, const char *detail)
 {
-    watched->state = KC_SESSION_ENDED;
-    (void)KC_FAIL(&watched->err, KC_MISS, reason, "%s", detail);
+    entry->state = KC_SESSION_ENDED;
+    (void)KC_FAIL(&entry->err, KC_MISS, reason, "%s", detail);
 }
 
 /* Checks only the times. While tokens can be renewed, their end is not the session's end. */
-static int is_over(kc_session_monitor_entry_t *watched)
+static int is_over(kc_session_monitor_entry_t *entry)
 {
-    const kc_session_t *session = &watched->session;
+    const kc_session_t *session = &entry->session;
     const kc_conf_t *conf = session->rp->conf;
     int64_t time = now(session->rp);
 
     if (time >= session->expires || time >= session->created + conf->session_max)
-        end(watched, KC_ERR_SESSION_MAX, "the session is past its end");
+        end(entry, KC_ERR_SESSION_MAX, "the session is past its end");
     else if (!(session->refresh_at && conf->refresh) &&
              time >= session->token_expires + conf->clock_skew)
-        end(watched, KC_ERR_SESSION_ENDED, "the ID token's time is over");
-    return watched->state == KC_SESSION_ENDED;
+        end(entry, KC_ERR_SESSION_ENDED, "the ID token's time is over");
+    return entry->state == KC_SESSION_ENDED;
 }
 
 static int is_idle(const kc_session_t *session, kc_bytes_t record, apr_pool_t *pool)
@@ -129,24 +129,25 @@ static int is_idle(const kc_session_t *session, kc_bytes_t record, apr_pool_t *p
     return now(session->rp) >= kc_session_idle_end(session, used);
 }
 
-static void judge(kc_session_monitor_entry_t *watched, const names_t *names,
+static void check(kc_session_monitor_entry_t *entry, const names_t *names,
                   const kc_store_item_t *items, apr_pool_t *pool)
 {
-    const kc_session_t *session = &watched->session;
+    const kc_session_t *session = &entry->session;
 
-    if (items[1].value.data || kc_revocation_is_revoked(session, &names->marks, items + OWN_KEYS))
-        end(watched, KC_ERR_SIGNED_OUT, "the session was signed out");
+    if (items[1].value.data ||
+        kc_revocation_is_revoked(session, &names->revocations, items + OWN_KEYS))
+        end(entry, KC_ERR_SIGNED_OUT, "the session was signed out");
     else if (!items[0].value.data && !session->is_bearer)
-        end(watched, KC_ERR_SESSION_IDLE, KC_SESSION_ABSENT);
+        end(entry, KC_ERR_SESSION_IDLE, KC_SESSION_ABSENT);
     else if (!session->is_bearer && is_idle(session, items[2].value, pool))
-        end(watched, KC_ERR_SESSION_IDLE, "not used for KeycloakSessionIdle");
+        end(entry, KC_ERR_SESSION_IDLE, "not used for KeycloakSessionIdle");
     else
-        watched->state = KC_SESSION_LIVE;
+        entry->state = KC_SESSION_LIVE;
 }
 
 static kc_rc_t ask(const batch_t *batch, apr_pool_t *pool)
 {
-    kc_store_t *store = batch->watched[0]->session.rp->env->sessions;
+    kc_store_t *store = batch->entries[0]->session.rp->env->sessions;
     const char *keys[KC_STORE_GET_MAX];
     kc_store_item_t items[KC_STORE_GET_MAX];
     names_t names[BATCH_MAX];
@@ -154,21 +155,21 @@ static kc_rc_t ask(const batch_t *batch, apr_pool_t *pool)
     kc_rc_t rc;
 
     for (i = 0; i < batch->count; i++) {
-        const kc_session_t *session = &batch->watched[i]->session;
+        const kc_session_t *session = &batch->entries[i]->session;
 
-        kc_revocation_own_key(session->key, names[i].mark);
+        kc_revocation_own_key(session->key, names[i].own_entry);
         kc_session_idle_name(session->key, names[i].used);
-        kc_revocation_keys(session, &names[i].marks);
+        kc_revocation_keys(session, &names[i].revocations);
         keys[count++] = session->key;
-        keys[count++] = names[i].mark;
+        keys[count++] = names[i].own_entry;
         keys[count++] = names[i].used;
-        for (k = 0; k < names[i].marks.count; k++)
-            keys[count++] = names[i].marks.text[k];
+        for (k = 0; k < names[i].revocations.count; k++)
+            keys[count++] = names[i].revocations.text[k];
     }
     rc = kc_store_get(store, keys, count, items, pool, NULL);
     for (i = count = 0; rc == KC_OK && i < batch->count; i++) {
-        judge(batch->watched[i], &names[i], items + count, pool);
-        count += OWN_KEYS + names[i].marks.count;
+        check(batch->entries[i], &names[i], items + count, pool);
+        count += OWN_KEYS + names[i].revocations.count;
     }
     return rc;
 }
@@ -181,7 +182,7 @@ static void ask_all(batch_t *batch, apr_pool_t *pool)
 
     if (batch->count && ask(batch, pool) != KC_OK && batch->count > 1) {
         for (i = 0; i < batch->count; i++) {
-            const batch_t one = {{batch->watched[i]}, 1};
+            const batch_t one = {{batch->entries[i]}, 1};
 
             (void)ask(&one, pool);
         }
@@ -190,27 +191,27 @@ static void ask_all(batch_t *batch, apr_pool_t *pool)
     apr_pool_clear(pool);
 }
 
-static int is_of_same_store(const batch_t *batch, const kc_session_monitor_entry_t *watched)
+static int is_of_same_store(const batch_t *batch, const kc_session_monitor_entry_t *entry)
 {
-    return batch->watched[0]->session.rp->env->sessions == watched->session.rp->env->sessions;
+    return batch->entries[0]->session.rp->env->sessions == entry->session.rp->env->sessions;
 }
 
-void kc_session_monitor_look(kc_session_monitor_t *watch)
+void kc_session_monitor_look(kc_session_monitor_t *monitor)
 {
     batch_t batch = {.count = 0};
-    kc_session_monitor_entry_t *watched;
+    kc_session_monitor_entry_t *entry;
     apr_pool_t *scratch;
 
-    if (apr_pool_create(&scratch, watch->pool) != APR_SUCCESS)
+    if (apr_pool_create(&scratch, monitor->pool) != APR_SUCCESS)
         return;
-    for (watched = watch->first; watched; watched = watched->next) {
-        watched->state = KC_SESSION_UNKNOWN;
-        watched->err.reason = KC_ERR_NONE;
-        if (is_over(watched))
+    for (entry = monitor->first; entry; entry = entry->next) {
+        entry->state = KC_SESSION_UNKNOWN;
+        entry->err.reason = KC_ERR_NONE;
+        if (is_over(entry))
             continue;
-        if (batch.count == BATCH_MAX || (batch.count && !is_of_same_store(&batch, watched)))
+        if (batch.count == BATCH_MAX || (batch.count && !is_of_same_store(&batch, entry)))
             ask_all(&batch, scratch);
-        batch.watched[batch.count++] = watched;
+        batch.entries[batch.count++] = entry;
     }
     ask_all(&batch, scratch);
     apr_pool_destroy(scratch);
@@ -218,33 +219,33 @@ void kc_session_monitor_look(kc_session_monitor_t *watch)
 
 /* ---------------------------------------------------------------- renewing */
 
-static void renew(kc_session_monitor_entry_t *watched, apr_pool_t *pool)
+static void renew(kc_session_monitor_entry_t *entry, apr_pool_t *pool)
 {
-    kc_session_t *session = &watched->session, stored;
+    kc_session_t *session = &entry->session, stored;
     const kc_rp_t *rp = session->rp;
     kc_rc_t rc;
 
-    if (watched->state != KC_SESSION_LIVE || !session->refresh_at || !rp->conf->refresh ||
+    if (entry->state != KC_SESSION_LIVE || !session->refresh_at || !rp->conf->refresh ||
         now(rp) < session->refresh_at)
         return;
-    rc = kc_session_reload(session, pool, &stored, &watched->err);
+    rc = kc_session_reload(session, pool, &stored, &entry->err);
     if (rc != KC_OK) {
-        watched->state = rc == KC_MISS ? KC_SESSION_ENDED : KC_SESSION_UNKNOWN;
+        entry->state = rc == KC_MISS ? KC_SESSION_ENDED : KC_SESSION_UNKNOWN;
         return;
     }
     /* never as STALE, which would wait while another request renews the session */
-    watched->state = kc_refresh_session(KC_SESSION_LIVE, &stored, pool, &watched->err);
+    entry->state = kc_refresh_session(KC_SESSION_LIVE, &stored, pool, &entry->err);
     session->refresh_at = stored.refresh_at;
     session->token_expires = stored.token_expires;
 }
 
 /* In a pool of its own, so that each renewal has the whole time of a request (deadline.h). */
-void kc_session_monitor_renew(kc_session_monitor_entry_t *watched, apr_pool_t *pool)
+void kc_session_monitor_renew(kc_session_monitor_entry_t *entry, apr_pool_t *pool)
 {
     apr_pool_t *scratch;
 
     if (apr_pool_create(&scratch, pool) != APR_SUCCESS)
         return;
-    renew(watched, scratch);
+    renew(entry, scratch);
     apr_pool_destroy(scratch);
 }

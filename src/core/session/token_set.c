@@ -23,59 +23,61 @@ enum {
     LIFETIME = 300   /* seconds: of tokens that do not tell their lifetime */
 };
 
-kc_rc_t kc_token_set_verify(kc_token_set_t *grant, kc_err_t *err)
+kc_rc_t kc_token_set_verify(kc_token_set_t *token_set, kc_err_t *err)
 {
-    const kc_rp_t *rp = grant->rp;
-    kc_jws_t *token = &grant->id_token;
+    const kc_rp_t *rp = token_set->rp;
+    kc_jws_t *token = &token_set->id_token;
     kc_id_token_expect_t expect = {
         .issuer = rp->conf->issuer,
         .client_id = rp->conf->client_id,
-        .nonce = grant->nonce,
-        .access_token = grant->tokens.access_token,
+        .nonce = token_set->nonce,
+        .access_token = token_set->tokens.access_token,
         .now = rp->env->now(rp->env->context),
         .skew = rp->conf->clock_skew,
-        .is_renewed = grant->is_renewed,
+        .is_renewed = token_set->is_renewed,
     };
-    kc_rc_t rc = kc_token_size_check("ID", grant->tokens.id_token, grant->pool, err);
+    kc_rc_t rc = kc_token_size_check("ID", token_set->tokens.id_token, token_set->pool, err);
 
     if (rc == KC_OK)
-        rc = kc_token_signature_verify(rp->metadata, grant->tokens.id_token, grant->pool,
-                                       &grant->snapshot, token, err);
+        rc = kc_token_signature_verify(rp->metadata, token_set->tokens.id_token, token_set->pool,
+                                       &token_set->snapshot, token, err);
     if (rc == KC_OK)
         rc = kc_id_token_verify(token, &expect, err);
-    grant->claims = token->claims;
+    token_set->claims = token->claims;
     return rc;
 }
 
 /* 1 when the claims are from this issuer and about this user. */
-static int is_theirs(const kc_token_set_t *grant, const kc_json_t *claims)
+static int is_theirs(const kc_token_set_t *token_set, const kc_json_t *claims)
 {
     const char *issuer = kc_json_member_string(claims, "iss");
     const char *owner = kc_json_member_string(claims, "sub");
-    const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
+    const char *sub = kc_json_member_string(token_set->id_token.claims, "sub");
 
-    return issuer && !strcmp(issuer, grant->rp->conf->issuer) && owner && !strcmp(owner, sub);
+    return issuer && !strcmp(issuer, token_set->rp->conf->issuer) && owner && !strcmp(owner, sub);
 }
 
 /* Verifies the access token. Its key may be unknown yet and is then fetched, as for an ID token. */
-static kc_rc_t open_access(kc_token_set_t *grant, kc_jws_t *token, kc_err_t *err)
+static kc_rc_t open_access(kc_token_set_t *token_set, kc_jws_t *token, kc_err_t *err)
 {
-    kc_rc_t rc = kc_token_size_check("access", grant->tokens.access_token, grant->pool, err);
+    kc_rc_t rc =
+        kc_token_size_check("access", token_set->tokens.access_token, token_set->pool, err);
 
-    return rc == KC_OK ? kc_token_signature_verify(grant->rp->metadata, grant->tokens.access_token,
-                                                   grant->pool, &grant->snapshot, token, err)
-                       : rc;
+    return rc == KC_OK
+               ? kc_token_signature_verify(token_set->rp->metadata, token_set->tokens.access_token,
+                                           token_set->pool, &token_set->snapshot, token, err)
+               : rc;
 }
 
 /* The access token's claims, because Keycloak puts some roles only there. NULL, with the reason in
  * why, when the token is opaque or does not verify as one of this issuer and user. */
-static const kc_json_t *access_claims(kc_token_set_t *grant, kc_err_t *why)
+static const kc_json_t *access_claims(kc_token_set_t *token_set, kc_err_t *why)
 {
     kc_jws_t token;
 
-    if (open_access(grant, &token, why) != KC_OK)
+    if (open_access(token_set, &token, why) != KC_OK)
         return NULL;
-    if (is_theirs(grant, token.claims))
+    if (is_theirs(token_set, token.claims))
         return token.claims;
     (void)KC_FAIL(
         why, KC_REFUSED, KC_ERR_TOKEN_SUBJECT,
@@ -85,32 +87,33 @@ static const kc_json_t *access_claims(kc_token_set_t *grant, kc_err_t *why)
 }
 
 /* What the log says of lists that are not completely known. */
-static const char *explain(const kc_token_set_t *grant, unsigned int unknown, const kc_err_t *why)
+static const char *explain(const kc_token_set_t *token_set, unsigned int unknown,
+                           const kc_err_t *why)
 {
     if (unknown == KC_UNKNOWN_GROUPS)
-        return apr_psprintf(grant->pool,
+        return apr_psprintf(token_set->pool,
                             "the claim %.100s is absent, has over %d entries, or some that cannot "
                             "be header values",
-                            grant->rp->conf->groups_claim, KC_CLAIMS_LIST_MAX);
+                            token_set->rp->conf->groups_claim, KC_CLAIMS_LIST_MAX);
     if (why->reason == KC_ERR_NONE)
-        return apr_psprintf(grant->pool,
+        return apr_psprintf(token_set->pool,
                             "the access token does not tell them (a lightweight token, or no "
                             "mapper?), or over %d, or some that are no names",
                             KC_CLAIMS_LIST_MAX);
-    return apr_psprintf(grant->pool, "the access token cannot be used: %s", why->detail);
+    return apr_psprintf(token_set->pool, "the access token cannot be used: %s", why->detail);
 }
 
 /* Keeps the ID token, which logout needs; the refresh token, if it will be used; and the claims, if
  * there are more than the ID token has. */
-static kc_rc_t pack_contents(const kc_token_set_t *grant, kc_session_t *session, kc_err_t *err)
+static kc_rc_t pack_contents(const kc_token_set_t *token_set, kc_session_t *session, kc_err_t *err)
 {
-    kc_pack_t contents = {grant->tokens.id_token, NULL, NULL, {NULL, 0}};
+    kc_pack_t contents = {token_set->tokens.id_token, NULL, NULL, {NULL, 0}};
 
-    if (grant->rp->conf->refresh)
-        contents.refresh_token = grant->tokens.refresh_token;
-    if (grant->claims != grant->id_token.claims)
-        contents.claims = kc_buf_text(kc_json_dump(grant->claims, grant->pool));
-    return kc_session_tokens_pack(&contents, grant->pool, session, err);
+    if (token_set->rp->conf->refresh)
+        contents.refresh_token = token_set->tokens.refresh_token;
+    if (token_set->claims != token_set->id_token.claims)
+        contents.claims = kc_buf_text(kc_json_dump(token_set->claims, token_set->pool));
+    return kc_session_tokens_pack(&contents, token_set->pool, session, err);
 }
 
 /* The time for a renewal: early enough that requests during the renewal can still use the old
@@ -125,49 +128,50 @@ static int64_t before_end(int64_t now, int64_t end)
 /* Before the ID token ends, and before the refresh token ends. Where Keycloak's SSO Session Idle
  * is shorter than the tokens' lifetime, the refresh token ends first, and each renewal moves its
  * end. */
-static int64_t refresh_time(const kc_token_set_t *grant, int64_t expires)
+static int64_t refresh_time(const kc_token_set_t *token_set, int64_t expires)
 {
-    const kc_token_endpoint_answer_t *tokens = &grant->tokens;
-    int64_t now = grant->rp->env->now(grant->rp->env->context), time = before_end(now, expires),
-            end;
+    const kc_token_endpoint_answer_t *tokens = &token_set->tokens;
+    int64_t now = token_set->rp->env->now(token_set->rp->env->context),
+            time = before_end(now, expires), end;
 
-    if (!grant->rp->conf->refresh || !tokens->refresh_token)
+    if (!token_set->rp->conf->refresh || !tokens->refresh_token)
         return 0;
     end = now + tokens->refresh_expires_in;
     return tokens->refresh_expires_in && before_end(now, end) < time ? before_end(now, end) : time;
 }
 
-kc_rc_t kc_token_set_check_subject(kc_token_set_t *grant, const char *sub, kc_err_t *err)
+kc_rc_t kc_token_set_check_subject(kc_token_set_t *token_set, const char *sub, kc_err_t *err)
 {
     const char *issuer, *owner;
     kc_jws_t token;
 
-    if (open_access(grant, &token, NULL) != KC_OK)
+    if (open_access(token_set, &token, NULL) != KC_OK)
         return KC_OK;
     issuer = kc_json_member_string(token.claims, "iss");
     owner = kc_json_member_string(token.claims, "sub");
-    if (!issuer || strcmp(issuer, grant->rp->conf->issuer) != 0 || !owner || !strcmp(owner, sub))
+    if (!issuer || strcmp(issuer, token_set->rp->conf->issuer) != 0 || !owner ||
+        !strcmp(owner, sub))
         return KC_OK;
     return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SUBJECT, "the renewed token has another sub");
 }
 
-kc_rc_t kc_token_set_keep_id_token(const kc_token_set_t *grant, const kc_pack_t *before,
+kc_rc_t kc_token_set_keep_id_token(const kc_token_set_t *token_set, const kc_pack_t *before,
                                    kc_session_t *session, kc_err_t *err)
 {
-    int64_t span = grant->tokens.expires_in ? grant->tokens.expires_in : LIFETIME;
+    int64_t span = token_set->tokens.expires_in ? token_set->tokens.expires_in : LIFETIME;
 
-    session->token_expires = grant->rp->env->now(grant->rp->env->context) + span;
-    session->refresh_at = refresh_time(grant, session->token_expires);
-    return kc_token_set_keep_tokens(grant, before, session, err);
+    session->token_expires = token_set->rp->env->now(token_set->rp->env->context) + span;
+    session->refresh_at = refresh_time(token_set, session->token_expires);
+    return kc_token_set_keep_tokens(token_set, before, session, err);
 }
 
-kc_rc_t kc_token_set_keep_tokens(const kc_token_set_t *grant, const kc_pack_t *before,
+kc_rc_t kc_token_set_keep_tokens(const kc_token_set_t *token_set, const kc_pack_t *before,
                                  kc_session_t *session, kc_err_t *err)
 {
     kc_pack_t contents = *before;
 
-    contents.refresh_token = grant->tokens.refresh_token;
-    return kc_session_tokens_pack(&contents, grant->pool, session, err);
+    contents.refresh_token = token_set->tokens.refresh_token;
+    return kc_session_tokens_pack(&contents, token_set->pool, session, err);
 }
 
 void kc_token_set_identify(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session)
@@ -184,31 +188,31 @@ void kc_token_set_identify(const kc_identity_t *identity, apr_pool_t *pool, kc_s
     session->unknown = identity->unknown;
 }
 
-kc_rc_t kc_token_set_to_session(kc_token_set_t *grant, kc_session_t *session, kc_err_t *err)
+kc_rc_t kc_token_set_to_session(kc_token_set_t *token_set, kc_session_t *session, kc_err_t *err)
 {
     kc_identity_t identity;
     kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
     const kc_json_t *access = NULL;
-    kc_rc_t rc = kc_userinfo_add(grant, err);
+    kc_rc_t rc = kc_userinfo_add(token_set, err);
 
     memset(session, 0, sizeof(*session));
     if (rc == KC_OK) {
-        access = access_claims(grant, &why);
-        rc = kc_identity_make(grant->rp->conf, grant->claims, access, grant->pool, &identity,
-                              &grant->dropped, err);
+        access = access_claims(token_set, &why);
+        rc = kc_identity_make(token_set->rp->conf, token_set->claims, access, token_set->pool,
+                              &identity, &token_set->dropped, err);
     }
     if (rc != KC_OK)
         return rc;
-    kc_absent_claim_report(grant->rp, identity.sub, grant->claims, access, grant->pool);
-    kc_unknown_report(grant->rp, identity.sub, identity.unknown,
-                      explain(grant, identity.unknown, &why), grant->pool);
-    kc_groups_header_report(grant->rp, identity.sub, &identity.groups_header, grant->pool);
-    kc_token_set_identify(&identity, grant->pool, session);
-    session->auth_time = kc_json_member_seconds(grant->id_token.claims, "auth_time");
-    session->acr = kc_json_member_string(grant->id_token.claims, "acr");
+    kc_absent_claim_report(token_set->rp, identity.sub, token_set->claims, access, token_set->pool);
+    kc_unknown_report(token_set->rp, identity.sub, identity.unknown,
+                      explain(token_set, identity.unknown, &why), token_set->pool);
+    kc_groups_header_report(token_set->rp, identity.sub, &identity.groups_header, token_set->pool);
+    kc_token_set_identify(&identity, token_set->pool, session);
+    session->auth_time = kc_json_member_seconds(token_set->id_token.claims, "auth_time");
+    session->acr = kc_json_member_string(token_set->id_token.claims, "acr");
     if (!session->acr)
         session->acr = "";
-    session->token_expires = kc_json_member_seconds(grant->id_token.claims, "exp");
-    session->refresh_at = refresh_time(grant, session->token_expires);
-    return pack_contents(grant, session, err);
+    session->token_expires = kc_json_member_seconds(token_set->id_token.claims, "exp");
+    session->refresh_at = refresh_time(token_set, session->token_expires);
+    return pack_contents(token_set, session, err);
 }

@@ -30,23 +30,23 @@ typedef struct kc_token_set_t {
 
 /* Checks the ID token: alg, signature, claims (OpenID Connect Core 1.0 sections 3.1.3.7, 12.2).
  * KC_REFUSED with the KC_ERR_TOKEN_… that names the fault. KC_DOWN: its key cannot be fetched. */
-kc_rc_t kc_token_set_verify(kc_token_set_t *grant, kc_err_t *err);
+kc_rc_t kc_token_set_verify(kc_token_set_t *token_set, kc_err_t *err);
 /* After kc_token_set_verify: makes the session, without created and expires. Requests userinfo
  * where that is configured (userinfo.h). KC_REFUSED: no identity can be made of the claims.
  * KC_DOWN: userinfo is needed and does not answer. */
-kc_rc_t kc_token_set_to_session(kc_token_set_t *grant, kc_session_t *session, kc_err_t *err);
+kc_rc_t kc_token_set_to_session(kc_token_set_t *token_set, kc_session_t *session, kc_err_t *err);
 /* Copies an identity into a session. Texts stay those of the identity; lists are in pool. */
 void kc_token_set_identify(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session);
 /* After a refresh without an ID token: KC_REFUSED with KC_ERR_TOKEN_SUBJECT when the access token
  * is from this issuer and names another sub. KC_OK also when it is opaque, or names no sub. */
-kc_rc_t kc_token_set_check_subject(kc_token_set_t *grant, const char *sub, kc_err_t *err);
+kc_rc_t kc_token_set_check_subject(kc_token_set_t *token_set, const char *sub, kc_err_t *err);
 /* After a refresh without an ID token, which providers may leave out: keeps the old ID token and
  * claims for the lifetime of the new access token (300 s when that is not told). */
-kc_rc_t kc_token_set_keep_id_token(const kc_token_set_t *grant, const kc_pack_t *before,
+kc_rc_t kc_token_set_keep_id_token(const kc_token_set_t *token_set, const kc_pack_t *before,
                                    kc_session_t *session, kc_err_t *err);
 /* After a refresh whose new tokens cannot be used: keeps the old tokens and expiry, but stores the
  * new refresh token, because the old one may be used up. */
-kc_rc_t kc_token_set_keep_tokens(const kc_token_set_t *grant, const kc_pack_t *before,
+kc_rc_t kc_token_set_keep_tokens(const kc_token_set_t *token_set, const kc_pack_t *before,
                                  kc_session_t *session, kc_err_t *err);
 
 #endif

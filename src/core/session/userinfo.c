@@ -11,14 +11,14 @@
 #include "rp.h"
 #include "session/identity.h"
 
-static int is_asked(const kc_token_set_t *grant)
+static int is_asked(const kc_token_set_t *token_set)
 {
-    const kc_conf_t *conf = grant->rp->conf;
+    const kc_conf_t *conf = token_set->rp->conf;
 
-    if (conf->user_info == KC_USER_INFO_OFF || !grant->snapshot->provider->userinfo_endpoint)
+    if (conf->user_info == KC_USER_INFO_OFF || !token_set->snapshot->provider->userinfo_endpoint)
         return 0;
     return conf->user_info == KC_USER_INFO_ON ||
-           kc_identity_is_incomplete(conf, grant->id_token.claims);
+           kc_identity_is_incomplete(conf, token_set->id_token.claims);
 }
 
 static int is_for_client(const kc_json_t *audience, const char *client_id)
@@ -36,9 +36,9 @@ static int is_for_client(const kc_json_t *audience, const char *client_id)
 }
 
 /* iss and aud should be there, but they are only checked where they are. */
-static kc_rc_t check_signed(const kc_token_set_t *grant, const kc_jws_t *token, kc_err_t *err)
+static kc_rc_t check_signed(const kc_token_set_t *token_set, const kc_jws_t *token, kc_err_t *err)
 {
-    const kc_rp_t *rp = grant->rp;
+    const kc_rp_t *rp = token_set->rp;
     const char *issuer = kc_json_member_string(token->claims, "iss");
     const kc_json_t *audience = kc_json_member(token->claims, "aud");
     const kc_json_t *exp = kc_json_member(token->claims, "exp");
@@ -53,20 +53,20 @@ static kc_rc_t check_signed(const kc_token_set_t *grant, const kc_jws_t *token, 
                 end <= rp->env->now(rp->env->context) - rp->conf->clock_skew))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "exp is in the past, or no time");
     return kc_token_endpoint_check_userinfo(
-        token->claims, kc_json_member_string(grant->id_token.claims, "sub"), err);
+        token->claims, kc_json_member_string(token_set->id_token.claims, "sub"), err);
 }
 
-static kc_rc_t open_signed(kc_token_set_t *grant, const char *jwt, const kc_json_t **out,
+static kc_rc_t open_signed(kc_token_set_t *token_set, const char *jwt, const kc_json_t **out,
                            kc_err_t *err)
 {
     kc_err_t why = {0};
     kc_jws_t token;
-    kc_rc_t rc = kc_token_signature_verify(grant->rp->metadata, jwt, grant->pool, &grant->snapshot,
-                                           &token, &why);
+    kc_rc_t rc = kc_token_signature_verify(token_set->rp->metadata, jwt, token_set->pool,
+                                           &token_set->snapshot, &token, &why);
 
     if (rc == KC_OK) {
         *out = token.claims;
-        rc = check_signed(grant, &token, &why);
+        rc = check_signed(token_set, &token, &why);
     }
     if (rc == KC_REFUSED)
         rc = KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "the signed answer: %.200s", why.detail);
@@ -76,56 +76,58 @@ static kc_rc_t open_signed(kc_token_set_t *grant, const char *jwt, const kc_json
 }
 
 /* *out: the answer's claims, also when they cannot be used. */
-static kc_rc_t ask(kc_token_set_t *grant, const kc_json_t **out, kc_err_t *err)
+static kc_rc_t ask(kc_token_set_t *token_set, const kc_json_t **out, kc_err_t *err)
 {
     kc_token_endpoint_userinfo_t answer;
     kc_rc_t rc = kc_token_endpoint_userinfo(
-        grant->rp->conf, grant->rp->env, grant->snapshot->provider, grant->tokens.access_token,
-        kc_json_member_string(grant->id_token.claims, "sub"), grant->pool, &answer, err);
+        token_set->rp->conf, token_set->rp->env, token_set->snapshot->provider,
+        token_set->tokens.access_token, kc_json_member_string(token_set->id_token.claims, "sub"),
+        token_set->pool, &answer, err);
 
     *out = answer.claims;
-    return rc == KC_OK && answer.jwt ? open_signed(grant, answer.jwt, out, err) : rc;
+    return rc == KC_OK && answer.jwt ? open_signed(token_set, answer.jwt, out, err) : rc;
 }
 
 /* An answer with another sub is not a failed answer but one for the wrong user: something is mixed
  * up. */
-static int is_of_another(const kc_token_set_t *grant, const kc_json_t *userinfo)
+static int is_of_another(const kc_token_set_t *token_set, const kc_json_t *userinfo)
 {
-    const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
+    const char *sub = kc_json_member_string(token_set->id_token.claims, "sub");
     const char *theirs = kc_json_member_string(userinfo, "sub");
 
     return sub && theirs && strcmp(sub, theirs) != 0;
 }
 
 /* For a negated Require, an absent claim would allow access. */
-static int is_claim_missing(const kc_token_set_t *grant)
+static int is_claim_missing(const kc_token_set_t *token_set)
 {
-    const apr_array_header_t *paths = grant->rp->asked_claims;
+    const apr_array_header_t *paths = token_set->rp->asked_claims;
     int i;
 
     for (i = 0; paths && i < paths->nelts; i++) {
-        if (!kc_json_path(grant->id_token.claims, APR_ARRAY_IDX(paths, i, const char *)))
+        if (!kc_json_path(token_set->id_token.claims, APR_ARRAY_IDX(paths, i, const char *)))
             return 1;
     }
     return 0;
 }
 
 /* 1 when something that is needed is missing in the ID token. */
-static int is_needed(const kc_token_set_t *grant)
+static int is_needed(const kc_token_set_t *token_set)
 {
-    const kc_rp_t *rp = grant->rp;
+    const kc_rp_t *rp = token_set->rp;
     kc_conf_t wanted = *rp->conf;
 
     /* without them the groups header is empty, which is also valid for a user without groups */
     if (!rp->asks_groups)
         wanted.groups_claim = NULL;
-    return rp->conf->user_info == KC_USER_INFO_ON || is_claim_missing(grant) ||
-           grant->has_known_more || kc_identity_is_incomplete(&wanted, grant->id_token.claims);
+    return rp->conf->user_info == KC_USER_INFO_ON || is_claim_missing(token_set) ||
+           token_set->has_known_more ||
+           kc_identity_is_incomplete(&wanted, token_set->id_token.claims);
 }
 
-static void report(const kc_token_set_t *grant, const kc_err_t *why)
+static void report(const kc_token_set_t *token_set, const kc_err_t *why)
 {
-    const kc_rp_t *rp = grant->rp;
+    const kc_rp_t *rp = token_set->rp;
     const kc_err_row_t *row = kc_err_row(KC_ERR_USERINFO);
     const unsigned char reason = (unsigned char)why->reason;
     const kc_bytes_t name = {&reason, 1};
@@ -133,7 +135,7 @@ static void report(const kc_token_set_t *grant, const kc_err_t *why)
     if (!kc_rp_is_news(rp, "userinfo", name))
         return;
     rp->env->log(rp->env->context, KC_LOG_WARNING,
-                 apr_psprintf(grant->pool,
+                 apr_psprintf(token_set->pool,
                               "%s: %s: people sign in without userinfo, which no Require or header "
                               "needs: %s: %s. A mapper for the ID token (%.100s) saves the "
                               "question, KeycloakUserInfo off ends it",
@@ -141,21 +143,22 @@ static void report(const kc_token_set_t *grant, const kc_err_t *why)
                               rp->conf->groups_claim ? rp->conf->groups_claim : "groups"));
 }
 
-kc_rc_t kc_userinfo_add(kc_token_set_t *grant, kc_err_t *err)
+kc_rc_t kc_userinfo_add(kc_token_set_t *token_set, kc_err_t *err)
 {
     const kc_json_t *userinfo = NULL;
     kc_err_t why = {0};
     kc_rc_t rc;
 
-    if (!is_asked(grant))
+    if (!is_asked(token_set))
         return KC_OK;
-    rc = ask(grant, &userinfo, &why);
+    rc = ask(token_set, &userinfo, &why);
     if (rc == KC_OK) {
-        grant->claims = kc_claims_merge_userinfo(grant->id_token.claims, userinfo, grant->pool);
+        token_set->claims =
+            kc_claims_merge_userinfo(token_set->id_token.claims, userinfo, token_set->pool);
         return KC_OK;
     }
-    if (!is_needed(grant) && !is_of_another(grant, userinfo)) {
-        report(grant, &why);
+    if (!is_needed(token_set) && !is_of_another(token_set, userinfo)) {
+        report(token_set, &why);
         return KC_OK;
     }
     if (err)
