@@ -1,4 +1,4 @@
-/* Blocks in shared memory: chains of numbers, and what is free.
+/* Blocks in shared memory: chains of numbers, and the free blocks.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/shm_blocks.h"
 
@@ -6,7 +6,7 @@ static const uint32_t NUMBER = KC_SHM_BLOCKS_MAX;
 static const uint32_t SIGNED = UINT32_C(1) << 31;
 static const uint32_t NAMED = UINT32_C(1) << 30;
 
-/* Readers without the lock look at these words as well. */
+/* Readers without the lock read these words as well. */
 static uint32_t load(const uint32_t *word)
 {
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
@@ -99,10 +99,10 @@ void kc_shm_blocks_give(kc_shm_blocks_t *blocks, uint32_t first, uint32_t count)
     }
 }
 
-/* ---------------------------------------------------------------- signs */
+/* ---------------------------------------------------------------- flags */
 
-/* A killed process has done everything before the instruction that it died at, and the next owner
- * of the lock sees all of it: it is the compiler alone that must keep the order. */
+/* A killed process has completed everything before the instruction it died at, and the next owner
+ * of the lock sees all of that. So only the compiler must be kept from changing the order. */
 void kc_shm_blocks_sign(kc_shm_blocks_t *blocks, uint32_t number, int is_on)
 {
     uint32_t word = load(&blocks->next[number]);
@@ -117,7 +117,7 @@ int kc_shm_blocks_is_signed(const kc_shm_blocks_t *blocks, uint32_t number)
     return (load(&blocks->next[number]) & SIGNED) != 0;
 }
 
-/* ---------------------------------------------------------------- mending */
+/* ---------------------------------------------------------------- repair */
 
 static uint32_t begun(const kc_shm_blocks_t *blocks)
 {
@@ -142,7 +142,7 @@ static int can_be_named(const kc_shm_blocks_t *blocks, uint32_t first, uint32_t 
     return 1;
 }
 
-/* A chain that comes back to itself is found out by its own name, and unnamed. */
+/* A chain that returns to itself is detected by its own names, and unnamed. */
 int kc_shm_blocks_name(kc_shm_blocks_t *blocks, uint32_t first, uint32_t count)
 {
     uint32_t at = first, i;

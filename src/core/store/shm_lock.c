@@ -23,8 +23,8 @@ int kc_shm_lock_init(pthread_mutex_t *mutex)
     return status;
 }
 
-/* By the calendar clock, for want of a monotonic one in POSIX: were it set back just now, the
- * owner's unlock or death still ends the wait. */
+/* Uses the calendar clock, because POSIX has no such call with a monotonic one. If that clock is
+ * set back now, the owner's unlock or death still ends the wait. */
 static int take_within(pthread_mutex_t *mutex, int64_t span_ms)
 {
     struct timespec limit;
@@ -36,8 +36,8 @@ static int take_within(pthread_mutex_t *mutex, int64_t span_ms)
     return pthread_mutex_timedlock(mutex, &limit);
 }
 
-/* Spans are counted and not measured: where all processes are stopped together and go on together
- * (a container at its quota), the owner gets the whole patience from then on. */
+/* Spans are counted, not measured. When all processes are stopped and continue together (a
+ * container at its quota), the owner still gets the whole waiting time. */
 int kc_shm_lock_take(pthread_mutex_t *mutex, int64_t *patience_ms)
 {
     int status = pthread_mutex_trylock(mutex);

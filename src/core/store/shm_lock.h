@@ -1,4 +1,4 @@
-/* A lock in shared memory that outlives whoever dies with it in hand.
+/* A lock in shared memory that survives the death of its owner.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_SHM_LOCK_H
 #define KC_SHM_LOCK_H
@@ -7,20 +7,23 @@
 #include <stdint.h>
 
 enum {
-    /* How long a lock is waited for whose owner lives but does not go on, because it was stopped:
-     * a busy machine lets it go on long before, and when it dies the wait ends at once. */
+    /* How long to wait for a lock whose owner is alive but stopped. On a busy machine the owner
+     * continues long before that. When it dies, the wait ends at once. */
     KC_SHM_LOCK_PATIENCE_MS = 5000
 };
 
-/* Makes a lock in memory that is to be inherited by fork: 0, or what pthread says. */
+/* Makes a lock in memory that fork will share. 0, or the error number of pthread. */
 int kc_shm_lock_init(pthread_mutex_t *mutex);
-/* Takes it: 0; EOWNERDEAD: taken from a process that died, which may have left what the lock guards
- * half done: mend that, then call kc_shm_lock_mended; EBUSY: not to be had at once, and
- * *patience_ms is 0; ETIMEDOUT: not within *patience_ms milliseconds; others: broken for good. What
- * the wait has used up is taken off *patience_ms. A time in which this process was stopped itself
- * counts for no more than a tenth of a second. */
+/* Takes the lock. Returns:
+ *   0: taken.
+ *   EOWNERDEAD: taken from a process that died and may have left the protected data half written.
+ *   Repair it, then call kc_shm_lock_mended.
+ *   EBUSY: not free now, and *patience_ms is 0.
+ *   ETIMEDOUT: not free within *patience_ms milliseconds.
+ *   Other numbers: the lock is broken for good. The time that was waited is taken off *patience_ms.
+ *   A time in which this process itself was stopped counts for at most a tenth of a second. */
 int kc_shm_lock_take(pthread_mutex_t *mutex, int64_t *patience_ms);
-/* What the lock guards is whole again: 0, or what pthread says. */
+/* The protected data is consistent again. 0, or the error number of pthread. */
 int kc_shm_lock_mended(pthread_mutex_t *mutex);
 void kc_shm_lock_give(pthread_mutex_t *mutex);
 

@@ -6,12 +6,12 @@
 
 enum {
     BLOCKS_PER_BUCKET = 4,
-    OPEN_SHARE = 20, /* so large a part of the blocks is for what strangers can have written */
-    MARK_SHARE = 8,  /* and at most so large a part for marks, which others use meanwhile */
+    OPEN_SHARE = 20, /* the fraction of the blocks that is reserved for KC_STORE_OPEN */
+    MARK_SHARE = 8,  /* the fraction that KC_STORE_MARK may take at most; others use it meanwhile */
     SORT_BINS = 32
 };
 
-/* What stands at the beginning of a value's first block. */
+/* The beginning of a value's first block. */
 typedef struct {
     int64_t expires_at;
     uint64_t stamp;
@@ -44,7 +44,7 @@ static uint32_t bucket_count(uint32_t count)
            (KC_SHM_BLOCK_SIZE / sizeof(uint32_t));
 }
 
-/* About the most blocks that fit with their numbers and buckets. */
+/* About the largest number of blocks that fits, with their numbers and buckets. */
 void kc_shm_values_place(kc_shm_values_t *values, kc_shm_values_state_t *state, void *memory,
                          size_t size)
 {
@@ -190,7 +190,7 @@ static void bucket_cut(const kc_shm_values_t *values, uint32_t number)
     *at = entry->chained;
 }
 
-/* Everything that follows from an entry that is signed. */
+/* Links a signed entry into its bucket and lists. */
 static void enter(kc_shm_values_t *values, uint32_t number)
 {
     entry_t *entry = entry_at(values, number);
@@ -214,7 +214,7 @@ static void leave(kc_shm_values_t *values, uint32_t number)
     values->state->lists[entry->kind].blocks -= blocks_for(entry->len);
 }
 
-/* First of all it exists no more. */
+/* First clears the flag: from then on the value does not exist. */
 void kc_shm_values_drop(kc_shm_values_t *values, uint32_t number)
 {
     uint32_t count = blocks_for(entry_at(values, number)->len);
@@ -229,14 +229,14 @@ void kc_shm_values_touch(kc_shm_values_t *values, uint32_t number, int64_t expir
     entry_t *entry = entry_at(values, number);
 
     entry->expires_at = expires_at;
-    entry->stamp = ++values->state->sequence; /* what is in use is not old */
+    entry->stamp = ++values->state->sequence; /* a value in use is not old */
     if (expires_at < values->state->expiry)
         values->state->expiry = expires_at;
     list_cut(values, number);
     list_put(values, number);
 }
 
-/* ---------------------------------------------------------------- room */
+/* ---------------------------------------------------------------- space */
 
 static uint32_t share(const kc_shm_values_t *values, kc_store_kind_t kind)
 {
@@ -248,8 +248,8 @@ static uint32_t below(uint32_t limit, uint32_t used)
     return used < limit ? limit - used : 0;
 }
 
-/* Blocks that a value of this kind can have without anybody's making room. What is kept for the
- * open kind no other takes. */
+/* Blocks that a value of this kind can get without an eviction. Other kinds cannot take what is
+ * reserved for KC_STORE_OPEN. */
 static uint32_t room_for(const kc_shm_values_t *values, kc_store_kind_t kind)
 {
     const kc_shm_values_list_t *lists = values->state->lists;
@@ -262,7 +262,7 @@ static uint32_t room_for(const kc_shm_values_t *values, kc_store_kind_t kind)
     return kind == KC_STORE_MARK && marks < rest ? marks : rest;
 }
 
-/* Which kind makes room for so many blocks of this one. */
+/* The kind of the values that are evicted when this kind needs count blocks. */
 static kc_store_kind_t kind_that_yields(const kc_shm_values_t *values, kc_store_kind_t kind,
                                         uint32_t count)
 {
@@ -273,7 +273,7 @@ static kc_store_kind_t kind_that_yields(const kc_shm_values_t *values, kc_store_
     return kind;
 }
 
-/* Drops all that has expired, and finds out when the next value will. */
+/* Drops all expired values, and finds when the next one will expire. */
 static void drop_expired(kc_shm_values_t *values, int64_t now)
 {
     int64_t next = INT64_MAX;
@@ -296,8 +296,9 @@ static void drop_expired(kc_shm_values_t *values, int64_t now)
     values->state->expiry = next;
 }
 
-/* When nothing is free, better risk this key's own value, if we are killed, than lose another for
- * certain. *old becomes 0 when it has gone. 0: there cannot be so much room. */
+/* When nothing is free, this key's own old value is dropped first. If the process is killed now,
+ * that value is lost; evicting another key's value would lose that for certain. *old becomes 0 when
+ * it is dropped. 0: that much space is impossible. */
 static int make_room(kc_shm_values_t *values, kc_store_kind_t kind, uint32_t count, uint32_t *old,
                      int64_t now)
 {
@@ -343,7 +344,7 @@ static void fill(const kc_shm_values_t *values, uint32_t number, kc_bytes_t valu
     }
 }
 
-/* A mark larger than all of them may be has no claim to their share. */
+/* A KC_STORE_MARK larger than the share of its kind is treated as OWNED. */
 static kc_store_kind_t kind_for(const kc_shm_values_t *values, kc_store_kind_t kind, uint32_t count)
 {
     return kind == KC_STORE_MARK && count > share(values, kind) ? KC_STORE_OWNED : kind;
@@ -375,9 +376,9 @@ kc_rc_t kc_shm_values_write(kc_shm_values_t *values, const kc_shm_values_key_t *
     return KC_OK;
 }
 
-/* ---------------------------------------------------------------- mending */
+/* ---------------------------------------------------------------- repair */
 
-/* Of two values with one key the later one stands. */
+/* Of two values with one key the later one counts. */
 static int is_the_later(kc_shm_values_t *values, uint32_t number)
 {
     const entry_t *entry = entry_at(values, number);
@@ -409,7 +410,7 @@ static int admit(kc_shm_values_t *values, uint32_t number)
     return 1;
 }
 
-/* Two chains by `older`, each newest first, made one. */
+/* Merges two chains linked by `older`, each newest first. */
 static uint32_t merge(const kc_shm_values_t *values, uint32_t a, uint32_t b)
 {
     uint32_t first = 0, *end = &first;
@@ -425,7 +426,7 @@ static uint32_t merge(const kc_shm_values_t *values, uint32_t a, uint32_t b)
     return first;
 }
 
-/* Merges chains of 1, 2, 4, … entries as they come, so that no memory is needed but the bins. */
+/* Merges chains of 1, 2, 4, … entries in turn, so that it needs no memory besides the bins. */
 static void sort(const kc_shm_values_t *values, kc_shm_values_list_t *list)
 {
     uint32_t bins[SORT_BINS] = {0}, rest = list->newest, newer = 0, number;

@@ -1,11 +1,11 @@
-/* Stores: the checks of arguments that every store shares.
+/* Stores: the argument checks that every store shares.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store.h"
 
 #include <string.h>
 
-/* The only spelling a key has, so that no store can be made to treat two keys alike. No early exit:
- * the loop then becomes a few vector instructions, and this runs on each request. */
+/* The only accepted spelling of a key, so that no store can treat two keys alike. No early exit:
+ * the loop then compiles to a few vector instructions, and this runs on each request. */
 static int is_key(const char *key)
 {
     unsigned int is_bad = 0;
@@ -116,7 +116,7 @@ kc_rc_t kc_store_drop(kc_store_t *store, const char *key, kc_err_t *err)
 
 kc_rc_t kc_store_probe(kc_store_t *store, apr_pool_t *pool, kc_err_t *err)
 {
-    static const char nobodys[] = /* no digest of anything that is known */
+    static const char nobodys[] = /* not the digest of any known key */
         "0000000000000000000000000000000000000000000000000000000000000000";
 
     return store->vtable->probe ? store->vtable->probe(store, nobodys, pool, err) : KC_OK;

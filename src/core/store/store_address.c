@@ -1,4 +1,4 @@
-/* What an administrator writes for a memcached server.
+/* The configured address of a memcached server.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_address.h"
 
@@ -24,7 +24,7 @@ static int is_host(const char *host, int is_v6)
     return host[0] != '\0';
 }
 
-/* The text after the host: nothing, or a colon and a port. */
+/* Parses the text after the host: nothing, or a colon and a port. */
 static kc_rc_t port_parse(const char *text, const char *rest, in_port_t *port, kc_err_t *err)
 {
     unsigned long number;

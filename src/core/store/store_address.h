@@ -1,4 +1,4 @@
-/* What an administrator writes for a memcached server: host, host:port or [IPv6]:port.
+/* The configured address of a memcached server: host, host:port or [IPv6]:port.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_STORE_ADDRESS_H
 #define KC_STORE_ADDRESS_H
@@ -9,8 +9,8 @@
 
 enum { KC_STORE_ADDRESS_HOST_MAX = 255 /* bytes, without the closing NUL */ };
 
-/* Takes text apart. host: KC_STORE_ADDRESS_HOST_MAX + 1 bytes, without brackets; *port: 11211 when
- * text has none. KC_FAULT with KC_ERR_CONFIG: text has another form. Thread safe. */
+/* Splits text. host: KC_STORE_ADDRESS_HOST_MAX + 1 bytes, without brackets. *port: 11211 when text
+ * has none. KC_FAULT with KC_ERR_CONFIG when text has another form. Thread safe. */
 kc_rc_t kc_store_address_parse(const char *text, char *host, in_port_t *port, kc_err_t *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* memcached servers, looked at from time to time: their use at first, and their clocks.
+/* Regular checks of the memcached servers: whether they work at first, and their clocks.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_clock.h"
 
@@ -7,7 +7,7 @@
 #include "store/store_memcached.h"
 #include "store/store_replicas.h"
 
-/* What is known of a server's use since the start. */
+/* Whether a server has worked since the start. */
 enum { UNKNOWN, LATE, USELESS, OF_USE };
 
 struct kc_store_clock_t {
@@ -22,7 +22,7 @@ static int64_t span(int64_t seconds)
     return seconds < 0 ? -seconds : seconds;
 }
 
-/* Both clocks count whole seconds, so that one more or less means nothing. */
+/* Both clocks count whole seconds, so a difference of one means nothing. */
 static void compare(const kc_store_clock_t *clock, size_t place, int64_t off)
 {
     kc_store_clock_shared_t *shared = &clock->shared[place];
@@ -62,8 +62,8 @@ static void be_of_use(const kc_store_clock_t *clock, size_t place)
                         "it answers now");
 }
 
-/* In how many milliseconds the server is asked again. On a busy machine an answer may be late, and
- * a name server is no part of memcached: neither is told of at once. */
+/* Returns in how many milliseconds the server is checked again. Two failures are not reported at
+ * once: on a busy machine an answer may be late, and a name server is no part of memcached. */
 static int64_t be_useless(const kc_store_clock_t *clock, size_t place, kc_breaker_fault_t fault,
                           const kc_err_t *err)
 {

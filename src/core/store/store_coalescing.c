@@ -1,5 +1,5 @@
-/* A store whose questions are put together: callers that come while one is under way share the
- * next. SPDX-License-Identifier: Apache-2.0 */
+/* A store that joins requests: callers that come while one is in progress share the next.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_coalescing.h"
 
 #include <apr_strings.h>
@@ -9,21 +9,19 @@
 
 #include "store/store.h"
 
-/*
- * A round trip costs httpd, the kernel and memcached the same for one key as for thirty. Whoever
- * finds nobody asking asks at once; whoever comes meanwhile waits, and one of those who wait asks
- * for all of them when the answer is there. So each question is sent after all who share it have
- * come, and an answer is never older than a request.
+/* A round trip costs httpd, the kernel and memcached the same for one key as for thirty. A caller
+ * that finds no request in progress asks at once. A caller that comes meanwhile waits. When the
+ * answer is there, one of the waiting callers asks for all of them. So each request is sent after
+ * all callers that share it have come, and an answer is never older than its callers' requests.
  *
- * A question that takes long, because one of several servers hangs, holds nobody up: who has waited
- * for the patience leads another one. Pools are used by one thread at a time: who has asked fills
- * those of the others while they wait.
- */
+ * A request that takes long, because one of several servers hangs, does not delay others: a caller
+ * that has waited for patience_ms leads another request. A pool is used by one thread at a time:
+ * the leader fills the pools of the others while they wait. */
 
 typedef enum {
     WAITING,
     LEADING, /* is to ask, or asks */
-    TAKEN,   /* somebody asks for it, and writes to it: it must stay where it is */
+    TAKEN,   /* another caller asks for it, and writes to it: it must stay in memory */
     ANSWERED
 } caller_state_t;
 
@@ -34,7 +32,7 @@ typedef struct caller_t {
     apr_pool_t *pool;
     kc_err_t err;
     kc_rc_t rc;
-    int has_company; /* others shared its question */
+    int has_company; /* others shared its request */
     caller_state_t state;
     pthread_cond_t changed;
     struct caller_t *next;
@@ -46,8 +44,8 @@ typedef struct {
     int64_t patience_ms;
     pthread_condattr_t by_monotonic_clock;
     pthread_mutex_t lock; /* guards what follows; never held across I/O */
-    int is_asking;        /* then somebody leads who will pass on */
-    caller_t *first;      /* who waits, in the order of their coming */
+    int is_asking;        /* a leader is active, which will pass on the lead */
+    caller_t *first;      /* waiting callers, in the order of their arrival */
     caller_t **end;
 } combined_t;
 
@@ -74,7 +72,7 @@ static size_t place_of(const question_t *question, const char *key)
     return i;
 }
 
-/* 1 when the question has room for all keys of the caller. */
+/* Adds the caller's keys: 1, or 0 when the request has no room for them all. */
 static int add_keys(question_t *question, const caller_t *caller)
 {
     size_t before = question->count, i;
@@ -92,7 +90,7 @@ static int add_keys(question_t *question, const caller_t *caller)
     return 1;
 }
 
-/* With the lock held: takes as many callers as there is room for, from the first on. */
+/* With the lock held: takes callers from the first on, as many as there is room for. */
 static caller_t *take_callers(combined_t *combined, question_t *question)
 {
     caller_t *taken = combined->first, **last = &taken;
@@ -109,7 +107,7 @@ static caller_t *take_callers(combined_t *combined, question_t *question)
     return taken;
 }
 
-/* With the lock held: the caller, who has waited for too long, becomes the first. */
+/* With the lock held: a caller that has waited too long becomes the first. */
 static void step_forward(combined_t *combined, caller_t *caller)
 {
     caller_t **place = &combined->first;
@@ -126,7 +124,7 @@ static void step_forward(combined_t *combined, caller_t *caller)
     caller->state = LEADING;
 }
 
-/* With the lock held, given back while waiting. */
+/* With the lock held; it is released while waiting. */
 static void wait_for_turn(combined_t *combined, caller_t *caller)
 {
     struct timespec limit;
@@ -171,7 +169,8 @@ static void answer(const question_t *question, caller_t *caller, const caller_t 
     }
 }
 
-/* Asks for the first who wait, of whom the caller is one; called and left with the lock held. */
+/* Asks for the first waiting callers, of which the caller is one. Called and left with the lock
+ * held. */
 static void lead(combined_t *combined, caller_t *leader)
 {
     question_t question;
@@ -187,7 +186,7 @@ static void lead(combined_t *combined, caller_t *leader)
     pass_on(combined);
     while (callers) {
         caller = callers;
-        callers = caller->next; /* before it is told: then it is gone */
+        callers = caller->next; /* read it before the signal: afterwards the caller may be gone */
         caller->state = ANSWERED;
         if (caller != leader)
             (void)pthread_cond_signal(&caller->changed);
@@ -214,7 +213,7 @@ static kc_rc_t combined_get(kc_store_t *store, const char *const *keys, size_t c
         lead(combined, &caller);
     (void)pthread_mutex_unlock(&combined->lock);
     (void)pthread_cond_destroy(&caller.changed);
-    /* perhaps it is only what others asked for that cannot be had */
+    /* perhaps only the keys of others failed */
     if (caller.rc != KC_OK && caller.has_company)
         return combined->inner->vtable->get(combined->inner, keys, count, items, pool, err);
     if (caller.rc != KC_OK && err)

@@ -1,15 +1,15 @@
-/* A store before another: threads that ask at the same time share one question.
+/* A store in front of another: threads that ask at the same time share one request.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_STORE_COALESCING_H
 #define KC_STORE_COALESCING_H
 
 #include "store/store.h"
 
-/* A store before another, for the threads of one process: a get that comes while one is under way
- * waits for its end, but not longer than patience_ms milliseconds, and then shares one question
- * with all who have waited (up to KC_STORE_GET_MAX keys, equal ones once). Who is told of an outage
- * that may be another key's asks once more, alone. Everything else goes
- * straight on. inner must outlive it. */
+/* For the threads of one process. A get that comes while another is in progress waits for its end,
+ * at most patience_ms milliseconds. Then it shares one request with all threads that waited (up to
+ * KC_STORE_GET_MAX keys, equal ones once). When a shared request fails, which may be due to another
+ * caller's key, each caller asks once more by itself. Everything else is passed on directly. inner
+ * must outlive it. */
 kc_rc_t kc_store_coalescing_create(kc_store_t *inner, int64_t patience_ms, apr_pool_t *pool,
                                    kc_store_t **out, kc_err_t *err);
 

@@ -1,4 +1,4 @@
-/* Connections to one server that nobody uses at the moment.
+/* Idle connections to one server.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_connections.h"
 

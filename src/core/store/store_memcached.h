@@ -1,4 +1,4 @@
-/* One memcached server: the talking to it, and nothing of how several make a store.
+/* One memcached server: its protocol. How several servers make a store is in store_replicas.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_STORE_MEMCACHED_H
 #define KC_STORE_MEMCACHED_H
@@ -14,46 +14,47 @@
 #include "net/resolver.h"
 #include "store/store.h"
 
-/* memcached servers, over libmemcached. */
+/* memcached servers, through libmemcached. */
 typedef struct kc_store_memcached_options_t {
     const char *const *servers; /* host:port, or host (port 11211), or [v6]:port */
     size_t count;
-    size_t copies;      /* of each value; as many as there are servers when that is less */
-    int64_t timeout_ms; /* a server is late after it, and given up after three times as long */
+    size_t copies;      /* of each value; limited to the number of servers */
+    int64_t timeout_ms; /* a server is late after this time, and given up after three times as
+                           long */
     const char *user;   /* for SASL (PLAIN); NULL: none */
     const char *password;
-    /* One for each server, zeros at first, in memory that outlives the store: processes that share
+    /* One for each server, zeros at first, in memory that outlives the store. Processes that share
      * them learn from each other which server fails. NULL: the store has its own. */
     kc_breaker_t *breakers;
     kc_resolver_t *resolver;       /* of the servers' names; NULL: the store has its own */
     int64_t (*now)(void *context); /* the clock, in seconds */
-    /* Called when a server is passed by from now on, and when it is asked again; may be NULL. */
+    /* Called when a server is marked down, and when it is back; may be NULL. */
     void (*report)(void *context, const char *server, int is_up, const char *why);
     void *context;
 } kc_store_memcached_options_t;
 
-/* A server with its idle connections, over libmemcached. Made after fork; sockets open on first
- * use. Safe to use from several threads. Every function below that talks is KC_DOWN with
- * KC_ERR_STORE_DOWN when the server cannot be reached, does not answer in the time that it is
- * given, or answers nonsense; then *fault (or get->fault) says which of it. */
+/* A server with its idle connections, through libmemcached. Made after fork; sockets open on first
+ * use. Safe to use from several threads. Every function below that uses the network is KC_DOWN with
+ * KC_ERR_STORE_DOWN when the server cannot be reached, does not answer in time, or answers
+ * nonsense. *fault (or get->fault) then tells which. */
 typedef struct kc_store_memcached_t kc_store_memcached_t;
 
-/* text: host:port (or host, port 11211, or [v6]:port), kept. Of the options: now, and user and
- * password for SASL; NULL: none. The host's addresses are the resolver's, which must outlive pool:
- * where they are not known, the server cannot be reached, and connections to old ones are closed.
- * KC_FAULT for a malformed server. */
+/* text: host:port (or host, port 11211, or [v6]:port), kept. Used of the options: now, and user and
+ * password for SASL; NULL: none. The resolver has the host's addresses and must outlive pool. While
+ * they are not known the server cannot be reached; connections to old ones are closed. KC_FAULT for
+ * a malformed server. */
 kc_rc_t kc_store_memcached_open(const char *text, const kc_store_memcached_options_t *options,
                                 kc_resolver_t *resolver, apr_pool_t *pool,
                                 kc_store_memcached_t **out, kc_err_t *err);
 const char *kc_store_memcached_text(const kc_store_memcached_t *server);
 
-/* What is there under a key. */
+/* The value under a key. */
 typedef struct kc_store_memcached_item_t {
     kc_bytes_t value; /* in the pool; data is NULL: not there */
     uint32_t flags;   /* as they were written */
 } kc_store_memcached_item_t;
 
-/* A get in two halves, so that several servers can be at it at the same time. */
+/* A get in two halves, so that several servers can work at the same time. */
 typedef struct kc_store_memcached_get_t {
     kc_store_memcached_t *server;
     const char *keys[KC_STORE_GET_MAX];
@@ -65,11 +66,11 @@ typedef struct kc_store_memcached_get_t {
     int64_t since; /* when it was sent, by the clock of the operation */
 } kc_store_memcached_get_t;
 
-/* Sends the question. After KC_OK receive must be called. */
+/* Sends the request. After KC_OK receive must be called. */
 kc_rc_t kc_store_memcached_send(kc_store_memcached_get_t *get, const kc_patience_time_t *time,
                                 kc_err_t *err);
-/* Receives the answer, one item for each key. When the time is over, what has arrived already is
- * taken all the same. */
+/* Receives the answer, one item for each key. When the time is over, what has already arrived is
+ * still used. */
 kc_rc_t kc_store_memcached_receive(kc_store_memcached_get_t *get, const kc_patience_time_t *time,
                                    kc_store_memcached_item_t *items, apr_pool_t *pool,
                                    kc_err_t *err);
@@ -89,17 +90,17 @@ typedef struct kc_store_memcached_command_t {
     int64_t expires_at;
 } kc_store_memcached_command_t;
 
-/* Results are those of the store's verbs, see store.h. */
+/* Results are those of the store's operations, see store.h. */
 kc_rc_t kc_store_memcached_do(kc_store_memcached_t *server,
                               const kc_store_memcached_command_t *command,
                               const kc_patience_time_t *time, kc_breaker_fault_t *fault,
                               kc_err_t *err);
 
-/* What time it is there, in seconds since 1970. */
+/* The server's time, in seconds since 1970. */
 kc_rc_t kc_store_memcached_clock(kc_store_memcached_t *server, const kc_patience_time_t *time,
                                  int64_t *seconds, kc_breaker_fault_t *fault, kc_err_t *err);
 
-/* 1 when a look-up of its host has ended, whatever it found. */
+/* 1 when a look-up of its host name has ended, with any result. */
 int kc_store_memcached_is_named(const kc_store_memcached_t *server);
 
 /* 1 when libmemcached has SASL. */

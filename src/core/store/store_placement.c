@@ -40,8 +40,8 @@ static uint64_t read_backward(const char *at)
     return word;
 }
 
-/* The same for a key and for the key read backwards. Keys are random, so that two words of each end
- * are enough. */
+/* The same for a key and for the reversed key. Keys are random, so two words of each end are
+ * enough. */
 static uint64_t place_of(const char *key)
 {
     const char *last = key + KC_STORE_KEY_LEN - sizeof(uint64_t);
@@ -58,7 +58,7 @@ void kc_store_placement_start(kc_store_placement_t *placement, const uint64_t *h
     placement->passed = 0;
 }
 
-/* The one of the highest score among the rest. */
+/* The server with the highest score among the rest. */
 size_t kc_store_placement_next(kc_store_placement_t *placement)
 {
     uint64_t best_score = 0;

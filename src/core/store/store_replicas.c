@@ -1,4 +1,4 @@
-/* The store in memcached: which servers have a value, what is done when they differ or fail.
+/* The store in memcached: which servers have a value, and what happens when they differ or fail.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_replicas.h"
 
@@ -9,11 +9,9 @@
 #include "store/store_memcached.h"
 #include "store/store_placement.h"
 
-/*
- * What memcached keeps beside each value, 32 bits of flags, says when it was written and how long
- * it was to live: 12 bits of minutes, 20 bits of seconds since 1970. By the former the newest copy
- * is told, by the latter a lost one is put back.
- */
+/* Beside each value memcached keeps 32 bits of flags: 12 bits are the value's lifetime in minutes,
+ * 20 bits the time when it was written, in seconds since 1970. The time tells which copy is newest.
+ * The lifetime is needed to restore a lost copy. */
 
 enum {
     COPIES_MAX = 3,
@@ -60,7 +58,7 @@ static node_t *walk_next(walk_t *walk)
     return next < walk->replicas->count ? &walk->replicas->nodes[next] : NULL;
 }
 
-/* ---------------------------------------------------------------- what works */
+/* ---------------------------------------------------------------- server state */
 
 static kc_breaker_way_t way_to(node_t *node)
 {
@@ -76,14 +74,14 @@ static void report(const replicas_t *replicas, const node_t *node, int is_up, co
                                  is_up, why);
 }
 
-/* What came of asking a server, and how. */
+/* A request to a server, and its result. */
 typedef struct {
     kc_breaker_way_t way;
     int64_t began;
     kc_breaker_fault_t fault; /* after KC_DOWN */
 } attempt_t;
 
-/* Anything but KC_DOWN is an answer. */
+/* Any result except KC_DOWN is an answer. */
 static void learn(const replicas_t *replicas, node_t *node, const attempt_t *attempt, kc_rc_t rc,
                   const kc_err_t *err)
 {
@@ -97,8 +95,8 @@ static void learn(const replicas_t *replicas, node_t *node, const attempt_t *att
     }
 }
 
-/* Who tries whether a server works again has all the time there is; the others give up once it is
- * known that it does not. */
+/* A request that tests whether a server works again has all its time. Other requests give up as
+ * soon as the server is known to be down. */
 static const kc_breaker_t *adviser(const node_t *node, kc_breaker_way_t way)
 {
     return way == KC_BREAKER_CLOSED ? node->breaker : NULL;
@@ -119,7 +117,7 @@ static kc_rc_t do_at(const replicas_t *replicas, node_t *node, kc_breaker_way_t 
     return rc;
 }
 
-/* A result, with its reason for a caller who wants it. */
+/* Returns a result, and its reason to a caller that wants it. */
 static kc_rc_t tell(kc_rc_t rc, const kc_err_t *why, kc_err_t *err)
 {
     if (err)
@@ -127,7 +125,7 @@ static kc_rc_t tell(kc_rc_t rc, const kc_err_t *why, kc_err_t *err)
     return rc;
 }
 
-/* No server of a key is to be asked at the moment; its first home stands for all. */
+/* All servers of a key are marked down; the message names the first home. */
 static kc_rc_t nobody(const replicas_t *replicas, const char *key, kc_err_t *err)
 {
     walk_t walk;
@@ -153,7 +151,7 @@ static int64_t flags_span(uint32_t flags)
     return (int64_t)(flags >> SECONDS_BITS) * 60;
 }
 
-/* The seconds come round every twelve days; copies do not differ by half of that. */
+/* The seconds wrap every twelve days; the times of copies differ by less than half of that. */
 static int is_newer(uint32_t flags, uint32_t than)
 {
     uint32_t ahead = (flags - than) & SECONDS_MASK;
@@ -163,7 +161,7 @@ static int is_newer(uint32_t flags, uint32_t than)
 
 /* ---------------------------------------------------------------- reading */
 
-/* What one server is asked, and what it answers. */
+/* The keys that one server is asked for, and its answers. */
 typedef struct {
     node_t *node;
     kc_breaker_way_t way;
@@ -185,7 +183,7 @@ typedef struct {
     size_t asked_count;
 } reading_t;
 
-/* The entry of a server, made when there is none; NULL when it is to be left alone. */
+/* The entry of a server, made when there is none; NULL when the server is marked down. */
 static asked_t *asked_for(reading_t *reading, node_t *node)
 {
     kc_breaker_way_t way;
@@ -207,7 +205,7 @@ static asked_t *asked_for(reading_t *reading, node_t *node)
     return asked;
 }
 
-/* Spreads the keys over the first servers of each that work. */
+/* Assigns each key to the first servers of its order that work. */
 static void plan(reading_t *reading)
 {
     size_t copies = reading->replicas->copies, i;
@@ -232,8 +230,9 @@ static void plan(reading_t *reading)
     }
 }
 
-/* All questions go out before the first answer is read. Once an answer has not come in time, the
- * others have had that time too; once this process was stopped meanwhile, none of them had. */
+/* All requests are sent before the first answer is read. When one answer has not come in time,
+ * the other servers have had that time too. When this process was stopped meanwhile, none of
+ * them had. */
 static void run(reading_t *reading, kc_err_t *err)
 {
     int is_over = 0, was_stopped = 0;
@@ -255,7 +254,7 @@ static void run(reading_t *reading, kc_err_t *err)
         if (asked->rc == KC_OK) {
             if (was_stopped)
                 kc_patience_start(&asked->patience, reading->replicas->options.timeout_ms, NULL);
-            if (i) /* others were waited for meanwhile */
+            if (i) /* other servers were waited for meanwhile */
                 asked->get.since = kc_patience_clock(&asked->patience);
             if (is_over)
                 kc_patience_end(&asked->patience);
@@ -271,8 +270,7 @@ static void run(reading_t *reading, kc_err_t *err)
     }
 }
 
-/* Where a key stands in what a server was asked; -1: it was not asked for it, or has not answered.
- */
+/* The index of a key in a server's request; -1: it was not asked for it, or has not answered. */
 static int index_in(const asked_t *asked, size_t place)
 {
     size_t i;
@@ -284,7 +282,7 @@ static int index_in(const asked_t *asked, size_t place)
     return -1;
 }
 
-/* The newest copy of a key; NULL when no server has it. *homes: how many have answered. */
+/* The newest copy of a key; NULL when no server has it. *homes: how many homes have answered. */
 static const kc_store_memcached_item_t *newest(const reading_t *reading, size_t place,
                                                size_t *homes)
 {
@@ -306,7 +304,7 @@ static const kc_store_memcached_item_t *newest(const reading_t *reading, size_t 
     return best;
 }
 
-/* Gives the newest copy to those who have none, or an older one. */
+/* Writes the newest copy to servers that have none, or an older one. */
 static void repair(const reading_t *reading, size_t place, const kc_store_memcached_item_t *best)
 {
     const replicas_t *replicas = reading->replicas;
@@ -316,7 +314,7 @@ static void repair(const reading_t *reading, size_t place, const kc_store_memcac
     size_t i;
 
     if (!span)
-        return; /* nothing that we wrote */
+        return; /* not written by this module */
     command.expires_at = replicas->options.now(replicas->options.context) + span;
     for (i = 0; i < reading->asked_count; i++) {
         const asked_t *asked = reading->asked[i];
@@ -366,8 +364,8 @@ static kc_rc_t replicas_get(kc_store_t *store, const char *const *keys, size_t c
     return KC_OK;
 }
 
-/* All are asked at once, wherever the key would be: that one of several does not answer costs a
- * part of the keys their copies, or nothing; that none does, everything. */
+/* Asks all servers at once, whatever the order of the key is. If one of several does not answer,
+ * some keys lack a copy at most; if none does, the store is down. */
 static kc_rc_t replicas_probe(kc_store_t *store, const char *key, apr_pool_t *pool, kc_err_t *err)
 {
     replicas_t *replicas = (replicas_t *)(void *)store;
@@ -395,8 +393,8 @@ static kc_rc_t replicas_probe(kc_store_t *store, const char *key, apr_pool_t *po
 
 /* ---------------------------------------------------------------- writing */
 
-/* To as many servers of the key's order as there are copies; a value is dropped wherever it may
- * ever have been put. */
+/* Writes to as many servers of the key's order as there are copies. A drop goes to every server
+ * that may ever have got the value. */
 static kc_rc_t write_copies(kc_store_t *store, const command_t *command, kc_err_t *err)
 {
     const replicas_t *replicas = (const replicas_t *)(void *)store;
@@ -429,8 +427,8 @@ static kc_rc_t write_copies(kc_store_t *store, const command_t *command, kc_err_
     return answer;
 }
 
-/* To every server: what has reached no home would be found no more when the homes answer again. One
- * that is passed by at the moment may work again by now. */
+/* Writes to every server: a value that is on no home would not be found when the homes answer
+ * again. A server that is marked down may work again by now. */
 static kc_rc_t write_sure(const replicas_t *replicas, const command_t *command, kc_err_t *err)
 {
     size_t rank = 0, homes = 0;

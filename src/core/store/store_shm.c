@@ -11,28 +11,26 @@
 #include "store/shm_values.h"
 #include "store/store.h"
 
-/*
- * The memory holds a header, the stripes (a lock each, and what goes with it), and as many areas of
- * equal size. A key belongs to one of them, whose lock is all that an operation takes.
+/* The memory holds a header, the stripes (a lock each, and its data), and as many areas of equal
+ * size. A key belongs to one area, and an operation takes only the lock of that area.
  *
- * Nothing but copying happens under a lock: no allocation, no system call, no clock.
- */
+ * Only copying happens under a lock: no allocation, no system call, no clock. */
 
 enum {
     LINE = 128,
-    AREA_MIN = 2 * 1024 * 1024, /* bytes: many values each, so that all fill alike */
-    COPY_MAX = 4096,            /* values up to this are copied by way of the stack */
+    AREA_MIN = 2 * 1024 * 1024, /* bytes: many values each, so that all areas fill evenly */
+    COPY_MAX = 4096,            /* bytes; values up to this size are copied through the stack */
     REPORT_SECONDS = 60
 };
 
-/* The last digits are the layout's version: code of another version makes memory of its own. */
+/* The last digits are the layout's version. Code of another version makes its own memory. */
 static const uint64_t magic = UINT64_C(0x6b6373686d303033);
 
 typedef struct {
     uint64_t magic;
     uint64_t size;
-    uint64_t evicted;    /* values that lived and had to make room, of all areas */
-    uint64_t reported;   /* as many of them are in the log */
+    uint64_t evicted;    /* values evicted before they expired, of all areas */
+    uint64_t reported;   /* how many of them have been logged */
     int64_t reported_at; /* seconds */
 } header_t;
 
@@ -43,11 +41,11 @@ typedef struct {
 
 typedef struct {
     kc_store_t store;
-    void *memory; /* as the system gave it */
+    void *memory; /* as returned by the system */
     header_t *header;
     stripe_t *stripes;
     size_t count;           /* of stripes: a power of two */
-    kc_shm_values_t *areas; /* as many */
+    kc_shm_values_t *areas; /* one for each stripe */
     int64_t (*now)(void *context);
     void *context;
     void (*report)(void *context, uint64_t count);
@@ -56,7 +54,7 @@ typedef struct {
 
 /* ---------------------------------------------------------------- layout */
 
-/* Where everything is; the same size gives the same places in each process. */
+/* Computes all addresses; the same size gives the same layout in each process. */
 static void layout(shm_t *shm, void *memory, size_t size, apr_pool_t *pool)
 {
     size_t skip = (LINE - (uintptr_t)memory % LINE) % LINE;
@@ -77,7 +75,7 @@ static void layout(shm_t *shm, void *memory, size_t size, apr_pool_t *pool)
                             area_size);
 }
 
-/* What a key's operation works on. */
+/* What the operation on a key uses. */
 typedef struct {
     kc_shm_values_key_t key;
     stripe_t *stripe;
@@ -120,11 +118,11 @@ static void let_go(const work_t *work)
     kc_shm_lock_give(&work->stripe->mutex);
 }
 
-/* ---------------------------------------------------------------- the vtable */
+/* ---------------------------------------------------------------- vtable */
 
-/* A pool may ask the system for memory, or end the process: never under a lock. So the value is
- * copied to the stack, and from there to exactly its size; a larger one is measured first and read
- * again. If it has grown in between, there is room for the largest. */
+/* A pool may ask the system for memory, or end the process, so it is never used under a lock. The
+ * value is copied to the stack, and from there to memory of its exact size. A larger value is
+ * measured first and read again. If it has grown in between, there is room for the largest. */
 static kc_rc_t get_one(const shm_t *shm, const char *text, int64_t *patience_ms,
                        kc_store_item_t *item, apr_pool_t *pool, kc_err_t *err)
 {
@@ -171,9 +169,9 @@ static kc_rc_t shm_get(kc_store_t *store, const char *const *keys, size_t count,
     return KC_OK;
 }
 
-/* Somebody says so, once a minute. now may be a little before the last time, for it was taken
- * before a lock was waited for; more than that is a clock that was set back. Others may count
- * while we do: whoever has counted fewer than are reported already says nothing. */
+/* Reports evictions, once a minute. now may be a little before the last report, because it was
+ * taken before waiting for a lock. If it is much before, a clock was set back. Other threads may
+ * count meanwhile: a thread whose count is already reported says nothing. */
 static void tell(const shm_t *shm, uint64_t evicted, int64_t now)
 {
     header_t *header = shm->header;
@@ -304,8 +302,8 @@ kc_rc_t kc_store_shm_create(size_t size, int64_t (*now)(void *context), void *co
 
     if (size < KC_STORE_SHM_SIZE_MIN)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "shared memory: at least 1 MiB is needed");
-    /* An anonymous mapping, all zeros, whose pages cost nothing until they are used. Its cleanup is
-     * APR's code and not ours, which may be unloaded by the time the process pool goes. */
+    /* An anonymous mapping, all zeros, without pages until they are used. Its cleanup is code of
+     * APR. Code of the module may be unloaded by the time the process pool is destroyed. */
     if (apr_shm_create(&mapping, size, NULL, pool) != APR_SUCCESS)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "shared memory: %zu bytes cannot be had",
                        size);

@@ -8,18 +8,16 @@
 #include "store/shm_lock.h"
 #include "store/view_cache_area.h"
 
-/*
- * The memory holds a header, the stripes (a lock each), and as many areas (view_cache_area.h) of
- * equal size. A name belongs to one of them.
- */
+/* The memory holds a header, the stripes (a lock each), and as many areas (view_cache_area.h) of
+ * equal size. A name belongs to one area. */
 
 enum {
     LINE = 128,
     AREA_MIN = 1024 * 1024, /* bytes */
     DROPS = 1024,           /* counters of drops: a power of two */
-    SHARE = 38, /* per cent: about what the view of a session takes beside all that is stored of it
-                   and its person, be they small or large */
-    USED_SECONDS = 8 /* how exactly it is known when a view was used last */
+    SHARE = 38, /* per cent: about the share of a session's view in everything that is stored of the
+                   session and its user, for small and large ones */
+    USED_SECONDS = 8 /* precision of the time of last use */
 };
 
 /* The last digits are the layout's version. */
@@ -33,7 +31,7 @@ typedef struct {
 } __attribute__((aligned(LINE))) header_t;
 
 struct kc_view_cache_t {
-    void *memory; /* as the system gave it */
+    void *memory; /* as returned by the system */
     header_t *header;
     kc_view_cache_area_t *areas;
     size_t count; /* of areas: a power of two */
@@ -46,7 +44,7 @@ static int swap_time(int64_t *time, int64_t from, int64_t to)
 
 /* ---------------------------------------------------------------- layout */
 
-/* Where everything is; the same size gives the same places in each process. */
+/* Computes all addresses; the same size gives the same layout in each process. */
 static void layout(kc_view_cache_t *cache, void *memory, size_t size, apr_pool_t *pool)
 {
     size_t skip = (LINE - (uintptr_t)memory % LINE) % LINE;
@@ -78,7 +76,7 @@ static uint64_t *drops_of(const kc_view_cache_t *cache, const uint64_t name[2])
 
 /* ---------------------------------------------------------------- reading */
 
-/* The name tells nobody the id, nor whose it is. */
+/* The name does not reveal the id or the user. */
 static void make_name(const kc_view_cache_t *cache, const unsigned char *scope,
                       const unsigned char *id, uint64_t name[2])
 {
@@ -124,9 +122,9 @@ int kc_view_cache_find(kc_view_cache_t *cache, const unsigned char *scope, const
 
 /* ---------------------------------------------------------------- small changes, without a lock */
 
-/* Each changes one word of the slot that was found. Should the slot have been given to another
- * session meanwhile, the word is one that was written a moment ago, and that one moment is all that
- * a wrong change can cost. */
+/* Each function changes one word of the slot that was found. If the slot has been given to another
+ * session meanwhile, that word was written a moment ago. A wrong change then costs no more than
+ * that moment. */
 
 int kc_view_cache_claim(const kc_view_cache_ticket_t *ticket, int64_t now_ms, int64_t span_ms)
 {
@@ -168,7 +166,7 @@ void kc_view_cache_put(kc_view_cache_t *cache, const kc_view_cache_ticket_t *tic
     kc_view_cache_area_unlock(area);
 }
 
-/* The count comes first and without the lock: whatever happens next, no older answer is put. */
+/* The drop counter is increased first and without the lock: from then on no older answer is put. */
 void kc_view_cache_drop(kc_view_cache_t *cache, const kc_view_cache_ticket_t *ticket)
 {
     kc_view_cache_area_t *area = area_of(cache, ticket->name);
@@ -213,7 +211,7 @@ kc_rc_t kc_view_cache_create(size_t size, const kc_siphash_key_t *key, apr_pool_
     apr_shm_t *mapping;
     kc_rc_t rc;
 
-    /* anonymous, all zeros, and without cost until it is used; released by APR's code, not ours */
+    /* anonymous, all zeros, without pages until used; released by APR's code, not the module's */
     if (apr_shm_create(&mapping, size, NULL, pool) != APR_SUCCESS)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "first tier: %zu bytes cannot be had", size);
     rc = handle_make(apr_shm_baseaddr_get(mapping), size, pool, out, err);

@@ -1,4 +1,4 @@
-/* The first tier: ready-made views of sessions in the shared memory of a host.
+/* The first tier: views of sessions, ready for use, in the shared memory of a host.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_VIEW_CACHE_H
 #define KC_VIEW_CACHE_H
@@ -17,12 +17,12 @@ enum {
     KC_VIEW_CACHE_ID_SIZE = 32,          /* bytes of a session's id */
     KC_VIEW_CACHE_KEY_SIZE = 64,         /* bytes of a key in the store */
     KC_VIEW_CACHE_STAMP_SIZE = 16,       /* bytes that tell a stored value from any other */
-    KC_VIEW_CACHE_VIEW_MAX = 512 * 1024  /* bytes; what is larger is not kept, nor what would take
-                                      more  than half of its area (view_cache_area.h) */
+    KC_VIEW_CACHE_VIEW_MAX = 512 * 1024  /* bytes; a larger view is not kept, nor one that would
+                                            take more than half of its area (view_cache_area.h) */
 };
 
-/* Views by session id, for all children of a host. Reading takes no lock and never waits; a child
- * killed at any instruction leaves every other view readable. It is a cache: anything may be gone
+/* Views by session id, for all children of a host. Reading takes no lock and never waits. A child
+ * killed at any instruction leaves every other view readable. It is a cache: any view may be gone
  * at any time, and nothing here fails or decides. Every function is safe to call from several
  * threads and processes at once. */
 typedef struct kc_view_cache_t kc_view_cache_t;
@@ -30,59 +30,60 @@ typedef struct kc_view_cache_t kc_view_cache_t;
 /* What is known of a session. */
 typedef struct kc_view_cache_view_t {
     kc_bytes_t bytes;   /* a copy in the pool */
-    int64_t checked_ms; /* when the store last vouched for it, in milliseconds since 1970 */
-    int64_t moment;     /* in seconds since 1970: of a session its last use, of a bearer token until
-                           when it is believed */
+    int64_t checked_ms; /* when the store last confirmed it, in milliseconds since 1970 */
+    int64_t moment;     /* in seconds since 1970: of a session, its last use; of a bearer token,
+                           until when it is valid */
     char key[KC_VIEW_CACHE_KEY_SIZE]; /* under which the store has it; no NUL follows */
-    unsigned char stamp[KC_VIEW_CACHE_STAMP_SIZE]; /* of the stored value that it was made of */
+    unsigned char stamp[KC_VIEW_CACHE_STAMP_SIZE]; /* of the stored value that the view was made
+                                                      of */
 } kc_view_cache_view_t;
 
-/* One look-up, to which the later calls refer; on the caller's stack. */
+/* One look-up, which the later calls refer to; on the caller's stack. */
 typedef struct kc_view_cache_ticket_t {
     uint64_t name[2];
     uint64_t drops; /* how many drops there had been */
-    void *slot;     /* where the view was; NULL: nowhere */
+    void *slot;     /* where the view was; NULL: not found */
 } kc_view_cache_ticket_t;
 
-/* How much of KeycloakCacheSize is the first tier's, in bytes; the rest is the store's. */
+/* How many bytes of KeycloakCacheSize belong to the first tier; the rest is the store's. */
 size_t kc_view_cache_share(size_t size);
-/* Shared memory of size bytes, made before fork and inherited; key: random. It is released with
+/* Shared memory of size bytes, made before fork and inherited. key: random. It is released with
  * pool (the process pool, to live across graceful restarts). KC_REFUSED when size is below
- * KC_VIEW_CACHE_SIZE_MIN, KC_FAULT when the system has no such memory or no robust locks. */
+ * KC_VIEW_CACHE_SIZE_MIN; KC_FAULT when the system has no such memory or no robust locks. */
 kc_rc_t kc_view_cache_create(size_t size, const kc_siphash_key_t *key, apr_pool_t *pool,
                              kc_view_cache_t **out, kc_err_t *err);
-/* The memory alone outlives the module's code in a restart, see kc_store_shm_attach. KC_REFUSED
- * when it has another size or another version's layout. */
+/* Only the memory outlives the module's code in a restart, see kc_store_shm_attach. KC_REFUSED when
+ * it has another size or the layout of another version. */
 void *kc_view_cache_memory(const kc_view_cache_t *cache);
 kc_rc_t kc_view_cache_attach(void *memory, size_t size, apr_pool_t *pool, kc_view_cache_t **out,
                              kc_err_t *err);
 
-/* Looks a session up: 1 with *view filled, or 0. scope: KC_VIEW_CACHE_SCOPE_SIZE bytes; id:
- * KC_VIEW_CACHE_ID_SIZE bytes; now in seconds. The ticket is filled either way; take it before the
- * store is asked. */
+/* Looks up a session: 1 with *view filled, or 0. scope: KC_VIEW_CACHE_SCOPE_SIZE bytes. id:
+ * KC_VIEW_CACHE_ID_SIZE bytes. now in seconds. The ticket is filled either way; take it before
+ * asking the store. */
 int kc_view_cache_find(kc_view_cache_t *cache, const unsigned char *scope, const unsigned char *id,
                        int64_t now, apr_pool_t *pool, kc_view_cache_ticket_t *ticket,
                        kc_view_cache_view_t *view);
-/* Keeps what the store has answered, in place of what was there. Does nothing when the session (or,
- * rarely, another one) was dropped since the ticket, when another writer is at work, or when it is
- * too large. */
+/* Keeps what the store has answered, in place of the old view. Does nothing when the session (or,
+ * rarely, another one) was dropped since the ticket was taken, when another thread is writing, or
+ * when it is too large. */
 void kc_view_cache_put(kc_view_cache_t *cache, const kc_view_cache_ticket_t *ticket,
                        const kc_view_cache_view_t *view, int64_t now);
-/* The stamp of a stored value: a keyed hash of all of it, the same until the memory is made anew.
- * Nobody who can write to the store can make another value that has it. */
+/* The stamp of a stored value: a keyed hash of all of it, which stays the same while the memory
+ * exists. Even a writer to the store cannot make another value with the same stamp. */
 void kc_view_cache_stamp(const kc_view_cache_t *cache, kc_bytes_t value,
                          unsigned char stamp[KC_VIEW_CACHE_STAMP_SIZE]);
-/* 1 for the one caller in span_ms milliseconds who is to ask the store about the view found. */
+/* 1 for the one caller in span_ms milliseconds that must ask the store about the view found. */
 int kc_view_cache_claim(const kc_view_cache_ticket_t *ticket, int64_t now_ms, int64_t span_ms);
-/* The store has said that the view found is still right. */
+/* Notes that the store has confirmed the view found. */
 void kc_view_cache_vouch(const kc_view_cache_ticket_t *ticket, const kc_view_cache_view_t *view,
                          int64_t now_ms);
-/* Moves the moment of the view found: 1 for the one caller who is to tell the store. */
+/* Changes the moment of the view found. 1 for the one caller that must tell the store. */
 int kc_view_cache_touch(const kc_view_cache_ticket_t *ticket, const kc_view_cache_view_t *view,
                         int64_t moment);
-/* The session has ended: forgets its view, and whatever a look-up of before might still put. Waits
- * for a lock as long as KC_SHM_LOCK_PATIENCE_MS (shm_lock.h); a view that it cannot reach ends by
- * its age. */
+/* Call it when the session has ended: removes its view, and keeps earlier look-ups from putting it
+ * again. Waits for a lock up to KC_SHM_LOCK_PATIENCE_MS (shm_lock.h). A view that it cannot reach
+ * ends by its age. */
 void kc_view_cache_drop(kc_view_cache_t *cache, const kc_view_cache_ticket_t *ticket);
 
 #endif

@@ -8,15 +8,14 @@
 #include "store/shm_lock.h"
 
 enum {
-    SETS = 2,            /* where a name may be */
+    SETS = 2,            /* that a name may be in */
     BLOCKS_PER_SLOT = 6, /* a small view has four, one with many groups twenty */
-    VIEWS_LOOKED_AT =
-        8 * KC_VIEW_CACHE_AREA_WAYS, /* among them the one that makes room is chosen */
-    LARGEST_SHARE = 2, /* one part of so many of an area is the most that a view may take */
-    TRIES = 4          /* of a read that meets a writer; then the store is asked */
+    VIEWS_LOOKED_AT = 8 * KC_VIEW_CACHE_AREA_WAYS, /* the one to evict is chosen among these */
+    LARGEST_SHARE = 2,                             /* a view may take at most 1/2 of an area */
+    TRIES = 4 /* of a read that meets a writer; then the store is asked */
 };
 
-/* What stands before the view in its blocks. */
+/* What precedes the view in its blocks. */
 typedef struct {
     uint64_t key[KC_VIEW_CACHE_KEY_SIZE / sizeof(uint64_t)];
     uint64_t stamp[KC_VIEW_CACHE_STAMP_SIZE / sizeof(uint64_t)];
@@ -46,7 +45,7 @@ void kc_view_cache_area_place(kc_view_cache_area_t *area, kc_view_cache_stripe_t
 {
     size_t blocks_per_set = KC_VIEW_CACHE_AREA_WAYS * BLOCKS_PER_SLOT;
     size_t each = set_size() + blocks_per_set * (KC_SHM_BLOCK_SIZE + sizeof(uint32_t));
-    size_t sets = size / each / 2 * 2; /* so that what lies behind is aligned */
+    size_t sets = size / each / 2 * 2; /* keeps the following memory aligned */
     uint32_t count = (uint32_t)(sets * blocks_per_set);
 
     while (sets * set_size() + kc_shm_blocks_size(count) > size)
@@ -58,7 +57,7 @@ void kc_view_cache_area_place(kc_view_cache_area_t *area, kc_view_cache_stripe_t
     kc_shm_blocks_place(&area->blocks, &stripe->blocks, memory + sets * set_size(), count);
 }
 
-/* The sets of a name, by two halves of it that choose nothing else. */
+/* The sets of a name, chosen by two halves of it that are used for nothing else. */
 static void find_sets(const kc_view_cache_area_t *area, const uint64_t name[2], size_t sets[SETS])
 {
     sets[0] = (size_t)(((name[1] >> 32) * area->sets) >> 32);
@@ -88,8 +87,8 @@ static int is_named(const kc_view_cache_slot_t *slot, const uint64_t name[2])
            kc_view_cache_area_load(&slot->name[1]) == name[1];
 }
 
-/* Copies count words of a chain to `to`, which has room for QUAD - 1 more, since that many are
- * copied at a time; 0 when the chain ends before, as one that is being changed may. */
+/* Copies count words of a chain to `to`, which has room for QUAD - 1 more, because QUAD words are
+ * copied at a time. 0 when the chain ends before that, as it may while it is changed. */
 static int read_chain(const kc_view_cache_area_t *area, uint32_t number, uint64_t *to, size_t count)
 {
     while (count) {
@@ -112,7 +111,7 @@ static int read_chain(const kc_view_cache_area_t *area, uint32_t number, uint64_
     return 1;
 }
 
-/* 1 when the slot holds this name and stood still while it was copied. */
+/* 1 when the slot holds this name and did not change while it was copied. */
 static int read_slot(const kc_view_cache_area_t *area, const kc_view_cache_slot_t *slot,
                      const uint64_t name[2], apr_pool_t *pool, kc_view_cache_view_t *view)
 {
@@ -192,7 +191,7 @@ static uint64_t *tag_of(const kc_view_cache_area_t *area, const kc_view_cache_sl
     return &area->tags[index / KC_VIEW_CACHE_AREA_WAYS].tag[index % KC_VIEW_CACHE_AREA_WAYS];
 }
 
-/* Whose it was nobody needs to know any more. */
+/* Clears a view's bytes, so that its user's data does not stay in memory. */
 static void blank(const kc_view_cache_area_t *area, uint32_t number, uint32_t count)
 {
     size_t i;
@@ -206,7 +205,7 @@ static void blank(const kc_view_cache_area_t *area, uint32_t number, uint32_t co
     }
 }
 
-/* Begins to write the slot, and gives the blocks of its view back. */
+/* Starts writing the slot, and frees the blocks of its view. */
 static void empty(kc_view_cache_area_t *area, kc_view_cache_slot_t *slot)
 {
     uint32_t count = blocks_for((size_t)slot->len), first = slot->first;
@@ -222,8 +221,8 @@ static void empty(kc_view_cache_area_t *area, kc_view_cache_slot_t *slot)
     kc_shm_blocks_give(&area->blocks, first, count);
 }
 
-/* The owner of the lock died: the slot that it was writing has nothing now, and the blocks of no
- * slot are free. */
+/* The owner of the lock died. The slot that it was writing is emptied, and blocks that no slot uses
+ * are freed. */
 static void mend(kc_view_cache_area_t *area)
 {
     size_t i;
@@ -257,8 +256,8 @@ int kc_view_cache_area_lock(kc_view_cache_area_t *area, int64_t patience_ms)
     return status == 0;
 }
 
-/* The slot for a new view: the name's own, a free one in the emptier of its sets, or of both the
- * one that was used the longest ago. */
+/* The slot for a new view: the name's own slot, else a free one in the emptier of its sets, else
+ * the least recently used one of both. */
 static kc_view_cache_slot_t *choose_slot(const kc_view_cache_area_t *area, const uint64_t name[2])
 {
     kc_view_cache_slot_t *oldest = NULL, *free_slot = NULL;
@@ -291,8 +290,8 @@ static kc_view_cache_slot_t *choose_slot(const kc_view_cache_area_t *area, const
     return free_slot ? free_slot : oldest;
 }
 
-/* Of the next views that the hand comes to the one that was used the longest ago; NULL: of all
- * there is none. kept: not this one. */
+/* The least recently used of the next views at the hand; NULL when there is no view at all. kept:
+ * never this one. */
 static kc_view_cache_slot_t *choose_to_go(const kc_view_cache_area_t *area,
                                           const kc_view_cache_slot_t *kept)
 {
@@ -314,7 +313,7 @@ static kc_view_cache_slot_t *choose_to_go(const kc_view_cache_area_t *area,
     return oldest;
 }
 
-/* 0 when there are not so many blocks at all. */
+/* Evicts views until count blocks are free. 0 when the area does not have that many. */
 static int make_room(kc_view_cache_area_t *area, const kc_view_cache_slot_t *kept, uint32_t count)
 {
     while (kc_shm_blocks_left(&area->blocks) < count) {
@@ -335,7 +334,7 @@ typedef struct {
     size_t index; /* of the word in the block */
 } pen_t;
 
-/* Bytes, the last word filled up with zeros. */
+/* Writes bytes; the last word is filled up with zeros. */
 static void write_bytes(pen_t *pen, const void *data, size_t size)
 {
     const unsigned char *from = data;

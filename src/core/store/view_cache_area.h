@@ -1,4 +1,4 @@
-/* An area of the first tier: slots in sets, the bytes of views in blocks.
+/* An area of the first tier: slots in sets, and the bytes of views in blocks.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_VIEW_CACHE_AREA_H
 #define KC_VIEW_CACHE_AREA_H
@@ -8,29 +8,27 @@
 #include "store/shm_blocks.h"
 #include "store/view_cache.h"
 
-/*
- * The memory holds a header, the stripes (a lock each), and as many areas of equal size. An area
- * has sets of slots, and blocks. A set is a line of tags and as many slots ("ways"); a name may be
- * in either of two sets of one area, which so fill evenly. The bytes of a view lie in a chain of
- * blocks: its key in the store, its stamp, and itself.
+/* The memory holds a header, the stripes (a lock each), and as many areas of equal size. An area
+ * has sets of slots, and blocks. A set is a line of tags and as many slots ("ways"). A name may be
+ * in either of two sets of one area, so that sets fill evenly. The bytes of a view are in a chain
+ * of blocks: its key in the store, its stamp, and the view.
  *
- * Readers take no lock. A slot's sequence is odd while it is written: a reader who finds it odd, or
- * changed after copying, has read nothing. Slots stay slots for ever, and a chain is changed only
- * while its slot's sequence is odd; so nobody takes the bytes of another view for those of this
- * one. Whoever holds the stripe's lock and finds its last owner dead makes the slots with an odd
- * sequence free, and names the chains of the others anew.
+ * Readers take no lock. A slot's sequence is odd while it is written. A reader that finds it odd,
+ * or changed after copying, discards what it read. Slots stay slots for ever, and a chain is
+ * changed only while its slot's sequence is odd. So no reader takes the bytes of another view for
+ * those of this one. A process that gets the stripe's lock from a dead owner frees the slots with
+ * an odd sequence, and names the chains of the others again.
  *
- * Every word that several processes may touch is read with acquire and written with release, which
- * is all that the order of a sequence lock needs and costs nothing on common processors.
- */
+ * Every word that several processes may access is read with acquire and written with release. A
+ * sequence lock needs no stronger order, and on common processors these cost nothing. */
 
 enum { KC_VIEW_CACHE_AREA_WAYS = 8 /* their tags fill one cache line */ };
 
-/* What the processes share of an area besides its memory; zeros at first, but for the lock. */
+/* What the processes share of an area besides its memory; zeros at first, except the lock. */
 typedef struct kc_view_cache_stripe_t {
     pthread_mutex_t mutex __attribute__((aligned(128)));
     kc_shm_blocks_state_t blocks;
-    uint64_t hand; /* the slot where the next look for room begins */
+    uint64_t hand; /* the slot where the next search for space begins */
 } kc_view_cache_stripe_t;
 
 /* As large as a cache line. */
@@ -39,7 +37,7 @@ typedef struct kc_view_cache_slot_t {
     uint64_t name[2];
     int64_t checked_ms;
     int64_t moment;
-    int64_t asked_ms; /* when somebody last went to ask the store */
+    int64_t asked_ms; /* when a request last went to ask the store */
     uint32_t used;    /* seconds */
     uint32_t first;   /* of its blocks */
     uint64_t len;     /* of the view */
@@ -58,28 +56,27 @@ typedef struct kc_view_cache_area_t {
     kc_shm_blocks_t blocks;
 } kc_view_cache_area_t;
 
-/* Lays an area out in size bytes (256 KiB or more) at memory, aligned to a block's size. */
+/* Lays out an area in size bytes (256 KiB or more) at memory, aligned to the block size. */
 void kc_view_cache_area_place(kc_view_cache_area_t *area, kc_view_cache_stripe_t *stripe,
                               unsigned char *memory, size_t size);
-/* Without the lock: fills view with what the area has under name, and gives its slot; NULL:
- * nothing.
- */
+/* Without the lock: fills view with what the area has under name, and returns its slot; NULL:
+ * nothing. */
 kc_view_cache_slot_t *kc_view_cache_area_find(const kc_view_cache_area_t *area,
                                               const uint64_t name[2], apr_pool_t *pool,
                                               kc_view_cache_view_t *view);
 /* 1 when a view of len bytes may be written: up to KC_VIEW_CACHE_VIEW_MAX, and half of the area, so
- * that one person's view never pushes out those of all others. Without the lock. */
+ * that the view of one user never evicts those of all others. Without the lock. */
 int kc_view_cache_area_fits(const kc_view_cache_area_t *area, size_t len);
-/* Takes the area's lock, for which it waits up to patience_ms milliseconds: 1, or 0. */
+/* Takes the area's lock, waiting up to patience_ms milliseconds: 1, or 0. */
 int kc_view_cache_area_lock(kc_view_cache_area_t *area, int64_t patience_ms);
 void kc_view_cache_area_unlock(kc_view_cache_area_t *area);
-/* With the lock: writes the view (which has to fit) under name, in place of what
- * was there; others that were used longer ago make room. Blanks it. */
+/* With the lock: writes the view (which must fit) under name, in place of the old one. Less
+ * recently used views are evicted for it, and their bytes are cleared. */
 void kc_view_cache_area_write(kc_view_cache_area_t *area, const uint64_t name[2],
                               const kc_view_cache_view_t *view, int64_t now);
 void kc_view_cache_area_forget(kc_view_cache_area_t *area, const uint64_t name[2]);
 
-/* How words that several processes may touch are read and written. */
+/* How words that several processes may access are read and written. */
 static inline uint64_t kc_view_cache_area_load(const uint64_t *word)
 {
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
