@@ -1,4 +1,4 @@
-/* Claims: the ID token's checks, one after the other, and the identity that its claims make.
+/* Claims: the checks of their texts, and the merge of userinfo's claims.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "provider/claims.h"
 
@@ -23,7 +23,7 @@ int kc_claims_is_id_text(const char *text)
     return text && *text && strlen(text) <= KC_CLAIMS_TEXT_MAX && !kc_claims_has_control(text);
 }
 
-/* Recipients trim spaces at its ends, so that " admin" would become "admin" on the way. */
+/* Recipients trim spaces at the ends, which would turn " admin" into "admin". */
 int kc_claims_is_header_text(const char *text)
 {
     size_t len = strlen(text);
@@ -45,7 +45,7 @@ static void put_member(void *context, const char *name, const kc_json_t *value)
         kc_json_set_value(merge->object, name, value);
 }
 
-/* 1 when both name an e-mail address, and not the same. */
+/* 1 when both have an e-mail address, and the addresses differ. */
 static int is_email_another(const kc_json_t *id_token, const kc_json_t *userinfo)
 {
     const char *ours = kc_json_member_string(id_token, "email");
@@ -60,7 +60,7 @@ const kc_json_t *kc_claims_merge_userinfo(const kc_json_t *id_token, const kc_js
     merge_t merge;
 
     merge.object = kc_json_new_object(pool);
-    /* That one address has been verified says nothing of another. */
+    /* That one address is verified says nothing about another. */
     merge.skipped = is_email_another(id_token, userinfo) ? "email_verified" : NULL;
     kc_json_each(userinfo, put_member, &merge);
     merge.skipped = NULL;

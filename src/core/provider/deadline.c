@@ -1,4 +1,4 @@
-/* The time that one request may spend on waiting for the provider.
+/* The time that one request may wait for the provider in all.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "provider/deadline.h"
 

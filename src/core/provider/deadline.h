@@ -1,4 +1,4 @@
-/* The time that one request may spend on waiting for the provider, whatever it waits for.
+/* The time that one request may wait for the provider in all.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_DEADLINE_H
 #define KC_DEADLINE_H
@@ -9,13 +9,13 @@
 #include "env.h"
 #include "http/http.h"
 
-/* Milliseconds that are left to the request whose pool this is, or a pool below it; 0: none. The
- * first call begins them, with total. pool NULL: nobody's request, and so total. Not for two
- * threads with one pool. */
+/* The milliseconds left to the request that owns this pool or a pool above it; 0: none. The first
+ * call starts the time, with total. pool NULL: no request, so always total. Two threads must not
+ * use one pool. */
 int64_t kc_deadline_left(const kc_env_t *env, apr_pool_t *pool, int64_t total);
 
-/* env->http->perform within what is left of total, as above. KC_DOWN with KC_ERR_PROVIDER_BUSY: no
- * time was left, and nothing was sent. */
+/* Calls env->http->perform within what is left of total, as above. KC_DOWN with
+ * KC_ERR_PROVIDER_BUSY: no time was left, and nothing was sent. */
 kc_rc_t kc_deadline_perform(const kc_env_t *env, int64_t total, kc_http_request_t *request,
                             apr_pool_t *pool, kc_http_response_t *response, kc_err_t *err);
 

@@ -15,8 +15,8 @@
 typedef kc_rc_t (*check_t)(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                            kc_err_t *err);
 
-/* A provider's refresh, logout and access tokens are signed by the same keys for the same issuer;
- * what tells them from ID tokens is their types. */
+/* A provider signs refresh, logout and access tokens with the same keys for the same issuer; only
+ * the types distinguish them from ID tokens. */
 static kc_rc_t check_type(const kc_jws_t *token, const kc_id_token_expect_t *expect, kc_err_t *err)
 {
     const kc_json_t *typ = kc_json_member(token->claims, "typ");
@@ -47,9 +47,8 @@ static kc_rc_t check_issuer(const kc_jws_t *token, const kc_id_token_expect_t *e
     return KC_OK;
 }
 
-/* 1 when aud is client_id, or an array of strings, client_id among them; *is_alone: it has no
- * other.
- */
+/* 1 when aud is client_id, or an array of strings that has client_id. *is_alone: it has no other
+ * value. */
 static int is_for_client(const kc_json_t *audience, const char *client_id, int *is_alone)
 {
     const char *text = kc_json_string(audience);
@@ -71,8 +70,8 @@ static int is_for_client(const kc_json_t *audience, const char *client_id, int *
     return is_found;
 }
 
-/* Whom azp names matters where the token is for others too: then those may not be trusted ones
- * (OpenID Connect Core 1.0 with errata set 2, section 3.1.3.7, items 3 and 4). */
+/* azp matters when the token is for others too, because these may not be trusted (OpenID Connect
+ * Core 1.0 with errata set 2, section 3.1.3.7, items 3 and 4). */
 static kc_rc_t check_audience(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                               kc_err_t *err)
 {
@@ -162,7 +161,7 @@ static kc_rc_t check_nonce(const kc_jws_t *token, const kc_id_token_expect_t *ex
     return KC_OK;
 }
 
-/* The size in bits that ends an algorithm's name; 0 for a name of another form. */
+/* The size in bits at the end of an algorithm's name; 0 for a name of another form. */
 static int hash_bits(const char *alg)
 {
     if (strlen(alg) != 5)
@@ -174,8 +173,8 @@ static int hash_bits(const char *alg)
     return strcmp(alg + 2, "512") ? 0 : 512;
 }
 
-/* The left half of the access token's hash, in base64url (OpenID Connect Core 1.0 section 3.1.3.6).
- */
+/* The left half of the access token's hash, in base64url (OpenID Connect Core 1.0 section
+ * 3.1.3.6). */
 static kc_rc_t half_hash(const char *alg, const char *access_token, char *out, kc_err_t *err)
 {
     unsigned char hash[KC_CRYPTO_SHA_MAX];
@@ -241,8 +240,8 @@ static kc_rc_t check_all(const check_t *checks, size_t count, const kc_jws_t *to
     return KC_OK;
 }
 
-/* In this order, as the next, so that the reason given is the most telling one: a foreign token is
- * told from an old one. */
+/* The order here and below gives the most helpful reason first: a foreign token is not reported as
+ * an old one. */
 static const check_t origin_checks[] = {
     check_issuer,
     check_audience,

@@ -1,4 +1,4 @@
-/* A provider's metadata and keys: who fetches, who waits, what is kept.
+/* A provider's metadata and keys: which thread fetches, which wait, and what is kept.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "provider/metadata.h"
 
@@ -17,12 +17,14 @@
 enum {
     RETRY_MS = 500,
     RETRY_STALE_MS = KC_METADATA_SHARED_FAILURE_SECONDS * 1000,
-    RETRY_BACKGROUND_MS = 10000, /* less: requests need not try while the background does */
-    EARLY = 5, /* the background fetches when less than a fifth of the age is left */
+    RETRY_BACKGROUND_MS = 10000, /* less often: requests need not try while the background thread
+                                    does */
+    EARLY = 5, /* the background thread fetches when less than a fifth of the age is left */
     POLL_MS = 25
 };
 
-/* A snapshot with its own pool; kc_metadata_t is one holder, each request that uses it another. */
+/* A snapshot with its own pool. kc_metadata_t holds a reference, and each request that uses it
+ * another. */
 typedef struct holder_t {
     kc_metadata_snapshot_t snapshot;
     apr_pool_t *pool;
@@ -33,28 +35,28 @@ struct kc_metadata_t {
     const kc_conf_t *conf;
     const kc_env_t *env;
     kc_metadata_shared_t shared;
-    kc_metadata_report_t report; /* the background's alone */
+    kc_metadata_report_t report; /* used only by the background thread */
     apr_thread_mutex_t *mutex;   /* guards what follows; never held across I/O */
     apr_thread_cond_t *fetched;
     holder_t *current;
     int is_fetching;
     unsigned int rounds; /* of fetching */
     int64_t failed_at;   /* milliseconds since 1970 */
-    kc_err_t failure;    /* of the last try; none when it went well */
+    kc_err_t failure;    /* of the last try; none when it succeeded */
     int is_failure_own;
 };
 
-/* One try to get something newer. */
+/* One try to get newer documents. */
 typedef struct attempt_t {
     kc_http_t *http;
-    int64_t young;       /* seconds: others' documents below this age will do */
-    int64_t retry;       /* milliseconds: nobody tries so soon after a failure */
-    int is_patient;      /* worth waiting for the child that is at it */
-    apr_pool_t *request; /* of whose time it is a part (deadline.h); NULL: nobody's */
+    int64_t young;       /* seconds: documents of another child below this age are used */
+    int64_t retry;       /* milliseconds: no thread tries so soon after a failure */
+    int is_patient;      /* waits for another child that is fetching */
+    apr_pool_t *request; /* whose time it uses (deadline.h); NULL: no request */
 } attempt_t;
 
 typedef struct outcome_t {
-    holder_t *fresh;   /* may be there also after a failure: old ones for a child without any */
+    holder_t *fresh;   /* may be set after a failure too: old documents for a child without any */
     int64_t failed_at; /* milliseconds since 1970 */
     int is_own;        /* tried by this child */
     kc_err_t err;
@@ -96,7 +98,7 @@ static int64_t now_ms(const kc_metadata_t *metadata)
     return metadata->env->now_ms(metadata->env->context);
 }
 
-/* How old a snapshot may be when nothing younger is to be had. */
+/* How old a snapshot may be when no newer one is available. */
 static int64_t age_max(const kc_conf_t *conf)
 {
     return conf->metadata_stale < conf->metadata_ttl ? conf->metadata_ttl : conf->metadata_stale;
@@ -113,7 +115,7 @@ static kc_rc_t make_holder(const kc_metadata_t *metadata, const kc_metadata_docu
     kc_jwks_t *keys;
     kc_rc_t rc;
 
-    /* an allocator of its own: it is let go by whichever thread comes last */
+    /* an allocator of its own, because any thread may be the last to release it */
     if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no memory for the provider's metadata");
     holder = apr_pcalloc(pool, sizeof(*holder));
@@ -139,7 +141,7 @@ static kc_rc_t make_holder(const kc_metadata_t *metadata, const kc_metadata_docu
 
 /* --- one try, for all children of this host --- */
 
-/* That too many wait here, or that this child ends, is no failure of the provider's. */
+/* A full gate here, or a child that ends, is no failure of the provider. */
 static kc_rc_t fetch(const kc_metadata_t *metadata, const attempt_t *attempt,
                      const kc_metadata_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
@@ -164,8 +166,8 @@ static kc_rc_t fetch(const kc_metadata_t *metadata, const attempt_t *attempt,
     return rc;
 }
 
-/* Times are in seconds, and keys may be replaced in the second in which they were fetched. What
- * lies in the future was fetched before the clock was set back. */
+/* Times are in seconds, and keys may be replaced in the second in which they were fetched. A time
+ * in the future is from before the clock was set back. */
 static int is_newer(const kc_metadata_t *metadata, const kc_metadata_documents_t *documents,
                     const kc_metadata_snapshot_t *known)
 {
@@ -187,8 +189,8 @@ static int find_shared(const kc_metadata_t *metadata, const kc_metadata_snapshot
            now(metadata) - out->fetched < limit;
 }
 
-/* Takes over what another child fetched less than `limit` seconds ago, if it is newer than what is
- * known (NULL: nothing). What cannot be used is as good as absent. */
+/* Uses documents that another child fetched less than `limit` seconds ago, if they are newer than
+ * the known ones (NULL: none). Documents that cannot be used count as absent. */
 static int adopt(const kc_metadata_t *metadata, const kc_metadata_snapshot_t *known, int64_t limit,
                  apr_pool_t *pool, holder_t **out)
 {
@@ -198,8 +200,8 @@ static int adopt(const kc_metadata_t *metadata, const kc_metadata_snapshot_t *kn
            make_holder(metadata, &documents, out, NULL) == KC_OK;
 }
 
-/* KC_MISS: another child is at it. Only who has the lease looks last at what others did, so that
- * nothing is fetched that came a moment ago. */
+/* KC_MISS: another child is fetching. After getting the lease, looks once more at what others
+ * fetched, so that nothing is fetched that has just come. */
 static kc_rc_t look(const kc_metadata_t *metadata, const attempt_t *attempt,
                     const kc_metadata_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
@@ -220,7 +222,7 @@ static kc_rc_t look(const kc_metadata_t *metadata, const attempt_t *attempt,
     return rc;
 }
 
-/* As long as a fetch may take, and as the request may wait, in milliseconds. */
+/* How long a fetch may take and the request may wait, in milliseconds. */
 static int64_t patience(const kc_metadata_t *metadata, apr_pool_t *request)
 {
     int64_t whole = 2 * metadata->conf->http_timeout + 1000;
@@ -229,8 +231,8 @@ static int64_t patience(const kc_metadata_t *metadata, apr_pool_t *request)
     return left < whole ? left : whole;
 }
 
-/* Looks until the child that is at it is done. The rounds are counted: no clock that is moved makes
- * them more. */
+/* Looks again until the child that is fetching is done. The number of rounds is limited, so that a
+ * moved clock cannot prolong it. */
 static kc_rc_t look_again(const kc_metadata_t *metadata, const attempt_t *attempt,
                           const kc_metadata_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
@@ -243,7 +245,7 @@ static kc_rc_t look_again(const kc_metadata_t *metadata, const attempt_t *attemp
             return KC_MISS;
         apr_sleep(apr_time_from_msec(POLL_MS));
         if (gate)
-            kc_http_gate_leave(gate); /* fetching takes a place of its own */
+            kc_http_gate_leave(gate); /* fetching takes a slot of its own */
         rc = look(metadata, attempt, known, pool, outcome);
     }
     return rc;
@@ -267,7 +269,7 @@ static kc_rc_t renew(const kc_metadata_t *metadata, const attempt_t *attempt,
     return rc;
 }
 
-/* Called with the mutex held and nobody fetching; lets go of it meanwhile. */
+/* Called with the mutex held and no thread fetching; releases it meanwhile. */
 static kc_rc_t renew_unlocked(kc_metadata_t *metadata, const attempt_t *attempt, outcome_t *outcome)
 {
     holder_t *old = metadata->current, *replaced;
@@ -281,10 +283,10 @@ static kc_rc_t renew_unlocked(kc_metadata_t *metadata, const attempt_t *attempt,
     apr_thread_mutex_lock(metadata->mutex);
     metadata->is_fetching = 0;
     metadata->rounds++;
-    replaced = metadata->current; /* not what it was, where it was none: see take_over */
+    replaced = metadata->current; /* another one, if there was none before: see take_over */
     if (outcome->fresh)
         metadata->current = outcome->fresh;
-    if (rc == KC_OK) /* err may tell of a key that was left out */
+    if (rc == KC_OK) /* err may name a key that was left out */
         memset(&outcome->err, 0, sizeof(outcome->err));
     if (rc != KC_MISS) {
         metadata->failed_at = outcome->failed_at;
@@ -322,8 +324,8 @@ static int has_failed_within(const kc_metadata_t *metadata, int64_t milliseconds
            kc_metadata_shared_is_within_ms(metadata->env, metadata->failed_at, milliseconds);
 }
 
-/* Waits until the thread that fetches is done; not when too many wait already: a provider that
- * hangs must leave threads for everybody else. */
+/* Waits until the thread that fetches is done. Does not wait when too many wait already: a provider
+ * that hangs must leave threads for other requests. */
 static void wait_for_fetch(kc_metadata_t *metadata, apr_pool_t *request)
 {
     apr_interval_time_t deadline = apr_time_from_msec(patience(metadata, request));
@@ -339,14 +341,14 @@ static void wait_for_fetch(kc_metadata_t *metadata, apr_pool_t *request)
         kc_http_gate_leave(gate);
 }
 
-/* With the mutex held and nothing usable here: what another child may have fetched meanwhile. Costs
- * a look into shared memory. */
+/* With the mutex held and no usable snapshot: takes what another child may have fetched meanwhile.
+ * Costs a look into shared memory. */
 static void take_over(kc_metadata_t *metadata)
 {
     holder_t *old = metadata->current, *fresh;
     apr_pool_t *pool;
 
-    /* what was there at its begin is looked at by the thread that fetches */
+    /* what was there at the start is checked by the thread that fetches */
     if ((metadata->is_fetching && old) ||
         apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
         return;
@@ -358,9 +360,9 @@ static void take_over(kc_metadata_t *metadata)
     apr_pool_destroy(pool);
 }
 
-/* With the mutex held: brings about a current snapshot that is young, or as good as can be had.
- * With something to fall back on there is no hurry, and each try costs one person a wait. A
- * provider that failed when it was last asked is waited for by nobody but who asks. */
+/* With the mutex held: makes the current snapshot a fresh one, or the best available. With an old
+ * one to fall back on, tries are rare, because each makes one user wait. When the last try failed,
+ * only the thread that tries waits for the provider. */
 static void freshen(kc_metadata_t *metadata, apr_pool_t *request)
 {
     int is_ready = is_usable(metadata);
@@ -426,8 +428,8 @@ kc_rc_t kc_metadata_probe(kc_metadata_t *metadata, kc_http_t *http, kc_err_t *er
     return rc;
 }
 
-/* One fetch for an unknown kid. What another child has fetched since costs no call, so it is looked
- * for first and does not count against the limit. */
+/* One fetch for an unknown kid. What another child has fetched since costs no call, so that is
+ * looked for first, and does not count against the limit. */
 void kc_metadata_renew_for_kid(kc_metadata_t *metadata, const kc_metadata_snapshot_t *known,
                                int is_foreign, apr_pool_t *pool)
 {
@@ -473,9 +475,9 @@ void kc_metadata_refresh(kc_metadata_t *metadata, kc_http_t *http)
                               failure.detail);
 }
 
-/* --- making --- */
+/* --- creation --- */
 
-/* A new child goes on with what the others have: without a call, however old they are. */
+/* A new child starts with what the others have, however old, without a call. */
 static void start_warm(kc_metadata_t *metadata)
 {
     apr_pool_t *pool;

@@ -5,11 +5,11 @@
 #include "provider/deadline.h"
 #include "provider/provider.h"
 
-/* How it is fetched. */
+/* How documents are fetched. */
 typedef struct {
     const kc_metadata_shared_t *shared;
     kc_http_t *http;
-    apr_pool_t *request; /* whose time it takes; NULL: nobody's */
+    apr_pool_t *request; /* whose time it uses; NULL: no request */
 } way_t;
 
 static kc_rc_t fetch_document(const way_t *way, const char *url, apr_pool_t *pool, kc_bytes_t *out,

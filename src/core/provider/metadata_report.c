@@ -1,4 +1,4 @@
-/* What the log is told of a provider's metadata and keys.
+/* What is logged about a provider's metadata and keys.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "provider/metadata_report.h"
 

@@ -1,4 +1,4 @@
-/* A provider's metadata: reads the discovery document and judges every address in it.
+/* A provider's metadata: reads the discovery document and checks every address in it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "provider/provider.h"
 
@@ -10,12 +10,12 @@
 
 static const char well_known[] = "/.well-known/openid-configuration";
 
-/* What the members of a document are judged by. */
+/* What the members of a document are checked against. */
 typedef struct {
     const kc_conf_t *conf;
     kc_url_t issuer;
-    const char *outer;    /* the path that issuer and endpoints have in front, */
-    const char *inner;    /* and what it is within; "" both when KeycloakBackchannelURL has none */
+    const char *outer;    /* the path prefix of issuer and endpoints outside, */
+    const char *inner;    /* and inside; both "" when KeycloakBackchannelURL has no path */
     kc_url_t backchannel; /* the issuer's when KeycloakBackchannelURL is not set */
     kc_url_t browser;     /* KeycloakAuthURL's; the issuer's when that is not set or a path */
     apr_pool_t *pool;
@@ -38,7 +38,7 @@ static const endpoint_t endpoints[] = {
     {"revocation_endpoint", offsetof(kc_provider_t, revocation_endpoint), 0, 0},
 };
 
-/* A path, without the slashes at its end, up to the realm where upto_realm says so. */
+/* A path without slashes at its end; only up to the realm when upto_realm is set. */
 static const char *front_of(const char *path, int upto_realm, apr_pool_t *pool)
 {
     const char *realm = upto_realm ? strstr(path, "/realms/") : NULL;
@@ -49,8 +49,8 @@ static const char *front_of(const char *path, int upto_realm, apr_pool_t *pool)
     return kc_buf_copy(path, len, pool);
 }
 
-/* KeycloakBackchannelURL with a path is Keycloak's root within, or, when it names a realm or the
- * issuer does not, the issuer itself. */
+/* A path in KeycloakBackchannelURL is Keycloak's root inside. When it names a realm, or the issuer
+ * names none, it is the issuer itself. */
 static void init_fronts(judge_t *judge)
 {
     const char *within = judge->backchannel.path;
@@ -63,7 +63,7 @@ static void init_fronts(judge_t *judge)
     judge->inner = front_of(within, 0, judge->pool);
 }
 
-/* url at another origin, its path with another front when it has the one. */
+/* url moved to another origin; a path that begins with `from` gets `to` instead. */
 static const char *moved(const kc_url_t *url, const kc_url_t *origin, const char *from,
                          const char *to, apr_pool_t *pool)
 {
@@ -133,7 +133,7 @@ static int is_in_list(const kc_json_t *list, const char *word)
     return 0;
 }
 
-/* A member that lists what the provider supports has to hold word. */
+/* A member that lists what the provider supports must have word. */
 static kc_rc_t check_support(const kc_json_t *document, const char *name, const char *word,
                              kc_err_t *err)
 {
@@ -221,8 +221,8 @@ static kc_rc_t check_endpoint(const judge_t *judge, const char *name, const kc_u
     return KC_OK;
 }
 
-/* Each side gets the name by which it reaches Keycloak. An endpoint at one of
- * KeycloakEndpointOrigins is no Keycloak under another name: it stays where it is. */
+/* Gives each side the address by which it reaches Keycloak. An endpoint at one of
+ * KeycloakEndpointOrigins is not Keycloak under another name: it is not moved. */
 static const char *place(const judge_t *judge, const kc_url_t *url, int is_for_browsers)
 {
     if (is_for_browsers && kc_url_is_same_origin(url, &judge->backchannel))
@@ -235,7 +235,8 @@ static const char *place(const judge_t *judge, const kc_url_t *url, int is_for_b
     return kc_url_rebase(url, url, judge->pool);
 }
 
-/* A client with a certificate has to go where the provider asks for one (RFC 8705 section 5). */
+/* A client with a certificate must use the endpoints where the provider asks for one (RFC 8705
+ * section 5). */
 static const kc_json_t *find_endpoint(const judge_t *judge, const kc_json_t *document,
                                       const char *name)
 {
@@ -259,7 +260,7 @@ static kc_rc_t read_endpoint(const judge_t *judge, const kc_json_t *document,
     if (!text)
         return KC_FAIL(judge->err, KC_REFUSED, KC_ERR_DISCOVERY, "%s is %s", endpoint->name,
                        member ? "no string" : "absent");
-    /* What KeycloakAuthURL overrides is never used, so that it cannot do harm. */
+    /* An endpoint that KeycloakAuthURL overrides is never used, so it need not be checked. */
     if (judge->conf->auth_url && !strcmp(endpoint->name, "authorization_endpoint")) {
         *out = apr_pstrdup(judge->pool, judge->conf->auth_url);
         return KC_OK;
@@ -273,7 +274,7 @@ static kc_rc_t read_endpoint(const judge_t *judge, const kc_json_t *document,
     return KC_OK;
 }
 
-/* What a sign-in can do without takes away itself alone. */
+/* A faulty endpoint that a sign-in does not need is only left out. */
 static kc_rc_t read_endpoints(const judge_t *judge, const kc_json_t *document, kc_provider_t *out)
 {
     size_t i;

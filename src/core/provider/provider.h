@@ -9,41 +9,44 @@
 #include "base/err.h"
 #include "conf/conf.h"
 
-/* Immutable; lives in the pool given to parse. URLs for this host's own calls at the issuer's or
- * KeycloakAuthURL's origin have been moved to KeycloakBackchannelURL when that is set; those at one
- * of KeycloakEndpointOrigins stay. */
+/* Immutable; lives in the pool given to parse. URLs that this host calls at the origin of the
+ * issuer or of KeycloakAuthURL are moved to KeycloakBackchannelURL when that is set. URLs at one of
+ * KeycloakEndpointOrigins stay. */
 typedef struct kc_provider_t {
     const char *issuer;
     const char *authorization_endpoint; /* for browsers: KeycloakAuthURL when set (may be a path on
                                            this host), else discovered */
-    const char *token_endpoint;         /* own calls */
-    const char *jwks_uri;               /* own calls */
-    const char *userinfo_endpoint;      /* own calls; NULL when there is none */
+    const char *token_endpoint;         /* called by this host */
+    const char *jwks_uri;               /* called by this host */
+    const char *userinfo_endpoint;      /* called by this host; NULL when there is none */
     const char *end_session_endpoint;   /* for browsers; NULL when there is none */
-    const char *revocation_endpoint;    /* own calls; NULL when there is none */
+    const char *revocation_endpoint;    /* called by this host; NULL when there is none */
     const char *token_audience; /* the token endpoint as the document names it: audience of client
                                    assertions */
-    const char *left_out; /* which optional endpoints cannot be used, and why: for the log; "" when
+    const char *left_out; /* which optional endpoints cannot be used, and why, for the log; "" when
                              there are none */
     int is_issuer_in_callback; /* authorization_response_iss_parameter_supported (RFC 9207) */
 } kc_provider_t;
 
-/* Where the document is: issuer less a trailing slash plus /.well-known/openid-configuration
- * (OpenID Connect Discovery 1.0 section 4), moved to KeycloakBackchannelURL when set. */
+/* The document's URL: the issuer without a trailing slash, plus /.well-known/openid-configuration
+ * (OpenID Connect Discovery 1.0 section 4). Moved to KeycloakBackchannelURL when that is set. */
 kc_rc_t kc_provider_discovery_url(const kc_conf_t *conf, apr_pool_t *pool, const char **out,
                                   kc_err_t *err);
 
-/* Reads and checks a document. KC_REFUSED: KC_ERR_DISCOVERY (malformed, a required member absent or
- * of the wrong type, the configured client authentication, response_type code, or S256 (when
- * code_challenge_methods_supported is there) not supported), KC_ERR_DISCOVERY_ISSUER (issuer not
- * exactly the configured one; the detail shows both), KC_ERR_DISCOVERY_ENDPOINT (a required
- * endpoint that is no URL, is http while the issuer is https (unless KeycloakAllowHTTP or its
- * origin is the back channel's), or is at an origin that conf does not allow: issuer's,
- * backchannel_url's, auth_url's, endpoint_origins). An optional endpoint of which that is so, or
- * that is no string, is left out. Members that are null are absent. A browser endpoint at the back
- * channel's origin is moved to the issuer's origin. An authorization_endpoint that KeycloakAuthURL
- * overrides only has to be there. tls_client_auth takes mtls_endpoint_aliases (RFC 8705 section 5)
- * where they are. */
+/* Reads and checks a document. KC_REFUSED with:
+ *   - KC_ERR_DISCOVERY: malformed; a required member is absent or has the wrong type; or one of
+ *     these is not supported: the configured client authentication, response_type code, S256 (when
+ *     code_challenge_methods_supported is there).
+ *   - KC_ERR_DISCOVERY_ISSUER: issuer is not exactly the configured one; the detail shows both.
+ *   - KC_ERR_DISCOVERY_ENDPOINT: a required endpoint is no URL; is http while the issuer is https
+ *     (unless KeycloakAllowHTTP is on, or its origin is the back channel's); or is at an origin
+ *     that conf does not allow. Allowed are those of issuer, backchannel_url, auth_url and
+ *     endpoint_origins.
+ *
+ * An optional endpoint with such a fault, or that is no string, is left out. Members that are null
+ * are absent. A browser endpoint at the back channel's origin is moved to the issuer's origin. An
+ * authorization_endpoint that KeycloakAuthURL overrides must be there but is not checked.
+ * tls_client_auth uses mtls_endpoint_aliases (RFC 8705 section 5) where they are. */
 kc_rc_t kc_provider_parse(const kc_conf_t *conf, const char *text, size_t len, apr_pool_t *pool,
                           kc_provider_t **out, kc_err_t *err);
 

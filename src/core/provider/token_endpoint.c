@@ -1,5 +1,6 @@
-/* The back-channel calls: code or refresh token for tokens with the client's authentication, and
- * userinfo. SPDX-License-Identifier: Apache-2.0 */
+/* The back-channel calls: tokens for a code or refresh token, with client authentication;
+ * revocation; userinfo.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "provider/token_endpoint.h"
 
 #include <apr_strings.h>
@@ -15,19 +16,19 @@
 
 enum {
     EXPIRES_IN_MAX = 86400,                /* seconds */
-    REFRESH_EXPIRES_IN_MAX = 3650 * 86400, /* the same */
-    /* bytes: an ID, an access and a refresh token as long as may be, and what stands around them */
+    REFRESH_EXPIRES_IN_MAX = 3650 * 86400, /* seconds */
+    /* bytes: an ID, an access and a refresh token of maximum length, and the JSON around them */
     ANSWER_MAX = 3 * KC_JWS_MAX + 64 * 1024,
     FORM_MAX = 64 * 1024,                       /* bytes of a request's body */
-    TOKEN_FORM_MAX = 3 * KC_JWS_MAX + FORM_MAX, /* the same with a refresh token, all of it
-                                                          escaped */
+    TOKEN_FORM_MAX = 3 * KC_JWS_MAX + FORM_MAX, /* the same with a refresh token of maximum length,
+                                                   all of it escaped */
     ASSERTION_SECONDS = 60,
     JTI_SIZE = 16 /* bytes */
 };
 
 static const char assertion_type[] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/* A request in the making. */
+/* A request that is being made. */
 typedef struct {
     const kc_conf_t *conf;
     const kc_env_t *env;
@@ -41,10 +42,11 @@ typedef struct {
 
 typedef struct {
     kc_rc_t (*apply)(call_t *call, kc_err_t *err);
-    const char *advice; /* what an administrator looks at when the provider refuses the client */
+    const char *advice; /* what an administrator should check when the provider refuses the
+                           client */
 } method_t;
 
-/* Pool memory is handed on without being overwritten: secrets in it are cleansed by hand. */
+/* Pool memory is reused without being cleared, so secrets in it are wiped here. */
 static void wipe(char *text)
 {
     if (text)
@@ -65,8 +67,8 @@ static kc_rc_t apply_id(call_t *call, kc_err_t *err)
     return KC_OK;
 }
 
-/* Id and secret are form-encoded before base64, which is what keeps a colon in the id apart from
- * the one between them (RFC 6749 section 2.3.1). */
+/* Id and secret are form-encoded before base64, so that a colon in the id is not taken for the
+ * separator (RFC 6749 section 2.3.1). */
 static kc_rc_t apply_basic(call_t *call, kc_err_t *err)
 {
     char *pair;
@@ -178,7 +180,7 @@ static const method_t *find_method(const kc_conf_t *conf)
     return &methods[conf->client_auth];
 }
 
-/* The form goes out once. The secrets that went into it are gone from memory afterwards. */
+/* Sends the form once. Afterwards the secrets in it are wiped from memory. */
 static kc_rc_t perform(call_t *call, kc_http_response_t *response, kc_err_t *err)
 {
     kc_http_request_t request = {0};
@@ -226,14 +228,14 @@ static int is_client_refused(const char *error)
     return !strcmp(error, "invalid_client") || !strcmp(error, "unauthorized_client");
 }
 
-/* RFC 6749 section 5.2: the grant has ended, or the person has not consented to its scope any more.
- * All else is about the client or the realm. */
+/* RFC 6749 section 5.2: the grant has ended, or the user no longer consents to its scope. All other
+ * errors are about the client or the realm. */
 static int is_grant_over(const char *error)
 {
     return !strcmp(error, "invalid_grant") || !strcmp(error, "invalid_scope");
 }
 
-/* Keycloak's answers of a realm that is disabled, and of one that was deleted or renamed. */
+/* Keycloak's answers for a realm that is disabled, deleted or renamed. */
 static const char *realm_advice(int status, const char *error)
 {
     if (status == 404)
@@ -243,7 +245,7 @@ static const char *realm_advice(int status, const char *error)
     return "";
 }
 
-/* An OAuth error (RFC 6749 section 5.2), or a status that is none of success. */
+/* An OAuth error (RFC 6749 section 5.2), or a status other than success. */
 static kc_rc_t refuse(const call_t *call, int status, const kc_json_t *body, kc_err_t *err)
 {
     const char *error = kc_json_member_string(body, "error");
@@ -262,7 +264,7 @@ static kc_rc_t refuse(const call_t *call, int status, const kc_json_t *body, kc_
         "%.30s: %.69s%s", error, description ? description : "", realm_advice(status, error));
 }
 
-/* 1*VSCHAR (RFC 6749 appendix A.12 and A.17): ASCII from the blank to the tilde. */
+/* 1*VSCHAR (RFC 6749 appendix A.12 and A.17): ASCII from the space to the tilde. */
 static int is_token(const char *text)
 {
     const char *at;
@@ -316,7 +318,7 @@ static kc_rc_t read_answer(const call_t *call, const kc_http_response_t *respons
     if (rc != KC_OK)
         return rc;
     if (response->status != 200) {
-        /* What is unreadable has no error to quote; the status stands for itself. */
+        /* An unreadable body has no error to quote; then the status is the reason. */
         (void)kc_json_parse(response->body, response->body_len, call->pool, &body, NULL);
         return refuse(call, response->status, body, err);
     }
@@ -328,7 +330,7 @@ static kc_rc_t read_answer(const call_t *call, const kc_http_response_t *respons
     return read_tokens(call, body, out, err);
 }
 
-/* Sends what is in the form to the token endpoint, with the client's authentication. */
+/* Sends the form to the token endpoint, with client authentication. */
 static kc_rc_t ask(call_t *call, kc_token_endpoint_answer_t *out, kc_err_t *err)
 {
     kc_http_response_t response = {0};
@@ -411,7 +413,7 @@ kc_rc_t kc_token_endpoint_check_userinfo(const kc_json_t *claims, const char *su
     return KC_OK;
 }
 
-/* application/jwt, with parameters or without (OpenID Connect Core 1.0 section 5.3.2). */
+/* application/jwt, with or without parameters (OpenID Connect Core 1.0 section 5.3.2). */
 static int is_signed(const kc_http_response_t *response)
 {
     static const char type[] = "application/jwt";
@@ -447,14 +449,14 @@ kc_rc_t kc_token_endpoint_userinfo(const kc_conf_t *conf, const kc_env_t *env,
     kc_http_response_t response = {0};
     kc_rc_t rc;
 
-    /* with a blank it would be none in the header that carries it (RFC 6750 section 2.1) */
+    /* a token with a space would be invalid in the Authorization header (RFC 6750 section 2.1) */
     memset(out, 0, sizeof(*out));
     if (!provider->userinfo_endpoint || !is_token(access_token) || strchr(access_token, ' '))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_USERINFO, "there is no %s",
                        provider->userinfo_endpoint ? "access token that a header can carry"
                                                    : "userinfo endpoint");
     request.url = provider->userinfo_endpoint;
-    request.is_urgent = 1; /* the code is spent */
+    request.is_urgent = 1; /* the code is used up */
     request.authorization = apr_pstrcat(pool, "Bearer ", access_token, NULL);
     rc = kc_deadline_perform(env, conf->http_timeout, &request, pool, &response, err);
     if (rc == KC_OK)

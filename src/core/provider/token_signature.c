@@ -1,4 +1,4 @@
-/* Tokens of the provider: taken apart, and their signature verified by its keys.
+/* Signed tokens of the provider: parsed, and verified with its keys.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "provider/token_signature.h"
 
@@ -37,7 +37,7 @@ kc_rc_t kc_token_signature_key(kc_metadata_t *metadata, const char *alg, const c
     return find_key(metadata, &wanted, &token, pool, out, err);
 }
 
-/* Where no kid names the key, only the signature tells that it is another one since. */
+/* When no kid names the key, only a failing signature shows that the key has changed. */
 static kc_rc_t verify_by_newer(kc_metadata_t *metadata, const wanted_t *wanted,
                                const kc_jws_t *token, apr_pool_t *pool, kc_err_t *err)
 {
@@ -76,7 +76,7 @@ static kc_rc_t verify_token(kc_metadata_t *metadata, const char *compact, const 
                : verify_by_newer(metadata, wanted, token, pool, err);
 }
 
-/* Anybody can send a token with a costly payload: only one that is signed is read. */
+/* Any client can send a token with a large payload, so only a signed payload is parsed. */
 static kc_rc_t open_token(kc_metadata_t *metadata, const char *compact, const wanted_t *wanted,
                           apr_pool_t *pool, kc_jws_t *token, kc_err_t *err)
 {

@@ -1,4 +1,4 @@
-/* Tokens of the provider: taken apart, and their signature verified by its keys.
+/* Signed tokens of the provider: parsed, and verified with its keys.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_TOKEN_SIGNATURE_H
 #define KC_TOKEN_SIGNATURE_H
@@ -10,25 +10,25 @@
 #include "crypto/jws.h"
 #include "provider/metadata.h"
 
-/* The key for a token's alg and kid. An unknown kid leads to one fetch, at most once a minute for
- * all children of the host, or after a few seconds when the last one brought other keys; *snapshot
- * is then replaced. Else as kc_jwks_select. */
+/* The key for a token's alg and kid. An unknown kid causes one fetch, at most once a minute for all
+ * children of the host; a few seconds after a fetch that brought other keys. *snapshot is then
+ * replaced. Otherwise like kc_jwks_select. */
 kc_rc_t kc_token_signature_key(kc_metadata_t *metadata, const char *alg, const char *kid,
                                apr_pool_t *pool, const kc_metadata_snapshot_t **snapshot,
                                const kc_jose_key_t **out, kc_err_t *err);
 
-/* Takes a token apart (kc_jws_parse: compact must outlive it) and verifies its signature: its alg
- * is one of KeycloakAlgorithms, its key one of the provider's, found as select does; where no kid
- * names the key, a signature that does not fit is worth such a fetch as well. Its claims are read
- * last, and are NULL when it fails. KC_REFUSED with
- * KC_ERR_TOKEN_FORM, _HEADER, _ALG, _KEY or _SIGNATURE; KC_DOWN when the keys are not to be had. */
+/* Parses a token (kc_jws_parse: compact must outlive it) and verifies its signature. Its alg must
+ * be one of KeycloakAlgorithms, its key one of the provider's, found like kc_token_signature_key.
+ * When no kid names the key, a signature that does not verify causes such a fetch too. The claims
+ * are read last, and are NULL on failure. KC_REFUSED with KC_ERR_TOKEN_FORM, _HEADER, _ALG, _KEY or
+ * _SIGNATURE; KC_DOWN when the keys are not available. */
 kc_rc_t kc_token_signature_verify(kc_metadata_t *metadata, const char *compact, apr_pool_t *pool,
                                   const kc_metadata_snapshot_t **snapshot, kc_jws_t *token,
                                   kc_err_t *err);
 
-/* The same for a token that anybody may have sent: an unknown kid of theirs does not use up the
- * minute's fetch that the provider's own tokens have, and a header that brings a key along (jwk,
- * jku, x5u, x5c) is refused. */
+/* The same for a token that any client may have sent. Its unknown kid does not use up the fetch per
+ * minute that the provider's own tokens have. A header that brings a key along (jwk, jku, x5u, x5c)
+ * is refused. */
 kc_rc_t kc_token_signature_verify_untrusted(kc_metadata_t *metadata, const char *compact,
                                             apr_pool_t *pool,
                                             const kc_metadata_snapshot_t **snapshot,

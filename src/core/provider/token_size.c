@@ -1,4 +1,4 @@
-/* Whether a token of the provider's is too large, and what makes it so.
+/* Whether a token of the provider is too large, and what makes it large.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "provider/token_size.h"
 
@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "crypto/jws.h"
 
-/* The claim that takes the most room. */
+/* The largest claim. */
 typedef struct largest_t {
     apr_pool_t *pool;
     const char *name; /* NULL: none yet */
@@ -29,7 +29,7 @@ static void weigh(void *context, const char *name, const kc_json_t *value)
     largest->entries = kc_json_size(value);
 }
 
-/* Its payload, as far as that can be read; NULL: it cannot. */
+/* The claims of its payload; NULL when it cannot be read. */
 static const kc_json_t *read_claims(const char *compact, apr_pool_t *pool)
 {
     const char *payload = strchr(compact, '.');

@@ -1,4 +1,4 @@
-/* What kind of token a signed token is.
+/* The kind of a signed token.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "provider/token_type.h"
 
@@ -39,7 +39,7 @@ static int is_header_of_another(const char *typ)
            (len > 4 && strcasecmp(typ + len - 4, "+jwt") == 0);
 }
 
-/* Names that providers have for tokens which are no ID tokens. */
+/* Names that providers use for tokens that are not ID tokens. */
 static int is_claim_of_another(const char *typ)
 {
     static const char *const names[] = {"Bearer", "Refresh", "Offline", "Logout"};

@@ -20,8 +20,10 @@ int kc_shm_lock_init(pthread_mutex_t *mutex);
  *   Repair it, then call kc_shm_lock_mended.
  *   EBUSY: not free now, and *patience_ms is 0.
  *   ETIMEDOUT: not free within *patience_ms milliseconds.
- *   Other numbers: the lock is broken for good. The time that was waited is taken off *patience_ms.
- *   A time in which this process itself was stopped counts for at most a tenth of a second. */
+ *   Other numbers: the lock is broken for good.
+ *
+ * The time that was waited is taken off *patience_ms. A time in which this process itself was
+ * stopped counts for at most a tenth of a second. */
 int kc_shm_lock_take(pthread_mutex_t *mutex, int64_t *patience_ms);
 /* The protected data is consistent again. 0, or the error number of pthread. */
 int kc_shm_lock_mended(pthread_mutex_t *mutex);
