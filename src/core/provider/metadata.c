@@ -51,7 +51,7 @@ typedef struct attempt_t {
     kc_http_t *http;
     int64_t young;       /* seconds: documents of another child below this age are used */
     int64_t retry;       /* milliseconds: no thread tries so soon after a failure */
-    int is_patient;      /* waits for another child that is fetching */
+    int may_wait;        /* waits for another child that is fetching */
     apr_pool_t *request; /* whose time it uses (deadline.h); NULL: no request */
 } attempt_t;
 
@@ -223,7 +223,7 @@ static kc_rc_t look(const kc_metadata_t *metadata, const attempt_t *attempt,
 }
 
 /* How long a fetch may take and the request may wait, in milliseconds. */
-static int64_t patience(const kc_metadata_t *metadata, apr_pool_t *request)
+static int64_t wait_limit(const kc_metadata_t *metadata, apr_pool_t *request)
 {
     int64_t whole = 2 * metadata->conf->http_timeout + 1000;
     int64_t left = kc_deadline_left(metadata->env, request, metadata->conf->http_timeout);
@@ -237,7 +237,7 @@ static kc_rc_t look_again(const kc_metadata_t *metadata, const attempt_t *attemp
                           const kc_metadata_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
     kc_http_gate_t *gate = metadata->env->gate;
-    int64_t left = patience(metadata, attempt->request) / POLL_MS;
+    int64_t left = wait_limit(metadata, attempt->request) / POLL_MS;
     kc_rc_t rc = KC_MISS;
 
     while (rc == KC_MISS && left-- > 0) {
@@ -261,7 +261,7 @@ static kc_rc_t renew(const kc_metadata_t *metadata, const attempt_t *attempt,
         return KC_FAIL(&outcome->err, KC_FAULT, KC_ERR_INTERNAL,
                        "no memory for the provider's metadata");
     rc = look(metadata, attempt, known, pool, outcome);
-    if (rc == KC_MISS && attempt->is_patient)
+    if (rc == KC_MISS && attempt->may_wait)
         rc = look_again(metadata, attempt, known, pool, outcome);
     if (rc != KC_OK && !known)
         (void)adopt(metadata, known, age_max(metadata->conf), pool, &outcome->fresh);
@@ -328,7 +328,7 @@ static int has_failed_within(const kc_metadata_t *metadata, int64_t milliseconds
  * that hangs must leave threads for other requests. */
 static void wait_for_fetch(kc_metadata_t *metadata, apr_pool_t *request)
 {
-    apr_interval_time_t deadline = apr_time_from_msec(patience(metadata, request));
+    apr_interval_time_t deadline = apr_time_from_msec(wait_limit(metadata, request));
     kc_http_gate_t *gate = metadata->env->gate;
     unsigned int round = metadata->rounds;
     apr_status_t status = APR_SUCCESS;

@@ -10,23 +10,23 @@ typedef struct {
     const kc_metadata_shared_t *shared;
     kc_http_t *http;
     apr_pool_t *request; /* whose time it uses; NULL: no request */
-} way_t;
+} fetch_t;
 
-static kc_rc_t fetch_document(const way_t *way, const char *url, apr_pool_t *pool, kc_bytes_t *out,
-                              kc_err_t *err)
+static kc_rc_t fetch_document(const fetch_t *fetch, const char *url, apr_pool_t *pool,
+                              kc_bytes_t *out, kc_err_t *err)
 {
     kc_http_request_t request = {.url = url};
     kc_http_response_t response;
     kc_rc_t rc;
 
-    if (way->request) {
+    if (fetch->request) {
         request.timeout_ms =
-            kc_deadline_left(way->shared->env, way->request, way->shared->conf->http_timeout);
+            kc_deadline_left(fetch->shared->env, fetch->request, fetch->shared->conf->http_timeout);
         if (!request.timeout_ms)
             return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
                            "the time that a request may wait for the provider is over");
     }
-    rc = way->http->perform(way->http, &request, pool, &response, err);
+    rc = fetch->http->perform(fetch->http, &request, pool, &response, err);
     if (rc != KC_OK)
         return rc;
     if (response.status != 200)
@@ -43,19 +43,19 @@ kc_rc_t kc_metadata_fetch_documents(const kc_metadata_shared_t *shared, kc_http_
                                     apr_pool_t *request, apr_pool_t *pool,
                                     kc_metadata_documents_t *out, kc_err_t *err)
 {
-    const way_t way = {shared, http, request};
+    const fetch_t fetch = {shared, http, request};
     kc_provider_t *provider;
     const char *url;
     kc_rc_t rc = kc_provider_discovery_url(shared->conf, pool, &url, err);
 
     if (rc == KC_OK)
-        rc = fetch_document(&way, url, pool, &out->metadata, err);
+        rc = fetch_document(&fetch, url, pool, &out->metadata, err);
     if (rc == KC_OK)
         rc = kc_provider_parse(shared->conf, (const char *)out->metadata.data, out->metadata.len,
                                pool, &provider, err);
     if (rc == KC_OK) {
         kc_metadata_shared_prolong_lease(shared);
-        rc = fetch_document(&way, provider->jwks_uri, pool, &out->keys, err);
+        rc = fetch_document(&fetch, provider->jwks_uri, pool, &out->keys, err);
     }
     out->fetched = shared->env->now(shared->env->context);
     return rc;

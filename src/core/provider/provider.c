@@ -20,7 +20,7 @@ typedef struct {
     kc_url_t browser;     /* KeycloakAuthURL's; the issuer's when that is not set or a path */
     apr_pool_t *pool;
     kc_err_t *err;
-} judge_t;
+} rules_t;
 
 typedef struct {
     const char *name;
@@ -51,16 +51,16 @@ static const char *front_of(const char *path, int upto_realm, apr_pool_t *pool)
 
 /* A path in KeycloakBackchannelURL is Keycloak's root inside. When it names a realm, or the issuer
  * names none, it is the issuer itself. */
-static void init_fronts(judge_t *judge)
+static void init_fronts(rules_t *rules)
 {
-    const char *within = judge->backchannel.path;
-    int is_root = !strstr(within, "/realms/") && strstr(judge->issuer.path, "/realms/");
+    const char *within = rules->backchannel.path;
+    int is_root = !strstr(within, "/realms/") && strstr(rules->issuer.path, "/realms/");
 
-    judge->outer = judge->inner = "";
-    if (!judge->conf->backchannel_url || strcmp(within, "/") == 0)
+    rules->outer = rules->inner = "";
+    if (!rules->conf->backchannel_url || strcmp(within, "/") == 0)
         return;
-    judge->outer = front_of(judge->issuer.path, is_root, judge->pool);
-    judge->inner = front_of(within, 0, judge->pool);
+    rules->outer = front_of(rules->issuer.path, is_root, rules->pool);
+    rules->inner = front_of(within, 0, rules->pool);
 }
 
 /* url moved to another origin; a path that begins with `from` gets `to` instead. */
@@ -75,40 +75,40 @@ static const char *moved(const kc_url_t *url, const kc_url_t *origin, const char
     return kc_url_rebase(&there, origin, pool);
 }
 
-static kc_rc_t judge_init(judge_t *judge, const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+static kc_rc_t rules_init(rules_t *rules, const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     const char *auth_url = conf->auth_url;
     kc_rc_t rc;
 
-    judge->conf = conf;
-    judge->pool = pool;
-    judge->err = err;
-    rc = kc_url_parse(conf->issuer, pool, &judge->issuer, err);
+    rules->conf = conf;
+    rules->pool = pool;
+    rules->err = err;
+    rc = kc_url_parse(conf->issuer, pool, &rules->issuer, err);
     if (rc != KC_OK)
         return rc;
-    judge->backchannel = judge->issuer;
-    judge->browser = judge->issuer;
+    rules->backchannel = rules->issuer;
+    rules->browser = rules->issuer;
     if (conf->backchannel_url)
-        rc = kc_url_parse(conf->backchannel_url, pool, &judge->backchannel, err);
+        rc = kc_url_parse(conf->backchannel_url, pool, &rules->backchannel, err);
     if (rc == KC_OK && auth_url && auth_url[0] != '/')
-        rc = kc_url_parse(auth_url, pool, &judge->browser, err);
+        rc = kc_url_parse(auth_url, pool, &rules->browser, err);
     if (rc == KC_OK)
-        init_fronts(judge);
+        init_fronts(rules);
     return rc;
 }
 
 kc_rc_t kc_provider_discovery_url(const kc_conf_t *conf, apr_pool_t *pool, const char **out,
                                   kc_err_t *err)
 {
-    judge_t judge;
+    rules_t rules;
     kc_url_t url;
     kc_rc_t rc;
     size_t len = strlen(conf->issuer);
 
-    rc = judge_init(&judge, conf, pool, err);
+    rc = rules_init(&rules, conf, pool, err);
     if (rc != KC_OK)
         return rc;
-    if (judge.issuer.query)
+    if (rules.issuer.query)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "an issuer has no query: %.200s",
                        conf->issuer);
     if (len && conf->issuer[len - 1] == '/')
@@ -116,7 +116,7 @@ kc_rc_t kc_provider_discovery_url(const kc_conf_t *conf, apr_pool_t *pool, const
     rc = kc_url_parse(apr_pstrcat(pool, kc_buf_copy(conf->issuer, len, pool), well_known, NULL),
                       pool, &url, err);
     if (rc == KC_OK)
-        *out = moved(&url, &judge.backchannel, judge.outer, judge.inner, pool);
+        *out = moved(&url, &rules.backchannel, rules.outer, rules.inner, pool);
     return rc;
 }
 
@@ -183,15 +183,15 @@ static kc_rc_t check_abilities(const kc_json_t *document, const kc_conf_t *conf,
     return rc;
 }
 
-static int is_further_origin(const judge_t *judge, const kc_url_t *url)
+static int is_further_origin(const rules_t *rules, const kc_url_t *url)
 {
-    const apr_array_header_t *origins = judge->conf->endpoint_origins;
+    const apr_array_header_t *origins = rules->conf->endpoint_origins;
     int i;
 
     for (i = 0; origins && i < origins->nelts; i++) {
         kc_url_t origin;
 
-        if (kc_url_parse(APR_ARRAY_IDX(origins, i, const char *), judge->pool, &origin, NULL) ==
+        if (kc_url_parse(APR_ARRAY_IDX(origins, i, const char *), rules->pool, &origin, NULL) ==
                 KC_OK &&
             kc_url_is_same_origin(url, &origin))
             return 1;
@@ -199,23 +199,23 @@ static int is_further_origin(const judge_t *judge, const kc_url_t *url)
     return 0;
 }
 
-static int is_plain_allowed(const judge_t *judge, const kc_url_t *url)
+static int is_plain_allowed(const rules_t *rules, const kc_url_t *url)
 {
-    return judge->conf->allow_http || !strcmp(judge->issuer.scheme, "http") ||
-           kc_url_is_same_origin(url, &judge->backchannel);
+    return rules->conf->allow_http || !strcmp(rules->issuer.scheme, "http") ||
+           kc_url_is_same_origin(url, &rules->backchannel);
 }
 
-static kc_rc_t check_endpoint(const judge_t *judge, const char *name, const kc_url_t *url)
+static kc_rc_t check_endpoint(const rules_t *rules, const char *name, const kc_url_t *url)
 {
-    const char *origin = kc_url_origin(url, judge->pool);
+    const char *origin = kc_url_origin(url, rules->pool);
 
-    if (!strcmp(url->scheme, "http") && !is_plain_allowed(judge, url))
-        return KC_FAIL(judge->err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
+    if (!strcmp(url->scheme, "http") && !is_plain_allowed(rules, url))
+        return KC_FAIL(rules->err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
                        "%s is on http although the issuer is on https: %.150s", name, origin);
-    if (!kc_url_is_same_origin(url, &judge->issuer) &&
-        !kc_url_is_same_origin(url, &judge->backchannel) &&
-        !kc_url_is_same_origin(url, &judge->browser) && !is_further_origin(judge, url))
-        return KC_FAIL(judge->err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
+    if (!kc_url_is_same_origin(url, &rules->issuer) &&
+        !kc_url_is_same_origin(url, &rules->backchannel) &&
+        !kc_url_is_same_origin(url, &rules->browser) && !is_further_origin(rules, url))
+        return KC_FAIL(rules->err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
                        "%s is at %.150s; KeycloakEndpointOrigins does not allow that", name,
                        origin);
     return KC_OK;
@@ -223,66 +223,66 @@ static kc_rc_t check_endpoint(const judge_t *judge, const char *name, const kc_u
 
 /* Gives each side the address by which it reaches Keycloak. An endpoint at one of
  * KeycloakEndpointOrigins is not Keycloak under another name: it is not moved. */
-static const char *place(const judge_t *judge, const kc_url_t *url, int is_for_browsers)
+static const char *address_for(const rules_t *rules, const kc_url_t *url, int is_for_browsers)
 {
-    if (is_for_browsers && kc_url_is_same_origin(url, &judge->backchannel))
-        return moved(url, &judge->issuer, judge->inner, judge->outer, judge->pool);
+    if (is_for_browsers && kc_url_is_same_origin(url, &rules->backchannel))
+        return moved(url, &rules->issuer, rules->inner, rules->outer, rules->pool);
     if (is_for_browsers)
-        return kc_url_rebase(url, url, judge->pool);
-    if (judge->conf->backchannel_url &&
-        (kc_url_is_same_origin(url, &judge->issuer) || kc_url_is_same_origin(url, &judge->browser)))
-        return moved(url, &judge->backchannel, judge->outer, judge->inner, judge->pool);
-    return kc_url_rebase(url, url, judge->pool);
+        return kc_url_rebase(url, url, rules->pool);
+    if (rules->conf->backchannel_url &&
+        (kc_url_is_same_origin(url, &rules->issuer) || kc_url_is_same_origin(url, &rules->browser)))
+        return moved(url, &rules->backchannel, rules->outer, rules->inner, rules->pool);
+    return kc_url_rebase(url, url, rules->pool);
 }
 
 /* A client with a certificate must use the endpoints where the provider asks for one (RFC 8705
  * section 5). */
-static const kc_json_t *find_endpoint(const judge_t *judge, const kc_json_t *document,
+static const kc_json_t *find_endpoint(const rules_t *rules, const kc_json_t *document,
                                       const char *name)
 {
     const kc_json_t *aliases = kc_json_member(document, "mtls_endpoint_aliases");
     const kc_json_t *alias = NULL;
 
-    if (judge->conf->client_auth == KC_AUTH_TLS)
+    if (rules->conf->client_auth == KC_AUTH_TLS)
         alias = kc_json_member(aliases, name);
     return alias ? alias : kc_json_member(document, name);
 }
 
-static kc_rc_t read_endpoint(const judge_t *judge, const kc_json_t *document,
+static kc_rc_t read_endpoint(const rules_t *rules, const kc_json_t *document,
                              const endpoint_t *endpoint, const char **out)
 {
-    const kc_json_t *member = find_endpoint(judge, document, endpoint->name);
+    const kc_json_t *member = find_endpoint(rules, document, endpoint->name);
     const char *text = kc_json_string(member);
     kc_url_t url;
 
     if (!member && !endpoint->is_required)
         return KC_OK;
     if (!text)
-        return KC_FAIL(judge->err, KC_REFUSED, KC_ERR_DISCOVERY, "%s is %s", endpoint->name,
+        return KC_FAIL(rules->err, KC_REFUSED, KC_ERR_DISCOVERY, "%s is %s", endpoint->name,
                        member ? "no string" : "absent");
     /* An endpoint that KeycloakAuthURL overrides is never used, so it need not be checked. */
-    if (judge->conf->auth_url && !strcmp(endpoint->name, "authorization_endpoint")) {
-        *out = apr_pstrdup(judge->pool, judge->conf->auth_url);
+    if (rules->conf->auth_url && !strcmp(endpoint->name, "authorization_endpoint")) {
+        *out = apr_pstrdup(rules->pool, rules->conf->auth_url);
         return KC_OK;
     }
-    if (kc_url_parse(text, judge->pool, &url, NULL) != KC_OK)
-        return KC_FAIL(judge->err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
+    if (kc_url_parse(text, rules->pool, &url, NULL) != KC_OK)
+        return KC_FAIL(rules->err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
                        "%s is no http or https URL: %.100s", endpoint->name, text);
-    if (check_endpoint(judge, endpoint->name, &url) != KC_OK)
+    if (check_endpoint(rules, endpoint->name, &url) != KC_OK)
         return KC_REFUSED;
-    *out = place(judge, &url, endpoint->is_for_browsers);
+    *out = address_for(rules, &url, endpoint->is_for_browsers);
     return KC_OK;
 }
 
 /* A faulty endpoint that a sign-in does not need is only left out. */
-static kc_rc_t read_endpoints(const judge_t *judge, const kc_json_t *document, kc_provider_t *out)
+static kc_rc_t read_endpoints(const rules_t *rules, const kc_json_t *document, kc_provider_t *out)
 {
     size_t i;
 
     for (i = 0; i < sizeof(endpoints) / sizeof(endpoints[0]); i++) {
         const char **slot = (const char **)(void *)((char *)out + endpoints[i].offset);
         kc_err_t why = {0};
-        judge_t each = *judge;
+        rules_t each = *rules;
         kc_rc_t rc;
 
         if (!endpoints[i].is_required)
@@ -291,11 +291,11 @@ static kc_rc_t read_endpoints(const judge_t *judge, const kc_json_t *document, k
         if (rc != KC_OK && endpoints[i].is_required)
             return rc;
         if (rc != KC_OK)
-            out->left_out = apr_pstrcat(judge->pool, out->left_out, *out->left_out ? "; " : "",
+            out->left_out = apr_pstrcat(rules->pool, out->left_out, *out->left_out ? "; " : "",
                                         why.detail, NULL);
     }
     out->token_audience =
-        apr_pstrdup(judge->pool, kc_json_string(find_endpoint(judge, document, "token_endpoint")));
+        apr_pstrdup(rules->pool, kc_json_string(find_endpoint(rules, document, "token_endpoint")));
     return KC_OK;
 }
 
@@ -316,11 +316,11 @@ kc_rc_t kc_provider_parse(const kc_conf_t *conf, const char *text, size_t len, a
 {
     kc_provider_t *provider = apr_pcalloc(pool, sizeof(*provider));
     const kc_json_t *document;
-    judge_t judge;
+    rules_t rules;
     kc_err_t cause = {0};
     kc_rc_t rc;
 
-    rc = judge_init(&judge, conf, pool, err);
+    rc = rules_init(&rules, conf, pool, err);
     if (rc != KC_OK)
         return rc;
     if (kc_json_parse(text, len, pool, &document, &cause) != KC_OK)
@@ -330,7 +330,7 @@ kc_rc_t kc_provider_parse(const kc_conf_t *conf, const char *text, size_t len, a
     if (rc == KC_OK)
         rc = check_abilities(document, conf, err);
     if (rc == KC_OK)
-        rc = read_endpoints(&judge, document, provider);
+        rc = read_endpoints(&rules, document, provider);
     if (rc == KC_OK)
         rc = read_callback_issuer(document, &provider->is_issuer_in_callback, err);
     if (rc != KC_OK)

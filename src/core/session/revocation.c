@@ -158,11 +158,11 @@ kc_rc_t kc_revocation_keep(const kc_session_t *stored, kc_session_t *fresh, apr_
     return kc_revocation_name(stored->rp, KC_REVOCATION_SID, fresh->sid, name, err);
 }
 
-/* KC_STORE_MARK: no other value may push it out while it is needed. */
+/* KC_STORE_CRITICAL: no other value may push it out while it is needed. */
 static kc_rc_t put_entry(const kc_rp_t *rp, const char *key, kc_bytes_t value, int64_t end,
                          kc_err_t *err)
 {
-    const kc_store_write_t write = {key, value, end, KC_STORE_MARK, 0};
+    const kc_store_write_t write = {key, value, end, KC_STORE_CRITICAL, 0};
 
     return kc_store_write(rp->env->sessions, &write, err);
 }

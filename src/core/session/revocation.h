@@ -13,7 +13,7 @@
  * sid. Each session records these keys when it is created. Every request that reads a session from
  * the store also reads its revocation entries. So sessions can be ended without a list of them, and
  * one that is written too late is refused as well. An entry is kept as long as a session that began
- * before it could live. It is written as a value that must not be lost (KC_STORE_MARK).
+ * before it could live. It is written as a value that must not be lost (KC_STORE_CRITICAL).
  *
  * A session records the times of the entries of its sub and user name that existed when it began.
  * Any other entry found later is newer and ends the session. So, once a session exists, the clocks
@@ -64,7 +64,7 @@ kc_rc_t kc_revocation_keep(const kc_session_t *stored, kc_session_t *fresh, apr_
                            kc_err_t *err);
 /* Adds a revocation entry with the present time, under its keys by all seal keys. It is kept as
  * long as a session could live of any relying party of this process with the same issuer and
- * client. KC_DOWN: too few servers have stored it (KC_STORE_MARK), and sessions may live on. */
+ * client. KC_DOWN: too few servers have stored it (KC_STORE_CRITICAL), and sessions may live on. */
 kc_rc_t kc_revocation_add(const kc_rp_t *rp, kc_revocation_kind_t kind, const char *text,
                           kc_err_t *err);
 /* The key of the entry that the end of one session adds: the session's store key (KC_STORE_KEY_LEN

@@ -38,18 +38,18 @@ static int take_within(pthread_mutex_t *mutex, int64_t span_ms)
 
 /* Spans are counted, not measured. When all processes are stopped and continue together (a
  * container at its quota), the owner still gets the whole waiting time. */
-int kc_shm_lock_take(pthread_mutex_t *mutex, int64_t *patience_ms)
+int kc_shm_lock_take(pthread_mutex_t *mutex, int64_t *wait_ms)
 {
     int status = pthread_mutex_trylock(mutex);
 
     if (status != EBUSY)
         return status;
-    for (; *patience_ms > 0; *patience_ms -= SPAN_MS) {
-        status = take_within(mutex, *patience_ms < SPAN_MS ? *patience_ms : SPAN_MS);
+    for (; *wait_ms > 0; *wait_ms -= SPAN_MS) {
+        status = take_within(mutex, *wait_ms < SPAN_MS ? *wait_ms : SPAN_MS);
         if (status != ETIMEDOUT)
             return status;
     }
-    *patience_ms = 0;
+    *wait_ms = 0;
     return status;
 }
 

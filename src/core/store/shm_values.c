@@ -7,7 +7,8 @@
 enum {
     BLOCKS_PER_BUCKET = 4,
     OPEN_SHARE = 20, /* the fraction of the blocks that is reserved for KC_STORE_OPEN */
-    MARK_SHARE = 8,  /* the fraction that KC_STORE_MARK may take at most; others use it meanwhile */
+    CRITICAL_SHARE =
+        8, /* the fraction that KC_STORE_CRITICAL may take at most; others use it meanwhile */
     SORT_BINS = 32
 };
 
@@ -240,7 +241,7 @@ void kc_shm_values_touch(kc_shm_values_t *values, uint32_t number, int64_t expir
 
 static uint32_t share(const kc_shm_values_t *values, kc_store_kind_t kind)
 {
-    return values->blocks.count / (kind == KC_STORE_OPEN ? OPEN_SHARE : MARK_SHARE);
+    return values->blocks.count / (kind == KC_STORE_OPEN ? OPEN_SHARE : CRITICAL_SHARE);
 }
 
 static uint32_t below(uint32_t limit, uint32_t used)
@@ -254,21 +255,21 @@ static uint32_t room_for(const kc_shm_values_t *values, kc_store_kind_t kind)
 {
     const kc_shm_values_list_t *lists = values->state->lists;
     uint32_t open = below(share(values, KC_STORE_OPEN), lists[KC_STORE_OPEN].blocks);
-    uint32_t rest = below(kc_shm_blocks_left(&values->blocks), open), marks;
+    uint32_t rest = below(kc_shm_blocks_left(&values->blocks), open), critical;
 
     if (kind == KC_STORE_OPEN)
         return open;
-    marks = below(share(values, KC_STORE_MARK), lists[KC_STORE_MARK].blocks);
-    return kind == KC_STORE_MARK && marks < rest ? marks : rest;
+    critical = below(share(values, KC_STORE_CRITICAL), lists[KC_STORE_CRITICAL].blocks);
+    return kind == KC_STORE_CRITICAL && critical < rest ? critical : rest;
 }
 
 /* The kind of the values that are evicted when this kind needs count blocks. */
 static kc_store_kind_t kind_that_yields(const kc_shm_values_t *values, kc_store_kind_t kind,
                                         uint32_t count)
 {
-    const kc_shm_values_list_t *marks = &values->state->lists[KC_STORE_MARK];
+    const kc_shm_values_list_t *critical = &values->state->lists[KC_STORE_CRITICAL];
 
-    if (kind == KC_STORE_MARK && marks->blocks + count <= share(values, KC_STORE_MARK))
+    if (kind == KC_STORE_CRITICAL && critical->blocks + count <= share(values, KC_STORE_CRITICAL))
         return KC_STORE_OWNED;
     return kind;
 }
@@ -344,10 +345,10 @@ static void fill(const kc_shm_values_t *values, uint32_t number, kc_bytes_t valu
     }
 }
 
-/* A KC_STORE_MARK larger than the share of its kind is treated as OWNED. */
+/* A KC_STORE_CRITICAL larger than the share of its kind is treated as OWNED. */
 static kc_store_kind_t kind_for(const kc_shm_values_t *values, kc_store_kind_t kind, uint32_t count)
 {
-    return kind == KC_STORE_MARK && count > share(values, kind) ? KC_STORE_OWNED : kind;
+    return kind == KC_STORE_CRITICAL && count > share(values, kind) ? KC_STORE_OWNED : kind;
 }
 
 kc_rc_t kc_shm_values_write(kc_shm_values_t *values, const kc_shm_values_key_t *key, uint32_t old,

@@ -25,12 +25,12 @@ typedef struct kc_store_t kc_store_t;
 /* Who can cause a value to be written. Where memory is short, values that any client can cause
  * evict only values of that kind. */
 typedef enum kc_store_kind_t {
-    KC_STORE_OWNED, /* belongs to a signed-in user, or to the host */
-    KC_STORE_MARK,  /* small, and needed although it is rarely read; no OWNED value evicts it. With
-                       several servers, it must be stored by at least half of those that reads will
-                       ask when all answer, and by every other one that answers. Otherwise the
-                       result is KC_DOWN: it may be lost */
-    KC_STORE_OPEN,  /* any client can cause it, with any number of requests */
+    KC_STORE_OWNED,    /* belongs to a signed-in user, or to the host */
+    KC_STORE_CRITICAL, /* small, and needed although it is rarely read; no OWNED value evicts it.
+                      With several servers, it must be stored by at least half of those that reads
+                      will ask when all answer, and by every other one that answers. Otherwise the
+                      result is KC_DOWN: it may be lost */
+    KC_STORE_OPEN,     /* any client can cause it, with any number of requests */
     KC_STORE_KINDS
 } kc_store_kind_t;
 

@@ -23,9 +23,9 @@ static int64_t span(int64_t seconds)
 }
 
 /* Both clocks count whole seconds, so a difference of one means nothing. */
-static void compare(const kc_store_clock_t *clock, size_t place, int64_t off)
+static void compare(const kc_store_clock_t *clock, size_t server, int64_t off)
 {
-    kc_store_clock_shared_t *shared = &clock->shared[place];
+    kc_store_clock_shared_t *shared = &clock->shared[server];
     int64_t told = __atomic_load_n(&shared->told, __ATOMIC_ACQUIRE);
     kc_err_t err;
 
@@ -40,7 +40,7 @@ static void compare(const kc_store_clock_t *clock, size_t place, int64_t off)
                   "memcached %s: its clock is %" PRId64 " s %s this host's: what is to be kept for "
                   "more than 30 days goes by it; everything else by spans. Set both clocks, for "
                   "tokens are judged by this host's",
-                  kc_store_memcached_text(clock->servers[place]), span(off),
+                  kc_store_memcached_text(clock->servers[server]), span(off),
                   off > 0 ? "ahead of" : "behind");
     clock->warn(clock->options.context, &err);
 }
@@ -52,25 +52,25 @@ static int64_t slice_ms(const kc_store_clock_t *clock)
     return timeout_ms < KC_STORE_CLOCK_SLICE_MS ? timeout_ms : KC_STORE_CLOCK_SLICE_MS;
 }
 
-static void be_of_use(const kc_store_clock_t *clock, size_t place)
+static void note_works(const kc_store_clock_t *clock, size_t server)
 {
     const kc_store_memcached_options_t *options = &clock->options;
-    int64_t was = __atomic_exchange_n(&clock->shared[place].use, OF_USE, __ATOMIC_ACQ_REL);
+    int64_t was = __atomic_exchange_n(&clock->shared[server].use, OF_USE, __ATOMIC_ACQ_REL);
 
     if (was == USELESS && options->report)
-        options->report(options->context, kc_store_memcached_text(clock->servers[place]), 1,
+        options->report(options->context, kc_store_memcached_text(clock->servers[server]), 1,
                         "it answers now");
 }
 
 /* Returns in how many milliseconds the server is checked again. Two failures are not reported at
  * once: on a busy machine an answer may be late, and a name server is no part of memcached. */
-static int64_t be_useless(const kc_store_clock_t *clock, size_t place, kc_breaker_fault_t fault,
-                          const kc_err_t *err)
+static int64_t note_failed(const kc_store_clock_t *clock, size_t server, kc_breaker_fault_t fault,
+                           const kc_err_t *err)
 {
-    int64_t *use = &clock->shared[place].use, was = __atomic_load_n(use, __ATOMIC_ACQUIRE);
+    int64_t *use = &clock->shared[server].use, was = __atomic_load_n(use, __ATOMIC_ACQUIRE);
     int is_soon = was == UNKNOWN && fault == KC_BREAKER_LATE;
 
-    if (!kc_store_memcached_is_named(clock->servers[place]))
+    if (!kc_store_memcached_is_named(clock->servers[server]))
         return KC_STORE_CLOCK_AGAIN_MS;
     if (was < USELESS)
         __atomic_store_n(use, is_soon ? LATE : USELESS, __ATOMIC_RELEASE);
@@ -79,9 +79,9 @@ static int64_t be_useless(const kc_store_clock_t *clock, size_t place, kc_breake
     return is_soon ? KC_STORE_CLOCK_AGAIN_MS : KC_STORE_CLOCK_RETRY * 1000;
 }
 
-static void look(const kc_store_clock_t *clock, size_t place, int64_t now_ms)
+static void look(const kc_store_clock_t *clock, size_t server, int64_t now_ms)
 {
-    kc_store_clock_shared_t *shared = &clock->shared[place];
+    kc_store_clock_shared_t *shared = &clock->shared[server];
     int64_t due_at = __atomic_load_n(&shared->due_at, __ATOMIC_ACQUIRE), theirs, next;
     kc_breaker_fault_t fault = KC_BREAKER_WRONG;
     kc_patience_t patience;
@@ -93,11 +93,11 @@ static void look(const kc_store_clock_t *clock, size_t place, int64_t now_ms)
                                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return;
     kc_patience_start(&patience, slice_ms(clock), NULL);
-    if (kc_store_memcached_clock(clock->servers[place], &time, &theirs, &fault, &err) == KC_OK) {
-        be_of_use(clock, place);
-        compare(clock, place, theirs - clock->options.now(clock->options.context));
+    if (kc_store_memcached_clock(clock->servers[server], &time, &theirs, &fault, &err) == KC_OK) {
+        note_works(clock, server);
+        compare(clock, server, theirs - clock->options.now(clock->options.context));
     } else {
-        next = now_ms + be_useless(clock, place, fault, &err);
+        next = now_ms + note_failed(clock, server, fault, &err);
         __atomic_store_n(&shared->due_at, next, __ATOMIC_RELEASE);
     }
 }

@@ -15,7 +15,7 @@
  * all callers that share it have come, and an answer is never older than its callers' requests.
  *
  * A request that takes long, because one of several servers hangs, does not delay others: a caller
- * that has waited for patience_ms leads another request. A pool is used by one thread at a time:
+ * that has waited for wait_ms leads another request. A pool is used by one thread at a time:
  * the leader fills the pools of the others while they wait. */
 
 typedef enum {
@@ -32,7 +32,7 @@ typedef struct caller_t {
     apr_pool_t *pool;
     kc_err_t err;
     kc_rc_t rc;
-    int has_company; /* others shared its request */
+    int is_shared; /* others shared its request */
     caller_state_t state;
     pthread_cond_t changed;
     struct caller_t *next;
@@ -41,7 +41,7 @@ typedef struct caller_t {
 typedef struct {
     kc_store_t store; /* first */
     kc_store_t *inner;
-    int64_t patience_ms;
+    int64_t wait_ms;
     pthread_condattr_t by_monotonic_clock;
     pthread_mutex_t lock; /* guards what follows; never held across I/O */
     int is_asking;        /* a leader is active, which will pass on the lead */
@@ -61,7 +61,7 @@ typedef struct {
     size_t count;
 } question_t;
 
-static size_t place_of(const question_t *question, const char *key)
+static size_t index_of(const question_t *question, const char *key)
 {
     size_t i;
 
@@ -78,14 +78,14 @@ static int add_keys(question_t *question, const caller_t *caller)
     size_t before = question->count, i;
 
     for (i = 0; i < caller->count; i++) {
-        size_t place = place_of(question, caller->keys[i]);
+        size_t at = index_of(question, caller->keys[i]);
 
-        if (place == KC_STORE_GET_MAX) {
+        if (at == KC_STORE_GET_MAX) {
             question->count = before;
             return 0;
         }
-        question->keys[place] = caller->keys[i];
-        question->count += place == question->count;
+        question->keys[at] = caller->keys[i];
+        question->count += at == question->count;
     }
     return 1;
 }
@@ -110,13 +110,13 @@ static caller_t *take_callers(combined_t *combined, question_t *question)
 /* With the lock held: a caller that has waited too long becomes the first. */
 static void step_forward(combined_t *combined, caller_t *caller)
 {
-    caller_t **place = &combined->first;
+    caller_t **at = &combined->first;
 
-    while (*place != caller)
-        place = &(*place)->next;
-    *place = caller->next;
-    if (!*place)
-        combined->end = place;
+    while (*at != caller)
+        at = &(*at)->next;
+    *at = caller->next;
+    if (!*at)
+        combined->end = at;
     caller->next = combined->first;
     combined->first = caller;
     if (!caller->next)
@@ -131,8 +131,8 @@ static void wait_for_turn(combined_t *combined, caller_t *caller)
     int status = 0;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &limit);
-    limit.tv_sec += combined->patience_ms / 1000;
-    limit.tv_nsec += combined->patience_ms % 1000 * 1000000;
+    limit.tv_sec += combined->wait_ms / 1000;
+    limit.tv_nsec += combined->wait_ms % 1000 * 1000000;
     limit.tv_sec += limit.tv_nsec / 1000000000;
     limit.tv_nsec %= 1000000000;
     while (caller->state == WAITING && !status)
@@ -159,11 +159,11 @@ static void answer(const question_t *question, caller_t *caller, const caller_t 
 
     caller->rc = leader->rc;
     caller->err = leader->err;
-    caller->has_company = question->count > caller->count;
+    caller->is_shared = question->count > caller->count;
     for (i = 0; leader->rc == KC_OK && i < caller->count; i++) {
         kc_store_item_t *item = &caller->items[i];
 
-        *item = question->items[place_of(question, caller->keys[i])];
+        *item = question->items[index_of(question, caller->keys[i])];
         if (item->value.data && caller != leader)
             item->value.data = apr_pmemdup(caller->pool, item->value.data, item->value.len);
     }
@@ -214,7 +214,7 @@ static kc_rc_t combined_get(kc_store_t *store, const char *const *keys, size_t c
     (void)pthread_mutex_unlock(&combined->lock);
     (void)pthread_cond_destroy(&caller.changed);
     /* perhaps only the keys of others failed */
-    if (caller.rc != KC_OK && caller.has_company)
+    if (caller.rc != KC_OK && caller.is_shared)
         return combined->inner->vtable->get(combined->inner, keys, count, items, pool, err);
     if (caller.rc != KC_OK && err)
         *err = caller.err;
@@ -268,7 +268,7 @@ static apr_status_t destroy(void *data)
     return APR_SUCCESS;
 }
 
-kc_rc_t kc_store_coalescing_create(kc_store_t *inner, int64_t patience_ms, apr_pool_t *pool,
+kc_rc_t kc_store_coalescing_create(kc_store_t *inner, int64_t wait_ms, apr_pool_t *pool,
                                    kc_store_t **out, kc_err_t *err)
 {
     combined_t *combined = apr_pcalloc(pool, sizeof(*combined));
@@ -280,7 +280,7 @@ kc_rc_t kc_store_coalescing_create(kc_store_t *inner, int64_t patience_ms, apr_p
     apr_pool_cleanup_register(pool, combined, destroy, apr_pool_cleanup_null);
     combined->store.vtable = &vtable;
     combined->inner = inner;
-    combined->patience_ms = patience_ms;
+    combined->wait_ms = wait_ms;
     combined->end = &combined->first;
     *out = &combined->store;
     return KC_OK;

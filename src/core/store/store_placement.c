@@ -42,7 +42,7 @@ static uint64_t read_backward(const char *at)
 
 /* The same for a key and for the reversed key. Keys are random, so two words of each end are
  * enough. */
-static uint64_t place_of(const char *key)
+static uint64_t hash_of(const char *key)
 {
     const char *last = key + KC_STORE_KEY_LEN - sizeof(uint64_t);
 
@@ -54,7 +54,7 @@ void kc_store_placement_start(kc_store_placement_t *placement, const uint64_t *h
 {
     placement->hashes = hashes;
     placement->count = count;
-    placement->place = count > 1 ? place_of(key) : 0;
+    placement->key_hash = count > 1 ? hash_of(key) : 0;
     placement->passed = 0;
 }
 
@@ -69,7 +69,7 @@ size_t kc_store_placement_next(kc_store_placement_t *placement)
 
         if (placement->passed >> i & 1)
             continue;
-        score = mix(placement->place ^ placement->hashes[i]);
+        score = mix(placement->key_hash ^ placement->hashes[i]);
         if (best == placement->count || score > best_score) {
             best = i;
             best_score = score;

@@ -14,7 +14,7 @@ uint64_t kc_store_placement_hash(const char *text);
 typedef struct kc_store_placement_t {
     const uint64_t *hashes;
     size_t count;
-    uint64_t place;
+    uint64_t key_hash;
     uint64_t passed; /* a bit for each of up to 64 servers that was returned */
 } kc_store_placement_t;
 

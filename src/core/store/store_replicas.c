@@ -167,7 +167,7 @@ typedef struct {
     kc_breaker_way_t way;
     kc_store_memcached_get_t get;
     kc_patience_t patience;
-    size_t places[KC_STORE_GET_MAX]; /* of the keys, in the caller's array */
+    size_t key_indices[KC_STORE_GET_MAX]; /* of the keys, in the caller's array */
     int is_home[KC_STORE_GET_MAX];
     kc_store_memcached_item_t items[KC_STORE_GET_MAX];
     kc_rc_t rc;
@@ -223,7 +223,7 @@ static void plan(reading_t *reading)
             if (!asked)
                 continue;
             asked->get.keys[asked->get.count] = reading->keys[i];
-            asked->places[asked->get.count] = i;
+            asked->key_indices[asked->get.count] = i;
             asked->is_home[asked->get.count++] = rank <= copies;
             found++;
         }
@@ -271,19 +271,19 @@ static void run(reading_t *reading, kc_err_t *err)
 }
 
 /* The index of a key in a server's request; -1: it was not asked for it, or has not answered. */
-static int index_in(const asked_t *asked, size_t place)
+static int index_in(const asked_t *asked, size_t key_index)
 {
     size_t i;
 
     for (i = 0; asked->rc == KC_OK && i < asked->get.count; i++) {
-        if (asked->places[i] == place)
+        if (asked->key_indices[i] == key_index)
             return (int)i;
     }
     return -1;
 }
 
 /* The newest copy of a key; NULL when no server has it. *homes: how many homes have answered. */
-static const kc_store_memcached_item_t *newest(const reading_t *reading, size_t place,
+static const kc_store_memcached_item_t *newest(const reading_t *reading, size_t key_index,
                                                size_t *homes)
 {
     const kc_store_memcached_item_t *best = NULL;
@@ -292,7 +292,7 @@ static const kc_store_memcached_item_t *newest(const reading_t *reading, size_t 
     *homes = 0;
     for (i = 0; i < reading->asked_count; i++) {
         const asked_t *asked = reading->asked[i];
-        int at = index_in(asked, place);
+        int at = index_in(asked, key_index);
         const kc_store_memcached_item_t *item = at < 0 ? NULL : &asked->items[at];
 
         if (!item)
@@ -305,10 +305,12 @@ static const kc_store_memcached_item_t *newest(const reading_t *reading, size_t 
 }
 
 /* Writes the newest copy to servers that have none, or an older one. */
-static void repair(const reading_t *reading, size_t place, const kc_store_memcached_item_t *best)
+static void repair(const reading_t *reading, size_t key_index,
+                   const kc_store_memcached_item_t *best)
 {
     const replicas_t *replicas = reading->replicas;
-    command_t command = {KC_STORE_MEMCACHED_ADD, reading->keys[place], best->value, best->flags, 0};
+    command_t command = {KC_STORE_MEMCACHED_ADD, reading->keys[key_index], best->value, best->flags,
+                         0};
     int64_t span = flags_span(best->flags);
     kc_err_t err;
     size_t i;
@@ -318,7 +320,7 @@ static void repair(const reading_t *reading, size_t place, const kc_store_memcac
     command.expires_at = replicas->options.now(replicas->options.context) + span;
     for (i = 0; i < reading->asked_count; i++) {
         const asked_t *asked = reading->asked[i];
-        int at = index_in(asked, place);
+        int at = index_in(asked, key_index);
 
         if (at < 0 || &asked->items[at] == best || !kc_breaker_is_closed(asked->node->breaker))
             continue;
@@ -462,7 +464,7 @@ static kc_rc_t replicas_write(kc_store_t *store, const kc_store_write_t *write, 
                          write->key, write->value, 0, write->expires_at};
 
     command.flags = flags_make(options->now(options->context), write->expires_at);
-    if (write->kind == KC_STORE_MARK && !write->is_add)
+    if (write->kind == KC_STORE_CRITICAL && !write->is_add)
         return write_sure(replicas, &command, err);
     return write_copies(store, &command, err);
 }

@@ -18,7 +18,7 @@
  * answered. When no home answers, that is KC_DOWN. A put that reaches one server is KC_OK. An add
  * that finds the key on any server is KC_EXISTS.
  *
- * A KC_STORE_MARK goes to the homes, even when they are marked down at the moment, and to every
+ * A KC_STORE_CRITICAL goes to the homes, even when they are marked down at the moment, and to every
  * other server that works. It must be stored by 1 home of 1 or 2, or by 2 of 3. Requiring both
  * homes of two would make either of them a single point of failure, and each read asks both anyway.
  *

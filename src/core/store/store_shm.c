@@ -98,10 +98,10 @@ static work_t work_on(const shm_t *shm, const char *key)
 
 /* ---------------------------------------------------------------- locks */
 
-static kc_rc_t hold(const work_t *work, int64_t *patience_ms, kc_err_t *err)
+static kc_rc_t hold(const work_t *work, int64_t *wait_ms, kc_err_t *err)
 {
     pthread_mutex_t *mutex = &work->stripe->mutex;
-    int status = kc_shm_lock_take(mutex, patience_ms);
+    int status = kc_shm_lock_take(mutex, wait_ms);
 
     if (status == EOWNERDEAD) {
         kc_shm_values_mend(work->values);
@@ -123,8 +123,8 @@ static void let_go(const work_t *work)
 /* A pool may ask the system for memory, or end the process, so it is never used under a lock. The
  * value is copied to the stack, and from there to memory of its exact size. A larger value is
  * measured first and read again. If it has grown in between, there is room for the largest. */
-static kc_rc_t get_one(const shm_t *shm, const char *text, int64_t *patience_ms,
-                       kc_store_item_t *item, apr_pool_t *pool, kc_err_t *err)
+static kc_rc_t get_one(const shm_t *shm, const char *text, int64_t *wait_ms, kc_store_item_t *item,
+                       apr_pool_t *pool, kc_err_t *err)
 {
     work_t work = work_on(shm, text);
     unsigned char copy[COPY_MAX];
@@ -132,7 +132,7 @@ static kc_rc_t get_one(const shm_t *shm, const char *text, int64_t *patience_ms,
     size_t size = sizeof(copy), len;
 
     for (;;) {
-        kc_rc_t rc = hold(&work, patience_ms, err);
+        kc_rc_t rc = hold(&work, wait_ms, err);
         uint32_t number;
 
         if (rc != KC_OK)
@@ -157,11 +157,11 @@ static kc_rc_t shm_get(kc_store_t *store, const char *const *keys, size_t count,
                        kc_store_item_t *items, apr_pool_t *pool, kc_err_t *err)
 {
     const shm_t *shm = (const shm_t *)(void *)store;
-    int64_t patience_ms = KC_SHM_LOCK_PATIENCE_MS; /* for all of them */
+    int64_t wait_ms = KC_SHM_LOCK_WAIT_MS; /* for all of them */
     size_t i;
 
     for (i = 0; i < count; i++) {
-        kc_rc_t rc = get_one(shm, keys[i], &patience_ms, &items[i], pool, err);
+        kc_rc_t rc = get_one(shm, keys[i], &wait_ms, &items[i], pool, err);
 
         if (rc != KC_OK)
             return rc;
@@ -193,11 +193,11 @@ static void tell(const shm_t *shm, uint64_t evicted, int64_t now)
 static kc_rc_t shm_write(kc_store_t *store, const kc_store_write_t *write, kc_err_t *err)
 {
     const shm_t *shm = (const shm_t *)(void *)store;
-    int64_t patience_ms = KC_SHM_LOCK_PATIENCE_MS;
+    int64_t wait_ms = KC_SHM_LOCK_WAIT_MS;
     work_t work = work_on(shm, write->key);
     uint64_t evicted;
     uint32_t old;
-    kc_rc_t rc = hold(&work, &patience_ms, err);
+    kc_rc_t rc = hold(&work, &wait_ms, err);
 
     if (rc != KC_OK)
         return rc;
@@ -236,10 +236,10 @@ static kc_rc_t shm_add(kc_store_t *store, const char *key, kc_bytes_t value, int
 static kc_rc_t shm_touch(kc_store_t *store, const char *text, int64_t expires_at, kc_err_t *err)
 {
     const shm_t *shm = (const shm_t *)(void *)store;
-    int64_t patience_ms = KC_SHM_LOCK_PATIENCE_MS;
+    int64_t wait_ms = KC_SHM_LOCK_WAIT_MS;
     work_t work = work_on(shm, text);
     uint32_t number;
-    kc_rc_t rc = hold(&work, &patience_ms, err);
+    kc_rc_t rc = hold(&work, &wait_ms, err);
 
     if (rc != KC_OK)
         return rc;
@@ -253,10 +253,10 @@ static kc_rc_t shm_touch(kc_store_t *store, const char *text, int64_t expires_at
 static kc_rc_t shm_drop(kc_store_t *store, const char *text, kc_err_t *err)
 {
     const shm_t *shm = (const shm_t *)(void *)store;
-    int64_t patience_ms = KC_SHM_LOCK_PATIENCE_MS;
+    int64_t wait_ms = KC_SHM_LOCK_WAIT_MS;
     work_t work = work_on(shm, text);
     uint32_t number;
-    kc_rc_t rc = hold(&work, &patience_ms, err);
+    kc_rc_t rc = hold(&work, &wait_ms, err);
 
     if (rc != KC_OK)
         return rc;

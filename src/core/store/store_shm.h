@@ -7,9 +7,9 @@
 
 /* Shared memory, made before fork and inherited by the children. A child killed at any instruction
  * leaves it usable. Values of any size share all of it, except a twentieth that is reserved for
- * KC_STORE_OPEN. KC_STORE_MARK may take up to an eighth. When it is full, expired values are
+ * KC_STORE_OPEN. KC_STORE_CRITICAL may take up to an eighth. When it is full, expired values are
  * removed, then the oldest (written or touched). An operation waits for a lock until its owner
- * continues or dies, at most KC_SHM_LOCK_PATIENCE_MS (shm_lock.h); then it is KC_DOWN. size in
+ * continues or dies, at most KC_SHM_LOCK_WAIT_MS (shm_lock.h); then it is KC_DOWN. size in
  * bytes (at least 1 MiB, else KC_REFUSED). now/context: the clock, in seconds. The mapping is
  * released with pool (the process pool, to live across graceful restarts). */
 kc_rc_t kc_store_shm_create(size_t size, int64_t (*now)(void *context), void *context,

@@ -172,7 +172,7 @@ void kc_view_cache_drop(kc_view_cache_t *cache, const kc_view_cache_ticket_t *ti
     kc_view_cache_area_t *area = area_of(cache, ticket->name);
 
     (void)__atomic_add_fetch(drops_of(cache, ticket->name), 1, __ATOMIC_ACQ_REL);
-    if (!kc_view_cache_area_lock(area, KC_SHM_LOCK_PATIENCE_MS))
+    if (!kc_view_cache_area_lock(area, KC_SHM_LOCK_WAIT_MS))
         return;
     kc_view_cache_area_forget(area, ticket->name);
     kc_view_cache_area_unlock(area);

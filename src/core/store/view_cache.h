@@ -82,7 +82,7 @@ void kc_view_cache_vouch(const kc_view_cache_ticket_t *ticket, const kc_view_cac
 int kc_view_cache_touch(const kc_view_cache_ticket_t *ticket, const kc_view_cache_view_t *view,
                         int64_t moment);
 /* Call it when the session has ended: removes its view, and keeps earlier look-ups from putting it
- * again. Waits for a lock up to KC_SHM_LOCK_PATIENCE_MS (shm_lock.h). A view that it cannot reach
+ * again. Waits for a lock up to KC_SHM_LOCK_WAIT_MS (shm_lock.h). A view that it cannot reach
  * ends by its age. */
 void kc_view_cache_drop(kc_view_cache_t *cache, const kc_view_cache_ticket_t *ticket);
 

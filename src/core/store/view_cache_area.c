@@ -244,10 +244,10 @@ static void mend(kc_view_cache_area_t *area)
     kc_shm_blocks_mend_end(&area->blocks);
 }
 
-int kc_view_cache_area_lock(kc_view_cache_area_t *area, int64_t patience_ms)
+int kc_view_cache_area_lock(kc_view_cache_area_t *area, int64_t wait_ms)
 {
     pthread_mutex_t *mutex = &area->stripe->mutex;
-    int status = kc_shm_lock_take(mutex, &patience_ms);
+    int status = kc_shm_lock_take(mutex, &wait_ms);
 
     if (status == EOWNERDEAD) {
         mend(area);

@@ -67,8 +67,8 @@ kc_view_cache_slot_t *kc_view_cache_area_find(const kc_view_cache_area_t *area,
 /* 1 when a view of len bytes may be written: up to KC_VIEW_CACHE_VIEW_MAX, and half of the area, so
  * that the view of one user never evicts those of all others. Without the lock. */
 int kc_view_cache_area_fits(const kc_view_cache_area_t *area, size_t len);
-/* Takes the area's lock, waiting up to patience_ms milliseconds: 1, or 0. */
-int kc_view_cache_area_lock(kc_view_cache_area_t *area, int64_t patience_ms);
+/* Takes the area's lock, waiting up to wait_ms milliseconds: 1, or 0. */
+int kc_view_cache_area_lock(kc_view_cache_area_t *area, int64_t wait_ms);
 void kc_view_cache_area_unlock(kc_view_cache_area_t *area);
 /* With the lock: writes the view (which must fit) under name, in place of the old one. Less
  * recently used views are evicted for it, and their bytes are cleared. */

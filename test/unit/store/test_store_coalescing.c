@@ -100,7 +100,7 @@ static kc_rc_t inner_write(kc_store_t *handle, const char *key, kc_bytes_t value
 static kc_rc_t inner_write_kind(kc_store_t *handle, const kc_store_write_t *write, kc_err_t *why)
 {
     (void)handle, (void)why;
-    inner.writes += write->kind == KC_STORE_MARK ? 1000 : 0;
+    inner.writes += write->kind == KC_STORE_CRITICAL ? 1000 : 0;
     return KC_DOWN;
 }
 
@@ -443,7 +443,7 @@ END_TEST
 START_TEST(writes_go_straight_on)
 {
     const char *key = callers[0].keys[0];
-    const kc_store_write_t mark = {key, kc_buf_text("x"), 1, KC_STORE_MARK, 0};
+    const kc_store_write_t mark = {key, kc_buf_text("x"), 1, KC_STORE_CRITICAL, 0};
 
     ck_assert_int_eq(kc_store_put(store, key, kc_buf_text("x"), 1, &err), KC_EXISTS);
     ck_assert_int_eq(kc_store_add(store, key, kc_buf_text("x"), 1, &err), KC_EXISTS);

@@ -534,7 +534,8 @@ END_TEST
 
 static kc_rc_t put_sure(key_text_t key)
 {
-    const kc_store_write_t mark = {key.text, kc_buf_text("1"), now(NULL) + 600, KC_STORE_MARK, 0};
+    const kc_store_write_t mark = {key.text, kc_buf_text("1"), now(NULL) + 600, KC_STORE_CRITICAL,
+                                   0};
 
     memset(&err, 0, sizeof(err));
     return kc_store_write(store, &mark, &err);

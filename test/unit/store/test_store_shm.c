@@ -323,7 +323,7 @@ static void keep_some(void)
     unsigned int i;
 
     for (i = 0; i < KEPT; i++) {
-        ck_assert_int_eq(write_kind(i, KC_STORE_MARK, 8), KC_OK);
+        ck_assert_int_eq(write_kind(i, KC_STORE_CRITICAL, 8), KC_OK);
         ck_assert_int_eq(write_kind(KEPT + i, KC_STORE_OWNED, 440), KC_OK);
         ck_assert_int_eq(write_kind(2 * KEPT + i, KC_STORE_OWNED, 3000), KC_OK);
     }
@@ -384,7 +384,7 @@ START_TEST(marks_have_a_part_of_the_memory_and_no_more)
         ck_assert_int_eq(write_kind(100000 + i, KC_STORE_OWNED, 1000), KC_OK);
     sessions = count_there(100000, 2000);
     for (i = 0; i < FLOOD; i++)
-        ck_assert_int_eq(write_kind(1000 + i, KC_STORE_MARK, 8), KC_OK);
+        ck_assert_int_eq(write_kind(1000 + i, KC_STORE_CRITICAL, 8), KC_OK);
     marks = count_there(1000, FLOOD);
     ck_assert_uint_ge(marks, MIB / 10 / 133);
     ck_assert_uint_ge(count_there(100000, 2000), sessions * 4 / 5);
@@ -397,7 +397,7 @@ START_TEST(a_value_too_large_for_its_kind)
     keep_some();
     ck_assert_int_eq(write_kind(1000, KC_STORE_OPEN, 200000), KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_STORE_VALUE);
-    ck_assert_int_eq(write_kind(1001, KC_STORE_MARK, 200000), KC_OK);
+    ck_assert_int_eq(write_kind(1001, KC_STORE_CRITICAL, 200000), KC_OK);
     ck_assert_uint_eq(count_there(1000, 2), 1);
     ck_assert_uint_eq(count_there(0, 3 * KEPT), 3 * KEPT);
 }
