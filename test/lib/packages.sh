@@ -34,7 +34,7 @@ PACKAGES_KUBEFLOW=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached openssl python3 p
 PACKAGES_GO=(golang-go ca-certificates)
 # where there is no node or no npm, of whatever origin (oidc_provider.sh)
 PACKAGES_NODE=(nodejs npm)
-PACKAGES_DRILLS=(apache2 memcached nginx-light wrk libfaketime iproute2 procps python3 python3-jwcrypto)
+PACKAGES_CHAOS=(apache2 memcached nginx-light wrk libfaketime iproute2 procps python3 python3-jwcrypto)
 PACKAGES_BENCH=(apache2 libapache2-mod-auth-openidc memcached nginx-light wrk valgrind curl python3 python3-jwcrypto
     redis-server git python3-pip unzip)
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a drill is held in: httpd with the module, memcached nodes, the fake provider, a backend, signed-in people."""
+"""What a chaos test runs in: httpd with the module, memcached nodes, the fake provider, a backend, signed-in people."""
 
 import json
 import signal
@@ -51,7 +51,7 @@ MODULES = ["authn_core", "authz_core", "authz_user", "watchdog", "headers", "set
 
 
 class Ground:
-    """What all drills have in common: a folder, the backend and the provider."""
+    """What all chaos tests have in common: a folder, the backend and the provider."""
 
     def __init__(self, folder, build):
         self.room = Room(folder, build)

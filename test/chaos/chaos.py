@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The drills: each starts a world, puts it under load, does some harm, and says what people noticed."""
+"""The chaos tests: each starts a world, puts it under load, does some harm, and says what people noticed."""
 
 import argparse
 import base64
@@ -29,11 +29,11 @@ from network import Hole  # behind world, which tells where the shared parts are
 SETTLE = 1.0  # seconds of load before and after the harm
 # Where no store hangs: the 50 ms that one has by default are less than what a busy machine may take from it.
 PATIENT = "KeycloakStoreTimeout 2s\n"
-DRILLS = {}
+TESTS = {}
 
 
-def drill(function):
-    DRILLS[function.__name__.replace("_", "-")] = function
+def chaos_test(function):
+    TESTS[function.__name__.replace("_", "-")] = function
     return function
 
 
@@ -87,7 +87,7 @@ def under_load(result, world, harm, seconds=0.0, may_fail=False, allow_down=Fals
 
 # ---------------------------------------------------------------- httpd
 
-@drill
+@chaos_test
 def graceful_restarts(ground, result, short):
     with World(ground, settings=PATIENT) as world:
         world.sign_in(40)
@@ -100,7 +100,7 @@ def graceful_restarts(ground, result, short):
         result.note = f"{count} times"
 
 
-@drill
+@chaos_test
 def graceful_restarts_with_shared_memory(ground, result, short):
     with World(ground, nodes=0) as world:
         world.sign_in(40)
@@ -113,7 +113,7 @@ def graceful_restarts_with_shared_memory(ground, result, short):
         result.note = f"{count} times"
 
 
-@drill
+@chaos_test
 def full_restart(ground, result, short):
     """Nobody is served while httpd is down, and everybody is signed in when it is back."""
     with World(ground, settings=PATIENT) as world:
@@ -124,7 +124,7 @@ def full_restart(ground, result, short):
         result.note = f"{len(down)} met a closed port"
 
 
-@drill
+@chaos_test
 def killed_children(ground, result, short):
     """A child that crashes takes with it what it was answering, and nothing else."""
     with World(ground, settings=PATIENT) as world:
@@ -172,20 +172,20 @@ def ends_with_its_parent(result, program):
         result.expect(is_read_to_its_end(child.stdout, 60), "the stress program's processes end with it")
 
 
-@drill
+@chaos_test
 def killed_writers(ground, result, short):
     """Processes killed inside updates of both stores in shared memory."""
-    ends_with_its_parent(result, f"{os.environ['KC_BUILD']}/obj/drills/stress")
-    stress(result, f"{os.environ['KC_BUILD']}/obj/drills/stress", "kill", "200" if short else "1000")
+    ends_with_its_parent(result, f"{os.environ['KC_BUILD']}/obj/chaos/stress")
+    stress(result, f"{os.environ['KC_BUILD']}/obj/chaos/stress", "kill", "200" if short else "1000")
 
 
-@drill
+@chaos_test
 def data_races(ground, result, short):
     """The same under ThreadSanitizer, nobody killed."""
-    stress(result, f"{os.environ['KC_TSAN_BUILD']}/obj/drills/stress", "race", "5" if short else "30")
+    stress(result, f"{os.environ['KC_TSAN_BUILD']}/obj/chaos/stress", "race", "5" if short else "30")
 
 
-@drill
+@chaos_test
 def first_tier_full(ground, result, short):
     """More people than views: they cost a question to memcached, and nobody notices."""
     with World(ground, settings=PATIENT + "KeycloakCacheSize 1M") as world:
@@ -195,7 +195,7 @@ def first_tier_full(ground, result, short):
         result.note = f"{len(world.people)} sessions"
 
 
-@drill
+@chaos_test
 def shared_memory_full(ground, result, short):
     """Without memcached the oldest have to go; those who are there go on."""
     with World(ground, nodes=0, settings="KeycloakCacheSize 1M") as world:
@@ -220,7 +220,7 @@ def recovers(result):
     result.expect(result.figures["recovery_s"] <= 1, f"recovery took {result.figures['recovery_s']} s, at most 1")
 
 
-@drill
+@chaos_test
 def memcached_stopped(ground, result, short):
     """The only memcached hangs for five seconds."""
     with World(ground) as world:
@@ -234,7 +234,7 @@ def memcached_stopped(ground, result, short):
         is_quick(result)
 
 
-@drill
+@chaos_test
 def memcached_stopped_without_first_tier(ground, result, short):
     """The same, asked on each request: those who ask get 503 quickly, and nobody is signed out."""
     with World(ground, settings="KeycloakCacheTTL 0") as world:
@@ -252,7 +252,7 @@ def memcached_stopped_without_first_tier(ground, result, short):
         result.nobody_lost(world.outcomes(world.people), 40)
 
 
-@drill
+@chaos_test
 def memcached_restarted(ground, result, short):
     """Each of two in turn is killed and comes back empty."""
     with World(ground, nodes=2) as world:
@@ -269,7 +269,7 @@ def memcached_restarted(ground, result, short):
         recovers(result)
 
 
-@drill
+@chaos_test
 def one_of_three_lost(ground, result, short):
     """Killed for good; people who were away meanwhile come back later."""
     with World(ground, nodes=3) as world:
@@ -281,7 +281,7 @@ def one_of_three_lost(ground, result, short):
         result.nobody_lost(world.outcomes(away), 60)
 
 
-@drill
+@chaos_test
 def one_of_three_comes_back_empty(ground, result, short):
     with World(ground, nodes=3) as world:
         away = world.sign_in(60)
@@ -296,7 +296,7 @@ def one_of_three_comes_back_empty(ground, result, short):
         result.nobody_lost(world.outcomes(away), 60)
 
 
-@drill
+@chaos_test
 def flapping(ground, result, short):
     """One of three hangs and goes on, ten times a second."""
     with World(ground, nodes=3) as world:
@@ -313,7 +313,7 @@ def flapping(ground, result, short):
         is_quick(result)
 
 
-@drill
+@chaos_test
 def black_hole(ground, result, short):
     """One of three is in a network that swallows everything from one moment to the next."""
     with Hole(ground.folder(), ground.room.user) as hole, World(ground, nodes=2, addresses=[hole.address]) as world:
@@ -326,14 +326,14 @@ def black_hole(ground, result, short):
 
 # ---------------------------------------------------------------- names
 
-@drill
+@chaos_test
 def silent_name_server(ground, result, short):
     """memcached and Keycloak have names, and no name server answers any more: signed-in people do not notice, and
     nobody waits longer than the deadlines say."""
     names.silent(ground, result, under_load)
 
 
-@drill
+@chaos_test
 def moved_addresses(ground, result, short):
     """Both names get other addresses, and the old ones are dead."""
     names.moved(ground, result)
@@ -351,7 +351,7 @@ def freeze(pids, seconds):
             time.sleep(0.2 if number == signal.SIGSTOP else 0.1)
 
 
-@drill
+@chaos_test
 def frozen(ground, result, short):
     """httpd's children stop for 200 ms again and again, asked on each request; then memcached with them."""
     with World(ground, settings="KeycloakCacheTTL 0") as world:
@@ -364,7 +364,7 @@ def frozen(ground, result, short):
         under_load(result, world, harm)
 
 
-@drill
+@chaos_test
 def frozen_with_shared_memory(ground, result, short):
     """The same, with the sessions in memory that the children share."""
     with World(ground, nodes=0, settings="KeycloakCacheTTL 0") as world:
@@ -372,7 +372,7 @@ def frozen_with_shared_memory(ground, result, short):
         under_load(result, world, lambda: freeze(sorted(world.httpd.children()), 3 if short else 10))
 
 
-@drill
+@chaos_test
 def busy_machine(ground, result, short):
     """Eight busy processes a pair of cores, asked on each request: slow, but nobody gets an error."""
     with World(ground, settings="KeycloakCacheTTL 0") as world:
@@ -501,25 +501,25 @@ def logouts_by(ways, ground, result, short, failing, settings="", gated=False):
     result.note = "; ".join(notes)
 
 
-@drill
+@chaos_test
 def logouts_while_servers_hang(ground, result, short):
     """With fewer homes than half left a sign-out is refused, so that nobody believes in it."""
     logouts_by(WAYS, ground, result, short, hanging)
 
 
-@drill
+@chaos_test
 def logouts_while_servers_refuse(ground, result, short):
     """The same where nobody can connect to servers that go on."""
     logouts_by(WAYS[::4] if short else WAYS, ground, result, short, refusing, PATIENT, gated=True)
 
 
-@drill
+@chaos_test
 def logouts_while_servers_are_down(ground, result, short):
     """The same where servers end, and come back empty."""
     logouts_by(WAYS[::4] if short else WAYS, ground, result, short, down, PATIENT)
 
 
-@drill
+@chaos_test
 def logouts_between_empty_and_hanging(ground, result, short):
     """One of two has come back empty and the other hangs, so that no session can be found."""
     with World(ground, nodes=2) as world:
@@ -590,7 +590,7 @@ class Callbacks:
             thread.join(60)
 
 
-@drill
+@chaos_test
 def keycloak_stopped(ground, result, short):
     """150 people come back from a Keycloak that hangs: who is signed in does not notice."""
     with World(ground, settings=PATIENT) as world:
@@ -655,13 +655,13 @@ def crowd(ground, result, count, workers):
         result.note = f"{again} times a page came again by itself"
 
 
-@drill
+@chaos_test
 def crowd_with_debians_workers(ground, result, short):
     """200 people sign in in one second, at a slow token endpoint, with the workers of Debian's event MPM."""
     crowd(ground, result, 60 if short else 200, WORKERS["debian"])
 
 
-@drill
+@chaos_test
 def crowd_with_the_images_workers(ground, result, short):
     """The same with those of the image."""
     crowd(ground, result, 60 if short else 200, WORKERS["image"])
@@ -681,7 +681,7 @@ def kept_meanwhile(ground, world, seconds):
     return during / ((before + throughput(world, seconds)) / 2)
 
 
-@drill
+@chaos_test
 def keycloak_stopped_throughput(ground, result, short):
     """The same, as throughput, in windows between others without it. Two percent are less than what a busy machine
     takes and gives from second to second: with few windows a larger loss would be seen, and no more is asked. What
@@ -703,7 +703,7 @@ def keycloak_stopped_throughput(ground, result, short):
 
 # ---------------------------------------------------------------- time
 
-@drill
+@chaos_test
 def memcached_clock(ground, result, short):
     """memcached's clock two hours ahead, and two behind: people sign in, sessions end on time, and a line says why."""
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
@@ -728,7 +728,7 @@ def memcached_clock(ground, result, short):
             node.stop()
 
 
-@drill
+@chaos_test
 def moved_clock(ground, result, short):
     """httpd's clock an hour on, and two hours back."""
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
@@ -770,20 +770,20 @@ COLUMNS = ("requests", "failed", "retried", "lost", "p50_ms", "p99_ms", "worst_m
 def hold(name, ground, short):
     result, started = Result(name), time.monotonic()
     try:
-        DRILLS[name](ground, result, short)
-    except Exception as error:  # the other drills are still to be held
+        TESTS[name](ground, result, short)
+    except Exception as error:  # the other tests are still to be run
         if not isinstance(error, (Failure, OSError, subprocess.SubprocessError)):
             raise
         result.expect(False, f"{type(error).__name__}: {error}")
     for is_good, text in result.checks:
-        print(f"{'ok' if is_good else 'not ok'} drills: {name}: {text if not is_good else text.partition(':')[0]}",
+        print(f"{'ok' if is_good else 'not ok'} chaos: {name}: {text if not is_good else text.partition(':')[0]}",
               flush=True)
     result.figures["seconds"] = round(time.monotonic() - started, 1)
     return result
 
 
 def table(results):
-    lines = ["| drill | " + " | ".join(COLUMNS) + " | |", "| --- |" + " --- |" * (len(COLUMNS) + 1)]
+    lines = ["| test | " + " | ".join(COLUMNS) + " | |", "| --- |" + " --- |" * (len(COLUMNS) + 1)]
     for result in results:
         row = [str(result.figures.get(column, "–")) for column in COLUMNS]
         lines.append(f"| {result.name} | " + " | ".join(row) + f" | {result.note} |")
@@ -794,29 +794,29 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--list", action="store_true")
-    parser.add_argument("drills", nargs="*")
+    parser.add_argument("tests", nargs="*")
     options = parser.parse_args()
     if options.list:
-        print("\n".join(DRILLS))
+        print("\n".join(TESTS))
         return 0
-    unknown = [name for name in options.drills if name not in DRILLS]
+    unknown = [name for name in options.tests if name not in TESTS]
     if unknown:
-        parser.error(f"there is no drill {unknown[0]}; there are: {' '.join(DRILLS)}")
+        parser.error(f"there is no chaos test {unknown[0]}; there are: {' '.join(TESTS)}")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))
     results = []
-    with tempfile.TemporaryDirectory(prefix="keycloak-drills.") as folder:
+    with tempfile.TemporaryDirectory(prefix="keycloak-chaos.") as folder:
         os.chmod(folder, 0o755)
         ground = Ground(folder, Path(os.environ["KC_BUILD"]))
         try:
-            for name in options.drills or DRILLS:
+            for name in options.tests or TESTS:
                 results.append(hold(name, ground, options.short))
         finally:
             ground.end()
-    out = ROOT / "build" / "drills"
+    out = ROOT / "build" / "chaos"
     out.mkdir(parents=True, exist_ok=True)
     (out / "result.json").write_text(json.dumps(
-        [{"drill": result.name, **result.figures, "note": result.note,
+        [{"test": result.name, **result.figures, "note": result.note,
           "checks": [{"good": good, "what": what} for good, what in result.checks]} for result in results],
         indent=2) + "\n", encoding="utf-8")
     print("\n" + table(results) + "\n")

@@ -22,7 +22,7 @@ class NameServer:
 
     def __init__(self):
         if os.geteuid() != 0:
-            raise Failure("a name server has port 53: run this drill as root")
+            raise Failure("a name server has port 53: run this test as root")
         self.address = f"127.53.{os.getpid() % 250}.{os.getpid() // 250 % 250 + 1}"
         self.names, self.is_silent, self.asked = {}, False, 0
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -19,7 +19,7 @@ class Hole:
 
     def __init__(self, folder, user):
         if os.geteuid() != 0:
-            raise Failure("a network namespace can be made by root alone: run this drill as root")
+            raise Failure("a network namespace can be made by root alone: run this test as root")
         self.folder, self.user = folder, user
         self.name = f"kc{os.getpid() % 100000}"
         self.net = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 250}"
