@@ -177,7 +177,7 @@ class Provider(Server):
                  "client": {"secret": SECRET, "pkce": False}}
         presets.write_text(json.dumps({"bench": {"realm": realm}}), encoding="ascii")
         self.issuer = f"http://127.0.0.1:{self.port}/realms/bench"
-        self.listen(room, ["/usr/bin/python3", readable(ROOT / "test/provider") / "provider.py", "--port", self.port,
+        self.listen(room, ["/usr/bin/python3", readable(ROOT / "test/support/provider") / "provider.py", "--port", self.port,
                            "--presets", presets], folder, self.port)
 
     def control(self, method, path="", settings=None):

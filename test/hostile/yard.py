@@ -202,7 +202,7 @@ class Yard:
         self.backend = Backend()
         self.realm_port = free_port()
         self.issuer = f"http://127.0.0.1:{self.realm_port}/realms/hostile"
-        self.realm = Child("provider", ["/usr/bin/python3", ROOT / "test/provider/provider.py", "--port", self.realm_port],
+        self.realm = Child("provider", ["/usr/bin/python3", ROOT / "test/support/provider/provider.py", "--port", self.realm_port],
                            self.folder / "provider.log")
         self.ports = {mode: free_port() for mode in MODES}
         self.httpd = Httpd(self.folder / "httpd", self.module, self.ports["proxy"], self.config(), "event", MODULES,

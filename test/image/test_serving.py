@@ -23,7 +23,7 @@ SECRETS = {"CLIENT_SECRET": "canary-of-the-client-secret", "CRYPTO_KEY": "canary
 def provider(tmp_path_factory):
     """A provider's discovery document and keys."""
     port = free_port()
-    child = Child("the provider", [sys.executable, ROOT / "test/provider/provider.py", "--port", port],
+    child = Child("the provider", [sys.executable, ROOT / "test/support/provider/provider.py", "--port", port],
                   tmp_path_factory.mktemp("provider") / "log")
     wait_for(lambda: port_taken(port), 20, "the provider answers", child)
     yield f"http://127.0.0.1:{port}/realms/image"
@@ -287,7 +287,7 @@ def test_no_process_is_left(judge):
 
 def test_proxy_and_sidecar_hand_on(running, tmp_path, module, provider):
     port, health, backend = free_port(), free_port(), free_port()
-    server = Child("the backend", [sys.executable, ROOT / "test/provider/backend.py", "--port", backend], tmp_path / "backend.log")
+    server = Child("the backend", [sys.executable, ROOT / "test/support/provider/backend.py", "--port", backend], tmp_path / "backend.log")
     try:
         wait_for(lambda: port_taken(backend), 20, "the backend answers", server)
         for mode in ({"MODE": "proxy", "BACKEND_URL": f"http://127.0.0.1:{backend}"}, {"MODE": "sidecar", "BACKEND_PORT": backend}):
