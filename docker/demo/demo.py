@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "test" / "lib"))
+sys.path.insert(0, str(ROOT / "test" / "support" / "python"))
 sys.path.insert(0, str(ROOT / "docker" / "demo"))
 
 from backend import GROUPS_HEADER, USER_HEADER, Backend, values  # noqa: E402

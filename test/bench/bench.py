@@ -23,7 +23,7 @@ import plot
 import refresh
 import report
 import stored
-from servers import ROOT, Backend, Provider, Proxy, Room  # puts test/lib on the path
+from servers import ROOT, Backend, Provider, Proxy, Room  # puts test/support/python on the path
 from variants import AGAIN, PEER_MEMCACHE, PEER_SHARED, PLAIN, Catalogue
 
 from memcached import Memcached

@@ -6,7 +6,7 @@ import http.client
 import re
 import subprocess
 
-from servers import HEADERS  # puts test/lib on the path
+from servers import HEADERS  # puts test/support/python on the path
 
 from process import Failure, tail, wait_for
 

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import measure
-from servers import HEADERS, SECRET, USER, Browser, Httpd, Server  # puts test/lib on the path
+from servers import HEADERS, SECRET, USER, Browser, Httpd, Server  # puts test/support/python on the path
 from variants import AUTHSERVICE, LABELS, OAUTH2_PROXY, OAUTH2_PROXY_REDIS
 
 import envoy

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from servers import HEADERS  # puts test/lib on the path
+from servers import HEADERS  # puts test/support/python on the path
 
 from browser import Browser
 from process import Failure, tail

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from judges import answers
-from servers import ROOT, SECRET, find_httpd  # puts test/lib on the path
+from servers import ROOT, SECRET, find_httpd  # puts test/support/python on the path
 
 from process import Child, Failure, free_port, port_taken, tail, wait_for
 from readable import readable

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "test" / "lib"))
+sys.path.insert(0, str(ROOT / "test" / "support" / "python"))
 
 from browser import Browser  # noqa: E402
 from httpd import find_httpd  # noqa: E402

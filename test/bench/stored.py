@@ -8,7 +8,7 @@ import subprocess
 import time
 import uuid
 
-from servers import Browser  # puts test/lib on the path
+from servers import Browser  # puts test/support/python on the path
 
 from process import Failure
 

@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "test" / "lib"))
+sys.path.insert(0, str(ROOT / "test" / "support" / "python"))
 sys.path.insert(0, str(ROOT / "test" / "bench"))
 
 from browser import Browser  # noqa: E402

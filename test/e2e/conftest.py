@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "test" / "lib"), str(ROOT / "docker" / "demo"), str(ROOT / "test" / "e2e")]
+sys.path[:0] = [str(ROOT / "test" / "support" / "python"), str(ROOT / "docker" / "demo"), str(ROOT / "test" / "e2e")]
 
 from one_keycloak import authority, keycloak  # noqa: E402,F401  # pylint: disable=unused-import
 from site_under_test import Site  # noqa: E402

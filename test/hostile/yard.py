@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "test" / "lib"))
+sys.path.insert(0, str(ROOT / "test" / "support" / "python"))
 
 from httpd import Httpd  # noqa: E402
 from process import Child, Failure, free_port, port_taken, unprivileged_user, wait_for  # noqa: E402

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "test" / "lib"), str(ROOT / "test" / "image")]
+sys.path[:0] = [str(ROOT / "test" / "support" / "python"), str(ROOT / "test" / "image")]
 
 from process import wait_for  # noqa: E402
 from readable import readable  # noqa: E402

@@ -422,7 +422,7 @@ def errors_tested(tree):
 
 def clang_format():
     """The pinned one, fetched when it is not there."""
-    run = subprocess.run(["bash", "-c", ". test/lib/format.sh && format_fetch && format_home && echo \"$CLANG_FORMAT\""],
+    run = subprocess.run(["bash", "-c", ". test/support/shell/format.sh && format_fetch && format_home && echo \"$CLANG_FORMAT\""],
                          cwd=pathlib.Path(__file__).resolve().parents[2], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                          check=False, universal_newlines=True)
     if run.returncode != 0:

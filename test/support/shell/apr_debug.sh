@@ -5,9 +5,9 @@
 #
 # To be sourced by bash:
 #   apr_debug_make                sets and exports APR_DEBUG, the folder to put into LD_LIBRARY_PATH
-#   apr_debug_prove PROGRAM       true when the overflow that PROGRAM (test/lib/pool_overflow.c) makes is caught
+#   apr_debug_prove PROGRAM       true when the overflow that PROGRAM (test/support/pool_overflow.c) makes is caught
 
-apr_debug_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+apr_debug_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 
 apr_debug_fail() {
     printf 'apr_debug: %s\n' "$@" >&2
@@ -16,7 +16,7 @@ apr_debug_fail() {
 
 # What is built depends on this file; its folder is named after both.
 apr_debug_key() {
-    sha256sum <"$apr_debug_root/test/lib/apr_debug.sh" | cut -c 1-8
+    sha256sum <"$apr_debug_root/test/support/shell/apr_debug.sh" | cut -c 1-8
 }
 
 # Of the package that programs are compiled with: its source's version.
@@ -106,7 +106,7 @@ apr_debug_compile() {
 
 apr_debug_build() {
     local version="$1" target="$2" folder
-    . "$apr_debug_root/test/lib/packages.sh"
+    . "$apr_debug_root/test/support/shell/packages.sh"
     packages_need "an APR with checked pools" "${PACKAGES_APR_DEBUG[@]}"
     # in a shell of its own, whose trap is not that of whoever asks for it
     (

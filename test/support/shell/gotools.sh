@@ -6,7 +6,7 @@
 # To be sourced by bash, after packages.sh:
 #   gotools_build && gotools_home
 
-gotools_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+gotools_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 GOTOOLS_GO=1.26.8
 # amd64, arm64
 GOTOOLS_GO_SUMS="h1:ZOmGe1OnfREDMIdb1Qi4G9JSuDPBLGExZMQ4nis1RXM=
@@ -55,7 +55,7 @@ gotools_go_fetch() {
     version=$modules/$module@$version
     sum=$(sed -n 's/.*"Sum": *"\(.*\)".*/\1/p' "$log")
     if [ -z "$sum" ] || [[ $'\n'$GOTOOLS_GO_SUMS$'\n' != *$'\n'"$sum"$'\n'* ]]; then
-        echo "$version is none of the modules that test/lib/gotools.sh names (the sum differs):" >&2
+        echo "$version is none of the modules that test/support/shell/gotools.sh names (the sum differs):" >&2
         cat "$log" >&2
         return 1
     fi
@@ -67,7 +67,7 @@ gotools_go_fetch() {
 # What is built depends on these; its folder is named after them.
 gotools_key() {
     (cd "$gotools_root/test/kubeflow" && find go.mod go.sum tools xds -type f -not -name '*_test.go' | LC_ALL=C sort |
-        xargs sha256sum; sha256sum <"$gotools_root/test/lib/gotools.sh") | sha256sum | cut -c 1-16
+        xargs sha256sum; sha256sum <"$gotools_root/test/support/shell/gotools.sh") | sha256sum | cut -c 1-16
 }
 
 # Sets and exports KUSTOMIZE, ISTIOCTL and XDS; true when they are there, built from what is here now.

@@ -3,7 +3,7 @@
 # Names the Debian packages that each part of the project needs and installs the missing ones.
 #
 # Sourced by bash scripts:
-#   . test/lib/packages.sh
+#   . test/support/shell/packages.sh
 #   packages_need "the build" "${PACKAGES_BUILD[@]}"
 #
 # A row is a package name, or `a|b` where either will do; the first that apt knows is installed. The last is a name

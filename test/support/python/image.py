@@ -11,7 +11,7 @@ from httpd import find_httpd
 from process import Child, free_port, wait_for
 from readable import readable
 
-IMAGE = readable(Path(__file__).resolve().parents[2] / "docker" / "image")
+IMAGE = readable(Path(__file__).resolve().parents[3] / "docker" / "image")
 
 
 class Image:

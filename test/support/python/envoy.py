@@ -72,7 +72,7 @@ class Envoy:
     def __init__(self, folder, judge_port, backend_port, settings=None):
         binary = os.environ.get("ENVOY", "")
         if not Path(binary).is_file():
-            raise Failure("ENVOY does not name Envoy's binary; test/lib/envoy.sh (envoy_fetch) fetches it")
+            raise Failure("ENVOY does not name Envoy's binary; test/support/shell/envoy.sh (envoy_fetch) fetches it")
         self.binary, self.folder = binary, Path(folder)
         self.port, self.admin_port = free_port(), free_port()
         self.url = f"http://localhost:{self.port}"

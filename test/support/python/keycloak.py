@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from process import Child, Failure, free_port, wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 REALM_FILE = ROOT / "docker" / "keycloak" / "realm-kubeflow.json"
 CLIENT_ID = "kubeflow-oidc-authservice"
 SECONDS_TO_START = 180
@@ -103,7 +103,7 @@ class Keycloak:
         self.home = Path(home or os.environ.get("KEYCLOAK_HOME", ""))
         if not (self.home / "bin" / "kc.sh").is_file():
             raise Failure("KEYCLOAK_HOME does not name an unpacked Keycloak; "
-                          "test/lib/keycloak.sh (keycloak_fetch) fetches one")
+                          "test/support/shell/keycloak.sh (keycloak_fetch) fetches one")
         self.version = int(re.search(r"\d+", (self.home / "version.txt").read_text(encoding="utf-8")).group())
         self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"

@@ -9,7 +9,7 @@
 # Version 8.8.1 is the last that runs on Node.js 18 (Debian 12) as well as on 20 (Debian 13): from 9.0.0 on its
 # library for tokens needs a global `crypto`, which 18 does not have.
 
-oidc_provider_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+oidc_provider_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 OIDC_PROVIDER_FILES=$oidc_provider_root/test/e2e/other_provider
 OIDC_PROVIDER_NODE=18
 

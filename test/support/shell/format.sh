@@ -6,8 +6,8 @@
 # To be sourced by bash:
 #   format_fetch && format_home
 
-format_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-. "$format_root/test/lib/wheel.sh"
+format_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
+. "$format_root/test/support/shell/wheel.sh"
 FORMAT_VERSION=14.0.6
 FORMAT_FOLDER=$format_root/.cache/clang-format-$FORMAT_VERSION
 FORMAT_PROGRAM=clang_format/data/bin/clang-format
