@@ -7,7 +7,7 @@
 #include "store/view_cache.h"
 #include "testlib.h"
 
-Suite *kc_test_cache_step(void);
+Suite *kc_test_view_cache_step(void);
 
 /*
  * A child changes a view instruction by instruction. Whenever it has changed the shared memory, we
@@ -213,9 +213,9 @@ START_TEST(killed_after_each_write)
 }
 END_TEST
 
-Suite *kc_test_cache_step(void)
+Suite *kc_test_view_cache_step(void)
 {
-    Suite *suite = suite_create("cache_step");
+    Suite *suite = suite_create("view_cache_step");
     TCase *tcase = tcase_create("killed after each write");
 
     tcase_add_checked_fixture(tcase, testlib_setup, testlib_teardown);

@@ -7,7 +7,7 @@
 #include "http/http.h"
 #include "net/patience.h"
 
-Suite *kc_test_gate(void);
+Suite *kc_test_http(void);
 
 enum {
     LIMIT = 2,
@@ -265,9 +265,9 @@ START_TEST(who_lingers_gives_way_to_who_waits_for_a_place)
 }
 END_TEST
 
-Suite *kc_test_gate(void)
+Suite *kc_test_http(void)
 {
-    Suite *suite = suite_create("gate");
+    Suite *suite = suite_create("http");
     TCase *tcase = tcase_create("gate");
 
     tcase_add_checked_fixture(tcase, setup, NULL);

@@ -14,7 +14,7 @@
 #include "testlib.h"
 #include "variant.h"
 
-Suite *kc_test_metadata_host(void);
+Suite *kc_test_metadata_shared(void);
 
 enum {
     CHILDREN = 4,
@@ -975,9 +975,9 @@ static void add_clocks(TCase *tests)
     tcase_add_test(tests, the_minute_of_unknown_kids_is_none_from_the_future);
 }
 
-Suite *kc_test_metadata_host(void)
+Suite *kc_test_metadata_shared(void)
 {
-    Suite *suite = suite_create("metadata_host");
+    Suite *suite = suite_create("metadata_shared");
 
     add_neighbours(add(suite, "neighbours"));
     add_lease(add(suite, "lease"));

@@ -13,7 +13,7 @@
 #include "store/store_shm.h"
 #include "testlib.h"
 
-Suite *kc_test_held(void);
+Suite *kc_test_session_held(void);
 
 enum { TOTAL = 64 * 1024 * 1024, MOST = 20000, NOTE_SIZE = 56 /* 16 bytes, sealed */ };
 
@@ -213,9 +213,9 @@ START_TEST(everybody_is_held)
 }
 END_TEST
 
-Suite *kc_test_held(void)
+Suite *kc_test_session_held(void)
 {
-    Suite *suite = suite_create("held");
+    Suite *suite = suite_create("session_held");
     TCase *tests = tcase_create("people");
 
     tcase_add_checked_fixture(tests, setup, testlib_teardown);

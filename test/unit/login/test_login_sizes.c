@@ -19,7 +19,7 @@
 #include "session/unknown.h"
 #include "testlib.h"
 
-Suite *kc_test_sizes(void);
+Suite *kc_test_login_sizes(void);
 
 #define SESSION "__Host-keycloak_session"
 #define ALICE "f7f3a3c1-2f7f-4a1a-9c1e-0d7a5d1f6a10"
@@ -426,9 +426,9 @@ START_TEST(userinfo_may_tell_five_thousand_long_groups)
 }
 END_TEST
 
-Suite *kc_test_sizes(void)
+Suite *kc_test_login_sizes(void)
 {
-    Suite *suite = suite_create("sizes");
+    Suite *suite = suite_create("login_sizes");
     TCase *tokens = tcase_create("tokens"), *kept = tcase_create("lists");
 
     tcase_add_unchecked_fixture(tokens, make_keys, testlib_keys_free);
