@@ -1,4 +1,4 @@
-/* A sign-in: there and back.
+/* A sign-in: the redirect to Keycloak, and the callback.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "login/login.h"
 
@@ -21,7 +21,7 @@
 
 enum { AUTHORIZATION_URL_MAX = 8192, CODE_MAX = 4096 };
 
-/* A URL of this host as the browser sees it; absolute ones stay. */
+/* Makes a path on this host a URL as the browser sees it; absolute URLs stay. */
 static const char *absolute(const kc_browser_t *client, const char *url, apr_pool_t *pool)
 {
     return url[0] == '/' ? apr_pstrcat(pool, client->public_url, url, NULL) : url;
@@ -53,7 +53,7 @@ static void init_answer(kc_browser_answer_t *answer, apr_pool_t *pool)
     answer->cookies = apr_array_make(pool, 4, sizeof(const char *));
 }
 
-/* What a callback works with; everything in the request's pool. */
+/* State of a callback; everything is in the request's pool. */
 typedef struct callback_t {
     const kc_rp_t *rp;
     const kc_browser_t *client;
@@ -62,13 +62,13 @@ typedef struct callback_t {
     const kc_metadata_snapshot_t *snapshot;
     kc_login_state_t state;
     const char *code;
-    int64_t begun_ms; /* before the tokens were asked for: whatever ends people's sessions later,
-                         ends this one */
+    int64_t begun_ms; /* before the tokens were requested: a revocation entry later than this ends
+                         the session */
 } callback_t;
 
-/* --- there --- */
+/* --- redirect --- */
 
-/* What goes beyond the ordinary. */
+/* Adds the parameters that an ordinary sign-in does not have. */
 static void put_wishes(const kc_login_request_t *request, kc_buf_t *url)
 {
     const kc_step_up_t *demand = &request->demand;
@@ -88,7 +88,7 @@ static void put_wishes(const kc_login_request_t *request, kc_buf_t *url)
     }
 }
 
-/* Where somebody goes to sign in. */
+/* The parts of an authorization request. */
 typedef struct way_t {
     const kc_rp_t *rp;
     const kc_browser_t *client;
@@ -129,7 +129,8 @@ static kc_rc_t authorization_url(const way_t *way, apr_pool_t *pool, const char 
     return KC_OK;
 }
 
-/* The address may be secret from its "?" on, and so is not told. */
+/* Why the return URL was lost, for the log. The text after its "?" may be secret and is not
+ * logged. */
 static const char *why_lost(const char *asked, const char *judged, const kc_login_state_t *state,
                             apr_pool_t *pool)
 {
@@ -175,9 +176,9 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_browser_t *client,
     return rc;
 }
 
-/* --- back --- */
+/* --- callback --- */
 
-/* A parameter that may be absent (then *value is NULL) but not be there twice. */
+/* Reads a parameter that may be absent (then *value is NULL) but not be there twice. */
 static kc_rc_t optional(const callback_t *callback, const char *name, const char **value,
                         kc_err_t *err)
 {
@@ -188,8 +189,8 @@ static kc_rc_t optional(const callback_t *callback, const char *name, const char
     return rc == KC_MISS ? KC_OK : rc;
 }
 
-/* The same of a text for people: of what providers write there much is none of NQSCHAR (RFC 6749
- * appendix A.8). */
+/* The same for text that people read: providers often write more characters than NQSCHAR allows
+ * (RFC 6749 appendix A.8). */
 static kc_rc_t optional_text(const callback_t *callback, const char *name, const char **value,
                              kc_err_t *err)
 {
@@ -200,7 +201,7 @@ static kc_rc_t optional_text(const callback_t *callback, const char *name, const
     return rc == KC_MISS ? KC_OK : rc;
 }
 
-/* RFC 9207: the answer's issuer, and that it is there when the provider says so. */
+/* RFC 9207: iss must be this issuer, and must be there when the provider says so. */
 static kc_rc_t check_issuer(const callback_t *callback, kc_err_t *err)
 {
     const kc_provider_t *provider = callback->snapshot->provider;
@@ -218,7 +219,7 @@ static kc_rc_t check_issuer(const callback_t *callback, kc_err_t *err)
     return KC_OK;
 }
 
-/* OpenID Connect Core 1.0 section 3.1.2.6: it cannot be done without asking the person. */
+/* OpenID Connect Core 1.0 section 3.1.2.6: errors that mean the user must be asked. */
 static int is_asking(const char *error)
 {
     static const char *const errors[] = {"login_required", "interaction_required",
@@ -232,8 +233,8 @@ static int is_asking(const char *error)
     return 0;
 }
 
-/* An error answer of the provider. A sign-in page that was left open too long is no error but a
- * reason to start over. */
+/* Handles an error answer of the provider. A sign-in page that was left open too long is not an
+ * error but a reason to start over. */
 static kc_rc_t check_error(const callback_t *callback, kc_err_t *err)
 {
     const char *error, *description;
@@ -269,8 +270,8 @@ static kc_rc_t read_answer(callback_t *callback, kc_err_t *err)
     return KC_OK;
 }
 
-/* A new session under a new id always; whoever else was signed in here before is signed out. What
- * other tabs of the same person have under way goes on. */
+/* Makes a new session, always under a new id. A session of another user in this browser is ended.
+ * Requests of the same user in other tabs continue. */
 static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
                              kc_browser_answer_t *answer, kc_err_t *err)
 {
@@ -285,7 +286,7 @@ static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
     session->expires = session->created + callback->rp->conf->session_max;
     if (rc == KC_OK)
         rc = kc_revocation_begin(callback->rp, session, callback->begun_ms, callback->pool, err);
-    if (rc == KC_MISS) /* no reason to begin again at once, which could go on for a while */
+    if (rc == KC_MISS) /* do not begin again at once, which could repeat for a while */
         rc = KC_DOWN;
     session->slot =
         rc == KC_OK ? kc_session_index_choose_slot(callback->rp, session->user, callback->pool) : 0;
@@ -303,8 +304,8 @@ static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
     return KC_OK;
 }
 
-/* OpenID Connect Core 1.0 section 3.1.3.7, items 12 and 13: providers may do less than they were
- * asked for. */
+/* OpenID Connect Core 1.0 section 3.1.3.7, items 12 and 13: providers may do less than was
+ * requested. */
 static kc_rc_t check_strength(const callback_t *callback, const kc_json_t *claims, kc_err_t *err)
 {
     const kc_rp_t *rp = callback->rp;
@@ -322,8 +323,8 @@ static kc_rc_t check_strength(const callback_t *callback, const kc_json_t *claim
                    callback->state.demand.max_age);
 }
 
-/* Nobody was asked, so nobody has meant to become somebody else (OpenID Connect Core 1.0 section
- * 3.1.2.1, prompt). */
+/* The user was not asked, so the user must stay the same (OpenID Connect Core 1.0 section 3.1.2.1,
+ * prompt). */
 static kc_rc_t check_person(const callback_t *callback, const kc_json_t *claims, kc_err_t *err)
 {
     const kc_browser_t *client = callback->client;
@@ -345,9 +346,9 @@ static kc_rc_t check_person(const callback_t *callback, const kc_json_t *claims,
     return KC_OK;
 }
 
-/* A browser that opens many tabs at once signs in in each. While many wait for the provider, those
- * that come back after the first need no call of their own. Times are in seconds: what was begun in
- * the second of the other's end may have been begun after it. */
+/* A browser that opens many tabs at once signs in in each of them. When many wait for the provider,
+ * those that come back after the first need no call of their own. Times are in seconds: a sign-in
+ * begun in the second in which the other finished may have begun after it. */
 static int is_followed(const callback_t *callback)
 {
     const kc_rp_t *rp = callback->rp;
@@ -408,7 +409,7 @@ static kc_rc_t read_query(const char *query, apr_pool_t *pool, const kc_query_t 
     return KC_OK;
 }
 
-/* A state is used once, unless nobody was asked by it. */
+/* A state can be used once, unless Keycloak was not asked. */
 static kc_rc_t sign_in_once(callback_t *callback, kc_browser_answer_t *answer, kc_err_t *err)
 {
     kc_rc_t rc = kc_login_state_spend(callback->rp, &callback->state, err);
@@ -457,8 +458,8 @@ kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_browser_t *client, const cha
     return rc;
 }
 
-/* A state whose cookie had to make room for other tabs', which are signing in. Twice the time-out:
- * they wait for their turn, and then for the provider. */
+/* 1 when cookies of other tabs that are signing in have replaced the cookie of this state. For
+ * twice the time-out, because those wait for their turn and then for the provider. */
 static int is_pushed_out(const kc_rp_t *rp, const kc_browser_t *client, int64_t begun,
                          apr_pool_t *pool)
 {

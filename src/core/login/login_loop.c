@@ -1,5 +1,5 @@
-/* The guard against sign-in loops: a cookie counts the sign-ins that this browser finished within
- * a minute.
+/* The guard against sign-in loops: a cookie counts the sign-ins that this browser finished within a
+ * minute.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "login/login_loop.h"
 
@@ -9,11 +9,10 @@
 
 #include "base/cookie.h"
 
-/* Tabs that sign in at the same time are one round: what counts is a sign-in that was begun after
- * another one was finished.
- * Those of people who were signed in already are counted by themselves: who goes from one place
- * that demands more to the next is in no loop. But two places that demand what excludes each other
- * could make one. */
+/* Tabs that sign in at the same time count as one round: only a sign-in that began after another
+ * one had finished is counted. Step-up sign-ins of a signed-in user are counted separately, because
+ * a user who visits several locations with higher requirements is in no loop. But two locations
+ * with requirements that exclude each other could make a loop. */
 typedef struct rounds_t {
     int64_t since;
     unsigned int count;

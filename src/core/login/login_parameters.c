@@ -1,4 +1,5 @@
-/* What a link to the login address may ask for: read, and what of it may go on to Keycloak.
+/* The parameters of a link to the login address: read, and checked for what may be passed on to
+ * Keycloak.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "login/login_parameters.h"
 
@@ -11,7 +12,7 @@
 #include "login/login_state.h"
 #include "rp.h"
 
-/* A parameter that may be absent, and then is NULL. */
+/* Reads a parameter that may be absent, and then is NULL. */
 static kc_rc_t optional(const kc_query_t *query, const char *name, const char **value,
                         kc_err_t *err)
 {

@@ -1,4 +1,4 @@
-/* The state of a sign-in: made, sealed into its cookie, found again, spent.
+/* The state of a sign-in: made, sealed into its cookie, found again, used.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "login/login_state.h"
 
@@ -12,17 +12,17 @@
 #include "session/pack.h"
 
 /* A state's 32 bytes: when it was made (4), round and kind (1), seconds since the first round (1),
- * random (26). The first 12 bytes name its cookie, so 20 random bytes are seen by Keycloak alone.
- * The parameter is their base64url, then, when the return URL is short and no mere "/", a dot and
- * the sealed return URL: so a tab whose cookie had to make room still finds its page. */
+ * random (26). The first 12 bytes name its cookie, so 20 random bytes are known only to Keycloak.
+ * The parameter is their base64url. When the return URL is short and not just "/", a dot and the
+ * sealed return URL follow. So a tab whose cookie was replaced still finds its page. */
 enum { ROUND_AT = 4, DELTA_AT = 5, RANDOM_AT = 6, CARRIED_SECONDS = 86400 };
-/* in the byte at ROUND_AT, with how many sign-ins had been finished before */
+/* in the byte at ROUND_AT, with the number of sign-ins finished before */
 enum { ROUND_MASK = 0x07, FINISHED_SHIFT = 3, STEP_UP = 0x40, SILENT = 0x80 };
 
-/* Before a return URL that is deflated in the cookie; itself it begins with a letter or slash. */
+/* Precedes a deflated return URL in the cookie; a plain one begins with a letter or slash. */
 static const unsigned char deflated_sign = 1;
 
-/* 2: with a demand */
+/* 2: with a step-up requirement */
 static const char cookie_purpose[] = "login-2";
 static const char carried_purpose[] = "login-return";
 static const char spent_purpose[] = "login-spent";
@@ -115,7 +115,7 @@ static void read_kind(kc_login_state_t *state)
     state->finished = state->raw[ROUND_AT] >> FINISHED_SHIFT & 0x07U;
 }
 
-/* What the cookie of a state has beside the return URL. */
+/* Writes what the cookie of a state has besides the return URL. */
 static void put_secrets(const kc_login_state_t *state, kc_buf_t *buf)
 {
     kc_buf_put_text(buf, state->nonce);
@@ -123,7 +123,7 @@ static void put_secrets(const kc_login_state_t *state, kc_buf_t *buf)
     kc_step_up_put(&state->demand, buf);
 }
 
-/* How many bytes of a return URL its cookie has room for. */
+/* How many bytes of a return URL fit into its cookie. */
 static size_t room_for_return(const kc_rp_t *rp, const kc_browser_t *client,
                               const kc_login_state_t *state, apr_pool_t *pool)
 {
@@ -207,11 +207,11 @@ static const char *format(const kc_browser_t *client, const char *name, const ch
     return kc_cookie_format(&cookie, pool);
 }
 
-/* A login cookie that the browser has already. */
+/* A login cookie that the browser already has. */
 typedef struct rival_t {
     const char *name;
     size_t size;
-    int64_t issued; /* 0 when it is none of ours or expired: the first to go */
+    int64_t issued; /* 0 when it is not ours or expired: the first to be deleted */
 } rival_t;
 
 static int64_t rival_age(const kc_rp_t *rp, const char *tag, apr_pool_t *pool)
@@ -273,7 +273,8 @@ static void make_room(const kc_rp_t *rp, const kc_browser_t *client, size_t size
     }
 }
 
-/* Who made room left at least one place's worth less than all; long return URLs leave fewer. */
+/* Deleting cookies for a new one leaves KC_LOGIN_AT_ONCE_MAX - 1 others. With long return URLs it
+ * leaves fewer, so their size is checked as well. */
 int kc_login_state_is_crowded(const kc_rp_t *rp, const kc_browser_t *client, apr_pool_t *pool)
 {
     rival_t rivals[KC_COOKIE_LIST_MAX];
@@ -314,8 +315,8 @@ kc_rc_t kc_login_state_keep(const kc_rp_t *rp, const kc_browser_t *client,
 
 /* --- finding it again --- */
 
-/* Takes the parameter apart: the state's bytes, and what is carried behind the dot (maybe nothing).
- */
+/* Splits the parameter: the state's bytes, and the sealed return URL after the dot (maybe
+ * nothing). */
 static kc_rc_t split(const char *text, apr_pool_t *pool, unsigned char *raw, kc_bytes_t *carried,
                      kc_err_t *err)
 {
@@ -365,8 +366,8 @@ static const char *read_return(kc_bytes_t kept, apr_pool_t *pool)
     return kc_buf_dup_text(contents.claims, pool);
 }
 
-/* One reason for whatever is wrong with a cookie; that its key is another server's, the log is told
- * of apart. */
+/* One reason for every fault of a cookie. Only the log says when it was sealed with the key of
+ * another server. */
 static kc_rc_t refuse_cookie(const kc_rp_t *rp, kc_bytes_t text, apr_pool_t *pool, kc_err_t *err)
 {
     kc_bytes_t sealed;
@@ -377,7 +378,7 @@ static kc_rc_t refuse_cookie(const kc_rp_t *rp, kc_bytes_t text, apr_pool_t *poo
     return KC_FAIL(err, KC_MISS, KC_ERR_STATE_UNKNOWN, "the sign-in's cookie does not open");
 }
 
-/* nonce, verifier, demand, and the return URL when the state does not carry it */
+/* nonce, verifier, step-up requirement, and the return URL when the state does not carry it */
 static kc_rc_t read_plain(kc_bytes_t plain, apr_pool_t *pool, kc_login_state_t *out, kc_err_t *err)
 {
     kc_reader_t reader;
@@ -427,8 +428,8 @@ static kc_rc_t spent_key(const kc_rp_t *rp, const kc_login_state_t *state, char 
     return kc_rp_store_key(rp, rp->keys->key[0], spent_purpose, raw, key, err);
 }
 
-/* Strangers can have these written. In memcached they lie elsewhere than the marks of logouts, by
- * their size, and so cannot push those out; shared memory goes by their kind. */
+/* Any client can cause these writes. In memcached their size keeps them apart from revocation
+ * entries, so they do not evict those; shared memory keeps them apart by kind. */
 static kc_rc_t write_spent(const kc_rp_t *rp, const char *key, int64_t seconds, int is_add,
                            kc_err_t *err)
 {

@@ -1,4 +1,4 @@
-/* A sign-out that begins here: there and back.
+/* A logout that begins here: the redirect to Keycloak, and the return.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "logout/logout.h"
 
@@ -21,17 +21,17 @@
 
 enum {
     URL_MAX = 8192,
-    URL_LINE_MAX = 4000, /* bytes: of what a request line may hold */
+    URL_LINE_MAX = 4000, /* bytes: limit for a request line */
     STATE_SIZE = 32,     /* bytes */
     STATE_TEXT = 43,     /* base64url characters */
     STATE_SECONDS = 600,
-    RETURN_MAX = 2000 /* bytes of a page that travels in the cookie; longer ones: "/" */
+    RETURN_MAX = 2000 /* bytes of a page in the cookie; a longer one becomes "/" */
 };
 
 static const char cookie_purpose[] = "logout";
-static const char prefix[] = "logout."; /* of the state: tells it from a sign-in's */
+static const char prefix[] = "logout."; /* of the state: distinguishes it from a sign-in's */
 
-/* A URL of this host as the browser sees it; absolute ones stay. */
+/* Makes a path on this host a URL as the browser sees it; absolute URLs stay. */
 static const char *absolute(const kc_browser_t *client, const char *url, apr_pool_t *pool)
 {
     return url[0] == '/' ? apr_pstrcat(pool, client->public_url, url, NULL) : url;
@@ -62,19 +62,19 @@ static kc_seal_use_t seal_use(const kc_rp_t *rp, const unsigned char *state)
     return use;
 }
 
-/* --- there --- */
+/* --- redirect --- */
 
-/* A sign-out that leads through the provider. */
+/* A logout through the provider. */
 typedef struct way_t {
     const kc_rp_t *rp;
     const kc_browser_t *client;
     const char *page;
-    const char *id_token; /* may be NULL, as the next */
+    const char *id_token; /* may be NULL, like the next */
     const char *refresh_token;
-    int had_session; /* here; without one Keycloak asks the person whether to end its own */
+    int had_session; /* here; without one Keycloak asks the user whether to end its own */
     apr_pool_t *pool;
     unsigned char state[STATE_SIZE];
-    char pending[KC_STORE_KEY_LEN + 1]; /* where the refresh token waits; "": nowhere */
+    char pending[KC_STORE_KEY_LEN + 1]; /* the slot that keeps the refresh token; "": none */
 } way_t;
 
 static kc_bytes_t state_of(const way_t *way)
@@ -84,8 +84,8 @@ static kc_bytes_t state_of(const way_t *way)
     return state;
 }
 
-/* Keeps the page in a cookie that only the state opens, and behind it where the refresh token is.
- */
+/* Seals the page, and behind it the slot of the refresh token, in a cookie that only the state
+ * opens. */
 static kc_rc_t seal_cookie(const way_t *way, kc_bytes_t *sealed)
 {
     const kc_rp_t *rp = way->rp;
@@ -117,7 +117,7 @@ static const char *end_session_url(const way_t *way, const char *endpoint)
     kc_url_put_parameter(&buf, "post_logout_redirect_uri",
                          kc_rp_redirect_uri(way->rp, way->client, way->pool));
     kc_url_put_parameter(&buf, "state", state);
-    /* a request line has its limits; without the hint Keycloak asks the person first */
+    /* request lines are limited; without the hint Keycloak asks the user first */
     if (hint && buf.len + strlen(hint) < URL_LINE_MAX)
         kc_url_put_parameter(&buf, "id_token_hint", hint);
     return kc_buf_bytes(&buf, &url) == KC_OK ? (const char *)url.data : NULL;
@@ -129,8 +129,8 @@ static void log_failure(const kc_rp_t *rp, const char *what, const kc_err_t *err
                  apr_psprintf(pool, "%s: %s: %s", kc_err_row(err->reason)->tag, what, err->detail));
 }
 
-/* The provider's sign-out does not end what was granted for when nobody is there (OpenID Connect
- * Core 1.0 section 11), and revoking that does not end its session. */
+/* The provider's logout does not end an offline grant (OpenID Connect Core 1.0 section 11), and
+ * revoking that does not end the provider's session. */
 static int is_offline(const way_t *way)
 {
     const apr_array_header_t *scope = way->rp->conf->scope;
@@ -143,8 +143,9 @@ static int is_offline(const way_t *way)
     return kc_token_type_is_offline(way->refresh_token, way->pool);
 }
 
-/* Where the browser ends the provider's session; NULL: nowhere. That needs the session alive, which
- * would end with the refresh token: so this waits until the browser is back, or too late. */
+/* The URL that ends the provider's session; NULL: none. That needs a live session there, which
+ * revoking the refresh token would end. So the token is kept until the browser is back, or too
+ * late. */
 static const char *lead_through(way_t *way, const char *endpoint, kc_browser_answer_t *answer)
 {
     const kc_env_t *env = way->rp->env;
@@ -170,7 +171,7 @@ static const char *lead_through(way_t *way, const char *endpoint, kc_browser_ans
     return NULL;
 }
 
-/* Keycloak's side of it: the browser's session there, and tokens. */
+/* Ends what Keycloak has: the browser's session there, and the tokens. */
 static void end_at_provider(way_t *way, kc_browser_answer_t *answer)
 {
     const kc_rp_t *rp = way->rp;
@@ -204,14 +205,14 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_
     memset(answer, 0, sizeof(*answer));
     answer->cookies = apr_array_make(pool, 4, sizeof(const char *));
     answer->location = way.page = kc_logout_page(rp, client, return_url, pool);
-    /* before the session goes, and with it the tokens */
+    /* before the session is deleted, and its tokens with it */
     if (session && kc_session_tokens_get(session, pool, &contents, NULL) != KC_OK)
         memset(&contents, 0, sizeof(contents));
-    /* also one that was not found: it may be where nobody could look */
+    /* even when it was not found: it may be on a server that does not answer */
     rc = kc_session_end(rp, cookie, pool, err);
     if (rc == KC_OK && session && *session->sid)
         rc = kc_revocation_add(rp, KC_REVOCATION_SID, session->sid,
-                               err); /* those of before a renewal */
+                               err); /* sessions of the same sid from before a renewal */
     if (rc != KC_OK)
         return rc;
     if (session)
@@ -224,7 +225,7 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_
     return KC_OK;
 }
 
-/* --- back --- */
+/* --- return --- */
 
 static kc_bytes_t find_cookie(const kc_rp_t *rp, const kc_browser_t *client)
 {
@@ -236,7 +237,7 @@ static kc_bytes_t find_cookie(const kc_rp_t *rp, const kc_browser_t *client)
     return value;
 }
 
-/* The page, and behind a line's end where the refresh token waits (NULL: nowhere). */
+/* The page, and after a newline the slot of the refresh token (NULL: none). */
 static const char *split_page(kc_bytes_t plain, apr_pool_t *pool, const char **pending)
 {
     char *text = kc_buf_copy(plain.data, plain.len, pool), *at = strchr(text, '\n');
@@ -251,7 +252,7 @@ static const char *split_page(kc_bytes_t plain, apr_pool_t *pool, const char **p
     return text;
 }
 
-/* Only the state that belongs to the cookie opens it: then the browser is back. */
+/* Only the state that belongs to the cookie opens it; that proves the browser is back. */
 static kc_rc_t open_cookie(const kc_rp_t *rp, const char *state, kc_bytes_t cookie,
                            apr_pool_t *pool, const char **page)
 {
@@ -273,7 +274,7 @@ static kc_rc_t open_cookie(const kc_rp_t *rp, const char *state, kc_bytes_t cook
     return *page ? KC_OK : KC_REFUSED;
 }
 
-/* An answer of a provider that gives the state not back tells nothing at all. */
+/* Some providers do not return the state; their answer has no parameters at all. */
 static int is_bare(const kc_query_t *query)
 {
     static const char *const names[] = {"code", "error", "state"};

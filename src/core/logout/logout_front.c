@@ -1,4 +1,4 @@
-/* Front-channel logout: whose session ends.
+/* Front-channel logout: which session ends.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "logout/logout_front.h"
 
@@ -27,7 +27,7 @@ static int is_absent(const kc_query_t *query, const char *name)
     return kc_query_single(query, name, &value, NULL) == KC_MISS;
 }
 
-/* *sid is NULL where neither is there and need not be (section 2). */
+/* *sid is NULL when neither is there and need not be (section 2). */
 static kc_rc_t read_query(const kc_rp_t *rp, const char *text, apr_pool_t *pool, const char **sid,
                           kc_err_t *err)
 {
@@ -77,7 +77,7 @@ kc_rc_t kc_logout_front_take(const kc_rp_t *rp, kc_bytes_t cookie, const char *q
         return KC_DOWN;
     if ((state != KC_SESSION_LIVE && state != KC_SESSION_STALE) || (sid && !is_of(session, sid)))
         return KC_OK;
-    /* the mark first: whatever happens next, no copy of the session lives on */
+    /* the revocation entry first: from then on every copy of the session is refused */
     if (sid)
         rc = kc_revocation_add(rp, KC_REVOCATION_SID, sid, err);
     if (rc == KC_OK)

@@ -1,4 +1,4 @@
-/* Refresh tokens of sign-outs that are under way: slots, and who looks at them.
+/* Refresh tokens of pending logouts: their slots, and the thread that checks them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "logout/logout_pending.h"
 
@@ -13,23 +13,23 @@ static const char purpose[] = "logout pending";
 static const kc_bytes_t sign = {(const unsigned char *)"1", 1};
 
 enum {
-    TAG_SIZE = 16, /* bytes of a state's digest, that tell whose a slot is */
-    SLOT_AT = 8,   /* where a slot's number stands in its name */
+    TAG_SIZE = 16, /* bytes of a state's digest, which identify the owner of a slot */
+    SLOT_AT = 8,   /* position of a slot's number in its key */
     SLOT_DIGITS = 4,
     BATCHES = KC_LOGOUT_PENDING_SLOTS / KC_STORE_GET_MAX,
     FORM_MAX = 32 * 1024, /* bytes */
-    CLAIM_SECONDS = 20,   /* nobody else tries a token within these */
-    PAUSE_SECONDS = 15,   /* after a provider that did not answer */
+    CLAIM_SECONDS = 20,   /* no other node tries a token within this time */
+    PAUSE_SECONDS = 15,   /* after the provider did not answer */
     TURN_SECONDS = 1,
-    HINT_MORE = 5, /* seconds that a host looks on after the last one was due */
-    LOOK_MS = 2000 /* after so long what is left waits for the next look */
+    HINT_MORE = 5, /* seconds that a host continues to check after the last token was due */
+    LOOK_MS = 2000 /* after this time the rest waits for the next check */
 };
 
 typedef struct {
     char text[KC_STORE_KEY_LEN + 1];
 } name_t;
 
-/* What a slot holds. */
+/* The content of a slot. */
 typedef struct {
     int64_t due; /* seconds since 1970 */
     kc_bytes_t tag;
@@ -46,15 +46,15 @@ static int is_stopped(const uint32_t *stop)
     return stop && __atomic_load_n(stop, __ATOMIC_RELAXED);
 }
 
-/* ---------------------------------------------------------------- names */
+/* ---------------------------------------------------------------- keys */
 
 static kc_rc_t name_of(const kc_rp_t *rp, const kc_crypto_key_t *key, const char *what, name_t *out)
 {
     return kc_rp_store_key(rp, key, purpose, kc_buf_text(what), out->text, NULL);
 }
 
-/* All slots have the first and the last digits in common, so that one server has them all and one
- * question is one round trip. */
+/* The keys of all slots have the same first and last digits, so that one server has them all and
+ * reading them is one round trip. */
 static void name_slots(const name_t *base, size_t batch, name_t *names, const char **keys)
 {
     size_t i;
@@ -71,7 +71,7 @@ static void name_slots(const name_t *base, size_t batch, name_t *names, const ch
     }
 }
 
-/* Who takes care of a slot, in the store; its digits from another one on. */
+/* The key of the claim on a slot; the slot's key with its digits rotated. */
 static name_t claim_of(const char *key)
 {
     const size_t half = KC_STORE_KEY_LEN / 2;
@@ -83,7 +83,7 @@ static name_t claim_of(const char *key)
     return out;
 }
 
-/* ---------------------------------------------------------------- the form */
+/* ---------------------------------------------------------------- encoding */
 
 static kc_seal_use_t seal_use(const kc_rp_t *rp)
 {
@@ -138,14 +138,15 @@ static kc_rc_t read_record(const kc_rp_t *rp, kc_bytes_t sealed, apr_pool_t *poo
     out->due = (int64_t)kc_buf_read_u64(&reader);
     out->tag = kc_buf_read(&reader, TAG_SIZE);
     token = kc_buf_read_block(&reader);
-    out->refresh_token = (const char *)token.data; /* the last: a NUL follows */
+    out->refresh_token = (const char *)token.data; /* the last part: a NUL follows */
     return reader.is_short || reader.rest.len || memchr(token.data, '\0', token.len) ? KC_REFUSED
                                                                                      : KC_OK;
 }
 
-/* ---------------------------------------------------------------- coming and going */
+/* ---------------------------------------------------------------- keeping and forgetting */
 
-/* A free slot of a batch, the first one from a random one on: KC_EXISTS when there is none. */
+/* Puts the value into a free slot of a batch, searching from a random one on. KC_EXISTS when there
+ * is none. */
 static kc_rc_t put_into(const kc_rp_t *rp, const name_t *base, size_t batch, size_t first,
                         kc_bytes_t value, int64_t end, apr_pool_t *pool, char *key)
 {
@@ -172,7 +173,7 @@ static kc_rc_t put_into(const kc_rp_t *rp, const name_t *base, size_t batch, siz
     return rc;
 }
 
-/* Has this host look at the slots from the next second on. */
+/* Makes this host check the slots from the next second on. */
 static void wake(const kc_rp_t *rp)
 {
     name_t hint, turn;
@@ -227,12 +228,12 @@ void kc_logout_pending_forget(const kc_rp_t *rp, const char *key, kc_bytes_t sta
         (void)kc_store_drop(rp->env->sessions, key, NULL);
 }
 
-/* ---------------------------------------------------------------- looking */
+/* ---------------------------------------------------------------- checking */
 
-/* The way to the provider, and what one look may cost. */
+/* What one check of the slots uses, and how long it may take. */
 typedef struct {
     const kc_rp_t *rp;
-    kc_env_t env; /* with the background's own http */
+    kc_env_t env; /* with the background thread's own http */
     const uint32_t *stop;
     int64_t began_ms;
     int is_in_vain; /* the provider does not answer */
@@ -245,7 +246,7 @@ static void log_failure(const kc_rp_t *rp, const kc_err_t *err, apr_pool_t *pool
                               kc_err_row(err->reason)->tag, err->detail));
 }
 
-/* In a pool of its own: each has the whole time of a request (deadline.h). */
+/* In a pool of its own, so that each request has the whole time (deadline.h). */
 static kc_rc_t ask_provider(const look_t *look, const record_t *record, apr_pool_t *parent)
 {
     const kc_rp_t *rp = look->rp;
@@ -273,12 +274,12 @@ static void settle(look_t *look, const char *key, const record_t *record, apr_po
     kc_rc_t rc;
 
     if (kc_store_add(rp->env->sessions, claim.text, sign, now(rp) + CLAIM_SECONDS, NULL) != KC_OK)
-        return; /* another node is at it, or has failed just now */
+        return; /* another node is trying, or has just failed */
     rc = ask_provider(look, record, pool);
     look->is_in_vain |= rc == KC_DOWN;
     if (rc == KC_DOWN)
         return;
-    /* what the provider refuses it refuses the next time as well */
+    /* what the provider refuses now it will refuse again */
     (void)kc_store_drop(rp->env->sessions, key, NULL);
     (void)kc_store_drop(rp->env->sessions, claim.text, NULL);
 }
@@ -291,7 +292,7 @@ static int is_over(const look_t *look)
            env->elapsed_ms(env->context) - look->began_ms >= LOOK_MS;
 }
 
-/* 1 when there is something in one of them. */
+/* 1 when one of the slots is in use. */
 static int look_at(look_t *look, const name_t *base, size_t batch, apr_pool_t *pool)
 {
     const kc_rp_t *rp = look->rp;
@@ -315,7 +316,7 @@ static int look_at(look_t *look, const name_t *base, size_t batch, apr_pool_t *p
     return is_pending;
 }
 
-/* One child of a host at a time: the turn ends by itself. */
+/* Takes the turn of one child of a host; it expires by itself. */
 static int take_turn(const kc_rp_t *rp, const name_t *turn, apr_pool_t *pool)
 {
     kc_store_item_t item;

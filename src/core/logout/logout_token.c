@@ -1,4 +1,4 @@
-/* Back-channel logout: the logout token's checks, and what it brings about.
+/* Back-channel logout: the checks of a logout token, and its effect.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "logout/logout_token.h"
 
@@ -17,13 +17,12 @@
 static const char event_name[] = "http://schemas.openid.net/event/backchannel-logout";
 static const char marker_purpose[] = "logout token";
 
-/* The clocks of the nodes that share a store may differ: a marker stays longer than its token. */
+/* The clocks of nodes that share a store may differ, so a marker is kept longer than its token. */
 enum { MARKER_MORE = 60 /* seconds */ };
 
-/* ---------------------------------------------------------------- what it says */
+/* ---------------------------------------------------------------- content */
 
-/* All of Keycloak's tokens are signed by the same keys for the same issuer; their types tell them
- * apart. */
+/* Keycloak signs all tokens with the same keys for the same issuer; the types distinguish them. */
 static kc_rc_t check_type(const kc_jws_t *token, kc_err_t *err)
 {
     const kc_json_t *typ = kc_json_member(token->claims, "typ");
@@ -74,7 +73,7 @@ static int is_for(const kc_json_t *audience, const char *client_id)
     return is_found;
 }
 
-/* A logout token has no azp (section 2.4), also with several audiences; one that is there must be
+/* A logout token has no azp (section 2.4), even with several audiences; if there is one it must be
  * right. */
 static kc_rc_t check_origin(const kc_json_t *claims, const kc_id_token_expect_t *expect,
                             kc_err_t *err)
@@ -117,8 +116,8 @@ static kc_rc_t check_begin(const char *name, int64_t begin, const kc_id_token_ex
     return KC_OK;
 }
 
-/* Keycloak up to 22 and others give no exp, which the specification's drafts did not have: whether
- * a token is too old is told by iat in any case. */
+/* Keycloak up to 22 and others send no exp, because drafts of the specification did not have it.
+ * iat always tells whether a token is too old. */
 static kc_rc_t check_times(const kc_json_t *claims, const kc_id_token_expect_t *expect,
                            int64_t *iat, kc_err_t *err)
 {
@@ -144,7 +143,7 @@ static kc_rc_t check_times(const kc_json_t *claims, const kc_id_token_expect_t *
     return rc;
 }
 
-/* A claim that is text such as a sub's, or absent: *out is NULL then. */
+/* A text claim with the form of a sub, or absent: *out is NULL then. */
 static kc_rc_t read_text(const kc_json_t *claims, const char *name, const char **out, kc_err_t *err)
 {
     const kc_json_t *value = kc_json_member(claims, name);
@@ -184,10 +183,10 @@ kc_rc_t kc_logout_token_verify(const kc_jws_t *token, const kc_id_token_expect_t
     return rc == KC_OK ? read_whom(token->claims, out, err) : rc;
 }
 
-/* ---------------------------------------------------------------- once */
+/* ---------------------------------------------------------------- one use */
 
-/* Store keys of a token's one-use marker, one by each configured key: nodes that have some key in
- * common, whichever is the newest of each, find each other's. */
+/* Store keys of a token's one-use marker, one by each configured seal key. So nodes that have any
+ * seal key in common find each other's markers, whichever key is the newest on each. */
 typedef struct markers_t {
     char text[KC_SEAL_KEYS_MAX][KC_STORE_KEY_LEN + 1];
     size_t count;
@@ -239,7 +238,7 @@ static kc_rc_t look_for_markers(const kc_rp_t *rp, const markers_t *markers, apr
     return rc;
 }
 
-/* ---------------------------------------------------------------- what it brings about */
+/* ---------------------------------------------------------------- effect */
 
 static kc_rc_t leave_mark(const kc_rp_t *rp, const kc_logout_token_t *token, kc_err_t *err)
 {
@@ -247,8 +246,8 @@ static kc_rc_t leave_mark(const kc_rp_t *rp, const kc_logout_token_t *token, kc_
                       : kc_revocation_add(rp, KC_REVOCATION_SUB, token->sub, err);
 }
 
-/* The mark first: whatever fails then, the logout is not lost, and may be told again. The same
- * token at two nodes at once makes both act, which ends nothing more. */
+/* The revocation entry first: whatever fails then, the logout is not lost, and may be repeated.
+ * When the same token reaches two nodes at once both act on it, which ends nothing more. */
 static kc_rc_t act(const kc_rp_t *rp, const kc_logout_token_t *token, apr_pool_t *pool,
                    kc_err_t *err)
 {
@@ -305,8 +304,8 @@ static kc_rc_t read_token(const kc_rp_t *rp, const char *compact, apr_pool_t *po
     return rc == KC_OK ? kc_logout_token_verify(&token, &expect, out, err) : rc;
 }
 
-/* The reasons that belong to a person's sign-in answer 401; the provider is told 400 (section 2.8),
- * and the administrator both. */
+/* Reasons that belong to a user's sign-in have status 401. The provider gets 400 (section 2.8), and
+ * the administrator gets both. */
 static void blame_token(kc_err_t *err)
 {
     kc_err_t cause = *err;

@@ -1,4 +1,4 @@
-/* Demands: read from the settings, held against a sign-in, written down and read again.
+/* Step-up requirements: read from the settings, compared with a sign-in, encoded and decoded.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/step_up.h"
 
@@ -34,7 +34,7 @@ static int is_named(const apr_array_header_t *names, const char *acr)
     return 0;
 }
 
-/* A time that has not come yet says nothing of how long ago it was. */
+/* A time in the future does not tell how long ago it was. */
 static int is_recent(int64_t auth_time, int64_t max_age, int64_t now, int64_t skew)
 {
     return auth_time > 0 && auth_time <= now + skew && now - auth_time <= max_age + skew;
@@ -57,7 +57,7 @@ const char *kc_step_up_challenge(const kc_step_up_t *demand, apr_pool_t *pool)
 {
     const char *text = ", error=\"insufficient_user_authentication\"";
 
-    /* the settings take no word that would have to be escaped here */
+    /* the settings accept no text that would have to be escaped here */
     if (demand->acr)
         text = apr_pstrcat(pool, text, ", acr_values=\"", kc_step_up_acr_values(demand, pool), "\"",
                            NULL);
@@ -66,7 +66,7 @@ const char *kc_step_up_challenge(const kc_step_up_t *demand, apr_pool_t *pool)
     return text;
 }
 
-/* ---------------------------------------------------------------- written down */
+/* ---------------------------------------------------------------- encoding */
 
 void kc_step_up_put(const kc_step_up_t *demand, kc_buf_t *buf)
 {
@@ -98,7 +98,7 @@ kc_step_up_t kc_step_up_read(kc_reader_t *reader, apr_pool_t *pool)
     return demand;
 }
 
-/* ---------------------------------------------------------------- given away */
+/* ---------------------------------------------------------------- sealing */
 
 static kc_seal_use_t seal_use(const kc_rp_t *rp)
 {
