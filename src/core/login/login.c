@@ -69,7 +69,7 @@ typedef struct callback_t {
 /* --- redirect --- */
 
 /* Adds the parameters that an ordinary sign-in does not have. */
-static void put_wishes(const kc_login_request_t *request, kc_buf_t *url)
+static void put_extra_parameters(const kc_login_request_t *request, kc_buf_t *url)
 {
     const kc_step_up_t *demand = &request->demand;
     int i;
@@ -89,20 +89,20 @@ static void put_wishes(const kc_login_request_t *request, kc_buf_t *url)
 }
 
 /* The parts of an authorization request. */
-typedef struct way_t {
+typedef struct authorization_t {
     const kc_rp_t *rp;
     const kc_browser_t *client;
     const kc_provider_t *provider;
     const kc_login_request_t *request;
     const kc_login_state_t *state;
-} way_t;
+} authorization_t;
 
-static kc_rc_t authorization_url(const way_t *way, apr_pool_t *pool, const char **out,
-                                 kc_err_t *err)
+static kc_rc_t authorization_url(const authorization_t *authorization, apr_pool_t *pool,
+                                 const char **out, kc_err_t *err)
 {
-    const kc_rp_t *rp = way->rp;
-    const kc_browser_t *client = way->client;
-    const kc_login_state_t *state = way->state;
+    const kc_rp_t *rp = authorization->rp;
+    const kc_browser_t *client = authorization->client;
+    const kc_login_state_t *state = authorization->state;
     unsigned char challenge[KC_CRYPTO_SHA256_SIZE];
     kc_bytes_t bytes = {challenge, sizeof(challenge)};
     kc_bytes_t url;
@@ -112,7 +112,7 @@ static kc_rc_t authorization_url(const way_t *way, apr_pool_t *pool, const char 
     if (rc != KC_OK)
         return rc;
     kc_buf_init(&buf, AUTHORIZATION_URL_MAX, pool);
-    kc_buf_put_text(&buf, absolute(client, way->provider->authorization_endpoint, pool));
+    kc_buf_put_text(&buf, absolute(client, authorization->provider->authorization_endpoint, pool));
     kc_url_put_parameter(&buf, "response_type", "code");
     kc_url_put_parameter(&buf, "client_id", rp->conf->client_id);
     kc_url_put_parameter(&buf, "redirect_uri", kc_rp_redirect_uri(rp, client, pool));
@@ -121,7 +121,7 @@ static kc_rc_t authorization_url(const way_t *way, apr_pool_t *pool, const char 
     kc_url_put_parameter(&buf, "nonce", state->nonce);
     kc_url_put_parameter(&buf, "code_challenge", kc_buf_base64url(bytes, pool));
     kc_url_put_parameter(&buf, "code_challenge_method", "S256");
-    put_wishes(way->request, &buf);
+    put_extra_parameters(authorization->request, &buf);
     if (kc_buf_bytes(&buf, &url) != KC_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "the authorization URL is over %d bytes",
                        AUTHORIZATION_URL_MAX);
@@ -131,12 +131,12 @@ static kc_rc_t authorization_url(const way_t *way, apr_pool_t *pool, const char 
 
 /* Why the return URL was lost, for the log. The text after its "?" may be secret and is not
  * logged. */
-static const char *why_lost(const char *asked, const char *judged, const kc_login_state_t *state,
+static const char *why_lost(const char *asked, const char *checked, const kc_login_state_t *state,
                             apr_pool_t *pool)
 {
     if (strcmp(state->return_url, "/") != 0 || !asked || strcmp(asked, "/") == 0)
         return NULL;
-    if (strcmp(judged, "/") != 0 || strlen(asked) > KC_URL_MAX)
+    if (strcmp(checked, "/") != 0 || strlen(asked) > KC_URL_MAX)
         return apr_psprintf(pool,
                             "the address is %lu bytes long, which the cookie of a sign-in has no "
                             "room for",
@@ -151,27 +151,27 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_browser_t *client,
                        kc_browser_answer_t *answer, kc_err_t *err)
 {
     const kc_metadata_snapshot_t *snapshot;
-    kc_login_request_t judged = *request;
+    kc_login_request_t checked = *request;
     kc_login_state_t state;
-    way_t way = {rp, client, NULL, &judged, &state};
+    authorization_t authorization = {rp, client, NULL, &checked, &state};
     kc_rc_t rc;
 
     init_answer(answer, pool);
-    rc = kc_login_loop_check(rp, client, &judged, err);
+    rc = kc_login_loop_check(rp, client, &checked, err);
     if (rc == KC_OK)
         rc = kc_metadata_get(rp->metadata, pool, &snapshot, err);
     if (rc != KC_OK)
         return rc;
-    way.provider = snapshot->provider;
-    judged.return_url =
+    authorization.provider = snapshot->provider;
+    checked.return_url =
         kc_url_return(request->return_url, client->public_url, rp->conf->return_hosts, pool);
-    rc = kc_login_state_make(rp, client, &judged, pool, &state, err);
+    rc = kc_login_state_make(rp, client, &checked, pool, &state, err);
     if (rc == KC_OK)
-        answer->lost = why_lost(request->return_url, judged.return_url, &state, pool);
+        answer->lost = why_lost(request->return_url, checked.return_url, &state, pool);
     if (rc == KC_OK)
         rc = kc_login_state_keep(rp, client, &state, pool, answer->cookies, err);
     if (rc == KC_OK)
-        rc = authorization_url(&way, pool, &answer->location, err);
+        rc = authorization_url(&authorization, pool, &answer->location, err);
     kc_crypto_cleanse(state.verifier, sizeof(state.verifier));
     return rc;
 }
@@ -325,7 +325,7 @@ static kc_rc_t check_strength(const callback_t *callback, const kc_json_t *claim
 
 /* The user was not asked, so the user must stay the same (OpenID Connect Core 1.0 section 3.1.2.1,
  * prompt). */
-static kc_rc_t check_person(const callback_t *callback, const kc_json_t *claims, kc_err_t *err)
+static kc_rc_t check_user(const callback_t *callback, const kc_json_t *claims, kc_err_t *err)
 {
     const kc_browser_t *client = callback->client;
     const char *sub = kc_json_member_string(claims, "sub");
@@ -386,7 +386,7 @@ static kc_rc_t sign_in(callback_t *callback, kc_browser_answer_t *answer, kc_err
     if (rc == KC_OK)
         rc = check_strength(callback, grant.id_token.claims, err);
     if (rc == KC_OK)
-        rc = check_person(callback, grant.id_token.claims, err);
+        rc = check_user(callback, grant.id_token.claims, err);
     if (rc == KC_OK)
         rc = kc_token_set_to_session(&grant, &session, err);
     if (rc == KC_OK)

@@ -65,7 +65,7 @@ static kc_seal_use_t seal_use(const kc_rp_t *rp, const unsigned char *state)
 /* --- redirect --- */
 
 /* A logout through the provider. */
-typedef struct way_t {
+typedef struct logout_t {
     const kc_rp_t *rp;
     const kc_browser_t *client;
     const char *page;
@@ -75,47 +75,47 @@ typedef struct way_t {
     apr_pool_t *pool;
     unsigned char state[STATE_SIZE];
     char pending[KC_STORE_KEY_LEN + 1]; /* the slot that keeps the refresh token; "": none */
-} way_t;
+} logout_t;
 
-static kc_bytes_t state_of(const way_t *way)
+static kc_bytes_t state_of(const logout_t *logout)
 {
-    const kc_bytes_t state = {way->state, STATE_SIZE};
+    const kc_bytes_t state = {logout->state, STATE_SIZE};
 
     return state;
 }
 
 /* Seals the page, and behind it the slot of the refresh token, in a cookie that only the state
  * opens. */
-static kc_rc_t seal_cookie(const way_t *way, kc_bytes_t *sealed)
+static kc_rc_t seal_cookie(const logout_t *logout, kc_bytes_t *sealed)
 {
-    const kc_rp_t *rp = way->rp;
+    const kc_rp_t *rp = logout->rp;
     const kc_env_t *env = rp->env;
-    const kc_seal_use_t use = seal_use(rp, way->state);
-    const char *page = strlen(way->page) <= RETURN_MAX ? way->page : "/";
+    const kc_seal_use_t use = seal_use(rp, logout->state);
+    const char *page = strlen(logout->page) <= RETURN_MAX ? logout->page : "/";
     unsigned char iv[KC_CRYPTO_IV_SIZE];
 
     if (env->random(env->context, iv, sizeof(iv)) != KC_OK)
         return KC_FAULT;
-    if (way->pending[0])
-        page = apr_pstrcat(way->pool, page, "\n", way->pending, NULL);
+    if (logout->pending[0])
+        page = apr_pstrcat(logout->pool, page, "\n", logout->pending, NULL);
     return kc_seal_close(rp->keys, &use, env->now(env->context) + STATE_SECONDS, iv,
-                         kc_buf_text(page), way->pool, sealed, NULL);
+                         kc_buf_text(page), logout->pool, sealed, NULL);
 }
 
 /* NULL when it cannot be made: then the browser goes straight to the page. */
-static const char *end_session_url(const way_t *way, const char *endpoint)
+static const char *end_session_url(const logout_t *logout, const char *endpoint)
 {
     const char *state =
-        apr_pstrcat(way->pool, prefix, kc_buf_base64url(state_of(way), way->pool), NULL);
-    const char *hint = way->id_token;
+        apr_pstrcat(logout->pool, prefix, kc_buf_base64url(state_of(logout), logout->pool), NULL);
+    const char *hint = logout->id_token;
     kc_bytes_t url;
     kc_buf_t buf;
 
-    kc_buf_init(&buf, URL_MAX, way->pool);
+    kc_buf_init(&buf, URL_MAX, logout->pool);
     kc_buf_put_text(&buf, endpoint);
-    kc_url_put_parameter(&buf, "client_id", way->rp->conf->client_id);
+    kc_url_put_parameter(&buf, "client_id", logout->rp->conf->client_id);
     kc_url_put_parameter(&buf, "post_logout_redirect_uri",
-                         kc_rp_redirect_uri(way->rp, way->client, way->pool));
+                         kc_rp_redirect_uri(logout->rp, logout->client, logout->pool));
     kc_url_put_parameter(&buf, "state", state);
     /* request lines are limited; without the hint Keycloak asks the user first */
     if (hint && buf.len + strlen(hint) < URL_LINE_MAX)
@@ -131,66 +131,66 @@ static void log_failure(const kc_rp_t *rp, const char *what, const kc_err_t *err
 
 /* The provider's logout does not end an offline grant (OpenID Connect Core 1.0 section 11), and
  * revoking that does not end the provider's session. */
-static int is_offline(const way_t *way)
+static int is_offline(const logout_t *logout)
 {
-    const apr_array_header_t *scope = way->rp->conf->scope;
+    const apr_array_header_t *scope = logout->rp->conf->scope;
     int i;
 
     for (i = 0; scope && i < scope->nelts; i++) {
         if (strcmp(APR_ARRAY_IDX(scope, i, const char *), "offline_access") == 0)
             return 1;
     }
-    return kc_token_type_is_offline(way->refresh_token, way->pool);
+    return kc_token_type_is_offline(logout->refresh_token, logout->pool);
 }
 
 /* The URL that ends the provider's session; NULL: none. That needs a live session there, which
  * revoking the refresh token would end. So the token is kept until the browser is back, or too
  * late. */
-static const char *lead_through(way_t *way, const char *endpoint, kc_browser_answer_t *answer)
+static const char *lead_through(logout_t *logout, const char *endpoint, kc_browser_answer_t *answer)
 {
-    const kc_env_t *env = way->rp->env;
+    const kc_env_t *env = logout->rp->env;
     const char *url;
     kc_bytes_t sealed;
 
-    way->pending[0] = '\0';
-    if (!endpoint || env->random(env->context, way->state, STATE_SIZE) != KC_OK)
+    logout->pending[0] = '\0';
+    if (!endpoint || env->random(env->context, logout->state, STATE_SIZE) != KC_OK)
         return NULL;
-    url = end_session_url(way, endpoint);
-    if (url && way->refresh_token && !way->client->is_program && !is_offline(way) &&
-        kc_logout_pending_keep(way->rp, way->refresh_token, state_of(way), way->pool,
-                               way->pending) != KC_OK)
-        way->pending[0] = '\0';
-    if (url && seal_cookie(way, &sealed) == KC_OK) {
-        add_cookie(way->rp, way->client, kc_buf_base64url(sealed, way->pool), STATE_SECONDS,
-                   way->pool, answer);
+    url = end_session_url(logout, endpoint);
+    if (url && logout->refresh_token && !logout->client->is_program && !is_offline(logout) &&
+        kc_logout_pending_keep(logout->rp, logout->refresh_token, state_of(logout), logout->pool,
+                               logout->pending) != KC_OK)
+        logout->pending[0] = '\0';
+    if (url && seal_cookie(logout, &sealed) == KC_OK) {
+        add_cookie(logout->rp, logout->client, kc_buf_base64url(sealed, logout->pool),
+                   STATE_SECONDS, logout->pool, answer);
         return url;
     }
-    if (way->pending[0])
-        kc_logout_pending_forget(way->rp, way->pending, state_of(way), way->pool);
-    way->pending[0] = '\0';
+    if (logout->pending[0])
+        kc_logout_pending_forget(logout->rp, logout->pending, state_of(logout), logout->pool);
+    logout->pending[0] = '\0';
     return NULL;
 }
 
 /* Ends what Keycloak has: the browser's session there, and the tokens. */
-static void end_at_provider(way_t *way, kc_browser_answer_t *answer)
+static void end_at_provider(logout_t *logout, kc_browser_answer_t *answer)
 {
-    const kc_rp_t *rp = way->rp;
+    const kc_rp_t *rp = logout->rp;
     const kc_metadata_snapshot_t *snapshot;
     const char *url;
     kc_err_t err;
 
-    if (kc_metadata_get(rp->metadata, way->pool, &snapshot, &err) != KC_OK) {
-        if (way->had_session)
-            log_failure(rp, "signed out here alone", &err, way->pool);
+    if (kc_metadata_get(rp->metadata, logout->pool, &snapshot, &err) != KC_OK) {
+        if (logout->had_session)
+            log_failure(rp, "signed out here alone", &err, logout->pool);
         return;
     }
-    url = lead_through(way, snapshot->provider->end_session_endpoint, answer);
+    url = lead_through(logout, snapshot->provider->end_session_endpoint, answer);
     if (url)
         answer->location = url;
-    if (way->refresh_token && !way->pending[0] &&
-        kc_token_endpoint_revoke(rp->conf, rp->env, snapshot->provider, way->refresh_token,
-                                 way->pool, &err) != KC_OK)
-        log_failure(rp, "a refresh token could not be revoked", &err, way->pool);
+    if (logout->refresh_token && !logout->pending[0] &&
+        kc_token_endpoint_revoke(rp->conf, rp->env, snapshot->provider, logout->refresh_token,
+                                 logout->pool, &err) != KC_OK)
+        log_failure(rp, "a refresh token could not be revoked", &err, logout->pool);
 }
 
 kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_session_t *session,
@@ -198,13 +198,13 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_
                         kc_err_t *err)
 {
     const kc_bytes_t cookie = kc_session_cookie_find(rp, client->is_https, client->cookies);
-    way_t way = {.rp = rp, .client = client, .pool = pool};
+    logout_t logout = {.rp = rp, .client = client, .pool = pool};
     kc_pack_t contents = {NULL, NULL, NULL, {NULL, 0}};
     kc_rc_t rc;
 
     memset(answer, 0, sizeof(*answer));
     answer->cookies = apr_array_make(pool, 4, sizeof(const char *));
-    answer->location = way.page = kc_logout_page(rp, client, return_url, pool);
+    answer->location = logout.page = kc_logout_page(rp, client, return_url, pool);
     /* before the session is deleted, and its tokens with it */
     if (session && kc_session_tokens_get(session, pool, &contents, NULL) != KC_OK)
         memset(&contents, 0, sizeof(contents));
@@ -217,10 +217,10 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_
         return rc;
     if (session)
         kc_session_index_remove(session, pool);
-    way.id_token = contents.id_token;
-    way.refresh_token = contents.refresh_token;
-    way.had_session = session != NULL;
-    end_at_provider(&way, answer);
+    logout.id_token = contents.id_token;
+    logout.refresh_token = contents.refresh_token;
+    logout.had_session = session != NULL;
+    end_at_provider(&logout, answer);
     kc_session_cookie_forget(rp, client->is_https, pool, answer->cookies);
     return KC_OK;
 }

@@ -236,7 +236,7 @@ typedef struct {
     kc_env_t env; /* with the background thread's own http */
     const uint32_t *stop;
     int64_t began_ms;
-    int is_in_vain; /* the provider does not answer */
+    int is_provider_down; /* the provider does not answer */
 } look_t;
 
 static void log_failure(const kc_rp_t *rp, const kc_err_t *err, apr_pool_t *pool)
@@ -276,7 +276,7 @@ static void settle(look_t *look, const char *key, const record_t *record, apr_po
     if (kc_store_add(rp->env->sessions, claim.text, sign, now(rp) + CLAIM_SECONDS, NULL) != KC_OK)
         return; /* another node is trying, or has just failed */
     rc = ask_provider(look, record, pool);
-    look->is_in_vain |= rc == KC_DOWN;
+    look->is_provider_down |= rc == KC_DOWN;
     if (rc == KC_DOWN)
         return;
     /* what the provider refuses now it will refuse again */
@@ -288,7 +288,7 @@ static int is_over(const look_t *look)
 {
     const kc_env_t *env = look->rp->env;
 
-    return look->is_in_vain || is_stopped(look->stop) ||
+    return look->is_provider_down || is_stopped(look->stop) ||
            env->elapsed_ms(env->context) - look->began_ms >= LOOK_MS;
 }
 
@@ -348,7 +348,7 @@ static void look_at_all(look_t *look, apr_pool_t *pool, const name_t *turn)
     }
     if (is_pending)
         wake(rp);
-    if (look->is_in_vain)
+    if (look->is_provider_down)
         (void)kc_store_put(rp->env->host, turn->text, sign, now(rp) + PAUSE_SECONDS, NULL);
 }
 

@@ -240,7 +240,7 @@ static kc_rc_t look_for_markers(const kc_rp_t *rp, const markers_t *markers, apr
 
 /* ---------------------------------------------------------------- effect */
 
-static kc_rc_t leave_mark(const kc_rp_t *rp, const kc_logout_token_t *token, kc_err_t *err)
+static kc_rc_t add_revocation(const kc_rp_t *rp, const kc_logout_token_t *token, kc_err_t *err)
 {
     return token->sid ? kc_revocation_add(rp, KC_REVOCATION_SID, token->sid, err)
                       : kc_revocation_add(rp, KC_REVOCATION_SUB, token->sub, err);
@@ -259,7 +259,7 @@ static kc_rc_t act(const kc_rp_t *rp, const kc_logout_token_t *token, apr_pool_t
     if (rc == KC_EXISTS)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGOUT_REPLAY, "its jti was used before");
     if (rc == KC_OK)
-        rc = leave_mark(rp, token, err);
+        rc = add_revocation(rp, token, err);
     if (rc == KC_OK)
         rc = add_markers(rp, token, &markers, err);
     return rc == KC_EXISTS ? KC_OK : rc;

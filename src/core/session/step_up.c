@@ -11,16 +11,16 @@ static const char purpose[] = "demand";
 
 kc_step_up_t kc_step_up_required(const kc_conf_dir_t *conf)
 {
-    kc_step_up_t demand = {conf->require_acr, conf->max_age};
+    kc_step_up_t required = {conf->require_acr, conf->max_age};
 
-    if (demand.acr && strcmp(APR_ARRAY_IDX(demand.acr, 0, const char *), KC_CONF_NONE) == 0)
-        demand.acr = NULL;
-    return demand;
+    if (required.acr && strcmp(APR_ARRAY_IDX(required.acr, 0, const char *), KC_CONF_NONE) == 0)
+        required.acr = NULL;
+    return required;
 }
 
-int kc_step_up_is_none(const kc_step_up_t *demand)
+int kc_step_up_is_none(const kc_step_up_t *required)
 {
-    return !demand->acr && !demand->max_age;
+    return !required->acr && !required->max_age;
 }
 
 static int is_named(const apr_array_header_t *names, const char *acr)
@@ -40,38 +40,38 @@ static int is_recent(int64_t auth_time, int64_t max_age, int64_t now, int64_t sk
     return auth_time > 0 && auth_time <= now + skew && now - auth_time <= max_age + skew;
 }
 
-int kc_step_up_is_met(const kc_step_up_t *demand, const char *acr, int64_t auth_time, int64_t now,
+int kc_step_up_is_met(const kc_step_up_t *required, const char *acr, int64_t auth_time, int64_t now,
                       int64_t skew)
 {
-    if (demand->acr && !is_named(demand->acr, acr))
+    if (required->acr && !is_named(required->acr, acr))
         return 0;
-    return !demand->max_age || is_recent(auth_time, demand->max_age, now, skew);
+    return !required->max_age || is_recent(auth_time, required->max_age, now, skew);
 }
 
-const char *kc_step_up_acr_values(const kc_step_up_t *demand, apr_pool_t *pool)
+const char *kc_step_up_acr_values(const kc_step_up_t *required, apr_pool_t *pool)
 {
-    return demand->acr ? apr_array_pstrcat(pool, demand->acr, ' ') : "";
+    return required->acr ? apr_array_pstrcat(pool, required->acr, ' ') : "";
 }
 
-const char *kc_step_up_challenge(const kc_step_up_t *demand, apr_pool_t *pool)
+const char *kc_step_up_challenge(const kc_step_up_t *required, apr_pool_t *pool)
 {
     const char *text = ", error=\"insufficient_user_authentication\"";
 
     /* the settings accept no text that would have to be escaped here */
-    if (demand->acr)
-        text = apr_pstrcat(pool, text, ", acr_values=\"", kc_step_up_acr_values(demand, pool), "\"",
-                           NULL);
-    if (demand->max_age)
-        text = apr_psprintf(pool, "%s, max_age=\"%" APR_INT64_T_FMT "\"", text, demand->max_age);
+    if (required->acr)
+        text = apr_pstrcat(pool, text, ", acr_values=\"", kc_step_up_acr_values(required, pool),
+                           "\"", NULL);
+    if (required->max_age)
+        text = apr_psprintf(pool, "%s, max_age=\"%" APR_INT64_T_FMT "\"", text, required->max_age);
     return text;
 }
 
 /* ---------------------------------------------------------------- encoding */
 
-void kc_step_up_put(const kc_step_up_t *demand, kc_buf_t *buf)
+void kc_step_up_put(const kc_step_up_t *required, kc_buf_t *buf)
 {
-    kc_buf_put_u32(buf, (uint32_t)demand->max_age);
-    kc_buf_put_block(buf, kc_buf_text(kc_step_up_acr_values(demand, buf->pool)));
+    kc_buf_put_u32(buf, (uint32_t)required->max_age);
+    kc_buf_put_block(buf, kc_buf_text(kc_step_up_acr_values(required, buf->pool)));
 }
 
 static const apr_array_header_t *split(kc_bytes_t text, apr_pool_t *pool)
@@ -90,12 +90,12 @@ static const apr_array_header_t *split(kc_bytes_t text, apr_pool_t *pool)
 
 kc_step_up_t kc_step_up_read(kc_reader_t *reader, apr_pool_t *pool)
 {
-    kc_step_up_t demand = {NULL, kc_buf_read_u32(reader)};
+    kc_step_up_t required = {NULL, kc_buf_read_u32(reader)};
     kc_bytes_t acr = kc_buf_read_block(reader);
 
     if (acr.len)
-        demand.acr = split(acr, pool);
-    return demand;
+        required.acr = split(acr, pool);
+    return required;
 }
 
 /* ---------------------------------------------------------------- sealing */
@@ -107,7 +107,7 @@ static kc_seal_use_t seal_use(const kc_rp_t *rp)
     return use;
 }
 
-kc_rc_t kc_step_up_seal(const kc_rp_t *rp, const kc_step_up_t *demand, apr_pool_t *pool,
+kc_rc_t kc_step_up_seal(const kc_rp_t *rp, const kc_step_up_t *required, apr_pool_t *pool,
                         const char **out, kc_err_t *err)
 {
     kc_seal_use_t use = seal_use(rp);
@@ -120,7 +120,7 @@ kc_rc_t kc_step_up_seal(const kc_rp_t *rp, const kc_step_up_t *demand, apr_pool_
     if (rp->env->random(rp->env->context, iv, sizeof(iv)) != KC_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a demand");
     kc_buf_init(&buf, KC_CONF_ACR_MAX + 6, pool);
-    kc_step_up_put(demand, &buf);
+    kc_step_up_put(required, &buf);
     if (kc_buf_bytes(&buf, &plain) != KC_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "KeycloakRequireACR names too much");
     rc = kc_seal_close(rp->keys, &use, end, iv, plain, pool, &sealed, err);

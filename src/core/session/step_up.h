@@ -25,27 +25,27 @@ typedef struct kc_step_up_t {
  * texts belong to the settings. Thread safe, like all functions here. */
 kc_step_up_t kc_step_up_required(const kc_conf_dir_t *conf);
 /* 1 when there is no requirement: any session meets it. */
-int kc_step_up_is_none(const kc_step_up_t *demand);
+int kc_step_up_is_none(const kc_step_up_t *required);
 
 /* 1 when a sign-in with this acr and auth_time meets it: OpenID Connect Core 1.0 section 3.1.3.7,
  * items 12 and 13. auth_time: seconds since 1970; 0 is unknown, and never recent enough. acr may be
  * NULL. An auth_time more than skew seconds in the future does not count. */
-int kc_step_up_is_met(const kc_step_up_t *demand, const char *acr, int64_t auth_time, int64_t now,
+int kc_step_up_is_met(const kc_step_up_t *required, const char *acr, int64_t auth_time, int64_t now,
                       int64_t skew);
 
 /* The value of acr_values: the texts with spaces between; "" when any acr meets it. In pool. */
-const char *kc_step_up_acr_values(const kc_step_up_t *demand, apr_pool_t *pool);
+const char *kc_step_up_acr_values(const kc_step_up_t *required, apr_pool_t *pool);
 /* The text added to a challenge (RFC 9470 section 3): begins with ", error=". In pool. */
-const char *kc_step_up_challenge(const kc_step_up_t *demand, apr_pool_t *pool);
+const char *kc_step_up_challenge(const kc_step_up_t *required, apr_pool_t *pool);
 
 /* Writes its compact encoding, at most KC_CONF_ACR_MAX + 6 bytes. */
-void kc_step_up_put(const kc_step_up_t *demand, kc_buf_t *buf);
+void kc_step_up_put(const kc_step_up_t *required, kc_buf_t *buf);
 /* Reads it. When bytes are missing, the reader is short afterwards. In pool. */
 kc_step_up_t kc_step_up_read(kc_reader_t *reader, apr_pool_t *pool);
 
 /* Seals it as text for a link, so that only this site can set the requirement. Valid for
  * KC_STEP_UP_TTL. KC_FAULT: no random bytes. */
-kc_rc_t kc_step_up_seal(const kc_rp_t *rp, const kc_step_up_t *demand, apr_pool_t *pool,
+kc_rc_t kc_step_up_seal(const kc_rp_t *rp, const kc_step_up_t *required, apr_pool_t *pool,
                         const char **out, kc_err_t *err);
 /* KC_REFUSED or KC_MISS: not sealed by this site, or too old; *out is then no requirement. */
 kc_rc_t kc_step_up_unseal(const kc_rp_t *rp, const char *text, apr_pool_t *pool, kc_step_up_t *out,
