@@ -1,4 +1,4 @@
-/* The directive table at work: create, set, merge and dump.
+/* Settings made by the table of directives: create, set, merge and dump.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf.h"
 
@@ -9,7 +9,7 @@
 #include "conf/conf_parse.h"
 #include "conf/conf_secret.h"
 
-/* Server and directory settings differ only in where members and places are. */
+/* Server and directory settings differ only in where their members and positions are. */
 static void *member_of(void *conf, const kc_conf_row_t *row)
 {
     return (char *)conf + row->offset;
@@ -21,8 +21,8 @@ static kc_conf_place_t *place_of(void *conf, kc_conf_index_t index)
                                                   : &((kc_conf_t *)conf)->place[index];
 }
 
-/* Defaults go through the parsers of the directives, so that both mean the same. A unit test holds
- * that none of them is refused. */
+/* Defaults use the parsers of the directives, so that both mean the same. A unit test checks that
+ * no default is refused. */
 static void set_default(void *conf, kc_conf_index_t index, apr_pool_t *pool)
 {
     const kc_conf_row_t *row = kc_conf_table_row(index);
@@ -64,7 +64,7 @@ kc_conf_dir_t *kc_conf_dir_create(apr_pool_t *pool)
     return conf;
 }
 
-/* How long the first word of the list is. */
+/* The length of the first word of the list. */
 static size_t word_len(kc_conf_type_t type, const char *text)
 {
     static const char blanks[] = " \t";
@@ -130,7 +130,7 @@ kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *con
 
     if (rc != KC_OK)
         return rc;
-    /* The file is also the set bit: a line from nowhere counts as written, too. */
+    /* The file is also the set bit. A line without a file counts as written too. */
     place->file = apr_pstrdup(pool, file ? file : "-");
     place->line = line;
     return KC_OK;
@@ -175,8 +175,8 @@ const char *kc_conf_dump(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_
     return kc_conf_parse_dump(index, (const char *)conf + kc_conf_table_row(index)->offset, pool);
 }
 
-/* From the last row to the first, so that a certificate is told of before the key that goes with
- * it. */
+/* From the last row to the first, so that a faulty certificate is reported before the key that
+ * belongs to it. */
 kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, kc_err_t *err)
 {
     for (int i = KC_CONF_ROWS - 1; i >= 0; i--) {

@@ -1,4 +1,4 @@
-/* Checks of what this client is to Keycloak: id, secret, key, certificates, scopes, algorithms.
+/* Checks of the client's settings at Keycloak: id, secret, key, certificates, scopes, algorithms.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf_check_client.h"
 
@@ -30,7 +30,7 @@ kc_rc_t kc_conf_check_client_secret(const kc_conf_t *conf, apr_pool_t *pool, kc_
                           "file and name that as file:PATH, or set KeycloakClientAuth");
 }
 
-/* A private JWK signs, whatever it signs. */
+/* Signs with the private JWK to check it; the signed text does not matter. */
 static kc_rc_t check_jwk(const char *path, const char *text, apr_pool_t *pool, kc_err_t *err)
 {
     char *compact;
@@ -116,7 +116,7 @@ kc_rc_t kc_conf_check_client_algorithms(const kc_conf_t *conf, apr_pool_t *pool,
     return KC_OK;
 }
 
-/* Keycloak puts "account" into nearly every access token, whomever it is meant for. */
+/* Keycloak puts "account" into nearly every access token, for any recipient. */
 kc_rc_t kc_conf_check_client_audience(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     (void)pool;

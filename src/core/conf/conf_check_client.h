@@ -1,4 +1,5 @@
-/* Checks of what this client is to Keycloak: the rows of conf.def that name them declare them.
+/* Checks of the client's settings at Keycloak. They are declared by the rows of conf.def that name
+ * them.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_CONF_CHECK_CLIENT_H
 #define KC_CONF_CHECK_CLIENT_H

@@ -1,4 +1,4 @@
-/* Checks of the identity headers' names: none that requests depend on, none twice.
+/* Checks of the names of identity headers: none that requests depend on, none twice.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf_check_headers.h"
 
@@ -8,23 +8,23 @@
 
 #include "base/header_name.h"
 
-/* Folded to letters and digits. A judge puts the names of identity headers into its answer: so
- * those that say how an answer is to be read are here as well. */
+/* Folded to letters and digits. An answer to a gateway has the identity headers too, so names that
+ * decide how an answer is read are here as well. */
 static const char *const names[] = {
-    /* the message and its way */
+    /* the message and its route */
     "", "host", "contentlength", "transferencoding", "te", "trailer", "trailers", "expect",
     "connection", "proxyconnection", "keepalive", "upgrade", "http2settings", "via", "contenttype",
     "contentencoding", "contentrange", "range", "acceptranges", "acceptencoding",
-    /* who it is, by other means */
+    /* identity by other means */
     "cookie", "cookie2", "authorization", "proxyauthorization", "setcookie", "setcookie2",
     "wwwauthenticate", "proxyauthenticate", "xkeycloaklogin",
     /* an answer */
     "status", "location", "date", "server", "age", "expires", "lastmodified", "etag",
     "cachecontrol", "pragma", "vary", "allow", "retryafter", "refresh", "link",
-    /* what tells pages from scripts, and whose wish it is */
+    /* what distinguishes pages from scripts, and who caused the request */
     "accept", "origin", "referer", "useragent", "xrequestedwith", "secfetchmode", "secfetchsite",
     "secfetchdest", "secpurpose",
-    /* what proxies say of the request */
+    /* what proxies tell of the request */
     "forwarded", "xforwardedfor", "xforwardedproto", "xforwardedhost", "xforwardedport",
     "xforwardedserver", "xforwardedscheme", "xscheme", "xforwardedssl", "xforwardeduri",
     "xforwardedmethod", "xoriginaluri", "xoriginalmethod", "xoriginalurl"};
@@ -33,7 +33,8 @@ int kc_conf_check_headers_is_reserved(const char *folded)
 {
     size_t i;
 
-    if (strncmp(folded, "xenvoy", 6) == 0) /* the gateway's own, such as what it is to remove */
+    if (strncmp(folded, "xenvoy", 6) == 0) /* the gateway's own headers, such as the list of headers
+                                              to remove */
         return 1;
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(names[i], folded) == 0)
@@ -65,7 +66,7 @@ kc_rc_t kc_conf_check_headers_groups(const kc_conf_t *conf, apr_pool_t *pool, kc
     return check_header_name(conf->groups_header, pool, err);
 }
 
-/* Authorization may be had, for that is where backends look for a token. */
+/* Authorization is allowed, because backends look for a token there. */
 kc_rc_t kc_conf_check_headers_token(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     const char *name = conf->id_token_header;

@@ -1,5 +1,5 @@
-/* The words of CHOICE directives and the values that stand for them: one line for each word makes
- * the value KC_LIST_VALUE, what the directive takes, and what the reference says.
+/* The words of CHOICE directives. One line for each word makes the enum value KC_LIST_VALUE, the
+ * word that the directive accepts, and the text in the reference.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_CONF_CHOICES_H
 #define KC_CONF_CHOICES_H

@@ -1,5 +1,5 @@
-/* Values that are allowed, but hardly meant: above all numbers that were given another unit in
- * mind. SPDX-License-Identifier: Apache-2.0 */
+/* Values that are allowed but probably a mistake, above all numbers meant in another unit.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf_doubt.h"
 
 #include <apr_strings.h>
@@ -14,7 +14,7 @@ static int64_t in_milliseconds(kc_conf_type_t type, int64_t value)
     return type == KC_CONF_SECONDS ? value * SECOND : value;
 }
 
-/* Of 50 milliseconds 0.05. */
+/* The number of seconds as text: 0.05 for 50 milliseconds. */
 static const char *in_seconds(int64_t milliseconds, apr_pool_t *pool)
 {
     if (milliseconds % SECOND == 0)
@@ -31,7 +31,7 @@ const char *kc_conf_doubt_after_logout(const kc_conf_t *conf, apr_pool_t *pool)
            "after signing out; they arrive at / instead. Name a page that needs no sign-in";
 }
 
-/* RFC 6749, 3.3, allows a comma within a scope. */
+/* RFC 6749 section 3.3 allows a comma in a scope. */
 const char *kc_conf_doubt_scope(const kc_conf_t *conf, apr_pool_t *pool)
 {
     for (int i = 0; i < conf->scope->nelts; i++) {

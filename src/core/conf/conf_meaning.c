@@ -1,4 +1,4 @@
-/* The settings that give a session its meaning: which ones, and in which order, the rows say.
+/* The settings that determine what a session means; the rows say which, and in which order.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf_meaning.h"
 
@@ -31,7 +31,7 @@ static void put_transform(kc_buf_t *buf, const apr_array_header_t *list, int pla
     put_field(buf, transform ? transform->replacement : "none");
 }
 
-/* Behind the headers, whose names are never empty: one transform had been all once. */
+/* These follow the headers, whose names are never empty. Formerly there was only one transform. */
 static void put_further_transforms(kc_buf_t *buf, const apr_array_header_t *list)
 {
     int i;

@@ -1,4 +1,5 @@
-/* Durations and sizes: read with their units, held to the range of their row, and printed.
+/* Durations and sizes: parsed with their units, checked against the range of their row, and
+ * printed.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf_number.h"
 
@@ -23,7 +24,7 @@ static const unit_t size_units[] = {{"", 1},        {"K", 1 << 10}, {"k", 1 << 1
 
 typedef struct number_t {
     const unit_t *units;
-    kc_conf_range_t range; /* of rows that have none */
+    kc_conf_range_t range; /* for rows without a range */
     const char *kind;
 } number_t;
 
@@ -33,7 +34,7 @@ static const number_t numbers[] = {
     [KC_CONF_SIZE] = {size_units, {"1", "1024G"}, "a size such as 512K, 64M or 1G"},
 };
 
-/* KC_REFUSED when text is no number with a unit. */
+/* KC_REFUSED when text is not a number with a unit. */
 static kc_rc_t read_number(const char *text, const unit_t *units, int64_t *out)
 {
     const char *c = text;
@@ -81,7 +82,7 @@ const char *kc_conf_number_dump(kc_conf_type_t type, int64_t value, apr_pool_t *
 {
     const unit_t *units = numbers[type].units, *best = NULL;
 
-    /* The largest unit that leaves no rest. */
+    /* The largest unit that divides the value. */
     for (; units->name; units++) {
         if (*units->name && value % units->factor == 0 && (!best || units->factor > best->factor))
             best = units;

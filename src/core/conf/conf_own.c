@@ -18,7 +18,7 @@ static int is_other_host(const kc_conf_t *conf, const kc_url_t *url, apr_pool_t 
            strcmp(site.host, url->host) != 0;
 }
 
-/* The callback where it is elsewhere than below the prefix. */
+/* 1 for the callback's path when it is not below the prefix. */
 static int is_callback(const kc_conf_t *conf, const char *path, apr_pool_t *pool)
 {
     kc_url_t url;

@@ -7,13 +7,13 @@
 
 #include "conf/conf_table.h"
 
-/* What of this module answers at a location (a path, or a URL of KeycloakPublicURL's host; of any
- * host where that is not set): its name behind KeycloakPrefix, such as "logout" ("" for the prefix
- * itself), or "oidc/callback" for KeycloakRedirectURI's path. NULL: nothing, also for site/, where
- * pages of the administrator's are. Escapes are undone, and query and fragment do not count. Thread
- * safe; pool is for scratch and the result. */
+/* The own address that a location leads to. The location is a path, or a URL of KeycloakPublicURL's
+ * host (of any host when that is not set). The result is the name below KeycloakPrefix, such as
+ * "logout" ("" for the prefix itself), or "oidc/callback" for KeycloakRedirectURI's path. NULL:
+ * none; also for site/, which has pages of the administrator. Escapes are decoded; query and
+ * fragment are ignored. Thread safe; pool is for scratch and the result. */
 const char *kc_conf_own_name(const kc_conf_t *conf, const char *location, apr_pool_t *pool);
-/* The same of KeycloakAfterLogoutURL, where the sign-in is no address that leads in circles. */
+/* The same for KeycloakAfterLogoutURL, except that login is allowed there: it makes no loop. */
 const char *kc_conf_own_after_logout(const kc_conf_t *conf, apr_pool_t *pool);
 
 #endif

@@ -8,11 +8,11 @@
 #include "base/err.h"
 #include "conf/conf_table.h"
 
-/* At start alone. KC_REFUSED with KC_ERR_CONFIG: the file cannot be had, has no certificate, or one
- * that cannot be read. */
+/* Only at start. KC_REFUSED with KC_ERR_CONFIG: the file cannot be read, has no certificate, or has
+ * one that cannot be parsed. */
 kc_rc_t kc_conf_pem_check_certificates(const char *path, apr_pool_t *pool, kc_err_t *err);
-/* The same of KeycloakClientKey, whose contents are text: it cannot be read, or is not the key of
- * KeycloakClientCert, where that can be had. */
+/* The same for KeycloakClientKey with the content text: it cannot be parsed, or is not the key of
+ * KeycloakClientCert, when that can be read. */
 kc_rc_t kc_conf_pem_check_key(const kc_conf_t *conf, const char *text, apr_pool_t *pool,
                               kc_err_t *err);
 

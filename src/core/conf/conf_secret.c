@@ -1,5 +1,5 @@
-/* Secrets of the configuration: from a file, the environment or a command, without showing them to
- * anybody. SPDX-License-Identifier: Apache-2.0 */
+/* Secrets of the configuration: read from a file, the environment or a command, and never shown.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf_secret.h"
 
 #include <signal.h>
@@ -18,11 +18,11 @@
 enum {
     SECRET_MAX = 4096 /* bytes of the first line */,
     EXEC_SECONDS = 10,
-    EXEC_TICK = 20 /* milliseconds between looks at the command */,
-    EXEC_DRAIN_MAX = 64 /* reads of what an ended command has left in its pipe */
+    EXEC_TICK = 20 /* milliseconds between checks of the command */,
+    EXEC_DRAIN_MAX = 64 /* reads of the rest in the pipe of an ended command */
 };
 
-/* What came from a file or command, enough of it to see whether the first line is too long. */
+/* Output of a file or command, long enough to see whether its first line is too long. */
 typedef struct {
     char data[SECRET_MAX + 2];
     size_t len;
@@ -35,7 +35,7 @@ static const char *reason_of(apr_status_t status, apr_pool_t *pool)
     return apr_strerror(status, text, 100);
 }
 
-/* source says where it came from, such as "file /etc/secret". */
+/* source is where it was read, such as "file /etc/secret". */
 static kc_rc_t take_line(const char *data, size_t len, const char *source, apr_pool_t *pool,
                          const char **out, kc_err_t *err)
 {
@@ -79,7 +79,7 @@ static kc_rc_t judge_file(apr_file_t *file, const char *path, int is_private, ap
     return KC_OK;
 }
 
-/* Opens before it judges, so that what was judged is what is read. */
+/* Opens the file before checking it, so that the checked file is the one that is read. */
 static kc_rc_t open_file(const char *path, int is_private, apr_pool_t *pool, apr_file_t **out,
                          kc_err_t *err)
 {
@@ -141,7 +141,7 @@ static kc_rc_t read_file(const char *path, apr_pool_t *pool, const char **out, k
     return rc;
 }
 
-/* ---------------------------------------------------------------- the environment */
+/* ---------------------------------------------------------------- environment */
 
 static kc_rc_t read_env(const char *name, apr_pool_t *pool, const char **out, kc_err_t *err)
 {
@@ -155,7 +155,7 @@ static kc_rc_t read_env(const char *name, apr_pool_t *pool, const char **out, kc
 
 /* ---------------------------------------------------------------- commands */
 
-/* Starts the command without a shell, its input empty, its errors where httpd's go. */
+/* Starts the command without a shell, with empty input; its errors go where httpd's go. */
 static kc_rc_t start_command(const char *command, apr_pool_t *pool, apr_proc_t *process,
                              kc_err_t *err)
 {
@@ -186,8 +186,8 @@ static kc_rc_t start_command(const char *command, apr_pool_t *pool, apr_proc_t *
     return KC_OK;
 }
 
-/* Reads what is there within a tick; what does not fit is dropped, so that the writer never blocks.
- */
+/* Reads what is available within a tick. Bytes that do not fit are dropped, so that the writer
+ * never blocks. */
 static apr_status_t read_some(apr_file_t *pipe, raw_t *raw)
 {
     char chunk[512];
@@ -203,8 +203,8 @@ static apr_status_t read_some(apr_file_t *pipe, raw_t *raw)
     return status;
 }
 
-/* KC_MISS when the command had to be ended. A child of it may hold the pipe open for longer than it
- * lives itself, so that the end of the command counts, not that of its output. */
+/* KC_MISS when the command had to be ended. Its own child may hold the pipe open for longer than
+ * the command lives, so this waits for the end of the command, not of its output. */
 static kc_rc_t follow(apr_proc_t *process, raw_t *raw, int *code, apr_exit_why_e *why)
 {
     apr_time_t deadline = apr_time_now() + apr_time_from_sec(EXEC_SECONDS);
@@ -240,7 +240,7 @@ static kc_rc_t read_exec(const char *command, apr_pool_t *pool, const char **out
     raw.len = 0;
     rc = follow(&process, &raw, &code, &why);
     apr_file_close(process.out);
-    /* The command's arguments stay out of the message: one of them may be a password. */
+    /* The command's arguments are not in the message: one of them may be a password. */
     if (rc != KC_OK)
         rc =
             KC_CONF_REFUSE(err, "the command of exec: did not end within %d seconds", EXEC_SECONDS);

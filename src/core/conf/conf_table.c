@@ -1,4 +1,4 @@
-/* The rows of the table of directives, and what is asked of settings.
+/* The rows of the table of directives, and look-ups in settings.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf_table.h"
 

@@ -19,16 +19,16 @@ enum {
     KC_CONF_ACR_MAX = 512           /* bytes of KeycloakRequireACR's words, with spaces between */
 };
 
-/* The sole word of lists that may be empty. */
+/* The only word of a list that means an empty list. */
 #define KC_CONF_NONE "none"
 
 typedef enum {
     KC_CONF_TEXT,     /* one argument, not empty, no control characters */
-    KC_CONF_FILE,     /* absolute path of a file, "file:" may stand before it; see kc_conf_load */
+    KC_CONF_FILE,     /* absolute path of a file, "file:" may precede it; see kc_conf_load */
     KC_CONF_HEADER,   /* a header's name: an RFC 9110 token */
     KC_CONF_URL,      /* absolute http or https URL */
     KC_CONF_ORIGIN,   /* scheme://host[:port] of such a URL, without a slash at its end */
-    KC_CONF_BASE,     /* the same with or without a path, to put paths behind it */
+    KC_CONF_BASE,     /* the same with or without a path, to which paths are appended */
     KC_CONF_LOCATION, /* absolute URL, or a path that begins with one slash */
     KC_CONF_PREFIX,   /* a path; a slash is added at its end */
     KC_CONF_FLAG,     /* on, off */
@@ -52,7 +52,7 @@ typedef struct kc_conf_pair_t {
 /* A file that a directive names. */
 typedef struct kc_conf_file_t {
     const char *path; /* NULL: none */
-    const char *text; /* what kc_conf_load has read of it; else NULL */
+    const char *text; /* its content, when kc_conf_load has read it; else NULL */
 } kc_conf_file_t;
 
 /* The C type of each kind of member. */
@@ -72,10 +72,8 @@ typedef struct kc_conf_file_t {
 #define KC_CONF_CTYPE_ACRS const apr_array_header_t *  /* of const char *; NULL when not set */
 #define KC_CONF_CTYPE_SECRET const char *
 #define KC_CONF_CTYPE_KEYFILES \
-    const apr_array_header_t * /* of const char *: the secrets themselves */
-#define KC_CONF_CTYPE_CHOICE                                            \
-    int /* a value of conf_choices.h: the place of the word in its list \
-         */
+    const apr_array_header_t *   /* of const char *: the secrets themselves */
+#define KC_CONF_CTYPE_CHOICE int /* of conf_choices.h: the index of its word */
 #define KC_CONF_CTYPE_PAIRS const apr_array_header_t *     /* of kc_conf_pair_t */
 #define KC_CONF_CTYPE_TRANSFORM const apr_array_header_t * /* of kc_transform_t; NULL: none */
 
@@ -95,7 +93,7 @@ typedef struct kc_conf_place_t {
     int line;
 } kc_conf_place_t;
 
-/* The settings of one server, immutable after start. Members that were never set hold their
+/* The settings of one server, immutable after start. Members that were never set have their
  * default. */
 typedef struct kc_conf_t {
 #define KC_CONF(type, member, name, fallback, rules, arguments, help) KC_CONF_CTYPE_##type member;
@@ -117,17 +115,18 @@ typedef struct kc_conf_dir_t {
     kc_conf_place_t place[KC_CONF_ROWS];
 } kc_conf_dir_t;
 
-/* What gives a session its meaning, in the order of the relying party's fingerprint. */
+/* The settings that determine what a session means, in the order of the relying party's
+ * fingerprint. */
 typedef enum {
     KC_CONF_MEANING_NONE,
-    KC_CONF_MEANING_REALM,   /* of whom it is: a logout is for all who have the same */
-    KC_CONF_MEANING_NAMING,  /* how people get their names */
-    KC_CONF_MEANING_SESSION, /* what else is in it */
-    KC_CONF_MEANING_LATER    /* the same, left out while it is the default: for directives that are
-                              * added, so that sessions of before go on */
+    KC_CONF_MEANING_REALM,   /* the user's realm: a logout applies to all with the same */
+    KC_CONF_MEANING_NAMING,  /* how user names are formed */
+    KC_CONF_MEANING_SESSION, /* what else is in a session */
+    KC_CONF_MEANING_LATER    /* the same, left out while it is the default: for new directives, so
+                                that existing sessions stay valid */
 } kc_conf_meaning_t;
 
-/* Both ends belong to it; as an administrator would write them. NULL: none. */
+/* A range, written as in the configuration. Both ends are included. NULL: no limit. */
 typedef struct kc_conf_range_t {
     const char *min, *max;
 } kc_conf_range_t;
@@ -135,17 +134,17 @@ typedef struct kc_conf_range_t {
 typedef kc_rc_t (*kc_conf_check_t)(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err);
 typedef const char *(*kc_conf_doubt_t)(const kc_conf_t *conf, apr_pool_t *pool);
 
-/* A row of conf.def, whose head says what the rules mean. Static. */
+/* A row of conf.def, whose head explains the rules. Static. */
 typedef struct kc_conf_row_t {
     const char *name;
     const char *fallback; /* default as text, or NULL */
     const char *arguments;
     const char *help;
     kc_conf_type_t type;
-    int is_directory; /* lives in kc_conf_dir_t */
+    int is_directory; /* member of kc_conf_dir_t */
     size_t offset;    /* of the member in its struct */
     kc_conf_range_t range, usual;
-    const char *advice; /* of what is beyond usual */
+    const char *advice; /* for values beyond usual */
     kc_conf_check_t check;
     kc_conf_doubt_t doubt;
     int (*is_needed)(const kc_conf_t *conf); /* NULL: always */
@@ -154,10 +153,11 @@ typedef struct kc_conf_row_t {
     kc_conf_meaning_t meaning;
 } kc_conf_row_t;
 
-/* The functions that the rows name, each in the file whose name it has:
+/* The functions that the rows name. Each is in the file whose name it has.
+ *
  * CHECK: KC_REFUSED with KC_ERR_CONFIG and a detail that completes a sentence, such as "is missing:
- * ...", which tells what to do. DOUBT: what a start warns of; NULL: nothing. NEEDED_IF: 1 when the
- * file will be read. At start alone: files may be read, and the pool is for scratch. */
+ * ...", and tells what to do. DOUBT: a warning at start; NULL: none. NEEDED_IF: 1 when the file
+ * will be read. Only at start: files may be read, and the pool is for scratch. */
 #define NO_RULE
 #define RANGE(min, max)
 #define USUAL(min, max, text)
@@ -182,7 +182,7 @@ typedef struct kc_conf_row_t {
 #undef KC_CONF
 #undef KC_CONF_DIR
 
-/* The row of a directive; NULL for a number that is none. Thread safe. */
+/* The row of a directive; NULL for an unknown number. Thread safe. */
 const kc_conf_row_t *kc_conf_table_row(kc_conf_index_t index);
 /* The file of a row of type FILE, when it is named and needed; else NULL. */
 const kc_conf_file_t *kc_conf_table_file(const kc_conf_t *conf, const kc_conf_row_t *row);

@@ -1,4 +1,4 @@
-/* The names of the cookies of this module: what stands before them over https, and which are taken.
+/* The names of this module's cookies: their prefixes over https, and the names that are taken.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/cookie_names.h"
 
@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* All but the session's. */
-#define LOGIN "keycloak_login" /* a sign-in's name follows */
+/* All except the session's. */
+#define LOGIN "keycloak_login" /* the name of a sign-in follows */
 #define ROUNDS "keycloak_rounds"
 #define LOGOUT "keycloak_logout"
 
@@ -29,7 +29,7 @@ void kc_cookie_names_make(const kc_conf_t *conf, int is_https, apr_pool_t *pool,
     names->logout = apr_pstrcat(pool, host, LOGOUT, NULL);
 }
 
-/* Behind the prefix, which is there or not. */
+/* The name after the prefix, if it has that prefix. */
 static const char *skip(const char *name, const char *prefix)
 {
     size_t len = strlen(prefix);

@@ -10,7 +10,7 @@
 static const char order_word[] = "order:";
 static const char limit_word[] = "limit:";
 
-/* What stands behind the key in a word of that key, else NULL. */
+/* The value behind the key in a word with that key, else NULL. */
 static const char *value_of(const char *word, const char *key)
 {
     size_t len = strlen(key);

@@ -1,4 +1,4 @@
-/* The parameters that links may give to Keycloak's sign-in page: the check of their names.
+/* The names of parameters that links may pass on to Keycloak's sign-in page: their check.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/login_names.h"
 
@@ -7,11 +7,11 @@
 
 #include "conf/conf_table.h"
 
-/* In any case: some providers do not tell cases apart. */
+/* Case is ignored, because some providers ignore it. */
 static int is_reserved(const char *name)
 {
     static const char *const names[] = {
-        /* of the authorization request and what extends it: OpenID Connect Core 1.0 sections
+        /* of the authorization request and its extensions: OpenID Connect Core 1.0 sections
          * 3.1.2.1, 4, 6 and 7, RFC 6749, 7636, 8707, 9101, 9126, 9396, 9449 */
         "acr_values", "audience", "authorization_details", "claims", "client_assertion",
         "client_assertion_type", "client_id", "client_secret", "code", "code_challenge",

@@ -24,7 +24,7 @@ static apr_status_t free_regex(void *data)
     return APR_SUCCESS;
 }
 
-/* A group that the expression lacks would silently cut names to nothing. */
+/* A group that the expression lacks would silently make names empty. */
 static kc_rc_t check_replacement(const char *text, size_t groups, kc_err_t *err)
 {
     for (const char *c = text; *c; c++) {
@@ -78,7 +78,7 @@ static const char *lower(const char *text, apr_pool_t *pool)
 {
     char *copy = apr_pstrdup(pool, text);
 
-    /* ASCII alone: the result must not depend on the locale of the server's start. */
+    /* Only ASCII: the result must not depend on the locale at the server's start. */
     for (char *c = copy; *c; c++) {
         if (*c >= 'A' && *c <= 'Z')
             *c = (char)(*c - 'A' + 'a');
@@ -86,7 +86,7 @@ static const char *lower(const char *text, apr_pool_t *pool)
     return copy;
 }
 
-/* Writes the replacement with its groups filled in to out, or only counts when out is NULL. */
+/* Writes the replacement with its groups filled in to out; with out NULL it only counts. */
 static size_t expand(const char *replacement, const char *text, const regmatch_t *groups, char *out)
 {
     size_t len = 0;

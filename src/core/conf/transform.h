@@ -15,17 +15,17 @@ typedef struct kc_transform_t {
     void *regex;             /* compiled, regex_t; freed with the pool */
 } kc_transform_t;
 
-/* Of one argument (lower) or two (expression and replacement). At start only. KC_REFUSED with
- * KC_ERR_CONFIG. */
+/* Makes a transform from one argument (lower) or two (expression and replacement). Only at start.
+ * KC_REFUSED with KC_ERR_CONFIG. */
 kc_rc_t kc_transform_make(int argc, const char *const *argv, apr_pool_t *pool, kc_transform_t *out,
                           kc_err_t *err);
-/* Applies the first of the list (of kc_transform_t; may be NULL) that matches: the result in pool,
- * or text itself when none does. The first match in the text is replaced, what is around it stays.
- * lower changes ASCII letters alone. Thread safe. */
+/* Applies the first transform of the list (of kc_transform_t; may be NULL) that matches. The result
+ * is in pool, or text itself when none matches. The first match in the text is replaced; the rest
+ * of the text stays. lower changes only ASCII letters. Thread safe. */
 const char *kc_transform_apply(const apr_array_header_t *list, const char *text, apr_pool_t *pool);
-/* The list as text, to be read by people; NULL when it is. */
+/* The list as readable text; NULL when it is NULL. */
 const char *kc_transform_dump(const apr_array_header_t *list, apr_pool_t *pool);
-/* 1 when nothing that is put behind the list would ever be applied. */
+/* 1 when a transform appended to the list would never be applied. */
 int kc_transform_is_complete(const apr_array_header_t *list);
 
 #endif
