@@ -107,15 +107,15 @@ const char *const *kc_conf_split(kc_conf_index_t index, int argc, const char *co
 
 const char *kc_conf_path_in(kc_conf_index_t index, const char *word)
 {
-    static const char mark[] = "file:";
-    int is_marked = strncmp(word, mark, strlen(mark)) == 0;
+    static const char prefix[] = "file:";
+    int has_prefix = strncmp(word, prefix, strlen(prefix)) == 0;
 
     switch (kc_conf_table_row(index)->type) {
     case KC_CONF_FILE:
-        return is_marked ? word + strlen(mark) : word;
+        return has_prefix ? word + strlen(prefix) : word;
     case KC_CONF_SECRET:
     case KC_CONF_KEYFILES:
-        return is_marked ? word + strlen(mark) : NULL;
+        return has_prefix ? word + strlen(prefix) : NULL;
     default:
         return NULL;
     }

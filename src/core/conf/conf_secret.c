@@ -63,7 +63,7 @@ static kc_rc_t take_line(const char *data, size_t len, const char *source, apr_p
 
 /* ---------------------------------------------------------------- files */
 
-static kc_rc_t judge_file(apr_file_t *file, const char *path, int is_private, apr_pool_t *pool,
+static kc_rc_t check_file(apr_file_t *file, const char *path, int is_private, apr_pool_t *pool,
                           kc_err_t *err)
 {
     apr_finfo_t info;
@@ -92,7 +92,7 @@ static kc_rc_t open_file(const char *path, int is_private, apr_pool_t *pool, apr
     status = apr_file_open(out, path, APR_FOPEN_READ | APR_FOPEN_NONBLOCK, 0, pool);
     if (status != APR_SUCCESS)
         return KC_CONF_REFUSE(err, "cannot read file %.140s: %s", path, reason_of(status, pool));
-    rc = judge_file(*out, path, is_private, pool, err);
+    rc = check_file(*out, path, is_private, pool, err);
     if (rc != KC_OK)
         apr_file_close(*out);
     return rc;

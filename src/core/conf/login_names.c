@@ -55,9 +55,9 @@ int kc_login_names_is_none(const apr_array_header_t *names)
     return names->nelts == 1 && strcmp(APR_ARRAY_IDX(names, 0, const char *), KC_CONF_NONE) == 0;
 }
 
-static kc_rc_t check_name(const apr_array_header_t *names, int place, kc_err_t *err)
+static kc_rc_t check_name(const apr_array_header_t *names, int index, kc_err_t *err)
 {
-    const char *name = APR_ARRAY_IDX(names, place, const char *);
+    const char *name = APR_ARRAY_IDX(names, index, const char *);
 
     if (!is_plain(name))
         return KC_CONF_REFUSE(
@@ -69,7 +69,7 @@ static kc_rc_t check_name(const apr_array_header_t *names, int place, kc_err_t *
         return KC_CONF_REFUSE(err, "cannot let links set %.80s: the sign-in depends on it", name);
     if (strcmp(name, KC_CONF_NONE) == 0)
         return KC_CONF_REFUSE(err, "takes " KC_CONF_NONE " alone, or names");
-    if (is_among(names, place, name))
+    if (is_among(names, index, name))
         return KC_CONF_REFUSE(err, "names %.80s twice", name);
     return KC_OK;
 }
