@@ -1,4 +1,4 @@
-/* The browser of a request, and what it is answered.
+/* The browser of a request, and the answer to it.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_BROWSER_H
 #define KC_BROWSER_H
@@ -12,19 +12,20 @@ typedef struct kc_browser_t {
     const char *cookies;    /* the Cookie header or NULL */
     const char *address;    /* the browser's; NULL: not known */
     const char *agent;      /* its User-Agent header or NULL */
-    int is_program; /* of a sign-out: no browser, so that nobody goes where the answer leads */
+    int is_program; /* at logout: the client is no browser, and does not follow the redirect in the
+                       answer */
 } kc_browser_t;
 
-/* What to answer. Everything in the request's pool. */
+/* The answer. Everything is in the request's pool. */
 typedef struct kc_browser_answer_t {
-    const char *location;        /* where to go */
+    const char *location;        /* of the redirect */
     apr_array_header_t *cookies; /* const char *, values of Set-Cookie; also on failure */
-    const char *user;            /* who signed in; NULL before that, as sub */
+    const char *user;            /* the user who signed in; NULL before that, like sub */
     const char *sub;
-    const char *lost; /* why the page that was asked for is not come back to; NULL: it is */
+    const char *lost; /* why the browser does not return to the requested page; NULL: it does */
     int dropped;      /* groups and headers that could not become header values */
-    int may_again; /* of a failure: nothing was sent, the same callback may come again in a moment
-                    */
+    int may_again;    /* on failure: nothing was sent, so the same callback may come again in a
+                         moment */
 } kc_browser_answer_t;
 
 #endif

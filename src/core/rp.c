@@ -1,4 +1,4 @@
-/* The relying party: fingerprint, store keys.
+/* The relying party: its fingerprints and store keys.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "rp.h"
 
@@ -21,7 +21,7 @@ static void put_field(kc_buf_t *buf, const char *text)
     kc_buf_put_block(buf, kc_buf_text(text));
 }
 
-/* KC_RP_ID_SIZE bytes that stand for what is in buf. */
+/* KC_RP_ID_SIZE bytes: a hash of buf. */
 static kc_rc_t fingerprint(kc_buf_t *buf, unsigned char *out, kc_err_t *err)
 {
     unsigned char digest[KC_CRYPTO_SHA256_SIZE];
@@ -36,8 +36,8 @@ static kc_rc_t fingerprint(kc_buf_t *buf, unsigned char *out, kc_err_t *err)
     return rc;
 }
 
-/* All that gives a session its meaning: with another realm, client or way of naming people, a
- * session of before must not open. */
+/* Everything that a session's meaning depends on. With another realm, client or way of forming user
+ * names, existing sessions must not open. */
 static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *id, kc_err_t *err)
 {
     kc_buf_t buf;
@@ -47,7 +47,7 @@ static kc_rc_t make_id(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *i
     return fingerprint(&buf, id, err);
 }
 
-/* Issuer and client: whom a logout is for. */
+/* Issuer and client: a logout applies to all with the same. */
 static kc_rc_t make_realm(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *realm,
                           kc_err_t *err)
 {
@@ -58,7 +58,7 @@ static kc_rc_t make_realm(const kc_conf_t *conf, apr_pool_t *pool, unsigned char
     return fingerprint(&buf, realm, err);
 }
 
-/* Among whom a user's name means one person. */
+/* A user's name means the same user for all with the same value. */
 static kc_rc_t make_naming(const kc_conf_t *conf, apr_pool_t *pool, unsigned char *naming,
                            kc_err_t *err)
 {
@@ -69,8 +69,8 @@ static kc_rc_t make_naming(const kc_conf_t *conf, apr_pool_t *pool, unsigned cha
     return fingerprint(&buf, naming, err);
 }
 
-/* A view is of a session under some key; with other keys all views are made anew, so that taking a
- * key away ends what it sealed. */
+/* A view belongs to a session under some keys. With other keys all views are made anew, so that
+ * removing a key ends the sessions that it sealed. */
 static kc_rc_t make_scope(kc_rp_t *rp, kc_err_t *err)
 {
     unsigned char bytes[KC_CRYPTO_KEY_SIZE];
@@ -88,7 +88,7 @@ static kc_rc_t make_scope(kc_rp_t *rp, kc_err_t *err)
     return rc;
 }
 
-/* Which bearer tokens are taken is part of what a view of one means. */
+/* Which bearer tokens are accepted is part of the meaning of their views. */
 static kc_rc_t make_bearer_scope(kc_rp_t *rp, apr_pool_t *pool, kc_err_t *err)
 {
     const apr_array_header_t *lists[] = {rp->conf->audience, rp->conf->algorithms};
@@ -224,7 +224,7 @@ int kc_rp_is_news(const kc_rp_t *rp, const char *purpose, kc_bytes_t name)
                KC_EXISTS;
 }
 
-/* Not in a store: who comes with what anybody can make up is to leave nothing behind. */
+/* Not in a store: values that any client can invent must leave nothing behind. */
 static int is_key_news(int64_t now)
 {
     static int64_t told;

@@ -1,4 +1,5 @@
-/* Cryptography: random, hashes, key derivation and authenticated sealing. The only user of OpenSSL.
+/* Cryptography: random bytes, hashes, key derivation and authenticated encryption. The only user of
+ * OpenSSL.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/crypto.h"
 
@@ -21,8 +22,8 @@ enum {
     OUTER_PAD = 0x5c /* RFC 2104 */
 };
 
-/* HMAC-SHA256 with its key already absorbed: the hash after the inner and after the outer pad.
- * Copying these two halves for each use costs half of copying an EVP_MAC context, which holds
+/* HMAC-SHA256 with the key already absorbed: the hash states after the inner and the outer pad.
+ * Copying these two for each use costs half as much as copying an EVP_MAC context, which holds
  * three. */
 struct kc_crypto_key_t {
     EVP_MD_CTX *inner;
@@ -30,8 +31,8 @@ struct kc_crypto_key_t {
     uint8_t id;
 };
 
-/* Looking the cipher up by name for each operation would cost more than the operation. The
- * fetched one is shared by the keys and goes with the last of them, that is before httpd unloads
+/* Looking up the cipher by name for each operation would cost more than the operation. The
+ * fetched cipher is shared by the keys, and freed with the last of them, before httpd unloads
  * the module. */
 static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
 static EVP_CIPHER *shared_gcm;
@@ -42,7 +43,7 @@ void kc_crypto_forget_errors(void)
     ERR_clear_error();
 }
 
-/* Says which call failed and why; the queue is emptied because mod_ssl looks into it too. */
+/* Reports which call failed and why. Empties the queue, because mod_ssl reads it too. */
 static kc_rc_t fail(const char *what, kc_err_t *err)
 {
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
@@ -107,7 +108,7 @@ int kc_crypto_is_equal(const void *a, size_t a_len, const void *b, size_t b_len)
 
 void kc_crypto_cleanse(void *data, size_t len)
 {
-    /* as certain as OPENSSL_cleanse, which takes byte after byte */
+    /* as reliable as OPENSSL_cleanse, which writes byte by byte */
     if (data && len)
         explicit_bzero(data, len);
 }
@@ -144,7 +145,7 @@ static void shared_gcm_drop(void)
 
 /* ---------------------------------------------------------------- keys */
 
-/* SHA-256 that has taken in the key, XORed with one of HMAC's pads. */
+/* SHA-256 that has absorbed the key, XORed with one of HMAC's pads. */
 static EVP_MD_CTX *keyed_half(const EVP_MD *md, const unsigned char prk[KC_CRYPTO_SHA256_SIZE],
                               unsigned char pad)
 {
@@ -250,7 +251,7 @@ kc_rc_t kc_crypto_derive(const kc_crypto_key_t *key, const char *label, kc_bytes
 
 /* ---------------------------------------------------------------- AES-256-GCM */
 
-/* One pass over the data; the tag is expected (opening) when tag_in is set. */
+/* Processes all data. When opening, the tag was set before. */
 static int gcm_run(EVP_CIPHER_CTX *cipher, kc_bytes_t aad, kc_bytes_t in, unsigned char *out)
 {
     unsigned char unused[KC_CRYPTO_TAG_SIZE]; /* GCM writes nothing at its end */
@@ -323,7 +324,8 @@ kc_rc_t kc_crypto_open(const unsigned char key[KC_CRYPTO_KEY_SIZE],
     EVP_CIPHER_CTX_free(cipher);
     if (is_genuine)
         return KC_OK;
-    /* What GCM decrypted before it saw the tag is the attacker's, or somebody else's. */
+    /* Bytes that GCM decrypted before it checked the tag may be an attacker's, or another
+     * user's. */
     kc_crypto_cleanse(out, body.len);
     ERR_clear_error();
     return KC_FAIL(err, KC_REFUSED, KC_ERR_SEAL, "the value is not genuine");
@@ -331,7 +333,7 @@ kc_rc_t kc_crypto_open(const unsigned char key[KC_CRYPTO_KEY_SIZE],
 
 /* ---------------------------------------------------------------- PEM */
 
-/* Whoever starts httpd is asked nothing. */
+/* Never asks the administrator for a passphrase. */
 static int have_no_passphrase(char *out, int size, int is_writing, void *context)
 {
     (void)out;

@@ -1,4 +1,4 @@
-/* JOSE: keys, and signatures made and checked by cjose. Its only user.
+/* JOSE: keys, and signatures made and verified by cjose. The only user of cjose.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/jose.h"
 
@@ -12,7 +12,7 @@
 #include "crypto/jwk.h"
 #include "crypto/jws.h"
 
-/* The algorithms that are verified. Symmetric ones and "none" are not in it, so no key ever fits
+/* The algorithms that are verified. Symmetric ones and "none" are missing, so no key ever fits
  * them. */
 typedef struct alg_t {
     const char *name;
@@ -34,13 +34,13 @@ static const curve_t curves[] = {
     {"P-256", "ES256", 32}, {"P-384", "ES384", 48}, {"P-521", "ES512", 66}};
 
 struct kc_jose_key_t {
-    cjose_jwk_t *jwk;      /* built from public members that were checked here */
+    cjose_jwk_t *jwk;      /* made of public members that were checked here */
     const curve_t *curve;  /* NULL: RSA */
     const char *kid;       /* NULL when absent */
-    const char *alg;       /* the only algorithm it is for; NULL when it does not say */
+    const char *alg;       /* the only algorithm it is for; NULL when it does not tell */
     size_t signature_size; /* bytes */
     int is_for_signing;    /* its use says so */
-    unsigned char digest[KC_CRYPTO_SHA256_SIZE]; /* of its numbers: tells two keys apart */
+    unsigned char digest[KC_CRYPTO_SHA256_SIZE]; /* of its numbers: distinguishes keys */
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -116,7 +116,7 @@ static kc_rc_t check_key_ops(const kc_json_t *jwk, kc_err_t *err)
     return is_for_verifying ? KC_OK : not_ours("its key_ops lack verify", err);
 }
 
-/* What any key must be before its numbers are looked at; takes its kid and alg. */
+/* Checks that do not depend on the numbers of a key; reads its kid and alg. */
 static kc_rc_t check_purpose(const kc_json_t *jwk, kc_jose_key_t *key, kc_err_t *err)
 {
     const char *kty = kc_json_member_string(jwk, "kty");
@@ -164,7 +164,7 @@ static kc_rc_t read_rsa(const kc_json_t *jwk, kc_json_t *clean, kc_jose_key_t *k
     return KC_OK;
 }
 
-/* That the point is on the curve is checked by OpenSSL when cjose sets its coordinates. */
+/* OpenSSL checks that the point is on the curve when cjose sets its coordinates. */
 static kc_rc_t read_ec(const kc_json_t *jwk, kc_json_t *clean, kc_jose_key_t *key, apr_pool_t *pool,
                        kc_err_t *err)
 {
@@ -194,7 +194,7 @@ static apr_status_t jwk_cleanup(void *data)
     return APR_SUCCESS;
 }
 
-/* cjose reads text of ours that has nothing but the numbers checked above. */
+/* cjose parses a text made here, which has only the numbers checked above. */
 static kc_rc_t load(const kc_json_t *clean, kc_jose_key_t *key, apr_pool_t *scratch,
                     apr_pool_t *pool, kc_err_t *err)
 {
@@ -286,8 +286,8 @@ static int is_zero(const unsigned char *data, size_t len)
     return !all;
 }
 
-/* Of the algorithm's exact size, so that DER forms and cut ones end here; r and s of ECDSA not
- * zero. */
+/* A signature must have the exact size of its algorithm, which excludes DER and cut ones. r and s
+ * of ECDSA must not be zero. */
 static int is_signature_fit(const kc_jose_key_t *key, kc_bytes_t signature)
 {
     size_t half = signature.len / 2;
@@ -348,7 +348,7 @@ static kc_rc_t sign(const kc_json_t *claims, const cjose_jwk_t *jwk, cjose_heade
     return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "signing a client assertion failed");
 }
 
-/* Takes over jwk, which may be NULL. */
+/* Takes ownership of jwk, which may be NULL. */
 static kc_rc_t sign_and_release(const kc_json_t *claims, cjose_jwk_t *jwk, const char *alg,
                                 const char *kid, apr_pool_t *pool, char **compact, kc_err_t *err)
 {
@@ -378,8 +378,8 @@ kc_rc_t kc_jose_sign_secret(const kc_json_t *claims, const char *secret, const c
     return sign_and_release(claims, jwk, alg, NULL, pool, compact, err);
 }
 
-/* The algorithm that a private key signs with: its own, else the usual one of its kind. NULL when
- * it is none that we sign with. */
+/* The algorithm that a private key signs with: its own, else the usual one of its type. NULL when
+ * signing with it is not supported. */
 static const char *signing_alg(const kc_json_t *jwk)
 {
     const char *kty = kc_json_member_string(jwk, "kty");

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { EXPONENT_BYTES = 5 /* holds 2^32, the largest RSA exponent taken */ };
+enum { EXPONENT_BYTES = 5 /* holds 2^32, the largest accepted RSA exponent */ };
 
 kc_rc_t kc_jwk_read_number(const kc_json_t *jwk, const char *name, apr_pool_t *pool,
                            kc_bytes_t *out)

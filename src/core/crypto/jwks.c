@@ -1,20 +1,20 @@
-/* A provider's key set: read, filtered, and asked for the one key that fits a token.
+/* A provider's key set: parsed, filtered, and searched for the one key that fits a token.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/jwks.h"
 
 #include <apr_strings.h>
 #include <string.h>
 
-enum { LEFT_OUT_MAX = 600 /* bytes of the text; further keys are counted */ };
+enum { LEFT_OUT_MAX = 600 /* bytes of the text; further keys are only counted */ };
 
 struct kc_jwks_t {
     const char *left_out;
-    int is_odd; /* what was left out */
+    int is_odd; /* of the keys that were left out */
     size_t count;
     const kc_jose_key_t *key[KC_JWKS_KEYS_MAX];
 };
 
-/* Keycloak's realms have such a key from the beginning. */
+/* Keycloak's realms have such a key by default. */
 static int is_for_encryption(const kc_json_t *jwk)
 {
     const char *use = kc_json_member_string(jwk, "use");
@@ -22,7 +22,7 @@ static int is_for_encryption(const kc_json_t *jwk)
     return use && strcmp(use, "enc") == 0;
 }
 
-/* Notes for the log a key that was left out. why: "a key of the provider…: what is wrong". */
+/* Notes a left-out key for the log. why: "a key of the provider…: what is wrong". */
 static void leave_out(kc_jwks_t *keys, const kc_json_t *jwk, int is_odd, const char *why,
                       apr_pool_t *pool)
 {
@@ -37,8 +37,8 @@ static void leave_out(kc_jwks_t *keys, const kc_json_t *jwk, int is_odd, const c
                      kid ? "" : "without kid", kid ? kid : "", reason ? reason + 2 : why);
 }
 
-/* RFC 7517 section 5: keys that are not understood or lack something are left out, the others
- * count. */
+/* RFC 7517 section 5: keys that are not understood or incomplete are left out; the others are
+ * used. */
 static kc_rc_t add_key(kc_jwks_t *keys, const kc_json_t *jwk, apr_pool_t *pool, kc_err_t *err)
 {
     kc_jose_key_t *key;
@@ -117,11 +117,11 @@ const char *kc_jwks_left_out(const kc_jwks_t *keys, int *is_odd)
     return keys->left_out;
 }
 
-/* Which keys count. */
+/* Which keys are searched for. */
 typedef struct {
     const char *alg;
     const char *kid;    /* NULL: any */
-    int is_for_signing; /* those alone that say so */
+    int is_for_signing; /* only keys whose use says so */
 } wanted_t;
 
 static int is_wanted(const kc_jose_key_t *key, const wanted_t *wanted)
@@ -135,7 +135,7 @@ static int is_wanted(const kc_jose_key_t *key, const wanted_t *wanted)
     return kc_jose_key_fits(key, wanted->alg);
 }
 
-/* How many different keys are wanted: 0, 1, or 2 for several; *out is the first. */
+/* How many different keys match: 0, 1, or 2 for several. *out is the first. */
 static int find(const kc_jwks_t *keys, const wanted_t *wanted, const kc_jose_key_t **out)
 {
     size_t i;
@@ -152,7 +152,7 @@ static int find(const kc_jwks_t *keys, const wanted_t *wanted, const kc_jose_key
     return *out ? 1 : 0;
 }
 
-/* Trying one after the other would let whoever adds a key choose which one counts. */
+/* Trying several keys in turn would let anyone who adds a key choose which one is used. */
 static int find_unambiguous(const kc_jwks_t *keys, wanted_t *wanted, const kc_jose_key_t **out)
 {
     int found = find(keys, wanted, out);
@@ -175,7 +175,7 @@ kc_rc_t kc_jwks_select(const kc_jwks_t *keys, const char *alg, const char *kid,
     const kc_jose_key_t *key = NULL;
 
     *out = NULL;
-    /* Not worth a fetch: no key set has a key for it. */
+    /* A fetch does not help: no key set has a key for it. */
     if (!kc_jose_is_alg_known(alg))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ALG, "the token's alg is not one we verify");
     switch (find_unambiguous(keys, &wanted, &key)) {

@@ -1,4 +1,4 @@
-/* A strict reader of signed tokens in compact form.
+/* A strict parser of signed tokens in compact form.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/jws.h"
 
@@ -22,7 +22,7 @@ int kc_jws_is_kid(const char *kid)
     return letter - (const unsigned char *)kid <= KID_MAX;
 }
 
-/* Absent or a string: 1, and *out is its text or NULL. */
+/* 1 when the member is absent or a string: *out is its text, or NULL. */
 int kc_jws_is_text_or_absent(const kc_json_t *object, const char *name, const char **out)
 {
     const kc_json_t *value = kc_json_member(object, name);
@@ -72,9 +72,10 @@ static kc_rc_t read_object(const char *what, kc_bytes_t text, apr_pool_t *pool,
     return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_FORM, "the token's %s: %s", what, json.detail);
 }
 
-/* Members that would change what is verified, or need understanding that we have not. */
+/* Members that would change what is verified, or that this module does not implement. */
 static const char *const forbidden[] = {"crit", "b64", "zip", "enc", NULL};
-/* Those that may be ignored (RFC 7515 section 4.1): keys are the provider's key set's alone. */
+/* Members that may be ignored (RFC 7515 section 4.1): keys come only from the provider's key
+ * set. */
 static const char *const key_bringers[] = {"jwk", "jku", "x5u", "x5c", NULL};
 
 /* The first of these names that the header has, or NULL. */

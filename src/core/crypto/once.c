@@ -1,4 +1,5 @@
-/* What the log is told once, although anybody can bring it about: a bounded list of names.
+/* Log lines that are written once for each name, although any client can cause them: a bounded list
+ * of names.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/once.h"
 
@@ -6,7 +7,8 @@
 
 #include "base/buf.h"
 
-/* Of both: the hash of their hashes, so that no end of one can pass for the other's beginning. */
+/* The hash of the two hashes, so that the end of one text cannot pass for the beginning of the
+ * other. */
 static kc_rc_t hash(const char *scope, const char *name, unsigned char *out)
 {
     unsigned char both[2 * KC_CRYPTO_SHA256_SIZE];
@@ -29,7 +31,7 @@ static int is_there(const kc_once_t *once, const unsigned char *name)
     return 0;
 }
 
-/* 1 where one more name may be told now. */
+/* 1 when one more name may be logged now. */
 static int has_room(const kc_once_t *once, int64_t pause, int64_t now)
 {
     if (!pause)

@@ -1,4 +1,5 @@
-/* Sealed values: the envelope in which sessions, login states and snapshots leave the process.
+/* Sealed values: the encrypted form in which sessions, login states and snapshots leave the
+ * process.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/seal.h"
 
@@ -6,14 +7,14 @@
 
 enum {
     HEAD_SIZE = 1 + 1 + 8, /* version, key id, expiry: authenticated, not encrypted */
-    LABEL_SIZE = 64        /* bytes of a derivation label, the closing NUL included */
+    LABEL_SIZE = 64        /* bytes of a derivation label, including the closing NUL */
 };
 
-/* Sealing keys are derived under labels of their own, so that no other use of kc_crypto_derive,
- * such as a store's public key, can ever give the same bytes. */
+/* Sealing keys are derived under labels of their own. So no other use of kc_crypto_derive, such as
+ * a public store key, can ever yield the same bytes. */
 static const char label_prefix[] = "seal ";
 
-/* A sealing key of its own for each purpose and binding. The caller cleanses it. */
+/* Derives a separate sealing key for each purpose and binding. The caller cleanses it. */
 static kc_rc_t derive(const kc_crypto_key_t *from, const kc_seal_use_t *use,
                       unsigned char key[KC_CRYPTO_KEY_SIZE], kc_err_t *err)
 {
@@ -27,7 +28,7 @@ static kc_rc_t derive(const kc_crypto_key_t *from, const kc_seal_use_t *use,
     return kc_crypto_derive(from, label, use->binding, key, err);
 }
 
-/* What a value is authenticated with besides itself; empty when a binding or context is absurdly
+/* The additional authenticated data of a value; empty when a binding or context is absurdly
  * large. */
 static kc_bytes_t aad_of(const unsigned char head[HEAD_SIZE], const kc_seal_use_t *use,
                          apr_pool_t *pool)
@@ -92,7 +93,7 @@ kc_rc_t kc_seal_close(const kc_seal_keys_t *keys, const kc_seal_use_t *use, int6
 
 /* ---------------------------------------------------------------- opening */
 
-/* A sealed value taken apart, and the room for what is in it. */
+/* A sealed value split into parts, and memory for its content. */
 typedef struct opening_t {
     const unsigned char *head;
     const unsigned char *iv;
@@ -102,7 +103,7 @@ typedef struct opening_t {
     size_t plain_len;
 } opening_t;
 
-/* One answer for whatever is wrong with a value: it tells nobody how far a forgery came. */
+/* One error for every fault of a value, so that it does not reveal how far a forgery got. */
 static kc_rc_t refuse(kc_err_t *err)
 {
     return KC_FAIL(err, KC_REFUSED, KC_ERR_SEAL, "the value is not genuine");
@@ -116,7 +117,7 @@ static apr_status_t plain_cleanup(void *data)
     return APR_SUCCESS;
 }
 
-/* KC_REFUSED for sizes that no sealed value has. */
+/* KC_REFUSED for a size that no sealed value has. */
 static kc_rc_t take_apart(kc_bytes_t sealed, const kc_seal_use_t *use, opening_t *opening,
                           apr_pool_t *pool)
 {
@@ -143,7 +144,7 @@ static kc_rc_t open_with(const kc_crypto_key_t *from, const kc_seal_use_t *use,
     return rc;
 }
 
-/* Tries every key of the id that the value names: two may share it. */
+/* Tries every key with the id that the value names, because two may share it. */
 static kc_rc_t open_any(const kc_seal_keys_t *keys, const kc_seal_use_t *use,
                         const opening_t *opening, kc_err_t *err)
 {

@@ -1,4 +1,4 @@
-/* SipHash-2-4 with 128 bits of result, over whole words.
+/* SipHash-2-4 with a result of 128 bits, over whole words.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/siphash.h"
 
@@ -37,14 +37,15 @@ static void put_word(kc_siphash_t *hash, uint64_t word)
 void kc_siphash_init(kc_siphash_t *hash, const kc_siphash_key_t *key)
 {
     hash->v[0] = UINT64_C(0x736f6d6570736575) ^ key->word[0];
-    hash->v[1] = UINT64_C(0x646f72616e646f6d) ^ key->word[1] ^ 0xee; /* 0xee: 128 bits wanted */
+    hash->v[1] = UINT64_C(0x646f72616e646f6d) ^ key->word[1] ^ 0xee; /* 0xee: for a result of 128
+                                                                        bits */
     hash->v[2] = UINT64_C(0x6c7967656e657261) ^ key->word[0];
     hash->v[3] = UINT64_C(0x7465646279746573) ^ key->word[1];
     hash->len = 0;
 }
 
-/* Words are taken as they lie in memory: a result is the same on machines of one byte order alone,
- * unless the parts are words already. */
+/* Words are read in the machine's byte order. So results are the same on machines with the same
+ * byte order only, unless the parts are words already. */
 void kc_siphash_put(kc_siphash_t *hash, const unsigned char *data, size_t len)
 {
     kc_siphash_t state = *hash; /* a copy, which stays in registers */

@@ -1,4 +1,4 @@
-/* SipHash-2-4 with 128 bits: a keyed hash that costs a request next to nothing.
+/* SipHash-2-4 with 128 bits: a keyed hash that is cheap enough for each request.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_SIPHASH_H
 #define KC_SIPHASH_H
@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A secret key; whoever does not know it can neither foresee nor repeat a result. */
+/* A secret key. Without it results can be neither predicted nor forged. */
 typedef struct kc_siphash_key_t {
     uint64_t word[2];
 } kc_siphash_key_t;
 
-/* The state of a hash under way. Parts may be added in turn; each must be a multiple of 8 bytes
- * (ids, keys and fingerprints are). */
+/* The state of an unfinished hash. Parts may be added one after the other; the size of each must be
+ * a multiple of 8 bytes (ids, keys and fingerprints have such sizes). */
 typedef struct kc_siphash_t {
     uint64_t v[4];
     size_t len;

@@ -1,17 +1,17 @@
-/* The gate before the provider: how many threads talk to it, and who is next.
+/* The gate in front of the provider: how many threads talk to it, and which is next.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http/http.h"
 
 #include <string.h>
 #include <time.h>
 
-enum { SLICE_MS = 250 /* between two looks whether waiting still makes sense */ };
+enum { SLICE_MS = 250 /* between two checks whether waiting still makes sense */ };
 
-/* Who waits, on its own stack. */
+/* A waiting thread, on its own stack. */
 typedef struct kc_turn_t {
     struct kc_turn_t *next;
     pthread_cond_t called;
-    int is_called; /* in, or off */
+    int is_called; /* admitted, or sent away */
 } turn_t;
 
 static int64_t now_ms(void)
@@ -95,7 +95,7 @@ static int end(kc_turns_t *turns, turn_t *turn)
     return turn->is_called;
 }
 
-/* A little longer at most; a broken clock is as good as none. */
+/* Sleeps a little longer at most. With a broken clock it does not sleep. */
 static void sleep_until(kc_http_gate_t *gate, turn_t *turn, int64_t end)
 {
     int64_t slice = now_ms() + SLICE_MS;
@@ -132,7 +132,7 @@ static int has_room(const kc_http_gate_t *gate)
     return gate->waiting.count + gate->lingering.count < gate->queue;
 }
 
-/* The same for who waits for a place: who has lingered longest gives way. */
+/* The same for a thread that waits for a slot: the longest lingering thread gives way. */
 static int has_room_for_place(kc_http_gate_t *gate)
 {
     if (!has_room(gate) && gate->lingering.first)

@@ -1,4 +1,4 @@
-/* The back channel: one bounded HTTP exchange. http_curl.c implements it, tests fake it.
+/* The back channel: one bounded HTTP exchange. http_curl.c implements it; tests have a fake.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_HTTP_H
 #define KC_HTTP_H
@@ -11,16 +11,17 @@
 #include "base/err.h"
 #include "net/resolver.h"
 
-enum { KC_HTTP_BODY_MAX = 256 * 1024 /* bytes of an answer, unless its request says more */ };
+enum { KC_HTTP_BODY_MAX = 256 * 1024 /* bytes of an answer, unless its request allows more */ };
 
 typedef struct kc_http_request_t {
-    const char *url;  /* absolute, http or https */
-    const char *form; /* application/x-www-form-urlencoded body: makes it a POST; NULL: a GET */
+    const char *url;           /* absolute, http or https */
+    const char *form;          /* application/x-www-form-urlencoded body of a POST; NULL: a GET */
     const char *authorization; /* value of Authorization, or NULL */
-    int64_t timeout_ms; /* for the whole exchange, where that is less than the implementation's;
-                           0: that one */
+    int64_t timeout_ms; /* for the whole exchange, when less than the implementation's limit; 0:
+                           that limit */
     size_t body_max;    /* bytes of the answer; 0: KC_HTTP_BODY_MAX */
-    int is_urgent;      /* what was begun depends on it: it is not turned away by how many wait */
+    int is_urgent;      /* it completes something that has begun: it is not refused because many
+                           wait */
 } kc_http_request_t;
 
 typedef struct kc_http_response_t {
@@ -32,56 +33,61 @@ typedef struct kc_http_response_t {
 
 typedef struct kc_http_t kc_http_t;
 struct kc_http_t {
-    /* KC_OK: a whole answer, whatever its status. KC_DOWN with KC_ERR_PROVIDER_DOWN: refused,
-     * unresolved, TLS failed, deadline passed, cut short, over its largest size; with
-     * KC_ERR_PROVIDER_BUSY: it was not sent, for the gate let it not in. Redirects are not
-     * followed, compressed answers not asked for nor undone. The detail names the host, never the
-     * query, the form or the authorization. KC_REFUSED with KC_ERR_DISCOVERY_ENDPOINT: the URL is
-     * neither http nor https. The body is cleansed with pool. Thread safe. */
+    /* KC_OK: a complete answer, with any status. KC_DOWN with KC_ERR_PROVIDER_DOWN: refused,
+     * unresolved, TLS failed, deadline passed, cut short, or too large. KC_DOWN with
+     * KC_ERR_PROVIDER_BUSY: it was not sent, because the gate did not admit it. Redirects are not
+     * followed; compressed answers are neither requested nor decompressed. The detail names the
+     * host, never the query, the form or the authorization. KC_REFUSED with
+     * KC_ERR_DISCOVERY_ENDPOINT: the URL is neither http nor https. The body is cleansed with pool.
+     * Thread safe. */
     kc_rc_t (*perform)(kc_http_t *http, const kc_http_request_t *request, apr_pool_t *pool,
                        kc_http_response_t *response, kc_err_t *err);
 };
 
-/* Who waits, the first first. */
+/* A queue of waiting threads. */
 typedef struct kc_turns_t {
     struct kc_turn_t *first;
     struct kc_turn_t **end;
     uint32_t count;
 } kc_turns_t;
 
-/* How many threads of this process may talk to the provider at once, over all its servers, and how
- * many may wait for their turn, in the order in which they came: a provider that hangs must leave
- * threads for everybody else. */
+/* Limits how many threads of this process may talk to the provider at once, for all its servers,
+ * and how many may wait for a slot, first come first served. A provider that hangs must leave
+ * threads for other requests. */
 typedef struct kc_http_gate_t {
     pthread_mutex_t lock;
     uint32_t limit;
     uint32_t queue;
     uint32_t taken;
-    int is_suspect;       /* the last one that left has had no answer */
-    int64_t moved_ms;     /* when there was an answer last, or a place */
-    kc_turns_t waiting;   /* for a place */
-    kc_turns_t lingering; /* for none: they give way to who waits for one */
+    int is_suspect;       /* the last exchange that ended had no answer */
+    int64_t moved_ms;     /* when there was last an answer, or a free slot */
+    kc_turns_t waiting;   /* for a slot */
+    kc_turns_t lingering; /* without wanting a slot: they give way to threads that want one */
 } kc_http_gate_t;
 
-/* So long nobody has been answered: then nobody waits any more for a turn. */
+/* After this time without any answer no thread waits for a slot any more. */
 enum { KC_HTTP_GATE_STALL_MS = 2000 };
 
-/* limit: at least 1; queue: so many may wait. */
+/* limit: slots, at least 1. queue: how many threads may wait. */
 void kc_http_gate_init(kc_http_gate_t *gate, uint32_t limit, uint32_t queue);
-/* 1 and a place taken, or 0 at once. Thread safe. */
+/* 1 and a slot taken, or 0 at once. Thread safe. */
 int kc_http_gate_enter(kc_http_gate_t *gate);
-/* 1 and a place taken, after all who wait already; 0 when the time (milliseconds) is over, as many
- * as may wait already (is_urgent: no matter), *stop is not 0 (NULL: never), or the queue does not
- * move: nobody has been answered for KC_HTTP_GATE_STALL_MS, or, when the last exchange was in vain,
- * at once. Thread safe. */
+/* 1 and a slot taken, after all threads that wait already. 0 when:
+ *   - time (milliseconds) has passed;
+ *   - the queue is full (unless is_urgent);
+ *   - *stop is not 0 (NULL: never);
+ *   - there has been no answer for KC_HTTP_GATE_STALL_MS; or at once, when the last exchange
+ *     failed.
+ *
+ * Thread safe. */
 int kc_http_gate_wait(kc_http_gate_t *gate, int64_t time, int is_urgent, const uint32_t *stop);
-/* Waits so long (milliseconds) without a turn, as one of the many that may wait, and returns 1; 0
- * at once when those wait already, or as soon as somebody comes who waits for a place: strangers
- * linger as long as they like. Thread safe. */
+/* Waits for time (milliseconds) without a slot, as one of the threads that may wait, and returns 1.
+ * 0 at once when the queue is full, or as soon as a thread comes that waits for a slot: any client
+ * can cause this waiting. Thread safe. */
 int kc_http_gate_linger(kc_http_gate_t *gate, int64_t time);
-/* Gives the place to the next who waits. */
+/* Passes the slot to the next thread that waits. */
 void kc_http_gate_leave(kc_http_gate_t *gate);
-/* Before that, by who has exchanged something: whether it was answered. */
+/* Before leaving, after an exchange: tells whether it was answered. */
 void kc_http_gate_tell(kc_http_gate_t *gate, int is_answered);
 
 #endif

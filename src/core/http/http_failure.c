@@ -1,4 +1,4 @@
-/* What an administrator can do about a connection or a certificate that was refused.
+/* What an administrator can do about a refused connection or certificate.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http/http_failure.h"
 
@@ -8,7 +8,7 @@
 
 #include "net/reachable.h"
 
-/* The library's words are all that is there: which number it had is not told for each of them. */
+/* Matches the library's texts, because its error number is not available for all of them. */
 static const struct {
     const char *word;
     const char *cure;
@@ -25,7 +25,7 @@ const char *kc_http_failure_certificate(const char *reason, apr_pool_t *pool)
 {
     size_t i = 0;
 
-    while (!strstr(reason, cures[i].word)) /* the last word is in each reason */
+    while (!strstr(reason, cures[i].word)) /* the last word matches every reason */
         i++;
     return apr_psprintf(pool, "%s (%s)", reason, cures[i].cure);
 }

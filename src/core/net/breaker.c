@@ -31,8 +31,8 @@ kc_breaker_way_t kc_breaker_ask(kc_breaker_t *breaker, int64_t now)
     return KC_BREAKER_PROBE;
 }
 
-/* Whether a failure is reason enough to leave it alone. One that answers others while it is silent
- * here is slow, or its machine is busy. */
+/* 1 when a failure is a reason to open. A server that answers other requests meanwhile is slow, or
+ * its machine is busy. */
 static int is_reason(kc_breaker_t *breaker, kc_breaker_fault_t fault, int64_t began)
 {
     if (fault == KC_BREAKER_LATE)
@@ -41,8 +41,9 @@ static int is_reason(kc_breaker_t *breaker, kc_breaker_fault_t fault, int64_t be
            __atomic_add_fetch(&breaker->wrong, 1, __ATOMIC_ACQ_REL) >= KC_BREAKER_WRONG_MAX;
 }
 
-/* Of many that fail together the first opens it; only who probes is alone and may count. A probe
- * that took so long that a later one has closed it meanwhile is a failure as any other. */
+/* When many fail together, the first one opens it. Only a failed probe counts as a further failure,
+ * because there is one at a time. A probe that took so long that a later one has closed the breaker
+ * counts as an ordinary failure. */
 int kc_breaker_fail(kc_breaker_t *breaker, kc_breaker_way_t way, kc_breaker_fault_t fault,
                     int64_t began, int64_t now)
 {

@@ -1,4 +1,4 @@
-/* Patience with an answer.
+/* Wait limits.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "net/patience.h"
 

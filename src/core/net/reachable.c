@@ -1,4 +1,4 @@
-/* Why a host cannot be reached, in the system's words, with the cure where it is known.
+/* Why a host cannot be reached, in the system's words, with the cure when it is known.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "net/reachable.h"
 
@@ -6,9 +6,7 @@
 #include <apr_strings.h>
 #include <errno.h>
 
-/* What a socket that does not block says while nothing is wrong yet, or after it had been
- * connected.
- */
+/* Errors of a non-blocking socket that mean no failure yet, or that come after it was connected. */
 static int is_none(int number)
 {
     return !number || number == EINPROGRESS || number == EAGAIN || number == EALREADY ||

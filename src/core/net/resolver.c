@@ -1,4 +1,4 @@
-/* Names, resolved by threads that nobody waits for.
+/* Host names, resolved by threads for which no request waits.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "net/resolver.h"
 
@@ -15,11 +15,9 @@
 
 #include "net/patience.h"
 
-/*
- * One thread of each resolver, the clerk, sees which names are due and has each looked up by a
- * thread of its own, at most one for each name. getaddrinfo cannot be ended: its thread is detached
- * and owns a share of the name's entry, which whoever leaves last frees.
- */
+/* One thread of each resolver, the clerk, finds the names that are due and has each looked up by a
+ * separate thread, at most one for each name. getaddrinfo cannot be interrupted. So its thread is
+ * detached and shares the name's entry; the last user frees it. */
 
 enum { STACK_SIZE = 512 * 1024 };
 
@@ -28,17 +26,17 @@ struct kc_resolver_name_t {
     void *context;
     int64_t period_ms, retry_ms;
     uint32_t version; /* written with the lock, read without */
-    int is_fixed;     /* never looked up; what follows stays as it is */
+    int is_fixed;     /* never looked up; the following members do not change */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int shares; /* of the resolver, and of a thread that looks it up */
+    int shares; /* users: the resolver, and a thread that looks it up */
     int is_looked_up;
     int result; /* of the last look-up */
     int has_result;
     int64_t asked_at, due_at;
     kc_resolver_address_t addresses[KC_RESOLVER_ADDRESSES_MAX];
     size_t count;
-    struct kc_resolver_name_t *next; /* written once, before others can see the entry */
+    struct kc_resolver_name_t *next; /* written once, before other threads can see the entry */
     char host[KC_RESOLVER_HOST_MAX + 1];
 };
 
@@ -46,7 +44,7 @@ typedef kc_resolver_name_t name_t;
 
 struct kc_resolver_t {
     kc_resolver_options_t options;
-    pthread_mutex_t lock; /* guards what follows; taken before a name's */
+    pthread_mutex_t lock; /* guards what follows; taken before a name's lock */
     pthread_cond_t woken;
     pthread_t clerk;
     int has_clerk;
@@ -71,7 +69,7 @@ static int condition_init(pthread_cond_t *condition)
     return failed;
 }
 
-/* Until the monotonic clock has these milliseconds, or it is signalled. */
+/* Waits until the monotonic clock reaches these milliseconds, or the condition is signalled. */
 static void wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t milliseconds)
 {
     const struct timespec limit = {milliseconds / 1000, milliseconds % 1000 * 1000000};
@@ -81,7 +79,7 @@ static void wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t
 
 /* ---------------------------------------------------------------- threads */
 
-/* Signals are for httpd's own threads. */
+/* Blocks signals: they are for httpd's own threads. */
 static int thread_start(pthread_t *thread, int is_detached, void *(*run)(void *), void *context)
 {
     pthread_attr_t attributes;
@@ -120,7 +118,7 @@ static int is_same(const kc_resolver_address_t *one, const kc_resolver_address_t
     return one->len == other->len && !memcmp(&one->socket, &other->socket, one->len);
 }
 
-/* Servers give the same addresses in any order. */
+/* Name servers return the same addresses in any order. */
 static int is_known(const name_t *name, const kc_resolver_address_t *found, size_t count)
 {
     size_t i, k;
@@ -136,7 +134,7 @@ static int is_known(const name_t *name, const kc_resolver_address_t *found, size
     return 1;
 }
 
-/* With the lock held. What was known stays when there is nothing new. */
+/* With the lock held. Known addresses stay when there are no new ones. */
 static void take_result(name_t *name, int result, const kc_resolver_address_t *found)
 {
     int64_t now = kc_patience_now();
@@ -170,7 +168,7 @@ static void *look_up(void *context)
     return NULL;
 }
 
-/* Starts the look-up of a name that is due. When it is to be looked at again. */
+/* Starts the look-up of a name that is due. Returns when the name must be checked again. */
 static int64_t attend(name_t *name, int64_t now)
 {
     pthread_t thread;
@@ -214,7 +212,7 @@ static void *clerk_run(void *context)
 
 /* ---------------------------------------------------------------- look-ups */
 
-/* Of getaddrinfo, asked with these flags. */
+/* Calls getaddrinfo with these flags. */
 static int ask_system(const char *host, int flags, kc_resolver_address_t *out, size_t max)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
@@ -251,7 +249,7 @@ static int is_localhost(const char *host)
            (len == word_len || host[len - word_len - 1] == '.');
 }
 
-/* What needs no name server: how many addresses; 0: it does. */
+/* Addresses that need no name server: how many; 0: it needs one. */
 static int lookup_fixed(const char *host, kc_resolver_address_t *out, size_t max)
 {
     int count;
@@ -297,7 +295,7 @@ static name_t *name_find(const kc_resolver_t *resolver, const char *host)
     return name;
 }
 
-/* With the lock held: a new entry, and the clerk when it is the first one that needs him. */
+/* With the lock held: makes a new entry, and starts the clerk for the first one that needs it. */
 static name_t *name_add(kc_resolver_t *resolver, const char *host)
 {
     name_t *name;
@@ -409,7 +407,7 @@ const char *kc_resolver_text(const kc_resolver_address_t *address, apr_pool_t *p
                : "";
 }
 
-/* ---------------------------------------------------------------- the whole */
+/* ---------------------------------------------------------------- ends and totals */
 
 uint32_t kc_resolver_changes(kc_resolver_t *resolver)
 {
@@ -431,7 +429,7 @@ void kc_resolver_wait(kc_resolver_t *resolver, int64_t milliseconds)
     (void)pthread_mutex_lock(&resolver->lock);
     name = resolver->first;
     (void)pthread_mutex_unlock(&resolver->lock);
-    for (; name; name = name->next) { /* entries go only with the resolver */
+    for (; name; name = name->next) { /* entries live as long as the resolver */
         (void)pthread_mutex_lock(&name->lock);
         while (!name->is_fixed && !name->has_result && kc_patience_now() < until)
             wait_until(&name->changed, &name->lock, until);
