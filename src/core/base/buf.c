@@ -19,11 +19,11 @@ void kc_buf_init(kc_buf_t *buf, size_t limit, apr_pool_t *pool)
 {
     memset(buf, 0, sizeof(*buf));
     buf->pool = pool;
-    /* One byte is kept for the closing NUL. */
+    /* One byte is reserved for the closing NUL. */
     buf->limit = limit < SIZE_MAX ? limit : SIZE_MAX - 1;
 }
 
-/* The next size that holds at least `wanted` bytes, which is within the limit. */
+/* The next size that holds at least `wanted` bytes, which are within the limit. */
 static size_t grown_size(const kc_buf_t *buf, size_t wanted)
 {
     size_t size = buf->size < buf->limit / 2 ? buf->size * 2 : buf->limit;
@@ -35,7 +35,7 @@ static size_t grown_size(const kc_buf_t *buf, size_t wanted)
     return size < buf->limit ? size : buf->limit;
 }
 
-/* Where len more bytes go; NULL when there is no room, now and from now on. */
+/* Where len more bytes go; NULL when there is no space, now and from now on. */
 static unsigned char *reserve(kc_buf_t *buf, size_t len)
 {
     unsigned char *place;
@@ -223,7 +223,7 @@ const char *kc_buf_dup_text(kc_bytes_t bytes, apr_pool_t *pool)
 
 /* ---------------------------------------------------------------- base64 and hex */
 
-/* Writes the unpadded form and gives where it ends. */
+/* Writes the unpadded form and returns its end. */
 static char *encode(const char *alphabet, const unsigned char *data, size_t len, char *out)
 {
     for (; 3 <= len; data += 3, len -= 3) {
@@ -248,7 +248,7 @@ void kc_buf_base64url_to(const unsigned char *data, size_t len, char *out)
     *encode(url_alphabet, data, len, out) = '\0';
 }
 
-/* Room for either form with padding and NUL. */
+/* Space for either form with padding and NUL. */
 static char *encoding_space(size_t len, apr_pool_t *pool)
 {
     return apr_palloc(pool, len / 3 * 4 + 5);
@@ -273,7 +273,7 @@ char *kc_buf_base64(kc_bytes_t bytes, apr_pool_t *pool)
     return text;
 }
 
-/* The six bits of each letter, with a bit that tells letters from what is outside the alphabet. */
+/* The six bits of each letter, with one more bit that is set only for letters of the alphabet. */
 enum { IS_LETTER = 64 };
 
 static const unsigned char
@@ -286,14 +286,14 @@ static const unsigned char
                     124,        125, ['-'] = 126, ['_'] = 127};
 
 /* Four letters as one number of 24 bits. seen loses IS_LETTER when one is outside the alphabet.
- * Each session's cookie comes by here. */
+ * Runs for each session cookie. */
 static uint32_t read_four(const char *text, unsigned int *seen)
 {
     const unsigned char *at = (const unsigned char *)text;
     uint32_t a = sextets[at[0]], b = sextets[at[1]], c = sextets[at[2]], d = sextets[at[3]];
 
     *seen &= a & b & c & d;
-    /* the letters' own bits are taken off all at once */
+    /* subtracts the IS_LETTER bits of all four at once */
     return (a << 18) + (b << 12) + (c << 6) + d -
            ((IS_LETTER << 18) + (IS_LETTER << 12) + (IS_LETTER << 6) + IS_LETTER);
 }
@@ -325,10 +325,10 @@ kc_rc_t kc_buf_unbase64url(const char *text, size_t len, apr_pool_t *pool, kc_by
         const char last[4] = {text[0], text[1], rest == 3 ? text[2] : zero, zero};
         uint32_t bits = read_four(last, &seen);
 
-        /* Bits that no byte takes would be a second spelling of the same value. */
+        /* Unused bits must be zero, because otherwise a value would have a second spelling. */
         if (bits & (rest == 2 ? 0xffff : 0xff))
             return KC_REFUSED;
-        write_bytes(bits, place); /* the bytes that do not count are zero, and there is room */
+        write_bytes(bits, place); /* the unused bytes are zero, and there is space */
     }
     if (!(seen & IS_LETTER))
         return KC_REFUSED;

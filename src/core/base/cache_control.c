@@ -1,4 +1,4 @@
-/* Cache-Control: what an answer says of being shared, and what it has to say.
+/* Cache-Control: what an answer says about shared caches, and what it must say.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/cache_control.h"
 
@@ -13,7 +13,7 @@ static int is_named(const char *from, const char *end, const char *name)
     return (size_t)(end - from) == len && strncasecmp(from, name, len) == 0;
 }
 
-/* The end of a directive: the comma behind it, but not one in quotes. */
+/* The end of a directive: the next comma that is not in quotes. */
 static const char *directive_end(const char *at)
 {
     int is_quoted = 0;
@@ -50,7 +50,7 @@ int kc_cache_control_is_shared(const kc_cache_control_t *said)
     return said->is_public && !said->is_private && !said->is_no_store;
 }
 
-/* At the front, where no quote that is never closed hides it. */
+/* New directives come first, where a quote that is never closed cannot hide them. */
 const char *kc_cache_control_limit(const char *line, const kc_cache_control_t *said,
                                    kc_cache_control_audience_t audience, apr_pool_t *pool)
 {

@@ -1,4 +1,5 @@
-/* Cookies: finding ours in the Cookie header, taking them out of it, and setting them.
+/* Cookies: finding those of this module in the Cookie header, removing them from it, and setting
+ * them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/cookie.h"
 
@@ -6,19 +7,19 @@
 
 #include <apr_strings.h>
 
-/* A walk over the header. A piece reaches from behind one ";" to the next. A lax walk also ends it
- * at
- * ", ", with which httpd joins the lines of clients that send several: what is taken away is taken
- * in either reading, but nothing is believed in it, because other hosts of the domain may set
- * cookies whose values have commas. */
+/* Steps through the header. A piece is the text between two ";". A lax walk also ends a piece at ",
+ * ", with which httpd joins the lines of clients that send several. Cookies are removed in either
+ * reading. But no cookie is accepted in the lax one, because other hosts of the domain may set
+ * cookies with commas in their values. */
 typedef struct {
     const char *rest;      /* where the next piece begins; NULL at the end */
     const char *end;       /* of the header */
-    const char *semicolon; /* the next one, kept so that commas do not make it be sought again */
+    const char *semicolon; /* the next one, kept so that it is not searched for again after each
+                              comma */
     int is_lax;
     kc_bytes_t piece;
     kc_bytes_t name;  /* without the blanks around it */
-    kc_bytes_t value; /* likewise */
+    kc_bytes_t value; /* without the blanks around it */
     int has_value;    /* there is a "=" */
 } walk_t;
 
@@ -61,7 +62,7 @@ static const char *piece_end(walk_t *walk)
     return walk->semicolon;
 }
 
-/* The next piece into walk; 0 at the end. */
+/* Moves to the next piece; 0 at the end. */
 static int walk_on(walk_t *walk)
 {
     const char *from = walk->rest;
@@ -79,7 +80,7 @@ static int walk_on(walk_t *walk)
     return 1;
 }
 
-/* A header longer than the cap is nobody's: its length is never counted further. */
+/* A header that is too long is ignored: counting stops at the limit. */
 static int begin_capped(walk_t *walk, const char *header)
 {
     size_t len = strnlen(header, KC_COOKIE_HEADER_MAX + 1);
@@ -142,8 +143,8 @@ size_t kc_cookie_list(const char *header, const char *prefix, kc_cookie_item_t *
 
 /* ---------------------------------------------------------------- stripping */
 
-/* 1 when the name is the pattern, or begins with it where that ends with a star. Strangers send
- * thousands of names: most differ in their first character, and nothing else is looked at then. */
+/* 1 when the name equals the pattern, or begins with it when it ends with a star. Clients may send
+ * thousands of names; most differ in the first character, and then nothing else is compared. */
 static int is_named(kc_bytes_t name, const char *pattern)
 {
     for (size_t i = 0; i < name.len; i++) {
@@ -162,8 +163,8 @@ static int is_ours(kc_bytes_t name, const char *const *names, size_t count)
     return 0;
 }
 
-/* Appends the piece with the separator before it, or, at the front, without the blanks before it.
- */
+/* Appends the piece with the separator before it, or, at the front, without the blanks before
+ * it. */
 static char *keep(char *out, const char *start, const walk_t *walk)
 {
     const char *from = (const char *)walk->piece.data;
@@ -172,7 +173,8 @@ static char *keep(char *out, const char *start, const walk_t *walk)
     if (out > start) {
         *out++ = from[-1];
     } else {
-        size_t blanks = strspn(from, " \t"); /* a piece ends before none: at most len */
+        size_t blanks = strspn(from, " \t"); /* a piece ends before a NUL, so there are at most
+                                                len */
 
         from += blanks;
         len -= blanks;
@@ -181,7 +183,7 @@ static char *keep(char *out, const char *start, const walk_t *walk)
     return out + len;
 }
 
-/* Appends what comes before the place where walk is. */
+/* Appends the text before the current piece. */
 static char *keep_before(char *out, const char *header, const walk_t *walk)
 {
     const char *start = out;
@@ -193,8 +195,8 @@ static char *keep_before(char *out, const char *header, const walk_t *walk)
     return out;
 }
 
-/* No length is too long here: whatever comes, our cookies must not reach the backend. Most often
- * there is but ours, which takes one walk. */
+/* There is no length limit here: this module's cookies must never reach the backend. Most headers
+ * have only these, which takes one walk. */
 const char *kc_cookie_strip(const char *header, const char *const *names, size_t count,
                             apr_pool_t *pool)
 {
@@ -225,9 +227,9 @@ const char *kc_cookie_strip(const char *header, const char *const *names, size_t
     return has_rest ? stripped : NULL;
 }
 
-/* ---------------------------------------------------------------- what others set */
+/* ---------------------------------------------------------------- set by backends */
 
-/* The same in any case of letters. */
+/* The same, ignoring case. */
 static int is_like_ours(kc_bytes_t name, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -240,7 +242,7 @@ static int is_like_ours(kc_bytes_t name, const char *const *names, size_t count)
     return 0;
 }
 
-/* What any reader may take for a blank. */
+/* 1 for what any reader may take for a blank. */
 static int is_gap(char c)
 {
     return (unsigned char)c <= ' ' || c == 0x7f;
@@ -255,9 +257,9 @@ static kc_bytes_t without_gaps(const char *from, const char *end)
     return (kc_bytes_t){(const unsigned char *)from, (size_t)(end - from)};
 }
 
-/* Whoever reads a line of several cookies apart at commas finds a name behind each of them, and
- * browsers make a name of what a nameless cookie begins with. Attributes are looked at as if they
- * were cookies: none is named like one of ours. */
+/* Software that splits a line at commas finds a name after each comma. Browsers make a name of the
+ * beginning of a nameless cookie. Attributes are treated like cookies, because none has a name of
+ * this module. */
 int kc_cookie_is_set(const char *line, const char *const *names, size_t count)
 {
     while (*line) {
@@ -273,13 +275,13 @@ int kc_cookie_is_set(const char *line, const char *const *names, size_t count)
     return 0;
 }
 
-/* What a browser may be told to clear, cookies left out. The first ones are what * stands for. */
+/* What a browser may be told to clear, except cookies. The first ones are what * stands for. */
 static const char *const clearings[] = {
     "\"cache\"",       "\"storage\"",       "\"executionContexts\"",
     "\"clientHints\"", "\"prefetchCache\"", "\"prerenderCache\""};
 enum { CLEARINGS = sizeof(clearings) / sizeof(clearings[0]), CLEARINGS_OF_ALL = 7 /* bits */ };
 
-/* A bit each; 0 for what clears cookies, alone or with others, or is not known. */
+/* One bit each; 0 for a word that clears cookies, or that is unknown. */
 static unsigned int clearing_of(kc_bytes_t word)
 {
     for (size_t i = 0; i < CLEARINGS; i++) {
@@ -322,7 +324,7 @@ const char *kc_cookie_format(const kc_cookie_set_t *cookie, apr_pool_t *pool)
 {
     const char *age = "";
 
-    /* Expires too, for what does not know Max-Age: a sign-out must not depend on it. */
+    /* Expires too, for clients that do not know Max-Age: a logout must not depend on it. */
     if (cookie->max_age == 0)
         age = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
     else if (cookie->max_age > 0)

@@ -1,18 +1,18 @@
-/* Results and reasons: what a core function answers and what it says when it fails.
+/* Results and reasons: what a core function returns, and why it failed.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_ERR_H
 #define KC_ERR_H
 
 #include "base/log.h"
 
-/* What a function answers. A miss and an outage are never the same answer. */
+/* The result of a function. A miss and an outage are always different results. */
 typedef enum {
     KC_OK = 0,
-    KC_MISS,    /* looked, and it is not there */
-    KC_EXISTS,  /* add found that it is there already */
+    KC_MISS,    /* looked up, and not there */
+    KC_EXISTS,  /* add found an existing value */
     KC_REFUSED, /* the input is not acceptable: deny */
-    KC_DOWN,    /* something we depend on did not answer: fail closed, 503 */
-    KC_FAULT    /* our own fault: configuration, memory, a library */
+    KC_DOWN,    /* a service did not answer: fail closed, 503 */
+    KC_FAULT    /* a fault of this host: configuration, memory, a library */
 } kc_rc_t;
 
 /* One value for each row of err.def. */
@@ -24,11 +24,11 @@ typedef enum {
     KC_ERR_COUNT
 } kc_reason_t;
 
-#define KC_ERR_DETAIL_SIZE 256 /* bytes, the closing NUL included */
+#define KC_ERR_DETAIL_SIZE 256 /* bytes, including the closing NUL */
 
 /* A failure. The caller owns it (usually on its stack); it holds no pointer to request memory. The
- * detail is for the administrator's log: it may quote foreign text (cut to size, not escaped: the
- * glue escapes it) and never a token, code, cookie, secret or nonce. */
+ * detail is for the administrator's log. It may quote foreign text (cut to size; the glue escapes
+ * it), but never a token, code, cookie, secret or nonce. */
 typedef struct kc_err_t {
     kc_reason_t reason;
     const char *file; /* static */
@@ -40,22 +40,22 @@ typedef struct kc_err_t {
 typedef struct kc_err_row_t {
     const char *name;
     const char *tag;      /* "KC0301", never reused */
-    const char *slug;     /* "state-unknown": anchor in the reference, metric label */
+    const char *slug;     /* "state-unknown": the word in the log */
     int status;           /* HTTP status */
-    kc_log_level_t level; /* of the log line that tells of it */
-    const char *sentence; /* for the person: what happened */
-    const char *advice;   /* for the person: what to do */
+    kc_log_level_t level; /* of the log line that reports it */
+    const char *sentence; /* for the user: what happened */
+    const char *advice;   /* for the user: what to do */
 } kc_err_row_t;
 
-/* Fills err (which may be NULL) and returns rc, so that a caller can write `return KC_FAIL(...)`.
- */
+/* Fills err (which may be NULL) and returns rc, so that a caller can write `return
+ * KC_FAIL(...)`. */
 #define KC_FAIL(err, rc, reason, ...) \
     kc_err_set((err), (rc), (reason), __FILE__, __LINE__, __VA_ARGS__)
 
 kc_rc_t kc_err_set(kc_err_t *err, kc_rc_t rc, kc_reason_t reason, const char *file, int line,
                    const char *format, ...) __attribute__((format(printf, 6, 7)));
 
-/* The row of a reason; the row of KC_ERR_INTERNAL for a value that is none. Thread safe. */
+/* The row of a reason; the row of KC_ERR_INTERNAL for an unknown value. Thread safe. */
 const kc_err_row_t *kc_err_row(kc_reason_t reason);
 
 #endif

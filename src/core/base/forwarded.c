@@ -1,4 +1,4 @@
-/* What proxies in front of httpd say of the address that the browser uses.
+/* What proxies in front of httpd say about the address that the browser uses.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/forwarded.h"
 
@@ -24,8 +24,8 @@ static const char *trimmed(const char *from, size_t len, apr_pool_t *pool)
     return kc_buf_copy(from, len, pool);
 }
 
-/* Up to the separator, which counts for nothing inside quotes; *is_open: the last one is not
- * closed. */
+/* The length up to the separator, which does not count inside quotes. *is_open: the last quote is
+ * not closed. */
 static size_t quoted_len(const char *text, char separator, int *is_open)
 {
     const char *at;
@@ -39,8 +39,8 @@ static size_t quoted_len(const char *text, char separator, int *is_open)
     return (size_t)(at - text);
 }
 
-/* 1 where quotes are closed. A client may have opened one, to take what proxies put behind it into
- * a value of its own: then it is no quote. */
+/* 1 when all quotes are closed. A client may have opened one to include what proxies append in a
+ * value of its own; then quotes do not count. */
 static int has_quotes(const char *text)
 {
     int is_open;
@@ -56,7 +56,7 @@ static size_t plain_len(const char *text, char separator)
     return at ? (size_t)(at - text) : strlen(text);
 }
 
-/* const char *, as they stand there; those of a list are not dropped when they are empty. */
+/* const char *, unchanged; empty elements of a list are kept. */
 static apr_array_header_t *split(const char *text, char separator, int is_quoting, apr_pool_t *pool)
 {
     apr_array_header_t *list = apr_array_make(pool, 4, sizeof(const char *));
@@ -74,7 +74,7 @@ static apr_array_header_t *split(const char *text, char separator, int is_quotin
     return list;
 }
 
-/* An address without the port and brackets that it may have. */
+/* An address without its port and brackets. */
 static const char *bare(const char *address, apr_pool_t *pool)
 {
     const char *colon = strchr(address, ':');
@@ -85,7 +85,7 @@ static const char *bare(const char *address, apr_pool_t *pool)
                                             : address;
 }
 
-/* How many proxies are believed: the peer, and those that it and they were asked by. */
+/* How many proxies are trusted: the peer, and those that sent the request to it. */
 static int count_hops(const apr_array_header_t *addresses, kc_forwarded_trust_t trust,
                       void *context, apr_pool_t *pool)
 {
@@ -100,7 +100,7 @@ static int count_hops(const apr_array_header_t *addresses, kc_forwarded_trust_t 
     return hops;
 }
 
-/* The value of the outermost proxy that is believed. */
+/* The value of the outermost trusted proxy. */
 static const char *value_of(const char *header, int hops, apr_pool_t *pool)
 {
     const apr_array_header_t *list = split(header, ',', 0, pool);
@@ -125,7 +125,7 @@ static const char *scheme_of(const char *word)
 
 /* --- Forwarded --- */
 
-/* A parameter of an element (RFC 7239 section 4), its quotes undone; NULL: it is not there. */
+/* A parameter of an element (RFC 7239 section 4), without quotes; NULL: it is absent. */
 static const char *parameter(const char *element, const char *name, apr_pool_t *pool)
 {
     const apr_array_header_t *pairs = split(element, ';', has_quotes(element), pool);

@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* Whether a star matches more is decided by what comes next: only the last star is ever returned
- * to, so that each character is looked at once for each of the pattern's at most. */
+/* The text after a star decides whether the star matches more. Only the last star is ever retried,
+ * so each character is compared at most once for each of the pattern. */
 int kc_glob_is_met(const char *at, const char *end, const char *pattern, const char *pattern_end)
 {
     const char *star = NULL, *retry = NULL;

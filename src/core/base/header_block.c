@@ -1,4 +1,5 @@
-/* Header blocks of HTTP/1.1 as they are sent: where one ends, and cookies of ours taken out of it.
+/* Header blocks of HTTP/1.1 as they are sent: where one ends, and how this module's cookies are
+ * removed.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/header_block.h"
 
@@ -20,7 +21,7 @@ static int is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* ---------------------------------------------------------------- gathering */
+/* ---------------------------------------------------------------- collecting */
 
 static kc_rc_t append(kc_header_block_t *block, char c, apr_pool_t *pool)
 {
@@ -39,7 +40,7 @@ static kc_rc_t append(kc_header_block_t *block, char c, apr_pool_t *pool)
     return KC_OK;
 }
 
-/* Behind a line feed, another one, with or without a carriage return before it. */
+/* 1 when a line feed is followed by another one, with or without a carriage return before it. */
 static int is_whole(const kc_header_block_t *block)
 {
     const char *text = block->text;
@@ -50,7 +51,7 @@ static int is_whole(const kc_header_block_t *block)
     return text[len - 2] == '\n' || (len >= 3 && text[len - 2] == '\r' && text[len - 3] == '\n');
 }
 
-/* Some clients take a carriage return alone for the end of a line. */
+/* Some clients take a carriage return without a line feed for the end of a line. */
 static void blank_returns(kc_header_block_t *block)
 {
     size_t i;
@@ -88,7 +89,7 @@ static const char *next_line(const char *at, const char *end)
     return feed ? feed + 1 : end;
 }
 
-/* Clients overlook some bytes before the protocol's name. */
+/* Clients ignore some bytes before the protocol's name. */
 int kc_header_block_status(const kc_header_block_t *block)
 {
     static const char protocol[] = "HTTP/";
@@ -112,10 +113,10 @@ int kc_header_block_status(const kc_header_block_t *block)
     return digits == STATUS_DIGITS ? status : 0;
 }
 
-/* Lines that a block is to be looked through for. */
+/* The kinds of lines that are searched for. */
 typedef enum { SETS_COOKIES, CLEARS_DATA, KINDS } kind_t;
 
-/* The value of a line of that kind; NULL for any other. */
+/* The value of a line of that kind; NULL for any other line. */
 static const char *value_of(const char *at, const char *end, kind_t kind)
 {
     static const char *const names[KINDS] = {"Set-Cookie", "Clear-Site-Data"};
@@ -133,7 +134,7 @@ static const char *value_of(const char *at, const char *end, kind_t kind)
     return at < end && *at == ':' ? at + 1 : NULL;
 }
 
-/* As one line: what parts it is a blank. */
+/* Joins continuation lines with blanks. */
 static const char *as_line(const char *value, const char *end, apr_pool_t *pool)
 {
     char *line = kc_buf_copy(value, (size_t)(end - value), pool), *at;

@@ -1,4 +1,4 @@
-/* Spellings of a header's name that some backend takes for the same name.
+/* Spellings of a header's name that some backends take for the same name.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/header_name.h"
 
@@ -37,10 +37,10 @@ const char *kc_header_name_add(const char *list, const char *name, apr_pool_t *p
     return apr_pstrcat(pool, list, *list ? "," : "", name, NULL);
 }
 
-enum { JOINTS_MAX = 6 /* between a name's words, that are told apart: 64 spellings */ };
+enum { JOINTS_MAX = 6 /* separators between words that are varied: 64 spellings */ };
 
-/* The name with one of two separators between its words, the second where a joint's bit is set;
- * from the last bit on they share one. */
+/* The name with one of two separators between its words: the second one where a bit is set. All
+ * separators after the last bit use the last bit's. */
 static const char *spell(const char *name, unsigned int bits, const char separators[2],
                          apr_pool_t *pool)
 {

@@ -1,4 +1,4 @@
-/* JSON, strictly: what Keycloak sends is read through here. The only user of jansson.
+/* Strict JSON: everything from Keycloak is parsed here. The only user of jansson.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
 
@@ -7,16 +7,16 @@
 #include <string.h>
 
 enum {
-    NAME_SIZE = 256 /* bytes of one name in a path, the closing NUL included */
+    NAME_SIZE = 256 /* bytes of one name in a path, including the closing NUL */
 };
 
 #define SECONDS_MAX INT64_C(253402300799)
 
-/* The largest span of integers that a real number holds exactly. */
+/* The largest integer up to which a real number is exact. */
 static const double INTEGRAL_MAX = 9007199254740992.0;
 
-/* kc_json_t is jansson's json_t under a name of ours. jansson reads through pointers that are
- * not const, although reading changes nothing. */
+/* kc_json_t is another name for jansson's json_t. jansson reads through pointers that are not
+ * const, although reading changes nothing. */
 static json_t *inner(const kc_json_t *value)
 {
     return (json_t *)(uintptr_t)value;
@@ -40,9 +40,9 @@ static void keep(json_t *root, apr_pool_t *pool)
 
 /* ---------------------------------------------------------------- parsing */
 
-/* How deep text is nested at most. jansson recurses, so this is known before it sees anything.
- * In text that is not JSON the answer means nothing: then jansson refuses, and never goes deeper
- * than counted. */
+/* How deep text is nested at most. jansson recurses, so this is checked first. For text that is
+ * not JSON the result is meaningless; then jansson refuses it, and never goes deeper than this
+ * count. */
 static size_t depth_of(const char *text, size_t len)
 {
     size_t depth = 0, deepest = 0, i;
@@ -68,7 +68,8 @@ static size_t depth_of(const char *text, size_t len)
     return deepest;
 }
 
-/* jansson's own message quotes the text, which may be a token's: only the kind of error is told. */
+/* jansson's own message quotes the text, which may be a token. So only the kind of error is
+ * reported. */
 static const char *kind_of(const json_error_t *error)
 {
     switch (json_error_code(error)) {
@@ -132,8 +133,8 @@ int kc_json_has(const kc_json_t *object, const char *name)
     return json_object_get(inner(object), name) != NULL;
 }
 
-/* Copies the first name of a path to name; gives what follows it: after its dot, or the end.
- * NULL when the name is too long. */
+/* Copies the first name of a path to name. Returns what follows it: after its dot, or the end. NULL
+ * when the name is too long. */
 static const char *first_name(const char *path, char name[NAME_SIZE])
 {
     size_t len = 0;
@@ -217,7 +218,7 @@ int kc_json_integer(const kc_json_t *value, int64_t *out)
     if (!json_is_real(inner(value)))
         return 0;
     real = json_real_value(inner(value));
-    /* Bounded before it is cast: a cast out of range is undefined. */
+    /* Checked before the cast: a cast out of range is undefined. */
     if (!(-INTEGRAL_MAX <= real && real <= INTEGRAL_MAX))
         return 0;
     if ((double)(int64_t)real < real || real < (double)(int64_t)real)
@@ -231,7 +232,7 @@ int kc_json_seconds(const kc_json_t *value, int64_t *out)
     double real = json_is_real(inner(value)) ? json_real_value(inner(value)) : -1;
     int64_t whole = json_is_integer(inner(value)) ? (int64_t)json_integer_value(inner(value)) : -1;
 
-    /* Bounded before it is cast: a cast out of range is undefined. */
+    /* Checked before the cast: a cast out of range is undefined. */
     if (0 <= real && real < (double)(SECONDS_MAX + 1))
         whole = (int64_t)real;
     if (whole < 0 || SECONDS_MAX < whole)

@@ -1,4 +1,4 @@
-/* JSON, strictly: what Keycloak sends is read through here. The only user of jansson.
+/* Strict JSON: everything from Keycloak is parsed here. The only user of jansson.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_JSON_H
 #define KC_JSON_H
@@ -11,7 +11,7 @@
 
 enum {
     KC_JSON_TEXT_MAX = 512 * 1024, /* bytes: more than the largest answer, with three tokens */
-    KC_JSON_DEPTH_MAX = 32         /* objects and lists inside each other, the root included */
+    KC_JSON_DEPTH_MAX = 32         /* nested objects and lists, including the root */
 };
 
 typedef enum {
@@ -24,36 +24,38 @@ typedef enum {
     KC_JSON_OBJECT
 } kc_json_type_t;
 
-/* A value. Values belong to their document, the document to the pool given to parse or new_object.
- * Reading is thread safe, building is not. Readers accept NULL (an absent value) everywhere. */
+/* A value. It belongs to its document; the document belongs to the pool given to parse or
+ * new_object. Reading is thread safe, building is not. Readers accept NULL (an absent value)
+ * everywhere. */
 typedef struct kc_json_t kc_json_t;
 
-/* Parses one object. KC_REFUSED with KC_ERR_JSON: over KC_JSON_TEXT_MAX bytes, nested deeper than
- * KC_JSON_DEPTH_MAX, duplicate members, invalid UTF-8, \u0000, numbers out of range (1e999), a root
- * that is no object, anything after it. RFC 8259. */
+/* Parses one object (RFC 8259). KC_REFUSED with KC_ERR_JSON: over KC_JSON_TEXT_MAX bytes, nested
+ * deeper than KC_JSON_DEPTH_MAX, duplicate members, invalid UTF-8, \u0000, numbers out of range
+ * (1e999), a root that is no object, or text after it. */
 kc_rc_t kc_json_parse(const char *text, size_t len, apr_pool_t *pool, const kc_json_t **out,
                       kc_err_t *err);
 
-/* A member; NULL when it is absent, or null, which is the same everywhere here. */
+/* A member; NULL when it is absent or null, which is the same everywhere here. */
 const kc_json_t *kc_json_member(const kc_json_t *object, const char *name);
-/* 1 when there is such a member, also a null one: of those that must not be there. */
+/* 1 when there is such a member, even a null one. For members that must not be there. */
 int kc_json_has(const kc_json_t *object, const char *name);
 /* Follows a path of member names separated by dots ("address.country"); `\.` is a dot inside a
- * name. A member whose whole name equals the path wins. NULL when it leads nowhere. */
+ * name. A member with exactly the path as its name takes precedence. NULL when there is no such
+ * member. */
 const kc_json_t *kc_json_path(const kc_json_t *object, const char *path);
 kc_json_type_t kc_json_type(const kc_json_t *value);
 int kc_json_is_true(const kc_json_t *value);
-/* The text of a string; NULL for every other type. UTF-8, holds no NUL. */
+/* The text of a string; NULL for every other type. UTF-8 without NUL. */
 const char *kc_json_string(const kc_json_t *value);
 /* The text of a member that is a string, else NULL. */
 const char *kc_json_member_string(const kc_json_t *object, const char *name);
-/* 1 and *out for an integer number, or a real one that is integral and within ±2^53; else 0. */
+/* 1 and *out for an integer, or a real number that is integral and within ±2^53; else 0. */
 int kc_json_integer(const kc_json_t *value, int64_t *out);
-/* 1 and *out for a NumericDate or a span (RFC 7519 section 2): a number from 0 to the last second
- * of the year 9999 (later ones are no times, and sums of them could overflow), in whole seconds: a
- * fraction is cut off. Else 0, and *out is as before. */
+/* 1 and *out for a NumericDate or a duration (RFC 7519 section 2): a number from 0 to the last
+ * second of the year 9999, in whole seconds; a fraction is cut off. Later times are refused,
+ * because sums of them could overflow. Else 0, and *out is not changed. */
 int kc_json_seconds(const kc_json_t *value, int64_t *out);
-/* The same of a member; 0 when it is absent or no such number. */
+/* The same for a member; 0 when it is absent or no such number. */
 int64_t kc_json_member_seconds(const kc_json_t *object, const char *name);
 size_t kc_json_size(const kc_json_t *array_or_object);
 const kc_json_t *kc_json_at(const kc_json_t *array, size_t index);
@@ -61,23 +63,24 @@ const kc_json_t *kc_json_at(const kc_json_t *array, size_t index);
 void kc_json_each(const kc_json_t *object,
                   void (*visit)(void *context, const char *name, const kc_json_t *value),
                   void *context);
-/* A scalar as the text of a header: a string as it is, numbers and booleans as JSON; NULL for
+/* A scalar as text for a header: a string unchanged, numbers and booleans as JSON; NULL for
  * others. */
 const char *kc_json_scalar_text(const kc_json_t *value, apr_pool_t *pool);
 /* Compact JSON text in pool. */
 char *kc_json_dump(const kc_json_t *value, apr_pool_t *pool);
 
-/* Building: a fresh object whose memory is released with pool. */
+/* Makes a new object; its memory is released with pool. */
 kc_json_t *kc_json_new_object(apr_pool_t *pool);
-/* NULL text leaves the member out; text that is not UTF-8 is replaced by "?". */
+/* With text NULL the member is left out. Text that is not UTF-8 is replaced by "?". */
 void kc_json_set_string(kc_json_t *object, const char *name, const char *text);
 void kc_json_set_integer(kc_json_t *object, const char *name, int64_t number);
 /* Sets name to a deep copy of value. */
 void kc_json_set_value(kc_json_t *object, const char *name, const kc_json_t *value);
 void kc_json_set_boolean(kc_json_t *object, const char *name, int is_true);
-/* Sets name to a new, empty array, which is the object's. */
+/* Sets name to a new, empty array, which belongs to the object. */
 kc_json_t *kc_json_set_array(kc_json_t *object, const char *name);
-/* Adds to an array: a text (as of kc_json_set_string), or a new object, which is the array's. */
+/* Appends to an array: a text (like kc_json_set_string), or a new object, which belongs to the
+ * array. */
 void kc_json_add_string(kc_json_t *array, const char *text);
 kc_json_t *kc_json_add_object(kc_json_t *array);
 

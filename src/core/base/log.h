@@ -1,4 +1,4 @@
-/* Levels of the log callback: core has no log of its own, the environment carries one.
+/* Levels of the log callback. Core has no log of its own; it uses the one in the environment.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_LOG_H
 #define KC_LOG_H

@@ -1,4 +1,4 @@
-/* Paths of requests: which spellings are plain, which paths are public, which patterns they meet.
+/* Paths of requests: which spellings are plain, which paths are public, which patterns match.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/path.h"
 
@@ -6,7 +6,7 @@
 
 #include "base/glob.h"
 
-/* How many characters spell a slash here, to some backends: 0, 1 or 3. */
+/* How many characters here are a slash for some backends: 0, 1 or 3. */
 static size_t slash_at(const char *at)
 {
     if (*at == '/')
@@ -14,7 +14,7 @@ static size_t slash_at(const char *at)
     return at[0] == '%' && at[1] == '2' && (at[2] | 0x20) == 'f' ? 3 : 0;
 }
 
-/* A dot, a backslash or a NUL, spelled to be overlooked. */
+/* A dot, a backslash or a NUL in an escaped spelling. */
 static int is_disguised(const char *at)
 {
     int last = at[0] == '%' && at[1] ? at[2] | 0x20 : '\0';
@@ -23,7 +23,8 @@ static int is_disguised(const char *at)
            (last == '0' && at[1] == '0' && at[2] == '0');
 }
 
-/* What begins behind a slash: one more slash, or one or two dots, with parameters or without. */
+/* 1 when a segment begins with one more slash, or is one or two dots, with or without
+ * parameters. */
 static int is_odd_segment(const char *at, const char *end)
 {
     if (slash_at(at))
@@ -34,8 +35,8 @@ static int is_odd_segment(const char *at, const char *end)
     return at == end || *at == ';' || slash_at(at);
 }
 
-/* A proxy hands on the path that it has judged; a gateway hands on what the client wrote, and
- * backends may read that otherwise. What httpd has had to put right is refused. */
+/* A proxy forwards the path that httpd has checked. A gateway forwards what the client wrote, which
+ * backends may read in another way. So a path that httpd had to normalise is refused. */
 int kc_path_is_plain(const char *uri)
 {
     const char *end = uri + strcspn(uri, "?#"), *at;
@@ -94,13 +95,14 @@ int kc_path_is_public(const char *path, const char *raw, const apr_array_header_
     return 0;
 }
 
-/* A segment: of the text, up to its slash or end. */
+/* The end of a segment: its slash, or the end of the text. */
 static const char *segment_end(const char *from)
 {
     return from + strcspn(from, "/");
 }
 
-/* The pattern may end where any segment of the path does. What lies behind is not looked at. */
+/* The pattern may end at the end of any segment of the path. The rest of the path is not
+ * compared. */
 static int is_pattern_met(const char *path, const char *pattern)
 {
     for (;;) {

@@ -1,4 +1,4 @@
-/* Places, and who loses one.
+/* Places, and which one is lost.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/places.h"
 
@@ -52,7 +52,7 @@ static void take_out(kc_places_t *places, kc_place_t *place)
     places->taken--;
 }
 
-/* Between those who have as many, the oldest: the list is in order. */
+/* Among owners with equally many, the oldest place is lost: the list is in order. */
 static void make_room(kc_places_t *places, const char *comer)
 {
     kc_place_t *victim = NULL, *at;

@@ -1,4 +1,4 @@
-/* The parameters of queries and forms: strict reading and decoding.
+/* The parameters of queries and forms: strict parsing and decoding.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/query.h"
 
@@ -42,7 +42,7 @@ static int is_clean(const char *text)
 }
 
 /* Decodes len bytes of a form, with "+" as a space. NULL for malformed escapes, NUL, control
- * characters and what is no UTF-8. */
+ * characters and invalid UTF-8. */
 static char *decode(const char *text, size_t len, apr_pool_t *pool)
 {
     char *decoded = apr_palloc(pool, len + 1);
@@ -65,7 +65,7 @@ static char *decode(const char *text, size_t len, apr_pool_t *pool)
     return is_clean(decoded) ? decoded : NULL;
 }
 
-/* What can be read of it: always a text. */
+/* Decodes what is readable; always returns a text. */
 static char *decode_for_people(const char *text, size_t len, apr_pool_t *pool)
 {
     char *decoded = apr_palloc(pool, len + 1);
@@ -104,7 +104,7 @@ struct kc_query_t {
     parameter_t parameters[KC_QUERY_PARAMETERS_MAX];
 };
 
-/* A name that is malformed is nobody's: what is read of it has a "?" or "%". */
+/* A malformed name matches nothing, because its decoded text has a "?" or "%". */
 static void read_leniently(parameter_t *parameter, const char *text, size_t len, size_t name_len,
                            apr_pool_t *pool)
 {

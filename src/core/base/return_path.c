@@ -1,4 +1,4 @@
-/* The path that somebody comes back to: whether anybody could read it as another host.
+/* The path that a browser returns to: whether any software could read it as another host.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/return_path.h"
 
@@ -9,9 +9,9 @@
 
 #include "base/buf.h"
 
-enum { UNFOLDINGS_MAX = 8 /* times that the escapes are undone */ };
+enum { UNFOLDINGS_MAX = 8 /* times that escapes are decoded */ };
 
-/* Characters that look like a slash, backslash or dot, or that some server folds into one. */
+/* Characters that look like a slash, backslash or dot, or that some server converts to one. */
 static const char *const look_alikes[] = {
     "\xe2\x80\xa4" /* U+2024 one dot leader */,
     "\xe2\x81\x84" /* U+2044 fraction slash */,
@@ -52,8 +52,8 @@ static int is_control(char c)
     return (unsigned char)c < ' ' || c == 0x7f;
 }
 
-/* The dots that a segment consists of, 1 or 2; with path parameters behind them ("..;x") proxies
- * and servlet engines walk it as well. 0: it is no such segment. */
+/* The number of dots, 1 or 2, when the segment consists of them. With path parameters behind them
+ * ("..;x") too, because proxies and servlet engines treat it alike. 0: it is no dot segment. */
 static size_t dots_of(const char *segment)
 {
     size_t dots = strspn(segment, ".");
@@ -61,9 +61,9 @@ static size_t dots_of(const char *segment)
     return dots <= 2 && memchr("/\\;", segment[dots], 4) ? dots : 0;
 }
 
-/* 1 when the path, with its dot segments resolved, stays below its first slash, and nothing that is
- * or looks like a second slash follows it: whoever reads it so takes what comes next for a host. A
- * backslash is a slash to browsers. */
+/* 1 when the path, with its dot segments resolved, stays below its first slash, and what follows
+ * that slash neither is nor looks like a second one. Otherwise the next text would be taken for a
+ * host. To browsers a backslash is a slash. */
 static int is_below_root(const char *path)
 {
     int depth = 0;
@@ -85,7 +85,7 @@ static int is_below_root(const char *path)
     }
 }
 
-/* The byte of the escape at text (which points at "%"), -1 when it is malformed. */
+/* The byte of the escape at text (which points at "%"); -1 when it is malformed. */
 static int unescape_at(const char *text)
 {
     char digits[3] = {text[1], 0, 0};
@@ -96,7 +96,7 @@ static int unescape_at(const char *text)
     return (int)strtol(digits, NULL, 16);
 }
 
-/* Undoes the text's escapes once, where they are well-formed. 0 when it has none. */
+/* Decodes the text's well-formed escapes once. 0 when it has none. */
 static int unfold(char *text)
 {
     char *out = text;

@@ -1,4 +1,4 @@
-/* The path that somebody comes back to: whether anybody could read it as another host.
+/* The path that a browser returns to: whether any software could read it as another host.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_RETURN_PATH_H
 #define KC_RETURN_PATH_H
@@ -6,13 +6,13 @@
 #include <apr_pools.h>
 #include <stddef.h>
 
-/* 1 when a browser that is sent to the path (len bytes, without query, as it stands in a request
- * line) stays on the host, whoever has decoded it on the way: it begins with one slash; then, also
- * with dot segments resolved and escapes undone, several times if there are any, comes no slash,
- * backslash, control character, nor one that looks like a slash or dot. In the whole path there is
- * no raw backslash, no control character, escaped or not, and no malformed escape, and its dot
- * segments do not lead above the first slash. It need be neither UTF-8 nor in its shortest form:
- * nobody reads it here. Thread safe; pool is for scratch. */
+/* 1 when a browser that is redirected to the path stays on the host, for every way in which
+ * software may decode it. The path has len bytes, without query, as in a request line. It begins
+ * with one slash. Then follows no slash, backslash, control character, or character that looks like
+ * a slash or dot; also after resolving dot segments and decoding escapes repeatedly. The whole path
+ * has no raw backslash, no control character (escaped or not), and no malformed escape. Its dot
+ * segments do not lead above the first slash. It need not be UTF-8, nor in its shortest form.
+ * Thread safe; pool is for scratch. */
 int kc_return_path_is_safe(const char *raw, size_t len, apr_pool_t *pool);
 
 #endif
