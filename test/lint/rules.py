@@ -278,6 +278,35 @@ def tests_mapped(tree):
             yield "%s does not say of %s: language, real, fake, seconds, what to look for" % (page, folder)
 
 
+@rule("unit tests have the name of what they test, and each source file has some")
+def unit_tests_named(tree):
+    page, core, unit = "test/README.md", "src/core/", "test/unit/"
+    text = tree.text(page) if page in tree.files else ""
+    sources = {name[len(core):-2] for name in tree.below(core, ".c")}
+    tests = [name[len(unit):-2] for name in tree.below(unit, ".c") if os.path.basename(name).startswith("test_")]
+    tested = set()
+    for test in tests:
+        folder, name = os.path.split(test)
+        words = name[len("test_"):].split("_")
+        mine = {os.path.join(folder, "_".join(words[:count])) for count in range(1, len(words) + 1)} & sources
+        tested |= {max(mine, key=len)} if mine else set()
+        if not mine and not re.search(r"^\| %s%s\.c \|" % (unit, test), text, re.M):
+            yield "%s%s.c: there is no file of src/core/%s that it is named by" % (unit, test, folder)
+    elsewhere = {}
+    for files, test in re.findall(r"^\| src/core/([\w/]+(?:, \w+)*) \| (test/unit/[\w/]+\.c) \|$", text, re.M):
+        folder = os.path.dirname(files)
+        for name in os.path.basename(files).split(", "):
+            elsewhere[os.path.join(folder, name)] = test
+    for name in sorted(sources - tested - set(elsewhere)):
+        yield "src/core/%s.c has no unit tests of its name, and %s does not say where they are" % (name, page)
+    for name, test in sorted(elsewhere.items()):
+        if name not in sources or name in tested:
+            yield "%s says where the tests of src/core/%s.c are: %s" % (
+                page, name, "they have its name" if name in tested else "it is not there")
+        if test not in tree.files:
+            yield "%s names %s, which is not there" % (page, test)
+
+
 @rule("directives and the reference configuration name each other")
 def reference_complete(tree):
     defined = {values[2] for _, values, _ in
