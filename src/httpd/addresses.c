@@ -1,17 +1,17 @@
-/* The module's own addresses: which there are, and what a path of theirs is.
+/* The module's own addresses: which there are, and how a path is matched with them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "addresses.h"
 
 #include <apr_strings.h>
 #include <string.h>
 
-static const char file_prefix[] = "keycloak:"; /* of what is no file */
+static const char file_prefix[] = "keycloak:"; /* in place of a file's name */
 
 typedef struct route_t {
-    const char *name; /* behind KeycloakPrefix */
-    int takes_body;   /* by POST */
-    int is_by_cookie; /* no bearer token counts */
-    int is_tree;      /* all below it as well */
+    const char *name; /* below KeycloakPrefix */
+    int takes_body;   /* in a POST */
+    int is_by_cookie; /* bearer tokens do not count */
+    int is_tree;      /* everything below it as well */
 } route_t;
 
 static const route_t routes[AKC_ADDRESSES] = {
@@ -24,15 +24,15 @@ static const route_t routes[AKC_ADDRESSES] = {
     [AKC_ADDRESS_VERIFY] = {"verify", 0, 0, 1},
 };
 
-/* Each request is asked several times where it is: most differ from us in their second character.
- * Both begin with a slash, or are "*" and none of ours. */
+/* Runs several times for each request. Most paths differ in the second character. Both paths begin
+ * with a slash; "*" matches none of ours. */
 static int may_begin(const char *path, const char *ours)
 {
     return path[0] == ours[0] && path[1] == ours[1];
 }
 
-/* The part of a path behind KeycloakPrefix; NULL when it is elsewhere, or below site/, where an
- * administrator's own pages about signing in and out are. */
+/* The part of a path below KeycloakPrefix. NULL when it is elsewhere, or below site/, which has the
+ * administrator's own pages about login and logout. */
 static const char *below_prefix(const akc_server_t *server, const char *path)
 {
     size_t len;
@@ -56,8 +56,8 @@ int akc_addresses_is_ours(const akc_server_t *server, const request_rec *r)
     return r->uri && (below_prefix(server, r->uri) || akc_addresses_is_callback(server, r->uri));
 }
 
-/* What SetHandler says for the place, as far as it is one of ours; NULL: nothing. Known before
- * names are translated, it is of the server's settings alone. */
+/* The handler that SetHandler names for the location, if it is one of this module; else NULL.
+ * Before names are translated, only the server's own settings count. */
 const char *akc_addresses_configured(request_rec *r)
 {
     static const char *const ours[] = {AKC_ENDPOINTS_SESSIONS, AKC_ENDPOINTS_JUDGE,

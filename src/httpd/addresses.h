@@ -1,11 +1,11 @@
-/* The module's own addresses: which there are, and what a path of theirs is.
+/* The module's own addresses: which there are, and how a path is matched with them.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef AKC_ADDRESSES_H
 #define AKC_ADDRESSES_H
 
 #include "module.h"
 
-/* What answers behind KeycloakPrefix; the callback may lie elsewhere (KeycloakRedirectURI). */
+/* The addresses below KeycloakPrefix. The callback may be elsewhere (KeycloakRedirectURI). */
 typedef enum {
     AKC_ADDRESS_CALLBACK,
     AKC_ADDRESS_LOGIN,
@@ -15,26 +15,26 @@ typedef enum {
     AKC_ADDRESS_BACKCHANNEL,
     AKC_ADDRESS_FRONTCHANNEL,
     AKC_ADDRESS_VERIFY,
-    AKC_ADDRESSES /* their count, and none of them */
+    AKC_ADDRESSES /* their count; also the value for no address */
 } akc_address_t;
 
-/* The address that a path names. Thread safe, as all here. */
+/* The address that a path names. Thread safe, like all functions here. */
 akc_address_t akc_addresses_find(const akc_server_t *server, const char *path);
-/* Of all behind KeycloakPrefix, separated by commas. */
+/* The names of all addresses below KeycloakPrefix, separated by commas. */
 const char *akc_addresses_names(apr_pool_t *pool);
 /* 1 when a POST to it has a body. */
 int akc_addresses_takes_body(akc_address_t address);
 int akc_addresses_is_ours(const akc_server_t *server, const request_rec *r);
-/* 1 where a session's cookie alone counts: what changes or begins sessions. */
+/* 1 where only the session cookie counts: at addresses that change or begin sessions. */
 int akc_addresses_is_by_cookie(const akc_server_t *server, const char *path);
 int akc_addresses_is_callback(const akc_server_t *server, const char *path);
-/* What SetHandler says for the place, as far as it is one of ours; NULL: nothing. */
+/* The handler that SetHandler names for the location, if it is one of this module; else NULL. */
 const char *akc_addresses_configured(request_rec *r);
-/* 1 where SetHandler keycloak-judge is configured, also at our own addresses there. */
+/* 1 where SetHandler keycloak-judge is configured, even at the module's own addresses there. */
 int akc_addresses_is_judge(request_rec *r);
-/* No file and no backend stands behind r: handler answers it. */
+/* Makes handler answer r, so that no file and no backend does. */
 void akc_addresses_take(request_rec *r, const char *handler);
-/* 1 when akc_addresses_take was called for it, by the server's own settings alone. */
+/* 1 when akc_addresses_take was called for r, because of the server's own settings only. */
 int akc_addresses_is_taken(const request_rec *r);
 
 #endif

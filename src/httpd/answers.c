@@ -1,5 +1,5 @@
-/* Answers: what is for one person stays out of shared caches, and nobody but this module sets its
- * cookies. SPDX-License-Identifier: Apache-2.0 */
+/* Answers: those for one user stay out of shared caches, and only this module sets its cookies.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "answers.h"
 
 #include <apr_strings.h>
@@ -13,24 +13,21 @@
 #include "core/base/cookie.h"
 #include "core/base/path.h"
 
-/*
- * A filter looks at the headers once they are complete: behind mod_headers and mod_expires, before
- * mod_cache stores anything (AP_FTYPE_CONTENT_SET + 1). Where an administrator's CACHE filter lets
- * mod_cache store earlier, the variable that keeps it from that is there already: it is set when
- * the request is let in, and taken back by the filter.
- */
+/* A filter checks the headers once they are complete: after mod_headers and mod_expires, before
+ * mod_cache stores anything (AP_FTYPE_CONTENT_SET + 1). An administrator's CACHE filter may let
+ * mod_cache store earlier. Against that, a variable is set when the request is let in, and removed
+ * by the filter. */
 
 static const char filter_name[] = "AKC_ANSWER";
 static const char cache_module[] = "mod_cache.c", include_module[] = "mod_include.c";
 
-/* mod_cache stores nothing for a request that has this variable, whatever CacheStorePrivate says.
- */
+/* mod_cache stores nothing for a request that has this variable, even with CacheStorePrivate. */
 static const char no_cache_name[] = "no-cache";
 static const char no_cache[] = "1";
 
 static const char trailers_name[] = "AKC_TRAILERS";
 static ap_filter_rec_t *filter_handle, *trailers_handle;
-static int has_cache, has_include; /* these modules are there */
+static int has_cache, has_include; /* these modules are loaded */
 
 void akc_answers_start(void)
 {
@@ -57,9 +54,9 @@ void akc_answers_are_for_nobody(akc_request_t *request, request_rec *r)
     keep_out_of_cache(r);
 }
 
-/* ---------------------------------------------------------------- the filter */
+/* ---------------------------------------------------------------- filter */
 
-/* Headers that the filter looks for. */
+/* Headers that the filter handles. */
 typedef enum {
     CACHE_CONTROL,
     CDN_CONTROL,
@@ -83,20 +80,20 @@ enum {
 
 static const char *const field_names[FIELDS] = {
     [CACHE_CONTROL] = "Cache-Control", /* for all caches */
-    /* for those of a delivery network alone (RFC 9213), in place of the first */
+    /* only for those of a delivery network (RFC 9213), in place of the first */
     [CDN_CONTROL] = "CDN-Cache-Control",
     [CLOUDFLARE_CONTROL] = "Cloudflare-CDN-Cache-Control",
     [AKAMAI_CONTROL] = "Akamai-Cache-Control",
     [NETLIFY_CONTROL] = "Netlify-CDN-Cache-Control",
     [VERCEL_CONTROL] = "Vercel-CDN-Cache-Control",
     [SURROGATE_CONTROL] = "Surrogate-Control",
-    [EDGE_CONTROL] = "Edge-Control",     /* Akamai's own, which knows no "private" */
-    [ACCEL_EXPIRES] = "X-Accel-Expires", /* nginx: a time, 0 for not at all */
+    [EDGE_CONTROL] = "Edge-Control",     /* Akamai's own, which does not know "private" */
+    [ACCEL_EXPIRES] = "X-Accel-Expires", /* nginx: a time, 0 for never */
     [SET_COOKIE] = "Set-Cookie",
     [SET_COOKIE2] = "Set-Cookie2", /* of RFC 2965 */
     [CLEAR_SITE_DATA] = "Clear-Site-Data"};
 
-/* The first field that a name may be: most are told by their first characters to be none. */
+/* The first field that a name can be. The first characters exclude most names. */
 static int first_field(const char *name)
 {
     int second = name[0] ? name[1] | 0x20 : 0;
@@ -123,7 +120,7 @@ static int first_field(const char *name)
     }
 }
 
-/* With HttpProtocolOptions Unsafe a name may have blanks around it, which clients overlook. */
+/* With HttpProtocolOptions Unsafe a name may have blanks around it, which clients ignore. */
 static field_t field_of(const char *name)
 {
     static const char blanks[] = " \t";
@@ -141,7 +138,7 @@ static field_t field_of(const char *name)
 }
 
 /* One of the two tables that become the answer's headers, and which of the fields it has, as bits.
- * Each request with a session comes by here: one look at each name. */
+ * It is read once, name by name, because this runs for each request with a session. */
 typedef struct {
     apr_table_t *headers;
     unsigned int found;
@@ -202,7 +199,7 @@ static void limit(request_rec *r, const table_t *usual, const table_t *always,
     kc_cache_control_t said = {0, 0, 0};
     int field;
 
-    /* what is not modified is what its first answer has said */
+    /* an unmodified answer keeps the directives of the first answer */
     if (!(found & 1U << CACHE_CONTROL) && r->status == HTTP_NOT_MODIFIED)
         return;
     if (!(found & CACHE_FIELDS)) {
@@ -229,7 +226,7 @@ static void limit(request_rec *r, const table_t *usual, const table_t *always,
         limit_line(r, usual, CACHE_CONTROL, line, &said, audience);
 }
 
-/* What is left of a line that sets or clears cookies; NULL: nothing. */
+/* The rest of a line that sets or clears cookies; NULL: nothing is left. */
 static const char *harmless(request_rec *r, field_t field, const char *line)
 {
     const akc_server_t *server = akc_config_server(r->server);
@@ -278,7 +275,7 @@ void akc_answers_drop_cookies(request_rec *r)
     drop_cookies(r, &always);
 }
 
-/* HTTP/2 has them sent behind the body, which is all there is of a proxy's answer by then. */
+/* HTTP/2 sends trailers after the body; by then they are all that is left of a proxy's answer. */
 static apr_status_t filter_trailers(ap_filter_t *f, apr_bucket_brigade *brigade)
 {
     const apr_bucket *at = APR_BRIGADE_LAST(brigade);
@@ -311,9 +308,9 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
     return ap_pass_brigade(f->next, brigade);
 }
 
-/* mod_include sends the beginning of a page, and with it the headers, before it asks for a part of
- * the page, which may be for one person alone. 1 where that may be, and somebody may be known: what
- * the page says of itself was not said of its parts. */
+/* mod_include sends the beginning of a page, with the headers, before it requests the parts of the
+ * page. A part may be for one user only. 1 when that is possible and the user may be known: what
+ * the page's headers say was not said about its parts. */
 static int may_get_parts(const akc_request_t *request, const request_rec *r)
 {
     const ap_filter_t *at = r->output_filters;
@@ -321,13 +318,13 @@ static int may_get_parts(const akc_request_t *request, const request_rec *r)
     if (!has_include || !(request->cookies || request->authorization))
         return 0;
     for (; at; at = at->next) {
-        if (ap_strcasestr(at->frec->name, "includes")) /* mod_filter's own names have it too */
+        if (ap_strcasestr(at->frec->name, "includes")) /* mod_filter's own names contain it too */
             return 1;
     }
     return 0;
 }
 
-/* As mod_cgi and mod_cgid have it. */
+/* The same test as in mod_cgi and mod_cgid. */
 static int writes_whole_answer(const request_rec *r)
 {
     static const char prefix[] = "nph-";
@@ -341,8 +338,8 @@ static int writes_whole_answer(const request_rec *r)
     return strncmp(name ? name + 1 : r->filename, prefix, sizeof(prefix) - 1) == 0;
 }
 
-/* A part of a page makes the whole what it is itself. What httpd goes on with by an internal
- * redirect may tell whom it was for (REDIRECT_KEYCLOAK_SUB). */
+/* A part makes the whole page what it is itself. An internal redirect of httpd may reveal the user
+ * (REDIRECT_KEYCLOAK_SUB). */
 static void limit_parts(akc_request_t *request, request_rec *r)
 {
     int is_for_one = request->audience == KC_CACHE_CONTROL_ONE;
@@ -354,7 +351,7 @@ static void limit_parts(akc_request_t *request, request_rec *r)
         keep_out_of_cache(r);
 }
 
-/* Hook: has the headers of an answer looked at. */
+/* Hook: inserts the filter that checks the headers of an answer. */
 static void watch(request_rec *r)
 {
     akc_request_t *request;
@@ -375,11 +372,9 @@ static void watch(request_rec *r)
 
 /* ---------------------------------------------------------------- before the check */
 
-/*
- * With CacheQuickHandler on, which is the default, mod_cache answers before anybody has looked at
- * the request. To one with Authorization it does not, nor does it store what is answered to it: so
- * it is shown one, except for public paths, whose answers are anybody's.
- */
+/* With CacheQuickHandler on, the default, mod_cache answers before any module has checked the
+ * request. It does not answer a request with Authorization, nor store its answer. So such a header
+ * is set, except for public paths, whose answers are for anybody. */
 
 static const char veil[] = "none";
 
@@ -403,7 +398,7 @@ static int put_veil(request_rec *r, int lookup)
     return DECLINED;
 }
 
-/* Hook: shows it again. */
+/* Hook: removes that header again. */
 static int take_veil(request_rec *r, int lookup)
 {
     (void)lookup;
@@ -420,7 +415,7 @@ void akc_answers_register(apr_pool_t *pool)
     filter_handle = ap_register_output_filter(filter_name, filter, NULL, AP_FTYPE_CONTENT_SET);
     trailers_handle =
         ap_register_output_filter(trailers_name, filter_trailers, NULL, AP_FTYPE_CONTENT_SET);
-    /* behind mod_headers, which is at APR_HOOK_LAST */
+    /* after mod_headers, which is at APR_HOOK_LAST */
     ap_hook_insert_filter(watch, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(watch, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_quick_handler(put_veil, NULL, cache, APR_HOOK_REALLY_FIRST);

@@ -1,4 +1,4 @@
-/* Ways to Keycloak by the settings of a server, and how many threads may be on them.
+/* Back channels to Keycloak by the settings of a server, and how many threads may use them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "backchannel.h"
 

@@ -1,4 +1,4 @@
-/* A request's body: a form, read for as long as is fair to others.
+/* A request's body: a form, read within limits that are fair to other requests.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "body.h"
 
@@ -13,15 +13,15 @@
 #include "core/base/places.h"
 #include "core/base/query.h"
 
-enum { LOOK_FIRST_MS = 2, LOOK_MS = 16 /* between two looks whether more has come */ };
+enum { LOOK_FIRST_MS = 2, LOOK_MS = 16 /* between two checks for more data */ };
 
-/* Whoever is slow with a form holds a thread. Strangers must neither hold many, nor the places of
- * those who are known; and at the back-channel logout's address nobody tells them from the provider
- * before the body is read, which comes at once from there. */
+/* A client that sends a form slowly holds a thread. Unknown clients must neither hold many threads,
+ * nor take the places of known ones. At the address of back-channel logout, the provider is known
+ * only after its body is read; a provider sends that at once. */
 typedef struct {
     uint32_t part;      /* of a child's threads, at most */
     int64_t seconds;    /* for a whole body */
-    kc_places_t places; /* for bodies that have not come at once */
+    kc_places_t places; /* for bodies that have not arrived at once */
 } room_t;
 
 static room_t rooms[] = {
@@ -48,7 +48,7 @@ typedef struct {
     request_rec *r;
     apr_bucket_brigade *brigade;
     char *data;
-    size_t size; /* that is taken at most */
+    size_t size; /* of memory, at most */
     size_t used;
 } reader_t;
 
@@ -76,7 +76,7 @@ static kc_rc_t take(reader_t *reader, apr_bucket *bucket, kc_err_t *err)
     return KC_OK;
 }
 
-/* Takes what is there. KC_MISS: the body is not whole yet. */
+/* Reads the available data. KC_MISS: the body is not complete yet. */
 static kc_rc_t look(reader_t *reader, kc_err_t *err)
 {
     kc_rc_t rc = KC_OK;
@@ -104,7 +104,7 @@ static kc_rc_t look(reader_t *reader, kc_err_t *err)
     return rc;
 }
 
-/* A thread that waits for a body wakes up now and then: it may have lost its place meanwhile. */
+/* A thread that waits for a body wakes up regularly, because it may have lost its place. */
 static kc_rc_t look_again(reader_t *reader, const room_t *room, const kc_place_t *place,
                           kc_err_t *err)
 {
@@ -129,7 +129,7 @@ static kc_rc_t look_again(reader_t *reader, const room_t *room, const kc_place_t
     return rc;
 }
 
-/* What has come with the request, as a provider's logout token does, needs no place. */
+/* A body that arrives with the request, like a provider's logout token, needs no place. */
 static kc_rc_t read_whole(reader_t *reader, room_t *room, const char *who, kc_err_t *err)
 {
     kc_place_t place;
@@ -143,7 +143,7 @@ static kc_rc_t read_whole(reader_t *reader, room_t *room, const char *who, kc_er
     return rc;
 }
 
-/* What is left of a body that is too long or too slow is not read: httpd closes the connection. */
+/* The rest of a body that is too long or too slow is not read: httpd closes the connection. */
 static kc_rc_t read_body(reader_t *reader, room_t *room, const char *who, kc_err_t *err)
 {
     request_rec *r = reader->r;
@@ -175,7 +175,7 @@ static int is_form(request_rec *r)
     return len == sizeof(wanted) - 1 && strncasecmp(type, wanted, len) == 0;
 }
 
-/* Whose places are counted together. */
+/* The owner under which its places are counted. */
 static const char *name_of(const akc_request_t *request, const request_rec *r, akc_body_from_t from)
 {
     if (from == AKC_BODY_KNOWN && request->state == KC_SESSION_LIVE)

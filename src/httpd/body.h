@@ -6,15 +6,15 @@
 #include "module.h"
 
 typedef enum {
-    AKC_BODY_PROVIDER, /* the provider's, or of somebody who pretends to be it */
-    AKC_BODY_STRANGER, /* anybody's */
-    AKC_BODY_KNOWN     /* of a person with a session, or an operator */
+    AKC_BODY_PROVIDER, /* the provider, or a client that claims to be it */
+    AKC_BODY_STRANGER, /* any client */
+    AKC_BODY_KNOWN     /* a user with a session, or an operator */
 } akc_body_from_t;
 /* Once in each child. */
 void akc_body_child(void);
 /* The body of a POST that is a form (application/x-www-form-urlencoded), up to KC_QUERY_FORM_MAX
- * bytes, with a NUL that is not counted. KC_REFUSED with KC_ERR_FORM, also when it takes too long;
- * KC_DOWN with KC_ERR_FORM_BUSY when it is slow while others wait to be read. */
+ * bytes, with a NUL that is not counted. KC_REFUSED with KC_ERR_FORM, also when it takes too long.
+ * KC_DOWN with KC_ERR_FORM_BUSY when it is slow while other forms wait. */
 kc_rc_t akc_body_form(request_rec *r, akc_body_from_t from, const char **form, size_t *len,
                       kc_err_t *err);
 

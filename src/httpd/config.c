@@ -1,4 +1,4 @@
-/* Directives: the core's table made into httpd's, and the records that it fills.
+/* Directives: the core's table converted to httpd's, and the records that it fills.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 

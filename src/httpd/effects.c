@@ -1,4 +1,4 @@
-/* What the core may do to the world, by httpd's means: clocks, random, log.
+/* The effects of the core, implemented with httpd: clocks, random, log.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "effects.h"
 

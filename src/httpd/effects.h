@@ -1,4 +1,4 @@
-/* What the core may do to the world, by httpd's means: clocks, random, log.
+/* The effects of the core, implemented with httpd: clocks, random, log.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef AKC_EFFECTS_H
 #define AKC_EFFECTS_H
@@ -7,9 +7,9 @@
 
 #include "core/base/log.h"
 
-/* Seconds since 1970. context: not used. Thread safe, as all here. */
+/* Seconds since 1970. context: not used. Thread safe, like all functions here. */
 int64_t akc_effects_now(void *context);
-/* httpd's level for the core's. */
+/* The httpd log level for a level of the core. */
 int akc_effects_log_level(kc_log_level_t level);
 /* Puts clocks, random and log into env; log lines go to the server's log. */
 void akc_effects_fill(kc_env_t *env, server_rec *server);

@@ -1,4 +1,4 @@
-/* Headers: what a client may not say is removed, what the backend is told is set.
+/* Headers: removes those that a client may not send, and sets those for the backend.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "export.h"
 
@@ -18,7 +18,7 @@
 #include "core/session/session_list.h"
 #include "core/session/session_tokens.h"
 
-/* A letter's or digit's bit among initials; letters and digits share some. */
+/* A letter's or digit's bit among initials; letters and digits share some bits. */
 static apr_uint32_t initial(char folded)
 {
     return (apr_uint32_t)1 << (folded & 31);
@@ -32,7 +32,7 @@ void akc_export_guard(akc_server_t *server, const char *name, apr_pool_t *pool)
     server->initials |= initial(*folded);
 }
 
-/* Most names are told by their first character to be none of the guarded ones. */
+/* The first character excludes most names. */
 static int is_guarded(const akc_server_t *server, const char *name, const char *end)
 {
     char first = kc_header_name_fold(*name);
@@ -58,8 +58,8 @@ static int has_guarded(const akc_server_t *server, const apr_array_header_t *ent
     return 0;
 }
 
-/* Takes the guarded ones out of a table of headers, each time that they are there. The table is
- * written anew once, since each removal by name would look through all of it. */
+/* Removes all guarded headers from a table. The table is rewritten once, because each removal by
+ * name would search all of it. */
 static void remove_guarded(const akc_server_t *server, apr_table_t *headers, apr_pool_t *pool)
 {
     const apr_array_header_t *entries = apr_table_elts(headers);
@@ -93,8 +93,8 @@ static int is_pinned(const akc_server_t *server, const char *name, const char *e
     return is_guarded(server, name, end);
 }
 
-/* Takes tokens out of Connection that would make a proxy drop what we set. mod_proxy separates them
- * by commas, semicolons and blanks, and looks into quotes. */
+/* Removes tokens from Connection that would make a proxy drop headers set here. mod_proxy separates
+ * them by commas, semicolons and blanks, and reads inside quotes. */
 static void clean_connection(const akc_server_t *server, request_rec *r)
 {
     static const char separators[] = ",; \t\"";
@@ -131,9 +131,9 @@ static void strip_cookies(const akc_server_t *server, request_rec *r)
         apr_table_setn(r->headers_in, "Cookie", rest);
 }
 
-/* An upgrade to HTTP/2 (RFC 7540 section 3.2) is what httpd itself would make of a request that has
- * lost its cookie here, or what a backend would, past all of us. RFC 9113 knows it no more, and
- * nobody has to follow it. */
+/* An upgrade to HTTP/2 (RFC 7540 section 3.2) would let httpd itself repeat a request that has lost
+ * its cookie here, or let a backend do so without this module. RFC 9113 has removed it, and servers
+ * need not support it. */
 static int is_http2(const char *at, const char *end)
 {
     size_t len = (size_t)(end - at);
@@ -168,8 +168,7 @@ static void clean_upgrade(request_rec *r)
     apr_table_setn(r->headers_in, "Upgrade", kept);
 }
 
-/* The query of a callback holds the code and the state: no log line of any module gets to see it.
- */
+/* The query of a callback has the code and the state; no module may log it. */
 static void hide_query(akc_request_t *request)
 {
     request_rec *first = request->first;
@@ -184,8 +183,8 @@ static void hide_query(akc_request_t *request)
         apr_pstrcat(first->pool, first->method, " ", first->uri, " ", first->protocol, NULL);
 }
 
-/* httpd may give a request up before akc_export_scrub has seen it, as for a field of its header
- * that is too long. */
+/* httpd may reject a request before akc_export_scrub has seen it, for example when a header field
+ * is too long. */
 void akc_export_hide(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
@@ -221,8 +220,8 @@ int akc_export_scrub(request_rec *r)
     return refused == OK ? DECLINED : refused;
 }
 
-/* A request that came with a token goes on with that one. Where the session's cannot be had, what
- * the backend gets is none. */
+/* A request with a bearer token keeps that token. When the session's token is not available, the
+ * backend gets none. */
 static void put_token(akc_request_t *request, request_rec *r)
 {
     const char *name = request->server->conf->id_token_header;
@@ -249,8 +248,8 @@ static const char *const variables[VARIABLES] = {
     [EMAIL] = "KEYCLOAK_EMAIL",
 };
 
-/* Most often there are none, which a table tells by the first letter. Setting them one after the
- * other would compare each with those before it. */
+/* Usually there are none, which a table tells by the first letter. Setting them one by one would
+ * compare each with those before it. */
 static void forget_variables(apr_table_t *env)
 {
     size_t i;
@@ -259,7 +258,8 @@ static void forget_variables(apr_table_t *env)
         apr_table_unset(env, variables[i]);
 }
 
-/* Values are views into the session, whose memory is the first request's: it outlives this one. */
+/* Values point into the session, whose memory belongs to the first request, which outlives this
+ * one. */
 void akc_export_identity(akc_request_t *request, request_rec *r)
 {
     const kc_conf_t *conf = request->server->conf;

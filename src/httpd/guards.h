@@ -1,4 +1,4 @@
-/* At start: what is open although it looks closed.
+/* At start: finds locations that are open although they look protected.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef AKC_GUARDS_H
 #define AKC_GUARDS_H

@@ -1,5 +1,6 @@
-/* Log lines about requests that hint at a mistake of the configuration: told once, and bounded, for
- * strangers can send such requests. SPDX-License-Identifier: Apache-2.0 */
+/* Log lines about requests that show a mistake in the configuration. They are written once, and
+ * limited, because any client can send such requests.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "hints.h"
 
 #include <apr_strings.h>
@@ -8,7 +9,7 @@
 
 static kc_once_t peers = KC_ONCE_EMPTY, addresses = KC_ONCE_EMPTY;
 
-/* Virtual hosts are told apart by the line that begins them. */
+/* Virtual hosts are distinguished by the line that begins them. */
 static int is_first(kc_once_t *once, const request_rec *r, const char *name)
 {
     const server_rec *server = r->server;
@@ -18,7 +19,7 @@ static int is_first(kc_once_t *once, const request_rec *r, const char *name)
     return kc_once_is_first(once, scope, name, KC_ONCE_PAUSE, apr_time_sec(apr_time_now()));
 }
 
-/* The first of the headers that would have told something; X-Forwarded-For alone does not. */
+/* The first header that would have told something; X-Forwarded-For by itself does not. */
 static const char *header_of(const request_rec *r)
 {
     static const char *const names[] = {

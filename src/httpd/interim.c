@@ -1,4 +1,4 @@
-/* Interim answers: no backend sets cookies of ours before its answer, or by an upgrade.
+/* Interim answers: no backend sets this module's cookies before its answer, or by an upgrade.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "interim.h"
 
@@ -11,23 +11,21 @@
 
 #include "core/base/header_block.h"
 
-/*
- * ap_send_interim_response writes 1xx answers, 101 of a WebSocket included, to the connection's
- * first filter, past those of the request; so does mod_proxy_wstunnel with whatever its backend
- * says. A filter of ours is the connection's first one from the moment that a request was read
- * until the answer's headers come by in answers.c. The request's own chain goes on to the filter
- * that was first before: the answer itself does not come by here, and costs nothing. Only a CGI
- * program that writes the whole answer ("nph-...") has it come by here, since httpd leaves out the
- * request's filters for it.
+/* ap_send_interim_response writes 1xx answers, including 101 of a WebSocket, to the connection's
+ * first filter, past those of the request. mod_proxy_wstunnel does the same with everything from
+ * its backend. A filter here is the connection's first one from the reading of a request until
+ * answers.c sees the answer's headers. The request's own chain continues with the filter that was
+ * first before. So the answer itself does not pass this filter, and costs nothing. Only the answer
+ * of a CGI program that writes all of it ("nph-...") does, because httpd skips the request's
+ * filters for it.
  *
- * httpd makes the filter, once for a connection. It is put back by hand: httpd would allocate
- * another one from the connection's pool for each request.
- */
+ * httpd makes the filter once for each connection. It is reinserted by hand, because httpd would
+ * allocate another one from the connection's pool for each request. */
 
 static const char filter_name[] = "AKC_INTERIM";
 static ap_filter_rec_t *filter_handle;
 
-/* Of a connection. */
+/* State of a connection. */
 typedef struct {
     ap_filter_t *filter;
     request_rec *r; /* while is_on */
@@ -73,7 +71,7 @@ void akc_interim_watch_answer(request_rec *r)
     }
 }
 
-/* What is on its way may still come by the filter, which keeps its next one. */
+/* Data on its way may still pass the filter, which keeps its next one. */
 static void end(watch_t *watch, conn_rec *c)
 {
     watch->is_on = 0;
@@ -96,9 +94,9 @@ void akc_interim_end(conn_rec *c)
         end(watch, c);
 }
 
-/* ---------------------------------------------------------------- the filter */
+/* ---------------------------------------------------------------- filter */
 
-/* Nothing else ends what is sent here: a tunnel has no end but the connection's. */
+/* Only these buckets end what is sent here: a tunnel ends with its connection. */
 static int is_end(const apr_bucket *bucket)
 {
     return APR_BUCKET_IS_EOS(bucket) || AP_BUCKET_IS_EOR(bucket) || AP_BUCKET_IS_EOC(bucket);
@@ -112,7 +110,7 @@ void akc_interim_log_cookie(request_rec *r)
                   kc_err_row(KC_ERR_FOREIGN_COOKIE)->tag, r->uri ? r->uri : "-");
 }
 
-/* Puts a block before the bucket. Behind an interim answer comes another one, or the answer. */
+/* Puts a block before the bucket. After an interim answer comes another one, or the answer. */
 static void put_block(watch_t *watch, ap_filter_t *f, apr_bucket *bucket)
 {
     const akc_server_t *server = akc_config_server(watch->r->server);
@@ -139,7 +137,7 @@ static apr_status_t refuse(watch_t *watch, conn_rec *c)
     return APR_ECONNABORTED;
 }
 
-/* Takes what a bucket has of the block. */
+/* Takes the bytes of a bucket that belong to the block. */
 static apr_status_t take(watch_t *watch, ap_filter_t *f, apr_bucket *bucket)
 {
     const char *data;
@@ -167,7 +165,7 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
 
     for (; watch->is_on && bucket != APR_BRIGADE_SENTINEL(brigade); bucket = next) {
         if (is_end(bucket)) {
-            if (watch->block.len) /* as far as it came */
+            if (watch->block.len) /* as far as it has arrived */
                 put_block(watch, f, bucket);
             if (watch->is_on)
                 end(watch, f->c);
@@ -177,7 +175,7 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
             status = take(watch, f, bucket);
         if (status != APR_SUCCESS)
             return status;
-        next = APR_BUCKET_NEXT(bucket); /* now that it is in two */
+        next = APR_BUCKET_NEXT(bucket); /* now that it is split */
         if (!APR_BUCKET_IS_METADATA(bucket))
             apr_bucket_delete(bucket);
     }

@@ -35,8 +35,8 @@
 #include "core/store/store_replicas.h"
 
 enum {
-    SHARE_MS = 10, /* so long a request waits for the end of another one's question */
-    NAMES_MS = 300 /* and a child that starts for the names of its servers */
+    SHARE_MS = 10, /* how long a request waits to share another request's store look-up */
+    NAMES_MS = 300 /* how long a child waits at start for the addresses of its servers */
 };
 
 /* --- checking --- */
@@ -60,8 +60,7 @@ static int fail_directive(const akc_server_t *config, kc_conf_index_t index, con
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/* What is made of the settings at start, made once before, so that what cannot be made is told with
- * its line. */
+/* Makes the parts that a start will make, so that a failure is reported with its line. */
 static kc_rc_t check_parts(const akc_server_t *config, kc_conf_index_t *index, apr_pool_t *pool,
                            kc_err_t *err)
 {
@@ -118,7 +117,7 @@ static kc_rc_t make_keys(server_rec *main, const kc_conf_t *conf, apr_pool_t *po
     return kc_rp_keys_make(secrets, pool, out, err);
 }
 
-/* ADDRESS or ADDRESS/BITS, checked by kc_conf_check_all already */
+/* ADDRESS or ADDRESS/BITS, already checked by kc_conf_check_all */
 static void prepare_trusted(akc_server_t *config, apr_pool_t *pool)
 {
     const apr_array_header_t *words = config->conf->trusted_proxies;
@@ -152,9 +151,7 @@ static kc_rc_t prepare_public_url(akc_server_t *config, apr_pool_t *pool, kc_err
     return rc;
 }
 
-/* There is no TLS to memcached: what crosses a network is sealed, but not hidden from being
- * changed.
- */
+/* There is no TLS to memcached: values on the network are sealed, but can be changed. */
 static void warn_of_network(const akc_server_t *config, apr_pool_t *pool)
 {
     const apr_array_header_t *servers = config->conf->memcached;
@@ -190,7 +187,7 @@ static void warn(const akc_server_t *config)
             conf->memcached ? ", and no other node can read them in memcached" : "");
 }
 
-/* In memory of its own, which goes with this generation: the next one may name other servers. */
+/* In memory of its own, which ends with this generation: the next one may name other servers. */
 static kc_rc_t make_breakers(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
 {
     const apr_array_header_t *servers = config->conf->memcached;
@@ -239,7 +236,8 @@ static kc_rc_t start_server(akc_server_t *config, server_rec *main,
     return rc;
 }
 
-/* Each with each later one: the last learns the longest time, and tells those before it. */
+/* Each server with each later one: the last one learns the longest time, and tells those before
+ * it. */
 static void introduce(server_rec *main)
 {
     server_rec *one, *other;
@@ -288,7 +286,7 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
 /* --- a child --- */
 
-/* A server of the store goes or is back; the child that finds out says so for all. */
+/* A memcached server is marked down or is back; the child that finds out logs it for all. */
 static void report_store(void *context, const char *server, int is_up, const char *why)
 {
     int level = is_up ? APLOG_NOTICE : APLOG_WARNING;
@@ -297,7 +295,7 @@ static void report_store(void *context, const char *server, int is_up, const cha
                  is_up ? "memcached %s: %s" : "memcached %s is passed by: %s", server, why);
 }
 
-/* A server that has not been of use since the start is one for its directive, a clock is not. */
+/* A server that has not worked since the start is blamed on its directive; a clock is not. */
 static void warn_of_store(void *context, const kc_err_t *err)
 {
     server_rec *server = context;
@@ -362,8 +360,8 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     return rc;
 }
 
-/* The first look-up of Keycloak's host begins before the first request does; the others are those
- * of memcached servers, and of endpoints elsewhere. */
+/* The first look-up of Keycloak's host begins before the first request does. The other hosts are
+ * memcached servers, and endpoints elsewhere. */
 static void resolve_keycloak(akc_server_t *config, apr_pool_t *pool)
 {
     const kc_conf_t *conf = config->conf;
@@ -374,15 +372,15 @@ static void resolve_keycloak(akc_server_t *config, apr_pool_t *pool)
         (void)kc_resolver_name(config->resolver, url.host);
 }
 
-/* A child that cannot check must not serve. */
+/* A child that cannot check requests must not serve any. */
 static void give_up_child(server_rec *server, const kc_err_t *err)
 {
     (void)fail(server, err);
     exit(APEXIT_CHILDSICK);
 }
 
-/* Where no thread of the background does, this child has a look now, and another one at who is late
- * only. */
+/* When there is no background thread, this child checks the stores now, and checks those that are
+ * late once more. */
 static void look_at_stores(server_rec *main)
 {
     const int64_t now_ms = kc_patience_now();
@@ -402,7 +400,7 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
 {
     kc_http_gate_t *gate = akc_backchannel_gate(3, pchild); /* for Keycloak */
     kc_http_gate_t *waiters =
-        akc_backchannel_gate(0, pchild); /* for others, who wait for Keycloak */
+        akc_backchannel_gate(0, pchild); /* for requests that wait for another request's renewal */
     kc_resolver_t *resolver;
     int closes_streams = 0;
     server_rec *server;

@@ -38,14 +38,14 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_child_init(akc_lifecycle_child, NULL, watchdog, APR_HOOK_MIDDLE);
     ap_hook_pre_read_request(akc_traces_before_line, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_quick_handler(akc_traces_behind_headers, NULL, NULL, APR_HOOK_REALLY_FIRST - 1);
-    /* before every other module: nobody sees what the client may not say */
+    /* before every other module, so that none sees headers that the client may not send */
     ap_hook_post_read_request(akc_export_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    /* before mod_proxy and mod_rewrite: our addresses never leave this server */
+    /* before mod_proxy and mod_rewrite: the module's addresses never leave this server */
     ap_hook_pre_translate_name(akc_endpoints_translate, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_translate_name(akc_endpoints_translate, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_map_to_storage(akc_endpoints_map, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    /* behind mod_authz_core, which has the first word: what it forbids stays forbidden. Whether a
-     * path needs a sign-in depends on the path, so httpd must ask again after each redirect. */
+    /* After mod_authz_core: what that forbids stays forbidden. Whether a path needs a sign-in
+     * depends on the path, so httpd must ask again after each redirect. */
     ap_hook_check_access_ex(akc_check_authn_access, NULL, NULL, APR_HOOK_REALLY_LAST,
                             AP_AUTH_INTERNAL_PER_URI);
     ap_hook_force_authn(akc_require_force, NULL, NULL, APR_HOOK_MIDDLE);

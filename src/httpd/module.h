@@ -1,4 +1,4 @@
-/* What all files of src/httpd have in common: a server's state and a request's state.
+/* Shared by all files of src/httpd: a server's state and a request's state.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef AKC_MODULE_H
 #define AKC_MODULE_H
@@ -11,12 +11,11 @@
 #include <http_protocol.h>
 #include <http_request.h>
 
-/* httpd's functions in place of its macros: a dozen conditions at each log line, none of them ours.
- */
+/* Uses httpd's functions instead of its macros, which add a dozen conditions to each log line. */
 #undef ap_get_conn_module_loglevel
 #undef ap_get_request_module_loglevel
 #undef ap_get_server_module_loglevel
-/* In place of APLOG_USE_MODULE in each file, whose index may be that of no module. */
+/* Replaces APLOG_USE_MODULE in each file, which can give the index of no module. */
 #undef APLOG_MODULE_INDEX
 #define APLOG_MODULE_INDEX (auth_keycloak_module.module_index)
 
@@ -38,78 +37,82 @@ extern module AP_MODULE_DECLARE_DATA auth_keycloak_module;
 
 #define AKC_AUTH_TYPE "Keycloak"
 
-/* A server or virtual host. Frozen after start; env is filled in each child, before its threads. */
+/* A server or virtual host. Immutable after start; env is filled in each child, before its
+ * threads. */
 typedef struct akc_server_t {
     kc_conf_t *conf;
     server_rec *server;
-    int is_named;           /* a ServerName says what the host is called */
-    kc_rp_t *rp;            /* NULL: no KeycloakIssuer, the module is off here */
+    int is_named;           /* a ServerName gives the host's name */
+    kc_rp_t *rp;            /* NULL: no KeycloakIssuer, so the module is off here */
     const char *public_url; /* origin that browsers use; NULL: derive it from the request */
-    /* What clients and backends may not say here: the names of all servers of the process, where
-     * any has a KeycloakIssuer; else NULL. */
+    /* Names that clients and backends may not use here. They are those of all servers of the
+     * process, when any has a KeycloakIssuer; else NULL. */
     apr_array_header_t *guarded; /* const char *, folded names of identity headers */
-    apr_uint32_t initials;       /* theirs, a bit each (export.c) */
+    apr_uint32_t initials;       /* of these names, a bit each (export.c) */
     const char *const *cookies;  /* names and patterns, for kc_cookie_strip */
     size_t cookie_count;
     apr_array_header_t *trusted; /* apr_ipsubnet_t *, peers whose X-Forwarded-* count */
     apr_array_header_t
-        *foreign;         /* const char *, identity headers of other servers alone, or NULL */
-    const char *removals; /* headers that a gateway is told to take out (ext_authz.c) */
+        *foreign;         /* const char *, identity headers that only other servers set, or NULL */
+    const char *removals; /* headers that a gateway is told to remove (ext_authz.c) */
     const char *removals_and_cookie;
     kc_breaker_t *breakers;          /* shared by the children, one for each memcached server */
-    kc_store_clock_shared_t *clocks; /* the same for the watchdog, who compares clocks */
+    kc_store_clock_shared_t *clocks; /* the same for the watchdog, which compares clocks */
     kc_store_clock_t *clock;         /* the child's; NULL: no memcached */
     kc_env_t env;
     kc_resolver_t *resolver; /* of all servers of the child */
-    kc_http_t *background;   /* the watchdog's own way to Keycloak, the child's */
+    kc_http_t *background;   /* the watchdog's own connection to Keycloak, for this child */
     kc_http_t *probing;      /* the probes' own, with a shorter deadline */
 } akc_server_t;
 
-/* Where a request stands among those that end with their session (streams.c). All zeros at first;
- * from akc_streams_enter on guarded by the lock there. */
+/* A request's node in the ring of requests that end with their session (streams.c). All zeros at
+ * first; after akc_streams_enter protected by the lock there. */
 typedef struct akc_stream_t {
-    struct akc_stream_t *next; /* NULL: in no ring any more, or not yet */
+    struct akc_stream_t *next; /* NULL: not in the ring (any more) */
     struct akc_stream_t *previous;
     apr_uint64_t serial; /* 0: never was in the ring */
-    int64_t refresh_at;  /* of the session's tokens, once they were looked after here; else 0 */
+    int64_t refresh_at;  /* when the session's tokens are due for renewal, once streams.c has
+                            renewed them; else 0 */
     const kc_session_t *session;
     server_rec *server;
     const char *uri;
-    apr_socket_t *socket; /* the client's; NULL when is_cut is there */
-    apr_uint32_t *is_cut; /* HTTP/2: the request's filters let nothing more through */
+    apr_socket_t *socket; /* the client's; NULL when is_cut is set */
+    apr_uint32_t *is_cut; /* HTTP/2: not 0 when the request's filters let nothing more through */
 } akc_stream_t;
 
-/* A request, from its first internal state to its last: subrequests and internal redirects share
- * the one of the request that the client made. */
+/* A request, from its first internal state to its last. Subrequests and internal redirects share
+ * the record of the request that the client made. */
 typedef struct akc_request_t {
     akc_server_t *server;
     request_rec *first;         /* the request that the client made */
-    const request_rec *unasked; /* a Require that excludes was met by nobody so far */
-    const request_rec *doubted; /* one excludes by what is not known of this person */
+    const request_rec *unasked; /* a Require that excludes met a request without a user */
+    const request_rec *doubted; /* a Require excludes by lists that are not known of this user */
     const char *cookies;        /* the Cookie header as the client sent it */
-    const char *authorization;  /* the same of Authorization, where that matters; else NULL */
+    const char *authorization;  /* the same of Authorization, where it is needed; else NULL */
     const char *hidden_token;   /* the same while httpd logs the headers (traces.c); else NULL */
-    const char *query;   /* of a callback; taken out of the request so that no log shows it */
-    const char *id;      /* for the log and the error page; NULL until asked for */
-    kc_browser_t client; /* public_url is NULL until it was asked for */
+    const char *query;   /* of a callback; removed from the request so that no log shows it */
+    const char *id;      /* for the log and the error page; NULL until needed */
+    kc_browser_t client; /* public_url is NULL until needed */
     kc_session_state_t state;
     kc_session_t session;
     kc_err_t err;      /* why there is no session */
-    kc_bytes_t bearer; /* the token that it is judged by, maybe a bad one; NULL data: none */
-    int is_decided;    /* our check has let this request itself in, with a name or without */
-    int is_allowed;    /* the judge has said yes */
-    int is_no_use;     /* the session is looked at without being used; set it before that */
-    int wants_json;    /* it has a script's answers, whatever it looks like */
-    int has_settled;   /* cookies has one session's cookie at most, if it can be told which */
+    kc_bytes_t bearer; /* the bearer token that decides, maybe a bad one; NULL data: none */
+    int is_decided;    /* this module's check has let this request itself in, with or without a
+                          user */
+    int is_allowed;    /* external authorization has allowed it */
+    int is_no_use;     /* the session is looked up without counting as activity; set it before the
+                          look-up */
+    int wants_json;    /* it gets answers for scripts, whatever it looks like */
+    int has_settled;   /* cookies has at most one session cookie, if the right one can be told */
     int has_looked;    /* state, session and err are filled */
-    int has_renewed;   /* and it was seen to that its tokens are new enough */
+    int has_renewed;   /* and its tokens were renewed, if that was due */
     int has_read;      /* its body, to the end */
-    int has_cookies;   /* cookies of ours are set in the answer, and none but ours */
-    kc_cache_control_audience_t audience; /* of what is answered to it (answers.c) */
+    int has_cookies;   /* the answer's cookies with names of this module are its own */
+    kc_cache_control_audience_t audience; /* of its answer (answers.c) */
     akc_stream_t stream;
 } akc_request_t;
 
-/* Two filters, by their common name, for requests over HTTP/2. */
+/* The common name of two filters, for requests over HTTP/2. */
 #define AKC_STREAMS_FILTER "AUTH_KEYCLOAK_STREAM"
 
 /* Handlers that SetHandler may name. */

@@ -1,4 +1,4 @@
-/* Our HTML pages.
+/* The module's HTML pages.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "page.h"
 
@@ -35,7 +35,7 @@ const char *akc_page_make(request_rec *r, const char *title, const char *html, c
                        "</h1>\n", html, foot, "</main>\n</body>\n</html>\n", NULL);
 }
 
-/* The address that signs in and comes back to this page. */
+/* The URL that signs in and returns to this page. */
 static const char *back_here(const akc_request_t *request, request_rec *r)
 {
     int is_page = r->method_number == M_GET && !akc_addresses_is_ours(request->server, r);
@@ -45,7 +45,7 @@ static const char *back_here(const akc_request_t *request, request_rec *r)
                        NULL);
 }
 
-/* It is the account that is refused, so that signing in by Keycloak's session leads here again. */
+/* The account is refused, so signing in by Keycloak's session would lead here again. */
 static int is_of_account(kc_reason_t reason)
 {
     static const kc_reason_t reasons[] = {
@@ -62,7 +62,7 @@ static int is_of_account(kc_reason_t reason)
     return 0;
 }
 
-/* Out, at Keycloak as well, and to its form. */
+/* The URL that logs out, at Keycloak as well, and then leads to its sign-in form. */
 static const char *as_somebody_else(const akc_request_t *request, request_rec *r)
 {
     const char *url =

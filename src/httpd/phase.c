@@ -1,4 +1,4 @@
-/* Which of its starts httpd is in.
+/* The phase of httpd's start.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "phase.h"
 

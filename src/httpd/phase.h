@@ -1,14 +1,14 @@
-/* Which of its starts httpd is in.
+/* The phase of httpd's start.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef AKC_PHASE_H
 #define AKC_PHASE_H
 
 #include "module.h"
 
-/* httpd -t: what is checked is all that happens, so that all warnings are told then. Else they are
- * told when the server starts: one that goes to the background has no log when it checks. */
+/* 1 in httpd -t: it only checks, so all warnings are logged then. Otherwise they are logged when
+ * the server starts, because a server that goes to the background has no log while it checks. */
 int akc_phase_is_test(void);
-/* httpd reads its configuration twice when it starts, and warns once: not in the trial run. */
+/* 1 in the trial run: httpd reads its configuration twice when it starts, and should warn once. */
 int akc_phase_is_trial(void);
 
 #endif

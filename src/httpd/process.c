@@ -1,5 +1,6 @@
-/* The process: what all of its servers have to keep, those without KeycloakIssuer too, once there
- * is one with it. SPDX-License-Identifier: Apache-2.0 */
+/* The process: tasks for all of its servers, including those without KeycloakIssuer, once there is
+ * one with it.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "process.h"
 
 #include <apr_strings.h>
@@ -31,8 +32,8 @@ static int is_named(const ap_directive_t *node, const char *name)
     return strcasecmp(node->directive, name) == 0;
 }
 
-/* The last of the lines that set a directive of servers. Conditions, included files and macros
- * leave nothing around their lines, and no other section may have such a directive. */
+/* The last of the lines that set a server-scope directive. Conditions, included files and macros
+ * add no nodes around their lines, and no other section may have such a directive. */
 static const ap_directive_t *find_line(const ap_directive_t *node, const char *name)
 {
     const ap_directive_t *found = NULL;
@@ -63,8 +64,8 @@ const ap_directive_t *akc_process_directive(const server_rec *server, const char
     return line ? line : find_line(ap_conftree, name);
 }
 
-/* Trailers that become headers arrive after we have looked at the headers. What httpd has merged
- * for a server counts, whether or not it has settings of ours. */
+/* Trailers that become headers arrive after the headers were checked. The settings that httpd has
+ * merged for a server count, whether or not it has directives of this module. */
 static int check_trailers(server_rec *server)
 {
     static const char name[] = "MergeTrailers";
@@ -86,7 +87,7 @@ static int check_trailers(server_rec *server)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/* ---------------------------------------------------------------- what is one for all */
+/* ---------------------------------------------------------------- settings of the whole process */
 
 static void warn_of_size(server_rec *main, const server_rec *server)
 {
@@ -138,7 +139,7 @@ int akc_process_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
     return OK;
 }
 
-/* ---------------------------------------------------------------- names that are ours */
+/* ---------------------------------------------------------------- names of this module */
 
 static int has_name(const apr_array_header_t *names, const char *name)
 {
@@ -157,7 +158,7 @@ static void add(apr_array_header_t *names, const char *name)
         APR_ARRAY_PUSH(names, const char *) = name;
 }
 
-/* Headers of all servers: folded, and as the first of them writes each. */
+/* Headers of all servers: folded, and in the spelling of the first server that has each. */
 typedef struct {
     apr_array_header_t *folded;
     apr_array_header_t *written;
@@ -178,8 +179,8 @@ static int is_authorization(const char *name)
     return strcasecmp(name, "Authorization") == 0;
 }
 
-/* Authorization, which may bring the session's token to a server's backends, is the client's own
- * anywhere else. */
+/* Authorization may bring the session's token to a server's backends. Everywhere else it belongs to
+ * the client. */
 static void add_headers(const headers_t *headers, const kc_conf_t *conf)
 {
     int i;
@@ -248,7 +249,7 @@ static void guard(akc_server_t *server, const headers_t *headers, const apr_arra
     server->cookie_count = (size_t)cookies->nelts;
 }
 
-/* Servers may have a backend or a domain in common: one takes for granted what another one sets. */
+/* Servers may share a backend or a domain: a backend of one trusts names that another one sets. */
 void akc_process_prepare(apr_pool_t *pconf, server_rec *main)
 {
     const headers_t headers = no_headers(pconf);

@@ -1,4 +1,4 @@
-/* Responses: redirects, the error page, JSON for scripts, and the log line that goes with them.
+/* Responses: redirects, the error page, JSON for scripts, and their log lines.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "respond.h"
 
@@ -32,17 +32,17 @@ void akc_respond_cookies(request_rec *r, const apr_array_header_t *cookies)
 
     if (!cookies || !cookies->nelts)
         return;
-    /* what a backend has set before httpd came here by an ErrorDocument */
+    /* set by a backend before httpd came here through an ErrorDocument */
     akc_answers_drop_cookies(r);
     akc_request_get(r)->has_cookies = 1;
-    /* the answer is ours, and before a handler is asked no filter says so */
+    /* this is the answer, which no filter reports before a handler runs */
     akc_interim_end(r->connection);
     for (i = 0; i < cookies->nelts; i++)
         apr_table_addn(r->err_headers_out, "Set-Cookie", APR_ARRAY_IDX(cookies, i, const char *));
 }
 
-/* An answer of ours needs no body. httpd would read it to its end before anything is sent, to keep
- * the connection, and a client that is in no hurry would hold a thread by that. */
+/* The module's answers need no body. httpd would read the request's body to its end before it sends
+ * anything, to keep the connection. A slow client could hold a thread by that. */
 static void leave_body(request_rec *r)
 {
     const akc_request_t *request = akc_request_get(r);
@@ -64,7 +64,7 @@ static void guard(request_rec *r)
     apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
 }
 
-/* To a gateway that asks, 200 would mean that the request may go on. */
+/* For a gateway that asks, 200 would mean that the request is allowed. */
 static int status_of(request_rec *r, int status)
 {
     return status == HTTP_OK && akc_addresses_is_judge(r) ? HTTP_NON_AUTHORITATIVE : status;
@@ -123,8 +123,8 @@ const char *akc_respond_login_url(akc_request_t *request, request_rec *r, const 
     return apr_pstrcat(r->pool, url, "&" KC_LOGIN_NAMES_DEMAND "=", sealed, NULL);
 }
 
-/* Where a script sends its person to sign in, so that they come back to the page they are on. That
- * page may demand less than what the script has asked for: so the address says what. */
+/* The URL where a script sends its user to sign in, so that they return to their page. That page
+ * may require less than the script's request did, so the URL has the requirement. */
 static const char *login_url(akc_request_t *request, request_rec *r)
 {
     const char *page = kc_url_return(apr_table_get(r->headers_in, "Referer"),
@@ -134,7 +134,7 @@ static const char *login_url(akc_request_t *request, request_rec *r)
     return akc_respond_login_url(request, r, page, &demand);
 }
 
-/* RFC 6750 section 3; where one is signed in, but not well enough, RFC 9470 section 3. */
+/* RFC 6750 section 3; for a user whose sign-in is not strong enough, RFC 9470 section 3. */
 static const char *challenge(request_rec *r, kc_reason_t reason)
 {
     static const char ordinary[] = "Bearer realm=\"" AKC_AUTH_TYPE "\"";
@@ -167,7 +167,7 @@ static const char *render_json(akc_request_t *request, request_rec *r, const kc_
     return apr_pstrcat(r->pool, kc_json_dump(json, r->pool), "\n", NULL);
 }
 
-/* By its Referrer-Policy a form on the page tells us where it was sent from. */
+/* Its Referrer-Policy makes a form on the page tell where it was sent from. */
 int akc_respond_page(request_rec *r, int status, const char *title, const char *html)
 {
     guard(r);
@@ -190,14 +190,14 @@ int akc_respond_onward(request_rec *r, const kc_browser_answer_t *answer)
                                         url, "\">\n<a href=\"", url, "\">Go on</a>\n", NULL));
 }
 
-/* At our own addresses a form's POST comes from a page, and a person reads the answer. */
+/* At the module's own addresses a form's POST comes from a page, and the user reads the answer. */
 static int wants_json(const akc_request_t *request, request_rec *r)
 {
     return request->wants_json || akc_request_is_bearer(request) ||
            akc_request_is_api(r, akc_addresses_is_ours(request->server, r) ? "GET" : r->method);
 }
 
-/* Sets the headers that belong to an error, and gives its body and type. */
+/* Sets the headers of an error, and returns its body and type. */
 static const char *render(akc_request_t *request, request_rec *r, const kc_err_t *err,
                           const char **type)
 {
@@ -237,7 +237,8 @@ int akc_respond_error(akc_request_t *request, request_rec *r, const kc_err_t *er
     return send_body(r, kc_err_row(err->reason)->status, type, body);
 }
 
-/* What a person is told of why there is no session: not all that is known of a cookie. */
+/* The reason that users are told for a missing session: not everything that is known about a
+ * cookie. */
 static kc_reason_t public_reason(kc_session_state_t state, kc_reason_t reason)
 {
     if (state == KC_SESSION_WEAK)
@@ -254,7 +255,7 @@ static kc_reason_t public_reason(kc_session_state_t state, kc_reason_t reason)
     }
 }
 
-/* For the log. */
+/* The reason for the log. */
 static const char *explain(const akc_request_t *request, request_rec *r, kc_session_state_t state)
 {
     const kc_session_t *session = &request->session;
@@ -262,15 +263,15 @@ static const char *explain(const akc_request_t *request, request_rec *r, kc_sess
     if (state == KC_SESSION_WEAK)
         return apr_psprintf(r->pool, "%s signed in with acr '%.60s' at auth_time %" APR_INT64_T_FMT,
                             session->user, session->acr, session->auth_time);
-    /* not asked again at once (pause.h): then a line of before says why */
+    /* not tried again at once (pause.h): an earlier line says why */
     if (state == KC_SESSION_STALE && request->err.reason != KC_ERR_SESSION_ENDED)
         return apr_psprintf(r->pool, "the session of %.80s: its tokens could not be renewed%s%s",
                             session->user, request->err.reason ? ": " : "", request->err.detail);
     return request->err.reason ? request->err.detail : "no session";
 }
 
-/* 401, with the reason that there is no session any more, that there never was one, or that it does
- * not do here. */
+/* 401, with the reason: there is no session any more, there never was one, or it is not accepted
+ * here. */
 int akc_respond_denial(akc_request_t *request, request_rec *r, kc_session_state_t state)
 {
     kc_err_t err;
@@ -282,8 +283,8 @@ int akc_respond_denial(akc_request_t *request, request_rec *r, kc_session_state_
     return akc_respond_error(request, r, &err);
 }
 
-/* A page is not told why it is sent to the sign-in, but the log is. What could not be renewed is
- * there already. */
+/* A page that is redirected to the sign-in is not told why, but the log is. A failed renewal has
+ * been logged already. */
 void akc_respond_log_denial(akc_request_t *request, request_rec *r, kc_session_state_t state)
 {
     kc_err_t err;
@@ -358,8 +359,8 @@ int akc_respond_login(akc_request_t *request, request_rec *r, const kc_login_req
 
 /* --- signed in, but not allowed --- */
 
-/* httpd answers an unmet Require with 401 even when somebody is signed in. That would read as
- * "sign in", which cannot help, so it becomes 403 with our page. */
+/* httpd answers an unmet Require with 401 even when a user is signed in. A client would take that
+ * for "sign in", which cannot help. So it becomes 403 with the module's page. */
 void akc_respond_forbid(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);

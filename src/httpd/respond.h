@@ -1,4 +1,4 @@
-/* Redirects, pages and JSON. Each writes the whole response and returns DONE.
+/* Redirects, pages and JSON. Each function writes the complete response and returns DONE.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef AKC_RESPOND_H
 #define AKC_RESPOND_H
@@ -11,35 +11,36 @@
 #include "core/session/step_up.h"
 
 int akc_respond_redirect(request_rec *r, int status, const kc_browser_answer_t *answer);
-/* The same by a page of ours that the browser leaves at once: what it asks for then is asked by
- * this site, and so has its cookies with SameSite=Strict, whoever has led the person here. */
+/* Like akc_respond_redirect, but by a page that the browser leaves at once. The next request then
+ * comes from this site, so it has the cookies with SameSite=Strict, whatever site led the browser
+ * here. */
 int akc_respond_onward(request_rec *r, const kc_browser_answer_t *answer);
 int akc_respond_error(akc_request_t *request, request_rec *r, const kc_err_t *err);
-/* The log line of it alone. */
+/* Only the log line of an error. */
 void akc_respond_log(akc_request_t *request, request_rec *r, const kc_err_t *err);
 /* 401 with the reason why there is no live session in this state. */
 int akc_respond_denial(akc_request_t *request, request_rec *r, kc_session_state_t state);
-/* The log line of it, for a page that goes to the sign-in instead. */
+/* Only its log line, for a page that is redirected to the sign-in instead. */
 void akc_respond_log_denial(akc_request_t *request, request_rec *r, kc_session_state_t state);
-/* 405; allowed: the methods that it names in Allow. */
+/* 405. allowed: the methods for the Allow header. */
 int akc_respond_method(akc_request_t *request, request_rec *r, const char *allowed);
 int akc_respond_json(request_rec *r, int status, const kc_json_t *json);
-/* A page of ours. title and html: HTML, escaped already; forms in it may be sent anywhere. */
+/* A page of this module. title and html: HTML, already escaped. Its forms may be sent anywhere. */
 int akc_respond_page(request_rec *r, int status, const char *title, const char *html);
-/* The whole address that signs in and goes on to page. */
+/* The full URL that signs in and returns to page. */
 const char *akc_respond_login_url(akc_request_t *request, request_rec *r, const char *page,
                                   const kc_step_up_t *demand);
-/* 200 with this body; type NULL: with none. */
+/* 200 with this body; type NULL: without a type. */
 int akc_respond_plain(request_rec *r, const char *type, const char *body);
-/* What the provider itself is told (OpenID Connect Back-Channel Logout 1.0 section 2.8): always
- * JSON, and the log line. */
+/* An answer to the provider itself (OpenID Connect Back-Channel Logout 1.0 section 2.8): always
+ * JSON, with the log line. */
 int akc_respond_refusal(akc_request_t *request, request_rec *r, const kc_err_t *err);
 void akc_respond_cookies(request_rec *r, const apr_array_header_t *cookies);
-/* Says in the detail of a sign-in that was begun too often why the last one came to nothing. */
+/* Adds to the detail of a sign-in that was begun too often why the last one failed. */
 void akc_respond_add_cause(kc_err_t *err, const kc_err_t *cause);
-/* Begins a sign-in, or says why not. */
+/* Begins a sign-in, or answers why not. */
 int akc_respond_login(akc_request_t *request, request_rec *r, const kc_login_request_t *wanted);
-/* Replaces httpd's answer to an unmet Require by our 403 page. */
+/* Replaces httpd's answer to an unmet Require by this module's 403 page. */
 void akc_respond_forbid(request_rec *r);
 void akc_respond_register(apr_pool_t *pool);
 

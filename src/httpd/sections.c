@@ -1,4 +1,4 @@
-/* What the sections of each server say, read at start from the tree of its configuration.
+/* The sections of each server, read at start from the tree of its configuration.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "sections.h"
 
@@ -21,8 +21,8 @@ static int is_named(const ap_directive_t *node, const char *name)
     return strcasecmp(node->directive, name) == 0;
 }
 
-/* The path of a <Location>, which covers all below it; NULL for any other section, of which nobody
- * knows at start what it covers. */
+/* The path of a <Location>, which covers everything below it. NULL for any other section, because
+ * its scope is not known at start. */
 static const char *path_of(const ap_directive_t *section, apr_pool_t *pool)
 {
     const char *path;
@@ -33,7 +33,7 @@ static const char *path_of(const ap_directive_t *section, apr_pool_t *pool)
     return path[0] == '/' && !strpbrk(path, "*?[") ? path : NULL;
 }
 
-/* Providers that let somebody in, or keep them out, whoever they are. */
+/* Providers that let clients in, or keep them out, without asking for the user. */
 static int is_asking(const ap_directive_t *node, apr_pool_t *pool)
 {
     static const char *const others[] = {"all",         "ip",     "host", "local",
@@ -51,13 +51,13 @@ static int is_asking(const ap_directive_t *node, apr_pool_t *pool)
     return 1;
 }
 
-/* AuthType may be an expression, which may be ours. */
+/* AuthType may be an expression, which may yield ours. */
 static int is_our_type(const char *word)
 {
     return strcasecmp(word, AKC_AUTH_TYPE) == 0 || strchr(word, '%');
 }
 
-/* 1 where one of mod_rewrite's flags, such as [L,P], is the one that proxies. */
+/* 1 when one of mod_rewrite's flags, such as [L,P], is the one that proxies. */
 static int is_proxying(const char *flags, apr_pool_t *pool)
 {
     char *state, *list = apr_pstrdup(pool, flags);
@@ -70,7 +70,7 @@ static int is_proxying(const char *flags, apr_pool_t *pool)
     return 0;
 }
 
-/* What all paths of a pattern begin with, as far as that is plain to see. */
+/* The text with which all paths of a pattern begin, as far as that is obvious. */
 static const char *beginning_of(const char *pattern, apr_pool_t *pool)
 {
     const char *c;
@@ -90,8 +90,8 @@ static const char *beginning_of(const char *pattern, apr_pool_t *pool)
     return len ? apr_pstrndup(pool, pattern, len) : "/";
 }
 
-/* Notes below which path a directive hands requests on, if it does so before the guards of files
- * are looked for: rules of a section come later. */
+/* Notes the path below which a directive forwards requests, if it does so before protections of
+ * files apply; rules of a section come later. */
 static void note_proxy(akc_sections_line_t *place, apr_pool_t *pool)
 {
     int is_rule = is_named(place->node, "RewriteRule");
@@ -119,7 +119,7 @@ static akc_sections_kind_t kind_of(const ap_directive_t *node, apr_pool_t *pool)
     return is_named(node, "SetHandler") ? AKC_SECTIONS_HANDLER : AKC_SECTIONS_NOTHING;
 }
 
-/* Sections that stand for a part of the addresses, in place of those that only group lines. */
+/* 1 for sections that select addresses; 0 for those that only group lines. */
 static int is_section(const ap_directive_t *node)
 {
     static const char *const names[] = {
@@ -147,7 +147,7 @@ static void note(akc_sections_t *places, const ap_directive_t *node, const ap_di
     APR_ARRAY_PUSH(places->list, akc_sections_line_t) = place;
 }
 
-/* All from a node on, except for what belongs to virtual hosts. */
+/* Reads everything from a node on, except virtual hosts. */
 static void read_all(akc_sections_t *places, const ap_directive_t *node,
                      const ap_directive_t *section, apr_pool_t *pool)
 {

@@ -1,5 +1,5 @@
-/* The shared memory of this host: plain memory without pointers into our code, which httpd unloads
- * at each restart.
+/* The shared memory of this host: plain memory without pointers into the module's code, which httpd
+ * unloads at each restart.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "shared_memory.h"
 
@@ -9,8 +9,8 @@
 #include "core/crypto/siphash.h"
 #include "core/store/store_shm.h"
 
-/* What lives as long as the process, across restarts that unload this module: plain memory without
- * pointers into our code. */
+/* Kept for the life of the process, across restarts that unload this module: plain memory without
+ * pointers into the module's code. */
 typedef struct kept_t {
     void *memory;                             /* shared: the store; NULL: not made yet */
     void *cache;                              /* shared: the first tier */
@@ -68,7 +68,7 @@ static kc_rc_t make_shared(kept_t *kept, apr_pool_t *pool, akc_shared_memory_t *
     return KC_OK;
 }
 
-/* Those who are signed out for want of room would otherwise learn it before their administrator. */
+/* Users whose sessions were evicted would otherwise notice it before their administrator. */
 static void report_full(void *context, uint64_t count)
 {
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, (server_rec *)context,
@@ -78,7 +78,8 @@ static void report_full(void *context, uint64_t count)
                  kc_err_row(KC_ERR_STORE_FULL)->tag, count);
 }
 
-/* The shared memory of this host: of before a graceful restart when its size is still the same. */
+/* The shared memory of this host: the one from before a graceful restart if its size is
+ * unchanged. */
 static kc_rc_t find_or_make(server_rec *main, const kc_conf_t *conf, apr_pool_t *pool,
                             akc_shared_memory_t *shared, kc_err_t *err)
 {

@@ -15,26 +15,24 @@
 
 #include "core/session/session_monitor.h"
 
-/*
- * Each child has a ring of the requests that go on with a session, in the order of their coming,
- * and a thread that asks the store, once a second, about the sessions of those that have been there
- * for a second. It is no thread of mod_watchdog's: those stop as soon as a child begins to end,
- * while a WebSocket may keep a child of before a graceful restart alive for hours.
+/* Each child has a ring of the requests that continue with a session, in the order of their
+ * arrival. Once a second a thread asks the store about the sessions of those that have been there
+ * for a second. It is not a thread of mod_watchdog: those stop as soon as a child begins to end.
+ * But a WebSocket may keep a child alive for hours after a graceful restart.
  *
- * No lock is held while the store or the provider is asked. So a request may be over by the time
- * that the answer is there, and its memory another's: what is found out goes by serial numbers.
- */
+ * No lock is held while the store or the provider is asked. So a request may be over when the
+ * answer comes, and its memory reused: results are matched by serial numbers. */
 
 enum {
     TICK_MS = 1000,
-    RENEWALS_MS = 1000, /* after so long in one round, whatever else is due has to wait */
+    RENEWALS_MS = 1000, /* after this time in one round, the other renewals wait */
     STOP_POLL_MS = 10,
-    STOP_MAX_MS = 3000,    /* for what is under way, which may be new tokens */
-    GIVE_UP_MAX_MS = 2000, /* more, once exchanges with the provider are given up */
-    KEPT_MAX = 1 << 20     /* bytes of memory that the thread keeps from one look to the next */
+    STOP_MAX_MS = 3000,    /* for work in progress, which may be new tokens */
+    GIVE_UP_MAX_MS = 2000, /* more, after exchanges with the provider are abandoned */
+    KEPT_MAX = 1 << 20     /* bytes of memory that the thread keeps from one round to the next */
 };
 
-/* Of this child. */
+/* State of this child. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the ring and its nodes */
 static akc_stream_t ring = {.next = &ring, .previous = &ring};
 static apr_uint64_t newest; /* serial number */
@@ -45,7 +43,7 @@ static apr_uint32_t is_giving_up;
 static int alarm_pipe[2] = {-1, -1}; /* a byte in it wakes the thread */
 static apr_thread_t *thread;
 
-/* A request of the thread's last look, and its session. */
+/* A request of the thread's last round, and its session. */
 typedef struct {
     apr_uint64_t serial;
     kc_session_monitor_entry_t *watched;
@@ -67,10 +65,9 @@ static void unlink_stream(akc_stream_t *stream)
     stream->next = NULL;
 }
 
-/* prefork ends a child in a signal handler, maybe of a thread that has the lock: by then the other
- * one is gone, and nobody needs it. Should it still be at work, it is done with the ring before
- * long.
- */
+/* prefork ends a child in a signal handler, maybe of a thread that has the lock. By then the other
+ * thread has ended, and the lock is not needed. If that thread still runs, it will release the lock
+ * soon. */
 static int lock_at_the_end(void)
 {
     int left = STOP_MAX_MS / STOP_POLL_MS;
@@ -97,8 +94,8 @@ static apr_status_t leave(void *data)
     return APR_SUCCESS;
 }
 
-/* httpd links a connection's new filter with those of the connection. The request's chain goes past
- * the first of these where that is interim.c's, and so past all that come behind it. */
+/* httpd links a connection's new filter with those of the connection. If the first of these is
+ * interim.c's, the request's chain skips it, and so all filters after it. */
 static void link_filter(ap_filter_t **chain, ap_filter_t *filter)
 {
     while (*chain && *chain != filter && *chain != filter->next)
@@ -107,8 +104,8 @@ static void link_filter(ap_filter_t **chain, ap_filter_t *filter)
         *chain = filter;
 }
 
-/* A connection of HTTP/2 carries other requests as well, behind a proxy those of other people: its
- * socket stays open, and filters refuse what is left of this request. */
+/* A connection of HTTP/2 carries other requests as well; behind a proxy they may be other users'.
+ * So its socket stays open, and filters refuse the rest of this request. */
 static void add_filters(akc_stream_t *stream, request_rec *first)
 {
     conn_rec *c = first->connection;
@@ -175,7 +172,7 @@ void akc_streams_register(apr_pool_t *pool)
     ap_register_output_filter(AKC_STREAMS_FILTER, filter_output, NULL, AP_FTYPE_CONNECTION);
 }
 
-/* ---------------------------------------------------------------- a look at them */
+/* ---------------------------------------------------------------- one round */
 
 /* Requests up to this serial number, the oldest first, and their sessions. */
 static apr_array_header_t *take_sights(apr_uint64_t last, kc_session_monitor_t *watch,
@@ -197,8 +194,8 @@ static apr_array_header_t *take_sights(apr_uint64_t last, kc_session_monitor_t *
     return sights;
 }
 
-/* With the lock held, which the request's end waits for: its socket is still its own. Whoever reads
- * from it or writes to it is told that the client has gone, and ends. */
+/* With the lock held, which the request's end waits for, so that its socket is still its own.
+ * Threads that read from it or write to it see that the client has gone, and end. */
 static void cut(akc_stream_t *stream)
 {
     if (stream->is_cut)
@@ -271,8 +268,8 @@ static void log_renewal(const kc_session_monitor_entry_t *watched, apr_pool_t *p
                  ap_escape_logitem(pool, watched->err.detail));
 }
 
-/* Nobody's requests may come meanwhile. Without tokens that are renewed, who is disabled at the
- * provider would stay. */
+/* There may be no requests meanwhile to renew the tokens. Without renewal, a user who was disabled
+ * at the provider would stay. */
 static void renew_all(const kc_session_monitor_t *watch, apr_pool_t *pool)
 {
     apr_time_t began = apr_time_now();
@@ -296,14 +293,14 @@ static void look(apr_uint64_t last, apr_pool_t *pool)
     if (!sights->nelts)
         return;
     kc_session_monitor_look(watch);
-    settle(sights, pool); /* before the provider is asked, which may take its time */
+    settle(sights, pool); /* before asking the provider, which may take long */
     renew_all(watch, pool);
     settle(sights, pool);
 }
 
-/* ---------------------------------------------------------------- the thread */
+/* ---------------------------------------------------------------- thread */
 
-/* 1 when it is time for the next look. The clock may be set meanwhile: poll does not mind. */
+/* 1 when the next round is due. The clock may be set meanwhile; poll is not affected. */
 static int wait_for_tick(void)
 {
     struct pollfd alarm = {alarm_pipe[0], POLLIN, 0};
@@ -352,8 +349,8 @@ static int wait_for_end(int milliseconds)
     return !apr_atomic_read32(&is_running);
 }
 
-/* What the thread uses goes with the child's pool. No lock and no condition: this may be a signal
- * handler. */
+/* What the thread uses ends with the child's pool. No lock and no condition, because this may be a
+ * signal handler. */
 static apr_status_t stop(void *data)
 {
     apr_status_t status;
@@ -362,7 +359,7 @@ static apr_status_t stop(void *data)
     (void)data;
     (void)apr_atomic_xchg32(&is_stopping, 1);
     written = write(alarm_pipe[1], "", 1);
-    (void)written; /* without it the thread wakes in time all the same */
+    (void)written; /* without it the thread still wakes in time */
     if (!wait_for_end(STOP_MAX_MS)) {
         (void)apr_atomic_xchg32(&is_giving_up, 1);
         if (!wait_for_end(GIVE_UP_MAX_MS))
@@ -406,7 +403,7 @@ static int open_alarm(void)
     return 1;
 }
 
-/* prefork's signals belong to its only other thread: they are blocked in ours from its first
+/* prefork's signals belong to its only other thread: they are blocked in this thread from its first
  * instruction on. */
 static apr_status_t start_thread(apr_pool_t *pool, apr_pool_t *pchild)
 {

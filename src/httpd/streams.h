@@ -1,4 +1,4 @@
-/* What was opened with a session is closed when the session ends.
+/* Closes what was opened with a session when the session ends.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef AKC_STREAMS_H
 #define AKC_STREAMS_H
@@ -6,13 +6,13 @@
 #include "module.h"
 
 void akc_streams_register(apr_pool_t *pool);
-/* In a child whose servers have KeycloakCloseStreams: starts the thread that looks after them, and
- * ends it with pchild. KC_FAULT: it cannot be started. */
+/* In a child whose servers have KeycloakCloseStreams: starts the thread that monitors the streams,
+ * and ends it with pchild. KC_FAULT: it cannot be started. */
 kc_rc_t akc_streams_child(apr_pool_t *pchild, kc_err_t *err);
-/* Not 0 once this child has waited in vain for the thread: its exchanges have to be given up. */
+/* Not 0 when this child could not wait longer for the thread: its exchanges must be abandoned. */
 const apr_uint32_t *akc_streams_given_up(void);
-/* A request goes on with its session, which nobody may change from now on. Once for each request of
- * the client's; cheap: every request with a session comes by. */
+/* The request continues with its session, which must not change from now on. Once for each request
+ * of the client. Cheap, because it runs for every request with a session. */
 void akc_streams_enter(akc_request_t *request);
 
 #endif

@@ -1,4 +1,4 @@
-/* Traces: what httpd itself would log at trace4 and trace5 of cookies and of a callback's query.
+/* Traces: keeps cookies and a callback's query out of httpd's own log lines at trace4 and trace5.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "traces.h"
 
@@ -8,13 +8,11 @@
 #include "config.h"
 #include "request.h"
 
-/*
- * httpd's core writes the request line at trace5, before any module sees it, then its http_core the
- * headers that came and the headers that go at trace4. While such a line is written, the request
- * has a log configuration of its own, in which that module is a level quieter; the request line is
- * written again without a callback's query. The headers that came are without our cookies by then.
- * All this is done only where those levels are on.
- */
+/* httpd's core writes the request line at trace5, before any module sees it. Later its http_core
+ * writes request and response headers at trace4. While such a line is written, the request has its
+ * own log configuration, where that module is one level quieter. The request line is then written
+ * again without a callback's query. By that time the request headers no longer have this module's
+ * cookies. All this is done only where those levels are on. */
 
 static int http_index;
 static const char token_name[] = "Authorization";
@@ -44,7 +42,7 @@ static void quieten(request_rec *r, int index, int level)
     r->log = quiet;
 }
 
-/* Which virtual host the request is for, nobody knows yet. */
+/* The request's virtual host is not known yet. */
 void akc_traces_before_line(request_rec *r, conn_rec *c)
 {
     (void)c;
@@ -52,7 +50,7 @@ void akc_traces_before_line(request_rec *r, conn_rec *c)
         quieten(r, AP_CORE_MODULE_INDEX, APLOG_TRACE4);
 }
 
-/* What was quieter so far is as loud as the administrator wants it; the line is still core's. */
+/* Restores the level that the administrator wants; the line is still written as core's. */
 void akc_traces_behind_line(request_rec *r)
 {
     if (!r->log || r->prev)
@@ -69,7 +67,7 @@ void akc_traces_hide_answer(request_rec *r)
     quieten(r, http_index, APLOG_TRACE3);
 }
 
-/* The client's word may be a bearer token; it is back before anybody asks for it. */
+/* Authorization may be a bearer token. It is put back before any module reads it. */
 void akc_traces_hide_token(akc_request_t *request, request_rec *r)
 {
     if (level_of(r, http_index) < APLOG_TRACE4)

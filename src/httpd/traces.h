@@ -9,10 +9,9 @@
 void akc_traces_start(void);
 /* A hook: before the request line is read. */
 void akc_traces_before_line(request_rec *r, conn_rec *c);
-/* When its headers are read, and a callback's query is taken out of it. */
+/* After its headers are read, and a callback's query is removed. */
 void akc_traces_behind_line(request_rec *r);
-/* Takes Authorization out of the request, where httpd would log it; and a hook that puts it back.
- */
+/* Removes Authorization from the request where httpd would log it; a hook puts it back. */
 void akc_traces_hide_token(akc_request_t *request, request_rec *r);
 int akc_traces_behind_headers(request_rec *r, int lookup);
 /* The headers of this answer are not logged from here on. */

@@ -1,5 +1,5 @@
-/* The background: a thread of mod_watchdog's in each child keeps metadata and keys fresh, and ends
- * at Keycloak whom the browser has not ended there.
+/* The background: in each child a thread of mod_watchdog keeps metadata and keys fresh, and ends
+ * sessions at Keycloak that the browser has not ended there.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "watchdog.h"
 
@@ -14,19 +14,17 @@
 #include "core/net/patience.h"
 #include "core/provider/metadata.h"
 
-/*
- * Each child has the thread, and a lease in the host's store says whose turn it is. mod_watchdog's
- * singleton would do with one thread for all; but when its child dies the next one takes ten
- * seconds to follow, and with some kinds of mutex it never does.
- */
+/* Each child has the thread, and a lease in the host's store decides which one works.
+ * mod_watchdog's singleton would be one thread for all. But when its child dies, the next one takes
+ * ten seconds to follow, and with some kinds of mutex it never does. */
 
 enum {
-    TICK_MS = 200, /* who comes before the provider does is ready soon after it */
+    TICK_MS = 200, /* a server that starts before the provider is ready soon after it */
     STOP_POLL_MS = 10,
     STOP_MAX_MS = 5000 /* to wait for the thread when a child ends */
 };
 
-/* Of this child. Not in a pool: the thread may look at it after the child's pool is gone. */
+/* State of this child. Not in a pool: the thread may use it after the child's pool is gone. */
 static apr_uint32_t is_stopping;
 static apr_uint32_t is_running;
 static kc_http_gate_t gate;
@@ -50,8 +48,7 @@ static void look_after_all(server_rec *main)
 static apr_status_t tick(int state, void *data, apr_pool_t *pool)
 {
     (void)pool;
-    /* prefork ends a child in its signal handler, which must not run in the middle of this thread
-     */
+    /* prefork ends a child in its signal handler, which must not interrupt this thread */
     if (state == AP_WATCHDOG_STATE_STARTING)
         (void)apr_setup_signal_thread();
     if (state == AP_WATCHDOG_STATE_STOPPING)
@@ -62,7 +59,7 @@ static apr_status_t tick(int state, void *data, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
-/* What the thread uses goes with the child's pool, and mod_watchdog lets it run on. */
+/* What the thread uses ends with the child's pool, and mod_watchdog lets the thread continue. */
 static apr_status_t stop(void *data)
 {
     int left = STOP_MAX_MS / STOP_POLL_MS;
@@ -74,7 +71,7 @@ static apr_status_t stop(void *data)
     return APR_SUCCESS;
 }
 
-/* What may wait for the thread, because there is one. */
+/* Turns on what relies on the thread, because there is one. */
 static void attend(server_rec *main)
 {
     server_rec *server;
@@ -87,7 +84,7 @@ static void attend(server_rec *main)
     }
 }
 
-/* A thread of its own, by its own name: a provider that hangs must not hold up other modules. */
+/* A thread of its own, with its own name: a provider that hangs must not block other modules. */
 void akc_watchdog_start(apr_pool_t *pconf, server_rec *main)
 {
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get_instance =

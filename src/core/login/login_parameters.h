@@ -21,7 +21,7 @@ enum {
  *   - iss, which must be the configured issuer (OpenID Connect Core 1.0 section 4; no other is
  *     ever used);
  *   - prompt=none, a silent sign-in (other values are ignored);
- *   - demand, a sealed step-up requirement. One that cannot be opened is ignored, because each
+ *   - `demand`, a sealed step-up requirement. One that cannot be opened is ignored, because each
  *     location checks its own;
  *   - the parameters of KeycloakLoginParameters, without those that are empty.
  *

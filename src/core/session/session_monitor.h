@@ -35,8 +35,8 @@ kc_session_monitor_entry_t *kc_session_monitor_first(const kc_session_monitor_t 
  * be renewed. This does not count as activity: the idle end is not moved. */
 void kc_session_monitor_look(kc_session_monitor_t *monitor);
 /* Renews a session that was found LIVE, if that is due (kc_refresh_session). Fills in state, err,
- * and the times of the session that may have changed. Waits for the provider, but for no other
- * request. A provider that does not answer ends nothing. */
+ * and the times of the session that may have changed. Waits for the provider, not for other
+ * requests. A provider that does not answer ends nothing. */
 void kc_session_monitor_renew(kc_session_monitor_entry_t *entry, apr_pool_t *pool);
 
 #endif

@@ -8,7 +8,7 @@
 #include "conf/conf.h"
 #include "store/view_cache.h"
 
-/* Both functions judge a view that kc_view_cache_find has found, by the clock at now_ms, in
+/* Both functions check a view that kc_view_cache_find has found, by the clock at now_ms, in
  * milliseconds since 1970. They are thread safe and do not block. */
 
 /* 1 when the store need not be asked: the view was made or confirmed within KeycloakCacheTTL. Of

@@ -35,7 +35,7 @@ static int is_news(const kc_rp_t *rp, const char *sub, unsigned int unknown)
            kc_rp_is_news(rp, "unknown", bytes);
 }
 
-/* Such tokens tell nobody's roles, so it is logged once and not for each user. */
+/* Such tokens have no roles for any user, so it is logged once and not for each user. */
 static void report_roles(const kc_rp_t *rp, const char *why, apr_pool_t *pool)
 {
     const kc_err_row_t *row = kc_err_row(KC_ERR_ROLES_UNKNOWN);

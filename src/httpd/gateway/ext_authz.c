@@ -1,4 +1,5 @@
-/* The judge: answers a gateway that asks whether a request may go on, and as whose.
+/* External authorization: answers a gateway that asks whether a request is allowed, and for which
+ * user.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/ext_authz.h"
 
@@ -15,12 +16,10 @@
 #include "core/base/header_name.h"
 #include "core/base/path.h"
 
-/*
- * A gateway (Envoy's ext_authz over HTTP) sends method, path and headers of a request, without its
- * body. Status 200 alone lets it go on, with what this answer says in place of what the client has
- * sent; anything else is what the client gets. Who may come in has been decided before a handler is
- * asked, by AuthType and Require of the place that the path is in, as for a request of our own.
- */
+/* A gateway (Envoy's ext_authz over HTTP) sends method, path and headers of a request, without its
+ * body. Only status 200 allows it; the headers of this answer then replace those of the client. The
+ * client gets any other answer. Access has been decided before a handler runs, by AuthType and
+ * Require of the location of the path, as for any other request. */
 
 static const char removal_header[] = "x-envoy-auth-headers-to-remove";
 
@@ -44,7 +43,7 @@ static void put_one(request_rec *r, const char *name)
     apr_table_setn(r->headers_out, name, value ? value : "");
 }
 
-/* All names each time, and each once: one that is left out, a client could forge. */
+/* All names, each time and each once, because a client could forge one that is left out. */
 static void put_identity(const akc_request_t *request, request_rec *r)
 {
     const kc_conf_t *conf = request->server->conf;
@@ -58,8 +57,8 @@ static void put_identity(const akc_request_t *request, request_rec *r)
         put_one(r, APR_ARRAY_IDX(conf->headers, k, kc_conf_pair_t).name);
 }
 
-/* The same of other servers' names, for gateways that cannot be told to leave one out: a backend
- * may be theirs as well. */
+/* The same for other servers' names, for gateways that cannot be told to remove one. Their backends
+ * may be the same. */
 static void put_foreign(const akc_request_t *request, request_rec *r)
 {
     const apr_array_header_t *names = request->server->foreign;
@@ -90,8 +89,8 @@ void akc_ext_authz_prepare(akc_server_t *server, apr_pool_t *pool)
     server->removals_and_cookie = kc_header_name_add(list, "cookie", pool);
 }
 
-/* The cookies that the backend may see, in place of what the client has sent: always, for such
- * gateways cannot be told to leave one out. */
+/* The cookies that the backend may see, in place of those that the client has sent. Always set,
+ * because such gateways cannot be told to remove a header. */
 static void put_cookies(request_rec *r)
 {
     const char *left = apr_table_get(r->headers_in, "Cookie");
@@ -99,8 +98,8 @@ static void put_cookies(request_rec *r)
     apr_table_set(r->headers_out, "Cookie", left ? left : "");
 }
 
-/* What the gateway takes out of the request. Our cookies are gone from what we have of it; when no
- * other is left, the header goes as a whole, else it is told what is left. */
+/* The headers that the gateway must remove. The module's cookies are already removed here. When no
+ * other cookie is left, the gateway removes the whole header; otherwise it gets the rest. */
 static void put_removals(const akc_request_t *request, request_rec *r)
 {
     const char *left = apr_table_get(r->headers_in, "Cookie");
@@ -111,7 +110,7 @@ static void put_removals(const akc_request_t *request, request_rec *r)
         list = request->server->removals_and_cookie;
     else if (left && strcmp(left, request->cookies) != 0)
         apr_table_setn(r->headers_out, "Cookie", left);
-    /* backends may stumble over an empty Authorization */
+    /* some backends fail with an empty Authorization */
     if (token && !apr_table_get(r->headers_in, token))
         list = kc_header_name_add(list, token, r->pool);
     if (*list)
@@ -138,18 +137,18 @@ int akc_ext_authz_passes(akc_request_t *request, request_rec *r)
 {
     size_t len = strcspn(r->unparsed_uri, "?");
 
-    /* an address of ours to the letter: any other spelling may lead the gateway elsewhere */
+    /* exactly an address of this module: another spelling may lead the gateway elsewhere */
     if (r->method_number != M_POST || !akc_addresses_is_judge(r) || strlen(r->uri) != len ||
         strncmp(r->uri, r->unparsed_uri, len) != 0)
         return 0;
-    /* the session's cookie goes on as well: whoever answers there needs it */
+    /* the session cookie is forwarded as well, because the handler there needs it */
     if (request->cookies)
         apr_table_setn(r->headers_in, "Cookie", request->cookies);
     (void)allow(request, r);
     return 1;
 }
 
-/* A yes for everybody is nobody's intention: where all may go, KeycloakPublicPath says so, or
+/* Allowing everybody is never intended: for open locations there is KeycloakPublicPath, or
  * KeycloakUnauth pass. */
 static int refuse_unguarded(akc_request_t *request, request_rec *r)
 {
@@ -164,7 +163,7 @@ static int refuse_unguarded(akc_request_t *request, request_rec *r)
     return akc_respond_error(request, r, &err);
 }
 
-/* The query may hold what no log is to show. */
+/* The query may have what no log may show. */
 static int refuse_path(akc_request_t *request, request_rec *r)
 {
     kc_err_t err;
@@ -182,10 +181,10 @@ int akc_ext_authz_handle(request_rec *r)
     if (strcmp(r->handler, AKC_ENDPOINTS_JUDGE) != 0)
         return DECLINED;
     request = akc_request_get(r);
-    /* a .htaccess is read later than names are translated; nor does it speak for a gateway */
+    /* a .htaccess is read after names are translated, and must not decide for a gateway */
     if (!request || !akc_addresses_is_taken(r))
         return HTTP_NOT_FOUND;
-    /* where an ErrorDocument leads, a refusal would become a permission */
+    /* through an ErrorDocument, a refusal would become a permission */
     if (!ap_is_initial_req(r))
         return HTTP_FORBIDDEN;
     if (!kc_path_is_plain(r->unparsed_uri))

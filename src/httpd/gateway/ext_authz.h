@@ -5,14 +5,14 @@
 
 #include "module.h"
 
-/* At start: makes what depends on the configuration alone, from pool. foreign is there. */
+/* At start: makes in pool what depends only on the configuration. foreign must exist. */
 void akc_ext_authz_prepare(akc_server_t *server, apr_pool_t *pool);
 int akc_ext_authz_handle(request_rec *r);
-/* 1 for "OPTIONS *" where a judge would answer for "/": httpd itself would say 200 to it, which
- * lies in no place. */
+/* 1 for "OPTIONS *" where external authorization would answer for "/". httpd itself would answer
+ * 200, because "*" is in no location. */
 int akc_ext_authz_is_asked_for_star(request_rec *r);
-/* 1 when an address of ours has been answered: what needs a body, which a gateway does not send
- * along, has to go on to where it is handled. */
+/* 1 when an address of this module has been answered. A request that needs its body, which a
+ * gateway does not send, must be forwarded to where it is handled. */
 int akc_ext_authz_passes(akc_request_t *request, request_rec *r);
 
 #endif

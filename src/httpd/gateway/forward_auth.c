@@ -1,5 +1,6 @@
-/* The request that a gateway asks about in headers of its own: nginx's auth_request, and the
- * forward-auth of Traefik and Caddy. SPDX-License-Identifier: Apache-2.0 */
+/* The request that a gateway asks about in its own headers: nginx's auth_request, and the forward
+ * authentication of Traefik and Caddy.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/forward_auth.h"
 
 #include <apr_lib.h>
@@ -13,13 +14,11 @@
 
 #include "core/base/path.h"
 
-/*
- * The request line of such a question is the gateway's; what is to be judged stands in two headers.
- * They take the request line's place before anybody has looked at it, so that places, Require, the
- * way back after a sign-in and the logs know of nothing else. Believed they are of
- * KeycloakTrustedProxy alone. Any 2xx is a yes to such gateways: whatever the virtual host answers
- * without the judge having said yes is made a no.
- */
+/* The request line is the gateway's; two headers name the request to check. These replace the
+ * request line before any module has seen it. So locations, Require, the return after a sign-in and
+ * the logs see only that request. The headers are trusted only from KeycloakTrustedProxy. For such
+ * gateways any 2xx means "allowed". So an answer of the virtual host that external authorization
+ * has not allowed is changed to a refusal. */
 
 enum { METHOD_MAX = 32 /* characters */ };
 
@@ -43,9 +42,9 @@ int akc_forward_auth_is_nginx(const akc_request_t *request)
     return request->server->conf->judge_for == KC_JUDGE_NGINX;
 }
 
-/* --- the question --- */
+/* --- question --- */
 
-/* nginx makes 500 of what is neither 401 nor 403. */
+/* nginx turns any status other than 401 and 403 into 500. */
 static int refuse(akc_request_t *request, request_rec *r, const char *why, const char *name)
 {
     kc_err_t err;
@@ -55,8 +54,8 @@ static int refuse(akc_request_t *request, request_rec *r, const char *why, const
     return akc_forward_auth_is_nginx(request) ? HTTP_FORBIDDEN : HTTP_BAD_REQUEST;
 }
 
-/* A method's name (RFC 9110 section 5.6.2), as httpd takes them; TRACE and CONNECT ask for nothing
- * that a backend gives. */
+/* A method's name (RFC 9110 section 5.6.2), as httpd accepts it. Backends give nothing for TRACE
+ * and CONNECT. */
 static int is_method(const char *text)
 {
     size_t len = strlen(text), i;
@@ -67,7 +66,7 @@ static int is_method(const char *text)
            strcmp(text, "CONNECT") != 0;
 }
 
-/* Path and query as of a request line. A header that came twice has a blank. */
+/* Path and query of a request line. A header that came twice contains a space. */
 static int is_target(request_rec *r, const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
@@ -78,8 +77,8 @@ static int is_target(request_rec *r, const char *text)
            kc_path_is_plain(text);
 }
 
-/* A question has none; were its length left over from another request, what comes next on the
- * connection would be read as one. */
+/* A question has no body. If its length were left over from another request, the next data on the
+ * connection would be read as a body. */
 static int refuse_body(akc_request_t *request, request_rec *r)
 {
     r->connection->keepalive = AP_CONN_CLOSE; /* and it is not waited for */
@@ -122,7 +121,7 @@ int akc_forward_auth_take(akc_request_t *request, request_rec *r)
                       method_header);
     uri = apr_pstrdup(r->pool, uri);
     method = apr_pstrdup(r->pool, method);
-    /* the query may hold what no log is to show */
+    /* the query may have what no log may show */
     apr_table_unset(r->headers_in, uri_header);
     apr_table_unset(r->headers_in, method_header);
     return put(request, r, uri, method);
@@ -145,7 +144,7 @@ int akc_forward_auth_refuses(request_rec *r)
     return 1;
 }
 
-/* --- the answer --- */
+/* --- answer --- */
 
 void akc_forward_auth_point_to_login(akc_request_t *request, request_rec *r,
                                      const kc_step_up_t *demand)
@@ -155,7 +154,8 @@ void akc_forward_auth_point_to_login(akc_request_t *request, request_rec *r,
     apr_table_set(r->headers_out, login_header, akc_respond_login_url(request, r, page, demand));
 }
 
-/* What the gateway understands: only what the judge itself has allowed is a yes. */
+/* The status for the gateway: success only if external authorization itself has allowed the
+ * request. */
 static int status_of(const akc_request_t *request, int status)
 {
     if (ap_is_HTTP_SUCCESS(status))

@@ -1,4 +1,4 @@
-/* What else answers where a judge does, and must not: looked for when httpd starts.
+/* At start: what else answers in the server of an external authorization handler, and must not.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/gateway_check.h"
 
@@ -12,7 +12,7 @@ typedef struct found_t {
     const ap_directive_t *judge, *sessions;
 } found_t;
 
-/* A virtual host has the main server's places as well as its own. */
+/* A virtual host has the main server's locations as well as its own. */
 static int check(const found_t *found, server_rec *main)
 {
     if (!found->judge || !found->sessions)
@@ -26,7 +26,7 @@ static int check(const found_t *found, server_rec *main)
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/* --- other virtual hosts at the judge's address --- */
+/* --- other virtual hosts at the address of external authorization --- */
 
 static int is_any(const apr_sockaddr_t *address)
 {
@@ -57,7 +57,7 @@ static int shares_address(const server_rec *one, const server_rec *other)
     return 0;
 }
 
-/* What virtual hosts have of the main server counts as well. */
+/* What virtual hosts inherit from the main server counts as well. */
 static found_t find(const apr_array_header_t *all, const akc_sections_t *places)
 {
     const akc_sections_t *global = &APR_ARRAY_IDX(all, 0, akc_sections_t);
@@ -76,7 +76,8 @@ static int is_judge(const apr_array_header_t *all, const server_rec *server)
     return find(all, akc_sections_of(all, server)).judge != NULL;
 }
 
-/* Clients choose among them by their Host header, and the gateway takes any 200 for a yes. */
+/* Clients choose a virtual host by their Host header, and the gateway takes any 200 for
+ * "allowed". */
 static void warn(server_rec *main, const apr_array_header_t *all)
 {
     server_rec *judge, *other;

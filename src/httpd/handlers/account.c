@@ -1,4 +1,4 @@
-/* What a person may know and do about their sessions, and an operator about everybody's.
+/* What users see and end of their own sessions, and an operator of all sessions.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "handlers/account.h"
 
@@ -21,7 +21,7 @@
 
 enum { NAME_LEN = 16 /* characters of a session's name here */ };
 
-/* ---------------------------------------------------------------- who am I */
+/* ---------------------------------------------------------------- whoami */
 
 static void add_list(kc_json_t *json, const char *name, const kc_session_list_t *list,
                      apr_pool_t *pool)
@@ -62,7 +62,7 @@ static kc_json_t *describe(const akc_request_t *request, request_rec *r)
     return json;
 }
 
-/* OK when somebody is signed in, else 401, 503, or for a page the way to sign in. */
+/* OK when a user is signed in, else 401, 503, or for a page the redirect to the sign-in. */
 static int need_session(akc_request_t *request, request_rec *r, int is_page)
 {
     const kc_login_request_t wanted = {.return_url = r->uri};
@@ -79,7 +79,7 @@ static int need_session(akc_request_t *request, request_rec *r, int is_page)
     return akc_respond_denial(request, r, state);
 }
 
-/* A page asks this again and again to show when the session ends; that must not prolong it. */
+/* Pages call this regularly to show when the session ends; that must not prolong it. */
 int akc_account_whoami(akc_request_t *request, request_rec *r)
 {
     int status;
@@ -93,8 +93,9 @@ int akc_account_whoami(akc_request_t *request, request_rec *r)
 
 /* ---------------------------------------------------------------- listing sessions */
 
-/* The person's own sessions (array of kc_session_index_entry_t), *is_partial as of
- * kc_session_index_list: a name may have been somebody else's, or be theirs as well. */
+/* The user's own sessions (array of kc_session_index_entry_t), *is_partial as in
+ * kc_session_index_list. Entries of the same user name are filtered by sub, because the name may
+ * have belonged to another user, or belong to both. */
 static kc_rc_t list_own(const akc_request_t *request, request_rec *r, apr_array_header_t **own,
                         int *is_partial, kc_err_t *err)
 {
@@ -124,7 +125,7 @@ static int is_current(const akc_request_t *request, const kc_session_index_entry
     return strcmp(entry->key, request->session.key) == 0;
 }
 
-/* is_partial: there may be others where nobody could look. */
+/* is_partial: servers that do not answer may have more. */
 static kc_json_t *list_json(const akc_request_t *request, request_rec *r,
                             const apr_array_header_t *entries, int is_partial)
 {
@@ -209,8 +210,8 @@ static int show_sessions(akc_request_t *request, request_rec *r)
 
 /* ---------------------------------------------------------------- ending them */
 
-/* How many were ended: none when the name is of no session of the user's. KC_DOWN also when it may
- * be of one that is listed where nobody could look. */
+/* How many were ended; none when the name is of no session of the user. KC_DOWN also when a server
+ * that does not answer may have listed it. */
 static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *name, int *ended,
                          kc_err_t *err)
 {
@@ -246,7 +247,8 @@ static int answer_ended(request_rec *r, int ended)
     return akc_respond_json(r, HTTP_OK, json);
 }
 
-/* This one as at any sign-out, for which its tokens are read before the mark ends it too. */
+/* The current session ends like at any logout. Its tokens are read before the revocation entry ends
+ * it too. */
 static int end_all_own(akc_request_t *request, request_rec *r)
 {
     const kc_session_t *session = &request->session;
@@ -313,9 +315,9 @@ int akc_account_sessions(akc_request_t *request, request_rec *r)
     return r->method_number == M_POST ? end_sessions(request, r) : show_sessions(request, r);
 }
 
-/* ---------------------------------------------------------------- the operator's */
+/* ---------------------------------------------------------------- operator */
 
-/* The subs that the user's listed sessions have. */
+/* The subs of the user's listed sessions. */
 static void find_subs(const apr_array_header_t *entries, apr_array_header_t *subs)
 {
     int i, k;
@@ -330,7 +332,7 @@ static void find_subs(const apr_array_header_t *entries, apr_array_header_t *sub
     }
 }
 
-/* By the sub, whatever names it goes by, and whoever else names people. */
+/* Ends by the sub, whatever user names its sessions have. */
 static kc_rc_t end_sub(const akc_request_t *request, request_rec *r, const char *sub, kc_err_t *err)
 {
     kc_rc_t rc = kc_revocation_add(request->server->rp, KC_REVOCATION_SUB, sub, err);
@@ -341,8 +343,9 @@ static kc_rc_t end_sub(const akc_request_t *request, request_rec *r, const char 
     return rc;
 }
 
-/* The list is looked at first, since a session that a mark has ended is listed no more. Lists can
- * be lost, and ask servers that may not answer: the mark of the name ends whoever is in none. */
+/* The list is read first, because a revoked session is no longer listed. The list may be
+ * incomplete: entries can be lost, and servers may not answer. The revocation entry of the name
+ * ends the sessions that are not listed. */
 static kc_rc_t end_user(const akc_request_t *request, request_rec *r, const char *user,
                         kc_json_t *json, kc_err_t *err)
 {
@@ -386,7 +389,7 @@ static int end_all(akc_request_t *request, request_rec *r, const char *user, con
     return rc == KC_OK ? akc_respond_json(r, HTTP_OK, json) : akc_respond_error(request, r, &err);
 }
 
-/* What may be asked for: a user by the name that backends know, or by the sub. */
+/* An operator may ask for a user by the name that backends get, or by the sub. */
 static kc_rc_t read_target(const kc_query_t *query, const char **user, const char **sub,
                            kc_err_t *err)
 {
@@ -426,7 +429,8 @@ static int operate(akc_request_t *request, request_rec *r)
                        : akc_respond_error(request, r, &err);
 }
 
-/* 1 when nobody comes here without a name. httpd tells that of a request that has none yet. */
+/* 1 when no request gets here without a user name. httpd tells that for a request that has none
+ * yet. */
 static int is_guarded(request_rec *r)
 {
     char *user = r->user;
@@ -438,8 +442,8 @@ static int is_guarded(request_rec *r)
     return is_required && user && *user;
 }
 
-/* Only behind a Require that asks who it is: an address that anybody reaches is nobody's intention.
- */
+/* Only behind a Require that asks for a user: an address that anybody can reach is never
+ * intended. */
 int akc_account_operate(request_rec *r)
 {
     akc_request_t *request;
@@ -448,7 +452,7 @@ int akc_account_operate(request_rec *r)
     if (strcmp(r->handler, AKC_ENDPOINTS_SESSIONS) != 0)
         return DECLINED;
     request = akc_request_get(r);
-    /* a .htaccess, whose author is no operator, is read later than names are translated */
+    /* a .htaccess is read after names are translated, and its author is no operator */
     if (!request || !akc_addresses_is_taken(r))
         return HTTP_NOT_FOUND;
     if (is_guarded(r))

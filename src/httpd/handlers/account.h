@@ -1,5 +1,5 @@
-/* Handlers of what a signed-in person may know and do about their sessions. Each writes the whole
- * response and returns DONE.
+/* Handlers by which signed-in users see and end their sessions. Each writes the complete response
+ * and returns DONE.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef AKC_ACCOUNT_H
 #define AKC_ACCOUNT_H
@@ -8,7 +8,7 @@
 
 int akc_account_whoami(akc_request_t *request, request_rec *r);
 int akc_account_sessions(akc_request_t *request, request_rec *r);
-/* SetHandler keycloak-sessions: the same for an operator, about anybody's. */
+/* SetHandler keycloak-sessions: the same for an operator, about all users. */
 int akc_account_operate(request_rec *r);
 
 #endif

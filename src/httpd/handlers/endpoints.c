@@ -1,4 +1,4 @@
-/* Who answers at the module's own addresses.
+/* The handlers of the module's own addresses.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "handlers/endpoints.h"
 
@@ -18,7 +18,7 @@
 
 static const char handler_name[] = "keycloak-endpoint";
 
-/* The handler of ours that is to answer; NULL: none. */
+/* The handler of this module that is to answer; NULL: none. */
 static const char *handler_of(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
@@ -27,13 +27,13 @@ static const char *handler_of(request_rec *r)
     if (request && akc_addresses_is_ours(request->server, r))
         return handler_name;
     configured = akc_addresses_configured(r);
-    /* the health of all servers may be asked for at one where the module is off */
+    /* the health of all servers may be requested at one where the module is off */
     if (!request && configured && strcmp(configured, AKC_ENDPOINTS_HEALTH) != 0)
         return NULL;
     return configured;
 }
 
-/* No file and no backend stands behind our addresses, whatever ProxyPass says; the handler's name
+/* No file and no backend answers at the module's addresses, even with ProxyPass. The handler's name
  * tells other modules, such as mod_dir with FallbackResource, that they are taken. */
 int akc_endpoints_translate(request_rec *r)
 {

@@ -1,4 +1,4 @@
-/* Health: whether this httpd can serve whoever comes, for the probes of a cluster or balancer.
+/* Health: whether this httpd can serve requests, for the probes of a cluster or load balancer.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "handlers/health.h"
 
@@ -19,15 +19,13 @@
 #include "core/provider/metadata.h"
 #include "core/store/store.h"
 
-/*
- * A probe looks, and fetches metadata and keys where none are known yet: by two exchanges, each of
- * which gets a quarter of KeycloakHTTPTimeout, and none begins after half of it. So it is over
- * within that time, however many servers there are.
- */
+/* A probe checks, and fetches metadata and keys when none are known yet. That takes two exchanges.
+ * Each gets a quarter of KeycloakHTTPTimeout, and none begins after half of it. So the probe ends
+ * within that time, for any number of servers. */
 
 enum { PART_OF_EXCHANGE = 4, PART_FOR_FETCHING = 2 };
 
-/* What was logged last. */
+/* The state that was logged last. */
 enum { UNKNOWN, READY, NOT_READY, MISPLACED };
 
 static apr_uint32_t *logged; /* shared by the children */
@@ -55,13 +53,13 @@ kc_rc_t akc_health_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *err
     return akc_backchannel_create(config, &limits, pchild, &config->probing, err);
 }
 
-/* 1 when this is another state than the one that was logged last, by any child. */
+/* 1 when this state differs from the one that was logged last, by any child. */
 static int is_news(apr_uint32_t state)
 {
     return !logged || apr_atomic_xchg32(logged, state) != state;
 }
 
-/* ---------------------------------------------------------------- where it must not be */
+/* ---------------------------------------------------------------- where it must not answer */
 
 static int names_judge(request_rec *r, ap_conf_vector_t *section)
 {
@@ -104,8 +102,8 @@ static int is_at_port(const server_rec *server, apr_port_t port)
     return 0;
 }
 
-/* To a gateway our 200 is the judge's yes. It calls a port, and a client's Host header chooses
- * among the virtual hosts there. */
+/* To a gateway the 200 of this handler would mean "allowed". A gateway calls a port, and a client's
+ * Host header chooses among the virtual hosts there. */
 static int is_misplaced(request_rec *r)
 {
     apr_port_t port = r->connection->local_addr->port;
@@ -155,8 +153,8 @@ static void check_provider(akc_server_t *config, apr_time_t start, apr_array_hea
                                    conf->issuer, err.detail));
 }
 
-/* Virtual hosts that say nothing of us have the settings of the main server themselves; those that
- * say something else have inherited its store. */
+/* Virtual hosts without directives of this module have the main server's settings themselves. Those
+ * with some directives have inherited its store. */
 static int is_checked(const server_rec *server, int is_store)
 {
     const akc_server_t *config = akc_config_server((server_rec *)server);
@@ -237,7 +235,7 @@ int akc_health_handle(request_rec *r)
 
     if (strcmp(r->handler, AKC_ENDPOINTS_HEALTH) != 0)
         return DECLINED;
-    /* neither by a .htaccess nor where an ErrorDocument leads */
+    /* neither by a .htaccess nor through an ErrorDocument */
     if (!akc_addresses_is_taken(r) || !ap_is_initial_req(r))
         return HTTP_NOT_FOUND;
     if (is_misplaced(r))

@@ -1,4 +1,4 @@
-/* SetHandler keycloak-health, for probes of readiness.
+/* SetHandler keycloak-health, for readiness probes.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef AKC_HEALTH_H
 #define AKC_HEALTH_H

@@ -1,4 +1,4 @@
-/* Signing in: the address that begins it, and the one that Keycloak sends browsers back to.
+/* Login: the address that begins a sign-in, and the callback to which Keycloak redirects browsers.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "handlers/login.h"
 
@@ -34,14 +34,14 @@ static int return_to(akc_request_t *request, request_rec *r, const char *page,
     return akc_respond_redirect(r, HTTP_SEE_OTHER, answer);
 }
 
-/* The page that comes again by itself: nothing has been done. */
+/* A page that reloads itself: nothing has been done yet. */
 static int come_again(akc_request_t *request, request_rec *r, const kc_err_t *err)
 {
     apr_table_setn(r->headers_out, "Refresh", again_seconds);
     return akc_respond_error(request, r, err);
 }
 
-/* Other tabs of this browser are signing in, and it will have a session in a moment. */
+/* Other tabs of this browser are signing in, so it will have a session in a moment. */
 static int wait_for_others(akc_request_t *request, request_rec *r, const kc_login_request_t *again,
                            kc_browser_answer_t *answer, const kc_err_t *err)
 {
@@ -56,14 +56,14 @@ static int wait_for_others(akc_request_t *request, request_rec *r, const kc_logi
     return akc_respond_redirect(r, HTTP_SEE_OTHER, answer);
 }
 
-/* A session that is older than the sign-in which was to make it stronger does not get stronger by
- * going on: the page would only ask again. */
+/* 1 when the session is older than the step-up sign-in that was to replace it. Continuing would not
+ * make it stronger, and the page would ask again. */
 static int is_unchanged(const akc_request_t *request, const kc_login_request_t *again)
 {
     return again->is_step_up && !again->is_silent && request->session.created < again->begun;
 }
 
-/* A sign-in that cannot go on though nobody did wrong: its state is unknown, spent or expired. */
+/* A sign-in that cannot continue without any fault: its state is unknown, used or expired. */
 static int start_over(akc_request_t *request, request_rec *r, kc_browser_answer_t *answer,
                       const kc_err_t *reason)
 {
@@ -84,7 +84,7 @@ static int start_over(akc_request_t *request, request_rec *r, kc_browser_answer_
     case KC_DECISION_LOGIN:
         if (rc == KC_DOWN)
             return wait_for_others(request, r, &again, answer, &err);
-        if (rc == KC_OK && again.is_silent) /* whoever is asked now was not to be asked */
+        if (rc == KC_OK && again.is_silent) /* a user who is asked now was not to be asked */
             rc = KC_FAIL(&err, KC_REFUSED, KC_ERR_SILENT, "%.200s", reason->detail);
         return rc == KC_OK ? akc_respond_login(request, r, &again)
                            : akc_respond_error(request, r, &err);
@@ -93,7 +93,7 @@ static int start_over(akc_request_t *request, request_rec *r, kc_browser_answer_
     }
 }
 
-/* Back from a sign-out: DECLINED when it is no such answer. */
+/* The return from a logout: DECLINED when it is no such answer. */
 static int finish_logout(akc_request_t *request, request_rec *r)
 {
     kc_browser_answer_t answer;
@@ -110,8 +110,8 @@ static int finish_logout(akc_request_t *request, request_rec *r)
     }
 }
 
-/* The sign-in is the person's: what a browser does ahead of them may come to nothing, and would use
- * the answer up. */
+/* Only the user may sign in. A prefetch of the browser may be discarded, and would use up the
+ * answer. */
 static int refuse_prefetch(akc_request_t *request, request_rec *r)
 {
     kc_err_t err;
@@ -158,8 +158,8 @@ int akc_login_callback(akc_request_t *request, request_rec *r)
     return answer.may_again ? come_again(request, r, &err) : akc_respond_error(request, r, &err);
 }
 
-/* A form of another site (OpenID Connect Core 1.0 section 4): browsers send our cookies with the
- * request that they are led on to, but not with the form. */
+/* A form of another site (OpenID Connect Core 1.0 section 4). Browsers send this module's cookies
+ * with the request after a redirect, but not with the form. */
 static int lead_on(akc_request_t *request, request_rec *r)
 {
     const akc_server_t *server = request->server;
@@ -199,13 +199,13 @@ int akc_login_login(akc_request_t *request, request_rec *r)
     (void)akc_request_session(request, r);
     state = akc_request_judge(request, &wanted.demand);
     if (state == KC_SESSION_LIVE && wanted.is_silent)
-        state = KC_SESSION_WEAK; /* it is to be renewed */
+        state = KC_SESSION_WEAK; /* to be renewed */
     wanted.is_step_up = state == KC_SESSION_WEAK;
     switch (kc_decision_of(state, KC_REQUEST_CLASS_CALLBACK)) {
     case KC_DECISION_RETURN_TO_PAGE:
         return return_to(request, r, wanted.return_url, &answer);
     case KC_DECISION_LOGIN:
-        /* what is demanded of the whole site need not be asked for in a second sign-in */
+        /* includes the requirement of the whole site, to avoid a second sign-in */
         if (kc_step_up_is_none(&wanted.demand) && !wanted.is_silent)
             wanted.demand = kc_step_up_required(akc_config_dir(r));
         return akc_respond_login(request, r, &wanted);

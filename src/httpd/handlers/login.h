@@ -1,4 +1,4 @@
-/* The handlers of the callback and login addresses. Each writes the whole response and returns
+/* The handlers of the callback and login addresses. Each writes the complete response and returns
  * DONE.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef AKC_LOGIN_H

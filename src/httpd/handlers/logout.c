@@ -1,4 +1,4 @@
-/* Signing out: begun here, or at the provider, which calls us itself or has the browser do so.
+/* Logout: begun here, or at the provider, which calls this server itself or through the browser.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "handlers/logout.h"
 
@@ -28,14 +28,14 @@ static const char framed_page[] =
 /* ---------------------------------------------------------------- begun here */
 
 /* A form's POST is a page as well. Kubeflow's dashboards send an Authorization header, maybe an
- * empty one, which is all that some gateways hand on to tell a script by. */
+ * empty one. Some gateways forward nothing else by which a script is known. */
 static int is_page(const akc_request_t *request, request_rec *r)
 {
     return !akc_request_is_api(r, "GET") && !request->authorization &&
            !apr_table_get(r->headers_in, "Authorization");
 }
 
-/* A program that no browser runs: it goes nowhere. */
+/* A program other than a browser: it does not follow redirects. */
 static int is_program(akc_request_t *request, request_rec *r)
 {
     return !is_page(request, r) &&
@@ -55,8 +55,8 @@ static int leave(const akc_request_t *request, request_rec *r, const kc_browser_
     return akc_respond_json(r, HTTP_CREATED, json);
 }
 
-/* Of what says nothing of where it comes from a browser may be the author only if it is an old one,
- * and then not by POST. */
+/* A request that does not tell where it comes from can only be an old browser's, and then not by
+ * POST. */
 static int is_wanted(akc_request_t *request, request_rec *r, const apr_array_header_t *hosts)
 {
     kc_request_class_source_t source = akc_request_source(request, r, hosts);
@@ -115,7 +115,7 @@ int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *s
     return leave(request, r, &answer);
 }
 
-/* To the page, and nothing is changed. */
+/* Redirects to the page and changes nothing. */
 static int pass_by(akc_request_t *request, request_rec *r, const char *return_url)
 {
     const kc_browser_answer_t answer = {.location = kc_logout_page(request->server->rp,
@@ -138,10 +138,10 @@ static int has_cookie(akc_request_t *request, request_rec *r)
            NULL;
 }
 
-/* Nobody is known to be signed in here, but may be at Keycloak, where whoever wants to sign out is
- * led all the same. A browser keeps a cookie to itself when another site's page
- * sends it here, by a POST or, with SameSite=Strict, at all; an answer that deletes the cookie
- * would sign out whoever is there. */
+/* No user is known to be signed in here, but may be at Keycloak. A client that wants to log out is
+ * redirected there anyway. When another site's page sends the browser here, the browser withholds
+ * the cookie: for a POST, or always with SameSite=Strict. An answer that deletes the cookie would
+ * then log out a user who is signed in. */
 static int leave_nobody(akc_request_t *request, request_rec *r, const char *page)
 {
     const kc_conf_t *conf = request->server->conf;
@@ -175,7 +175,7 @@ int akc_logout_here(akc_request_t *request, request_rec *r)
     }
 }
 
-/* ---------------------------------------------------------------- the provider itself */
+/* ---------------------------------------------------------------- from the provider */
 
 static void log_ended(request_rec *r, const kc_logout_token_t *token)
 {
@@ -198,9 +198,9 @@ int akc_logout_backchannel(akc_request_t *request, request_rec *r)
     return akc_respond_plain(r, NULL, "");
 }
 
-/* ---------------------------------------------------------------- the browser */
+/* ---------------------------------------------------------------- through the browser */
 
-/* The page is shown in a frame of the provider's, and nowhere else. */
+/* The page is shown in a frame of the provider, and nowhere else. */
 static void let_be_framed(const akc_server_t *server, request_rec *r)
 {
     const char *origin = "'none'";

@@ -1,4 +1,4 @@
-/* Verify: whether a request for the path behind <prefix>verify would be let in, without making it.
+/* Verify: whether a request for the path after <prefix>verify would be let in, without making it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "handlers/verify.h"
 
@@ -14,16 +14,14 @@
 #include "core/base/path.h"
 #include "core/session/step_up.h"
 
-/*
- * 204: there is a session, and AuthType and Require of that path let it in; or the path is public.
- * 401: there is none that would do. 403: there is one, and it is not let in. As oidc-authservice
- * answers at its VERIFY_AUTH_URL; the answer names the user and groups likewise.
- */
+/* 204: there is a session, and AuthType and Require of that path let it in; or the path is public.
+ * 401: there is no usable session. 403: there is one, and it is not let in. oidc-authservice
+ * answers the same at its VERIFY_AUTH_URL; the answer names the user and groups in the same way. */
 
 static const char name[] = "verify";
 
-/* The path and query behind our own, as the client wrote them; NULL: it wrote ours in a way of its
- * own. */
+/* The path and query after the module's own address, as the client wrote them. NULL: the client
+ * wrote that address in another spelling. */
 static const char *judged_target(const akc_request_t *request, const request_rec *r)
 {
     const char *prefix = request->server->conf->prefix, *rest = r->unparsed_uri;
@@ -39,8 +37,8 @@ static const char *judged_target(const akc_request_t *request, const request_rec
     return *rest == '/' ? rest : NULL;
 }
 
-/* 1 when httpd has read the target as it has read it in our address, so that what is judged is what
- * was asked about. */
+/* 1 when httpd has read the target in the same way as in this address, so that the checked path is
+ * the one that was asked about. */
 static int is_same(const akc_request_t *request, const request_rec *r, const request_rec *sub)
 {
     const char *path = r->uri + strlen(request->server->conf->prefix) + strlen(name);
