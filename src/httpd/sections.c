@@ -92,22 +92,22 @@ static const char *beginning_of(const char *pattern, apr_pool_t *pool)
 
 /* Notes the path below which a directive forwards requests, if it does so before protections of
  * files apply; rules of a section come later. */
-static void note_proxy(akc_sections_line_t *place, apr_pool_t *pool)
+static void note_proxy(akc_sections_line_t *line, apr_pool_t *pool)
 {
-    int is_rule = is_named(place->node, "RewriteRule");
-    int is_pattern = is_rule || is_named(place->node, "ProxyPassMatch");
-    const char *arguments = place->node->args, *first, *second;
+    int is_rule = is_named(line->node, "RewriteRule");
+    int is_pattern = is_rule || is_named(line->node, "ProxyPassMatch");
+    const char *arguments = line->node->args, *first, *second;
 
-    if ((!is_pattern && !is_named(place->node, "ProxyPass")) || (is_rule && place->section))
+    if ((!is_pattern && !is_named(line->node, "ProxyPass")) || (is_rule && line->section))
         return;
     first = ap_getword_conf(pool, &arguments);
     second = ap_getword_conf(pool, &arguments);
     if (is_rule ? !is_proxying(ap_getword_conf(pool, &arguments), pool)
-                : strcmp(place->section ? first : second, "!") == 0)
+                : strcmp(line->section ? first : second, "!") == 0)
         return;
-    place->kind = AKC_SECTIONS_PROXY;
-    if (!place->section)
-        place->path = is_pattern ? beginning_of(first, pool) : first;
+    line->kind = AKC_SECTIONS_PROXY;
+    if (!line->section)
+        line->path = is_pattern ? beginning_of(first, pool) : first;
 }
 
 static akc_sections_kind_t kind_of(const ap_directive_t *node, apr_pool_t *pool)
@@ -134,39 +134,39 @@ static int is_section(const ap_directive_t *node)
     return 0;
 }
 
-static void note(akc_sections_t *places, const ap_directive_t *node, const ap_directive_t *section,
-                 apr_pool_t *pool)
+static void note(akc_sections_t *sections, const ap_directive_t *node,
+                 const ap_directive_t *section, apr_pool_t *pool)
 {
-    akc_sections_line_t place = {kind_of(node, pool), node, section, path_of(section, pool), NULL};
+    akc_sections_line_t line = {kind_of(node, pool), node, section, path_of(section, pool), NULL};
 
-    if (place.kind == AKC_SECTIONS_NOTHING)
-        note_proxy(&place, pool);
-    if (place.kind == AKC_SECTIONS_NOTHING)
+    if (line.kind == AKC_SECTIONS_NOTHING)
+        note_proxy(&line, pool);
+    if (line.kind == AKC_SECTIONS_NOTHING)
         return;
-    place.word = first_word(node, pool);
-    APR_ARRAY_PUSH(places->list, akc_sections_line_t) = place;
+    line.word = first_word(node, pool);
+    APR_ARRAY_PUSH(sections->list, akc_sections_line_t) = line;
 }
 
 /* Reads everything from a node on, except virtual hosts. */
-static void read_all(akc_sections_t *places, const ap_directive_t *node,
+static void read_all(akc_sections_t *sections, const ap_directive_t *node,
                      const ap_directive_t *section, apr_pool_t *pool)
 {
     for (; node; node = node->next) {
         if (is_named(node, "<VirtualHost"))
             continue;
-        note(places, node, section, pool);
-        read_all(places, node->first_child, is_section(node) ? node : section, pool);
+        note(sections, node, section, pool);
+        read_all(sections, node->first_child, is_section(node) ? node : section, pool);
     }
 }
 
 static void add(apr_array_header_t *all, const ap_directive_t *host, const ap_directive_t *first,
                 apr_pool_t *pool)
 {
-    akc_sections_t *places = apr_array_push(all);
+    akc_sections_t *sections = apr_array_push(all);
 
-    places->host = host;
-    places->list = apr_array_make(pool, 8, sizeof(akc_sections_line_t));
-    read_all(places, first, NULL, pool);
+    sections->host = host;
+    sections->list = apr_array_make(pool, 8, sizeof(akc_sections_line_t));
+    read_all(sections, first, NULL, pool);
 }
 
 static void add_hosts(apr_array_header_t *all, const ap_directive_t *node, apr_pool_t *pool)
@@ -193,24 +193,24 @@ const akc_sections_t *akc_sections_of(const apr_array_header_t *all, const serve
     int i;
 
     for (i = 1; server->is_virtual && i < all->nelts; i++) {
-        const akc_sections_t *places = &APR_ARRAY_IDX(all, i, akc_sections_t);
+        const akc_sections_t *sections = &APR_ARRAY_IDX(all, i, akc_sections_t);
 
-        if (server->defn_name && strcmp(server->defn_name, places->host->filename) == 0 &&
-            server->defn_line_number == (unsigned)places->host->line_num)
-            return places;
+        if (server->defn_name && strcmp(server->defn_name, sections->host->filename) == 0 &&
+            server->defn_line_number == (unsigned)sections->host->line_num)
+            return sections;
     }
     return &APR_ARRAY_IDX(all, 0, akc_sections_t);
 }
 
-const ap_directive_t *akc_sections_handler(const akc_sections_t *places, const char *name)
+const ap_directive_t *akc_sections_handler(const akc_sections_t *sections, const char *name)
 {
     int i;
 
-    for (i = 0; i < places->list->nelts; i++) {
-        const akc_sections_line_t *place = &APR_ARRAY_IDX(places->list, i, akc_sections_line_t);
+    for (i = 0; i < sections->list->nelts; i++) {
+        const akc_sections_line_t *line = &APR_ARRAY_IDX(sections->list, i, akc_sections_line_t);
 
-        if (place->kind == AKC_SECTIONS_HANDLER && strcmp(place->word, name) == 0)
-            return place->node;
+        if (line->kind == AKC_SECTIONS_HANDLER && strcmp(line->word, name) == 0)
+            return line->node;
     }
     return NULL;
 }

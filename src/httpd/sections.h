@@ -39,7 +39,7 @@ apr_array_header_t *akc_sections_read(apr_pool_t *pool);
 /* Those of one server. */
 const akc_sections_t *akc_sections_of(const apr_array_header_t *all, const server_rec *server);
 /* The first SetHandler with this name; NULL: there is none. */
-const ap_directive_t *akc_sections_handler(const akc_sections_t *places, const char *name);
+const ap_directive_t *akc_sections_handler(const akc_sections_t *sections, const char *name);
 /* 1 when `above` may apply to everything that `below` applies to: it is in the same section, or in
  * a <Location> around it, or one of them is in a section whose scope is not known. */
 int akc_sections_may_cover(const akc_sections_line_t *above, const akc_sections_line_t *below);

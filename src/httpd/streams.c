@@ -46,13 +46,13 @@ static apr_thread_t *thread;
 /* A request of the thread's last round, and its session. */
 typedef struct {
     apr_uint64_t serial;
-    kc_session_monitor_entry_t *watched;
-} sight_t;
+    kc_session_monitor_entry_t *entry;
+} round_entry_t;
 
 /* A stream that was closed, for the log. */
 typedef struct {
     server_rec *server;
-    const kc_session_monitor_entry_t *watched;
+    const kc_session_monitor_entry_t *entry;
     const char *uri;
 } closed_t;
 
@@ -175,23 +175,23 @@ void akc_streams_register(apr_pool_t *pool)
 /* ---------------------------------------------------------------- one round */
 
 /* Requests up to this serial number, the oldest first, and their sessions. */
-static apr_array_header_t *take_sights(apr_uint64_t last, kc_session_monitor_t *watch,
-                                       apr_pool_t *pool)
+static apr_array_header_t *take_round(apr_uint64_t last, kc_session_monitor_t *monitor,
+                                      apr_pool_t *pool)
 {
-    apr_array_header_t *sights = apr_array_make(pool, 8, sizeof(sight_t));
+    apr_array_header_t *round = apr_array_make(pool, 8, sizeof(round_entry_t));
     const akc_stream_t *stream;
 
     (void)pthread_mutex_lock(&lock);
     for (stream = ring.next; stream != &ring && stream->serial <= last; stream = stream->next) {
-        sight_t *sight = apr_array_push(sights);
+        round_entry_t *round_entry = apr_array_push(round);
 
-        sight->serial = stream->serial;
-        sight->watched = kc_session_monitor_add(watch, stream->session,
-                                                stream->refresh_at ? stream->refresh_at
-                                                                   : stream->session->refresh_at);
+        round_entry->serial = stream->serial;
+        round_entry->entry = kc_session_monitor_add(
+            monitor, stream->session,
+            stream->refresh_at ? stream->refresh_at : stream->session->refresh_at);
     }
     (void)pthread_mutex_unlock(&lock);
-    return sights;
+    return round;
 }
 
 /* With the lock held, which the request's end waits for, so that its socket is still its own.
@@ -205,17 +205,17 @@ static void cut(akc_stream_t *stream)
     unlink_stream(stream);
 }
 
-static void settle_one(akc_stream_t *stream, const kc_session_monitor_entry_t *watched,
+static void settle_one(akc_stream_t *stream, const kc_session_monitor_entry_t *entry,
                        apr_array_header_t *closed)
 {
     closed_t *line;
 
-    stream->refresh_at = watched->session.refresh_at;
-    if (watched->state != KC_SESSION_ENDED)
+    stream->refresh_at = entry->session.refresh_at;
+    if (entry->state != KC_SESSION_ENDED)
         return;
     line = apr_array_push(closed);
     line->server = stream->server;
-    line->watched = watched;
+    line->entry = entry;
     line->uri = apr_pstrdup(closed->pool, stream->uri);
     cut(stream);
 }
@@ -226,18 +226,18 @@ static void log_closed(const apr_array_header_t *closed)
 
     for (i = 0; i < closed->nelts; i++) {
         const closed_t *line = &APR_ARRAY_IDX(closed, i, closed_t);
-        const kc_err_t *err = &line->watched->err;
+        const kc_err_t *err = &line->entry->err;
 
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, line->server,
                      "%s: %s is closed, for the session of %s has ended: %s",
                      kc_err_row(err->reason)->tag, ap_escape_logitem(closed->pool, line->uri),
-                     ap_escape_logitem(closed->pool, line->watched->session.user),
+                     ap_escape_logitem(closed->pool, line->entry->session.user),
                      ap_escape_logitem(closed->pool, err->detail));
     }
 }
 
-/* Both the ring and the sights are in the order of serial numbers. */
-static void settle(const apr_array_header_t *sights, apr_pool_t *pool)
+/* Both the ring and the round are in the order of serial numbers. */
+static void settle(const apr_array_header_t *round, apr_pool_t *pool)
 {
     apr_array_header_t *closed = apr_array_make(pool, 4, sizeof(closed_t));
     akc_stream_t *stream, *next;
@@ -246,56 +246,55 @@ static void settle(const apr_array_header_t *sights, apr_pool_t *pool)
     if (apr_atomic_read32(&is_stopping))
         return;
     (void)pthread_mutex_lock(&lock);
-    for (stream = ring.next; stream != &ring && i < sights->nelts; stream = next) {
+    for (stream = ring.next; stream != &ring && i < round->nelts; stream = next) {
         next = stream->next;
-        while (i < sights->nelts && APR_ARRAY_IDX(sights, i, sight_t).serial < stream->serial)
+        while (i < round->nelts && APR_ARRAY_IDX(round, i, round_entry_t).serial < stream->serial)
             i++;
-        if (i < sights->nelts && APR_ARRAY_IDX(sights, i, sight_t).serial == stream->serial)
-            settle_one(stream, APR_ARRAY_IDX(sights, i, sight_t).watched, closed);
+        if (i < round->nelts && APR_ARRAY_IDX(round, i, round_entry_t).serial == stream->serial)
+            settle_one(stream, APR_ARRAY_IDX(round, i, round_entry_t).entry, closed);
     }
     (void)pthread_mutex_unlock(&lock);
     log_closed(closed);
 }
 
-static void log_renewal(const kc_session_monitor_entry_t *watched, apr_pool_t *pool)
+static void log_renewal(const kc_session_monitor_entry_t *entry, apr_pool_t *pool)
 {
-    if (watched->state != KC_SESSION_LIVE || !watched->err.reason)
+    if (entry->state != KC_SESSION_LIVE || !entry->err.reason)
         return;
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, watched->session.rp->env->context,
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, entry->session.rp->env->context,
                  "%s: the session of %s goes on although its tokens could not be renewed: %s",
-                 kc_err_row(watched->err.reason)->tag,
-                 ap_escape_logitem(pool, watched->session.user),
-                 ap_escape_logitem(pool, watched->err.detail));
+                 kc_err_row(entry->err.reason)->tag, ap_escape_logitem(pool, entry->session.user),
+                 ap_escape_logitem(pool, entry->err.detail));
 }
 
 /* There may be no requests meanwhile to renew the tokens. Without renewal, a user who was disabled
  * at the provider would stay. */
-static void renew_all(const kc_session_monitor_t *watch, apr_pool_t *pool)
+static void renew_all(const kc_session_monitor_t *monitor, apr_pool_t *pool)
 {
     apr_time_t began = apr_time_now();
-    kc_session_monitor_entry_t *watched = kc_session_monitor_first(watch);
+    kc_session_monitor_entry_t *entry = kc_session_monitor_first(monitor);
 
-    for (; watched && !apr_atomic_read32(&is_stopping); watched = watched->next) {
+    for (; entry && !apr_atomic_read32(&is_stopping); entry = entry->next) {
         apr_interval_time_t spent = apr_time_now() - began;
 
         if (spent < 0 || spent > apr_time_from_msec(RENEWALS_MS))
             return;
-        kc_session_monitor_renew(watched, pool);
-        log_renewal(watched, pool);
+        kc_session_monitor_renew(entry, pool);
+        log_renewal(entry, pool);
     }
 }
 
 static void look(apr_uint64_t last, apr_pool_t *pool)
 {
-    kc_session_monitor_t *watch = kc_session_monitor_create(pool);
-    const apr_array_header_t *sights = take_sights(last, watch, pool);
+    kc_session_monitor_t *monitor = kc_session_monitor_create(pool);
+    const apr_array_header_t *round = take_round(last, monitor, pool);
 
-    if (!sights->nelts)
+    if (!round->nelts)
         return;
-    kc_session_monitor_look(watch);
-    settle(sights, pool); /* before asking the provider, which may take long */
-    renew_all(watch, pool);
-    settle(sights, pool);
+    kc_session_monitor_look(monitor);
+    settle(round, pool); /* before asking the provider, which may take long */
+    renew_all(monitor, pool);
+    settle(round, pool);
 }
 
 /* ---------------------------------------------------------------- thread */

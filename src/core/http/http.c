@@ -133,7 +133,7 @@ static int has_room(const kc_http_gate_t *gate)
 }
 
 /* The same for a thread that waits for a slot: the longest lingering thread gives way. */
-static int has_room_for_place(kc_http_gate_t *gate)
+static int has_room_for_slot(kc_http_gate_t *gate)
 {
     if (!has_room(gate) && gate->lingering.first)
         call(&gate->lingering, gate->lingering.first);
@@ -146,7 +146,7 @@ int kc_http_gate_wait(kc_http_gate_t *gate, int64_t time, int is_urgent, const u
 
     (void)pthread_mutex_lock(&gate->lock);
     is_in = !gate->waiting.count && take(gate);
-    if (!is_in && (is_urgent || has_room_for_place(gate)))
+    if (!is_in && (is_urgent || has_room_for_slot(gate)))
         is_in = wait_for_turn(gate, time, stop);
     (void)pthread_mutex_unlock(&gate->lock);
     return is_in;

@@ -26,14 +26,14 @@ static const char removal_header[] = "x-envoy-auth-headers-to-remove";
 int akc_ext_authz_is_asked_for_star(request_rec *r)
 {
     char *uri = r->uri;
-    int is_judge;
+    int is_for_gateway;
 
     if (!uri || strcmp(uri, "*") != 0 || !akc_request_get(r))
         return 0;
     r->uri = apr_pstrdup(r->pool, "/");
-    is_judge = ap_location_walk(r) == OK && akc_addresses_is_judge(r);
+    is_for_gateway = ap_location_walk(r) == OK && akc_addresses_is_judge(r);
     r->uri = uri;
-    return is_judge;
+    return is_for_gateway;
 }
 
 static void put_one(request_rec *r, const char *name)

@@ -9,20 +9,20 @@
 
 /* Handlers that a server names, or the main server for it. */
 typedef struct found_t {
-    const ap_directive_t *judge, *sessions;
+    const ap_directive_t *gateway, *sessions;
 } found_t;
 
 /* A virtual host has the main server's locations as well as its own. */
 static int check(const found_t *found, server_rec *main)
 {
-    if (!found->judge || !found->sessions)
+    if (!found->gateway || !found->sessions)
         return OK;
     ap_log_error(APLOG_MARK, APLOG_EMERG, 0, main,
                  "%s: SetHandler %s (line %d of %s) and SetHandler %s (line %d of %s) exclude each "
                  "other in one virtual host: to a gateway the list would be a yes",
                  kc_err_row(KC_ERR_CONFIG)->tag, AKC_ENDPOINTS_SESSIONS, found->sessions->line_num,
-                 found->sessions->filename, AKC_ENDPOINTS_JUDGE, found->judge->line_num,
-                 found->judge->filename);
+                 found->sessions->filename, AKC_ENDPOINTS_JUDGE, found->gateway->line_num,
+                 found->gateway->filename);
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -58,42 +58,42 @@ static int shares_address(const server_rec *one, const server_rec *other)
 }
 
 /* What virtual hosts inherit from the main server counts as well. */
-static found_t find(const apr_array_header_t *all, const akc_sections_t *places)
+static found_t find(const apr_array_header_t *all, const akc_sections_t *sections)
 {
     const akc_sections_t *global = &APR_ARRAY_IDX(all, 0, akc_sections_t);
     found_t found = {akc_sections_handler(global, AKC_ENDPOINTS_JUDGE),
                      akc_sections_handler(global, AKC_ENDPOINTS_SESSIONS)};
 
-    if (!found.judge)
-        found.judge = akc_sections_handler(places, AKC_ENDPOINTS_JUDGE);
+    if (!found.gateway)
+        found.gateway = akc_sections_handler(sections, AKC_ENDPOINTS_JUDGE);
     if (!found.sessions)
-        found.sessions = akc_sections_handler(places, AKC_ENDPOINTS_SESSIONS);
+        found.sessions = akc_sections_handler(sections, AKC_ENDPOINTS_SESSIONS);
     return found;
 }
 
-static int is_judge(const apr_array_header_t *all, const server_rec *server)
+static int has_gateway(const apr_array_header_t *all, const server_rec *server)
 {
-    return find(all, akc_sections_of(all, server)).judge != NULL;
+    return find(all, akc_sections_of(all, server)).gateway != NULL;
 }
 
 /* Clients choose a virtual host by their Host header, and the gateway takes any 200 for
  * "allowed". */
 static void warn(server_rec *main, const apr_array_header_t *all)
 {
-    server_rec *judge, *other;
+    server_rec *gateway, *other;
 
-    for (judge = main->next; judge; judge = judge->next) {
-        if (!is_judge(all, judge))
+    for (gateway = main->next; gateway; gateway = gateway->next) {
+        if (!has_gateway(all, gateway))
             continue;
         for (other = main->next; other; other = other->next) {
-            if (is_judge(all, other) || !shares_address(judge, other))
+            if (has_gateway(all, other) || !shares_address(gateway, other))
                 continue;
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, judge,
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, gateway,
                          "the judge of %s (line %u of %s) shares its address with the virtual host "
                          "%s (line %u of %s), which clients of the gateway choose by their Host "
                          "header: what that answers with 200 is a yes. Give the judge a port of "
                          "its own",
-                         judge->server_hostname, judge->defn_line_number, judge->defn_name,
+                         gateway->server_hostname, gateway->defn_line_number, gateway->defn_name,
                          other->server_hostname, other->defn_line_number, other->defn_name);
             break;
         }

@@ -61,7 +61,7 @@ static int is_news(apr_uint32_t state)
 
 /* ---------------------------------------------------------------- where it must not answer */
 
-static int names_judge(request_rec *r, ap_conf_vector_t *section)
+static int names_gateway(request_rec *r, ap_conf_vector_t *section)
 {
     const core_dir_config *core = ap_get_core_module_config(section);
     const char *error = NULL, *name;
@@ -73,22 +73,22 @@ static int names_judge(request_rec *r, ap_conf_vector_t *section)
             return 1;
     }
     for (i = 0; core && core->sec_if && i < core->sec_if->nelts; i++) {
-        if (names_judge(r, APR_ARRAY_IDX(core->sec_if, i, ap_conf_vector_t *)))
+        if (names_gateway(r, APR_ARRAY_IDX(core->sec_if, i, ap_conf_vector_t *)))
             return 1;
     }
     return 0;
 }
 
-static int has_judge(request_rec *r, const server_rec *server)
+static int has_gateway(request_rec *r, const server_rec *server)
 {
     const core_server_config *core = ap_get_core_module_config(server->module_config);
     int i;
 
     for (i = 0; i < core->sec_url->nelts; i++) {
-        if (names_judge(r, APR_ARRAY_IDX(core->sec_url, i, ap_conf_vector_t *)))
+        if (names_gateway(r, APR_ARRAY_IDX(core->sec_url, i, ap_conf_vector_t *)))
             return 1;
     }
-    return names_judge(r, server->lookup_defaults);
+    return names_gateway(r, server->lookup_defaults);
 }
 
 static int is_at_port(const server_rec *server, apr_port_t port)
@@ -110,13 +110,13 @@ static int is_misplaced(request_rec *r)
     const server_rec *server;
 
     for (server = ap_server_conf; server; server = server->next) {
-        if ((server == r->server || is_at_port(server, port)) && has_judge(r, server))
+        if ((server == r->server || is_at_port(server, port)) && has_gateway(r, server))
             return 1;
     }
     return 0;
 }
 
-static int refuse_place(request_rec *r)
+static int refuse_location(request_rec *r)
 {
     if (is_news(MISPLACED))
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
@@ -239,7 +239,7 @@ int akc_health_handle(request_rec *r)
     if (!akc_addresses_is_taken(r) || !ap_is_initial_req(r))
         return HTTP_NOT_FOUND;
     if (is_misplaced(r))
-        return refuse_place(r);
+        return refuse_location(r);
     if (r->method_number != M_GET) {
         ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
         return HTTP_METHOD_NOT_ALLOWED;

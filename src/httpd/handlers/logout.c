@@ -78,7 +78,7 @@ static const char *who_is_signed_in(const akc_request_t *request, request_rec *r
                        ap_escape_html(r->pool, request->session.user), "</code>.</p>\n", NULL);
 }
 
-static int ask_person(const akc_request_t *request, request_rec *r)
+static int ask_user(const akc_request_t *request, request_rec *r)
 {
     const char *action =
         apr_pstrcat(r->pool, r->uri, r->args ? "?" : "", r->args ? r->args : "", NULL);
@@ -116,7 +116,7 @@ int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *s
 }
 
 /* Redirects to the page and changes nothing. */
-static int pass_by(akc_request_t *request, request_rec *r, const char *return_url)
+static int redirect_only(akc_request_t *request, request_rec *r, const char *return_url)
 {
     const kc_browser_answer_t answer = {.location = kc_logout_page(request->server->rp,
                                                                    akc_request_client(request, r),
@@ -127,7 +127,7 @@ static int pass_by(akc_request_t *request, request_rec *r, const char *return_ur
 
 static int ask_or_refuse(akc_request_t *request, request_rec *r)
 {
-    return is_page(request, r) ? ask_person(request, r) : akc_logout_refuse(request, r);
+    return is_page(request, r) ? ask_user(request, r) : akc_logout_refuse(request, r);
 }
 
 static int has_cookie(akc_request_t *request, request_rec *r)
@@ -149,7 +149,7 @@ static int leave_nobody(akc_request_t *request, request_rec *r, const char *page
 
     if (!is_theirs && (r->method_number == M_POST || conf->cookie_same_site == KC_SAME_SITE_STRICT))
         return ask_or_refuse(request, r);
-    return is_theirs ? akc_logout_end(request, r, NULL, page) : pass_by(request, r, page);
+    return is_theirs ? akc_logout_end(request, r, NULL, page) : redirect_only(request, r, page);
 }
 
 int akc_logout_here(akc_request_t *request, request_rec *r)

@@ -22,7 +22,7 @@ static const char name[] = "verify";
 
 /* The path and query after the module's own address, as the client wrote them. NULL: the client
  * wrote that address in another spelling. */
-static const char *judged_target(const akc_request_t *request, const request_rec *r)
+static const char *checked_target(const akc_request_t *request, const request_rec *r)
 {
     const char *prefix = request->server->conf->prefix, *rest = r->unparsed_uri;
 
@@ -113,7 +113,7 @@ int akc_verify_here(akc_request_t *request, request_rec *r)
     request->is_no_use = 1;
     if (r->method_number != M_GET)
         return akc_respond_method(request, r, "GET, HEAD");
-    target = kc_path_is_plain(r->unparsed_uri) ? judged_target(request, r) : NULL;
+    target = kc_path_is_plain(r->unparsed_uri) ? checked_target(request, r) : NULL;
     if (!target)
         return refuse(request, r, KC_ERR_FORBIDDEN, "the path behind it is not written plainly");
     sub = ap_sub_req_method_uri("GET", target, r, NULL);
