@@ -9,8 +9,8 @@
 
 #include "base/err.h"
 #include "browser.h"
-#include "session/step_up.h"
 #include "rp.h"
+#include "session/step_up.h"
 
 enum {
     KC_LOGIN_AT_ONCE_MAX = 5,    /* pending sign-ins in one browser */

@@ -9,7 +9,7 @@
 #include "session/revocation.h"
 #include "session/session_idle.h"
 #include "session/session_index.h"
-#include "session/session_tokens.h"
+#include "session/session_pack.h"
 #include "session/session_view.h"
 
 static const char key_purpose[] = "sid"; /* short: the derivation takes one block of SHA-256 */
@@ -398,7 +398,7 @@ static void put_view(const visit_t *visit, const kc_session_t *session, const kc
 
     if (!cache)
         return;
-    kc_session_tokens_view(visit->rp, session, visit->pool, &bare);
+    kc_session_pack_view(visit->rp, session, visit->pool, &bare);
     memcpy(view.key, visit->key, KC_VIEW_CACHE_KEY_SIZE);
     kc_view_cache_stamp(cache, item->value, view.stamp);
     if (kc_session_codec_encode(&bare, visit->pool, &view.bytes, NULL) == KC_OK)

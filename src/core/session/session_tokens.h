@@ -16,21 +16,10 @@
  * KC_REFUSED: they cannot be read. */
 kc_rc_t kc_session_tokens_get(const kc_session_t *session, apr_pool_t *pool, kc_pack_t *contents,
                               kc_err_t *err);
-/* Packs contents for the session that will keep them. Text that also stands in its lists of groups
- * and roles takes almost no room. These lists must not change afterwards, or the contents cannot be
- * unpacked. Fails like kc_pack_close. */
-kc_rc_t kc_session_tokens_pack(const kc_pack_t *contents, apr_pool_t *pool, kc_session_t *session,
-                               kc_err_t *err);
-/* Gives a view of the session what its relying party wants in views: the claims, the ID token, or
- * nothing. In pool. */
-void kc_session_tokens_view(const kc_rp_t *rp, const kc_session_t *session, apr_pool_t *pool,
-                            kc_session_t *view);
+
 /* The ID token in compact form, in pool or in the view; NULL when it is not available. */
 const char *kc_session_tokens_id_token(const kc_session_t *session, apr_pool_t *pool);
 /* The session's claims as JSON, parsed at each call; NULL when they are not available. */
 const kc_json_t *kc_session_tokens_claims(const kc_session_t *session, apr_pool_t *pool);
-/* The claims as JSON text: those kept separately, else the ID token's payload. No bytes when there
- * are none. */
-kc_bytes_t kc_session_tokens_text(const kc_pack_t *contents, apr_pool_t *pool);
 
 #endif

@@ -13,7 +13,7 @@
 #include "rp.h"
 #include "session/absent_claim.h"
 #include "session/identity.h"
-#include "session/session_tokens.h"
+#include "session/session_pack.h"
 #include "session/unknown.h"
 #include "session/userinfo.h"
 
@@ -113,7 +113,7 @@ static kc_rc_t pack_contents(const kc_token_set_t *token_set, kc_session_t *sess
         contents.refresh_token = token_set->tokens.refresh_token;
     if (token_set->claims != token_set->id_token.claims)
         contents.claims = kc_buf_text(kc_json_dump(token_set->claims, token_set->pool));
-    return kc_session_tokens_pack(&contents, token_set->pool, session, err);
+    return kc_session_pack_close(&contents, token_set->pool, session, err);
 }
 
 /* The time for a renewal: early enough that requests during the renewal can still use the old
@@ -171,7 +171,7 @@ kc_rc_t kc_token_set_keep_tokens(const kc_token_set_t *token_set, const kc_pack_
     kc_pack_t contents = *before;
 
     contents.refresh_token = token_set->tokens.refresh_token;
-    return kc_session_tokens_pack(&contents, token_set->pool, session, err);
+    return kc_session_pack_close(&contents, token_set->pool, session, err);
 }
 
 void kc_token_set_identify(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session)

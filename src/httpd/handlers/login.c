@@ -17,10 +17,10 @@
 #include "core/login/login.h"
 #include "core/login/login_parameters.h"
 #include "core/login/login_state.h"
-#include "core/session/step_up.h"
 #include "core/logout/logout.h"
 #include "core/provider/claims.h"
 #include "core/rp.h"
+#include "core/session/step_up.h"
 
 static const char again_seconds[] = "2";
 

@@ -9,7 +9,7 @@
 #include "session/revocation.h"
 #include "session/session.h"
 #include "session/session_index.h"
-#include "session/session_tokens.h"
+#include "session/session_pack.h"
 #include "store/store_shm.h"
 #include "testlib.h"
 
@@ -133,7 +133,7 @@ static kc_session_t somebody(unsigned int groups, unsigned int roles)
     session.groups = apr_array_pstrcat(testlib_pool, group_names, ',');
     session.realm_roles = kc_session_list_make(names(roles, name_role), testlib_pool);
     ck_assert_int_eq(kc_revocation_prepare(site->rp, &session, testlib_pool, NULL), KC_OK);
-    ck_assert_int_eq(kc_session_tokens_pack(&contents, testlib_pool, &session, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_pack_close(&contents, testlib_pool, &session, NULL), KC_OK);
     return session;
 }
 
