@@ -11,11 +11,6 @@
 #include "rp.h"
 #include "session/session_codec.h"
 
-enum { KC_SESSION_ID_TEXT = 43 /* base64url characters, without the closing NUL */ };
-
-/* The detail of KC_ERR_SESSION_IDLE when the store has no such session. */
-#define KC_SESSION_ABSENT "it is stored no more: not used, ended, or pushed out of a full store"
-
 /* The state of the session that a request finds. These are the columns of the decision table in
  * decision.c. */
 typedef enum {

@@ -19,7 +19,8 @@ enum {
                                             SHORT_MAX */
     KC_SESSION_CODEC_SHORT_MAX = 0xffff, /* bytes of each text and list, including the NULs */
     KC_SESSION_ID_SIZE = 32,             /* bytes */
-    KC_SESSION_NAME_SIZE = 32,           /* bytes: half of a store key's characters */
+    KC_SESSION_ID_TEXT = 43,   /* characters of an id in base64url, without the closing NUL */
+    KC_SESSION_NAME_SIZE = 32, /* bytes: half of a store key's characters */
     KC_SESSION_NO_SLOT = 0
 };
 

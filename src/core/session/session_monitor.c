@@ -10,6 +10,7 @@
 #include "session/refresh.h"
 #include "session/revocation.h"
 #include "session/session_idle.h"
+#include "session/session_lookup.h"
 
 /* Own keys: the session, its own revocation entry, its last use. Then the entries of its sub, user
  * and sid. */
