@@ -1,4 +1,5 @@
-/* The look-up of a session: its keys, and what the first tier and the store have of it.
+/* The look-up of a session: its keys, and what the first tier and the store have of it. Everything
+ * that these functions give lives as long as the pool of the look-up.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_SESSION_LOOKUP_H
 #define KC_SESSION_LOOKUP_H
@@ -16,7 +17,8 @@
 /* The detail of KC_ERR_SESSION_IDLE when the store has no such session. */
 #define KC_SESSION_ABSENT "it is stored no more: not used, ended, or pushed out of a full store"
 
-/* A session's id, which both names and opens it, and what a request has learnt under it. */
+/* The look-up of a session by its id, from which its store key and its seal key are derived, and
+ * what has been found so far. */
 typedef struct kc_session_lookup_t {
     const kc_rp_t *rp;
     apr_pool_t *pool;
@@ -25,14 +27,14 @@ typedef struct kc_session_lookup_t {
     int64_t now_ms;
     kc_view_cache_ticket_t ticket;
     kc_view_cache_view_t view;
-    kc_session_t seen; /* the view, read */
+    kc_session_t seen; /* the view, decoded */
     int has_view;
     int is_use;                     /* the request counts as use of the session */
-    int has_own_mark;               /* it has been ended by itself */
-    const kc_session_t *successor;  /* ends no session of its sub and sid; NULL: ends any */
-    char key[KC_STORE_KEY_LEN + 1]; /* in the store; "" until it is known */
-    char mark[KC_STORE_KEY_LEN + 1];
-    char used[KC_STORE_KEY_LEN + 1]; /* where its last use is noted */
+    int is_revoked;                 /* the session has a revocation entry of its own */
+    const kc_session_t *successor;  /* a session of its sub and sid is not ended; NULL: any is */
+    char key[KC_STORE_KEY_LEN + 1]; /* of the session in the store; "" until it is known */
+    char revocation[KC_STORE_KEY_LEN + 1];
+    char used[KC_STORE_KEY_LEN + 1]; /* of the record of its last use */
 } kc_session_lookup_t;
 
 /* What the store has of a session. */
@@ -41,33 +43,36 @@ typedef struct kc_session_found_t {
     kc_bytes_t used; /* the record of its last use (session_idle.h) */
 } kc_session_found_t;
 
-void kc_session_lookup_init(kc_session_lookup_t *visit, const kc_rp_t *rp, kc_bytes_t id,
+/* Begins the look-up of id, which must live as long; asks nobody, and knows no key yet. */
+void kc_session_lookup_init(kc_session_lookup_t *lookup, const kc_rp_t *rp, kc_bytes_t id,
                             apr_pool_t *pool);
-kc_rc_t kc_session_lookup_derive_keys(kc_session_lookup_t *visit, const kc_crypto_key_t *key,
+/* Derives the keys in the store (session, own revocation entry, last use) by a seal key. */
+kc_rc_t kc_session_lookup_derive_keys(kc_session_lookup_t *lookup, const kc_crypto_key_t *key,
                                       kc_err_t *err);
-/* A view knows the name; deriving it again would cost more than all else that is done here. */
-void kc_session_lookup_take_key(kc_session_lookup_t *visit);
+/* Takes the keys from the view: deriving them again would cost more than the rest of a look-up. */
+void kc_session_lookup_take_key(kc_session_lookup_t *lookup);
+/* What a session is sealed for: its id and its relying party (doc/formats.md). */
 kc_seal_use_t kc_session_lookup_seal_use(const kc_rp_t *rp, kc_bytes_t id);
-/* Reads the id and looks into the first tier. KC_MISS: the cookie is malformed. */
-kc_rc_t kc_session_lookup_begin(kc_session_lookup_t *visit, const kc_rp_t *rp, kc_bytes_t cookie,
+/* Decodes the id and looks into the first tier. KC_MISS: the cookie is malformed. */
+kc_rc_t kc_session_lookup_begin(kc_session_lookup_t *lookup, const kc_rp_t *rp, kc_bytes_t cookie,
                                 apr_pool_t *pool, kc_err_t *err);
-/* Looks the session up under the name that the visit has, with its last use and its marks: the own
- * one, and, when the session is known from before, those of its user and sid. KC_MISS: there is
- * none; KC_REFUSED: ended by a mark. */
-kc_rc_t kc_session_lookup_fetch(kc_session_lookup_t *visit, const kc_session_t *known,
+/* Fetches the session at lookup->key, its last use and its revocation entries in one round trip:
+ * its own entry always, those of its user and sid when known tells them. KC_MISS: there is no
+ * session; KC_REFUSED: it was revoked. */
+kc_rc_t kc_session_lookup_fetch(kc_session_lookup_t *lookup, const kc_session_t *known,
                                 kc_session_found_t *found, kc_err_t *err);
-/* The same where its view says, for a session never moves; else under each key in turn, newest
- * first. */
-kc_rc_t kc_session_lookup_fetch_any(kc_session_lookup_t *visit, kc_session_found_t *found,
+/* With a view: looks only at the key that it has (a session never changes its key). Otherwise tries
+ * each seal key, newest first. */
+kc_rc_t kc_session_lookup_fetch_any(kc_session_lookup_t *lookup, kc_session_found_t *found,
                                     kc_err_t *err);
-/* KC_REFUSED: it cannot be read; KC_MISS: it is past its end. */
-kc_rc_t kc_session_lookup_open(const kc_session_lookup_t *visit, const kc_store_item_t *item,
+/* Opens the sealed session. KC_REFUSED: it cannot be read; KC_MISS: it is past its end. */
+kc_rc_t kc_session_lookup_open(const kc_session_lookup_t *lookup, const kc_store_item_t *item,
                                kc_session_t *session, kc_err_t *err);
-/* What the form does not hold. */
-void kc_session_lookup_locate(const kc_session_lookup_t *visit, const char *key,
+/* Sets what the encoded session does not hold. */
+void kc_session_lookup_locate(const kc_session_lookup_t *lookup, const char *key,
                               kc_session_t *session);
-/* The visit that found a session, once more. */
-void kc_session_lookup_resume(kc_session_lookup_t *visit, const kc_session_t *session,
+/* Begins the look-up of a session that was found before; it has the session's key. */
+void kc_session_lookup_resume(kc_session_lookup_t *lookup, const kc_session_t *session,
                               apr_pool_t *pool);
 
 #endif
