@@ -18,6 +18,7 @@
 #include "session/session_cookie.h"
 #include "session/session_index.h"
 #include "session/token_set.h"
+#include "session/userinfo.h"
 
 enum { AUTHORIZATION_URL_MAX = 8192, CODE_MAX = 4096 };
 
@@ -387,6 +388,8 @@ static kc_rc_t sign_in(callback_t *callback, kc_browser_answer_t *answer, kc_err
         rc = check_strength(callback, grant.id_token.claims, err);
     if (rc == KC_OK)
         rc = check_user(callback, grant.id_token.claims, err);
+    if (rc == KC_OK)
+        rc = kc_userinfo_add(&grant, err);
     if (rc == KC_OK)
         rc = kc_token_set_to_session(&grant, &session, err);
     if (rc == KC_OK)

@@ -13,6 +13,7 @@
 #include "session/session_tokens.h"
 #include "session/token_set.h"
 #include "session/unknown.h"
+#include "session/userinfo.h"
 
 enum {
     POLL_MS = 25,
@@ -239,6 +240,8 @@ static kc_rc_t describe(kc_token_set_t *grant, const kc_pack_t *contents, const 
     rc = kc_token_set_verify(grant, err);
     if (rc == KC_OK)
         rc = check_person(old, grant, err);
+    if (rc == KC_OK)
+        rc = kc_userinfo_add(grant, err);
     if (rc == KC_OK)
         rc = kc_token_set_to_session(grant, fresh, err);
     if (rc == KC_OK)

@@ -15,7 +15,6 @@
 #include "session/identity.h"
 #include "session/session_pack.h"
 #include "session/unknown.h"
-#include "session/userinfo.h"
 
 enum {
     EARLY_SHARE = 4, /* tokens are renewed when this fraction of their lifetime is left */
@@ -192,15 +191,11 @@ kc_rc_t kc_token_set_to_session(kc_token_set_t *token_set, kc_session_t *session
 {
     kc_identity_t identity;
     kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
-    const kc_json_t *access = NULL;
-    kc_rc_t rc = kc_userinfo_add(token_set, err);
+    const kc_json_t *access = access_claims(token_set, &why);
+    kc_rc_t rc = kc_identity_make(token_set->rp->conf, token_set->claims, access, token_set->pool,
+                                  &identity, &token_set->dropped, err);
 
     memset(session, 0, sizeof(*session));
-    if (rc == KC_OK) {
-        access = access_claims(token_set, &why);
-        rc = kc_identity_make(token_set->rp->conf, token_set->claims, access, token_set->pool,
-                              &identity, &token_set->dropped, err);
-    }
     if (rc != KC_OK)
         return rc;
     kc_absent_claim_report(token_set->rp, identity.sub, token_set->claims, access, token_set->pool);

@@ -31,9 +31,8 @@ typedef struct kc_token_set_t {
 /* Checks the ID token: alg, signature, claims (OpenID Connect Core 1.0 sections 3.1.3.7, 12.2).
  * KC_REFUSED with the KC_ERR_TOKEN_… that names the fault. KC_DOWN: its key cannot be fetched. */
 kc_rc_t kc_token_set_verify(kc_token_set_t *token_set, kc_err_t *err);
-/* After kc_token_set_verify: makes the session, without created and expires. Requests userinfo
- * where that is configured (userinfo.h). KC_REFUSED: no identity can be made of the claims.
- * KC_DOWN: userinfo is needed and does not answer. */
+/* After kc_token_set_verify and kc_userinfo_add (userinfo.h): makes the session, without created
+ * and expires. KC_REFUSED: no identity can be made of the claims. */
 kc_rc_t kc_token_set_to_session(kc_token_set_t *token_set, kc_session_t *session, kc_err_t *err);
 /* Copies an identity into a session. Texts stay those of the identity; lists are in pool. */
 void kc_token_set_identify(const kc_identity_t *identity, apr_pool_t *pool, kc_session_t *session);
