@@ -10,15 +10,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "crypto/siphash.h"
+#include "store/view_cache_view.h"
 
 enum {
     KC_VIEW_CACHE_SIZE_MIN = 320 * 1024, /* bytes */
     KC_VIEW_CACHE_SCOPE_SIZE = 16,       /* bytes that tell relying parties apart */
-    KC_VIEW_CACHE_ID_SIZE = 32,          /* bytes of a session's id */
-    KC_VIEW_CACHE_KEY_SIZE = 64,         /* bytes of a key in the store */
-    KC_VIEW_CACHE_STAMP_SIZE = 16,       /* bytes that tell a stored value from any other */
-    KC_VIEW_CACHE_VIEW_MAX = 512 * 1024  /* bytes; a larger view is not kept, nor one that would
-                                            take more than half of its area (view_cache_area.h) */
+    KC_VIEW_CACHE_ID_SIZE = 32           /* bytes of a session's id */
 };
 
 /* Views by session id, for all children of a host. Reading takes no lock and never waits. A child
@@ -26,17 +23,6 @@ enum {
  * at any time, and nothing here fails or decides. Every function is safe to call from several
  * threads and processes at once. */
 typedef struct kc_view_cache_t kc_view_cache_t;
-
-/* What is known of a session. */
-typedef struct kc_view_cache_view_t {
-    kc_bytes_t bytes;   /* a copy in the pool */
-    int64_t checked_ms; /* when the store last confirmed it, in milliseconds since 1970 */
-    int64_t moment;     /* in seconds since 1970: of a session, its last use; of a bearer token,
-                           until when it is valid */
-    char key[KC_VIEW_CACHE_KEY_SIZE]; /* under which the store has it; no NUL follows */
-    unsigned char stamp[KC_VIEW_CACHE_STAMP_SIZE]; /* of the stored value that the view was made
-                                                      of */
-} kc_view_cache_view_t;
 
 /* One look-up, which the later calls refer to; on the caller's stack. */
 typedef struct kc_view_cache_ticket_t {

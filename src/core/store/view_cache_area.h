@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 #include "store/shm_blocks.h"
-#include "store/view_cache.h"
+#include "store/view_cache_view.h"
 
 /* The memory holds a header, the stripes (a lock each), and as many areas of equal size. An area
  * has sets of slots, and blocks. A set is a line of tags and as many slots ("ways"). A name may be
