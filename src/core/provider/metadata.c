@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "provider/metadata.h"
 
-#include <apr_atomic.h>
 #include <apr_strings.h>
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
@@ -23,14 +22,6 @@ enum {
     POLL_MS = 25
 };
 
-/* A snapshot with its own pool. kc_metadata_t holds a reference, and each request that uses it
- * another. */
-typedef struct holder_t {
-    kc_metadata_snapshot_t snapshot;
-    apr_pool_t *pool;
-    apr_uint32_t references;
-} holder_t;
-
 struct kc_metadata_t {
     const kc_conf_t *conf;
     const kc_env_t *env;
@@ -38,7 +29,7 @@ struct kc_metadata_t {
     kc_metadata_report_t report; /* used only by the background thread */
     apr_thread_mutex_t *mutex;   /* guards what follows; never held across I/O */
     apr_thread_cond_t *fetched;
-    holder_t *current;
+    kc_metadata_holder_t *current;
     int is_fetching;
     unsigned int rounds; /* of fetching */
     int64_t failed_at;   /* milliseconds since 1970 */
@@ -56,36 +47,20 @@ typedef struct attempt_t {
 } attempt_t;
 
 typedef struct outcome_t {
-    holder_t *fresh;   /* may be set after a failure too: old documents for a child without any */
-    int64_t failed_at; /* milliseconds since 1970 */
-    int is_own;        /* tried by this child */
+    kc_metadata_holder_t *fresh; /* also after a failure: old ones for a child without any */
+    int64_t failed_at;           /* milliseconds since 1970 */
+    int is_own;                  /* tried by this child */
     kc_err_t err;
 } outcome_t;
-
-static apr_status_t release(void *data)
-{
-    holder_t *holder = data;
-
-    if (apr_atomic_dec32(&holder->references) == 0)
-        apr_pool_destroy(holder->pool);
-    return APR_SUCCESS;
-}
 
 static apr_status_t release_current(void *data)
 {
     kc_metadata_t *metadata = data;
 
     if (metadata->current)
-        (void)release(metadata->current);
+        (void)kc_metadata_snapshot_release(metadata->current);
     metadata->current = NULL;
     return APR_SUCCESS;
-}
-
-static void hold(holder_t *holder, apr_pool_t *pool, const kc_metadata_snapshot_t **out)
-{
-    apr_atomic_inc32(&holder->references);
-    apr_pool_cleanup_register(pool, holder, release, apr_pool_cleanup_null);
-    *out = &holder->snapshot;
 }
 
 static int64_t now(const kc_metadata_t *metadata)
@@ -104,41 +79,6 @@ static int64_t age_max(const kc_conf_t *conf)
     return conf->metadata_stale < conf->metadata_ttl ? conf->metadata_ttl : conf->metadata_stale;
 }
 
-/* --- making a snapshot --- */
-
-static kc_rc_t make_holder(const kc_metadata_t *metadata, const kc_metadata_documents_t *documents,
-                           holder_t **out, kc_err_t *err)
-{
-    apr_pool_t *pool;
-    holder_t *holder;
-    kc_provider_t *provider;
-    kc_jwks_t *keys;
-    kc_rc_t rc;
-
-    /* an allocator of its own, because any thread may be the last to release it */
-    if (apr_pool_create_unmanaged_ex(&pool, NULL, NULL) != APR_SUCCESS)
-        return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no memory for the provider's metadata");
-    holder = apr_pcalloc(pool, sizeof(*holder));
-    rc = kc_provider_parse(metadata->conf, (const char *)documents->metadata.data,
-                           documents->metadata.len, pool, &provider, err);
-    if (rc == KC_OK)
-        rc = kc_crypto_sha256(documents->keys, holder->snapshot.digest, err);
-    if (rc == KC_OK)
-        rc = kc_jwks_parse((const char *)documents->keys.data, documents->keys.len, pool, &keys,
-                           err);
-    if (rc != KC_OK) {
-        apr_pool_destroy(pool);
-        return rc;
-    }
-    holder->snapshot.provider = provider;
-    holder->snapshot.keys = keys;
-    holder->snapshot.fetched = documents->fetched;
-    holder->pool = pool;
-    holder->references = 1;
-    *out = holder;
-    return KC_OK;
-}
-
 /* --- one try, for all children of this host --- */
 
 /* A full gate here, or a child that ends, is no failure of the provider. */
@@ -151,7 +91,7 @@ static kc_rc_t fetch(const kc_metadata_t *metadata, const attempt_t *attempt,
                                              &documents, &outcome->err);
 
     if (rc == KC_OK)
-        rc = make_holder(metadata, &documents, &outcome->fresh, &outcome->err);
+        rc = kc_metadata_snapshot_make(metadata->conf, &documents, &outcome->fresh, &outcome->err);
     if (rc == KC_OK) {
         kc_metadata_shared_put(shared, &documents, documents.fetched + age_max(metadata->conf),
                                pool);
@@ -192,12 +132,12 @@ static int find_shared(const kc_metadata_t *metadata, const kc_metadata_snapshot
 /* Uses documents that another child fetched less than `limit` seconds ago, if they are newer than
  * the known ones (NULL: none). Documents that cannot be used count as absent. */
 static int adopt(const kc_metadata_t *metadata, const kc_metadata_snapshot_t *known, int64_t limit,
-                 apr_pool_t *pool, holder_t **out)
+                 apr_pool_t *pool, kc_metadata_holder_t **out)
 {
     kc_metadata_documents_t documents;
 
     return find_shared(metadata, known, limit, pool, &documents) &&
-           make_holder(metadata, &documents, out, NULL) == KC_OK;
+           kc_metadata_snapshot_make(metadata->conf, &documents, out, NULL) == KC_OK;
 }
 
 /* KC_MISS: another child is fetching. After getting the lease, looks once more at what others
@@ -272,7 +212,7 @@ static kc_rc_t renew(const kc_metadata_t *metadata, const attempt_t *attempt,
 /* Called with the mutex held and no thread fetching; releases it meanwhile. */
 static kc_rc_t renew_unlocked(kc_metadata_t *metadata, const attempt_t *attempt, outcome_t *outcome)
 {
-    holder_t *old = metadata->current, *replaced;
+    kc_metadata_holder_t *old = metadata->current, *replaced;
     kc_rc_t rc;
 
     memset(outcome, 0, sizeof(*outcome));
@@ -295,7 +235,7 @@ static kc_rc_t renew_unlocked(kc_metadata_t *metadata, const attempt_t *attempt,
     }
     apr_thread_cond_broadcast(metadata->fetched);
     if (outcome->fresh && replaced)
-        (void)release(replaced);
+        (void)kc_metadata_snapshot_release(replaced);
     return rc;
 }
 
@@ -345,7 +285,7 @@ static void wait_for_fetch(kc_metadata_t *metadata, apr_pool_t *request)
  * Costs a look into shared memory. */
 static void take_over(kc_metadata_t *metadata)
 {
-    holder_t *old = metadata->current, *fresh;
+    kc_metadata_holder_t *old = metadata->current, *fresh;
     apr_pool_t *pool;
 
     /* what was there at the start is checked by the thread that fetches */
@@ -355,7 +295,7 @@ static void take_over(kc_metadata_t *metadata)
     if (adopt(metadata, old ? &old->snapshot : NULL, age_max(metadata->conf), pool, &fresh)) {
         metadata->current = fresh;
         if (old)
-            (void)release(old);
+            (void)kc_metadata_snapshot_release(old);
     }
     apr_pool_destroy(pool);
 }
@@ -403,7 +343,7 @@ kc_rc_t kc_metadata_get(kc_metadata_t *metadata, apr_pool_t *pool,
     apr_thread_mutex_lock(metadata->mutex);
     freshen(metadata, pool);
     if (is_usable(metadata))
-        hold(metadata->current, pool, out);
+        kc_metadata_snapshot_hold(metadata->current, pool, out);
     else
         rc = fail(metadata, err);
     apr_thread_mutex_unlock(metadata->mutex);

@@ -12,16 +12,8 @@
 #include "crypto/crypto.h"
 #include "crypto/jwks.h"
 #include "env.h"
+#include "provider/metadata_snapshot.h"
 #include "provider/provider.h"
-
-/* One state of the provider. Never changed; freed when its last user releases it. */
-typedef struct kc_metadata_snapshot_t {
-    const kc_provider_t *provider;
-    const kc_jwks_t *keys;
-    int64_t fetched;                             /* seconds since 1970 */
-    unsigned char digest[KC_CRYPTO_SHA256_SIZE]; /* of the key set's text: distinguishes two fetched
-                                                    in one second */
-} kc_metadata_snapshot_t;
 
 typedef struct kc_metadata_t kc_metadata_t;
 

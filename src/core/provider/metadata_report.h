@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "env.h"
-#include "provider/metadata.h"
+#include "provider/metadata_snapshot.h"
 
 /* The state of fetching. */
 typedef struct kc_metadata_report_t {
