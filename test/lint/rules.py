@@ -145,10 +145,11 @@ def rooms_in_order(tree):
                 yield "%s includes %s, which is no room before its own" % (name, header)
 
 
-@rule("no header of src includes one that includes it")
+@rule("no file of src includes one that includes it")
 def no_circle(tree):
+    """A source file and its header are one file here."""
     known = {}
-    for name in tree.below("src/", ".h"):
+    for name in tree.below("src/", ".h", ".c"):
         side = name.split("/")[1]
         here = known.setdefault((side, os.path.basename(name).split(".")[0]), set())
         for header in (header for header in tree.includes(name) if header.endswith(".h")):
