@@ -7,11 +7,11 @@
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "base/url.h"
 #include "crypto/crypto.h"
 #include "http/http.h"
+#include "http/http_body.h"
 #include "http/http_failure.h"
 #include "net/patience.h"
 
@@ -21,7 +21,6 @@
 
 enum {
     IDLE_MAX = 16,                  /* handles, and so connections, kept for the next exchange */
-    BODY_FIRST = 16 * 1024,         /* bytes: a discovery document, keys or tokens */
     HOST_MAX = 160,                 /* bytes of a host in a detail */
     TYPE_MAX = 256,                 /* bytes of a content type that is passed on */
     AUTHORIZATION_MAX = 132 * 1024, /* bytes: as long as an access token may be */
@@ -46,10 +45,7 @@ typedef struct {
     struct curl_slist *addresses; /* so that libcurl looks up none */
     kc_resolver_name_t *name;
     int64_t timeout_ms; /* what is left */
-    char *body;
-    size_t len;
-    size_t size;
-    size_t max; /* of len */
+    kc_http_body_t body;
     int is_too_long;
     int is_head_whole;
     char host[HOST_MAX];
@@ -58,62 +54,16 @@ typedef struct {
 
 /* ---------------------------------------------------------------- body */
 
-typedef struct {
-    char *data;
-    size_t size;
-} secret_t;
-
-/* Bodies carry tokens: they leave the pool cleansed. */
-static apr_status_t secret_cleanse(void *data)
-{
-    secret_t *secret = data;
-
-    kc_crypto_cleanse(secret->data, secret->size);
-    return APR_SUCCESS;
-}
-
-static char *secret_room(size_t size, apr_pool_t *pool)
-{
-    secret_t *secret = apr_palloc(pool, sizeof(*secret));
-
-    secret->data = apr_palloc(pool, size);
-    secret->size = size;
-    apr_pool_cleanup_register(pool, secret, secret_cleanse, apr_pool_cleanup_null);
-    return secret->data;
-}
-
-/* Room for len more bytes and the closing NUL; growing fourfold copies twice at most. */
-static void body_reserve(exchange_t *exchange, size_t len)
-{
-    size_t size = exchange->size ? exchange->size : BODY_FIRST;
-    char *grown;
-
-    if (exchange->len + len + 1 <= exchange->size)
-        return;
-    while (size < exchange->len + len + 1)
-        size *= 4;
-    if (size > exchange->max + 1)
-        size = exchange->max + 1;
-    grown = secret_room(size, exchange->pool);
-    if (exchange->len)
-        memcpy(grown, exchange->body, exchange->len);
-    exchange->body = grown;
-    exchange->size = size;
-}
-
 /* curl's write callback: anything but the number of bytes given ends the exchange. */
 static size_t body_write(char *data, size_t one, size_t count, void *context)
 {
     exchange_t *exchange = context;
     size_t len = one * count;
 
-    if (len > exchange->max - exchange->len) {
+    if (!kc_http_body_add(&exchange->body, data, len)) {
         exchange->is_too_long = 1;
         return 0;
     }
-    body_reserve(exchange, len);
-    memcpy(exchange->body + exchange->len, data, len);
-    exchange->len += len;
     return len;
 }
 
@@ -333,7 +283,7 @@ static CURLcode request_set(exchange_t *exchange)
 
     SET(URL, request->url);
     SET(HTTPHEADER, exchange->headers);
-    SET(MAXFILESIZE, (long)exchange->max);
+    SET(MAXFILESIZE, (long)exchange->body.max);
     if (request->form) {
         /* curl repeats a request on a kept connection that has died, but a code is sent only once
          */
@@ -361,7 +311,7 @@ static const char *failure_text(const exchange_t *exchange, CURLcode code)
 
     if (exchange->is_too_long || code == CURLE_FILESIZE_EXCEEDED)
         return apr_psprintf(exchange->pool, "the answer is over %d KiB",
-                            (int)(exchange->max / 1024));
+                            (int)(exchange->body.max / 1024));
     switch (code) {
     case CURLE_COULDNT_CONNECT:
         (void)curl_easy_getinfo(exchange->curl, CURLINFO_OS_ERRNO, &number);
@@ -387,12 +337,10 @@ static void response_fill(exchange_t *exchange, kc_http_response_t *response)
 
     (void)curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_easy_getinfo(exchange->curl, CURLINFO_CONTENT_TYPE, &type);
-    body_reserve(exchange, 0);
-    exchange->body[exchange->len] = '\0';
     response->status = (int)status;
     response->content_type = type ? apr_pstrndup(exchange->pool, type, TYPE_MAX) : "";
-    response->body = exchange->body;
-    response->body_len = exchange->len;
+    response->body = kc_http_body_text(&exchange->body);
+    response->body_len = exchange->body.len;
 }
 
 /* The addresses of the URL's host, for libcurl: under any name ("*"), so that it finds them however
@@ -501,7 +449,8 @@ static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *reques
         exchange.timeout_ms = request->timeout_ms;
     exchange.request = request;
     exchange.pool = pool;
-    exchange.max = request->body_max ? request->body_max : KC_HTTP_BODY_MAX;
+    kc_http_body_init(&exchange.body, request->body_max ? request->body_max : KC_HTTP_BODY_MAX,
+                      pool);
     host_of(request->url, exchange.host);
     exchange.curl = handle_take(client);
     if (!exchange.curl)
@@ -514,14 +463,6 @@ static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *reques
     return rc;
 }
 
-static int64_t elapsed_ms(void)
-{
-    struct timespec time = {0, 0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
 /* The time for the exchange begins with the waiting for a place. */
 static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, apr_pool_t *pool,
                             kc_http_response_t *response, kc_err_t *err)
@@ -529,7 +470,7 @@ static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, a
     client_t *client = (client_t *)(void *)http;
     kc_http_gate_t *gate = client->options.gate;
     kc_http_request_t timed = *request;
-    int64_t begun = elapsed_ms();
+    int64_t begun = kc_patience_now();
     kc_rc_t rc;
 
     memset(response, 0, sizeof(*response));
@@ -543,7 +484,7 @@ static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, a
     if (!kc_http_gate_wait(gate, timed.timeout_ms, request->is_urgent, client->options.stop))
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
                        "%u threads talk to the provider already", (unsigned int)gate->limit);
-    timed.timeout_ms -= elapsed_ms() - begun;
+    timed.timeout_ms -= kc_patience_now() - begun;
     if (timed.timeout_ms > 0) {
         rc = exchange_leased(client, &timed, pool, response, err);
         kc_http_gate_tell(gate, rc == KC_OK);
