@@ -9,6 +9,7 @@
 
 #include "net/reachable.h"
 #include "store/store_address.h"
+#include "store/store_attempt.h"
 #include "store/store_connections.h"
 
 /*
@@ -29,7 +30,6 @@
 
 enum {
     NUMERIC_MAX = 64,   /* of an address as text, with its closing NUL */
-    LATE_MS = 1,        /* the time is over: what has arrived is taken */
     DISCONNECTED = 255, /* the major version of a server that is not connected */
     TRIES = KC_PATIENCE_STOPS + 2,
     REASON_SIZE = 192
@@ -47,6 +47,7 @@ struct kc_store_memcached_t {
     size_t first;                /* the address that was reached last */
 };
 
+typedef kc_store_attempt_t attempt_t;
 typedef kc_store_memcached_t server_t;
 typedef kc_store_memcached_get_t get_t;
 typedef kc_store_memcached_command_t command_t;
@@ -58,44 +59,11 @@ typedef struct { /* the server's handle while a thread has it */
     uint32_t version; /* of the addresses that it was taken from */
 } lease_t;
 
-/* An operation that may have to be done again. */
-typedef struct {
-    const kc_patience_time_t *time;
-    int64_t since;             /* the wait that is under way, or the end of the last one; 0: none */
-    int64_t wait_ms;           /* its time; 0: it has ended */
-    int is_again;              /* it failed for a reason that a new connection has not */
-    kc_breaker_fault_t *fault; /* how it failed */
-    kc_err_t *err;
-} attempt_t;
-
-/* ---------------------------------------------------------------- waiting */
-
-static int64_t not_none(int64_t milliseconds)
-{
-    return milliseconds > LATE_MS ? milliseconds : LATE_MS;
-}
-
-/* A wait without an answer was none: this process had been stopped. */
-static int is_excused(const attempt_t *attempt)
-{
-    return kc_patience_excuse(attempt->time->patience, attempt->since, attempt->wait_ms);
-}
-
-static void begin_wait(attempt_t *attempt, int64_t wait_ms)
-{
-    attempt->since = kc_patience_clock(attempt->time->patience);
-    attempt->wait_ms = wait_ms;
-}
-
-/* Each wait of the handle gets what is left. Where this process had been stopped in the wait before
- * it, as for a connection, or between the two, what comes next has its time all the same. */
+/* Each wait of the handle gets what is left of the operation's time. */
 static void set_wait(attempt_t *attempt, memcached_st *handle)
 {
-    if (attempt->since)
-        (void)is_excused(attempt);
-    begin_wait(attempt, not_none(kc_patience_left(attempt->time)));
     (void)memcached_behavior_set(handle, MEMCACHED_BEHAVIOR_POLL_TIMEOUT,
-                                 (uint64_t)attempt->wait_ms);
+                                 (uint64_t)kc_store_attempt_wait_on(attempt));
 }
 
 /* ---------------------------------------------------------------- failures */
@@ -106,8 +74,8 @@ static int is_unreachable(memcached_return_t cause)
            cause == MEMCACHED_HOST_LOOKUP_FAILURE;
 }
 
-/* What libmemcached's word for a failure means. Of the system's reasons, that of a connection alone
- * says something: libmemcached's others are left over from a socket that does not block. */
+/* What libmemcached's status means. Of the system's errors only those of connecting are used:
+ * others are left over from a socket that does not block. */
 static const char *reason_of(const memcached_st *handle, memcached_return_t cause, char *text,
                              size_t size)
 {
@@ -198,8 +166,7 @@ static memcached_st *handle_make(const server_t *server, const kc_resolver_addre
     return handle;
 }
 
-/* When the host has other addresses by now, what goes to the old ones may end at somebody else's.
- */
+/* The host has other addresses now, and the old ones may belong to somebody else. */
 static void idle_close(server_t *server)
 {
     kc_store_connections_close(&server->idle, kc_resolver_version(server->name));
@@ -212,14 +179,13 @@ static void lease_destroy(lease_t *lease)
     lease->handle = NULL;
 }
 
-/* A new handle connects, signs in, and asks for the server's version, which is_in_order looks at
- * later. */
+/* Connects, signs in, and asks for the server's version, which is_in_order reads later. */
 static kc_rc_t connect_at(attempt_t *attempt, lease_t *lease, const kc_resolver_address_t *address,
                           int64_t wait_ms)
 {
     memcached_return_t status;
 
-    begin_wait(attempt, not_none(wait_ms));
+    kc_store_attempt_wait(attempt, wait_ms);
     lease->handle = handle_make(lease->server, address, attempt->wait_ms);
     if (!lease->handle) {
         *attempt->fault = KC_BREAKER_WRONG;
@@ -228,8 +194,8 @@ static kc_rc_t connect_at(attempt_t *attempt, lease_t *lease, const kc_resolver_
     }
     status = memcached_version(lease->handle);
     if (status == MEMCACHED_SUCCESS) {
-        (void)is_excused(attempt);
-        begin_wait(attempt, 0);
+        (void)kc_store_attempt_is_excused(attempt);
+        kc_store_attempt_end_wait(attempt);
         return KC_OK;
     }
     status = cause_of(lease->handle, status);
@@ -240,7 +206,7 @@ static kc_rc_t connect_at(attempt_t *attempt, lease_t *lease, const kc_resolver_
         (void)KC_FAIL(attempt->err, KC_DOWN, KC_ERR_STORE_DOWN,
                       "memcached %s: no answer in time (KeycloakStoreTimeout); is it memcached?",
                       lease->server->text);
-    attempt->is_again = status == MEMCACHED_TIMEOUT && is_excused(attempt);
+    attempt->is_again = status == MEMCACHED_TIMEOUT && kc_store_attempt_is_excused(attempt);
     lease_destroy(lease);
     return KC_DOWN;
 }
@@ -300,7 +266,7 @@ static kc_rc_t lease_fail(attempt_t *attempt, lease_t *lease, memcached_return_t
     (void)fail(attempt, lease, cause);
     lease_destroy(lease);
     if (cause == MEMCACHED_TIMEOUT) {
-        attempt->is_again = is_excused(attempt);
+        attempt->is_again = kc_store_attempt_is_excused(attempt);
     } else if (lease->is_reused) {
         attempt->is_again = 1;
         idle_close(lease->server);

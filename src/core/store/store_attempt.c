@@ -1,0 +1,34 @@
+/* One operation with a server of a store: its waits, and whether it is worth doing again.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "store/store_attempt.h"
+
+enum { LATE_MS = 1 /* the time is over: what has arrived is taken */ };
+
+int kc_store_attempt_is_excused(const kc_store_attempt_t *attempt)
+{
+    return kc_patience_excuse(attempt->time->patience, attempt->since, attempt->wait_ms);
+}
+
+static void begin(kc_store_attempt_t *attempt, int64_t wait_ms)
+{
+    attempt->since = kc_patience_clock(attempt->time->patience);
+    attempt->wait_ms = wait_ms;
+}
+
+void kc_store_attempt_wait(kc_store_attempt_t *attempt, int64_t wait_ms)
+{
+    begin(attempt, wait_ms > LATE_MS ? wait_ms : LATE_MS);
+}
+
+void kc_store_attempt_end_wait(kc_store_attempt_t *attempt)
+{
+    begin(attempt, 0);
+}
+
+int64_t kc_store_attempt_wait_on(kc_store_attempt_t *attempt)
+{
+    if (attempt->since)
+        (void)kc_store_attempt_is_excused(attempt);
+    kc_store_attempt_wait(attempt, kc_patience_left(attempt->time));
+    return attempt->wait_ms;
+}
