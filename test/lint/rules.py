@@ -36,8 +36,8 @@ MADE = set("build .cache .git __pycache__ configure Makefile config.log config.s
 BANNED = "strcpy strncpy strcat strncat sprintf vsprintf strtok atoi atol atoll atof rand srand gets alloca apr_pstrmemdup".split()
 README_LINES = 150
 README_COLUMNS = 100
-FUNCTION_LINES = 60
-FILE_LINES = 600
+FUNCTION_LINES = 45
+FILE_LINES = 560
 
 
 def rule(name):
