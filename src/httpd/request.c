@@ -384,23 +384,16 @@ int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r)
 
 /* --- its kind --- */
 
-/* A WebSocket's handshake: forward-auth gateways take Upgrade out as a header of the connection's,
- * but leave what goes with it (RFC 6455 section 4.1). */
-static const char *upgrade_of(const request_rec *r)
+const char *akc_request_header(void *context, const char *name)
 {
-    const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
+    const request_rec *r = context;
 
-    return upgrade ? upgrade : apr_table_get(r->headers_in, "Sec-WebSocket-Key");
+    return apr_table_get(r->headers_in, name);
 }
 
 int akc_request_is_api(request_rec *r, const char *method)
 {
-    const kc_request_class_headers_t signs = {method, apr_table_get(r->headers_in, "Accept"),
-                                              apr_table_get(r->headers_in, "X-Requested-With"),
-                                              apr_table_get(r->headers_in, "Sec-Fetch-Mode"),
-                                              upgrade_of(r)};
-
-    return kc_request_class_of(&signs) == KC_REQUEST_CLASS_API;
+    return kc_request_class_read(method, akc_request_header, r) == KC_REQUEST_CLASS_API;
 }
 
 int akc_request_is_prefetch(request_rec *r)

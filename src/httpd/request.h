@@ -33,6 +33,8 @@ kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_step
 int akc_request_is_bearer(const akc_request_t *request);
 /* 1 when a live session was found, and it does for the place that r is for. */
 int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r);
+/* The value of a request header, or NULL; context: the request_rec (kc_request_class_header_t). */
+const char *akc_request_header(void *context, const char *name);
 /* 1 for an API call, 0 for a page (kc_request_class_of), as if it had this method. */
 int akc_request_is_api(request_rec *r, const char *method);
 /* 1 when a browser asks ahead of time, for what its person may never open. */

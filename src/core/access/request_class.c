@@ -34,6 +34,20 @@ kc_request_class_t kc_request_class_of(const kc_request_class_headers_t *signs)
     return KC_REQUEST_CLASS_NAVIGATION;
 }
 
+kc_request_class_t kc_request_class_read(const char *method, kc_request_class_header_t header,
+                                         void *context)
+{
+    kc_request_class_headers_t signs = {.method = method};
+
+    signs.accept = header(context, "Accept");
+    signs.requested_with = header(context, "X-Requested-With");
+    signs.fetch_mode = header(context, "Sec-Fetch-Mode");
+    signs.upgrade = header(context, "Upgrade");
+    if (!signs.upgrade)
+        signs.upgrade = header(context, "Sec-WebSocket-Key");
+    return kc_request_class_of(&signs);
+}
+
 /* The origin of a URL is a place that a sign-in could return to. */
 static int is_own(const char *url, const char *public_origin, const apr_array_header_t *hosts,
                   apr_pool_t *pool)

@@ -32,6 +32,15 @@ typedef struct kc_request_class_headers_t {
  * HEAD. Every other request is a page. */
 kc_request_class_t kc_request_class_of(const kc_request_class_headers_t *signs);
 
+/* Gives the value of one of a request's headers; NULL: it is absent. */
+typedef const char *(*kc_request_class_header_t)(void *context, const char *name);
+
+/* The same of a request with this method, whose headers are read by header(context, NAME). A
+ * WebSocket's handshake (RFC 6455 section 4.1) is an upgrade also without its Upgrade header, which
+ * gateways take out as one of the connection's. Thread safe as far as header is. */
+kc_request_class_t kc_request_class_read(const char *method, kc_request_class_header_t header,
+                                         void *context);
+
 /* Who has made a browser send a request. */
 typedef enum {
     KC_REQUEST_CLASS_SAME_SITE,   /* a page of this site, or the person by hand */
