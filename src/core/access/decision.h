@@ -15,7 +15,10 @@ typedef enum {
     KC_DECISION_RETURN_TO_PAGE,  /* already signed in: on to the page */
     KC_DECISION_END_SESSION,     /* end the session here and at Keycloak */
     KC_DECISION_SKIP_LOGOUT,     /* nothing to end: on to the page after logout */
-    KC_DECISION_UNAVAILABLE      /* 503: nobody knows who this is */
+    KC_DECISION_UNAVAILABLE,     /* 503: nobody knows who this is */
+    KC_DECISION_ASK_AGAIN /* in no cell, but in place of a LOGIN (access.h): a page of ours has the
+                             browser ask again, and then it sends the cookie that it has kept back
+                           */
 } kc_decision_t;
 
 /* The cell. Thread safe, pure. */
