@@ -42,29 +42,41 @@ const char *akc_request_path(const akc_request_t *request)
     return request->first->uri ? request->first->uri : "";
 }
 
-akc_request_t *akc_request_get(request_rec *r)
+static akc_request_t *make(request_rec *first, akc_server_t *server)
 {
-    akc_request_t *request = ap_get_module_config(r->request_config, &auth_keycloak_module);
-    akc_server_t *server;
+    akc_request_t *request = apr_pcalloc(first->pool, sizeof(*request));
+
+    request->server = server;
+    request->first = first;
+    request->cookies = apr_table_get(first->headers_in, "Cookie");
+    if (server->conf->bearer || server->conf->id_token_header)
+        request->authorization = apr_table_get(first->headers_in, "Authorization");
+    ap_set_module_config(first->request_config, &auth_keycloak_module, request);
+    return request;
+}
+
+/* Not inlined, so that akc_request_get saves no registers on its usual way. */
+static akc_request_t *find_or_make(request_rec *r) __attribute__((noinline));
+
+static akc_request_t *find_or_make(request_rec *r)
+{
+    akc_server_t *server = akc_config_server(r->server);
+    akc_request_t *request;
     request_rec *first;
 
-    if (request) /* most often: each request comes by here a dozen times */
-        return request;
-    server = akc_config_server(r->server);
     if (!server->rp)
         return NULL;
     first = origin(r);
     request = ap_get_module_config(first->request_config, &auth_keycloak_module);
-    if (!request) {
-        request = apr_pcalloc(first->pool, sizeof(*request));
-        request->server = server;
-        request->first = first;
-        request->cookies = apr_table_get(first->headers_in, "Cookie");
-        if (server->conf->bearer || server->conf->id_token_header)
-            request->authorization = apr_table_get(first->headers_in, "Authorization");
-        ap_set_module_config(first->request_config, &auth_keycloak_module, request);
-    }
-    return request;
+    return request ? request : make(first, server);
+}
+
+akc_request_t *akc_request_get(request_rec *r)
+{
+    akc_request_t *request = ap_get_module_config(r->request_config, &auth_keycloak_module);
+
+    /* most often it is there: each request comes by here a dozen times */
+    return request ? request : find_or_make(r);
 }
 
 /* --- the address that the browser uses --- */
