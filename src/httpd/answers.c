@@ -315,7 +315,7 @@ static int may_get_parts(const akc_request_t *request, const request_rec *r)
 {
     const ap_filter_t *at = r->output_filters;
 
-    if (!has_include || !(request->cookies || request->authorization))
+    if (!has_include || !(request->access.cookies || request->authorization))
         return 0;
     for (; at; at = at->next) {
         if (ap_strcasestr(at->frec->name, "includes")) /* mod_filter's own names contain it too */

@@ -178,8 +178,8 @@ static int is_form(request_rec *r)
 /* The owner under which its places are counted. */
 static const char *name_of(const akc_request_t *request, const request_rec *r, akc_body_from_t from)
 {
-    if (from == AKC_BODY_KNOWN && request->state == KC_SESSION_LIVE)
-        return request->session.user;
+    if (from == AKC_BODY_KNOWN && request->access.state == KC_SESSION_LIVE)
+        return request->access.session.user;
     return from == AKC_BODY_KNOWN && r->user ? r->user
                                              : kc_places_network(r->useragent_ip, r->pool);
 }

@@ -14,8 +14,8 @@
 #include "respond.h"
 #include "streams.h"
 
+#include "core/access/access.h"
 #include "core/access/decision.h"
-#include "core/access/request_class.h"
 #include "core/base/url.h"
 #include "core/browser.h"
 #include "core/login/login_state.h"
@@ -30,38 +30,6 @@ int akc_check_authn_access(request_rec *r)
     if (!request)
         return DECLINED;
     return akc_request_is_open(request, r) ? OK : DECLINED;
-}
-
-static kc_request_class_t request_kind(const akc_request_t *request, request_rec *r)
-{
-    int unauth = akc_config_dir(r)->unauth;
-
-    if (akc_request_is_bearer(request) && unauth != KC_UNAUTH_PASS)
-        unauth = KC_UNAUTH_401;
-    switch (unauth) {
-    case KC_UNAUTH_PASS:
-        return KC_REQUEST_CLASS_OPTIONAL;
-    case KC_UNAUTH_LOGIN:
-        return r->main ? KC_REQUEST_CLASS_SUBREQUEST : KC_REQUEST_CLASS_NAVIGATION;
-    case KC_UNAUTH_401:
-        return r->main ? KC_REQUEST_CLASS_SUBREQUEST : KC_REQUEST_CLASS_API;
-    default:
-        if (r->main)
-            return KC_REQUEST_CLASS_SUBREQUEST;
-        return akc_request_is_api(r, r->method) ? KC_REQUEST_CLASS_API
-                                                : KC_REQUEST_CLASS_NAVIGATION;
-    }
-}
-
-/* A link of another site's: with SameSite=Strict the browser keeps the session's cookie to itself,
- * and nobody knows who comes. A gateway would take the page for a yes. */
-static int is_led_here(const akc_request_t *request, request_rec *r)
-{
-    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
-
-    return request->server->conf->cookie_same_site == KC_SAME_SITE_STRICT && site &&
-           strcasecmp(site, "cross-site") == 0 && r->method_number == M_GET && !r->header_only &&
-           !akc_addresses_is_judge(r) && !akc_forward_auth_is_on(request);
 }
 
 /* Once: what this site asks for itself is asked by no other. */
@@ -85,8 +53,6 @@ static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t sta
         akc_forward_auth_point_to_login(request, r, demand);
         return akc_respond_denial(request, r, state);
     }
-    if (state == KC_SESSION_NONE && is_led_here(request, r))
-        return ask_again(request, r);
     akc_respond_log_denial(request, r, state);
     return akc_respond_login(request, r, &wanted);
 }
@@ -111,27 +77,37 @@ static int pass(akc_request_t *request, request_rec *r, kc_session_state_t state
 
 static int act(akc_request_t *request, request_rec *r)
 {
-    kc_step_up_t demand = kc_step_up_required(akc_config_dir(r));
-    kc_session_state_t state;
-    kc_request_class_t kind;
+    const kc_conf_dir_t *dir = akc_config_dir(r);
+    const kc_access_location_t location = {.step_up = kc_step_up_required(dir),
+                                           .header = akc_request_header,
+                                           .context = r,
+                                           .method = r->method,
+                                           .unauth = dir->unauth,
+                                           .is_subrequest = r->main != NULL,
+                                           .is_page_get =
+                                               r->method_number == M_GET && !r->header_only};
+    kc_access_answer_t decided;
 
-    (void)akc_request_renewed_session(request, r);
-    state = akc_request_judge(request, &demand);
-    kind = kc_decision_is_settled(state) ? KC_REQUEST_CLASS_NAVIGATION : request_kind(request, r);
-    switch (kc_decision_of(state, kind)) {
+    decided = akc_request_check(request, r, &location);
+    switch (decided.decision) {
     case KC_DECISION_ALLOW:
         akc_answers_are_for_one(request, r);
         akc_export_identity(request, r);
         akc_streams_enter(request);
         return let_in(request, r);
     case KC_DECISION_ALLOW_ANONYMOUS:
-        return pass(request, r, state);
+        return pass(request, r, decided.state);
+    case KC_DECISION_ASK_AGAIN:
+        if (!akc_addresses_is_judge(r)) /* to a gateway that page would be a yes */
+            return ask_again(request, r);
+        return log_in(request, r, decided.state, &location.step_up);
     case KC_DECISION_LOGIN:
-        return log_in(request, r, state, &demand);
+        return log_in(request, r, decided.state, &location.step_up);
     case KC_DECISION_DENY:
-        return akc_respond_denial(request, r, state);
+        return akc_respond_denial(request, r, decided.state);
     default:
-        return r->main ? HTTP_SERVICE_UNAVAILABLE : akc_respond_error(request, r, &request->err);
+        return r->main ? HTTP_SERVICE_UNAVAILABLE
+                       : akc_respond_error(request, r, &request->access.err);
     }
 }
 

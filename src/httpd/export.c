@@ -230,9 +230,9 @@ static void put_token(akc_request_t *request, request_rec *r)
     if (!name)
         return;
     if (akc_request_is_bearer(request))
-        token = kc_buf_copy(request->bearer.data, request->bearer.len, r->pool);
+        token = kc_buf_copy(request->access.bearer.data, request->access.bearer.len, r->pool);
     else
-        token = kc_session_tokens_id_token(&request->session, r->pool);
+        token = kc_session_tokens_id_token(&request->access.session, r->pool);
     if (token && strcasecmp(name, "Authorization") == 0)
         token = apr_pstrcat(r->pool, "Bearer ", token, NULL);
     if (token)
@@ -263,7 +263,7 @@ static void forget_variables(apr_table_t *env)
 void akc_export_identity(akc_request_t *request, request_rec *r)
 {
     const kc_conf_t *conf = request->server->conf;
-    const kc_session_t *session = &request->session;
+    const kc_session_t *session = &request->access.session;
     apr_table_t *env = r->subprocess_env;
     const char *value = NULL;
     int i;

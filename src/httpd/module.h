@@ -19,6 +19,7 @@
 #undef APLOG_MODULE_INDEX
 #define APLOG_MODULE_INDEX (auth_keycloak_module.module_index)
 
+#include "core/access/access.h"
 #include "core/base/buf.h"
 #include "core/base/cache_control.h"
 #include "core/base/err.h"
@@ -87,27 +88,18 @@ typedef struct akc_request_t {
     request_rec *first;         /* the request that the client made */
     const request_rec *unasked; /* a Require that excludes met a request without a user */
     const request_rec *doubted; /* a Require excludes by lists that are not known of this user */
-    const char *cookies;        /* the Cookie header as the client sent it */
-    const char *authorization;  /* the same of Authorization, where it is needed; else NULL */
+    const char *authorization;  /* the Authorization header, where it is needed; else NULL */
     const char *hidden_token;   /* the same while httpd logs the headers (traces.c); else NULL */
     const char *query;   /* of a callback; removed from the request so that no log shows it */
     const char *id;      /* for the log and the error page; NULL until needed */
     kc_browser_t client; /* public_url is NULL until needed */
-    kc_session_state_t state;
-    kc_session_t session;
-    kc_err_t err;      /* why there is no session */
-    kc_bytes_t bearer; /* the bearer token that decides, maybe a bad one; NULL data: none */
-    int is_decided;    /* this module's check has let this request itself in, with or without a
-                          user */
-    int is_allowed;    /* external authorization has allowed it */
-    int is_no_use;     /* the session is looked up without counting as activity; set it before the
-                          look-up */
-    int wants_json;    /* it gets answers for scripts, whatever it looks like */
-    int has_settled;   /* cookies has at most one session cookie, if the right one can be told */
-    int has_looked;    /* state, session and err are filled */
-    int has_renewed;   /* and its tokens were renewed, if that was due */
-    int has_read;      /* its body, to the end */
-    int has_cookies;   /* the answer's cookies with names of this module are its own */
+    kc_access_t access;  /* the Cookie header, and the session that it or a bearer token names */
+    int is_decided;      /* this module's check has let this request itself in, with or without a
+                            user */
+    int is_allowed;      /* external authorization has allowed it */
+    int wants_json;      /* it gets answers for scripts, whatever it looks like */
+    int has_read;        /* its body, to the end */
+    int has_cookies;     /* the answer's cookies with names of this module are its own */
     kc_cache_control_audience_t audience; /* of its answer (answers.c) */
     akc_stream_t stream;
 } akc_request_t;

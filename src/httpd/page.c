@@ -79,11 +79,11 @@ const char *akc_page_error(akc_request_t *request, request_rec *r, const kc_err_
     const char *says = "";
 
     if (err->reason == KC_ERR_FORBIDDEN || err->reason == KC_ERR_ROLES_UNKNOWN)
-        says =
-            apr_pstrcat(r->pool, "<p>You are signed in as <code>",
-                        ap_escape_html(r->pool, request->session.user), "</code>.</p>\n<a href=\"",
-                        ap_escape_html(r->pool, request->server->conf->prefix),
-                        "logout\">Sign out</a>\n", NULL);
+        says = apr_pstrcat(r->pool, "<p>You are signed in as <code>",
+                           ap_escape_html(r->pool, request->access.session.user),
+                           "</code>.</p>\n<a href=\"",
+                           ap_escape_html(r->pool, request->server->conf->prefix),
+                           "logout\">Sign out</a>\n", NULL);
     if (err->reason == KC_ERR_PROVIDER_ERROR)
         says = apr_pstrcat(r->pool, "<p>It says: <code>", ap_escape_html(r->pool, err->detail),
                            "</code></p>\n", NULL);

@@ -10,7 +10,7 @@
 #include "config.h"
 #include "hints.h"
 
-#include "core/access/bearer.h"
+#include "core/access/access.h"
 #include "core/access/request_class.h"
 #include "core/base/forwarded.h"
 #include "core/base/path.h"
@@ -18,8 +18,7 @@
 #include "core/browser.h"
 #include "core/crypto/crypto.h"
 #include "core/rp.h"
-#include "core/session/refresh.h"
-#include "core/session/session_cookie.h"
+#include "core/session/step_up.h"
 
 enum {
     ID_SIZE = 9 /* bytes; 12 characters */
@@ -48,7 +47,9 @@ static akc_request_t *make(request_rec *first, akc_server_t *server)
 
     request->server = server;
     request->first = first;
-    request->cookies = apr_table_get(first->headers_in, "Cookie");
+    request->access.rp = server->rp;
+    request->access.pool = first->pool;
+    request->access.cookies = apr_table_get(first->headers_in, "Cookie");
     if (server->conf->bearer || server->conf->id_token_header)
         request->authorization = apr_table_get(first->headers_in, "Authorization");
     ap_set_module_config(first->request_config, &auth_keycloak_module, request);
@@ -260,16 +261,6 @@ int akc_request_is_https(const akc_request_t *request, request_rec *r)
     return strncmp(scheme, "https", 5) == 0;
 }
 
-/* Once for a request whose cookies have no session that is known by its name alone. */
-static void settle_cookies(akc_request_t *request, request_rec *r)
-{
-    if (!request->has_settled)
-        request->cookies =
-            kc_session_cookie_settle(request->server->rp, akc_request_is_https(request, r),
-                                     request->cookies, origin(r)->pool);
-    request->has_settled = 1;
-}
-
 const kc_browser_t *akc_request_client(akc_request_t *request, request_rec *r)
 {
     const akc_server_t *server = request->server;
@@ -278,9 +269,9 @@ const kc_browser_t *akc_request_client(akc_request_t *request, request_rec *r)
     if (client->public_url)
         return client;
     client->public_url = server->public_url ? server->public_url : derive_origin(server, origin(r));
-    client->is_https = akc_request_is_https(request, r);
-    settle_cookies(request, r);
-    client->cookies = request->cookies;
+    client->is_https = request->access.is_https = akc_request_is_https(request, r);
+    kc_access_settle(&request->access);
+    client->cookies = request->access.cookies;
     client->address = r->useragent_ip;
     client->agent = apr_table_get(r->headers_in, "User-Agent");
     return client;
@@ -288,110 +279,53 @@ const kc_browser_t *akc_request_client(akc_request_t *request, request_rec *r)
 
 /* --- its session --- */
 
-/* Only of a session is it asked whether it is used: what cannot be the name of one is looked up
- * without asking. */
-static int is_use(const akc_request_t *request, kc_bytes_t cookie)
+/* What the core has to know of the request before it looks for a session. */
+static void prepare(akc_request_t *request, request_rec *r)
 {
-    const apr_array_header_t *ignored = request->server->conf->idle_ignore;
+    kc_access_t *access = &request->access;
 
-    return cookie.len == KC_SESSION_ID_TEXT && !request->is_no_use &&
-           (!ignored || !kc_path_is_matched(akc_request_path(request), ignored));
+    access->path = akc_request_path(request);
+    access->is_https = akc_request_is_https(request, r);
+    if (request->authorization && !akc_addresses_is_by_cookie(request->server, access->path))
+        access->authorization = request->authorization;
 }
 
-static void find_by_cookie(akc_request_t *request, request_rec *r)
+static void log_failed_renewal(const kc_access_t *access, request_rec *r)
 {
-    const kc_rp_t *rp = request->server->rp;
-    int is_https = akc_request_is_https(request, r);
-    kc_bytes_t cookie = kc_session_cookie_find(rp, is_https, request->cookies);
-
-    if (!cookie.data) {
-        settle_cookies(request, r);
-        cookie = kc_session_cookie_find(rp, is_https, request->cookies);
-    }
-    request->state = (is_use(request, cookie) ? kc_session_find : kc_session_peek)(
-        rp, cookie, origin(r)->pool, &request->session, &request->err);
-}
-
-/* Whoever sends a token means it, so that a good cookie helps no bad one. 0: there is none. */
-static int find_by_bearer(akc_request_t *request)
-{
-    const request_rec *first = request->first;
-
-    if (!request->server->conf->bearer || !request->authorization ||
-        akc_addresses_is_by_cookie(request->server, akc_request_path(request)))
-        return 0;
-    switch (kc_bearer_read(request->authorization, &request->bearer, &request->err)) {
-    case KC_OK:
-        request->state = kc_bearer_find(request->server->rp, request->bearer, first->pool,
-                                        &request->session, &request->err);
-        return 1;
-    case KC_MISS:
-        return 0;
-    default:
-        request->bearer = kc_buf_text("");
-        request->state = KC_SESSION_REFUSED;
-        return 1;
-    }
-}
-
-kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r)
-{
-    if (!request->has_looked) {
-        if (!find_by_bearer(request))
-            find_by_cookie(request, r);
-        request->has_looked = 1;
-    }
-    return request->state;
-}
-
-int akc_request_is_bearer(const akc_request_t *request)
-{
-    return request->bearer.data != NULL;
-}
-
-static void log_renewal(const akc_request_t *request, request_rec *r)
-{
-    const kc_err_t *err = &request->err;
-    int is_kept = request->state == KC_SESSION_LIVE;
+    const kc_err_t *err = &access->err;
+    int is_kept = access->state == KC_SESSION_LIVE;
     int level = is_kept ? APLOG_WARNING : APLOG_INFO;
 
     ap_log_rerror(APLOG_MARK, level, 0, r, "%s: the session of %s %s: %s",
-                  kc_err_row(err->reason)->tag, ap_escape_logitem(r->pool, request->session.user),
+                  kc_err_row(err->reason)->tag, ap_escape_logitem(r->pool, access->session.user),
                   is_kept ? "goes on although its tokens could not be renewed"
                           : "ends, its tokens could not be renewed",
                   ap_escape_logitem(r->pool, err->detail));
 }
 
-kc_session_state_t akc_request_renewed_session(akc_request_t *request, request_rec *r)
+kc_access_answer_t akc_request_check(akc_request_t *request, request_rec *r,
+                                     const kc_access_location_t *location)
 {
-    kc_session_state_t found = akc_request_session(request, r);
+    kc_access_answer_t answer;
 
-    if (request->has_renewed || (found != KC_SESSION_LIVE && found != KC_SESSION_STALE))
-        return request->state;
-    request->has_renewed = 1;
-    request->state = kc_refresh_session(found, &request->session, origin(r)->pool, &request->err);
-    if (request->err.reason && (found == KC_SESSION_LIVE || request->state != found))
-        log_renewal(request, r);
-    return request->state;
+    if (!request->access.has_looked)
+        prepare(request, r);
+    answer = kc_access_check(&request->access, location);
+    if (answer.has_failed_renewal)
+        log_failed_renewal(&request->access, r);
+    return answer;
 }
 
-kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_step_up_t *demand)
+int akc_request_is_bearer(const akc_request_t *request)
 {
-    const kc_rp_t *rp = request->server->rp;
-    const kc_session_t *session = &request->session;
-
-    if (request->state != KC_SESSION_LIVE || kc_step_up_is_none(demand) ||
-        kc_step_up_is_met(demand, session->acr, session->auth_time, rp->env->now(rp->env->context),
-                          rp->conf->clock_skew))
-        return request->state;
-    return KC_SESSION_WEAK;
+    return kc_access_is_bearer(&request->access);
 }
 
 int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r)
 {
-    kc_step_up_t demand = kc_step_up_required(akc_config_dir(r));
+    kc_step_up_t step_up = kc_step_up_required(akc_config_dir(r));
 
-    return request->has_looked && akc_request_judge(request, &demand) == KC_SESSION_LIVE;
+    return kc_access_is_signed_in(&request->access, &step_up);
 }
 
 /* --- its kind --- */

@@ -5,9 +5,9 @@
 
 #include "module.h"
 
+#include "core/access/access.h"
 #include "core/access/request_class.h"
 #include "core/browser.h"
-#include "core/session/step_up.h"
 
 /* NULL when the module is off for the request's server. */
 akc_request_t *akc_request_get(request_rec *r);
@@ -20,16 +20,12 @@ int akc_request_is_https(const akc_request_t *request, request_rec *r);
 int akc_request_is_trusted(const akc_request_t *request, const request_rec *r);
 /* The browser and the address it uses. */
 const kc_browser_t *akc_request_client(akc_request_t *request, request_rec *r);
-/* The session, looked up once: that of its bearer token where it has one and KeycloakBearer takes
- * it, good or bad; else that of its cookie. */
-kc_session_state_t akc_request_session(akc_request_t *request, request_rec *r);
-/* The same, its tokens renewed if it is time. */
-kc_session_state_t akc_request_renewed_session(akc_request_t *request, request_rec *r);
-/* What was found, as a place with this demand sees it: a live session that does not meet it is
- * weak.
- */
-kc_session_state_t akc_request_judge(const akc_request_t *request, const kc_step_up_t *demand);
-/* 1 when it is judged by a bearer token: such a client never is sent to a sign-in. */
+/* Finds the session, renews it, and decides what is done with the request at this location
+ * (kc_access_check). Logs a renewal that failed. The session, and the reason why there is none, are
+ * in request->access. */
+kc_access_answer_t akc_request_check(akc_request_t *request, request_rec *r,
+                                     const kc_access_location_t *location);
+/* 1 when it is decided by a bearer token: such a client is never sent to a sign-in. */
 int akc_request_is_bearer(const akc_request_t *request);
 /* 1 when a live session was found, and it does for the place that r is for. */
 int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r);

@@ -187,7 +187,7 @@ static authz_status check(request_rec *r, const char *text, const void *parsed)
     if (!request || !akc_request_is_signed_in(request, r))
         answer = ask_stranger(r);
     else
-        answer = kc_authz_ask(line->rule, &request->session, r->pool);
+        answer = kc_authz_ask(line->rule, &request->access.session, r->pool);
     if (answer == KC_AUTHZ_UNKNOWN)
         return settle(r, request, line);
     return answer == KC_AUTHZ_MET ? AUTHZ_GRANTED : AUTHZ_DENIED;

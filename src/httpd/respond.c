@@ -258,16 +258,17 @@ static kc_reason_t public_reason(kc_session_state_t state, kc_reason_t reason)
 /* The reason for the log. */
 static const char *explain(const akc_request_t *request, request_rec *r, kc_session_state_t state)
 {
-    const kc_session_t *session = &request->session;
+    const kc_session_t *session = &request->access.session;
 
     if (state == KC_SESSION_WEAK)
         return apr_psprintf(r->pool, "%s signed in with acr '%.60s' at auth_time %" APR_INT64_T_FMT,
                             session->user, session->acr, session->auth_time);
     /* not tried again at once (pause.h): an earlier line says why */
-    if (state == KC_SESSION_STALE && request->err.reason != KC_ERR_SESSION_ENDED)
+    if (state == KC_SESSION_STALE && request->access.err.reason != KC_ERR_SESSION_ENDED)
         return apr_psprintf(r->pool, "the session of %.80s: its tokens could not be renewed%s%s",
-                            session->user, request->err.reason ? ": " : "", request->err.detail);
-    return request->err.reason ? request->err.detail : "no session";
+                            session->user, request->access.err.reason ? ": " : "",
+                            request->access.err.detail);
+    return request->access.err.reason ? request->access.err.detail : "no session";
 }
 
 /* 401, with the reason: there is no session any more, there never was one, or it is not accepted
@@ -278,7 +279,7 @@ int akc_respond_denial(akc_request_t *request, request_rec *r, kc_session_state_
 
     if (r->main)
         return HTTP_UNAUTHORIZED; /* the request that asked for it shows the page */
-    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->err.reason), "%.250s",
+    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->access.err.reason), "%.250s",
                   explain(request, r, state));
     return akc_respond_error(request, r, &err);
 }
@@ -289,9 +290,9 @@ void akc_respond_log_denial(akc_request_t *request, request_rec *r, kc_session_s
 {
     kc_err_t err;
 
-    if (state != KC_SESSION_WEAK && request->err.reason == KC_ERR_REFRESH_REFUSED)
+    if (state != KC_SESSION_WEAK && request->access.err.reason == KC_ERR_REFRESH_REFUSED)
         return;
-    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->err.reason), "%.250s",
+    (void)KC_FAIL(&err, KC_REFUSED, public_reason(state, request->access.err.reason), "%.250s",
                   explain(request, r, state));
     akc_respond_log(request, r, &err);
 }
@@ -343,7 +344,7 @@ int akc_respond_login(akc_request_t *request, request_rec *r, const kc_login_req
     if (kc_login_begin(request->server->rp, akc_request_client(request, r), wanted, r->pool,
                        &answer, &err) != KC_OK) {
         if (err.reason == KC_ERR_LOGIN_LOOP)
-            akc_respond_add_cause(&err, &request->err);
+            akc_respond_add_cause(&err, &request->access.err);
         return akc_respond_error(request, r, &err);
     }
     if (answer.lost) {

@@ -136,7 +136,7 @@ void akc_streams_enter(akc_request_t *request)
 
     if (stream->serial || !request->server->conf->close_streams)
         return;
-    stream->session = &request->session;
+    stream->session = &request->access.session;
     stream->server = request->server->server;
     stream->uri = akc_request_path(request);
     if (first->connection->master)

@@ -162,13 +162,15 @@ static kc_decision_t decide(const kc_access_t *access, const kc_access_location_
 
 /* ---------------------------------------------------------------- all of it */
 
-void kc_access_check(kc_access_t *access, const kc_access_location_t *location,
-                     kc_access_answer_t *answer)
+kc_access_answer_t kc_access_check(kc_access_t *access, const kc_access_location_t *location)
 {
+    kc_access_answer_t answer;
+
     find(access);
-    answer->has_failed_renewal = is_to_renew(location) && renew(access);
-    answer->state = state_at(access, location);
-    answer->decision = decide(access, location, answer->state);
+    answer.has_failed_renewal = is_to_renew(location) && renew(access);
+    answer.state = state_at(access, location);
+    answer.decision = decide(access, location, answer.state);
+    return answer;
 }
 
 int kc_access_is_signed_in(const kc_access_t *access, const kc_step_up_t *step_up)

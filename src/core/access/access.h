@@ -52,6 +52,7 @@ typedef struct kc_access_location_t {
     int is_page_get;   /* a GET whose answer has a body: the browser can be made to ask again */
 } kc_access_location_t;
 
+/* Small: it is returned by value. */
 typedef struct kc_access_answer_t {
     kc_decision_t decision;
     kc_session_state_t
@@ -68,8 +69,7 @@ typedef struct kc_access_answer_t {
  * takes the session as it is. Waits and failures are those of kc_session_find, kc_bearer_find and
  * kc_refresh_session. Cannot fail itself: what is not known ends in KC_DECISION_UNAVAILABLE, with
  * the reason in access->err. Adds little to the instructions of a signed-in request. */
-void kc_access_check(kc_access_t *access, const kc_access_location_t *location,
-                     kc_access_answer_t *answer);
+kc_access_answer_t kc_access_check(kc_access_t *access, const kc_access_location_t *location);
 
 /* 1 when a session was found, it is live, and it meets the requirement. Asks nobody: 0 before the
  * first check, as on public paths. */

@@ -106,9 +106,9 @@ static void put_removals(const akc_request_t *request, request_rec *r)
     const char *list = request->server->removals;
     const char *token = request->server->conf->id_token_header;
 
-    if (!left && request->cookies)
+    if (!left && request->access.cookies)
         list = request->server->removals_and_cookie;
-    else if (left && strcmp(left, request->cookies) != 0)
+    else if (left && strcmp(left, request->access.cookies) != 0)
         apr_table_setn(r->headers_out, "Cookie", left);
     /* some backends fail with an empty Authorization */
     if (token && !apr_table_get(r->headers_in, token))
@@ -142,8 +142,8 @@ int akc_ext_authz_passes(akc_request_t *request, request_rec *r)
         strncmp(r->uri, r->unparsed_uri, len) != 0)
         return 0;
     /* the session cookie is forwarded as well, because the handler there needs it */
-    if (request->cookies)
-        apr_table_setn(r->headers_in, "Cookie", request->cookies);
+    if (request->access.cookies)
+        apr_table_setn(r->headers_in, "Cookie", request->access.cookies);
     (void)allow(request, r);
     return 1;
 }

@@ -11,6 +11,8 @@
 #include "request.h"
 #include "respond.h"
 
+#include "core/access/access.h"
+#include "core/access/decision.h"
 #include "core/base/json.h"
 #include "core/base/query.h"
 #include "core/browser.h"
@@ -40,7 +42,7 @@ static const char *or_nothing(const char *text)
 
 static kc_json_t *describe(const akc_request_t *request, request_rec *r)
 {
-    const kc_session_t *session = &request->session;
+    const kc_session_t *session = &request->access.session;
     kc_json_t *json = kc_json_new_object(r->pool);
 
     kc_json_set_string(json, "user", session->user);
@@ -65,18 +67,25 @@ static kc_json_t *describe(const akc_request_t *request, request_rec *r)
 /* OK when a user is signed in, else 401, 503, or for a page the redirect to the sign-in. */
 static int need_session(akc_request_t *request, request_rec *r, int is_page)
 {
+    const kc_access_location_t location = {.header = akc_request_header,
+                                           .context = r,
+                                           .method = r->method,
+                                           .unauth = is_page ? KC_UNAUTH_AUTO : KC_UNAUTH_401};
     const kc_login_request_t wanted = {.return_url = r->uri};
-    kc_session_state_t state = akc_request_renewed_session(request, r);
+    kc_access_answer_t decided;
 
-    if (state == KC_SESSION_LIVE)
+    decided = akc_request_check(request, r, &location);
+    switch (decided.decision) {
+    case KC_DECISION_ALLOW:
         return OK;
-    if (state == KC_SESSION_UNKNOWN)
-        return akc_respond_error(request, r, &request->err);
-    if (is_page && !akc_request_is_api(r, r->method)) {
-        akc_respond_log_denial(request, r, state);
+    case KC_DECISION_LOGIN:
+        akc_respond_log_denial(request, r, decided.state);
         return akc_respond_login(request, r, &wanted);
+    case KC_DECISION_DENY:
+        return akc_respond_denial(request, r, decided.state);
+    default:
+        return akc_respond_error(request, r, &request->access.err);
     }
-    return akc_respond_denial(request, r, state);
 }
 
 /* Pages call this regularly to show when the session ends; that must not prolong it. */
@@ -86,7 +95,7 @@ int akc_account_whoami(akc_request_t *request, request_rec *r)
 
     if (r->method_number != M_GET)
         return akc_respond_method(request, r, "GET, HEAD");
-    request->is_no_use = 1;
+    request->access.is_no_use = 1;
     status = need_session(request, r, 0);
     return status == OK ? akc_respond_json(r, HTTP_OK, describe(request, r)) : status;
 }
@@ -100,7 +109,7 @@ static kc_rc_t list_own(const akc_request_t *request, request_rec *r, apr_array_
                         int *is_partial, kc_err_t *err)
 {
     const apr_array_header_t *entries;
-    kc_rc_t rc = kc_session_index_list(request->server->rp, request->session.user, r->pool,
+    kc_rc_t rc = kc_session_index_list(request->server->rp, request->access.session.user, r->pool,
                                        &entries, is_partial, err);
     int i;
 
@@ -109,7 +118,7 @@ static kc_rc_t list_own(const akc_request_t *request, request_rec *r, apr_array_
         const kc_session_index_entry_t *entry =
             &APR_ARRAY_IDX(entries, i, kc_session_index_entry_t);
 
-        if (strcmp(entry->sub, request->session.sub) == 0)
+        if (strcmp(entry->sub, request->access.session.sub) == 0)
             APR_ARRAY_PUSH(*own, kc_session_index_entry_t) = *entry;
     }
     return rc;
@@ -122,7 +131,7 @@ static const char *name_of(const kc_session_index_entry_t *entry, apr_pool_t *po
 
 static int is_current(const akc_request_t *request, const kc_session_index_entry_t *entry)
 {
-    return strcmp(entry->key, request->session.key) == 0;
+    return strcmp(entry->key, request->access.session.key) == 0;
 }
 
 /* is_partial: servers that do not answer may have more. */
@@ -189,7 +198,7 @@ static int list_page(const akc_request_t *request, request_rec *r,
             row_html(request, &APR_ARRAY_IDX(entries, i, kc_session_index_entry_t), r->pool), NULL);
     return akc_respond_page(r, HTTP_OK, "Where you are signed in",
                             apr_pstrcat(r->pool, "<p>You are <code>",
-                                        ap_escape_html(r->pool, request->session.user),
+                                        ap_escape_html(r->pool, request->access.session.user),
                                         "</code>.</p>\n<table>\n", rows, "</table>\n",
                                         button("all", "Sign out everywhere", r->pool),
                                         "<a href=\"/\">Start page</a>\n", NULL));
@@ -251,7 +260,7 @@ static int answer_ended(request_rec *r, int ended)
  * it too. */
 static int end_all_own(akc_request_t *request, request_rec *r)
 {
-    const kc_session_t *session = &request->session;
+    const kc_session_t *session = &request->access.session;
     kc_session_t whole;
     kc_err_t err;
 
@@ -277,7 +286,7 @@ static kc_rc_t read_form(request_rec *r, const kc_query_t **form, kc_err_t *err)
 
 static int end_sessions(akc_request_t *request, request_rec *r)
 {
-    const kc_session_t *session = &request->session;
+    const kc_session_t *session = &request->access.session;
     const kc_query_t *form;
     const char *name;
     kc_err_t err;

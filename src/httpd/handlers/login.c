@@ -10,6 +10,7 @@
 #include "request.h"
 #include "respond.h"
 
+#include "core/access/access.h"
 #include "core/access/decision.h"
 #include "core/access/request_class.h"
 #include "core/base/url.h"
@@ -56,11 +57,11 @@ static int wait_for_others(akc_request_t *request, request_rec *r, const kc_logi
     return akc_respond_redirect(r, HTTP_SEE_OTHER, answer);
 }
 
-/* 1 when the session is older than the step-up sign-in that was to replace it. Continuing would not
- * make it stronger, and the page would ask again. */
-static int is_unchanged(const akc_request_t *request, const kc_login_request_t *again)
+/* A step-up sign-in was to replace older sessions: continuing with one of them would not make it
+ * stronger, and the page would ask again. */
+static int64_t not_before(const kc_login_request_t *again)
 {
-    return again->is_step_up && !again->is_silent && request->session.created < again->begun;
+    return again->is_step_up && !again->is_silent ? again->begun : 0;
 }
 
 /* A sign-in that cannot continue without any fault: its state is unknown, used or expired. */
@@ -68,7 +69,8 @@ static int start_over(akc_request_t *request, request_rec *r, kc_browser_answer_
                       const kc_err_t *reason)
 {
     const kc_browser_t *client = akc_request_client(request, r);
-    kc_session_state_t state = akc_request_session(request, r);
+    kc_access_location_t location = {.kind = KC_REQUEST_CLASS_CALLBACK};
+    kc_access_answer_t decided;
     kc_login_request_t again;
     kc_err_t err = *reason;
     kc_rc_t rc;
@@ -76,9 +78,9 @@ static int start_over(akc_request_t *request, request_rec *r, kc_browser_answer_
     rc = kc_login_again(request->server->rp, client, request->query, r->pool, &again, &err);
     if (rc == KC_REFUSED && err.reason == KC_ERR_LOGIN_LOOP)
         akc_respond_add_cause(&err, reason);
-    if (state == KC_SESSION_LIVE && is_unchanged(request, &again))
-        state = KC_SESSION_WEAK;
-    switch (kc_decision_of(state, KC_REQUEST_CLASS_CALLBACK)) {
+    location.not_before = not_before(&again);
+    decided = akc_request_check(request, r, &location);
+    switch (decided.decision) {
     case KC_DECISION_RETURN_TO_PAGE:
         return return_to(request, r, again.return_url, answer);
     case KC_DECISION_LOGIN:
@@ -89,7 +91,7 @@ static int start_over(akc_request_t *request, request_rec *r, kc_browser_answer_
         return rc == KC_OK ? akc_respond_login(request, r, &again)
                            : akc_respond_error(request, r, &err);
     default:
-        return akc_respond_error(request, r, &request->err);
+        return akc_respond_error(request, r, &request->access.err);
     }
 }
 
@@ -187,8 +189,9 @@ int akc_login_login(akc_request_t *request, request_rec *r)
 {
     kc_browser_answer_t answer = {.location = NULL};
     kc_err_t err = {KC_ERR_INTERNAL, NULL, 0, ""};
+    kc_access_location_t location = {.kind = KC_REQUEST_CLASS_CALLBACK};
     kc_login_request_t wanted;
-    kc_session_state_t state;
+    kc_access_answer_t decided;
 
     if (r->method_number == M_POST)
         return lead_on(request, r);
@@ -196,12 +199,11 @@ int akc_login_login(akc_request_t *request, request_rec *r)
         return akc_respond_method(request, r, "GET, POST");
     if (kc_login_parameters_read(request->server->rp, r->args, r->pool, &wanted, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
-    (void)akc_request_session(request, r);
-    state = akc_request_judge(request, &wanted.demand);
-    if (state == KC_SESSION_LIVE && wanted.is_silent)
-        state = KC_SESSION_WEAK; /* to be renewed */
-    wanted.is_step_up = state == KC_SESSION_WEAK;
-    switch (kc_decision_of(state, KC_REQUEST_CLASS_CALLBACK)) {
+    location.step_up = wanted.demand;
+    location.not_before = wanted.is_silent ? INT64_MAX : 0; /* any session is to be renewed */
+    decided = akc_request_check(request, r, &location);
+    wanted.is_step_up = decided.state == KC_SESSION_WEAK;
+    switch (decided.decision) {
     case KC_DECISION_RETURN_TO_PAGE:
         return return_to(request, r, wanted.return_url, &answer);
     case KC_DECISION_LOGIN:
@@ -210,6 +212,6 @@ int akc_login_login(akc_request_t *request, request_rec *r)
             wanted.demand = kc_step_up_required(akc_config_dir(r));
         return akc_respond_login(request, r, &wanted);
     default:
-        return akc_respond_error(request, r, &request->err);
+        return akc_respond_error(request, r, &request->access.err);
     }
 }

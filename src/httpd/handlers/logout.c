@@ -9,6 +9,7 @@
 #include "request.h"
 #include "respond.h"
 
+#include "core/access/access.h"
 #include "core/access/decision.h"
 #include "core/access/request_class.h"
 #include "core/base/json.h"
@@ -72,10 +73,11 @@ int akc_logout_is_wanted(akc_request_t *request, request_rec *r)
 
 static const char *who_is_signed_in(const akc_request_t *request, request_rec *r)
 {
-    if (request->state == KC_SESSION_NONE)
+    if (request->access.state == KC_SESSION_NONE)
         return "<p>A page of another site has asked for it.</p>\n";
     return apr_pstrcat(r->pool, "<p>You are signed in as <code>",
-                       ap_escape_html(r->pool, request->session.user), "</code>.</p>\n", NULL);
+                       ap_escape_html(r->pool, request->access.session.user), "</code>.</p>\n",
+                       NULL);
 }
 
 static int ask_user(const akc_request_t *request, request_rec *r)
@@ -154,8 +156,10 @@ static int leave_nobody(akc_request_t *request, request_rec *r, const char *page
 
 int akc_logout_here(akc_request_t *request, request_rec *r)
 {
+    const kc_access_location_t location = {.kind = KC_REQUEST_CLASS_LOGOUT};
     const kc_query_t *query;
     const char *page = NULL;
+    kc_access_answer_t decided;
     kc_err_t err;
 
     if ((r->method_number != M_GET && r->method_number != M_POST) || r->header_only)
@@ -163,15 +167,16 @@ int akc_logout_here(akc_request_t *request, request_rec *r)
     if (kc_query_parse(r->args, r->pool, &query, &err) != KC_OK ||
         kc_query_single(query, "return", &page, &err) == KC_REFUSED)
         return akc_respond_error(request, r, &err);
-    switch (kc_decision_of(akc_request_session(request, r), KC_REQUEST_CLASS_LOGOUT)) {
+    decided = akc_request_check(request, r, &location);
+    switch (decided.decision) {
     case KC_DECISION_END_SESSION:
         if (is_wanted(request, r, request->server->conf->return_hosts))
-            return akc_logout_end(request, r, &request->session, page);
+            return akc_logout_end(request, r, &request->access.session, page);
         return ask_or_refuse(request, r);
     case KC_DECISION_SKIP_LOGOUT:
         return leave_nobody(request, r, page);
     default:
-        return akc_respond_error(request, r, &request->err);
+        return akc_respond_error(request, r, &request->access.err);
     }
 }
 
@@ -223,7 +228,8 @@ int akc_logout_frontchannel(akc_request_t *request, request_rec *r)
 
     if (r->method_number != M_GET || r->header_only)
         return akc_respond_method(request, r, "GET");
-    if (kc_logout_front_take(rp, kc_session_cookie_find(rp, client->is_https, request->cookies),
+    if (kc_logout_front_take(rp,
+                             kc_session_cookie_find(rp, client->is_https, request->access.cookies),
                              r->args, r->pool, &session, &is_ended, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
     if (is_ended) {

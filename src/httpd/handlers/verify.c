@@ -9,6 +9,7 @@
 #include "request.h"
 #include "respond.h"
 
+#include "core/access/access.h"
 #include "core/access/decision.h"
 #include "core/access/request_class.h"
 #include "core/base/path.h"
@@ -74,32 +75,32 @@ static int let_in_as(akc_request_t *request, request_rec *r)
 {
     const kc_conf_t *conf = request->server->conf;
 
-    apr_table_set(r->headers_out, conf->user_header, request->session.user);
-    apr_table_set(r->headers_out, conf->groups_header, request->session.groups);
+    apr_table_set(r->headers_out, conf->user_header, request->access.session.user);
+    apr_table_set(r->headers_out, conf->groups_header, request->access.session.groups);
     return let_in(request, r);
 }
 
 static int decide(akc_request_t *request, request_rec *r, request_rec *sub)
 {
-    kc_step_up_t demand = kc_step_up_required(akc_config_dir(sub));
+    const kc_access_location_t location = {.step_up = kc_step_up_required(akc_config_dir(sub)),
+                                           .kind = KC_REQUEST_CLASS_API};
     int is_open = sub->status < HTTP_BAD_REQUEST;
-    kc_session_state_t state;
+    kc_access_answer_t decided;
 
     if (!is_same(request, r, sub) || sub->status == HTTP_BAD_REQUEST)
         return refuse(request, r, KC_ERR_FORBIDDEN, "the path behind it is not what it says");
     if (is_open && is_public(request, sub))
         return let_in(request, r);
-    (void)akc_request_renewed_session(request, r);
-    state = akc_request_judge(request, &demand);
-    switch (kc_decision_of(state, KC_REQUEST_CLASS_API)) {
+    decided = akc_request_check(request, r, &location);
+    switch (decided.decision) {
     case KC_DECISION_ALLOW:
         if (is_open)
             return let_in_as(request, r);
         return refuse(request, r, KC_ERR_FORBIDDEN, "the path behind it is not open to them");
     case KC_DECISION_DENY:
-        return akc_respond_denial(request, r, state);
+        return akc_respond_denial(request, r, decided.state);
     default:
-        return akc_respond_error(request, r, &request->err);
+        return akc_respond_error(request, r, &request->access.err);
     }
 }
 
@@ -110,7 +111,7 @@ int akc_verify_here(akc_request_t *request, request_rec *r)
     int status;
 
     request->wants_json = 1;
-    request->is_no_use = 1;
+    request->access.is_no_use = 1;
     if (r->method_number != M_GET)
         return akc_respond_method(request, r, "GET, HEAD");
     target = kc_path_is_plain(r->unparsed_uri) ? checked_target(request, r) : NULL;

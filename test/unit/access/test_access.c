@@ -188,7 +188,7 @@ static void begin(void)
 
 static kc_decision_t check(void)
 {
-    kc_access_check(&request, &location, &answer);
+    answer = kc_access_check(&request, &location);
     return answer.decision;
 }
 
