@@ -9,8 +9,8 @@ if ! command -v autoconf >/dev/null; then
     exit 1
 fi
 
-# The module's configure.ac asks pkg-config by itself (so that it can list all that is missing at
-# once) and therefore needs no macro from pkg.m4.
+# configure.ac asks pkg-config itself, so that it can list everything that is missing at once. So it
+# needs no macro from pkg.m4.
 autoconf --warnings=all
 rm -rf autom4te.cache configure~
 echo "autogen.sh: made ./configure; now: ./configure && make"
