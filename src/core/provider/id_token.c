@@ -15,8 +15,8 @@
 typedef kc_rc_t (*check_t)(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                            kc_err_t *err);
 
-/* A provider signs refresh, logout and access tokens with the same keys for the same issuer; only
- * the types distinguish them from ID tokens. */
+/* A provider signs all its tokens with the same keys for the same issuer. Only the types
+ * distinguish ID tokens from refresh, logout and access tokens. */
 static kc_rc_t check_type(const kc_jws_t *token, const kc_id_token_expect_t *expect, kc_err_t *err)
 {
     const kc_json_t *typ = kc_json_member(token->claims, "typ");
@@ -70,8 +70,8 @@ static int is_for_client(const kc_json_t *audience, const char *client_id, int *
     return is_found;
 }
 
-/* azp matters when the token is for others too, because these may not be trusted (OpenID Connect
- * Core 1.0 with errata set 2, section 3.1.3.7, items 3 and 4). */
+/* azp matters when the token is for others too, because these may not be trusted. OpenID Connect
+ * Core 1.0 with errata set 2, section 3.1.3.7, items 3 and 4. */
 static kc_rc_t check_audience(const kc_jws_t *token, const kc_id_token_expect_t *expect,
                               kc_err_t *err)
 {
@@ -240,8 +240,8 @@ static kc_rc_t check_all(const check_t *checks, size_t count, const kc_jws_t *to
     return KC_OK;
 }
 
-/* The order here and below gives the most helpful reason first: a foreign token is not reported as
- * an old one. */
+/* The order here and below gives the most helpful reason first. So a foreign token is not reported
+ * as an old one. */
 static const check_t origin_checks[] = {
     check_issuer,
     check_audience,
