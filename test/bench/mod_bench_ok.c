@@ -1,5 +1,5 @@
-/* A handler that answers 200 at once and says nothing, nor looks for a file: the least that a judge
- * in httpd could do.
+/* A handler that answers 200 at once, without a body and without looking for a file: the minimum
+ * work of an external authorization service in httpd.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <httpd.h>
 

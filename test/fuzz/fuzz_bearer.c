@@ -1,5 +1,6 @@
-/* Fuzz target: the value of an Authorization header, and behind a line feed the claims of a bearer
- * token. SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz target: the value of an Authorization header, and after a line feed the claims of a bearer
+ * token.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <stdint.h>

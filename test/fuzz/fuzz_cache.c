@@ -1,5 +1,6 @@
-/* Fuzz target: the first tier. Three bytes are an operation: which, on which session, and how large
- * a view. What is found is whole, and the last that was put. SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz target: the first tier. Three bytes are an operation: its kind, its session, and the size of
+ * the view. A view that is found is complete, and the last one that was put.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <stdint.h>
 #include <stdlib.h>

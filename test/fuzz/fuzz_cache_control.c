@@ -1,4 +1,4 @@
-/* Fuzzes Cache-Control: what an answer has to say is said, whatever was there before.
+/* Fuzzes Cache-Control: an answer says what it must say, whatever was there before.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
 

@@ -1,5 +1,6 @@
-/* Fuzz target: a callback's query and Cookie header, parted by a line feed, against a provider
- * whose tokens no key signs. Never a session. SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz target: a callback's query and Cookie header, separated by a line feed. The provider's
+ * tokens are signed by no key, so there is never a session.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <stdint.h>

@@ -1,5 +1,6 @@
-/* Fuzz target: claims of an ID token, and behind a NUL or a line's end those of an access token or
- * of userinfo. SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz target: claims of an ID token, and after a NUL or newline those of an access token or of
+ * userinfo.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <stdint.h>

@@ -1,5 +1,6 @@
-/* Fuzz target: lines of directives, set and then checked together. What is accepted makes a relying
- * party. SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz target: lines of directives, set and then checked together. Accepted settings make a relying
+ * party.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* Fuzzes the Cookie header: what is found, listed and taken out must agree.
+/* Fuzzes the Cookie header: what is found, listed and removed must agree.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
 #include <string.h>

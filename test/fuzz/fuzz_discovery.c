@@ -1,4 +1,4 @@
-/* Fuzz target: discovery documents, as several configurations judge them.
+/* Fuzz target: discovery documents, checked by several configurations.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <apr_strings.h>

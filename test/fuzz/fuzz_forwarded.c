@@ -1,5 +1,6 @@
-/* Fuzzes what proxies say of the browser's address: whatever a client has sent, the word of the
- * proxy that puts its own behind it counts. SPDX-License-Identifier: Apache-2.0 */
+/* Fuzzes what proxies tell of the browser's address: whatever a client has sent, the value that the
+ * proxy appends counts.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <stdint.h>
 #include <string.h>

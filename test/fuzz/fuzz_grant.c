@@ -1,6 +1,6 @@
-/* Fuzz target: what the token endpoint grants. Three lines: the claims of an ID token, which the
- * provider signs; the answer that it is put into; what userinfo says. Whoever gets in has an
- * identity without what headers must not have, and a session that is found again.
+/* Fuzz target: the answer of the token endpoint. Three lines: the claims of an ID token, which the
+ * provider signs; the answer that contains it; the answer of userinfo. A user who gets in has an
+ * identity that is safe in headers, and a session that is found again.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <apr_strings.h>

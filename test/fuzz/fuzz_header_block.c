@@ -1,4 +1,5 @@
-/* Fuzzes header blocks: in pieces they are what they are at once, and no cookie of ours is left.
+/* Fuzzes header blocks: they give the same result in pieces and at once, and no cookie of this
+ * module is left.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
 #include <string.h>

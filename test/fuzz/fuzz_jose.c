@@ -1,5 +1,6 @@
-/* Fuzz target: signed tokens, as they are or as raw header, payload and signature on lines of their
- * own, which get past base64url. SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz target: signed tokens, unchanged or as raw header, payload and signature on separate lines,
+ * which bypass base64url.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <stdlib.h>

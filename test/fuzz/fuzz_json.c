@@ -1,4 +1,4 @@
-/* Fuzz target: JSON texts. What is taken survives being read, dumped and parsed again.
+/* Fuzz target: JSON texts. Accepted texts can be read, dumped and parsed again.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Fuzz target: key sets. What is taken has keys that fit algorithms that are known.
+/* Fuzz target: key sets. Accepted sets have keys that fit known algorithms.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <stdlib.h>

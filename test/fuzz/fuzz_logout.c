@@ -1,5 +1,5 @@
-/* Fuzz target: claims of a logout token, and behind a line feed the body of a back-channel request,
- * which is a front-channel one's query as well. The claims are tried signed too.
+/* Fuzz target: claims of a logout token, and after a line feed the body of a back-channel request,
+ * which is also used as a front-channel query. The claims are tried signed too.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <apr_strings.h>

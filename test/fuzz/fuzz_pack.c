@@ -1,5 +1,6 @@
-/* Fuzz target: packed tokens and claims from arbitrary bytes. What opens comes back the same when
- * it is packed again. SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz target: packed tokens and claims from arbitrary bytes. What is unpacked is the same after
+ * packing it again.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Fuzzes the judgement of paths: what is called plain means the same to backends that undo escapes
- * once, take backslashes for slashes, cut parameters off, merge slashes and walk dots.
+/* Fuzzes the check of paths: a plain path means the same to backends that decode escapes once, take
+ * backslashes for slashes, cut off parameters, merge slashes and resolve dots.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <stdint.h>

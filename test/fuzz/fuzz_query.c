@@ -1,4 +1,5 @@
-/* Fuzzes the callback's query: what is accepted is clean text, and repeated parameters are noticed.
+/* Fuzzes the callback's query: accepted values are clean text, and repeated parameters are
+ * detected.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
 

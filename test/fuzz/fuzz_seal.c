@@ -1,5 +1,6 @@
-/* Fuzz target: sealed values. Foreign bytes never crash; own ones open again, and not with a bit
- * changed. SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz target: sealed values. Foreign bytes never crash; own values open again, but not with one
+ * bit changed.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
-/* Fuzz target: a session's compact form from arbitrary bytes. What is read is written again to the
- * same bytes. SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz target: a session's encoding from arbitrary bytes. What is decoded is encoded to the same
+ * bytes.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
-/* Fuzz target: what the store holds, sealed with our own key. The first byte says what: a session,
- * an entry of the list of a user's sessions, or the mark of a user, which is not sealed. Whatever
- * is read adds up. SPDX-License-Identifier: Apache-2.0 */
+/* Fuzz target: values in the store, sealed with the right key. The first byte selects a session, an
+ * entry of the session index, or a user's revocation entry, which is not sealed. Whatever is read
+ * is consistent.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Fuzzes URLs and the judgement on return URLs: a result never leads to a host that is not listed.
+/* Fuzzes URLs and the check of return URLs: a result never leads to a host that is not listed.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* What fuzz targets that take a text have in common. SPDX-License-Identifier: Apache-2.0 */
+/* Shared by fuzz targets that take a text.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_INPUT_H
 #define KC_INPUT_H
 

@@ -1,4 +1,5 @@
-/* What the inputs of a fuzz target reach. SPDX-License-Identifier: Apache-2.0 */
+/* What the inputs of a fuzz target reach in the code.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "reach.h"
 
 #include <stdint.h>

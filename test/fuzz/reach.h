@@ -1,4 +1,5 @@
-/* What the inputs of a fuzz target reach, so that a target whose seeds are all refused is noticed.
+/* What the inputs of a fuzz target reach in the code, so that a target that refuses all its seeds
+ * is noticed.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_REACH_H
 #define KC_REACH_H

@@ -1,4 +1,4 @@
-/* A provider's key that fuzz targets sign with, to reach what lies behind a signature.
+/* A provider's key that fuzz targets sign with, to reach the code after the signature check.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_SIGNER_H
 #define KC_SIGNER_H

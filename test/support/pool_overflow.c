@@ -1,5 +1,5 @@
-/* Writes one byte behind a piece of a pool's memory: the tests that rely on seeing that run this
- * first. SPDX-License-Identifier: Apache-2.0 */
+/* Writes one byte behind a pool's memory. Tests that rely on detecting that run this first.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <apr_pools.h>
 #include <stdio.h>

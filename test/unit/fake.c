@@ -1,4 +1,4 @@
-/* A world for unit tests: clock, random and log, and the making of the whole; its HTTP.
+/* An environment for unit tests: clock, random, log and HTTP.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "fake.h"
 

@@ -1,5 +1,6 @@
-/* A world for unit tests: clock, random, log, stores and HTTP that do as they are told and remember
- * what they were asked. SPDX-License-Identifier: Apache-2.0 */
+/* An environment for unit tests: a clock, random, log, stores and HTTP that tests control, and that
+ * record what they were asked.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_FAKE_H
 #define KC_FAKE_H
 

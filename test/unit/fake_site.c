@@ -1,4 +1,4 @@
-/* A relying party in a fake world for unit tests and fuzz targets.
+/* A relying party in a fake environment, for unit tests and fuzz targets.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "fake_site.h"
 

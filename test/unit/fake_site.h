@@ -1,5 +1,6 @@
-/* A relying party in a fake world for unit tests and fuzz targets: settings, keys, a provider's
- * documents, and a browser that keeps cookies. SPDX-License-Identifier: Apache-2.0 */
+/* A relying party in a fake environment, for unit tests and fuzz targets: settings, keys, a
+ * provider's documents, and a browser that keeps cookies.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_FAKE_SITE_H
 #define KC_FAKE_SITE_H
 

@@ -1,4 +1,4 @@
-/* A store in memory for unit tests, which counts what it is asked and goes down when told to.
+/* A store in memory for unit tests. It counts its requests, and can be switched off.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "fake_store.h"
 

@@ -1,4 +1,4 @@
-/* How kc_fake_make sets up its stores; tests include fake.h alone.
+/* How kc_fake_make sets up its stores; tests include only fake.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_FAKE_STORE_H
 #define KC_FAKE_STORE_H

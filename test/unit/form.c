@@ -1,4 +1,5 @@
-/* Older forms of a session. SPDX-License-Identifier: Apache-2.0 */
+/* Older encodings of a session.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "form.h"
 
 #include <apr_strings.h>

@@ -1,4 +1,4 @@
-/* Older forms of a session, which stores and shared memory may still have after an update.
+/* Older encodings of a session, which stores and shared memory may still have after an update.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_FORM_H
 #define KC_FORM_H

@@ -1,4 +1,4 @@
-/* A loopback server for tests: each connection is served by a thread of its own.
+/* A loopback server for tests; each connection has its own thread.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_LISTENER_H
 #define KC_LISTENER_H

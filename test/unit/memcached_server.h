@@ -1,4 +1,4 @@
-/* A real memcached for tests, on a free port of the loopback.
+/* A real memcached for tests, on a free loopback port.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_MEMCACHED_SERVER_H
 #define KC_MEMCACHED_SERVER_H

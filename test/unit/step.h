@@ -1,5 +1,6 @@
-/* A child that changes shared memory, stopped after each single write to it, for tests of what it
- * would leave if it were killed there. SPDX-License-Identifier: Apache-2.0 */
+/* A child that changes shared memory, stopped after each single write. Tests see what it would
+ * leave if it were killed there.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_STEP_H
 #define KC_STEP_H
 

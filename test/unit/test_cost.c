@@ -1,5 +1,5 @@
-/* What strangers send costs no more than its length: each reader of what comes before anybody is
- * known, with an input and one that is 32 times as long.
+/* The cost of what unknown clients send is proportional to its length: each parser of such input,
+ * with an input and one that is 32 times as long.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

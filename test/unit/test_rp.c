@@ -1,5 +1,5 @@
-/* Tests of rp.h: names of cookies, the callback's path, the fingerprint, keys, and places in a
- * store. SPDX-License-Identifier: Apache-2.0 */
+/* Tests of rp.h: names of cookies, the callback's path, the fingerprint, keys, and store keys.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
 #include <string.h>

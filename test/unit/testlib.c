@@ -1,4 +1,4 @@
-/* Keys, tokens and small conveniences that several suites share.
+/* Keys, tokens and small helpers that several suites share.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "testlib.h"
 

@@ -1,5 +1,6 @@
-/* Keys, tokens and small conveniences that several suites share; made with OpenSSL directly, not by
- * the code under test. SPDX-License-Identifier: Apache-2.0 */
+/* Keys, tokens and small helpers that several suites share. They are made with OpenSSL directly,
+ * not by the code under test.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_TESTLIB_H
 #define KC_TESTLIB_H
 

@@ -1,4 +1,4 @@
-/* Values that know themselves, for tests of stores.
+/* Values with their own check bytes, for tests of stores.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "values.h"
 

@@ -1,5 +1,5 @@
-/* Values that know themselves, for tests of stores: what is read can be told from anything torn or
- * mixed. SPDX-License-Identifier: Apache-2.0 */
+/* Values with their own check bytes, for tests of stores: torn or mixed values are detected.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_VALUES_H
 #define KC_VALUES_H
 

@@ -1,5 +1,6 @@
-/* Tests of authz.h: every kind of Require line and every operator, met and unmet, and lines that
- * are none. SPDX-License-Identifier: Apache-2.0 */
+/* Tests of authz.h: every kind of Require line and every operator, met and not met, and malformed
+ * lines.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Tests of bearer.h: which tokens are taken, as whom, for how long, and what ends that.
+/* Tests of bearer.h: which tokens are accepted, for which user, for how long, and what ends that.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "access/bearer.h"
 #include "session/revocation.h"

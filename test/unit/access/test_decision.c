@@ -1,4 +1,5 @@
-/* Tests of decision.h: every cell of the decision table, and the telling of pages from API calls.
+/* Tests of decision.h: every cell of the decision table, and how pages and API calls are
+ * distinguished.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_general.h>
 #include <apr_strings.h>

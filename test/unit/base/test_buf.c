@@ -1,4 +1,4 @@
-/* Tests of buf.h: sizes and limits of writer and reader, the one spelling of base64url.
+/* Tests of buf.h: sizes and limits of writer and reader, and the canonical spelling of base64url.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Tests of cache_control.h: what Cache-Control says, and what an answer for one person has to say.
+/* Tests of cache_control.h: what Cache-Control says, and what it must say for an answer to one
+ * user.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <string.h>

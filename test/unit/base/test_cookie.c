@@ -1,5 +1,6 @@
-/* Tests of cookie.h: odd Cookie headers, what is found in them, what is left of them, and
- * Set-Cookie. SPDX-License-Identifier: Apache-2.0 */
+/* Tests of cookie.h: unusual Cookie headers, what is found in and removed from them, and
+ * Set-Cookie.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Tests of err.h: the table of reasons row by row, and the filling of a failure.
+/* Tests of err.h: the table of reasons row by row, and how a failure is filled.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Tests of forwarded.h: which proxy's word on the browser's address is believed.
+/* Tests of forwarded.h: which proxy is trusted to tell the browser's address.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Tests of header_block.h: header blocks as they come, piece by piece, and what is taken out.
+/* Tests of header_block.h: header blocks that arrive in pieces, and what is removed from them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <string.h>

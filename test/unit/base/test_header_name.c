@@ -1,4 +1,4 @@
-/* Tests of header_name.h: which spellings of a header's name are the same name to some backend.
+/* Tests of header_name.h: which spellings of a header's name are the same name for some backends.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

@@ -1,5 +1,6 @@
-/* Tests of path.h: which spellings of a path are plain, which paths are public, which patterns they
- * meet. SPDX-License-Identifier: Apache-2.0 */
+/* Tests of path.h: which spellings of a path are plain, which paths are public, which patterns
+ * match.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_fnmatch.h>
 #include <apr_general.h>
 #include <apr_strings.h>

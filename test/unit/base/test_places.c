@@ -1,4 +1,4 @@
-/* Tests of places.h: whoever comes has a place, and who loses one.
+/* Tests of places.h: each thread gets a place, and which one loses it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <stdio.h>

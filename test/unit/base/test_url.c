@@ -1,4 +1,4 @@
-/* Tests of url.h: what is no URL, queries, and where a sign-in must not lead.
+/* Tests of url.h: malformed URLs, queries, and addresses that a sign-in must not return to.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <stdio.h>

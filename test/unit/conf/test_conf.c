@@ -1,5 +1,6 @@
 /* Tests of conf.h: every directive by default, set, merged and restored; every line that is
- * refused. SPDX-License-Identifier: Apache-2.0 */
+ * refused.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-/* Tests of jwks.h: threats.md 65 to 67: keys that are not ours, ambiguity, sets that are no use.
+/* Tests of jwks.h: threats.md 65 to 67: keys that cannot be used, ambiguous keys, and useless key
+ * sets.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

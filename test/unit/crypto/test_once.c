@@ -1,4 +1,4 @@
-/* Tests of once.h: each name once, with a pause, and no more than there is room for.
+/* Tests of once.h: each name once, with a pause, and no more names than the list has room for.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

@@ -1,4 +1,4 @@
-/* Tests of seal.h: threats.md 81, 132 to 134, 137: whatever differs gives one uniform error.
+/* Tests of seal.h: threats.md 81, 132 to 134, 137: every difference gives one uniform error.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

@@ -1,4 +1,4 @@
-/* Tests of the gate in http.h: who gets in, in which order, and who does not wait.
+/* Tests of the gate in http.h: which threads get a slot, in which order, and which do not wait.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <sched.h>

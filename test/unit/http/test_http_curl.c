@@ -1,4 +1,4 @@
-/* The back channel: what it sends, and what it does with answers that never end, never come or lie.
+/* The back channel: what it sends, and how it handles answers that are endless, missing or wrong.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-/* What can be done about a refused connection or certificate is told.
+/* Tests of http_failure.h: what an administrator can do about a refused connection or certificate.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <errno.h>

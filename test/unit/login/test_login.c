@@ -1,5 +1,5 @@
-/* Tests of login.h: a whole sign-in with a fake provider, and everything that may go wrong on the
- * way. SPDX-License-Identifier: Apache-2.0 */
+/* Tests of login.h: a complete sign-in with a fake provider, and everything that may go wrong.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Sign-ins of people with so much in their tokens that some limit is near: just below it, at it and
- * above it. SPDX-License-Identifier: Apache-2.0 */
+/* Sign-ins with large tokens, close to each limit: just below it, at it and above it.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Tests of login_state.h: sealed cookies of sign-ins under way, their number and size, and rounds.
+/* Tests of login_state.h: sealed cookies of pending sign-ins, their number and size, and rounds.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

@@ -1,4 +1,4 @@
-/* Tests of logout.h: the way out through the provider, and the way back from it.
+/* Tests of logout.h: the redirect to the provider, and the return from it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

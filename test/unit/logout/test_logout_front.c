@@ -1,4 +1,4 @@
-/* Tests of logout_front.h: whose session a browser's visit ends.
+/* Tests of logout_front.h: which session ends when a browser's request comes.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "logout/logout_front.h"
 

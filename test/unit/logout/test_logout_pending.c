@@ -1,5 +1,5 @@
-/* Tests of logout_pending.h and of the sign-outs that use it: the refresh token of who is on the
- * way through the provider is revoked when the browser does not come back.
+/* Tests of logout_pending.h and of logouts that use it: a refresh token is revoked when the browser
+ * does not come back from the provider.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "logout/logout_pending.h"
 

@@ -1,4 +1,4 @@
-/* Tests of logout_token.h: which tokens are taken, once, and what they end.
+/* Tests of logout_token.h: which tokens are accepted, once, and what they end.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "logout/logout_token.h"
 #include "session/revocation.h"

@@ -1,4 +1,4 @@
-/* Tests of patience.h, with a clock that does as it is told.
+/* Tests of patience.h, with a clock that the tests set.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Tests of resolver.h, by name servers that answer, hang, lie and change their mind.
+/* Tests of resolver.h, with name servers that answer, hang, lie and change their answers.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <arpa/inet.h>

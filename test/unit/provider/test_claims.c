@@ -1,4 +1,5 @@
-/* Tests of claims.h: what an ID token must agree with, and what two sets of claims are together.
+/* Tests of claims.h and id_token.h: what an ID token must agree with, and how two sets of claims
+ * are merged.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

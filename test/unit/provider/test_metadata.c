@@ -1,4 +1,5 @@
-/* Tests of metadata.h: when it fetches, what it keeps, what it shares, and threads at a cold start.
+/* Tests of metadata.h: when it fetches, what it keeps, what it shares, and many threads at a cold
+ * start.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_atomic.h>
 #include <apr_strings.h>

@@ -1,5 +1,6 @@
-/* Tests of metadata.h as all children of a host see it: one fetch for all, the background, what is
- * logged, and clocks that are moved. SPDX-License-Identifier: Apache-2.0 */
+/* Tests of metadata.h for all children of a host: one fetch for all, the background, log lines, and
+ * moved clocks.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_atomic.h>
 #include <apr_strings.h>
 #include <apr_thread_proc.h>

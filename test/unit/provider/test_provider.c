@@ -1,5 +1,6 @@
-/* Tests of provider.h: where the document is, what it must hold, and which addresses in it are
- * believed. SPDX-License-Identifier: Apache-2.0 */
+/* Tests of provider.h: the document's URL, its required content, and which addresses in it are
+ * accepted.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <string.h>
 

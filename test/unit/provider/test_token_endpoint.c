@@ -1,5 +1,6 @@
-/* Tests of token_endpoint.h: each way of proving the client, each class of answer, and one request
- * for each code. SPDX-License-Identifier: Apache-2.0 */
+/* Tests of token_endpoint.h: each kind of client authentication, each class of answer, and one
+ * request for each code.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
 #include <fcntl.h>

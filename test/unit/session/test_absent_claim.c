@@ -1,4 +1,5 @@
-/* Tests of absent_claim.h: what Require lines ask for and no token has is told once, with the cure.
+/* Tests of absent_claim.h: a claim that Require lines ask for and no token has is logged once, with
+ * the cure.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

@@ -1,4 +1,4 @@
-/* Tests of claims.h: whom a token's claims make, and what of them is fit for headers.
+/* Tests of identity.h: the identity that a token's claims give, and which of them fit into headers.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

@@ -1,4 +1,4 @@
-/* Tests of pack.h: what is packed comes back to the letter, and whatever else is refused.
+/* Tests of pack.h: what is packed is unpacked unchanged, and everything else is refused.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

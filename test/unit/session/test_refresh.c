@@ -1,4 +1,4 @@
-/* Tests of refresh.h: who renews a session's tokens, and what becomes of it.
+/* Tests of refresh.h: which request renews a session's tokens, and the result.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

@@ -1,4 +1,5 @@
-/* Tests of revocation.h: what a mark is called, how long it lies there, and which sessions it ends.
+/* Tests of revocation.h: the keys of revocation entries, how long they are kept, and which sessions
+ * they end.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/revocation.h"
 

@@ -1,4 +1,4 @@
-/* Tests of session.h: the compact form, and sessions in a store that lies, forgets or is down.
+/* Tests of session.h: the encoding, and sessions in a store that lies, forgets or is down.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

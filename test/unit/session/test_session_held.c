@@ -1,5 +1,6 @@
-/* How many people the default KeycloakCacheSize holds: their sessions, list entries, what is noted
- * of their use, and their views. SPDX-License-Identifier: Apache-2.0 */
+/* How many users fit into the default KeycloakCacheSize: sessions, index entries, idle records and
+ * views.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Tests of session.h and session_idle.h: when a session ends that is not used.
+/* Tests of session.h and session_idle.h: when an unused session ends.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

@@ -1,4 +1,4 @@
-/* Tests of session_index.h: who sees which sessions of a user.
+/* Tests of session_index.h: which sessions of a user are listed.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

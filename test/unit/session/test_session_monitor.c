@@ -1,4 +1,4 @@
-/* Tests of session_monitor.h: which sessions have ended while something long goes on with them.
+/* Tests of session_monitor.h: which sessions have ended while a stream still uses them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

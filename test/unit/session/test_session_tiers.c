@@ -1,4 +1,5 @@
-/* Tests of session.h with the first tier before the store: who asks, who goes on, and until when.
+/* Tests of session.h with the first tier before the store: which requests ask the store, and how
+ * long a view is used.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

@@ -1,4 +1,4 @@
-/* Tests of session_view.h: to the millisecond, how long a view is believed.
+/* Tests of session_view.h: how long a view is valid, to the millisecond.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/session_view.h"
 

@@ -1,5 +1,6 @@
-/* Tests of step_up.h and login_parameters.h, and of sign-ins that have to bring something, or to
- * ask nobody. SPDX-License-Identifier: Apache-2.0 */
+/* Tests of step_up.h and login_parameters.h, and of sign-ins with a step-up requirement, or without
+ * asking the user.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Tests of shm_lock.h: a lock is waited for while its owner goes on, and had when it dies.
+/* Tests of shm_lock.h: waiting for a lock while its owner continues, and getting it when the owner
+ * dies.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <errno.h>

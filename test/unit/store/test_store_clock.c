@@ -1,4 +1,4 @@
-/* Tests of store_clock.h: real memcached servers, and our clock moved.
+/* Tests of store_clock.h: real memcached servers, with this host's clock moved.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

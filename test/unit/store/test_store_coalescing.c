@@ -1,4 +1,4 @@
-/* Tests of kc_store_coalescing_create: who asks, who shares, and what each is told.
+/* Tests of store_coalescing.h: which caller asks, which share, and what each gets.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

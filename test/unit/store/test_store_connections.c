@@ -1,4 +1,4 @@
-/* Tests of store_connections.h: which idle connections are kept, given again and closed.
+/* Tests of store_connections.h: which idle connections are kept, reused and closed.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_connections.h"
 

@@ -1,4 +1,4 @@
-/* The store in memcached: real servers that work, die and hang, and one that talks nonsense.
+/* The store in memcached: real servers that work, die and hang, and one that answers nonsense.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <apr_strings.h>
 #include <check.h>

@@ -1,4 +1,4 @@
-/* Tests of store_placement.h: nodes of every version have to find the same order.
+/* Tests of store_placement.h: nodes of every version must compute the same order.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_placement.h"
 

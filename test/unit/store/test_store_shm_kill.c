@@ -1,4 +1,4 @@
-/* The store in shared memory when processes die with its lock in their hands.
+/* The store in shared memory when processes die while they hold its lock.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <signal.h>

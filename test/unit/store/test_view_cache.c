@@ -1,4 +1,5 @@
-/* Tests of view_cache.h: views are whole, the right one's, and gone when they must be.
+/* Tests of view_cache.h: views are complete, belong to the right session, and are gone when they
+ * must be.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <signal.h>
