@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the figures are written: cells, tables, and targets met or missed."""
+"""How the figures are printed: cells, tables, and targets met or missed."""
 
 ROUNDS = ("Medians of {rounds} rounds, in brackets the least and the most. Each turn of a server stands between two of the one "
           "that it is compared with; the ratio is to the mean of these.")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People in many groups: what their sessions take, and what their requests and sign-ins cost."""
+"""Users in many groups: the size of their sessions, and the cost of their requests and sign-ins."""
 
 import callgrind
 import measure

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The judge: asked directly, by a real Envoy, its instructions, and at rest; each beside its peers."""
+"""External authorization (the judge): asked directly, by a real Envoy, its instructions, and at rest; each compared with its peers."""
 
 import statistics
 

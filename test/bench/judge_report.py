@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of the judge, and what they say of its targets."""
+"""The tables of the judge's benchmark, and whether its targets are met."""
 
 from form import COUNTED, ROUNDS, least, most, rate, ratio, spread, table
 from judge import OPEN

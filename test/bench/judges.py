@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The judges of the benchmark: httpd's and its peers, each asked for itself or by a real Envoy; and load on them."""
+"""The judges of the benchmark: httpd and its peers, each asked directly or by a real Envoy; and the load on them."""
 
 import os
 import re

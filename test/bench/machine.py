@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the figures were measured on: the machine, and the versions of all that took part."""
+"""Where the figures were measured: the machine, and the versions of all programs."""
 
 import os
 import platform

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures as a picture: bars with their spreads, as SVG."""
+"""The figures as an SVG picture: bars with their spreads."""
 
 import machine
 from report import split_sessions

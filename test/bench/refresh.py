@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the renewal of a session's tokens costs the session's other requests: turns with it between turns without."""
+"""What renewing a session's tokens costs the session's other requests: rounds with renewals between rounds without."""
 
 import math
 import re

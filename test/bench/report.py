@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was found, as tables, and what it says of the targets."""
+"""The results as tables, and whether the targets are met."""
 
 import judge_report
 import machine

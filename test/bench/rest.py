@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The judge at rest: how long the image's start takes until it is ready, and the memory that it then has."""
+"""The idle judge: how long the image takes to start, and the memory that it then uses."""
 
 import os
 import shutil

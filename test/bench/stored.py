@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions in memcached: made by the seeding tool, and weighed."""
+"""Sessions in memcached: made by the seeding tool, and measured."""
 
 import base64
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is compared: httpd without a module, with this one in four ways, and with mod_auth_openidc in two."""
+"""The compared variants: httpd without a module, with this one in four ways, and with mod_auth_openidc in two."""
 
 import dataclasses
 import shutil

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chaos tests: each starts a world, puts it under load, does some harm, and says what people noticed."""
+"""The chaos tests: each starts all servers, puts them under load, causes a failure, and reports what users noticed."""
 
 import argparse
 import base64

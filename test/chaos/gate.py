@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port of a server that goes on behind it: while it is closed, connections are refused and nothing is forgotten."""
+"""A port in front of a running server: while it is closed, connections are refused, and the server keeps its data."""
 
 import socket
 import threading

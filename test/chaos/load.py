@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Load by many signed-in people, which knows of each answer whether it was the right one."""
+"""Load by many signed-in users, which checks whether each answer is the right one."""
 
 import socket
 import threading

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names of hosts: an httpd with its own hosts file and resolv.conf in a mount namespace, and a name server of its own on a
-loopback address, which can be told to be silent."""
+loopback address, which tests can silence."""
 
 import os
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A memcached in a network of its own, which can be made to swallow everything."""
+"""A memcached in a network of its own, which can be made to drop all packets."""
 
 import os
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a chaos test runs in: httpd with the module, memcached nodes, the fake provider, a backend, signed-in people."""
+"""The environment of a chaos test: httpd with the module, memcached nodes, the fake provider, a backend, signed-in users."""
 
 import json
 import signal

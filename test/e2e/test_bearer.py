@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keycloak's own tokens as bearers, and the ID token that backends and an Envoy's backends are handed."""
+"""Keycloak's own tokens as bearer tokens, and the ID token that backends get, directly or through Envoy."""
 
 import base64
 import http.client

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing out where another realm is the identity provider of ours: by Keycloak's own event log."""
+"""Logout when another realm is the identity provider of the realm, checked in Keycloak's event log."""
 
 from urllib.parse import quote
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How ./demo ends when it must: a taken port, a second one at once, a signal half-way."""
+"""How ./demo ends in special cases: a taken port, a second demo at the same time, a signal half-way."""
 
 import os
 import signal

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configurations under conf/: httpd accepts them, and the reverse proxy's signs people in."""
+"""The configurations under conf/: httpd accepts them, and users can sign in with the reverse proxy's."""
 
 import re
 from pathlib import Path

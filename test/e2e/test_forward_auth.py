@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The judge behind a real nginx and a real Caddy, both sides configured by conf/forward-auth.conf."""
+"""External authorization behind a real nginx and a real Caddy, both sides configured by conf/forward-auth.conf."""
 
 import http.client
 import threading

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Probes of readiness while memcached and Keycloak are really down, and how soon they learn that Keycloak is there."""
+"""Readiness probes while memcached and Keycloak are really down, and how soon they notice that Keycloak is back."""
 
 import http.client
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The judge behind a real Envoy: sign-in, identity, refusals, logout and WebSockets by way of ext_authz."""
+"""External authorization behind a real Envoy: sign-in, identity, refusals, logout and WebSockets through ext_authz."""
 
 import itertools
 

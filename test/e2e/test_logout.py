@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing out: here and at Keycloak, for pages and for scripts."""
+"""Logout: here and at Keycloak, for pages and for scripts."""
 
 from urllib.parse import parse_qs, urlsplit
 

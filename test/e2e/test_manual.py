@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the manual tells people to type: its configurations, its script for Keycloak, its three checks."""
+"""The commands in the manual: its configurations, its script for Keycloak, its three checks."""
 
 import os
 import re

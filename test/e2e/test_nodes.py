@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two nodes behind a balancer that have one memcached, and not the same KeycloakCryptoKey."""
+"""Two nodes behind a load balancer with one memcached and different KeycloakCryptoKeys."""
 
 import itertools
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions with `offline_access`: what is done in Keycloak's console, and a sign-out here, reach them."""
+"""Sessions with `offline_access`: they end by actions in Keycloak's console, and by a logout here."""
 
 import time
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client or a realm that is disabled, deleted or changed: what becomes of people who are signed in."""
+"""A client or a realm that is disabled, deleted or changed: what happens to signed-in users."""
 
 import time
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing in at a real Keycloak, and what the backend is told of it, under both MPMs."""
+"""Signing in at a real Keycloak, and what the backend gets, under both MPMs."""
 
 import http.client
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""People in 300 and in 1,000 groups of a real Keycloak: signing in, what backends see, Require, and signing out."""
+"""Users in 300 and in 1,000 groups of a real Keycloak: signing in, what backends see, Require, and signing out."""
 
 import secrets
 from urllib.parse import parse_qs, urlsplit

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Places that demand a fresh or strong sign-in, silent sign-ins and what links hand on, at a real Keycloak."""
+"""Locations that require a recent or strong sign-in, silent sign-ins, and parameters of links, at a real Keycloak."""
 
 import time
 from urllib.parse import parse_qs, quote, urljoin, urlsplit

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hostile requests of HTTP/1, and how they are changed further. Deterministic: the same seed gives the same octets."""
+"""Hostile HTTP/1 requests, and how they are varied. Deterministic: the same seed gives the same octets."""
 
 import random
 

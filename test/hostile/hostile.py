@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Sends hostile requests to httpd in each of the module's modes, and sees what comes of them; called by test/hostile/run."""
+"""Sends hostile requests to httpd in each of the module's modes, and checks the results; called by test/hostile/run."""
 
 import argparse
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What hostile requests are sent to: httpd with the module in each of its modes, a realm, and a backend that keeps watch."""
+"""The target of hostile requests: httpd with the module in each of its modes, a realm, and a backend that checks what reaches it."""
 
 import json
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the image's entrypoint, outside the image for what it makes of settings, inside for the rest."""
+"""Runs the image's entrypoint: outside the image to test settings, inside for the rest."""
 
 import itertools
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the entrypoint makes of the options that Kubeflow gives oauth2-proxy."""
+"""How the entrypoint handles the options that Kubeflow gives oauth2-proxy."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the entrypoint makes of each of oidc-authservice's settings."""
+"""How the entrypoint handles each setting of oidc-authservice."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is missing, wrong or hostile in the environment: named, and never a line of configuration."""
+"""Missing, wrong or hostile settings in the environment: they are reported, and never become a line of configuration."""
 
 import concurrent.futures
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The judge as its pod runs it: the image's entrypoint with the environment of the rendered manifests."""
+"""External authorization as its pod runs it: the image's entrypoint with the environment of the rendered manifests."""
 
 import base64
 import os

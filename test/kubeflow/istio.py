@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Istio's ingress gateway without a cluster: its control plane reads rendered manifests, a real Envoy obeys it."""
+"""Istio's ingress gateway without a cluster: its control plane reads rendered manifests and controls a real Envoy."""
 
 import http.client
 import json

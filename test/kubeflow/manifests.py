@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds what docker/kubeflow offers, each as its users would, and asks questions about the result."""
+"""Builds everything in docker/kubeflow, as users would, and has helpers to examine the result."""
 
 import functools
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The components change what Kubeflow's manifests have, and say so when it is not there any more."""
+"""The components change Kubeflow's manifests, and fail when what they change is no longer there."""
 
 import re
 import shutil

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Istio's ingress gateway, configured by our manifests alone, with the judge as they run it and a real Keycloak."""
+"""Istio's ingress gateway, configured only by the project's manifests, with httpd as they run it and a real Keycloak."""
 
 import base64
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Istio's own tool finds nothing wrong with what is built, and finds mistakes."""
+"""Istio's own tool finds no fault in the built manifests, and does find planted ones."""
 
 import copy
 import os

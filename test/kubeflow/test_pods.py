@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every pod keeps to the strictest of Kubernetes' standards, is closed to others, and runs what is named exactly."""
+"""Every pod meets the strictest Kubernetes standard, is closed to others, and runs exactly named images."""
 
 import copy
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is built is what Kubernetes knows, in all versions that Kubeflow ran and runs on."""
+"""The built manifests are valid in all Kubernetes versions that Kubeflow ran and runs on."""
 
 import copy
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The image takes what the manifests hand it, and answers the probes that they name."""
+"""The image accepts the manifests' settings, and answers the probes that they name."""
 
 import base64
 import http.client

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Kubeflow of one version and way: Istio's gateway, our judge as its manifests run it, backends that record."""
+"""A Kubeflow of one version and way: Istio's gateway, httpd as the manifests run it, and backends that record requests."""
 
 import base64
 import http.client

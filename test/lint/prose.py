@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sentences of a page in Markdown, and their lengths; what stands in code, headings and comments is none."""
+"""The sentences of a page in Markdown, and their lengths; code, headings and comments are not counted."""
 
 import re
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an endpoint of the fake provider can do wrong on the wire, by name."""
+"""Faults of the fake provider's endpoints on the wire, by name."""
 
 import gzip
 import socket

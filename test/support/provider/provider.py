@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A fake OpenID provider with Keycloak's paths, whose realms do whatever a test tells them to.
+"""A fake OpenID provider with Keycloak's paths, with realms that tests control.
 
     provider.py --port N [--tls-port N --cert FILE --key FILE --client-ca FILE] [--presets FILE]
 

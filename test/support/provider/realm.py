@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One realm of the fake provider: its settings, keys, codes and the tokens that it issues, sound or spoilt."""
+"""One realm of the fake provider: its settings, keys, codes and the tokens that it issues, valid or faulty."""
 
 import base64
 import copy

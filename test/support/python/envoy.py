@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Envoy on the loopback, as the gateway before a backend: each request is judged by ext_authz."""
+"""A real Envoy on the loopback, as the gateway before a backend: each request is checked through ext_authz."""
 
 import http.client
 import json

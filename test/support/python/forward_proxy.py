@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real proxies that ask a judge: nginx (auth_request) and Caddy (forward_auth), configured as conf/forward-auth.conf says."""
+"""Real proxies that use external authorization: nginx (auth_request) and Caddy (forward_auth), configured as conf/forward-auth.conf says."""
 
 import json
 import os

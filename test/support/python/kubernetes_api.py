@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of the Kubernetes API that the Job for Keycloak's client speaks: one Secret, read and merged, by https."""
+"""The part of the Kubernetes API that the Job for Keycloak's client uses: one Secret, read and merged, over https."""
 
 import json
 import secrets

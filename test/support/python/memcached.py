@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A memcached on a loopback port of its own, and a look at everything that it holds."""
+"""A memcached on its own loopback port, and access to everything that it holds."""
 
 import os
 import shutil

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures for a run's conftest.py: one Keycloak, and the authority that its certificate is of."""
+"""Fixtures for a run's conftest.py: one Keycloak, and the authority of its certificate."""
 
 import signal
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts, watches and ends the servers that the demo and the end-to-end tests are made of."""
+"""Starts, monitors and ends the servers of the demo and the end-to-end tests."""
 
 import ctypes
 import os

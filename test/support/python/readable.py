@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What servers of another account than ours have to read."""
+"""Makes files readable for servers that run under another account."""
 
 import atexit
 import functools
