@@ -22,7 +22,8 @@ typedef struct kc_env_t {
     int64_t (*elapsed_ms)(void *context);
     /* Fills out with len bytes fit for keys. After anything except KC_OK out must not be used. */
     kc_rc_t (*random)(void *context, unsigned char *out, size_t len);
-    /* Logs one line without secrets, with its tag. The callback escapes foreign text in it. */
+    /* Logs one line without secrets, with its tag. The callback escapes foreign text in it. Only
+     * kc_env_log calls it. */
     void (*log)(void *context, kc_log_level_t level, const char *line);
     void *context;
     int generation; /* of httpd's children: counts graceful restarts */
@@ -35,5 +36,13 @@ typedef struct kc_env_t {
     kc_view_cache_t *cache;  /* first tier of the sessions; NULL: the store is asked each time */
     kc_store_t *host; /* shared memory of this host: snapshots and limits common to its children */
 } kc_env_t;
+
+/* Logs "TAG: text" at the level of the reason's row in err.def, or at another level where one
+ * reason has several. The text is format (as of printf) filled in, without secrets; a line is cut
+ * at 4096 bytes. Thread safe. */
+void kc_env_log(const kc_env_t *env, kc_reason_t reason, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void kc_env_log_at(const kc_env_t *env, kc_log_level_t level, kc_reason_t reason,
+                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

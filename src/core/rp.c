@@ -234,14 +234,12 @@ static int is_key_news(int64_t now)
            __atomic_compare_exchange_n(&told, &last, now, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-void kc_rp_warn_of_key(const kc_rp_t *rp, const char *what, apr_pool_t *pool)
+void kc_rp_warn_of_key(const kc_rp_t *rp, const char *what)
 {
-    const kc_err_row_t *row = kc_err_row(KC_ERR_KEY_FOREIGN);
-
     if (is_key_news(rp->env->now(rp->env->context)))
-        rp->env->log(rp->env->context, KC_LOG_WARNING,
-                     apr_psprintf(pool, "%s: %s: %s that somebody has come with was %s, or is none",
-                                  row->tag, row->slug, what, KC_RP_FOREIGN_KEY));
+        kc_env_log(rp->env, KC_ERR_KEY_FOREIGN,
+                   "%s: %s that somebody has come with was %s, or is none",
+                   kc_err_row(KC_ERR_KEY_FOREIGN)->slug, what, KC_RP_FOREIGN_KEY);
 }
 
 const char *kc_rp_redirect_uri(const kc_rp_t *rp, const kc_browser_t *client, apr_pool_t *pool)

@@ -76,7 +76,7 @@ int kc_rp_is_news(const kc_rp_t *rp, const char *purpose, kc_bytes_t name);
 
 /* Logs (KC_ERR_KEY_FOREIGN) that a value was sealed with a key that is not configured here: once a
  * minute and process, because any client can cause it. what: "a session". */
-void kc_rp_warn_of_key(const kc_rp_t *rp, const char *what, apr_pool_t *pool);
+void kc_rp_warn_of_key(const kc_rp_t *rp, const char *what);
 
 /* The URL to which Keycloak redirects the browser: KeycloakRedirectURI, or one made of the public
  * URL. */

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "export.h"
 #include "gateway/forward_auth.h"
+#include "log.h"
 #include "request.h"
 #include "respond.h"
 #include "streams.h"
@@ -119,9 +120,9 @@ int akc_check_authn_user(request_rec *r)
         return DECLINED;
     request = akc_request_get(r);
     if (!request) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "KC0003: AuthType " AKC_AUTH_TYPE " for %s, but this server has no %s",
-                      r->uri, kc_conf_table_row(KC_CONF_ROW_issuer)->name);
+        AKC_LOG_REQUEST(r, KC_ERR_CONFIG,
+                        "AuthType " AKC_AUTH_TYPE " for %s, but this server has no %s", r->uri,
+                        kc_conf_table_row(KC_CONF_ROW_issuer)->name);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     r->ap_auth_type = AKC_AUTH_TYPE;

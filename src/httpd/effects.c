@@ -4,6 +4,8 @@
 
 #include <time.h>
 
+#include "log.h"
+
 #include "core/crypto/crypto.h"
 
 int64_t akc_effects_now(void *context)
@@ -33,27 +35,12 @@ static kc_rc_t random_bytes(void *context, unsigned char *out, size_t len)
     return kc_crypto_random(out, len, NULL);
 }
 
-int akc_effects_log_level(kc_log_level_t level)
-{
-    static const int levels[] = {[KC_LOG_ERROR] = APLOG_ERR,
-                                 [KC_LOG_WARNING] = APLOG_WARNING,
-                                 [KC_LOG_INFO] = APLOG_INFO,
-                                 [KC_LOG_DEBUG] = APLOG_DEBUG};
-
-    return levels[level];
-}
-
-static void log_line(void *context, kc_log_level_t level, const char *line)
-{
-    ap_log_error(APLOG_MARK, akc_effects_log_level(level), 0, (server_rec *)context, "%s", line);
-}
-
 void akc_effects_fill(kc_env_t *env, server_rec *server)
 {
     env->now = akc_effects_now;
     env->now_ms = clock_now_ms;
     env->elapsed_ms = clock_elapsed_ms;
     env->random = random_bytes;
-    env->log = log_line;
+    env->log = akc_log_line;
     env->context = server;
 }

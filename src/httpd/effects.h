@@ -5,12 +5,8 @@
 
 #include "module.h"
 
-#include "core/base/log.h"
-
 /* Seconds since 1970. context: not used. Thread safe, like all functions here. */
 int64_t akc_effects_now(void *context);
-/* The httpd log level for a level of the core. */
-int akc_effects_log_level(kc_log_level_t level);
 /* Puts clocks, random and log into env; log lines go to the server's log. */
 void akc_effects_fill(kc_env_t *env, server_rec *server);
 

@@ -5,6 +5,8 @@
 
 #include <apr_strings.h>
 
+#include "log.h"
+
 #include "core/crypto/once.h"
 
 static kc_once_t peers = KC_ONCE_EMPTY, addresses = KC_ONCE_EMPTY;
@@ -41,12 +43,12 @@ void akc_hints_forwarded(request_rec *r, const char *origin)
 
     if (!header || !is_first(&peers, r, peer))
         return;
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                  "%s: %s: %s of %s is ignored, for KeycloakTrustedProxy does not name that peer; "
-                  "browsers are sent to %s. If it is a proxy of yours, add %s %s, or set "
-                  "KeycloakPublicURL",
-                  row->tag, row->slug, header, peer, origin,
-                  kc_conf_table_row(KC_CONF_ROW_trusted_proxies)->name, peer);
+    AKC_LOG_REQUEST(r, KC_ERR_FORWARDED_IGNORED,
+                    "%s: %s of %s is ignored, for KeycloakTrustedProxy does not name that peer; "
+                    "browsers are sent to %s. If it is a proxy of yours, add %s %s, or set "
+                    "KeycloakPublicURL",
+                    row->slug, header, peer, origin,
+                    kc_conf_table_row(KC_CONF_ROW_trusted_proxies)->name, peer);
 }
 
 void akc_hints_address(const akc_request_t *request, request_rec *r, const char *id,
@@ -56,9 +58,10 @@ void akc_hints_address(const akc_request_t *request, request_rec *r, const char 
 
     if (!is_first(&addresses, r, r->uri))
         return;
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                  "%s: %s: %s %s: there is no such address; below KeycloakPrefix %s there are %s, "
-                  "and the callback is %s [request %s]",
-                  row->tag, row->slug, r->method, ap_escape_logitem(r->pool, r->uri),
-                  request->server->conf->prefix, there, request->server->rp->callback_path, id);
+    AKC_LOG_REQUEST_AT(APLOG_WARNING, r, KC_ERR_NOT_FOUND,
+                       "%s: %s %s: there is no such address; below KeycloakPrefix %s there are %s, "
+                       "and the callback is %s [request %s]",
+                       row->slug, r->method, ap_escape_logitem(r->pool, r->uri),
+                       request->server->conf->prefix, there, request->server->rp->callback_path,
+                       id);
 }

@@ -8,6 +8,7 @@
 #include <util_filter.h>
 
 #include "config.h"
+#include "log.h"
 
 #include "core/base/header_block.h"
 
@@ -104,10 +105,10 @@ static int is_end(const apr_bucket *bucket)
 
 void akc_interim_log_cookie(request_rec *r)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                  "%s: a backend sets a cookie that is named like one of this module's, or has "
-                  "the browser clear all cookies, which is taken out of its answer to %s",
-                  kc_err_row(KC_ERR_FOREIGN_COOKIE)->tag, r->uri ? r->uri : "-");
+    AKC_LOG_REQUEST_AT(APLOG_WARNING, r, KC_ERR_FOREIGN_COOKIE,
+                       "a backend sets a cookie that is named like one of this module's, or has "
+                       "the browser clear all cookies, which is taken out of its answer to %s",
+                       r->uri ? r->uri : "-");
 }
 
 /* Puts a block before the bucket. After an interim answer comes another one, or the answer. */
@@ -128,11 +129,10 @@ static void put_block(watch_t *watch, ap_filter_t *f, apr_bucket *bucket)
 
 static apr_status_t refuse(watch_t *watch, conn_rec *c)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, watch->r,
-                  "%s: a backend's headers before its answer to %s are over %d bytes, and may set "
-                  "a cookie that is named like one of this module's: the connection is closed",
-                  kc_err_row(KC_ERR_FOREIGN_COOKIE)->tag, watch->r->uri ? watch->r->uri : "-",
-                  KC_HEADER_BLOCK_MAX);
+    AKC_LOG_REQUEST_AT(APLOG_WARNING, watch->r, KC_ERR_FOREIGN_COOKIE,
+                       "a backend's headers before its answer to %s are over %d bytes, and may set "
+                       "a cookie that is named like one of this module's: the connection is closed",
+                       watch->r->uri ? watch->r->uri : "-", KC_HEADER_BLOCK_MAX);
     c->aborted = 1;
     return APR_ECONNABORTED;
 }

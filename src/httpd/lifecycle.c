@@ -15,6 +15,7 @@
 #include "config.h"
 #include "effects.h"
 #include "handlers/health.h"
+#include "log.h"
 #include "phase.h"
 #include "process.h"
 #include "require.h"
@@ -43,8 +44,7 @@ enum {
 
 static int fail(server_rec *server, const kc_err_t *err)
 {
-    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server, "%s: %s", kc_err_row(err->reason)->tag,
-                 err->detail);
+    AKC_LOG_SERVER_AT(APLOG_EMERG, server, err->reason, "%s", err->detail);
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -55,8 +55,8 @@ static int fail_directive(const akc_server_t *config, kc_conf_index_t index, con
 
     if (!place->file) /* not written at all: point to where the module is turned on */
         place = &config->conf->place[KC_CONF_ROW_issuer];
-    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, config->server, "%s: %s (line %d of %s): %s",
-                 kc_err_row(err->reason)->tag, name, place->line, place->file, err->detail);
+    AKC_LOG_SERVER_AT(APLOG_EMERG, config->server, err->reason, "%s (line %d of %s): %s", name,
+                      place->line, place->file, err->detail);
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -300,14 +300,13 @@ static void warn_of_store(void *context, const kc_err_t *err)
 {
     server_rec *server = context;
     const kc_conf_place_t *place = &akc_config_server(server)->conf->place[KC_CONF_ROW_memcached];
-    const char *tag = kc_err_row(err->reason)->tag;
 
     if (err->reason == KC_ERR_STORE_DOWN)
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "%s: %s (line %d of %s): %s", tag,
-                     kc_conf_table_row(KC_CONF_ROW_memcached)->name, place->line, place->file,
-                     err->detail);
+        AKC_LOG_SERVER_AT(APLOG_WARNING, server, err->reason, "%s (line %d of %s): %s",
+                          kc_conf_table_row(KC_CONF_ROW_memcached)->name, place->line, place->file,
+                          err->detail);
     else
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "%s: %s", tag, err->detail);
+        AKC_LOG_SERVER_AT(APLOG_WARNING, server, err->reason, "%s", err->detail);
 }
 
 static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "export.h"
 #include "gateway/ext_authz.h"
+#include "log.h"
 #include "phase.h"
 
 #include "core/base/header_name.h"
@@ -75,15 +76,14 @@ static int check_trailers(server_rec *server)
     if (core->merge_trailers != AP_MERGE_TRAILERS_ENABLE)
         return OK;
     line = akc_process_directive(server, name);
-    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, server,
-                 "%s: %s (line %d of %s) is On for %s: by trailers, which then become headers, "
-                 "clients could name themselves. Set it to Off",
-                 kc_err_row(KC_ERR_CONFIG)->tag, name, line ? line->line_num : 0,
-                 line ? line->filename : "the configuration",
-                 server->defn_name
-                     ? apr_psprintf(server->process->pconf, "the virtual host of line %u of %s",
-                                    server->defn_line_number, server->defn_name)
-                     : "the main server");
+    AKC_LOG_SERVER_AT(APLOG_EMERG, server, KC_ERR_CONFIG,
+                      "%s (line %d of %s) is On for %s: by trailers, which then become headers, "
+                      "clients could name themselves. Set it to Off",
+                      name, line ? line->line_num : 0, line ? line->filename : "the configuration",
+                      server->defn_name ? apr_psprintf(server->process->pconf,
+                                                       "the virtual host of line %u of %s",
+                                                       server->defn_line_number, server->defn_name)
+                                        : "the main server");
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 

@@ -9,6 +9,7 @@
 #include "addresses.h"
 #include "config.h"
 #include "hints.h"
+#include "log.h"
 
 #include "core/access/access.h"
 #include "core/access/request_class.h"
@@ -296,11 +297,11 @@ static void log_failed_renewal(const kc_access_t *access, request_rec *r)
     int is_kept = access->state == KC_SESSION_LIVE;
     int level = is_kept ? APLOG_WARNING : APLOG_INFO;
 
-    ap_log_rerror(APLOG_MARK, level, 0, r, "%s: the session of %s %s: %s",
-                  kc_err_row(err->reason)->tag, ap_escape_logitem(r->pool, access->session.user),
-                  is_kept ? "goes on although its tokens could not be renewed"
-                          : "ends, its tokens could not be renewed",
-                  ap_escape_logitem(r->pool, err->detail));
+    AKC_LOG_REQUEST_AT(level, r, err->reason, "the session of %s %s: %s",
+                       ap_escape_logitem(r->pool, access->session.user),
+                       is_kept ? "goes on although its tokens could not be renewed"
+                               : "ends, its tokens could not be renewed",
+                       ap_escape_logitem(r->pool, err->detail));
 }
 
 kc_access_answer_t akc_request_check(akc_request_t *request, request_rec *r,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "log.h"
 #include "request.h"
 
 #include "core/access/authz.h"
@@ -159,10 +160,10 @@ static authz_status settle(request_rec *r, akc_request_t *request, const line_t 
         request->doubted = r;
     if (line->doubt == TAKEN_FOR_YES)
         return AUTHZ_GRANTED;
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                  "%s: an alias of a Require keycloak-... asks about what is not known of %s; "
-                  "write it without <AuthzProviderAlias>",
-                  kc_err_row(KC_ERR_ROLES_UNKNOWN)->tag, ap_escape_logitem(r->pool, r->user));
+    AKC_LOG_REQUEST_AT(APLOG_ERR, r, KC_ERR_ROLES_UNKNOWN,
+                       "an alias of a Require keycloak-... asks about what is not known of %s; "
+                       "write it without <AuthzProviderAlias>",
+                       ap_escape_logitem(r->pool, r->user));
     return AUTHZ_GENERAL_ERROR;
 }
 

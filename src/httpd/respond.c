@@ -9,8 +9,8 @@
 #include "addresses.h"
 #include "answers.h"
 #include "config.h"
-#include "effects.h"
 #include "interim.h"
+#include "log.h"
 #include "page.h"
 #include "request.h"
 #include "traces.h"
@@ -221,11 +221,8 @@ static const char *render(akc_request_t *request, request_rec *r, const kc_err_t
 
 void akc_respond_log(akc_request_t *request, request_rec *r, const kc_err_t *err)
 {
-    const kc_err_row_t *row = kc_err_row(err->reason);
-    int level = akc_effects_log_level(row->level);
-
-    ap_log_rerror(APLOG_MARK, level, 0, r, "%s: %s: %s [%s, request %s]", row->tag, row->slug,
-                  ap_escape_logitem(r->pool, err->detail), r->uri, akc_request_id(request, r));
+    AKC_LOG_REQUEST(r, err->reason, "%s: %s [%s, request %s]", kc_err_row(err->reason)->slug,
+                    ap_escape_logitem(r->pool, err->detail), r->uri, akc_request_id(request, r));
 }
 
 int akc_respond_error(akc_request_t *request, request_rec *r, const kc_err_t *err)

@@ -4,6 +4,7 @@
 #include "shared_memory.h"
 
 #include "effects.h"
+#include "log.h"
 
 #include "core/crypto/crypto.h"
 #include "core/crypto/siphash.h"
@@ -71,11 +72,12 @@ static kc_rc_t make_shared(kept_t *kept, apr_pool_t *pool, akc_shared_memory_t *
 /* Users whose sessions were evicted would otherwise notice it before their administrator. */
 static void report_full(void *context, uint64_t count)
 {
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, (server_rec *)context,
-                 "%s: KeycloakCacheSize is too small: %" APR_UINT64_T_FMT
-                 " sessions and entries that were still good have made room for newer ones; raise "
-                 "it, or keep sessions in KeycloakMemcached",
-                 kc_err_row(KC_ERR_STORE_FULL)->tag, count);
+    AKC_LOG_SERVER_AT(
+        APLOG_WARNING, (server_rec *)context, KC_ERR_STORE_FULL,
+        "KeycloakCacheSize is too small: %" APR_UINT64_T_FMT
+        " sessions and entries that were still good have made room for newer ones; raise "
+        "it, or keep sessions in KeycloakMemcached",
+        count);
 }
 
 /* The shared memory of this host: the one from before a graceful restart if its size is

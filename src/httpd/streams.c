@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "request.h"
 
 #include "core/session/session_monitor.h"
@@ -228,11 +229,11 @@ static void log_closed(const apr_array_header_t *closed)
         const closed_t *line = &APR_ARRAY_IDX(closed, i, closed_t);
         const kc_err_t *err = &line->entry->err;
 
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, line->server,
-                     "%s: %s is closed, for the session of %s has ended: %s",
-                     kc_err_row(err->reason)->tag, ap_escape_logitem(closed->pool, line->uri),
-                     ap_escape_logitem(closed->pool, line->entry->session.user),
-                     ap_escape_logitem(closed->pool, err->detail));
+        AKC_LOG_SERVER_AT(APLOG_INFO, line->server, err->reason,
+                          "%s is closed, for the session of %s has ended: %s",
+                          ap_escape_logitem(closed->pool, line->uri),
+                          ap_escape_logitem(closed->pool, line->entry->session.user),
+                          ap_escape_logitem(closed->pool, err->detail));
     }
 }
 
@@ -261,10 +262,10 @@ static void log_renewal(const kc_session_monitor_entry_t *entry, apr_pool_t *poo
 {
     if (entry->state != KC_SESSION_LIVE || !entry->err.reason)
         return;
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, entry->session.rp->env->context,
-                 "%s: the session of %s goes on although its tokens could not be renewed: %s",
-                 kc_err_row(entry->err.reason)->tag, ap_escape_logitem(pool, entry->session.user),
-                 ap_escape_logitem(pool, entry->err.detail));
+    AKC_LOG_SERVER_AT(APLOG_WARNING, entry->session.rp->env->context, entry->err.reason,
+                      "the session of %s goes on although its tokens could not be renewed: %s",
+                      ap_escape_logitem(pool, entry->session.user),
+                      ap_escape_logitem(pool, entry->err.detail));
 }
 
 /* There may be no requests meanwhile to renew the tokens. Without renewal, a user who was disabled

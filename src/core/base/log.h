@@ -3,6 +3,12 @@
 #ifndef KC_LOG_H
 #define KC_LOG_H
 
-typedef enum { KC_LOG_ERROR, KC_LOG_WARNING, KC_LOG_INFO, KC_LOG_DEBUG } kc_log_level_t;
+typedef enum {
+    KC_LOG_ERROR,
+    KC_LOG_WARNING,
+    KC_LOG_NOTICE,
+    KC_LOG_INFO,
+    KC_LOG_DEBUG
+} kc_log_level_t;
 
 #endif

@@ -374,7 +374,7 @@ static kc_rc_t refuse_cookie(const kc_rp_t *rp, kc_bytes_t text, apr_pool_t *poo
 
     if (kc_buf_unbase64url((const char *)text.data, text.len, pool, &sealed) == KC_OK &&
         kc_seal_is_foreign(rp->keys, sealed))
-        kc_rp_warn_of_key(rp, "a sign-in's cookie", pool);
+        kc_rp_warn_of_key(rp, "a sign-in's cookie");
     return KC_FAIL(err, KC_MISS, KC_ERR_STATE_UNKNOWN, "the sign-in's cookie does not open");
 }
 

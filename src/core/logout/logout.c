@@ -123,10 +123,9 @@ static const char *end_session_url(const logout_t *logout, const char *endpoint)
     return kc_buf_bytes(&buf, &url) == KC_OK ? (const char *)url.data : NULL;
 }
 
-static void log_failure(const kc_rp_t *rp, const char *what, const kc_err_t *err, apr_pool_t *pool)
+static void log_failure(const kc_rp_t *rp, const char *what, const kc_err_t *err)
 {
-    rp->env->log(rp->env->context, KC_LOG_WARNING,
-                 apr_psprintf(pool, "%s: %s: %s", kc_err_row(err->reason)->tag, what, err->detail));
+    kc_env_log_at(rp->env, KC_LOG_WARNING, err->reason, "%s: %s", what, err->detail);
 }
 
 /* The provider's logout does not end an offline grant (OpenID Connect Core 1.0 section 11), and
@@ -181,7 +180,7 @@ static void end_at_provider(logout_t *logout, kc_browser_answer_t *answer)
 
     if (kc_metadata_get(rp->metadata, logout->pool, &snapshot, &err) != KC_OK) {
         if (logout->had_session)
-            log_failure(rp, "signed out here alone", &err, logout->pool);
+            log_failure(rp, "signed out here alone", &err);
         return;
     }
     url = lead_through(logout, snapshot->provider->end_session_endpoint, answer);
@@ -190,7 +189,7 @@ static void end_at_provider(logout_t *logout, kc_browser_answer_t *answer)
     if (logout->refresh_token && !logout->pending[0] &&
         kc_token_endpoint_revoke(rp->conf, rp->env, snapshot->provider, logout->refresh_token,
                                  logout->pool, &err) != KC_OK)
-        log_failure(rp, "a refresh token could not be revoked", &err, logout->pool);
+        log_failure(rp, "a refresh token could not be revoked", &err);
 }
 
 kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_session_t *session,

@@ -239,11 +239,10 @@ typedef struct {
     int is_provider_down; /* the provider does not answer */
 } look_t;
 
-static void log_failure(const kc_rp_t *rp, const kc_err_t *err, apr_pool_t *pool)
+static void log_failure(const kc_rp_t *rp, const kc_err_t *err)
 {
-    rp->env->log(rp->env->context, KC_LOG_WARNING,
-                 apr_psprintf(pool, "%s: a refresh token could not be revoked: %s",
-                              kc_err_row(err->reason)->tag, err->detail));
+    kc_env_log_at(rp->env, KC_LOG_WARNING, err->reason, "a refresh token could not be revoked: %s",
+                  err->detail);
 }
 
 /* In a pool of its own, so that each request has the whole time (deadline.h). */
@@ -262,7 +261,7 @@ static kc_rc_t ask_provider(const look_t *look, const record_t *record, apr_pool
         rc = kc_token_endpoint_revoke(rp->conf, &look->env, snapshot->provider,
                                       record->refresh_token, pool, &err);
     if (rc != KC_OK)
-        log_failure(rp, &err, pool);
+        log_failure(rp, &err);
     apr_pool_destroy(pool);
     return rc;
 }

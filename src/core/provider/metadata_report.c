@@ -5,16 +5,10 @@
 #include <apr_strings.h>
 #include <string.h>
 
-enum { LINE_SIZE = 4 * KC_ERR_DETAIL_SIZE };
-
 static void log_line(const kc_env_t *env, kc_log_level_t level, kc_reason_t reason,
                      const char *text, const char *issuer, const char *detail)
 {
-    char line[LINE_SIZE];
-
-    (void)apr_snprintf(line, sizeof(line), "%s: metadata and keys of %.200s %s%s",
-                       kc_err_row(reason)->tag, issuer, text, detail);
-    env->log(env->context, level, line);
+    kc_env_log_at(env, level, reason, "metadata and keys of %.200s %s%s", issuer, text, detail);
 }
 
 void kc_metadata_report_change(const kc_conf_t *conf, const kc_env_t *env,

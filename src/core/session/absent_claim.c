@@ -27,16 +27,13 @@ static int is_in(const kc_json_t *claims, const char *path)
 
 static void tell(const user_t *user, const char *line, const char *path, const char *cure)
 {
-    const kc_err_row_t *row = kc_err_row(KC_ERR_CLAIM_ABSENT);
     const kc_env_t *env = user->rp->env;
 
     if (!kc_once_is_first(&told, user->rp->conf->issuer, path, 0, env->now(env->context)))
         return;
-    env->log(env->context, KC_LOG_WARNING,
-             apr_psprintf(user->pool,
-                          "%s: %s: a Require %s asks for it, but no token of sub %s has the claim "
-                          "%.100s: %s",
-                          row->tag, row->slug, line, user->sub, path, cure));
+    kc_env_log(env, KC_ERR_CLAIM_ABSENT,
+               "%s: a Require %s asks for it, but no token of sub %s has the claim %.100s: %s",
+               kc_err_row(KC_ERR_CLAIM_ABSENT)->slug, line, user->sub, path, cure);
 }
 
 /* Require keycloak-claim does not see claims that only the access token has. */

@@ -88,19 +88,16 @@ static int is_news(const kc_rp_t *rp, const char *sub)
 void kc_groups_header_report(const kc_rp_t *rp, const char *sub, const kc_groups_header_t *header,
                              apr_pool_t *pool)
 {
-    const kc_err_row_t *row = kc_err_row(KC_ERR_GROUPS_LEFT_OUT);
     const char *limit = "";
 
     if (!header->left_out || !is_news(rp, sub))
         return;
     if (header->limit)
         limit = apr_psprintf(pool, " and %d groups", header->limit);
-    rp->env->log(
-        rp->env->context, KC_LOG_WARNING,
-        apr_psprintf(pool,
-                     "%s: %s: the header %.60s of sub %s lacks %d of %d groups, which would take "
-                     "%" APR_SIZE_T_FMT " bytes: there is room for %d%s. KeycloakGroupsFilter "
-                     "chooses those that backends need; Require lines know all",
-                     row->tag, row->slug, rp->conf->groups_header, sub, header->left_out,
-                     header->chosen, header->bytes, KC_CLAIMS_HEADER_MAX, limit));
+    kc_env_log(rp->env, KC_ERR_GROUPS_LEFT_OUT,
+               "%s: the header %.60s of sub %s lacks %d of %d groups, which would take "
+               "%" APR_SIZE_T_FMT " bytes: there is room for %d%s. KeycloakGroupsFilter "
+               "chooses those that backends need; Require lines know all",
+               kc_err_row(KC_ERR_GROUPS_LEFT_OUT)->slug, rp->conf->groups_header, sub,
+               header->left_out, header->chosen, header->bytes, KC_CLAIMS_HEADER_MAX, limit);
 }

@@ -110,7 +110,7 @@ static kc_rc_t explain_miss(const kc_session_lookup_t *lookup, kc_err_t *err)
 
     if (lookup->has_view || kc_seal_has_key(rp->keys, lookup->id.data[KC_SESSION_ID_SIZE - 1]))
         return KC_MISS;
-    kc_rp_warn_of_key(rp, "a session", lookup->pool);
+    kc_rp_warn_of_key(rp, "a session");
     return KC_FAIL(err, KC_MISS, KC_ERR_SESSION_IDLE, "the session was " KC_RP_FOREIGN_KEY);
 }
 

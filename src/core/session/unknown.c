@@ -36,35 +36,30 @@ static int is_news(const kc_rp_t *rp, const char *sub, unsigned int unknown)
 }
 
 /* Such tokens have no roles for any user, so it is logged once and not for each user. */
-static void report_roles(const kc_rp_t *rp, const char *why, apr_pool_t *pool)
+static void report_roles(const kc_rp_t *rp, const char *why)
 {
-    const kc_err_row_t *row = kc_err_row(KC_ERR_ROLES_UNKNOWN);
-
     if (!is_news(rp, "", KC_UNKNOWN_REALM_ROLES | KC_UNKNOWN_CLIENT_ROLES))
         return;
-    rp->env->log(
-        rp->env->context, KC_LOG_WARNING,
-        apr_psprintf(pool,
-                     "%s: %s: Require asks for roles, and tokens tell none: %s. Have the "
-                     "mappers of the client scope roles put them into the ID token (Add to ID "
-                     "token, or Add to lightweight access token), and name their claim in "
-                     "KeycloakRolesClaim (now %.100s)",
-                     row->tag, row->slug, why, rp->conf->roles_claim));
+    kc_env_log(
+        rp->env, KC_ERR_ROLES_UNKNOWN,
+        "%s: Require asks for roles, and tokens tell none: %s. Have the mappers of the client "
+        "scope roles put them into the ID token (Add to ID token, or Add to lightweight "
+        "access token), and name their claim in KeycloakRolesClaim (now %.100s)",
+        kc_err_row(KC_ERR_ROLES_UNKNOWN)->slug, why, rp->conf->roles_claim);
 }
 
 void kc_unknown_report(const kc_rp_t *rp, const char *sub, unsigned int unknown, const char *why,
                        apr_pool_t *pool)
 {
-    const kc_err_row_t *row = kc_err_row(KC_ERR_ROLES_UNKNOWN);
     const unsigned int roles = KC_UNKNOWN_REALM_ROLES | KC_UNKNOWN_CLIENT_ROLES;
 
     if (rp->asks_roles && (unknown & roles) == roles)
-        report_roles(rp, why, pool);
+        report_roles(rp, why);
     if (!unknown || !rp->asks_negated || !is_news(rp, sub, unknown))
         return;
-    rp->env->log(rp->env->context, KC_LOG_WARNING,
-                 apr_psprintf(pool,
-                              "%s: %s: not (all) known of sub %s: %s, for %s. A Require that "
-                              "excludes by them keeps this person out",
-                              row->tag, row->slug, sub, list_names(unknown, pool), why));
+    kc_env_log(
+        rp->env, KC_ERR_ROLES_UNKNOWN,
+        "%s: not (all) known of sub %s: %s, for %s. A Require that excludes by them keeps this "
+        "person out",
+        kc_err_row(KC_ERR_ROLES_UNKNOWN)->slug, sub, list_names(unknown, pool), why);
 }

@@ -128,19 +128,16 @@ static int is_needed(const kc_token_set_t *token_set)
 static void report(const kc_token_set_t *token_set, const kc_err_t *why)
 {
     const kc_rp_t *rp = token_set->rp;
-    const kc_err_row_t *row = kc_err_row(KC_ERR_USERINFO);
     const unsigned char reason = (unsigned char)why->reason;
     const kc_bytes_t name = {&reason, 1};
 
     if (!kc_rp_is_news(rp, "userinfo", name))
         return;
-    rp->env->log(rp->env->context, KC_LOG_WARNING,
-                 apr_psprintf(token_set->pool,
-                              "%s: %s: people sign in without userinfo, which no Require or header "
-                              "needs: %s: %s. A mapper for the ID token (%.100s) saves the "
-                              "question, KeycloakUserInfo off ends it",
-                              row->tag, row->slug, kc_err_row(why->reason)->slug, why->detail,
-                              rp->conf->groups_claim ? rp->conf->groups_claim : "groups"));
+    kc_env_log(rp->env, KC_ERR_USERINFO,
+               "%s: people sign in without userinfo, which no Require or header needs: %s: %s. A "
+               "mapper for the ID token (%.100s) saves the question, KeycloakUserInfo off ends it",
+               kc_err_row(KC_ERR_USERINFO)->slug, kc_err_row(why->reason)->slug, why->detail,
+               rp->conf->groups_claim ? rp->conf->groups_claim : "groups");
 }
 
 kc_rc_t kc_userinfo_add(kc_token_set_t *token_set, kc_err_t *err)

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "log.h"
 #include "phase.h"
 #include "sections.h"
 
@@ -17,12 +18,12 @@ static int check(const found_t *found, server_rec *main)
 {
     if (!found->gateway || !found->sessions)
         return OK;
-    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, main,
-                 "%s: SetHandler %s (line %d of %s) and SetHandler %s (line %d of %s) exclude each "
-                 "other in one virtual host: to a gateway the list would be a yes",
-                 kc_err_row(KC_ERR_CONFIG)->tag, AKC_ENDPOINTS_SESSIONS, found->sessions->line_num,
-                 found->sessions->filename, AKC_ENDPOINTS_JUDGE, found->gateway->line_num,
-                 found->gateway->filename);
+    AKC_LOG_SERVER_AT(
+        APLOG_EMERG, main, KC_ERR_CONFIG,
+        "SetHandler %s (line %d of %s) and SetHandler %s (line %d of %s) exclude each "
+        "other in one virtual host: to a gateway the list would be a yes",
+        AKC_ENDPOINTS_SESSIONS, found->sessions->line_num, found->sessions->filename,
+        AKC_ENDPOINTS_JUDGE, found->gateway->line_num, found->gateway->filename);
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 

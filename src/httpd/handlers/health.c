@@ -11,6 +11,7 @@
 #include "addresses.h"
 #include "backchannel.h"
 #include "config.h"
+#include "log.h"
 #include "respond.h"
 #include "streams.h"
 
@@ -119,12 +120,11 @@ static int is_misplaced(request_rec *r)
 static int refuse_location(request_rec *r)
 {
     if (is_news(MISPLACED))
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "%s: SetHandler " AKC_ENDPOINTS_HEALTH " is not served where the port or the "
-                      "virtual host has a " AKC_ENDPOINTS_JUDGE
-                      ", whose yes its 200 would be: give "
-                      "each a port and a virtual host of its own",
-                      kc_err_row(KC_ERR_CONFIG)->tag);
+        AKC_LOG_REQUEST(r, KC_ERR_CONFIG,
+                        "SetHandler " AKC_ENDPOINTS_HEALTH " is not served where the port or the "
+                        "virtual host has a " AKC_ENDPOINTS_JUDGE
+                        ", whose yes its 200 would be: give "
+                        "each a port and a virtual host of its own");
     return HTTP_NOT_FOUND;
 }
 

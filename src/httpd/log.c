@@ -1,0 +1,48 @@
+/* Log lines of the module: each begins with the tag of its reason.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "log.h"
+
+#include <apr_strings.h>
+#include <stdarg.h>
+
+int akc_log_level(kc_log_level_t level)
+{
+    static const int levels[] = {[KC_LOG_ERROR] = APLOG_ERR,
+                                 [KC_LOG_WARNING] = APLOG_WARNING,
+                                 [KC_LOG_NOTICE] = APLOG_NOTICE,
+                                 [KC_LOG_INFO] = APLOG_INFO,
+                                 [KC_LOG_DEBUG] = APLOG_DEBUG};
+
+    return levels[level];
+}
+
+void akc_log_server(const char *file, int line, int level, const server_rec *server,
+                    kc_reason_t reason, const char *format, ...)
+{
+    char text[MAX_STRING_LEN]; /* httpd cuts its lines at this size too */
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)apr_vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    ap_log_error(file, line, APLOG_MODULE_INDEX, level, 0, server, "%s: %s",
+                 kc_err_row(reason)->tag, text);
+}
+
+void akc_log_request(const char *file, int line, int level, const request_rec *r,
+                     kc_reason_t reason, const char *format, ...)
+{
+    char text[MAX_STRING_LEN];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)apr_vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    ap_log_rerror(file, line, APLOG_MODULE_INDEX, level, 0, r, "%s: %s", kc_err_row(reason)->tag,
+                  text);
+}
+
+void akc_log_line(void *context, kc_log_level_t level, const char *line)
+{
+    ap_log_error(APLOG_MARK, akc_log_level(level), 0, (server_rec *)context, "%s", line);
+}
