@@ -349,9 +349,10 @@ int akc_respond_login(akc_request_t *request, request_rec *r, const kc_login_req
                       "%.150s; after the sign-in comes the start page", answer.lost);
         akc_respond_log(request, r, &err);
     }
-    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "sign-in begins: client %s, redirect URI %s",
-                  request->server->conf->client_id,
-                  kc_rp_redirect_uri(request->server->rp, akc_request_client(request, r), r->pool));
+    AKC_LOG_REQUEST(
+        r, KC_ERR_EVENT_SIGN_IN_BEGINS, "sign-in begins: client %s, redirect URI %s",
+        request->server->conf->client_id,
+        kc_rp_redirect_uri(request->server->rp, akc_request_client(request, r), r->pool));
     return akc_respond_redirect(r, HTTP_MOVED_TEMPORARILY, &answer);
 }
 

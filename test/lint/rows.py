@@ -62,6 +62,9 @@ def _choices(root):
     return {"KC_CHOICES(%s)" % name: "|".join(re.findall(r'"([^"]*)"', body)) for name, body in lists}
 
 
+LEVELS = {"WARNING": "warn"}  # of log lines, where httpd has another word
+
+
 def cell(text):
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
@@ -86,10 +89,16 @@ def directives(root):
 
 
 def tags(root):
-    """The table of log tags, likewise."""
+    """The table of log tags, likewise, and behind it that of events, which no user sees."""
     lines = ["| tag | word in the log | status | what the user sees | what the user can do |", "| --- | --- | --- | --- | --- |"]
-    for _, (_, tag, slug, status, _, sentence, advice), _ in read(root / "src/core/base/err.def", "KC_ERR"):
-        lines.append("| `KC%s` | %s | %s | %s | %s |" % (tag, slug, status, cell(sentence), cell(advice)))
+    events = []
+    for _, (_, tag, slug, status, level, sentence, advice), _ in read(root / "src/core/base/err.def", "KC_ERR"):
+        if int(status):
+            lines.append("| `KC%s` | %s | %s | %s | %s |" % (tag, slug, status, cell(sentence), cell(advice)))
+        else:
+            events.append("| `KC%s` | %s | `%s` | %s |" % (tag, slug, LEVELS.get(level, level.lower()), cell(sentence)))
+    if events:
+        lines += ["", "Events. Users see nothing of them.", "", "| tag | word | level | what has happened |", "| --- | --- | --- | --- |"] + events
     return "\n".join(lines) + "\n"
 
 

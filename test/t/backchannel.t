@@ -195,7 +195,7 @@ subtest '27 a token in chunks ends the session of its sid' => sub {
     taken_ok half("Transfer-Encoding: chunked\r\n\r\n" . chunks(substr($good, 0, 100), substr($good, 100)) . "0\r\n\r\n"), 'taken';
     is is_in($alice), 0, 'alice is out';
     is is_in($bob), 1, 'bob is in';
-    like log_since($mark), qr/:info\b.*signed out by the provider: a session of sub sub-of-alice/, 'the log says who';
+    like log_since($mark), qr/:info\b.*KC0605: signed out by the provider: a session of sub sub-of-alice/, 'the log says who';
     is $alice->api('/x')->tag, 'KC0109', 'and she is told';
 };
 

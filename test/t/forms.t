@@ -83,7 +83,7 @@ subtest 'an operator whom mod_auth_basic knows' => sub {
     my $answer = sent('/operator', { @operator, 'Content-Length' => length $form }, [map { $_ } split /(?==)/, $form]);
     is $answer->status, 200, 'ends the sessions of somebody, by a form in two pieces' or diag $answer->text;
     ok wait_until(sub { !$alice->seen }), 'who is out';
-    like $server->log, qr/\[auth_keycloak:notice\].*operator ends all sessions of the user alice\@example\.com/, 'the log says by whom';
+    like $server->log, qr/\[auth_keycloak:notice\].*KC0604: operator ends all sessions of the user alice\@example\.com/, 'the log says by whom';
     my $ended = sent('/operator', { @operator, 'Content-Length' => 50 }, 'user=', closes => 1);
     is $ended->status, 400, 'a form that is not whole is refused' or diag $ended->text;
     my $mine = signed_in(SITE) or return fail 'signing in';

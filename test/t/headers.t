@@ -236,6 +236,7 @@ subtest '118 claims with control characters and more' => sub {
     is identity($seen), 'alice@example.com', 'the identity is whole';
     is join('|', headers_named($seen, 'kubeflow-groups')), 'good,last', 'odd groups are left out';
     is join('|', headers_named($seen, 'X-Name')) =~ s/^$//r, '', 'an odd name is left out';
+    like log_since($mark), qr/\[auth_keycloak:warn\].*KC0608: \d+ groups, roles or claims of alice\@example\.com .*left out/, 'the log says so';
     is scalar(headers_named($seen, 'X-Evil')), 0, 'no header of their making';
     unlike JSON::PP::encode_json($seen->{headers}), qr/mallory/, 'at all';
     realm($SITE)->reset;

@@ -61,8 +61,8 @@ for my $host (sort keys %hosts) {
     subtest "$host: sign-in and sign-out" => sub {
         my $mark = mark();
         my ($browser, $sid) = person($host, 'alice');
-        says($host, $mark, 2, 'the sign-in\'s begin' => 'sign-in begins: client app, redirect URI http://');
-        says($host, $mark, 1, 'the sign-in' => "signed in: alice-$host\@example.com, sub sub-alice-$host");
+        says($host, $mark, 2, 'the sign-in\'s begin' => 'KC0607: sign-in begins: client app, redirect URI http://');
+        says($host, $mark, 1, 'the sign-in' => "KC0601: signed in: alice-$host\@example.com, sub sub-alice-$host");
         $mark = mark();
         is browser($host)->api('/x')->status, 401, 'a stranger\'s script is refused';
         says($host, $mark, 2, 'that' => 'KC0101: login-required: ');
@@ -70,14 +70,14 @@ for my $host (sort keys %hosts) {
         my $other = person($host, 'alice');
         my ($one) = grep { !$_->{current} } @{ $browser->api(LIST)->json->{sessions} };
         is $browser->post(LIST, "end=$one->{id}", Accept => 'application/json', 'Content-Type' => FORM)->status, 200, 'another session of hers is ended';
-        says($host, $mark, 1, 'that' => "signed out: another session of alice-$host\@example.com");
+        says($host, $mark, 1, 'that' => "KC0602: signed out: another session of alice-$host\@example.com");
         $mark = mark();
         is $browser->get('/authservice/logout')->status, 303, 'she signs out';
-        says($host, $mark, 1, 'that' => "signed out: alice-$host\@example.com");
+        says($host, $mark, 1, 'that' => "KC0602: signed out: alice-$host\@example.com");
         $browser = person($host, 'alice');
         $mark = mark();
         is $browser->post(LIST, 'end=all', Accept => 'application/json', 'Content-Type' => FORM)->status, 201, 'all her sessions are ended';
-        says($host, $mark, 1, 'that' => "signed out: all sessions of alice-$host\@example.com");
+        says($host, $mark, 1, 'that' => "KC0603: signed out: all sessions of alice-$host\@example.com");
         $mark = mark();
         is browser($host)->get('/authservice/oidc/callback?state=none&code=none')->status, 400, 'a callback of nobody\'s is refused';
         says($host, $mark, 1, 'that' => 'KC03\d\d: ');
@@ -90,16 +90,16 @@ for my $host (sort keys %hosts) {
         };
         my $mark = mark();
         is $browser->get('/authservice/frontchannel-logout?iss=' . escape("$ENV{KC_PROVIDER}/realms/" . SITE) . "&sid=$sid")->status, 200, 'by a page';
-        says($host, $mark, 1, 'that' => "signed out by the provider's page: bob-$host\@example.com");
+        says($host, $mark, 1, 'that' => "KC0606: signed out by the provider's page: bob-$host\@example.com");
         $mark = mark();
         is $told->(set => { sub => "sub-bob-$host", sid => $sid }), 200, 'a session';
-        says($host, $mark, 1, 'that' => "signed out by the provider: a session of sub sub-bob-$host");
+        says($host, $mark, 1, 'that' => "KC0605: signed out by the provider: a session of sub sub-bob-$host");
         $mark = mark();
         is $told->(set => { sub => "sub-bob-$host" }, delete => ['sid']), 200, 'all of them';
-        says($host, $mark, 1, 'that' => "signed out by the provider: all sessions of sub sub-bob-$host");
+        says($host, $mark, 1, 'that' => "KC0605: signed out by the provider: all sessions of sub sub-bob-$host");
         $mark = mark();
         is $told->(set => { sid => $sid }, delete => ['sub']), 200, 'one of somebody';
-        says($host, $mark, 1, 'that' => 'signed out by the provider: a session of sub somebody');
+        says($host, $mark, 1, 'that' => 'KC0605: signed out by the provider: a session of sub somebody');
     };
 }
 

@@ -329,8 +329,8 @@ sub come_and_go {
     ok !$_->seen, 'out' for @browsers;
     return $server->log;
 }
-my @told = ('signed in: alice@example.com, sub 5b0a2c1e-', 'signed out: alice@example.com', 'signed out: another session of alice@example.com',
-    'signed out: all sessions of alice@example.com', "signed out by the provider's page: alice\@example.com", 'signed out by the provider: a session of sub 5b0a2c1e-');
+my @told = ('KC0601: signed in: alice@example.com, sub 5b0a2c1e-', 'KC0602: signed out: alice@example.com', 'KC0602: signed out: another session of alice@example.com',
+    'KC0603: signed out: all sessions of alice@example.com', "KC0606: signed out by the provider's page: alice\@example.com", 'KC0605: signed out by the provider: a session of sub 5b0a2c1e-');
 subtest 'the log at LogLevel info says who comes and goes' => sub {
     my $log = come_and_go('log-info', 'info');
     like $log, qr/\[auth_keycloak:info\].* \Q$_\E/, $_ for @told;

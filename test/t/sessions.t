@@ -274,7 +274,9 @@ subtest 'an operator' => sub {
     become('worker');
     my $worker = in();
     become('boss', 'admin');
+    my $mark = log_mark();
     is $boss->post('/operator', 'sub=worker', @post)->status, 200, 'by the subject';
+    like log_since($mark), qr/\[auth_keycloak:notice\].*KC0604: boss\@example\.com ends all sessions of sub worker/, 'the log says by whom';
     ok wait_until(sub { !$worker->seen }), 'as well';
     is $boss->api("/operator-open?user=boss%40example.com")->status, 500, 'unguarded: an error';
     is browser(SITE)->api('/operator-open?user=boss%40example.com')->status, 500, 'for everybody';

@@ -41,10 +41,10 @@ typedef struct kc_err_row_t {
     const char *name;
     const char *tag;      /* "KC0301", never reused */
     const char *slug;     /* "state-unknown": the word in the log */
-    int status;           /* HTTP status */
+    int status;           /* HTTP status; 0: an event, which is only logged */
     kc_log_level_t level; /* of the log line that reports it */
-    const char *sentence; /* for the user: what happened */
-    const char *advice;   /* for the user: what to do */
+    const char *sentence; /* for the user: what happened; of an event, for the manual */
+    const char *advice;   /* for the user: what to do; of an event "" */
 } kc_err_row_t;
 
 /* Fills err (which may be NULL) and returns rc, so that a caller can write `return

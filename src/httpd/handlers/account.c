@@ -8,6 +8,7 @@
 #include "addresses.h"
 #include "body.h"
 #include "handlers/logout.h"
+#include "log.h"
 #include "request.h"
 #include "respond.h"
 
@@ -268,8 +269,8 @@ static int end_all_own(akc_request_t *request, request_rec *r)
         whole = *session;
     if (kc_revocation_add(request->server->rp, KC_REVOCATION_SUB, session->sub, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out: all sessions of %s",
-                  ap_escape_logitem(r->pool, session->user));
+    AKC_LOG_REQUEST(r, KC_ERR_EVENT_SIGN_OUT_ALL, "signed out: all sessions of %s",
+                    ap_escape_logitem(r->pool, session->user));
     return akc_logout_end(request, r, &whole, NULL);
 }
 
@@ -307,8 +308,8 @@ static int end_sessions(akc_request_t *request, request_rec *r)
     if (end_named(request, r, name, &ended, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
     if (ended)
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out: another session of %s",
-                      ap_escape_logitem(r->pool, session->user));
+        AKC_LOG_REQUEST(r, KC_ERR_EVENT_SIGN_OUT, "signed out: another session of %s",
+                        ap_escape_logitem(r->pool, session->user));
     return answer_ended(r, ended);
 }
 
@@ -347,8 +348,8 @@ static kc_rc_t end_sub(const akc_request_t *request, request_rec *r, const char 
     kc_rc_t rc = kc_revocation_add(request->server->rp, KC_REVOCATION_SUB, sub, err);
 
     if (rc == KC_OK)
-        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, "%s ends all sessions of sub %s",
-                      ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, sub));
+        AKC_LOG_REQUEST(r, KC_ERR_EVENT_OPERATOR, "%s ends all sessions of sub %s",
+                        ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, sub));
     return rc;
 }
 
@@ -369,8 +370,8 @@ static kc_rc_t end_user(const akc_request_t *request, request_rec *r, const char
         find_subs(entries, subs);
     rc = kc_revocation_add(request->server->rp, KC_REVOCATION_USER, user, err);
     if (rc == KC_OK)
-        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, "%s ends all sessions of the user %s",
-                      ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, user));
+        AKC_LOG_REQUEST(r, KC_ERR_EVENT_OPERATOR, "%s ends all sessions of the user %s",
+                        ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, user));
     kc_json_set_string(json, "user", user);
     if (!subs->nelts)
         return rc;

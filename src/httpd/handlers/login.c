@@ -7,6 +7,7 @@
 
 #include "body.h"
 #include "config.h"
+#include "log.h"
 #include "request.h"
 #include "respond.h"
 
@@ -141,12 +142,12 @@ int akc_login_callback(akc_request_t *request, request_rec *r)
     if (rc == KC_OK && !answer.user)
         return akc_respond_redirect(r, HTTP_SEE_OTHER, &answer);
     if (rc == KC_OK) {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed in: %s, sub %s",
-                      ap_escape_logitem(r->pool, answer.user),
-                      ap_escape_logitem(r->pool, answer.sub));
+        AKC_LOG_REQUEST(r, KC_ERR_EVENT_SIGN_IN, "signed in: %s, sub %s",
+                        ap_escape_logitem(r->pool, answer.user),
+                        ap_escape_logitem(r->pool, answer.sub));
         if (answer.dropped)
-            ap_log_rerror(
-                APLOG_MARK, APLOG_WARNING, 0, r,
+            AKC_LOG_REQUEST(
+                r, KC_ERR_EVENT_VALUES_LEFT_OUT,
                 "%d groups, roles or claims of %s cannot be header values, find no room in one, "
                 "or are more than %d of a kind, and were left out",
                 answer.dropped, ap_escape_logitem(r->pool, answer.user), KC_CLAIMS_LIST_MAX);

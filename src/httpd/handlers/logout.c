@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "body.h"
+#include "log.h"
 #include "request.h"
 #include "respond.h"
 
@@ -112,8 +113,8 @@ int akc_logout_end(akc_request_t *request, request_rec *r, const kc_session_t *s
                         &err) != KC_OK)
         return akc_respond_error(request, r, &err);
     if (session)
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out: %s",
-                      ap_escape_logitem(r->pool, session->user));
+        AKC_LOG_REQUEST(r, KC_ERR_EVENT_SIGN_OUT, "signed out: %s",
+                        ap_escape_logitem(r->pool, session->user));
     return leave(request, r, &answer);
 }
 
@@ -184,9 +185,9 @@ int akc_logout_here(akc_request_t *request, request_rec *r)
 
 static void log_ended(request_rec *r, const kc_logout_token_t *token)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out by the provider: %s of sub %s",
-                  token->sid ? "a session" : "all sessions",
-                  token->sub ? ap_escape_logitem(r->pool, token->sub) : "somebody");
+    AKC_LOG_REQUEST(r, KC_ERR_EVENT_BACKCHANNEL, "signed out by the provider: %s of sub %s",
+                    token->sid ? "a session" : "all sessions",
+                    token->sub ? ap_escape_logitem(r->pool, token->sub) : "somebody");
 }
 
 int akc_logout_backchannel(akc_request_t *request, request_rec *r)
@@ -236,8 +237,8 @@ int akc_logout_frontchannel(akc_request_t *request, request_rec *r)
         cookies = apr_array_make(r->pool, 2, sizeof(const char *));
         kc_session_cookie_forget(rp, client->is_https, r->pool, cookies);
         akc_respond_cookies(r, cookies);
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "signed out by the provider's page: %s",
-                      ap_escape_logitem(r->pool, session.user));
+        AKC_LOG_REQUEST(r, KC_ERR_EVENT_FRONTCHANNEL, "signed out by the provider's page: %s",
+                        ap_escape_logitem(r->pool, session.user));
     }
     let_be_framed(request->server, r);
     return akc_respond_plain(r, "text/html; charset=utf-8", framed_page);
