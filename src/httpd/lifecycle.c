@@ -164,10 +164,10 @@ static void warn_of_network(const akc_server_t *config, apr_pool_t *pool)
         if (kc_url_parse(apr_pstrcat(pool, "http://", text, NULL), pool, &url, NULL) != KC_OK ||
             kc_url_is_loopback(&url))
             continue;
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, config->server,
-                     "KeycloakMemcached %s: the connection has no TLS; "
-                     "sessions are sealed, but let no stranger reach it, nor answer in its place",
-                     text);
+        AKC_LOG_SERVER(config->server, KC_ERR_EVENT_MEMCACHED_NETWORK,
+                       "KeycloakMemcached %s: the connection has no TLS; "
+                       "sessions are sealed, but let no stranger reach it, nor answer in its place",
+                       text);
         return;
     }
 }
@@ -289,10 +289,10 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 /* A memcached server is marked down or is back; the child that finds out logs it for all. */
 static void report_store(void *context, const char *server, int is_up, const char *why)
 {
-    int level = is_up ? APLOG_NOTICE : APLOG_WARNING;
+    kc_reason_t reason = is_up ? KC_ERR_EVENT_MEMCACHED_BACK : KC_ERR_EVENT_MEMCACHED_DOWN;
 
-    ap_log_error(APLOG_MARK, level, 0, (server_rec *)context,
-                 is_up ? "memcached %s: %s" : "memcached %s is passed by: %s", server, why);
+    AKC_LOG_SERVER((server_rec *)context, reason, "memcached %s %s: %s", server,
+                   is_up ? "back" : "marked down", why);
 }
 
 /* A server that has not worked since the start is blamed on its directive; a clock is not. */

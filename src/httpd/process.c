@@ -97,10 +97,11 @@ static void warn_of_size(server_rec *main, const server_rec *server)
 
     if (!its->file || (ours->file && its->line == ours->line && !strcmp(its->file, ours->file)))
         return;
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main,
-                 "%s (line %d of %s) is ignored in a virtual host: the memory is one for all, and "
-                 "its size is that outside virtual hosts",
-                 kc_conf_table_row(KC_CONF_ROW_cache_size)->name, its->line, its->file);
+    AKC_LOG_SERVER(
+        main, KC_ERR_EVENT_CACHE_SIZE_IGNORED,
+        "%s (line %d of %s) is ignored in a virtual host: the memory is one for all, and "
+        "its size is that outside virtual hosts",
+        kc_conf_table_row(KC_CONF_ROW_cache_size)->name, its->line, its->file);
 }
 
 static void warn(server_rec *main)

@@ -91,8 +91,8 @@ static kc_rc_t find_or_make(server_rec *main, const kc_conf_t *conf, apr_pool_t 
     if (kept->size == size && attach(kept, pool, shared))
         return KC_OK;
     if (kept->memory)
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main,
-                     "KeycloakCacheSize changed: sessions in shared memory are lost");
+        AKC_LOG_SERVER(main, KC_ERR_EVENT_CACHE_SIZE_CHANGED,
+                       "KeycloakCacheSize changed: sessions in shared memory are lost");
     kept->size = size;
     kept->memory = NULL;
     return make_shared(kept, main->process->pool, shared, err);

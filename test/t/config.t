@@ -182,7 +182,7 @@ subtest 'what is told when it starts is in the log' => sub {
     my $log = daemon('LogLevel warn', @minimal, 'KeycloakStoreTimeout 50', '<Location /a>', 'AuthType Keycloak', '</Location>',
         "<Location /judge>", 'SetHandler keycloak-judge', '</Location>', '<VirtualHost *:1>', 'ServerName b.test', 'KeycloakCacheSize 32M', '</VirtualHost>');
     for my $line (qr/warn.*KC0003: AuthType Keycloak \(line \d+ of .*without a Require/, qr/error.*KC0003: SetHandler keycloak-judge .*answers with 500/,
-        qr/warn.*KC0003: KeycloakStoreTimeout \(line/, qr/warn.*KeycloakCacheSize \(line .*is ignored in a virtual host/) {
+        qr/warn.*KC0003: KeycloakStoreTimeout \(line/, qr/warn.*KC0615: KeycloakCacheSize \(line .*is ignored in a virtual host/) {
         my @found = grep { /$line/ } split /\n/, $log;
         is scalar(@found), 1, "once: $line" or diag $log;
     }
@@ -286,7 +286,7 @@ for my $name (sort keys %kept_trailers) {
     ok $accepted, "200 MergeTrailers: $name" or diag $said;
 }
 subtest 'KeycloakCacheSize is one for all' => sub {
-    my $warning = qr/\[auth_keycloak:warn\].*KeycloakCacheSize \(line (\d+) of .*\) is ignored in a virtual host/;
+    my $warning = qr/\[auth_keycloak:warn\].*KC0615: KeycloakCacheSize \(line (\d+) of .*\) is ignored in a virtual host/;
     for my $row ([0, @minimal, 'KeycloakCacheSize 32M', virtual('KeycloakCookie other')], [1, @minimal, virtual('KeycloakCacheSize 32M')],
         [1, virtual(@minimal, 'KeycloakCacheSize 32M')], [1, @minimal, 'KeycloakCacheSize 32M', virtual('KeycloakCacheSize 16M')]) {
         my ($count, @lines) = @$row;

@@ -72,7 +72,7 @@ subtest 'KeycloakCacheSize and a graceful restart' => sub {
     $server->change('KeycloakCacheSize 2M', 'KeycloakCacheSize 3M');
     $server->restart;
     ok asked_to_sign_in($browser->get('/x'), 'start-size'), 'of another: it is lost';
-    like $server->log, qr/\[auth_keycloak:warn\].*KeycloakCacheSize changed: sessions in shared memory are lost$/m, 'and the log says so';
+    like $server->log, qr/\[auth_keycloak:warn\].*KC0614: KeycloakCacheSize changed: sessions in shared memory are lost$/m, 'and the log says so';
     ok signed_in('start-size'), 'one can sign in anew';
 };
 
@@ -179,15 +179,15 @@ subtest 'a memcached that is there again' => sub {
     my ($port) = free_ports(1);
     my $server = start('start-later', "KeycloakMemcached 127.0.0.1:$port", 'KeycloakStoreTimeout 5s');
     isnt browser('start-later')->sign_in('/')->status, 303, 'without it nobody can sign in';
-    says($server, qr/\[auth_keycloak:warn\].*memcached 127\.0\.0\.1:$port is passed by: /, 'the log says so');
+    says($server, qr/\[auth_keycloak:warn\].*KC0611: memcached 127\.0\.0\.1:$port marked down: /, 'the log says so');
     memcached($port);
     ok wait_until(sub { browser('start-later')->sign_in('/')->status == 303 }), 'with it one can';
-    says($server, qr/\[auth_keycloak:notice\].*memcached 127\.0\.0\.1:$port: /, 'and the log says that as well');
+    says($server, qr/\[auth_keycloak:notice\].*KC0612: memcached 127\.0\.0\.1:$port back: /, 'and the log says that as well');
 };
 
 subtest 'a memcached across a network' => sub {
     my $server = start('start-network', "KeycloakMemcached $memcached 0.0.0.0:$ENV{KC_MEMCACHED_PORT}");
-    my $line = qr/\[auth_keycloak:notice\].*KeycloakMemcached 0\.0\.0\.0:\d+: the connection has no TLS; sessions are sealed, but let no stranger reach it/;
+    my $line = qr/\[auth_keycloak:notice\].*KC0613: KeycloakMemcached 0\.0\.0\.0:\d+: the connection has no TLS; sessions are sealed, but let no stranger reach it/;
     says($server, $line, 'a line');
     unlike $server->log, qr/KeycloakMemcached 127/, 'and none for one of this host';
 };

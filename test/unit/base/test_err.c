@@ -101,6 +101,11 @@ static const expected_t expected[] = {
     {KC_ERR_EVENT_FRONTCHANNEL, "KC0606", "frontchannel-logout", 0, KC_LOG_INFO},
     {KC_ERR_EVENT_SIGN_IN_BEGINS, "KC0607", "sign-in-begins", 0, KC_LOG_DEBUG},
     {KC_ERR_EVENT_VALUES_LEFT_OUT, "KC0608", "values-left-out", 0, KC_LOG_WARNING},
+    {KC_ERR_EVENT_MEMCACHED_DOWN, "KC0611", "memcached-down", 0, KC_LOG_WARNING},
+    {KC_ERR_EVENT_MEMCACHED_BACK, "KC0612", "memcached-back", 0, KC_LOG_NOTICE},
+    {KC_ERR_EVENT_MEMCACHED_NETWORK, "KC0613", "memcached-network", 0, KC_LOG_NOTICE},
+    {KC_ERR_EVENT_CACHE_SIZE_CHANGED, "KC0614", "cache-size-changed", 0, KC_LOG_WARNING},
+    {KC_ERR_EVENT_CACHE_SIZE_IGNORED, "KC0615", "cache-size-ignored", 0, KC_LOG_WARNING},
 };
 
 enum { EXPECTED_COUNT = sizeof(expected) / sizeof(expected[0]) };
