@@ -177,11 +177,11 @@ static void warn(const akc_server_t *config)
     const kc_conf_t *conf = config->conf;
 
     if (conf->allow_http && strncmp(conf->issuer, "http:", 5) == 0)
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
-                     "KeycloakAllowHTTP: passwords and tokens cross the network in the clear");
+        AKC_LOG_SERVER(config->server, KC_ERR_EVENT_HTTP_ALLOWED,
+                       "KeycloakAllowHTTP: passwords and tokens cross the network in the clear");
     if (!conf->crypto_key)
-        ap_log_error(
-            APLOG_MARK, APLOG_WARNING, 0, config->server,
+        AKC_LOG_SERVER(
+            config->server, KC_ERR_EVENT_KEY_UNSET,
             "KeycloakCryptoKey is not set for %s: its sessions are lost at a full restart%s",
             config->server->server_hostname,
             conf->memcached ? ", and no other node can read them in memcached" : "");

@@ -45,7 +45,7 @@ sub without_key { my $server = shift; $server->change('KeycloakCryptoKey .*', ''
 subtest 'a host without KeycloakCryptoKey' => sub {
     my $server = start('start-keyless');
     without_key($server);
-    my $line = qr/\[auth_keycloak:warn\].*KeycloakCryptoKey is not set for start-keyless\.test: its sessions are lost at a full restart$/m;
+    my $line = qr/\[auth_keycloak:warn\].*KC0621: KeycloakCryptoKey is not set for start-keyless\.test: its sessions are lost at a full restart$/m;
     my $browser = signed_in('start-keyless') or return fail 'signing in';
     is scalar(() = $server->log =~ /$line/g), 1, 'a warning' or diag $server->log;
     $server->restart;
@@ -59,7 +59,7 @@ subtest 'a host without KeycloakCryptoKey' => sub {
 subtest 'a host without it, whose sessions are in memcached' => sub {
     my $server = start('start-nodes', "KeycloakMemcached $memcached");
     without_key($server);
-    says($server, qr/\[auth_keycloak:warn\].*KeycloakCryptoKey is not set .*, and no other node can read them in memcached$/m, 'a warning');
+    says($server, qr/\[auth_keycloak:warn\].*KC0621: KeycloakCryptoKey is not set .*, and no other node can read them in memcached$/m, 'a warning');
     ok signed_in('start-nodes'), 'one can sign in';
 };
 
@@ -190,6 +190,17 @@ subtest 'a memcached across a network' => sub {
     my $line = qr/\[auth_keycloak:notice\].*KC0613: KeycloakMemcached 0\.0\.0\.0:\d+: the connection has no TLS; sessions are sealed, but let no stranger reach it/;
     says($server, $line, 'a line');
     unlike $server->log, qr/KeycloakMemcached 127/, 'and none for one of this host';
+};
+
+subtest 'without mod_watchdog' => sub {
+    my @gone = "LoadModule watchdog_gone_module $ENV{KC_BUILD}/mod_watchdog_gone.so";
+    my $server = start('start-watchdog', @gone);
+    says($server, qr/\[auth_keycloak:notice\].*KC0623: mod_watchdog is not loaded: /, 'a line');
+    ok signed_in('start-watchdog'), 'one can sign in';
+    undef $server;
+    $server = start('start-watchdog', 'Define WATCHDOG_REFUSES', @gone);
+    says($server, qr/\[auth_keycloak:warn\].*KC0624: mod_watchdog refuses: /, 'and where it refuses, a warning');
+    ok signed_in('start-watchdog'), 'one can sign in';
 };
 
 # ---- without KeycloakIssuer

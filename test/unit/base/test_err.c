@@ -106,6 +106,10 @@ static const expected_t expected[] = {
     {KC_ERR_EVENT_MEMCACHED_NETWORK, "KC0613", "memcached-network", 0, KC_LOG_NOTICE},
     {KC_ERR_EVENT_CACHE_SIZE_CHANGED, "KC0614", "cache-size-changed", 0, KC_LOG_WARNING},
     {KC_ERR_EVENT_CACHE_SIZE_IGNORED, "KC0615", "cache-size-ignored", 0, KC_LOG_WARNING},
+    {KC_ERR_EVENT_KEY_UNSET, "KC0621", "crypto-key-unset", 0, KC_LOG_WARNING},
+    {KC_ERR_EVENT_HTTP_ALLOWED, "KC0622", "http-allowed", 0, KC_LOG_WARNING},
+    {KC_ERR_EVENT_WATCHDOG_MISSING, "KC0623", "watchdog-missing", 0, KC_LOG_NOTICE},
+    {KC_ERR_EVENT_WATCHDOG_REFUSES, "KC0624", "watchdog-refuses", 0, KC_LOG_WARNING},
 };
 
 enum { EXPECTED_COUNT = sizeof(expected) / sizeof(expected[0]) };
