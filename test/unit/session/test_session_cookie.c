@@ -1,10 +1,13 @@
 /* Tests of session_cookie.h. SPDX-License-Identifier: Apache-2.0 */
 #include "session/session_cookie.h"
 
+#include <apr_strings.h>
 #include <check.h>
 #include <string.h>
 
 #include "fake_site.h"
+#include "session/pack.h"
+#include "session/session.h"
 #include "testlib.h"
 
 Suite *kc_test_session_cookie(void);
@@ -85,6 +88,134 @@ START_TEST(both_are_deleted_with_what_they_were_set_with)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- several cookies of the name */
+
+#define NAME "__Host-keycloak_session"
+
+/* The cookie of a new session of this user, made so many seconds ago. */
+static const char *session_of(const char *sub, int64_t age)
+{
+    const kc_pack_t contents = {"id.to.ken", NULL, "refresh", {NULL, 0}};
+    char *id = apr_palloc(testlib_pool, KC_SESSION_ID_TEXT + 1);
+    kc_session_t session;
+
+    memset(&session, 0, sizeof(session));
+    session.created = site->fake->now - age;
+    session.expires = session.created + site->conf->session_max;
+    session.token_expires = session.expires;
+    session.sub = sub;
+    session.sid = session.email = session.acr = session.groups = "";
+    session.user = "alice@example.com";
+    ck_assert_int_eq(kc_pack_close(&contents, testlib_pool, &session.packed, NULL), KC_OK);
+    ck_assert_int_eq(kc_session_create(site->rp, &session, testlib_pool, id, NULL), KC_OK);
+    return id;
+}
+
+static const char *cookie(const char *value)
+{
+    return apr_pstrcat(testlib_pool, NAME "=", value, NULL);
+}
+
+static const char *both(const char *first, const char *second)
+{
+    return apr_pstrcat(testlib_pool, cookie(first), "; ", cookie(second), NULL);
+}
+
+static const char *settled(const char *header)
+{
+    return kc_session_cookie_settle(site->rp, 1, header, testlib_pool);
+}
+
+/* One counts of these two, whichever the browser sends first. */
+static void assert_counts(const char *one, const char *other)
+{
+    ck_assert_str_eq(settled(both(one, other)), cookie(one));
+    ck_assert_str_eq(settled(both(other, one)), cookie(one));
+}
+
+static void assert_none_counts(const char *header)
+{
+    ck_assert_ptr_eq(settled(header), header);
+}
+
+START_TEST(where_there_is_nothing_to_choose_the_header_stays)
+{
+    const char *good = session_of("alice", 0), *many = "a=1";
+    int i;
+
+    assert_none_counts(NULL);
+    assert_none_counts("");
+    assert_none_counts("a=1; b=2");
+    assert_none_counts(cookie(good));
+    assert_none_counts(NAME "s=x; " NAME "s=y");
+    site->fake->sessions.is_down = 1;
+    for (i = 0; i < 5; i++)
+        many = apr_psprintf(testlib_pool, "%s; " NAME "=%043d", many, i);
+    assert_none_counts(apr_pstrcat(testlib_pool, many, "; ", cookie(good), NULL));
+    many = both(good, good);
+    for (i = 0; i < KC_COOKIE_LIST_MAX; i++)
+        many = apr_pstrcat(testlib_pool, many, "; " NAME "s=x", NULL);
+    assert_none_counts(many);
+}
+END_TEST
+
+START_TEST(a_session_counts_and_what_is_none_does_not)
+{
+    const char *good = session_of("alice", 0), *ended = session_of("alice", 0);
+
+    ck_assert_int_eq(kc_session_end(site->rp, kc_buf_text(ended), testlib_pool, NULL), KC_OK);
+    assert_counts(good, ended);
+    assert_counts(good, "x");
+    assert_counts(good, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    assert_none_counts(both(ended, "x"));
+    assert_none_counts(both("x", "y"));
+    assert_none_counts(both("x", "x"));
+    ck_assert_str_eq(settled(both(good, good)), cookie(good));
+}
+END_TEST
+
+START_TEST(of_several_sessions_of_one_user_the_newest_counts)
+{
+    const char *new = session_of("alice", 1), *old = session_of("alice", 60);
+
+    assert_counts(new, old);
+    ck_assert_str_eq(settled(apr_pstrcat(testlib_pool, both(old, new), "; ",
+                                         cookie(session_of("alice", 120)), NULL)),
+                     cookie(new));
+}
+END_TEST
+
+/* One of them may have been planted by another host of the domain. */
+START_TEST(of_two_users_none_counts)
+{
+    const char *alice = session_of("alice", 0), *mallory = session_of("mallory", 60);
+
+    assert_none_counts(both(alice, mallory));
+    assert_none_counts(both(mallory, alice));
+    assert_none_counts(apr_pstrcat(testlib_pool, both(mallory, "x"), "; ", cookie(alice), NULL));
+}
+END_TEST
+
+START_TEST(the_other_cookies_stay)
+{
+    const char *good = session_of("alice", 0);
+    const char *header = apr_pstrcat(testlib_pool, "a=1; ", both("x", good), "; " NAME "s=y", NULL);
+
+    ck_assert_str_eq(settled(header),
+                     apr_pstrcat(testlib_pool, cookie(good), "; a=1; " NAME "s=y", NULL));
+}
+END_TEST
+
+/* Then the request is answered by what is known of one of them, and not as one without a cookie. */
+START_TEST(while_the_store_does_not_answer_one_that_may_be_good_counts)
+{
+    const char *good = session_of("alice", 0);
+
+    site->fake->sessions.is_down = 1;
+    assert_counts(good, "x");
+}
+END_TEST
+
 Suite *kc_test_session_cookie(void)
 {
     Suite *suite = suite_create("session_cookie");
@@ -95,6 +226,12 @@ Suite *kc_test_session_cookie(void)
                         (int)(sizeof(headers) / sizeof(headers[0])));
     tcase_add_test(tests, without_https_it_has_another_name);
     tcase_add_test(tests, both_are_deleted_with_what_they_were_set_with);
+    tcase_add_test(tests, where_there_is_nothing_to_choose_the_header_stays);
+    tcase_add_test(tests, a_session_counts_and_what_is_none_does_not);
+    tcase_add_test(tests, of_several_sessions_of_one_user_the_newest_counts);
+    tcase_add_test(tests, of_two_users_none_counts);
+    tcase_add_test(tests, the_other_cookies_stay);
+    tcase_add_test(tests, while_the_store_does_not_answer_one_that_may_be_good_counts);
     suite_add_tcase(suite, tests);
     return suite;
 }
