@@ -104,6 +104,13 @@ static void renew(int kinds, const char *audience)
     kc_fake_site_renew(site);
 }
 
+/* Once for all tests: each is a process of its own, which would make them anew. */
+static void make_keys(void)
+{
+    (void)testlib_key(TESTLIB_RSA);
+    (void)testlib_key(TESTLIB_RSA_OTHER);
+}
+
 static void setup(void)
 {
     const kc_siphash_key_t key = {{1, 2}};
@@ -703,7 +710,7 @@ Suite *kc_test_bearer(void)
     TCase *tests = tcase_create("bearer");
 
     tcase_add_checked_fixture(tests, setup, testlib_teardown);
-    tcase_add_unchecked_fixture(tests, NULL, testlib_keys_free);
+    tcase_add_unchecked_fixture(tests, make_keys, testlib_keys_free);
     add_loops(tests);
     tcase_add_test(tests, header_has_a_greatest_length);
     tcase_add_test(tests, access_token_names_its_user);
