@@ -13,7 +13,7 @@ typedef struct secret_t {
     size_t size;
 } secret_t;
 
-/* Bodies carry tokens: they leave the pool cleansed. */
+/* Bodies contain tokens, so they are cleansed with their pool. */
 static apr_status_t secret_cleanse(void *data)
 {
     secret_t *secret = data;
@@ -39,7 +39,8 @@ void kc_http_body_init(kc_http_body_t *body, size_t max, apr_pool_t *pool)
     body->pool = pool;
 }
 
-/* Room for len more bytes and the closing NUL. Growing fourfold copies twice at most. */
+/* Makes room for len more bytes and the closing NUL. Growing by a factor of four copies at most
+ * twice. */
 static void reserve(kc_http_body_t *body, size_t len)
 {
     size_t size = body->size ? body->size : FIRST;

@@ -1,4 +1,4 @@
-/* The body of an answer, as it arrives: bounded, and cleansed with its pool, because bodies carry
+/* The body of an answer, as it arrives: bounded, and cleansed with its pool, because bodies contain
  * tokens.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_HTTP_BODY_H
@@ -15,12 +15,12 @@ typedef struct kc_http_body_t {
     apr_pool_t *pool;
 } kc_http_body_t;
 
-/* An empty body of up to max bytes. What it allocates is cleansed when pool is. */
+/* An empty body of up to max bytes. Its memory is cleansed with pool. */
 void kc_http_body_init(kc_http_body_t *body, size_t max, apr_pool_t *pool);
-/* Appends a copy of data: 1, or 0 when the body would be over its max, and stays as it was. One
- * thread at a time, as all here. */
+/* Appends a copy of data: 1, or 0 when the body would exceed its max, and is not changed. One
+ * thread at a time, like all functions here. */
 int kc_http_body_add(kc_http_body_t *body, const char *data, size_t len);
-/* The body with a NUL behind it, in its pool; valid until the next kc_http_body_add. */
+/* The body followed by a NUL, in its pool; valid until the next kc_http_body_add. */
 const char *kc_http_body_text(kc_http_body_t *body);
 
 #endif

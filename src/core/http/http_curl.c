@@ -1,5 +1,6 @@
-/* The back channel over libcurl: bounded in time, size and number, and without anything that
- * wanders off. SPDX-License-Identifier: Apache-2.0 */
+/* The back channel through libcurl: limited in time, size and number, and without options that
+ * follow other URLs.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "http/http_curl.h"
 
 #include <apr_strings.h>
@@ -22,9 +23,9 @@
 enum {
     IDLE_MAX = 16,                  /* handles, and so connections, kept for the next exchange */
     HOST_MAX = 160,                 /* bytes of a host in a detail */
-    TYPE_MAX = 256,                 /* bytes of a content type that is passed on */
-    AUTHORIZATION_MAX = 132 * 1024, /* bytes: as long as an access token may be */
-    NAME_STEP_MS = 200 /* between two looks whether this child ends, while a name is waited for */
+    TYPE_MAX = 256,                 /* bytes of a content type in a response */
+    AUTHORIZATION_MAX = 132 * 1024, /* bytes: the maximum length of an access token */
+    NAME_STEP_MS = 200 /* between two checks whether this child ends, while waiting for a name */
 };
 
 typedef struct {
@@ -32,7 +33,7 @@ typedef struct {
     kc_http_curl_options_t options;
     pthread_mutex_t lock;
     CURL *idle[IDLE_MAX];
-    uint32_t idle_changes[IDLE_MAX]; /* the resolver's when each was given back */
+    uint32_t idle_changes[IDLE_MAX]; /* the resolver's, when each was returned */
     size_t idle_count;
 } client_t;
 
@@ -54,7 +55,7 @@ typedef struct {
 
 /* ---------------------------------------------------------------- body */
 
-/* curl's write callback: anything but the number of bytes given ends the exchange. */
+/* curl's write callback: any result except the number of bytes ends the exchange. */
 static size_t body_write(char *data, size_t one, size_t count, void *context)
 {
     exchange_t *exchange = context;
@@ -67,8 +68,8 @@ static size_t body_write(char *data, size_t one, size_t count, void *context)
     return len;
 }
 
-/* curl's header callback: one line a call. curl takes a connection that ends in the middle of the
- * head for a whole answer without a body; the empty line is what tells. */
+/* curl's header callback, called for each line. curl takes a connection that ends within the header
+ * for a complete answer without a body; only the empty line shows the difference. */
 static size_t head_write(char *data, size_t one, size_t count, void *context)
 {
     exchange_t *exchange = context;
@@ -81,7 +82,8 @@ static size_t head_write(char *data, size_t one, size_t count, void *context)
     return len;
 }
 
-/* curl's progress callback, called at least once a second: anything but 0 ends the exchange. */
+/* curl's progress callback, called at least once a second: any result except 0 ends the
+ * exchange. */
 static int is_stopped(void *context, curl_off_t total, curl_off_t now, curl_off_t up_total,
                       curl_off_t up_now)
 {
@@ -99,7 +101,7 @@ static uint32_t changes(const client_t *client)
     return client->options.resolver ? kc_resolver_changes(client->options.resolver) : 0;
 }
 
-/* One whose connections may go to where the hosts have been before is of no use. */
+/* A handle with connections to former addresses of the hosts is not used. */
 static CURL *handle_take(client_t *client)
 {
     uint32_t now = changes(client);
@@ -119,7 +121,7 @@ static CURL *handle_take(client_t *client)
     return curl ? curl : curl_easy_init();
 }
 
-/* A reset handle keeps its connections and forgets what it was told. */
+/* A reset handle keeps its connections and forgets its options. */
 static void handle_give(client_t *client, CURL *curl, uint32_t since)
 {
     curl_easy_reset(curl);
@@ -199,7 +201,8 @@ static int headers_add(exchange_t *exchange)
 {
     const char *authorization = exchange->request->authorization;
 
-    /* An empty Expect: curl would wait a second for a server's leave to send a larger form. */
+    /* An empty Expect: otherwise curl would wait a second for a server's permission to send a
+     * larger form. */
     if (!header_add(exchange, "Accept: application/json") || !header_add(exchange, "Expect:"))
         return 0;
     return !authorization || authorization_add(exchange, authorization);
@@ -250,7 +253,8 @@ static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options, in
     return code;
 }
 
-/* Text that the server read as root, because its children may not be able to; NULL sets nothing. */
+/* Text that the server has read as root, because its children may not be able to. NULL sets
+ * nothing. */
 static CURLcode blob_set(CURL *curl, CURLoption option, const char *text, CURLcode code)
 {
     struct curl_blob blob = {(void *)(uintptr_t)text, text ? strlen(text) : 0, CURL_BLOB_NOCOPY};
@@ -274,7 +278,7 @@ static CURLcode tls_set(CURL *curl, const kc_http_curl_options_t *options)
     return code;
 }
 
-/* POSTFIELDS is not copied: the form stays the caller's to cleanse. */
+/* POSTFIELDS is not copied: the caller cleanses the form. */
 static CURLcode request_set(exchange_t *exchange)
 {
     const kc_http_request_t *request = exchange->request;
@@ -285,8 +289,8 @@ static CURLcode request_set(exchange_t *exchange)
     SET(HTTPHEADER, exchange->headers);
     SET(MAXFILESIZE, (long)exchange->body.max);
     if (request->form) {
-        /* curl repeats a request on a kept connection that has died, but a code is sent only once
-         */
+        /* curl repeats a request on a kept connection that has died, but a code must be sent only
+         * once */
         SET(FRESH_CONNECT, 1L);
         SET(POSTFIELDS, request->form);
         SET(POSTFIELDSIZE, (long)strlen(request->form));
@@ -302,8 +306,8 @@ static CURLcode request_set(exchange_t *exchange)
 
 /* ---------------------------------------------------------------- exchange */
 
-/* curl's own words where they tell of the network or the certificate; where they could quote the
- * answer, only the kind of the failure. */
+/* curl's own text when it is about the network or the certificate. When it could quote the answer,
+ * only the kind of failure. */
 static const char *failure_text(const exchange_t *exchange, CURLcode code)
 {
     const char *reason = exchange->reason[0] ? exchange->reason : curl_easy_strerror(code);
@@ -343,8 +347,8 @@ static void response_fill(exchange_t *exchange, kc_http_response_t *response)
     response->body_len = exchange->body.len;
 }
 
-/* The addresses of the URL's host, for libcurl: under any name ("*"), so that it finds them however
- * it spells the host. */
+/* The addresses of the URL's host, for libcurl. The name is "*", so that any spelling of the host
+ * finds them. */
 static kc_rc_t addresses_write(exchange_t *exchange, const kc_url_t *url,
                                const kc_resolver_address_t *addresses, size_t count, kc_err_t *err)
 {
@@ -362,7 +366,7 @@ static kc_rc_t addresses_write(exchange_t *exchange, const kc_url_t *url,
     return KC_OK;
 }
 
-/* What the name costs of the exchange's time is not there for the rest. */
+/* The time that the look-up of the name takes is subtracted from the exchange's. */
 static kc_rc_t address_find(client_t *client, exchange_t *exchange, kc_err_t *err)
 {
     const kc_http_curl_options_t *options = &client->options;
@@ -463,7 +467,7 @@ static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *reques
     return rc;
 }
 
-/* The time for the exchange begins with the waiting for a place. */
+/* The time of the exchange includes the wait for a slot. */
 static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, apr_pool_t *pool,
                             kc_http_response_t *response, kc_err_t *err)
 {

@@ -1,4 +1,4 @@
-/* Snapshots of a provider's metadata and keys: made of documents, counted, released.
+/* Snapshots of a provider's metadata and keys: made of documents, reference-counted, released.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "provider/metadata_snapshot.h"
 

@@ -1,4 +1,4 @@
-/* Snapshots of a provider's metadata and keys: made of documents, counted, released.
+/* Snapshots of a provider's metadata and keys: made of documents, reference-counted, released.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_METADATA_SNAPSHOT_H
 #define KC_METADATA_SNAPSHOT_H
@@ -30,15 +30,16 @@ typedef struct kc_metadata_holder_t {
     apr_uint32_t references;
 } kc_metadata_holder_t;
 
-/* Makes a snapshot of documents, with one holder. Failures as of kc_provider_parse and
+/* Makes a snapshot of documents, with one reference. Fails like kc_provider_parse and
  * kc_jwks_parse. Thread safe. */
 kc_rc_t kc_metadata_snapshot_make(const kc_conf_t *conf, const kc_metadata_documents_t *documents,
                                   kc_metadata_holder_t **out, kc_err_t *err);
-/* Gives the snapshot to one more holder, until pool is cleared. Thread safe while the caller is a
- * holder, or keeps one from letting go. */
+/* Adds a reference to the snapshot, until pool is cleared. Thread safe while the caller has a
+ * reference, or keeps another one from being released. */
 void kc_metadata_snapshot_hold(kc_metadata_holder_t *holder, apr_pool_t *pool,
                                const kc_metadata_snapshot_t **out);
-/* Lets go of a kc_metadata_holder_t; the last one destroys it. For pool cleanups, too. */
+/* Releases a reference of a kc_metadata_holder_t; the last one destroys it. Also for pool
+ * cleanups. */
 apr_status_t kc_metadata_snapshot_release(void *holder);
 
 #endif

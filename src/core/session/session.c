@@ -1,4 +1,4 @@
-/* Sessions: their life in the first tier and in the store.
+/* Sessions in the first tier and in the store: created, found, replaced, ended.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/session.h"
 
@@ -13,9 +13,8 @@
 #include "session/session_pack.h"
 #include "session/session_view.h"
 
-/* The last byte of a session's id is the id of the key that it was sealed with. It tells a session
- * that was stored with a key which is not ours from one that has ended. The other 248 bits are
- * random. */
+/* The last byte of a session's id is the id of the key that sealed it. It distinguishes a session
+ * that was stored with a foreign key from one that has ended. The other 248 bits are random. */
 static void note_key(const kc_seal_keys_t *keys, unsigned char *id)
 {
     id[KC_SESSION_ID_SIZE - 1] = kc_crypto_key_id(keys->key[0]);
@@ -44,7 +43,7 @@ kc_rc_t kc_session_reload(const kc_session_t *session, apr_pool_t *pool, kc_sess
     return lookup.now < out->idle_end ? KC_OK : idle(err);
 }
 
-/* ---------------------------------------------------------------- beginning */
+/* ---------------------------------------------------------------- creating */
 
 /* Seals the session and stores it at lookup->key. */
 static kc_rc_t put_session(const kc_session_lookup_t *lookup, const kc_session_t *session,
@@ -143,7 +142,7 @@ static int64_t touch(kc_session_lookup_t *lookup, int64_t used, const kc_session
 
 /* ---------------------------------------------------------------- finding */
 
-/* Tokens that can still be refreshed may be past their end for KeycloakStaleGrace. */
+/* Tokens that can still be refreshed may be used for KeycloakStaleGrace after their end. */
 static int64_t token_end(const kc_session_lookup_t *lookup, const kc_session_t *session)
 {
     const kc_conf_t *conf = lookup->rp->conf;
@@ -155,8 +154,8 @@ static int64_t token_end(const kc_session_lookup_t *lookup, const kc_session_t *
 static kc_session_state_t state_of(const kc_session_lookup_t *lookup, const kc_session_t *session,
                                    kc_err_t *err)
 {
-    /* also a session that is older than a KeycloakSessionMax which was lowered since: revocation
-     * entries last no longer than that */
+    /* also a session that is older than KeycloakSessionMax, which may have been lowered since:
+     * revocation entries last no longer than that */
     if (lookup->now >= kc_session_view_earlier(session->expires,
                                                session->created + lookup->rp->conf->session_max)) {
         (void)KC_FAIL(err, KC_MISS, KC_ERR_SESSION_MAX, "the session is past its end");
@@ -169,8 +168,8 @@ static kc_session_state_t state_of(const kc_session_lookup_t *lookup, const kc_s
     return KC_SESSION_LIVE;
 }
 
-/* The view says that the session is not idle. A view from the future (the clock was set back) says
- * nothing. */
+/* 1 when the view says that the session is not idle. A view from the future (the clock was set
+ * back) says nothing. */
 static int is_in_use(const kc_session_lookup_t *lookup)
 {
     int64_t used = lookup->view.moment;
@@ -222,7 +221,7 @@ static void put_view(const kc_session_lookup_t *lookup, const kc_session_t *sess
         kc_view_cache_put(cache, &lookup->ticket, &view, lookup->now);
 }
 
-/* The store has the value that the view was made of. */
+/* 1 when the store still has the value that the view was made of. */
 static int is_unchanged(const kc_session_lookup_t *lookup, const kc_store_item_t *item)
 {
     unsigned char stamp[KC_VIEW_CACHE_STAMP_SIZE];
@@ -241,7 +240,7 @@ static void drop_view(const kc_session_lookup_t *lookup)
 }
 
 /* Ends a session that a revocation entry of its user or sid has ended. That entry may be evicted
- * before the session is, so the session is deleted now and gets an entry of its own. */
+ * before the session is. So the session is deleted now and gets an entry of its own. */
 static void end_revoked(const kc_session_lookup_t *lookup)
 {
     drop_view(lookup);
@@ -250,7 +249,7 @@ static void end_revoked(const kc_session_lookup_t *lookup)
                                         lookup->has_view ? lookup->seen.expires : 0, NULL);
 }
 
-/* The last use: what the store says, or a later one that this host knows and could not store. */
+/* The last use: the store's value, or a later one that this host knows and could not store. */
 static int64_t last_use(const kc_session_lookup_t *lookup, const kc_session_t *session,
                         kc_bytes_t record)
 {
@@ -347,7 +346,7 @@ kc_session_state_t kc_session_peek(const kc_rp_t *rp, kc_bytes_t cookie, apr_poo
 
 /* ---------------------------------------------------------------- ending */
 
-/* The session that was found is of the same user and of the same session at the provider. */
+/* 1 when the session that was found is of the same user and of the same session at the provider. */
 static int is_kept(const kc_session_lookup_t *lookup, const kc_session_found_t *found)
 {
     const kc_session_t *fresh = lookup->successor;
@@ -358,9 +357,9 @@ static int is_kept(const kc_session_lookup_t *lookup, const kc_session_found_t *
            strcmp(session.sub, fresh->sub) == 0 && strcmp(session.sid, fresh->sid) == 0;
 }
 
-/* Ends the session at lookup->key. KC_MISS: the servers that answered have none. A session that a
- * view tells, or that a server which did not answer may have, gets a revocation entry in any case;
- * then it counts whether that was stored. */
+/* Ends the session at lookup->key. KC_MISS: the servers that answered have none. A session that is
+ * in a view, or that a server which did not answer may have, always gets a revocation entry; the
+ * result is then that of storing it. */
 static kc_rc_t end_at_key(kc_session_lookup_t *lookup, const kc_session_t *known, kc_err_t *err)
 {
     kc_session_found_t found;

@@ -69,7 +69,7 @@ kc_rc_t kc_session_lookup_begin(kc_session_lookup_t *lookup, const kc_rp_t *rp, 
                                     &lookup->view))
         lookup->has_view =
             kc_session_codec_decode(lookup->view.bytes, &lookup->seen, NULL) == KC_OK &&
-            lookup->seen.user_mark; /* none of before an update */
+            lookup->seen.user_mark; /* none in views from before an update */
     return KC_OK;
 }
 

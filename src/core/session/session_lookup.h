@@ -1,5 +1,5 @@
 /* The look-up of a session: its keys, and what the first tier and the store have of it. Everything
- * that these functions give lives as long as the pool of the look-up.
+ * that these functions return lives as long as the pool of the look-up.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_SESSION_LOOKUP_H
 #define KC_SESSION_LOOKUP_H
@@ -31,7 +31,8 @@ typedef struct kc_session_lookup_t {
     int has_view;
     int is_use;                     /* the request counts as use of the session */
     int is_revoked;                 /* the session has a revocation entry of its own */
-    const kc_session_t *successor;  /* a session of its sub and sid is not ended; NULL: any is */
+    const kc_session_t *successor;  /* sessions of its sub and sid are not ended; NULL: any session
+                                       is */
     char key[KC_STORE_KEY_LEN + 1]; /* of the session in the store; "" until it is known */
     char revocation[KC_STORE_KEY_LEN + 1];
     char used[KC_STORE_KEY_LEN + 1]; /* of the record of its last use */
@@ -43,7 +44,7 @@ typedef struct kc_session_found_t {
     kc_bytes_t used; /* the record of its last use (session_idle.h) */
 } kc_session_found_t;
 
-/* Begins the look-up of id, which must live as long; asks nobody, and knows no key yet. */
+/* Begins the look-up of id, which must outlive it. Asks no store, and knows no key yet. */
 void kc_session_lookup_init(kc_session_lookup_t *lookup, const kc_rp_t *rp, kc_bytes_t id,
                             apr_pool_t *pool);
 /* Derives the keys in the store (session, own revocation entry, last use) by a seal key. */
@@ -68,7 +69,7 @@ kc_rc_t kc_session_lookup_fetch_any(kc_session_lookup_t *lookup, kc_session_foun
 /* Opens the sealed session. KC_REFUSED: it cannot be read; KC_MISS: it is past its end. */
 kc_rc_t kc_session_lookup_open(const kc_session_lookup_t *lookup, const kc_store_item_t *item,
                                kc_session_t *session, kc_err_t *err);
-/* Sets what the encoded session does not hold. */
+/* Sets what the encoded session does not have. */
 void kc_session_lookup_locate(const kc_session_lookup_t *lookup, const char *key,
                               kc_session_t *session);
 /* Begins the look-up of a session that was found before; it has the session's key. */

@@ -1,4 +1,4 @@
-/* What a session keeps of its tokens and claims, packed beside its lists.
+/* The tokens and claims of a session, packed with its lists as known text.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/session_pack.h"
 

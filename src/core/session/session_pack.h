@@ -1,5 +1,5 @@
-/* What a session keeps of its tokens and claims, packed into the session: nothing here asks a
- * store. Thread safe.
+/* The tokens and claims of a session, packed into the session. Nothing here asks a store. Thread
+ * safe.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_SESSION_PACK_H
 #define KC_SESSION_PACK_H
@@ -18,7 +18,7 @@
 kc_rc_t kc_session_pack_close(const kc_pack_t *contents, apr_pool_t *pool, kc_session_t *session,
                               kc_err_t *err);
 /* Unpacks the tokens and claims of a session that was read from the store, into pool. KC_MISS: it
- * keeps none; KC_REFUSED: they cannot be read. */
+ * has none; KC_REFUSED: they cannot be read. */
 kc_rc_t kc_session_pack_open(const kc_session_t *session, apr_pool_t *pool, kc_pack_t *contents,
                              kc_err_t *err);
 /* The claims as JSON text: those kept separately, else the ID token's payload. No bytes when there

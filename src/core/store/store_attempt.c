@@ -1,8 +1,8 @@
-/* One operation with a server of a store: its waits, and whether it is worth doing again.
+/* One operation with a server of a store: its waits, and whether to try it again.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_attempt.h"
 
-enum { LATE_MS = 1 /* the time is over: what has arrived is taken */ };
+enum { LATE_MS = 1 /* the time is over: only data that has arrived is read */ };
 
 int kc_store_attempt_is_excused(const kc_store_attempt_t *attempt)
 {

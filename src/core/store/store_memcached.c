@@ -1,4 +1,4 @@
-/* One memcached server, over libmemcached: how what it says becomes a store's answer.
+/* One memcached server, through libmemcached: how its results become a store's answer.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_memcached.h"
 
@@ -12,21 +12,20 @@
 #include "store/store_attempt.h"
 #include "store/store_connections.h"
 
-/*
- * libmemcached (1.1.4) tells outages from misses only if it is held right. Asked for several keys
- * it passes over servers that it cannot reach and says success; told to fetch from several servers,
- * a time-out of all is a plain "not found", as is an answer that it could not read; its replicas
- * are not read when a server has lost them. So it does the talking, and the rest is here and in
- * store_replicas.c: a handle has one server, is leased by one thread at a time, is new when it is
- * asked (no error of its past is mixed in), and is destroyed after any error, so that a late answer
- * meets nobody. A miss is believed only if the connection has been in order to the end.
+/* libmemcached (1.1.4) distinguishes outages from misses only when it is used carefully. In a get
+ * of several keys it skips servers that it cannot reach, and reports success. In a fetch from
+ * several servers, a time-out of all is a plain "not found". So is an answer that it could not
+ * read. When a server has lost a value, its replicas are not read.
  *
- * It bounds each wait, not the operation. So each wait gets what is left of the operation's time,
- * and the time is looked at between the answers to several keys. What cannot be bounded is a single
- * answer whose bytes come one at a time. It is given numeric addresses, which it does not have to
- * look up.
- * MEMCACHED_BEHAVIOR_VERIFY_KEY exists for the text protocol alone; store.c checks the keys.
- */
+ * So libmemcached only does the protocol; the rest is here and in store_replicas.c. A handle has
+ * one server, and is leased by one thread at a time. It has no old errors when it is asked. It is
+ * destroyed after any error, so that a late answer reaches no other request. A miss is accepted
+ * only if the connection was in order to the end.
+ *
+ * libmemcached limits each wait, not the operation. So each wait gets the rest of the operation's
+ * time, and the time is checked between the answers to several keys. A single answer whose bytes
+ * come one at a time cannot be limited. It gets numeric addresses, which need no look-up.
+ * MEMCACHED_BEHAVIOR_VERIFY_KEY exists only for the text protocol; store.c checks the keys. */
 
 enum {
     NUMERIC_MAX = 64,   /* of an address as text, with its closing NUL */
@@ -38,7 +37,7 @@ enum {
 struct kc_store_memcached_t {
     kc_resolver_name_t *name;
     in_port_t port;
-    const char *text; /* as it was configured, for details */
+    const char *text; /* as configured, for details */
     const char *user;
     const char *password;
     int64_t (*now)(void *context);
@@ -59,7 +58,7 @@ typedef struct { /* the server's handle while a thread has it */
     uint32_t version; /* of the addresses that it was taken from */
 } lease_t;
 
-/* Each wait of the handle gets what is left of the operation's time. */
+/* Each wait of the handle gets the rest of the operation's time. */
 static void set_wait(attempt_t *attempt, memcached_st *handle)
 {
     (void)memcached_behavior_set(handle, MEMCACHED_BEHAVIOR_POLL_TIMEOUT,
@@ -74,8 +73,8 @@ static int is_unreachable(memcached_return_t cause)
            cause == MEMCACHED_HOST_LOOKUP_FAILURE;
 }
 
-/* What libmemcached's status means. Of the system's errors only those of connecting are used:
- * others are left over from a socket that does not block. */
+/* The meaning of libmemcached's status. Of the system's errors only those of connecting are used:
+ * others are left over from a non-blocking socket. */
 static const char *reason_of(const memcached_st *handle, memcached_return_t cause, char *text,
                              size_t size)
 {
@@ -94,7 +93,7 @@ static const char *reason_of(const memcached_st *handle, memcached_return_t caus
     return text;
 }
 
-/* libmemcached forgets some errors on the way up, but not the last one. */
+/* libmemcached loses some errors while returning, but not the last one. */
 static memcached_return_t cause_of(const memcached_st *handle, memcached_return_t status)
 {
     memcached_return_t last = memcached_last_error(handle);
@@ -166,7 +165,7 @@ static memcached_st *handle_make(const server_t *server, const kc_resolver_addre
     return handle;
 }
 
-/* The host has other addresses now, and the old ones may belong to somebody else. */
+/* The host has other addresses now, and the old ones may belong to another server. */
 static void idle_close(server_t *server)
 {
     kc_store_connections_close(&server->idle, kc_resolver_version(server->name));
@@ -179,7 +178,7 @@ static void lease_destroy(lease_t *lease)
     lease->handle = NULL;
 }
 
-/* Connects, signs in, and asks for the server's version, which is_in_order reads later. */
+/* Connects, authenticates, and asks for the server's version, which is_in_order reads later. */
 static kc_rc_t connect_at(attempt_t *attempt, lease_t *lease, const kc_resolver_address_t *address,
                           int64_t wait_ms)
 {
@@ -202,7 +201,7 @@ static kc_rc_t connect_at(attempt_t *attempt, lease_t *lease, const kc_resolver_
     (void)fail(attempt, lease, status);
     if (is_unreachable(status))
         *attempt->fault = KC_BREAKER_REFUSED;
-    if (status == MEMCACHED_TIMEOUT) /* nothing was ever heard of it by this connection */
+    if (status == MEMCACHED_TIMEOUT) /* nothing was ever received on this connection */
         (void)KC_FAIL(attempt->err, KC_DOWN, KC_ERR_STORE_DOWN,
                       "memcached %s: no answer in time (KeycloakStoreTimeout); is it memcached?",
                       lease->server->text);
@@ -211,8 +210,8 @@ static kc_rc_t connect_at(attempt_t *attempt, lease_t *lease, const kc_resolver_
     return KC_DOWN;
 }
 
-/* To the first of the addresses that takes it, beginning with the one that did last. One that does
- * not answer in a part of the time is left for the next. */
+/* Connects to the first address that accepts, beginning with the one that did last. After a part of
+ * the time without an answer, the next one is tried. */
 static kc_rc_t connect_to(attempt_t *attempt, lease_t *lease)
 {
     server_t *server = lease->server;
@@ -256,9 +255,9 @@ static void lease_give(lease_t *lease)
     lease->handle = NULL;
 }
 
-/* The handle goes, and when it was an old one the other idle ones with it: if the server has been
- * started anew they are dead as well. It is tried again when the connection had ended before we
- * used it, or when this process was stopped while it waited. */
+/* Destroys the handle. If it was an old one, the other idle ones are destroyed too: after a restart
+ * of the server they are dead as well. The operation is tried again when the connection had ended
+ * before it was used, or when this process was stopped while it waited. */
 static kc_rc_t lease_fail(attempt_t *attempt, lease_t *lease, memcached_return_t status)
 {
     memcached_return_t cause = cause_of(lease->handle, status);
@@ -274,7 +273,7 @@ static kc_rc_t lease_fail(attempt_t *attempt, lease_t *lease, memcached_return_t
     return KC_DOWN;
 }
 
-/* A connection that libmemcached has closed remembers what it forgets on the way up. */
+/* A connection that libmemcached has closed still has the error that was lost while returning. */
 static int is_in_order(const memcached_st *handle)
 {
     const memcached_instance_st *instance = memcached_server_instance_by_position(handle, 0);
@@ -315,7 +314,7 @@ kc_rc_t kc_store_memcached_send(get_t *get, const kc_patience_time_t *time, kc_e
     return rc == KC_DOWN && attempt.is_again ? send_once(&attempt, get) : rc;
 }
 
-/* 1 when the answer is to one of the keys that were asked for. */
+/* 1 when the answer is for one of the requested keys. */
 static int keep(const get_t *get, const memcached_result_st *result,
                 kc_store_memcached_item_t *items, apr_pool_t *pool)
 {
@@ -331,7 +330,7 @@ static int keep(const get_t *get, const memcached_result_st *result,
         if (memcmp(memcached_result_key_value(result), get->keys[i], KC_STORE_KEY_LEN) != 0)
             continue;
         is_ours = 1;
-        if (len > KC_STORE_VALUE_MAX) /* nothing that we wrote: as good as absent */
+        if (len > KC_STORE_VALUE_MAX) /* not written by this module: treated as absent */
             continue;
         value->data = len ? apr_pmemdup(pool, memcached_result_value(result), len)
                           : (const unsigned char *)"";
@@ -352,7 +351,7 @@ static kc_rc_t receive_once(attempt_t *attempt, get_t *get, kc_store_memcached_i
 
     get->handle = NULL;
     memset(items, 0, get->count * sizeof(*items));
-    attempt->since = get->since; /* a question is sent without waiting */
+    attempt->since = get->since; /* the request was sent without waiting */
     attempt->wait_ms = 0;
     set_wait(attempt, lease.handle);
     (void)memcached_result_create(lease.handle, &result);
@@ -390,9 +389,9 @@ kc_rc_t kc_store_memcached_receive(get_t *get, const kc_patience_time_t *time,
 
 /* ---------------------------------------------------------------- writes */
 
-/* Up to 30 days memcached takes a number for a span, which its own idea of the time does not
- * change; anything larger is a time since 1970 by its own clock. What is over already ends at once,
- * by a time long ago. */
+/* Up to 30 days memcached takes a number as a duration, which does not depend on its clock. A
+ * larger number is a time since 1970 by its own clock. A value that has already expired gets a time
+ * long ago, so that it ends at once. */
 static time_t expiry_of(const server_t *server, int64_t expires_at)
 {
     const int64_t longest_span = 60 * 60 * 24 * 30;
@@ -425,7 +424,7 @@ static memcached_return_t command_send(memcached_st *handle, const command_t *co
     return memcached_delete(handle, command->key, KC_STORE_KEY_LEN, 0);
 }
 
-/* What an answer means for this command; KC_FAULT: nothing that we know. */
+/* The meaning of an answer for this command; KC_FAULT: unknown. */
 static kc_rc_t command_result(const command_t *command, memcached_return_t status)
 {
     if (status == MEMCACHED_SUCCESS)
@@ -463,9 +462,9 @@ static kc_rc_t command_try(attempt_t *attempt, server_t *server, const command_t
     return lease_fail(attempt, &lease, status);
 }
 
-/* Once more when the connection had ended before, or this process had been stopped. An add may have
- * been done all the same; then its KC_EXISTS is as good as the truth to callers, for whom somebody
- * else may always have been first. */
+/* Tries again when the connection had ended before, or this process had been stopped. The first try
+ * of an add may have succeeded. Its KC_EXISTS is then still correct for callers, because another
+ * process could always have been first. */
 kc_rc_t kc_store_memcached_do(server_t *server, const command_t *command,
                               const kc_patience_time_t *time, kc_breaker_fault_t *fault,
                               kc_err_t *err)
@@ -481,7 +480,7 @@ kc_rc_t kc_store_memcached_do(server_t *server, const command_t *command,
     return rc;
 }
 
-/* ---------------------------------------------------------------- its clock */
+/* ---------------------------------------------------------------- clock */
 
 kc_rc_t kc_store_memcached_clock(server_t *server, const kc_patience_time_t *time, int64_t *seconds,
                                  kc_breaker_fault_t *fault, kc_err_t *err)

@@ -1,4 +1,4 @@
-/* One view of the first tier, as its callers and its areas know it.
+/* One view of the first tier, as callers and areas see it.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_VIEW_CACHE_VIEW_H
 #define KC_VIEW_CACHE_VIEW_H
