@@ -52,12 +52,15 @@ int kc_path_is_plain(const char *uri)
     return 1;
 }
 
-static int has_dot_segment(const char *path)
+int kc_path_has_dot_segment(const char *path)
 {
-    for (; (path = strchr(path, '/')); path++) {
-        size_t dots = strspn(path + 1, ".");
+    const char *end = path + strcspn(path, "?"), *at;
 
-        if (dots >= 1 && dots <= 2 && (path[1 + dots] == '/' || path[1 + dots] == '\0'))
+    for (at = memchr(path, '/', (size_t)(end - path)); at;
+         at = memchr(at + 1, '/', (size_t)(end - at - 1))) {
+        size_t dots = strspn(at + 1, ".");
+
+        if (dots >= 1 && dots <= 2 && (at[1 + dots] == '/' || at + 1 + dots == end))
             return 1;
     }
     return 0;
@@ -70,7 +73,7 @@ static int is_plainest(const char *path, const char *raw)
     size_t len = strcspn(raw, "?");
 
     return strlen(path) == len && strncmp(path, raw, len) == 0 && strspn(path, plain) == len &&
-           !strstr(path, "//") && !has_dot_segment(path);
+           !strstr(path, "//") && !kc_path_has_dot_segment(path);
 }
 
 static int is_below(const char *path, const char *above)

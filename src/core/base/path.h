@@ -5,9 +5,14 @@
 
 #include <apr_tables.h>
 
+/* 1 when a segment of the path is one dot or two: unescaped, after a slash, before another one, the
+ * query or the end. For paths that httpd has decoded, or that an administrator wrote; of what a
+ * client wrote kc_path_is_plain finds the escaped spellings too. Thread safe, pure, like all
+ * functions here. */
+int kc_path_has_dot_segment(const char *path);
+
 /* 1 when path and query, as the client wrote them, can be read in one way only. Needed because a
- * proxy forwards the path that httpd has checked, but a gateway forwards what the client wrote.
- * Thread safe, pure, like all functions here. */
+ * proxy forwards the path that httpd has checked, but a gateway forwards what the client wrote. */
 int kc_path_is_plain(const char *uri);
 
 /* 1 when path is one of paths, or below one (array of const char *, NULL: none), and was sent in

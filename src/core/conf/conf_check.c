@@ -8,6 +8,7 @@
 #include <apr_network_io.h>
 #include <apr_strings.h>
 
+#include "base/path.h"
 #include "base/url.h"
 #include "conf/conf_own.h"
 #include "conf/conf_parse.h"
@@ -305,16 +306,8 @@ kc_rc_t kc_conf_check_return_hosts(const kc_conf_t *conf, apr_pool_t *pool, kc_e
 /* Public paths are compared with what httpd has decoded and normalised: others never match. */
 static int is_public_path(const char *path)
 {
-    if (*path != '/' || strpbrk(path, "\\%;?#*"))
-        return 0;
-    for (const char *slash = path; slash; slash = strchr(slash + 1, '/')) {
-        size_t len = strcspn(slash + 1, "/");
-        size_t dots = strspn(slash + 1, ".");
-
-        if ((len == 0 && slash[1]) || (len > 0 && len <= 2 && dots >= len))
-            return 0;
-    }
-    return 1;
+    return *path == '/' && !strpbrk(path, "\\%;?#*") && !strstr(path, "//") &&
+           !kc_path_has_dot_segment(path);
 }
 
 kc_rc_t kc_conf_check_public_paths(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)

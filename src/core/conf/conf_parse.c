@@ -8,6 +8,7 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "base/path.h"
 #include "base/url.h"
 #include "conf/conf_number.h"
 #include "conf/conf_secret.h"
@@ -127,27 +128,14 @@ static kc_rc_t parse_base(const kc_conf_input_t *input, void *member, kc_err_t *
     return KC_OK;
 }
 
-/* An administrator has no reason to write one. */
-static int has_dot_segment(const char *path)
-{
-    const char *end = path + strcspn(path, "?");
-
-    for (const char *at = path; at < end; at += 1 + strcspn(at + 1, "/?")) {
-        size_t dots = strspn(at + 1, ".");
-
-        if (dots > 0 && dots <= 2 && (at + 1 + dots >= end || at[1 + dots] == '/'))
-            return 1;
-    }
-    return 0;
-}
-
 static kc_rc_t parse_location(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
     const char *text = input->argv[0];
 
     if (*text != '/')
         return parse_url(input, member, err);
-    if (strcmp(kc_url_return(text, NULL, NULL, input->pool), text) != 0 || has_dot_segment(text))
+    if (strcmp(kc_url_return(text, NULL, NULL, input->pool), text) != 0 ||
+        kc_path_has_dot_segment(text))
         return KC_CONF_REFUSE(err,
                               "takes a URL, or a path that begins with one slash and has neither "
                               "backslashes, '..' nor a fragment; not '%.100s'",
@@ -156,38 +144,27 @@ static kc_rc_t parse_location(const kc_conf_input_t *input, void *member, kc_err
     return KC_OK;
 }
 
-/* 1 for the dot and dot-dot segments, empty ones, and characters that some server reads in its own
- * way. */
-static int is_bad_segment(const char *segment, size_t len)
+/* No character that some server reads in its own way. */
+static int is_prefix(const char *text)
 {
-    if (len == 0 || (segment[0] == '.' && (len == 1 || (len == 2 && segment[1] == '.'))))
-        return 1;
-    for (size_t i = 0; i < len; i++) {
-        if (!apr_isascii(segment[i]) ||
-            (!apr_isalnum(segment[i]) && !memchr("-._~", segment[i], 4)))
-            return 1;
-    }
-    return 0;
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "-._~/";
+
+    return text[0] == '/' && text[1] && !text[strspn(text, plain)] && !strstr(text, "//") &&
+           !kc_path_has_dot_segment(text);
 }
 
 static kc_rc_t parse_prefix(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
     const char *text = input->argv[0];
-    const char *rest = text;
 
-    while (*rest == '/' && rest[1]) {
-        size_t len = strcspn(rest + 1, "/");
-
-        if (is_bad_segment(rest + 1, len))
-            break;
-        rest += len + 1;
-    }
-    if (rest == text || (*rest && strcmp(rest, "/") != 0))
+    if (!is_prefix(text))
         return KC_CONF_REFUSE(err,
                               "takes a path such as /authservice/ of letters, digits and - . _ ~, "
                               "not '%.100s'",
                               text);
-    *(const char **)member = apr_pstrcat(input->pool, text, *rest ? NULL : "/", NULL);
+    *(const char **)member =
+        apr_pstrcat(input->pool, text, text[strlen(text) - 1] == '/' ? NULL : "/", NULL);
     return KC_OK;
 }
 

@@ -87,6 +87,27 @@ START_TEST(no_other_octet_makes_a_path_odd)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- dot segments */
+
+static const struct {
+    const char *path;
+    int has_dots;
+} segments[] = {
+    {"", 0},         {"/", 0},         {"/.", 1},       {"/..", 1},          {"/...", 0},
+    {"/./", 1},      {"/../", 1},      {"/a/.", 1},     {"/a/..", 1},        {"/a/../b", 1},
+    {"/a/./b", 1},   {"/a.", 0},       {"/a..", 0},     {"/.a", 0},          {"/..a", 0},
+    {"/a/.b/c", 0},  {"/a//..", 1},    {"//", 0},       {"/a?/..", 0},       {"/a/..?b", 1},
+    {"/a/.?b/c", 1}, {"/?/../b", 0},   {"?/..", 0},     {"..", 0},           {"../a", 0},
+    {"/..;a/b", 0},  {"/%2e%2e/b", 0}, {"/a/..\\b", 0}, {"/well/.known", 0}, {"/a/...?/..", 0},
+};
+
+START_TEST(one_dot_or_two_are_a_dot_segment)
+{
+    ck_assert_msg(kc_path_has_dot_segment(segments[_i].path) == segments[_i].has_dots, "%s",
+                  segments[_i].path);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- public paths */
 
 static const struct {
@@ -247,6 +268,8 @@ Suite *kc_test_path(void)
     tcase_add_loop_test(plain, what_can_be_read_in_one_way_only_is_plain, 0,
                         sizeof(spellings) / sizeof(spellings[0]));
     tcase_add_loop_test(plain, no_other_octet_makes_a_path_odd, 1, 256);
+    tcase_add_loop_test(plain, one_dot_or_two_are_a_dot_segment, 0,
+                        sizeof(segments) / sizeof(segments[0]));
     tcase_add_checked_fixture(lists, start_apr, apr_terminate);
     tcase_add_loop_test(lists, only_the_plainest_spelling_is_public, 0,
                         sizeof(paths) / sizeof(paths[0]));
