@@ -377,14 +377,6 @@ static void warn_of_name(const akc_server_t *config)
                  tag(), place->line, place->file, config->server->server_hostname);
 }
 
-static int is_within(const char *host, const char *domain)
-{
-    size_t len = strlen(host), tail = strlen(domain);
-
-    return len >= tail && strcasecmp(host + len - tail, domain) == 0 &&
-           (len == tail || host[len - tail - 1] == '.');
-}
-
 /* The host that browsers know, as far as the settings say it; NULL: they do not. */
 static const char *known_host(const akc_server_t *config, apr_pool_t *pool)
 {
@@ -404,7 +396,7 @@ static int is_for_others(const akc_server_t *config)
 
     for (server = config->server->is_virtual ? NULL : config->server->next; server;
          server = server->next) {
-        if (is_within(server->server_hostname, config->conf->cookie_domain))
+        if (kc_url_is_in_domain(server->server_hostname, config->conf->cookie_domain))
             return 1;
     }
     return 0;
@@ -416,7 +408,7 @@ static void warn_of_domain(const akc_server_t *config, apr_pool_t *pool)
     const kc_conf_place_t *place = &config->conf->place[KC_CONF_ROW_cookie_domain];
     const char *domain = config->conf->cookie_domain, *host = known_host(config, pool);
 
-    if (!domain || !host || is_within(host, domain) || is_for_others(config))
+    if (!domain || !host || kc_url_is_in_domain(host, domain) || is_for_others(config))
         return;
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
                  "%s: KeycloakCookieDomain %s (line %d of %s): %s is not in that domain: browsers "

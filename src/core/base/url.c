@@ -154,6 +154,14 @@ kc_rc_t kc_url_parse(const char *text, apr_pool_t *pool, kc_url_t *out, kc_err_t
     return KC_OK;
 }
 
+int kc_url_is_in_domain(const char *host, const char *domain)
+{
+    size_t len = strlen(host), tail = strlen(domain);
+
+    return len >= tail && strcasecmp(host + len - tail, domain) == 0 &&
+           (len == tail || host[len - tail - 1] == '.');
+}
+
 const char *kc_url_origin(const kc_url_t *url, apr_pool_t *pool)
 {
     if (url->port == (strcmp(url->scheme, "https") ? 80 : 443))

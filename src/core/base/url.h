@@ -28,6 +28,8 @@ typedef struct kc_url_t {
  * with characters other than letters, digits, - . _ (or an IPv6 address). The detail completes the
  * sentence "this is no URL: …". err may be NULL. */
 kc_rc_t kc_url_parse(const char *text, apr_pool_t *pool, kc_url_t *out, kc_err_t *err);
+/* 1 when host is domain, or a name below it, in any case (RFC 6265 section 5.1.3). Thread safe. */
+int kc_url_is_in_domain(const char *host, const char *domain);
 /* scheme://host[:port], without a default port. */
 const char *kc_url_origin(const kc_url_t *url, apr_pool_t *pool);
 int kc_url_is_same_origin(const kc_url_t *a, const kc_url_t *b);

@@ -228,7 +228,6 @@ kc_rc_t kc_conf_check_cookie_domain(const kc_conf_t *conf, apr_pool_t *pool, kc_
 {
     const char *domain = conf->cookie_domain;
     kc_url_t site;
-    size_t len, host_len;
 
     if (!domain)
         return KC_OK;
@@ -244,10 +243,7 @@ kc_rc_t kc_conf_check_cookie_domain(const kc_conf_t *conf, apr_pool_t *pool, kc_
                               domain);
     if (!conf->public_url || kc_url_parse(conf->public_url, pool, &site, NULL) != KC_OK)
         return KC_OK;
-    len = strlen(domain);
-    host_len = strlen(site.host);
-    if (host_len >= len && !strcasecmp(site.host + host_len - len, domain) &&
-        (host_len == len || site.host[host_len - len - 1] == '.'))
+    if (kc_url_is_in_domain(site.host, domain))
         return KC_OK;
     return KC_CONF_REFUSE(err,
                           "%.80s is not a domain of KeycloakPublicURL's host %.80s: browsers "

@@ -175,6 +175,24 @@ START_TEST(what_is_no_url_is_refused)
 }
 END_TEST
 
+static const struct {
+    const char *host, *domain;
+    int is_in;
+} domains[] = {
+    {"example.com", "example.com", 1},       {"a.example.com", "example.com", 1},
+    {"a.b.example.com", "b.example.com", 1}, {"A.Example.COM", "example.com", 1},
+    {"badexample.com", "example.com", 0},    {"example.com", "a.example.com", 0},
+    {"example.com.evil", "example.com", 0},  {"a.example.org", "example.com", 0},
+    {".example.com", "example.com", 1},      {"", "example.com", 0},
+    {"localhost", "localhost", 1},           {"com", "example.com", 0},
+};
+
+START_TEST(hosts_are_found_in_their_domain)
+{
+    ck_assert_int_eq(kc_url_is_in_domain(domains[_i].host, domains[_i].domain), domains[_i].is_in);
+}
+END_TEST
+
 START_TEST(length_has_a_limit)
 {
     kc_url_t url;
@@ -762,6 +780,8 @@ Suite *kc_test_url(void)
     tcase_add_loop_test(all, urls_are_parsed, 0, COUNT(urls));
     tcase_add_loop_test(all, what_is_no_url_is_refused, 0, COUNT(no_urls));
     tcase_add_test(all, length_has_a_limit);
+    tcase_add_loop_test(all, hosts_are_found_in_their_domain, 0,
+                        sizeof(domains) / sizeof(domains[0]));
     tcase_add_test(all, origins_are_compared);
     tcase_add_test(all, loopback_is_recognised);
     tcase_add_test(all, urls_are_rebased);
