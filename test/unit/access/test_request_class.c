@@ -1,6 +1,7 @@
-/* Tests of request_class.h: which headers tell pages from API calls, as they are read from a
- * request. The rules themselves are tested in test_decision.c. SPDX-License-Identifier: Apache-2.0
- */
+/* Tests of request_class.h: which requests are pages and which are API calls, and which site made
+ * the browser send them. SPDX-License-Identifier: Apache-2.0 */
+#include <apr_general.h>
+#include <apr_strings.h>
 #include <check.h>
 #include <string.h>
 #include <strings.h>
@@ -9,7 +10,107 @@
 
 Suite *kc_test_request_class(void);
 
-#define BROWSER "text/html,application/xhtml+xml"
+typedef struct kind_case_t {
+    kc_request_class_headers_t signs; /* method, accept, requested_with, fetch_mode, upgrade */
+    kc_request_class_t kind;
+} kind_case_t;
+
+#define BROWSER "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+static const kind_case_t kinds[] = {
+    {{"GET", BROWSER, NULL, "navigate", NULL}, KC_REQUEST_CLASS_NAVIGATION},
+    {{"GET", BROWSER, NULL, NULL, NULL}, KC_REQUEST_CLASS_NAVIGATION},
+    {{"HEAD", BROWSER, NULL, "navigate", NULL}, KC_REQUEST_CLASS_NAVIGATION},
+    {{"GET", NULL, NULL, NULL, NULL}, KC_REQUEST_CLASS_NAVIGATION},
+    {{"GET", "TEXT/HTML", NULL, "Navigate", NULL}, KC_REQUEST_CLASS_NAVIGATION},
+    {{"GET", "application/xml, text/html;q=0.1", NULL, NULL, NULL}, KC_REQUEST_CLASS_NAVIGATION},
+    /* Accept without text/html */
+    {{"GET", "application/json", NULL, NULL, NULL}, KC_REQUEST_CLASS_API},
+    {{"GET", "*/*", NULL, NULL, NULL}, KC_REQUEST_CLASS_API},
+    {{"GET", "", NULL, NULL, NULL}, KC_REQUEST_CLASS_API},
+    {{"GET", "text/htm", NULL, NULL, NULL}, KC_REQUEST_CLASS_API},
+    {{"GET", "text/event-stream", NULL, "navigate", NULL}, KC_REQUEST_CLASS_API},
+    /* X-Requested-With, whatever it says */
+    {{"GET", BROWSER, "XMLHttpRequest", NULL, NULL}, KC_REQUEST_CLASS_API},
+    {{"GET", BROWSER, "", "navigate", NULL}, KC_REQUEST_CLASS_API},
+    /* Sec-Fetch-Mode */
+    {{"GET", BROWSER, NULL, "cors", NULL}, KC_REQUEST_CLASS_API},
+    {{"GET", BROWSER, NULL, "no-cors", NULL}, KC_REQUEST_CLASS_API},
+    {{"GET", BROWSER, NULL, "same-origin", NULL}, KC_REQUEST_CLASS_API},
+    {{"GET", BROWSER, NULL, "websocket", NULL}, KC_REQUEST_CLASS_API},
+    {{"GET", NULL, NULL, "cors", NULL}, KC_REQUEST_CLASS_API},
+    {{"GET", BROWSER, NULL, "", NULL}, KC_REQUEST_CLASS_API},
+    /* WebSocket and other upgrades */
+    {{"GET", BROWSER, NULL, "navigate", "websocket"}, KC_REQUEST_CLASS_API},
+    {{"GET", NULL, NULL, NULL, "h2c"}, KC_REQUEST_CLASS_API},
+    /* methods */
+    {{"POST", BROWSER, NULL, "navigate", NULL}, KC_REQUEST_CLASS_API},
+    {{"PUT", BROWSER, NULL, NULL, NULL}, KC_REQUEST_CLASS_API},
+    {{"DELETE", BROWSER, NULL, NULL, NULL}, KC_REQUEST_CLASS_API},
+    {{"OPTIONS", NULL, NULL, NULL, NULL}, KC_REQUEST_CLASS_API},
+    {{"get", BROWSER, NULL, NULL, NULL}, KC_REQUEST_CLASS_API},
+    {{"GETX", BROWSER, NULL, NULL, NULL}, KC_REQUEST_CLASS_API},
+};
+
+START_TEST(pages_are_told_from_api_calls)
+{
+    ck_assert_int_eq(kc_request_class_of(&kinds[_i].signs), kinds[_i].kind);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- who has asked */
+
+#define PUBLIC "https://kubeflow.example.com"
+
+static const struct {
+    kc_request_class_origin_t traces;
+    kc_request_class_source_t source;
+} sources[] = {
+    {{NULL, NULL, NULL}, KC_REQUEST_CLASS_UNKNOWN_SITE},
+    {{"same-origin", NULL, NULL}, KC_REQUEST_CLASS_SAME_SITE},
+    {{"none", NULL, NULL}, KC_REQUEST_CLASS_SAME_SITE},
+    {{"same-site", NULL, NULL}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{"cross-site", NULL, NULL}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{"anything", NULL, NULL}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{"cross-site", PUBLIC, NULL}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{"cross-site", NULL, PUBLIC "/x"}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{"cross-site", "https://partner.example.com", NULL}, KC_REQUEST_CLASS_SAME_SITE},
+    {{"same-origin", "null", NULL}, KC_REQUEST_CLASS_SAME_SITE},
+    {{NULL, PUBLIC, NULL}, KC_REQUEST_CLASS_SAME_SITE},
+    {{NULL, "null", NULL}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{NULL, "", NULL}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{NULL, "null", PUBLIC "/x"}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{NULL, "http://kubeflow.example.com", NULL}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{NULL, PUBLIC ":8443", NULL}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{NULL, PUBLIC ".evil.example.com", NULL}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{NULL, "https://kubeflow.example.com@evil.example.com", NULL}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{NULL, "https://evil.example.com", PUBLIC "/x"}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{NULL, "https://partner.example.com", NULL}, KC_REQUEST_CLASS_SAME_SITE},
+    {{NULL, NULL, PUBLIC "/x?y=\\ //"}, KC_REQUEST_CLASS_SAME_SITE},
+    {{NULL, NULL, PUBLIC}, KC_REQUEST_CLASS_SAME_SITE},
+    {{NULL, NULL, PUBLIC "?x"}, KC_REQUEST_CLASS_SAME_SITE},
+    {{NULL, NULL, "https://evil.example.com/" PUBLIC "/"}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{NULL, NULL, "https://evil.example.com#" PUBLIC}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{NULL, NULL, "/x"}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{NULL, NULL, "//kubeflow.example.com/"}, KC_REQUEST_CLASS_CROSS_SITE},
+    {{NULL, NULL, "javascript://kubeflow.example.com/"}, KC_REQUEST_CLASS_CROSS_SITE},
+};
+
+START_TEST(pages_of_other_sites_are_told_from_ours)
+{
+    apr_array_header_t *hosts;
+    apr_pool_t *pool;
+
+    ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
+    hosts = apr_array_make(pool, 1, sizeof(const char *));
+    APR_ARRAY_PUSH(hosts, const char *) = "partner.example.com";
+    ck_assert_int_eq(kc_request_class_source(&sources[_i].traces, PUBLIC, hosts, pool),
+                     sources[_i].source);
+    apr_pool_destroy(pool);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- as they are read */
 
 enum { HEADERS_MAX = 4 };
 
@@ -60,13 +161,25 @@ START_TEST(a_request_is_told_by_its_headers)
 }
 END_TEST
 
+static void start_apr(void)
+{
+    ck_assert_int_eq(apr_initialize(), APR_SUCCESS);
+}
+
 Suite *kc_test_request_class(void)
 {
     Suite *suite = suite_create("request_class");
-    TCase *read = tcase_create("read");
+    TCase *kind = tcase_create("kind");
+    TCase *source = tcase_create("source");
 
-    tcase_add_loop_test(read, a_request_is_told_by_its_headers, 0,
+    tcase_add_loop_test(kind, pages_are_told_from_api_calls, 0,
+                        (int)(sizeof(kinds) / sizeof(kinds[0])));
+    tcase_add_loop_test(kind, a_request_is_told_by_its_headers, 0,
                         (int)(sizeof(requests) / sizeof(requests[0])));
-    suite_add_tcase(suite, read);
+    tcase_add_checked_fixture(source, start_apr, apr_terminate);
+    tcase_add_loop_test(source, pages_of_other_sites_are_told_from_ours, 0,
+                        (int)(sizeof(sources) / sizeof(sources[0])));
+    suite_add_tcase(suite, source);
+    suite_add_tcase(suite, kind);
     return suite;
 }
