@@ -44,14 +44,14 @@ static int ask_again(akc_request_t *request, request_rec *r)
 }
 
 static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t state,
-                  const kc_step_up_t *demand)
+                  const kc_step_up_t *step_up)
 {
     kc_login_request_t wanted = {.return_url = r->method_number == M_GET ? r->unparsed_uri : "/",
-                                 .demand = *demand,
+                                 .demand = *step_up,
                                  .is_step_up = state == KC_SESSION_WEAK};
 
     if (akc_forward_auth_is_nginx(request)) {
-        akc_forward_auth_point_to_login(request, r, demand);
+        akc_forward_auth_point_to_login(request, r, step_up);
         return akc_respond_denial(request, r, state);
     }
     akc_respond_log_denial(request, r, state);
@@ -59,7 +59,7 @@ static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t sta
 }
 
 /* A subrequest or an error document is another place than the one that the client has asked for. */
-static int let_in(akc_request_t *request, const request_rec *r)
+static int allow(akc_request_t *request, const request_rec *r)
 {
     request->is_decided |= r == request->first;
     return OK;
@@ -67,16 +67,16 @@ static int let_in(akc_request_t *request, const request_rec *r)
 
 /* Goes on without a name. httpd insists on a user once an authentication hook has spoken. A
  * subrequest has its headers of one that may have a name where this one must not. */
-static int pass(akc_request_t *request, request_rec *r, kc_session_state_t state)
+static int allow_anonymous(akc_request_t *request, request_rec *r, kc_session_state_t state)
 {
     akc_answers_are_for_one(request, r); /* others, with a session, get another answer */
     if (state == KC_SESSION_WEAK)
         akc_export_withdraw(request, r);
-    akc_request_make_nameless(r);
-    return let_in(request, r);
+    akc_request_make_anonymous(r);
+    return allow(request, r);
 }
 
-static int act(akc_request_t *request, request_rec *r)
+static int handle(akc_request_t *request, request_rec *r)
 {
     const kc_conf_dir_t *dir = akc_config_dir(r);
     const kc_access_location_t location = {.step_up = kc_step_up_required(dir),
@@ -87,25 +87,25 @@ static int act(akc_request_t *request, request_rec *r)
                                            .is_subrequest = r->main != NULL,
                                            .is_page_get =
                                                r->method_number == M_GET && !r->header_only};
-    kc_access_answer_t decided;
+    kc_access_answer_t answer;
 
-    decided = akc_request_check(request, r, &location);
-    switch (decided.decision) {
+    answer = akc_request_check(request, r, &location);
+    switch (answer.decision) {
     case KC_DECISION_ALLOW:
         akc_answers_are_for_one(request, r);
         akc_export_identity(request, r);
         akc_streams_enter(request);
-        return let_in(request, r);
+        return allow(request, r);
     case KC_DECISION_ALLOW_ANONYMOUS:
-        return pass(request, r, decided.state);
+        return allow_anonymous(request, r, answer.state);
     case KC_DECISION_ASK_AGAIN:
         if (!akc_addresses_is_judge(r)) /* to a gateway that page would be a yes */
             return ask_again(request, r);
-        return log_in(request, r, decided.state, &location.step_up);
+        return log_in(request, r, answer.state, &location.step_up);
     case KC_DECISION_LOGIN:
-        return log_in(request, r, decided.state, &location.step_up);
+        return log_in(request, r, answer.state, &location.step_up);
     case KC_DECISION_DENY:
-        return akc_respond_denial(request, r, decided.state);
+        return akc_respond_denial(request, r, answer.state);
     default:
         return r->main ? HTTP_SERVICE_UNAVAILABLE
                        : akc_respond_error(request, r, &request->access.err);
@@ -126,7 +126,7 @@ int akc_check_authn_user(request_rec *r)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     r->ap_auth_type = AKC_AUTH_TYPE;
-    return act(request, r);
+    return handle(request, r);
 }
 
 /* Called when a Require line was not met: somebody signed in who may not come here. There is

@@ -213,7 +213,7 @@ int akc_export_scrub(request_rec *r)
     if (request)
         akc_traces_hide_token(request, r);
     if (r->prev)
-        (void)akc_request_forget_nameless(r->prev);
+        (void)akc_request_forget_anonymous(r->prev);
     remove_guarded(server, r->headers_in, r->pool);
     clean_connection(server, r);
     strip_cookies(server, r);

@@ -51,7 +51,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_force_authn(akc_require_force, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_authn(akc_check_authn_user, NULL, NULL, APR_HOOK_MIDDLE,
                         AP_AUTH_INTERNAL_PER_URI);
-    ap_hook_fixups(akc_request_forget_nameless, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(akc_request_forget_anonymous, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_note_auth_failure(akc_check_authn_note, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_insert_error_filter(akc_export_hide, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_insert_error_filter(akc_respond_forbid, NULL, NULL, APR_HOOK_MIDDLE);

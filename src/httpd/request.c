@@ -190,7 +190,7 @@ static const char *scheme_of(const akc_server_t *server, request_rec *r)
 
 /* A name that browsers cannot come by from elsewhere: httpd's guess where there is no ServerName,
  * an address of this machine, a name without a domain. */
-static int is_nameless(const akc_server_t *server, const request_rec *r)
+static int has_no_public_name(const akc_server_t *server, const request_rec *r)
 {
     const char *name = r->server->server_hostname;
     kc_url_t url = {"http", bracketed(name, r->pool), 80, "/", NULL};
@@ -201,7 +201,7 @@ static int is_nameless(const akc_server_t *server, const request_rec *r)
 /* The Host of a request of which a trusted peer has told the scheme alone: most of them hand it on.
  * With its port, unless that is our own, where the peer has come to. NULL: it does not say more
  * than is known. */
-static const char *host_behind(const akc_server_t *server, request_rec *r)
+static const char *host_of_header(const akc_server_t *server, request_rec *r)
 {
     const char *host = apr_table_get(r->headers_in, "Host");
     const char *own = apr_psprintf(r->pool, ":%d", (int)r->connection->local_addr->port);
@@ -211,14 +211,15 @@ static const char *host_behind(const akc_server_t *server, request_rec *r)
         return NULL;
     if (len > tail && strcmp(host + len - tail, own) == 0)
         host = kc_buf_copy(host, len - tail, r->pool);
-    return strcasecmp(r->hostname, host_name(r)) == 0 || is_nameless(server, r) ? host : NULL;
+    return strcasecmp(r->hostname, host_name(r)) == 0 || has_no_public_name(server, r) ? host
+                                                                                       : NULL;
 }
 
 /* What a trusted peer says of host and port; NULL when it says nothing that is a URL. */
 static const char *forwarded_origin(const akc_server_t *server, request_rec *r,
                                     const kc_forwarded_t *said, const kc_url_t *known)
 {
-    const char *name = said->host ? said->host : host_behind(server, r), *text;
+    const char *name = said->host ? said->host : host_of_header(server, r), *text;
     kc_url_t url;
 
     if (!said->is_told)
@@ -361,13 +362,13 @@ int akc_request_is_prefetch(request_rec *r)
 kc_request_class_source_t akc_request_source(akc_request_t *request, request_rec *r,
                                              const apr_array_header_t *hosts)
 {
-    const kc_request_class_origin_t traces = {apr_table_get(r->headers_in, "Sec-Fetch-Site"),
-                                              apr_table_get(r->headers_in, "Origin"),
-                                              apr_table_get(r->headers_in, "Referer")};
+    const kc_request_class_origin_t sent_by = {apr_table_get(r->headers_in, "Sec-Fetch-Site"),
+                                               apr_table_get(r->headers_in, "Origin"),
+                                               apr_table_get(r->headers_in, "Referer")};
 
     if (akc_request_is_prefetch(r))
         return KC_REQUEST_CLASS_CROSS_SITE;
-    return kc_request_class_source(&traces, akc_request_client(request, r)->public_url, hosts,
+    return kc_request_class_source(&sent_by, akc_request_client(request, r)->public_url, hosts,
                                    r->pool);
 }
 
@@ -418,17 +419,17 @@ int akc_request_is_decided(const akc_request_t *request, request_rec *r)
 }
 
 /* Whom httpd takes for somebody while it looks at Require; told by its address. */
-static char nobody[] = "";
+static char anonymous[] = "";
 
-void akc_request_make_nameless(request_rec *r)
+void akc_request_make_anonymous(request_rec *r)
 {
-    r->user = nobody;
+    r->user = anonymous;
 }
 
 /* Programs and logs are not told of a user named "" whom this module has let in. */
-int akc_request_forget_nameless(request_rec *r)
+int akc_request_forget_anonymous(request_rec *r)
 {
-    if (r->user != nobody)
+    if (r->user != anonymous)
         return DECLINED;
     r->user = NULL;
     r->ap_auth_type = NULL;

@@ -52,8 +52,8 @@ int akc_request_is_open(const akc_request_t *request, request_rec *r);
  * KeycloakPublicPath or by KeycloakUnauth pass. 0 where httpd has let it in without asking. */
 int akc_request_is_decided(const akc_request_t *request, request_rec *r);
 /* r goes on without a name: httpd takes it for a user named "" while it looks at Require. */
-void akc_request_make_nameless(request_rec *r);
+void akc_request_make_anonymous(request_rec *r);
 /* A hook, behind the check: who passed without a name has none from here on. */
-int akc_request_forget_nameless(request_rec *r);
+int akc_request_forget_anonymous(request_rec *r);
 
 #endif

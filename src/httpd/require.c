@@ -64,7 +64,7 @@ static apr_status_t forget_asked(void *unused)
 
 /* A .htaccess is read by threads that serve requests, and changes nothing of what was asked for at
  * the sign-in. */
-static void note(kc_authz_kind_t kind, cmd_parms *cmd, const char *word)
+static void record(kc_authz_kind_t kind, cmd_parms *cmd, const char *word)
 {
     asked_t *entry;
 
@@ -140,19 +140,19 @@ static const char *parse(kc_authz_kind_t kind, cmd_parms *cmd, const char *line,
     if (kc_authz_parse(kind, count, words, cmd->pool, &parsed->rule, &err) != KC_OK)
         return apr_pstrcat(cmd->pool, "Require ", name_of(kind), " ", err.detail, NULL);
     parsed->doubt = doubt_of(cmd);
-    note(kind, cmd, count ? words[0] : "");
+    record(kind, cmd, count ? words[0] : "");
     has_negated_rule |= parsed->doubt != TAKEN_FOR_NO;
     *rule = parsed;
     return NULL;
 }
 
 /* A name that is none of ours, and has no roles here; nobody at all has none either. */
-static kc_authz_answer_t ask_stranger(const request_rec *r)
+static kc_authz_answer_t answer_without_session(const request_rec *r)
 {
     return *r->user ? KC_AUTHZ_UNKNOWN : KC_AUTHZ_UNMET;
 }
 
-static authz_status settle(request_rec *r, akc_request_t *request, const line_t *line)
+static authz_status resolve_unknown(request_rec *r, akc_request_t *request, const line_t *line)
 {
     if (line->doubt == TAKEN_FOR_NO)
         return AUTHZ_DENIED;
@@ -186,11 +186,11 @@ static authz_status check(request_rec *r, const char *text, const void *parsed)
     if (!r->user)
         return wait_for_user(r, request, line);
     if (!request || !akc_request_is_signed_in(request, r))
-        answer = ask_stranger(r);
+        answer = answer_without_session(r);
     else
         answer = kc_authz_ask(line->rule, &request->access.session, r->pool);
     if (answer == KC_AUTHZ_UNKNOWN)
-        return settle(r, request, line);
+        return resolve_unknown(r, request, line);
     return answer == KC_AUTHZ_MET ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }
 

@@ -364,7 +364,7 @@ void akc_respond_forbid(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
 
-    (void)akc_request_forget_nameless(r);
+    (void)akc_request_forget_anonymous(r);
     if (request)
         leave_body(r);
     if (!request || !akc_request_is_signed_in(request, r))

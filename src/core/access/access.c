@@ -133,7 +133,7 @@ static kc_request_class_t class_at(const kc_access_t *access, const kc_access_lo
 /* A link on another site: with SameSite=Strict the browser has kept the cookie back, and nobody
  * knows whether there is a session. A gateway would take the page that makes it ask again for a
  * yes. */
-static int is_led_here(const kc_access_t *access, const kc_access_location_t *location)
+static int is_cross_site_link(const kc_access_t *access, const kc_access_location_t *location)
 {
     const kc_conf_t *conf = access->rp->conf;
     const char *site;
@@ -155,7 +155,8 @@ static kc_decision_t decide(const kc_access_t *access, const kc_access_location_
     if (kc_decision_is_settled(state))
         return kc_decision_of(state, KC_REQUEST_CLASS_NAVIGATION);
     decision = kc_decision_of(state, class_at(access, location));
-    if (decision == KC_DECISION_LOGIN && state == KC_SESSION_NONE && is_led_here(access, location))
+    if (decision == KC_DECISION_LOGIN && state == KC_SESSION_NONE &&
+        is_cross_site_link(access, location))
         return KC_DECISION_ASK_AGAIN;
     return decision;
 }

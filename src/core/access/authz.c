@@ -209,9 +209,9 @@ typedef struct {
     kc_bytes_t packed;
     const unsigned char *id;
     const kc_json_t *parsed;
-} memory_t;
+} parsed_claims_t;
 
-static const char memory_key[] = "kc_authz_claims";
+static const char parsed_claims_key[] = "kc_authz_claims";
 
 static int is_same_view(kc_bytes_t a, kc_bytes_t b)
 {
@@ -221,20 +221,20 @@ static int is_same_view(kc_bytes_t a, kc_bytes_t b)
 static const kc_json_t *find_claims(const kc_session_t *session, apr_pool_t *pool)
 {
     void *found = NULL;
-    memory_t *memory;
+    parsed_claims_t *kept;
 
-    (void)apr_pool_userdata_get(&found, memory_key, pool);
-    memory = found;
-    if (memory && is_same_view(memory->claims, session->claims) &&
-        is_same_view(memory->packed, session->packed) && memory->id == session->id)
-        return memory->parsed;
-    memory = apr_palloc(pool, sizeof(*memory));
-    memory->claims = session->claims;
-    memory->packed = session->packed;
-    memory->id = session->id;
-    memory->parsed = kc_session_tokens_claims(session, pool);
-    (void)apr_pool_userdata_setn(memory, memory_key, NULL, pool);
-    return memory->parsed;
+    (void)apr_pool_userdata_get(&found, parsed_claims_key, pool);
+    kept = found;
+    if (kept && is_same_view(kept->claims, session->claims) &&
+        is_same_view(kept->packed, session->packed) && kept->id == session->id)
+        return kept->parsed;
+    kept = apr_palloc(pool, sizeof(*kept));
+    kept->claims = session->claims;
+    kept->packed = session->packed;
+    kept->id = session->id;
+    kept->parsed = kc_session_tokens_claims(session, pool);
+    (void)apr_pool_userdata_setn(kept, parsed_claims_key, NULL, pool);
+    return kept->parsed;
 }
 
 static int is_number(const kc_json_t *value)
@@ -347,7 +347,7 @@ static int is_told_by_userinfo(const kc_session_t *session)
 }
 
 /* What is absent is not there, unless it would be elsewhere. */
-static kc_authz_answer_t judge_absence(const kc_authz_rule_t *rule, const kc_session_t *session,
+static kc_authz_answer_t answer_absent(const kc_authz_rule_t *rule, const kc_session_t *session,
                                        const kc_json_t *claims, apr_pool_t *pool)
 {
     const char *path = rule->words[0];
@@ -399,7 +399,7 @@ static kc_authz_answer_t ask_claim(const kc_authz_rule_t *rule, const kc_session
     if (!claims)
         return KC_AUTHZ_UNKNOWN;
     if (!value || kc_json_type(value) == KC_JSON_NULL)
-        return judge_absence(rule, session, claims, pool);
+        return answer_absent(rule, session, claims, pool);
     if (rule->relation == RELATION_EXISTS)
         return KC_AUTHZ_MET;
     is_met = kc_json_type(value) == KC_JSON_ARRAY ? is_array_met(rule, value, pool)

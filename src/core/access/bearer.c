@@ -144,10 +144,10 @@ kc_rc_t kc_bearer_verify(const kc_jws_t *token, const kc_conf_t *conf, int64_t n
     return rc == KC_OK ? check_audience(token->claims, conf, err) : rc;
 }
 
-/* ---------------------------------------------------------------- a visit */
+/* ---------------------------------------------------------------- a lookup */
 
 /* What a request with a token has learnt. */
-typedef struct visit_t {
+typedef struct lookup_t {
     const kc_rp_t *rp;
     apr_pool_t *pool;
     kc_bytes_t token;
@@ -156,55 +156,57 @@ typedef struct visit_t {
     unsigned char id[KC_VIEW_CACHE_ID_SIZE];
     kc_view_cache_ticket_t ticket;
     kc_view_cache_view_t view;
-    kc_session_t seen; /* the view, read */
+    kc_session_t cached; /* the view, read */
     int has_view;
-} visit_t;
+} lookup_t;
 
 /* The name of a token is a keyed hash of all of it, the cheap one that names sessions as well. */
-static kc_rc_t visit_begin(visit_t *visit, kc_err_t *err)
+static kc_rc_t lookup_begin(lookup_t *lookup, kc_err_t *err)
 {
-    const kc_rp_t *rp = visit->rp;
+    const kc_rp_t *rp = lookup->rp;
     kc_view_cache_t *cache = rp->env->cache;
 
-    visit->now_ms = rp->env->now_ms(rp->env->context);
-    visit->now = visit->now_ms / 1000;
-    visit->has_view = 0;
-    memset(visit->id, 0, sizeof(visit->id));
+    lookup->now_ms = rp->env->now_ms(rp->env->context);
+    lookup->now = lookup->now_ms / 1000;
+    lookup->has_view = 0;
+    memset(lookup->id, 0, sizeof(lookup->id));
     if (!cache)
-        return kc_crypto_derive(rp->keys->key[0], id_purpose, visit->token, visit->id, err);
-    kc_view_cache_stamp(cache, visit->token, visit->id);
-    if (kc_view_cache_find(cache, rp->bearer_scope, visit->id, visit->now, visit->pool,
-                           &visit->ticket, &visit->view))
-        visit->has_view = visit->now < visit->view.moment &&
-                          kc_session_codec_decode(visit->view.bytes, &visit->seen, NULL) == KC_OK &&
-                          visit->seen.user_mark; /* none of before an update */
+        return kc_crypto_derive(rp->keys->key[0], id_purpose, lookup->token, lookup->id, err);
+    kc_view_cache_stamp(cache, lookup->token, lookup->id);
+    if (kc_view_cache_find(cache, rp->bearer_scope, lookup->id, lookup->now, lookup->pool,
+                           &lookup->ticket, &lookup->view))
+        lookup->has_view =
+            lookup->now < lookup->view.moment &&
+            kc_session_codec_decode(lookup->view.bytes, &lookup->cached, NULL) == KC_OK &&
+            lookup->cached.user_mark; /* none of before an update */
     return KC_OK;
 }
 
-static kc_session_state_t take_place(const visit_t *visit, kc_session_t *session)
+static kc_session_state_t finish(const lookup_t *lookup, kc_session_t *session)
 {
-    session->rp = visit->rp;
-    session->id = apr_pmemdup(visit->pool, visit->id, sizeof(visit->id));
-    kc_buf_hex_to(visit->id, sizeof(visit->id), session->key);
+    session->rp = lookup->rp;
+    session->id = apr_pmemdup(lookup->pool, lookup->id, sizeof(lookup->id));
+    kc_buf_hex_to(lookup->id, sizeof(lookup->id), session->key);
     session->idle_end = 0;
     session->is_bearer = 1;
     return KC_SESSION_LIVE;
 }
 
-static kc_session_state_t from_view(const visit_t *visit, kc_session_t *session)
+static kc_session_state_t from_view(const lookup_t *lookup, kc_session_t *session)
 {
-    *session = visit->seen;
-    return take_place(visit, session);
+    *session = lookup->cached;
+    return finish(lookup, session);
 }
 
-static void put_view(const visit_t *visit, const kc_session_t *session)
+static void put_view(const lookup_t *lookup, const kc_session_t *session)
 {
-    const kc_rp_t *rp = visit->rp;
-    int64_t end = kc_session_view_earlier(session->expires, visit->now + KC_BEARER_TRUST);
-    kc_view_cache_view_t view = {{NULL, 0}, visit->now_ms, end, "", ""};
+    const kc_rp_t *rp = lookup->rp;
+    int64_t end = kc_session_view_earlier(session->expires, lookup->now + KC_BEARER_TRUST);
+    kc_view_cache_view_t view = {{NULL, 0}, lookup->now_ms, end, "", ""};
 
-    if (rp->env->cache && kc_session_codec_encode(session, visit->pool, &view.bytes, NULL) == KC_OK)
-        kc_view_cache_put(rp->env->cache, &visit->ticket, &view, visit->now);
+    if (rp->env->cache &&
+        kc_session_codec_encode(session, lookup->pool, &view.bytes, NULL) == KC_OK)
+        kc_view_cache_put(rp->env->cache, &lookup->ticket, &view, lookup->now);
 }
 
 /* ---------------------------------------------------------------- verifying */
@@ -218,29 +220,29 @@ static const kc_json_t *access_claims(const kc_jws_t *token)
 }
 
 /* A mark lies in the store for KeycloakSessionMax; no token may outlive one that has ended it. */
-static kc_rc_t describe(const visit_t *visit, const kc_jws_t *token, kc_session_t *session,
-                        kc_err_t *err)
+static kc_rc_t to_session(const lookup_t *lookup, const kc_jws_t *token, kc_session_t *session,
+                          kc_err_t *err)
 {
-    const kc_conf_t *conf = visit->rp->conf;
+    const kc_conf_t *conf = lookup->rp->conf;
     kc_identity_t identity;
     const char *acr = kc_json_member_string(token->claims, "acr");
     int dropped = 0;
-    kc_rc_t rc = kc_identity_make(conf, token->claims, access_claims(token), visit->pool, &identity,
-                                  &dropped, err);
+    kc_rc_t rc = kc_identity_make(conf, token->claims, access_claims(token), lookup->pool,
+                                  &identity, &dropped, err);
 
     memset(session, 0, sizeof(*session));
     if (rc != KC_OK)
         return rc;
-    kc_token_set_identify(&identity, visit->pool, session);
-    kc_absent_claim_report(visit->rp, identity.sub, token->claims, access_claims(token),
-                           visit->pool);
-    kc_unknown_report(visit->rp, identity.sub, identity.unknown,
-                      apr_psprintf(visit->pool,
+    kc_token_set_identify(&identity, lookup->pool, session);
+    kc_absent_claim_report(lookup->rp, identity.sub, token->claims, access_claims(token),
+                           lookup->pool);
+    kc_unknown_report(lookup->rp, identity.sub, identity.unknown,
+                      apr_psprintf(lookup->pool,
                                    "the bearer token does not tell them, or over %d, or some that "
                                    "are no names",
                                    KC_CLAIMS_LIST_MAX),
-                      visit->pool);
-    kc_groups_header_report(visit->rp, identity.sub, &identity.groups_header, visit->pool);
+                      lookup->pool);
+    kc_groups_header_report(lookup->rp, identity.sub, &identity.groups_header, lookup->pool);
     session->acr = acr ? acr : "";
     session->auth_time = kc_json_member_seconds(token->claims, "auth_time");
     session->created = kc_json_member_seconds(token->claims, "iat");
@@ -248,29 +250,29 @@ static kc_rc_t describe(const visit_t *visit, const kc_jws_t *token, kc_session_
     session->expires = kc_session_view_earlier(session->token_expires + conf->clock_skew,
                                                session->created + conf->session_max);
     session->claims = token->payload;
-    if (visit->now >= session->expires)
+    if (lookup->now >= session->expires)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TIME, "iat is over KeycloakSessionMax ago");
     return KC_OK;
 }
 
-static kc_rc_t verify(const visit_t *visit, kc_session_t *session, kc_err_t *err)
+static kc_rc_t verify(const lookup_t *lookup, kc_session_t *session, kc_err_t *err)
 {
-    const kc_rp_t *rp = visit->rp;
-    const char *compact = kc_buf_copy(visit->token.data, visit->token.len, visit->pool);
+    const kc_rp_t *rp = lookup->rp;
+    const char *compact = kc_buf_copy(lookup->token.data, lookup->token.len, lookup->pool);
     const kc_metadata_snapshot_t *snapshot;
     kc_jws_t token;
-    kc_rc_t rc = kc_metadata_get(rp->metadata, visit->pool, &snapshot, err);
+    kc_rc_t rc = kc_metadata_get(rp->metadata, lookup->pool, &snapshot, err);
 
     if (rc == KC_OK)
-        rc = kc_token_signature_verify_untrusted(rp->metadata, compact, visit->pool, &snapshot,
+        rc = kc_token_signature_verify_untrusted(rp->metadata, compact, lookup->pool, &snapshot,
                                                  &token, err);
     if (rc == KC_OK)
-        rc = kc_bearer_verify(&token, rp->conf, visit->now, err);
+        rc = kc_bearer_verify(&token, rp->conf, lookup->now, err);
     if (rc == KC_OK)
-        rc = describe(visit, &token, session, err);
+        rc = to_session(lookup, &token, session, err);
     if (rc == KC_OK)
         rc = kc_revocation_begin(rp, session, (session->created - rp->conf->clock_skew) * 1000,
-                                 visit->pool, err);
+                                 lookup->pool, err);
     return rc;
 }
 
@@ -285,36 +287,36 @@ static kc_session_state_t refuse(kc_err_t *err)
 }
 
 /* The store tells whether what was verified lately has been signed out since. */
-static kc_session_state_t from_first_tier(const visit_t *visit, kc_session_t *session,
+static kc_session_state_t from_first_tier(const lookup_t *lookup, kc_session_t *session,
                                           kc_err_t *err)
 {
-    if (kc_session_view_is_fresh(visit->rp->conf, &visit->ticket, &visit->view, visit->now_ms))
-        return from_view(visit, session);
-    switch (kc_revocation_check(visit->rp, &visit->seen, visit->pool, err)) {
+    if (kc_session_view_is_fresh(lookup->rp->conf, &lookup->ticket, &lookup->view, lookup->now_ms))
+        return from_view(lookup, session);
+    switch (kc_revocation_check(lookup->rp, &lookup->cached, lookup->pool, err)) {
     case KC_OK:
-        kc_view_cache_vouch(&visit->ticket, &visit->view, visit->now_ms);
-        return from_view(visit, session);
+        kc_view_cache_vouch(&lookup->ticket, &lookup->view, lookup->now_ms);
+        return from_view(lookup, session);
     case KC_REFUSED:
-        kc_view_cache_drop(visit->rp->env->cache, &visit->ticket);
+        kc_view_cache_drop(lookup->rp->env->cache, &lookup->ticket);
         return refuse(err);
     case KC_DOWN:
-        if (!kc_session_view_is_within_grace(visit->rp->conf, &visit->view, visit->now_ms))
+        if (!kc_session_view_is_within_grace(lookup->rp->conf, &lookup->view, lookup->now_ms))
             return KC_SESSION_UNKNOWN;
         err->reason = KC_ERR_NONE;
-        return from_view(visit, session);
+        return from_view(lookup, session);
     default:
         return KC_SESSION_UNKNOWN;
     }
 }
 
-static kc_session_state_t find(const visit_t *visit, kc_session_t *session, kc_err_t *err)
+static kc_session_state_t find(const lookup_t *lookup, kc_session_t *session, kc_err_t *err)
 {
-    if (visit->has_view)
-        return from_first_tier(visit, session, err);
-    switch (verify(visit, session, err)) {
+    if (lookup->has_view)
+        return from_first_tier(lookup, session, err);
+    switch (verify(lookup, session, err)) {
     case KC_OK:
-        put_view(visit, session);
-        return take_place(visit, session);
+        put_view(lookup, session);
+        return finish(lookup, session);
     case KC_REFUSED:
     case KC_MISS:
         return refuse(err);
@@ -326,10 +328,10 @@ static kc_session_state_t find(const visit_t *visit, kc_session_t *session, kc_e
 kc_session_state_t kc_bearer_find(const kc_rp_t *rp, kc_bytes_t token, apr_pool_t *pool,
                                   kc_session_t *session, kc_err_t *err)
 {
-    visit_t visit;
+    lookup_t lookup;
 
-    visit.rp = rp;
-    visit.pool = pool;
-    visit.token = token;
-    return visit_begin(&visit, err) == KC_OK ? find(&visit, session, err) : KC_SESSION_UNKNOWN;
+    lookup.rp = rp;
+    lookup.pool = pool;
+    lookup.token = token;
+    return lookup_begin(&lookup, err) == KC_OK ? find(&lookup, session, err) : KC_SESSION_UNKNOWN;
 }

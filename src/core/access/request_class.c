@@ -21,15 +21,15 @@ static int mentions(const char *value, const char *word)
     return 0;
 }
 
-kc_request_class_t kc_request_class_of(const kc_request_class_headers_t *signs)
+kc_request_class_t kc_request_class_of(const kc_request_class_headers_t *headers)
 {
-    if (strcmp(signs->method, "GET") != 0 && strcmp(signs->method, "HEAD") != 0)
+    if (strcmp(headers->method, "GET") != 0 && strcmp(headers->method, "HEAD") != 0)
         return KC_REQUEST_CLASS_API;
-    if (signs->requested_with || signs->upgrade)
+    if (headers->requested_with || headers->upgrade)
         return KC_REQUEST_CLASS_API;
-    if (signs->fetch_mode && strcasecmp(signs->fetch_mode, "navigate") != 0)
+    if (headers->fetch_mode && strcasecmp(headers->fetch_mode, "navigate") != 0)
         return KC_REQUEST_CLASS_API;
-    if (signs->accept && !mentions(signs->accept, "text/html"))
+    if (headers->accept && !mentions(headers->accept, "text/html"))
         return KC_REQUEST_CLASS_API;
     return KC_REQUEST_CLASS_NAVIGATION;
 }
@@ -37,15 +37,15 @@ kc_request_class_t kc_request_class_of(const kc_request_class_headers_t *signs)
 kc_request_class_t kc_request_class_read(const char *method, kc_request_class_header_t header,
                                          void *context)
 {
-    kc_request_class_headers_t signs = {.method = method};
+    kc_request_class_headers_t headers = {.method = method};
 
-    signs.accept = header(context, "Accept");
-    signs.requested_with = header(context, "X-Requested-With");
-    signs.fetch_mode = header(context, "Sec-Fetch-Mode");
-    signs.upgrade = header(context, "Upgrade");
-    if (!signs.upgrade)
-        signs.upgrade = header(context, "Sec-WebSocket-Key");
-    return kc_request_class_of(&signs);
+    headers.accept = header(context, "Accept");
+    headers.requested_with = header(context, "X-Requested-With");
+    headers.fetch_mode = header(context, "Sec-Fetch-Mode");
+    headers.upgrade = header(context, "Upgrade");
+    if (!headers.upgrade)
+        headers.upgrade = header(context, "Sec-WebSocket-Key");
+    return kc_request_class_of(&headers);
 }
 
 /* The origin of a URL is a place that a sign-in could return to. */
@@ -63,19 +63,19 @@ static int is_own(const char *url, const char *public_origin, const apr_array_he
     return strcmp(kc_url_return(origin, public_origin, hosts, pool), "/") != 0;
 }
 
-kc_request_class_source_t kc_request_class_source(const kc_request_class_origin_t *traces,
+kc_request_class_source_t kc_request_class_source(const kc_request_class_origin_t *sent_by,
                                                   const char *public_origin,
                                                   const apr_array_header_t *hosts, apr_pool_t *pool)
 {
-    const char *page = traces->origin ? traces->origin : traces->referer;
+    const char *page = sent_by->origin ? sent_by->origin : sent_by->referer;
     /* when the browser itself says that it comes from elsewhere, a Referer of ours is stale */
-    const char *own = traces->fetch_site ? NULL : public_origin;
+    const char *own = sent_by->fetch_site ? NULL : public_origin;
 
-    if (traces->fetch_site && (strcasecmp(traces->fetch_site, "same-origin") == 0 ||
-                               strcasecmp(traces->fetch_site, "none") == 0))
+    if (sent_by->fetch_site && (strcasecmp(sent_by->fetch_site, "same-origin") == 0 ||
+                                strcasecmp(sent_by->fetch_site, "none") == 0))
         return KC_REQUEST_CLASS_SAME_SITE;
     if (page)
         return is_own(page, own, hosts, pool) ? KC_REQUEST_CLASS_SAME_SITE
                                               : KC_REQUEST_CLASS_CROSS_SITE;
-    return traces->fetch_site ? KC_REQUEST_CLASS_CROSS_SITE : KC_REQUEST_CLASS_UNKNOWN_SITE;
+    return sent_by->fetch_site ? KC_REQUEST_CLASS_CROSS_SITE : KC_REQUEST_CLASS_UNKNOWN_SITE;
 }

@@ -30,7 +30,7 @@ typedef struct kc_request_class_headers_t {
 /* Page or API call: API when Accept is there without text/html, X-Requested-With is
  * there, Sec-Fetch-Mode is other than navigate, Upgrade is there, or the method is neither GET nor
  * HEAD. Every other request is a page. */
-kc_request_class_t kc_request_class_of(const kc_request_class_headers_t *signs);
+kc_request_class_t kc_request_class_of(const kc_request_class_headers_t *headers);
 
 /* Gives the value of one of a request's headers; NULL: it is absent. */
 typedef const char *(*kc_request_class_header_t)(void *context, const char *name);
@@ -56,7 +56,7 @@ typedef struct kc_request_class_origin_t {
 
 /* Sec-Fetch-Site decides where it is there, else Origin, else Referer. Pages of public_origin and
  * of hosts (array of const char *, as of kc_url_return; may be NULL) are this site's. */
-kc_request_class_source_t kc_request_class_source(const kc_request_class_origin_t *traces,
+kc_request_class_source_t kc_request_class_source(const kc_request_class_origin_t *sent_by,
                                                   const char *public_origin,
                                                   const apr_array_header_t *hosts,
                                                   apr_pool_t *pool);

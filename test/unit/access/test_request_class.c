@@ -11,7 +11,7 @@
 Suite *kc_test_request_class(void);
 
 typedef struct kind_case_t {
-    kc_request_class_headers_t signs; /* method, accept, requested_with, fetch_mode, upgrade */
+    kc_request_class_headers_t headers; /* method, accept, requested_with, fetch_mode, upgrade */
     kc_request_class_t kind;
 } kind_case_t;
 
@@ -54,7 +54,7 @@ static const kind_case_t kinds[] = {
 
 START_TEST(pages_are_told_from_api_calls)
 {
-    ck_assert_int_eq(kc_request_class_of(&kinds[_i].signs), kinds[_i].kind);
+    ck_assert_int_eq(kc_request_class_of(&kinds[_i].headers), kinds[_i].kind);
 }
 END_TEST
 
@@ -63,7 +63,7 @@ END_TEST
 #define PUBLIC "https://kubeflow.example.com"
 
 static const struct {
-    kc_request_class_origin_t traces;
+    kc_request_class_origin_t origin;
     kc_request_class_source_t source;
 } sources[] = {
     {{NULL, NULL, NULL}, KC_REQUEST_CLASS_UNKNOWN_SITE},
@@ -104,7 +104,7 @@ START_TEST(pages_of_other_sites_are_told_from_ours)
     ck_assert_int_eq(apr_pool_create(&pool, NULL), APR_SUCCESS);
     hosts = apr_array_make(pool, 1, sizeof(const char *));
     APR_ARRAY_PUSH(hosts, const char *) = "partner.example.com";
-    ck_assert_int_eq(kc_request_class_source(&sources[_i].traces, PUBLIC, hosts, pool),
+    ck_assert_int_eq(kc_request_class_source(&sources[_i].origin, PUBLIC, hosts, pool),
                      sources[_i].source);
     apr_pool_destroy(pool);
 }
