@@ -1,4 +1,4 @@
-/* The check on each request: find the session, ask the decision table, do what it says.
+/* The check on each request: describes it to the core, and does what the core answers.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "check_authn.h"
 
@@ -22,8 +22,8 @@
 #include "core/login/login_state.h"
 #include "core/session/step_up.h"
 
-/* Our own addresses and public paths need no user; mod_authz_core has found that only one is
- * missing when this is asked. */
+/* The module's own addresses and public paths need no user. mod_authz_core calls this when only
+ * a user is missing. */
 int akc_check_authn_access(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
@@ -33,7 +33,7 @@ int akc_check_authn_access(request_rec *r)
     return akc_request_is_open(request, r) ? OK : DECLINED;
 }
 
-/* Once: what this site asks for itself is asked by no other. */
+/* The second request comes from this site, so that this happens only once. */
 static int ask_again(akc_request_t *request, request_rec *r)
 {
     const kc_browser_t *client = akc_request_client(request, r);
@@ -58,18 +58,18 @@ static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t sta
     return akc_respond_login(request, r, &wanted);
 }
 
-/* A subrequest or an error document is another place than the one that the client has asked for. */
+/* A subrequest or an error document is at another location than the request of the client. */
 static int allow(akc_request_t *request, const request_rec *r)
 {
     request->is_decided |= r == request->first;
     return OK;
 }
 
-/* Goes on without a name. httpd insists on a user once an authentication hook has spoken. A
- * subrequest has its headers of one that may have a name where this one must not. */
+/* Continues without a user. httpd requires a user after an authentication hook has answered. A
+ * subrequest may have the headers of a request with a user, and must not keep them here. */
 static int allow_anonymous(akc_request_t *request, request_rec *r, kc_session_state_t state)
 {
-    akc_answers_are_for_one(request, r); /* others, with a session, get another answer */
+    akc_answers_are_for_one(request, r); /* others, with a session, get a different answer */
     if (state == KC_SESSION_WEAK)
         akc_export_withdraw(request, r);
     akc_request_make_anonymous(r);
@@ -99,7 +99,7 @@ static int handle(akc_request_t *request, request_rec *r)
     case KC_DECISION_ALLOW_ANONYMOUS:
         return allow_anonymous(request, r, answer.state);
     case KC_DECISION_ASK_AGAIN:
-        if (!akc_addresses_is_judge(r)) /* to a gateway that page would be a yes */
+        if (!akc_addresses_is_judge(r)) /* a gateway would read that page as "allowed" */
             return ask_again(request, r);
         return log_in(request, r, answer.state, &location.step_up);
     case KC_DECISION_LOGIN:
@@ -129,8 +129,8 @@ int akc_check_authn_user(request_rec *r)
     return handle(request, r);
 }
 
-/* Called when a Require line was not met: somebody signed in who may not come here. There is
- * nothing to note, and httpd's own complaint about an unknown AuthType must not appear. */
+/* Called when a Require line was not met by a user who is signed in. There is nothing to note.
+ * It prevents httpd's own error about an unknown AuthType. */
 int akc_check_authn_note(request_rec *r, const char *auth_type)
 {
     (void)r;

@@ -25,7 +25,7 @@ enum {
     ID_SIZE = 9 /* bytes; 12 characters */
 };
 
-/* The request that the client made, behind all subrequests and internal redirects. */
+/* The request that the client made: the first of a chain of subrequests and internal redirects. */
 static request_rec *origin(request_rec *r)
 {
     while (r->main || r->prev)
@@ -33,10 +33,10 @@ static request_rec *origin(request_rec *r)
     return r;
 }
 
-/* httpd gives up a request whose line it cannot read before it has a path, a method or a hostname,
- * and may go on with an ErrorDocument: hooks see that by an internal redirect, whose fields are all
- * there. Of the first request a hook may use what httpd makes with it (its pool, connection and
- * tables), and for the rest asks here. */
+/* When httpd cannot read a request line, the request has no path, method or hostname. httpd may
+ * continue with an ErrorDocument: hooks see that as an internal redirect, whose fields are all
+ * set. Of the first request, hooks may use what httpd makes with it: pool, connection and
+ * tables. For the rest they call this. */
 const char *akc_request_path(const akc_request_t *request)
 {
     return request->first->uri ? request->first->uri : "";
@@ -57,7 +57,7 @@ static akc_request_t *make(request_rec *first, akc_server_t *server)
     return request;
 }
 
-/* Not inlined, so that akc_request_get saves no registers on its usual way. */
+/* Not inlined, so that akc_request_get saves no registers in the usual case. */
 static akc_request_t *find_or_make(request_rec *r) __attribute__((noinline));
 
 static akc_request_t *find_or_make(request_rec *r)
@@ -77,7 +77,7 @@ akc_request_t *akc_request_get(request_rec *r)
 {
     akc_request_t *request = ap_get_module_config(r->request_config, &auth_keycloak_module);
 
-    /* most often it is there: each request comes by here a dozen times */
+    /* usually it exists: this is called a dozen times for each request */
     return request ? request : find_or_make(r);
 }
 
@@ -99,7 +99,8 @@ static int is_trusted_peer(const akc_server_t *server, const request_rec *r)
     return is_trusted_address(server, r->connection->client_addr);
 }
 
-/* Who a proxy says that has asked it; a name is nobody's address, and is not looked up. */
+/* The address that a proxy reports as its client. A name is not an address, and is not looked
+ * up. */
 static int is_trusted_hop(void *context, const char *text)
 {
     request_rec *r = context;
@@ -123,7 +124,7 @@ static int is_listed(const apr_array_header_t *names, const char *host)
     return 0;
 }
 
-/* httpd knows an IPv6 address without the brackets that it has in a URL. */
+/* httpd has an IPv6 address without the brackets that it has in a URL. */
 static const char *bracketed(const char *host, apr_pool_t *pool)
 {
     return strchr(host, ':') && host[0] != '[' ? apr_pstrcat(pool, "[", host, "]", NULL) : host;
@@ -141,8 +142,8 @@ static int is_loopback_name(const request_rec *r, const char *host)
     return kc_url_is_loopback(&url) && kc_url_is_loopback(&local);
 }
 
-/* A Host header is believed only as far as the configuration knows the name; a forged one must not
- * get into a redirect URI. As it stands in a URL. */
+/* The host name, as it stands in a URL. A Host header is used only if the configuration has that
+ * name: a forged one must not get into a redirect URI. */
 static const char *host_name(request_rec *r)
 {
     const char *host = ap_get_server_name(r);
@@ -159,7 +160,7 @@ static int port_of(const request_rec *r)
     return r->server->port ? r->server->port : r->connection->local_addr->port;
 }
 
-/* What is believed of a trusted peer's word; all NULL and 0 of anybody else's. */
+/* What the headers of a trusted peer say; all NULL and 0 for other peers. */
 static kc_forwarded_t forwarded(const akc_server_t *server, request_rec *r)
 {
     const apr_table_t *in = r->headers_in;
@@ -180,7 +181,7 @@ static kc_forwarded_t forwarded(const akc_server_t *server, request_rec *r)
     return said;
 }
 
-/* The scheme that the browser uses, of a trusted peer's word or our own connection. */
+/* The scheme that the browser uses: as a trusted peer says, else that of this connection. */
 static const char *scheme_of(const akc_server_t *server, request_rec *r)
 {
     kc_forwarded_t said = forwarded(server, r);
@@ -188,8 +189,8 @@ static const char *scheme_of(const akc_server_t *server, request_rec *r)
     return said.scheme ? said.scheme : ap_http_scheme(r);
 }
 
-/* A name that browsers cannot come by from elsewhere: httpd's guess where there is no ServerName,
- * an address of this machine, a name without a domain. */
+/* A name that browsers elsewhere cannot use: httpd's guess without a ServerName, an address of
+ * this machine, a name without a domain. */
 static int has_no_public_name(const akc_server_t *server, const request_rec *r)
 {
     const char *name = r->server->server_hostname;
@@ -198,9 +199,9 @@ static int has_no_public_name(const akc_server_t *server, const request_rec *r)
     return !server->is_named || !strchr(name, '.') || kc_url_is_loopback(&url);
 }
 
-/* The Host of a request of which a trusted peer has told the scheme alone: most of them hand it on.
- * With its port, unless that is our own, where the peer has come to. NULL: it does not say more
- * than is known. */
+/* The Host header of a request for which a trusted peer has told only the scheme: most peers
+ * forward Host. It has its port, unless that is the port where the peer has connected. NULL: the
+ * header says no more than is known. */
 static const char *host_of_header(const akc_server_t *server, request_rec *r)
 {
     const char *host = apr_table_get(r->headers_in, "Host");
@@ -215,7 +216,7 @@ static const char *host_of_header(const akc_server_t *server, request_rec *r)
                                                                                        : NULL;
 }
 
-/* What a trusted peer says of host and port; NULL when it says nothing that is a URL. */
+/* Host and port as a trusted peer says; NULL when that is not a URL. */
 static const char *forwarded_origin(const akc_server_t *server, request_rec *r,
                                     const kc_forwarded_t *said, const kc_url_t *known)
 {
@@ -281,7 +282,7 @@ const kc_browser_t *akc_request_client(akc_request_t *request, request_rec *r)
 
 /* --- its session --- */
 
-/* What the core has to know of the request before it looks for a session. */
+/* What the core needs to know of the request before it looks for a session. */
 static void prepare(akc_request_t *request, request_rec *r)
 {
     kc_access_t *access = &request->access;
@@ -418,7 +419,7 @@ int akc_request_is_decided(const akc_request_t *request, request_rec *r)
     return request->is_decided || is_public_place(request, r);
 }
 
-/* Whom httpd takes for somebody while it looks at Require; told by its address. */
+/* The user name of an anonymous request while httpd checks Require; recognised by its address. */
 static char anonymous[] = "";
 
 void akc_request_make_anonymous(request_rec *r)
@@ -426,7 +427,7 @@ void akc_request_make_anonymous(request_rec *r)
     r->user = anonymous;
 }
 
-/* Programs and logs are not told of a user named "" whom this module has let in. */
+/* Programs and logs do not see the user name "" of a request that this module has let in. */
 int akc_request_forget_anonymous(request_rec *r)
 {
     if (r->user != anonymous)

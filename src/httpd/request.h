@@ -14,7 +14,7 @@ akc_request_t *akc_request_get(request_rec *r);
 /* The path of the request that the client made, as httpd has it now; "" when httpd could not read
  * its request line. Never NULL. */
 const char *akc_request_path(const akc_request_t *request);
-/* 1 when the browser uses https. Cheap: every request asks. */
+/* 1 when the browser uses https. Cheap: every request calls it. */
 int akc_request_is_https(const akc_request_t *request, request_rec *r);
 /* 1 when the peer is one of KeycloakTrustedProxy. */
 int akc_request_is_trusted(const akc_request_t *request, const request_rec *r);
@@ -27,17 +27,16 @@ kc_access_answer_t akc_request_check(akc_request_t *request, request_rec *r,
                                      const kc_access_location_t *location);
 /* 1 when it is decided by a bearer token: such a client is never sent to a sign-in. */
 int akc_request_is_bearer(const akc_request_t *request);
-/* 1 when a live session was found, and it does for the place that r is for. */
+/* 1 when a live session was found, and it meets the requirements of r's location. */
 int akc_request_is_signed_in(const akc_request_t *request, const request_rec *r);
 /* The value of a request header, or NULL; context: the request_rec (kc_request_class_header_t). */
 const char *akc_request_header(void *context, const char *name);
-/* 1 for an API call, 0 for a page (kc_request_class_of), as if it had this method. */
+/* 1 for an API call, 0 for a page (kc_request_class_of), if its method were this one. */
 int akc_request_is_api(request_rec *r, const char *method);
-/* 1 when a browser asks ahead of time, for what its person may never open. */
+/* 1 when a browser prefetches: the user may never open the page. */
 int akc_request_is_prefetch(request_rec *r);
-/* Who has made the browser send it (kc_request_class_source, hosts as there); a prefetch is
- * nobody's wish.
- */
+/* Which site made the browser send it (kc_request_class_source, hosts as there). A prefetch does
+ * not count as a user action. */
 kc_request_class_source_t akc_request_source(akc_request_t *request, request_rec *r,
                                              const apr_array_header_t *hosts);
 /* 1 when the client has announced a body. */
@@ -46,14 +45,14 @@ int akc_request_has_body(const request_rec *r);
 const char *akc_request_id(akc_request_t *request, request_rec *r);
 /* 1 where AuthType Keycloak holds for r. */
 int akc_request_is_our_type(request_rec *r);
-/* 1 where nobody is asked: our own addresses and public paths. */
+/* 1 where no sign-in is needed: the module's own addresses and public paths. */
 int akc_request_is_open(const akc_request_t *request, request_rec *r);
-/* 1 when this request is let in by our check, which was asked who it is of: with a session, by
- * KeycloakPublicPath or by KeycloakUnauth pass. 0 where httpd has let it in without asking. */
+/* 1 when the module's check has let this request in: with a session, by KeycloakPublicPath, or
+ * by KeycloakUnauth pass. 0 where httpd has let it in without the check. */
 int akc_request_is_decided(const akc_request_t *request, request_rec *r);
-/* r goes on without a name: httpd takes it for a user named "" while it looks at Require. */
+/* r continues without a user: httpd sees a user named "" while it checks Require. */
 void akc_request_make_anonymous(request_rec *r);
-/* A hook, behind the check: who passed without a name has none from here on. */
+/* A hook that runs after the check: anonymous requests have no user from here on. */
 int akc_request_forget_anonymous(request_rec *r);
 
 #endif

@@ -21,10 +21,10 @@ static const char *name_of(kc_authz_kind_t kind)
     return names[kind];
 }
 
-/* What becomes of an answer that nobody knows. */
+/* How an answer that is not known is treated. */
 typedef enum {
-    TAKEN_FOR_NO,  /* it would let somebody in */
-    TAKEN_FOR_YES, /* it would keep somebody out */
+    TAKEN_FOR_NO,  /* "met" would grant access */
+    TAKEN_FOR_YES, /* "not met" would grant access, by negation */
     TAKEN_FOR_NEITHER
 } doubt_t;
 
@@ -46,11 +46,11 @@ int akc_require_asks_negated(void)
     return has_negated_rule;
 }
 
-/* What the lines of each server ask about. */
+/* What the Require lines of each server ask about. */
 typedef struct asked_t {
     server_rec *server;
     kc_authz_kind_t kind;
-    const char *word; /* the first: of a claim its path */
+    const char *word; /* the first one; of a claim rule: its path */
 } asked_t;
 
 static apr_array_header_t *asked;
@@ -62,7 +62,7 @@ static apr_status_t forget_asked(void *unused)
     return APR_SUCCESS;
 }
 
-/* A .htaccess is read by threads that serve requests, and changes nothing of what was asked for at
+/* A .htaccess is read by threads that serve requests. It does not change what is asked for at
  * the sign-in. */
 static void record(kc_authz_kind_t kind, cmd_parms *cmd, const char *word)
 {
@@ -82,7 +82,7 @@ static void record(kc_authz_kind_t kind, cmd_parms *cmd, const char *word)
     entry->word = apr_pstrdup(asked->pool, word);
 }
 
-/* The main server's lines count in each virtual host. */
+/* The lines of the main server count in each virtual host. */
 void akc_require_tell(const akc_server_t *config, apr_pool_t *pool)
 {
     kc_rp_t *rp = config->rp;
@@ -112,9 +112,9 @@ static int is_not(cmd_parms *cmd)
            strcasecmp(ap_getword_conf(cmd->temp_pool, &arguments), "not") == 0;
 }
 
-/* httpd negates what a provider says, and so turns "not known" into "not so". How often a line is
- * negated tells which answer is the careful one: by Require not, and by each <RequireNone> around
- * it. An alias may be used either way. */
+/* httpd negates the answer of a provider, and so makes "not met" of "not known". The number of
+ * negations tells which answer is the safe one: Require not is one, and so is each <RequireNone>
+ * around the line. An alias may be used both ways. */
 static doubt_t doubt_of(cmd_parms *cmd)
 {
     const ap_directive_t *node;
@@ -146,7 +146,7 @@ static const char *parse(kc_authz_kind_t kind, cmd_parms *cmd, const char *line,
     return NULL;
 }
 
-/* A name that is none of ours, and has no roles here; nobody at all has none either. */
+/* A user of another module has no roles here; a request without a user has none either. */
 static kc_authz_answer_t answer_without_session(const request_rec *r)
 {
     return *r->user ? KC_AUTHZ_UNKNOWN : KC_AUTHZ_UNMET;
@@ -167,8 +167,8 @@ static authz_status resolve_unknown(request_rec *r, akc_request_t *request, cons
     return AUTHZ_GENERAL_ERROR;
 }
 
-/* Nobody has been asked yet. Negated, that nobody is there would be a yes to everybody, and httpd
- * may find nothing else that asks: see akc_require_force. */
+/* There has been no authentication yet. Negated, "no user" would grant access to everybody, and
+ * httpd may find no other line that needs a user: see akc_require_force. */
 static authz_status wait_for_user(request_rec *r, akc_request_t *request, const line_t *line)
 {
     if (request && line->doubt != TAKEN_FOR_NO)
@@ -194,7 +194,7 @@ static authz_status check(request_rec *r, const char *text, const void *parsed)
     return answer == KC_AUTHZ_MET ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }
 
-/* Called where httpd would let a request in without asking who it is. */
+/* Called where httpd would let a request in without authentication. */
 int akc_require_force(request_rec *r)
 {
     const akc_request_t *request = akc_request_get(r);

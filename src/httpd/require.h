@@ -10,9 +10,9 @@ void akc_require_register(apr_pool_t *pool);
 int akc_require_asks_claims(void);
 /* Tells a server's relying party (config->rp) what its lines ask about: claims, groups, roles. */
 void akc_require_tell(const akc_server_t *config, apr_pool_t *pool);
-/* 1 when it has one that excludes, by Require not or in <RequireNone>. */
+/* 1 when the configuration has a line that excludes, by Require not or in <RequireNone>. */
 int akc_require_asks_negated(void);
-/* The hook that has somebody asked where only lines that exclude depend on who it is. */
+/* A hook that forces authentication where only lines that exclude depend on the user. */
 int akc_require_force(request_rec *r);
 
 #endif

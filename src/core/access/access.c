@@ -20,7 +20,7 @@ void kc_access_settle(kc_access_t *access)
     access->has_settled = 1;
 }
 
-/* A value that cannot be a session's id is no use of one, and its path need not be compared. */
+/* A value that cannot be a session's id is never a use of one: its path is not compared. */
 static int is_use(const kc_access_t *access, kc_bytes_t cookie)
 {
     const apr_array_header_t *ignored = access->rp->conf->idle_ignore;
@@ -42,7 +42,7 @@ static void find_by_cookie(kc_access_t *access)
         rp, cookie, access->pool, &access->session, &access->err);
 }
 
-/* A bearer token takes precedence: when it is bad, the cookie is not tried. 0: there is none. */
+/* A bearer token takes precedence: if it is bad, the cookie is not tried. 0: there is none. */
 static int find_by_bearer(kc_access_t *access)
 {
     if (!access->rp->conf->bearer || !access->authorization)
@@ -72,14 +72,15 @@ static void find(kc_access_t *access)
 
 /* ---------------------------------------------------------------- renew */
 
-/* Who signs in or out takes the session as it is. */
+/* A sign-in or sign-out takes the session as it is. */
 static int is_to_renew(const kc_access_location_t *location)
 {
     return location->header || (location->kind != KC_REQUEST_CLASS_CALLBACK &&
                                 location->kind != KC_REQUEST_CLASS_LOGOUT);
 }
 
-/* 1 when it failed now. What was stale and stays so is told by the answer to the request. */
+/* 1 when it failed now. A session that was stale and stays so is logged with the answer to the
+ * request. */
 static int renew(kc_access_t *access)
 {
     kc_session_state_t found = access->state;
@@ -130,9 +131,9 @@ static kc_request_class_t class_at(const kc_access_t *access, const kc_access_lo
     return kc_request_class_read(location->method, location->header, location->context);
 }
 
-/* A link on another site: with SameSite=Strict the browser has kept the cookie back, and nobody
- * knows whether there is a session. A gateway would take the page that makes it ask again for a
- * yes. */
+/* A link on another site. With SameSite=Strict the browser does not send the cookie, so that it
+ * is not known whether there is a session. A page of this module makes it ask again; a gateway
+ * would read that page as "allowed". */
 static int is_cross_site_link(const kc_access_t *access, const kc_access_location_t *location)
 {
     const kc_conf_t *conf = access->rp->conf;

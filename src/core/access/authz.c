@@ -39,8 +39,8 @@ static const struct {
 struct kc_authz_rule_t {
     kc_authz_kind_t kind;
     int count;           /* of roles or groups */
-    const char **words;  /* these; of a claim rule the path */
-    relation_t relation; /* of a claim rule, as what follows */
+    const char **words;  /* these; of a claim rule: its path */
+    relation_t relation; /* of a claim rule, as the members below */
     const char *value;
     regex_t regex;
 };
@@ -52,7 +52,7 @@ typedef struct {
     double real;
 } number_t;
 
-/* 1 for a decimal number; what strtod takes beside those ("inf", "0x10", " 1") is none. */
+/* 1 for a decimal number. What strtod accepts besides ("inf", "0x10", " 1") is not one. */
 static int read_number(const char *text, number_t *out)
 {
     char *end;
@@ -146,8 +146,8 @@ static kc_rc_t check_word(kc_authz_kind_t kind, const char *word, kc_err_t *err)
 {
     if (!*word)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "takes names, and an empty one is none");
-    /* httpd knows no comment behind a line's words: they would all become names that open the door.
-     */
+    /* httpd has no comments at the end of a line: the words would become names that grant
+     * access. */
     if (word[0] == '#')
         return KC_FAIL(
             err, KC_REFUSED, KC_ERR_CONFIG,
@@ -172,7 +172,7 @@ static kc_rc_t read_words(kc_authz_rule_t *rule, int argc, kc_err_t *err)
     if (argc < 1)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "takes at least one name");
     for (i = 0; i < argc; i++) {
-        /* The session's list has its groups without the slash. */
+        /* The session's list has groups without the slash. */
         if (rule->kind == KC_AUTHZ_GROUP && rule->words[i][0] == '/')
             rule->words[i]++;
         if (check_word(rule->kind, rule->words[i], err) != KC_OK)
@@ -200,10 +200,10 @@ kc_rc_t kc_authz_parse(kc_authz_kind_t kind, int argc, const char *const *argv, 
     return rc;
 }
 
-/* ---- judging ---- */
+/* ---- comparing ---- */
 
-/* Claims read once for a request: its pool remembers them. The bytes are compared, not the
- * session's address, which a caller's stack may give to another session. */
+/* The claims of a request, parsed once and kept with its pool. The bytes are compared, not the
+ * session's address: the stack of a caller may give that to another session. */
 typedef struct {
     kc_bytes_t claims;
     kc_bytes_t packed;
@@ -253,7 +253,7 @@ static int is_equal(const kc_authz_rule_t *rule, const kc_json_t *scalar, const 
            compare(&a, &b) == 0;
 }
 
-/* Numbers are compared, and texts that are written as one: Keycloak's mappers give attributes as
+/* Compares numbers, and texts that are decimal numbers: Keycloak's mappers write attributes as
  * texts by default. */
 static int is_ordered(const kc_authz_rule_t *rule, const char *text)
 {
@@ -300,14 +300,15 @@ static int is_element_met(const kc_authz_rule_t *rule, const kc_json_t *element,
 {
     const char *text = kc_json_scalar_text(element, pool);
 
-    /* To contain is to have as an element: a part of one ("not-admin") is not the word that was
-     * asked for. */
+    /* An array contains what equals one of its elements. A part of an element ("not-admin") is
+     * not the word of the rule. */
     if (rule->relation == RELATION_CONTAINS)
         return text && is_equal(rule, element, text);
     return is_scalar_met(rule, element, pool);
 }
 
-/* Any element will do; for != each has to be another, and comparable. Arrays have no order. */
+/* One element that meets the rule is enough. For != each element must be comparable, and
+ * different. Arrays have no order. */
 static int is_array_met(const kc_authz_rule_t *rule, const kc_json_t *array, apr_pool_t *pool)
 {
     int is_each = rule->relation == RELATION_UNEQUAL;
@@ -330,8 +331,8 @@ static int is_path_into(const char *path, const char *claim)
     return !strncmp(path, claim, len) && (!path[len] || path[len] == '.');
 }
 
-/* Claims that the provider keeps elsewhere (OpenID Connect Core 1.0 section 5.6.2), where nobody
- * looks: groups, when there are too many for a token. */
+/* Distributed claims (OpenID Connect Core 1.0 section 5.6.2), which this module does not fetch:
+ * groups, when there are too many for a token. */
 static int is_kept_elsewhere(const kc_json_t *claims, const char *path, apr_pool_t *pool)
 {
     const kc_json_t *names = kc_json_member(claims, "_claim_names");
@@ -340,13 +341,13 @@ static int is_kept_elsewhere(const kc_json_t *claims, const char *path, apr_pool
                      kc_json_member(names, apr_pstrndup(pool, path, strcspn(path, "."))));
 }
 
-/* Where userinfo is asked for claims at each sign-in, it may have what a bearer token has not. */
+/* With KeycloakUserInfo on, userinfo may have claims that a bearer token does not have. */
 static int is_told_by_userinfo(const kc_session_t *session)
 {
     return session->is_bearer && session->rp && session->rp->conf->user_info == KC_USER_INFO_ON;
 }
 
-/* What is absent is not there, unless it would be elsewhere. */
+/* An absent claim does not meet the rule, unless it can be somewhere else. */
 static kc_authz_answer_t answer_absent(const kc_authz_rule_t *rule, const kc_session_t *session,
                                        const kc_json_t *claims, apr_pool_t *pool)
 {
@@ -372,8 +373,8 @@ static int is_comparable(const kc_authz_rule_t *rule, const kc_json_t *value, ap
     return rule->relation < RELATION_LESS || read_number(text, &number);
 }
 
-/* 0 when the value is of a kind that the rule says nothing of: an object, an array inside another,
- * what is no number where one is asked for. */
+/* 0 when the rule cannot be applied to the value: an object, an array inside an array, or a
+ * value that is not a number where one is needed. */
 static int is_of_kind(const kc_authz_rule_t *rule, const kc_json_t *value, apr_pool_t *pool)
 {
     size_t i;

@@ -35,18 +35,19 @@ kc_rc_t kc_authz_parse(kc_authz_kind_t kind, int argc, const char *const *argv, 
                        const kc_authz_rule_t **out, kc_err_t *err);
 typedef enum { KC_AUTHZ_UNMET, KC_AUTHZ_MET, KC_AUTHZ_UNKNOWN } kc_authz_answer_t;
 
-/* Whether the session meets the rule (any of its words); unmet also when a claim is absent or null
- * (so != needs the claim to be there). Unknown: it does not, as far as is known, but the list is
- * not all there (unknown.h), the claims cannot be had, or the claim is one that only access tokens
- * have (realm_access, resource_access), or that of groups which are unknown. Numbers compare as
- * numbers with = and the order operators; the latter take texts that are decimal numbers as well.
- * Contains: a part of a text; of an array an element that equals. An array meets =, contains and
- * matches by any element, != when every element is a scalar and another, < <= > >= never; an object
- * only exists. Claims are parsed at the first rule that needs them and kept with pool, the
- * request's. Thread safe as far as pool is. */
+/* Whether the session meets the rule: any of its words is enough. An absent or null claim does not
+ * meet it, so that != needs the claim to be there. Unknown: it is not met as far as is known, but
+ * the list is not complete (unknown.h), the claims cannot be read, or the claim is one that only
+ * access tokens have (realm_access, resource_access) or that of groups which are unknown.
+ *
+ * Numbers compare as numbers with = and the order operators. The latter also take texts that are
+ * decimal numbers. A text contains its parts; an array contains what equals one of its elements. An
+ * array meets =, contains and matches by any element, != when every element is a scalar and
+ * different, < <= > >= never. An object meets only exists. Claims are parsed for the first rule
+ * that needs them, and kept with pool, the request's. Thread safe as far as pool is. */
 kc_authz_answer_t kc_authz_ask(const kc_authz_rule_t *rule, const kc_session_t *session,
                                apr_pool_t *pool);
-/* 1 when it is met. */
+/* 1 when the rule is met. */
 int kc_authz_is_met(const kc_authz_rule_t *rule, const kc_session_t *session, apr_pool_t *pool);
 
 #endif

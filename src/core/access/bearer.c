@@ -30,7 +30,7 @@ static int is_scheme(const char *text, size_t len)
     return len == sizeof(scheme) - 1 && strncasecmp(text, scheme, len) == 0;
 }
 
-/* 1 when behind some comma another value begins that is a bearer token. */
+/* 1 when another value behind a comma is a bearer token. */
 static int has_another(const char *value)
 {
     while ((value = strchr(value, ','))) {
@@ -41,8 +41,8 @@ static int has_another(const char *value)
     return 0;
 }
 
-/* 1 when nothing in it could separate two. Which characters a token has is looked at when it is
- * verified; here every request would pay for that. */
+/* 1 when it has no character that separates two tokens. The characters of a token are checked
+ * when it is verified, and not here, for each request. */
 static int is_one(const char *text, size_t len)
 {
     return !memchr(text, ' ', len) && !memchr(text, '\t', len) && !memchr(text, ',', len);
@@ -146,7 +146,7 @@ kc_rc_t kc_bearer_verify(const kc_jws_t *token, const kc_conf_t *conf, int64_t n
 
 /* ---------------------------------------------------------------- a lookup */
 
-/* What a request with a token has learnt. */
+/* What is known of a token while it is looked up. */
 typedef struct lookup_t {
     const kc_rp_t *rp;
     apr_pool_t *pool;
@@ -156,11 +156,12 @@ typedef struct lookup_t {
     unsigned char id[KC_VIEW_CACHE_ID_SIZE];
     kc_view_cache_ticket_t ticket;
     kc_view_cache_view_t view;
-    kc_session_t cached; /* the view, read */
+    kc_session_t cached; /* the view, decoded */
     int has_view;
 } lookup_t;
 
-/* The name of a token is a keyed hash of all of it, the cheap one that names sessions as well. */
+/* The id of a token in the first tier: a keyed hash of the whole token, by the same fast
+ * function that names sessions. */
 static kc_rc_t lookup_begin(lookup_t *lookup, kc_err_t *err)
 {
     const kc_rp_t *rp = lookup->rp;
@@ -178,7 +179,7 @@ static kc_rc_t lookup_begin(lookup_t *lookup, kc_err_t *err)
         lookup->has_view =
             lookup->now < lookup->view.moment &&
             kc_session_codec_decode(lookup->view.bytes, &lookup->cached, NULL) == KC_OK &&
-            lookup->cached.user_mark; /* none of before an update */
+            lookup->cached.user_mark; /* not a view that an older version wrote */
     return KC_OK;
 }
 
@@ -211,7 +212,7 @@ static void put_view(const lookup_t *lookup, const kc_session_t *session)
 
 /* ---------------------------------------------------------------- verifying */
 
-/* Roles are an access token's; an ID token tells of those alone that it has. */
+/* Roles are read from access tokens; an ID token tells only of roles that it has itself. */
 static const kc_json_t *access_claims(const kc_jws_t *token)
 {
     const char *typ = kc_json_member_string(token->claims, "typ");
@@ -219,7 +220,8 @@ static const kc_json_t *access_claims(const kc_jws_t *token)
     return typ && !strcmp(typ, "ID") ? NULL : token->claims;
 }
 
-/* A mark lies in the store for KeycloakSessionMax; no token may outlive one that has ended it. */
+/* A revocation entry is stored for KeycloakSessionMax: no token may outlive the entry that ended
+ * it. */
 static kc_rc_t to_session(const lookup_t *lookup, const kc_jws_t *token, kc_session_t *session,
                           kc_err_t *err)
 {
@@ -276,7 +278,7 @@ static kc_rc_t verify(const lookup_t *lookup, kc_session_t *session, kc_err_t *e
     return rc;
 }
 
-/* One reason for whoever sent it; the log has what is behind it. */
+/* The client gets one reason; the log has the cause. */
 static kc_session_state_t refuse(kc_err_t *err)
 {
     kc_err_t cause = *err;
@@ -286,7 +288,7 @@ static kc_session_state_t refuse(kc_err_t *err)
     return KC_SESSION_REFUSED;
 }
 
-/* The store tells whether what was verified lately has been signed out since. */
+/* Asks the store whether a token that was verified before has been signed out since. */
 static kc_session_state_t from_first_tier(const lookup_t *lookup, kc_session_t *session,
                                           kc_err_t *err)
 {

@@ -1,4 +1,4 @@
-/* Bearer tokens: a request without a session, judged as whom its token names.
+/* Bearer tokens: requests that are identified by a token instead of a session.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_BEARER_H
 #define KC_BEARER_H
@@ -12,7 +12,7 @@
 #include "rp.h"
 #include "session/session.h"
 
-/* How long a token that was verified is believed before its signature is verified anew. */
+/* For how long the signature of a verified token is not verified again. */
 enum { KC_BEARER_TRUST = 300 /* seconds */ };
 
 /* Reads the value of an Authorization header (NULL: none; several headers joined by commas). KC_OK:
@@ -22,23 +22,21 @@ enum { KC_BEARER_TRUST = 300 /* seconds */ };
  * Thread safe. */
 kc_rc_t kc_bearer_read(const char *authorization, kc_bytes_t *token, kc_err_t *err);
 
-/* Checks a token whose signature is verified already. It is an access token or an ID token
- * (token_type.h), not bound to a key of its holder (cnf), as far as
- * KeycloakBearer takes that kind; aud has one of KeycloakAudience; the rest as of
- * kc_id_token_verify_bearer. now: seconds since 1970. KC_REFUSED with the KC_ERR_TOKEN_… that names
- * what is wrong. Thread safe. */
+/* Checks a token whose signature has been verified. It must be an access token or an ID token
+ * (token_type.h), as KeycloakBearer allows, and must not be bound to a key (cnf). Its aud must
+ * have one of KeycloakAudience; the other checks are those of kc_id_token_verify_bearer. now:
+ * seconds since 1970. KC_REFUSED with the KC_ERR_TOKEN_… that names the fault. Thread safe. */
 kc_rc_t kc_bearer_verify(const kc_jws_t *token, const kc_conf_t *conf, int64_t now, kc_err_t *err);
 
-/* Who a token names; err tells the reason of every other state than LIVE, and is not NULL. LIVE:
- * *session is filled and lives as long as pool, but for what nobody can have of a bearer token: it
- * is in no store, has no tokens, and is never renewed. REFUSED with KC_ERR_INVALID_TOKEN. UNKNOWN:
- * the provider's keys, or the store that would know whether its session or user has been signed
- * out, are not to be had.
+/* Finds the user of a token. err is not NULL, and has the reason of every state but LIVE. LIVE:
+ * *session is filled and lives as long as pool; it is in no store, has no tokens, and is never
+ * renewed. REFUSED with KC_ERR_INVALID_TOKEN. UNKNOWN: the provider's keys, or the
+ * store that knows whether the session or user has been signed out, cannot be reached.
  *
- * What was verified is kept in the first tier for up to KC_BEARER_TRUST, under a keyed hash of the
- * whole token and without the token; like a session's view it is believed for KeycloakCacheTTL,
- * after which the store is asked for marks again (revocation.h). A mark of the user ends tokens
- * issued before it, and as much later as clocks may differ. Thread safe. */
+ * A verified token is kept in the first tier for up to KC_BEARER_TRUST, under a keyed hash of
+ * the whole token, and without the token. Like the view of a session it is used for
+ * KeycloakCacheTTL; then the store is asked for revocation entries (revocation.h). The entry of
+ * a user ends tokens issued before it, and later ones as far as clocks may differ. Thread safe. */
 kc_session_state_t kc_bearer_find(const kc_rp_t *rp, kc_bytes_t token, apr_pool_t *pool,
                                   kc_session_t *session, kc_err_t *err);
 

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/url.h"
 
-/* 1 when the header's value has the word anywhere; media types are compared without case. */
+/* 1 when the header's value contains the word; media types are compared without case. */
 static int mentions(const char *value, const char *word)
 {
     size_t len = strlen(word);
@@ -48,7 +48,7 @@ kc_request_class_t kc_request_class_read(const char *method, kc_request_class_he
     return kc_request_class_of(&headers);
 }
 
-/* The origin of a URL is a place that a sign-in could return to. */
+/* 1 when a sign-in could return to the origin of the URL. */
 static int is_own(const char *url, const char *public_origin, const apr_array_header_t *hosts,
                   apr_pool_t *pool)
 {
@@ -68,7 +68,7 @@ kc_request_class_source_t kc_request_class_source(const kc_request_class_origin_
                                                   const apr_array_header_t *hosts, apr_pool_t *pool)
 {
     const char *page = sent_by->origin ? sent_by->origin : sent_by->referer;
-    /* when the browser itself says that it comes from elsewhere, a Referer of ours is stale */
+    /* if the browser says that the request comes from elsewhere, a Referer of this site is stale */
     const char *own = sent_by->fetch_site ? NULL : public_origin;
 
     if (sent_by->fetch_site && (strcasecmp(sent_by->fetch_site, "same-origin") == 0 ||
