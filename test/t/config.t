@@ -314,7 +314,7 @@ for my $name (sort keys %beside) {
     like $said, qr/KC0003: SetHandler keycloak-sessions \(line \d+ of .*config-\d+\.conf\) and SetHandler keycloak-judge \(line/, 'and says which' or diag $said;
 }
 
-my $shares = qr/\[auth_keycloak:warn\].*the judge of judge\.test .* shares its address with the virtual host page\.test \(line/;
+my $shares = qr/\[auth_keycloak:warn\].*KC0631: the judge of judge\.test .* shares its address with the virtual host page\.test \(line/;
 my %shared = (
     'the same address'     => ['*:1', '*:1', 1],
     'one of all addresses' => ['*:1', '127.0.0.1:1', 1],

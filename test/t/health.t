@@ -72,8 +72,8 @@ subtest 'ready' => sub {
     }
     is ask($port)->status, 200, "probe $_" for 1 .. 20;
     is fetched('health', 'discovery'), 1, 'all of which led to one fetch';
-    my @lines = $server->log =~ /(keycloak-health: .*)/g;
-    is scalar(grep { /: ready/ } @lines), 1, 'and to one line in the log';
+    my @lines = $server->log =~ /(KC063\d: keycloak-health: .*)/g;
+    is scalar(grep { /^KC0633: keycloak-health: ready/ } @lines), 1, 'and to one line in the log';
     is ask($port, 'GET', '/denied')->status, 403, 'an ErrorDocument does not make a refusal good';
 };
 
@@ -97,8 +97,8 @@ subtest 'before the realm answers' => sub {
     $start = time;
     sleep 0.02 while ask($port)->status != 200 && time - $start < PATIENCE;
     cmp_ok time - $start, '<', SOON, 'ready as soon as it answers';
-    my @lines = $server->log =~ /(keycloak-health: .*)/g;
-    is scalar(@lines), 2, 'two changes, two lines' or diag "@lines";
+    my @lines = $server->log =~ /(KC063\d: keycloak-health: .*)/g;
+    is join('|', map { substr $_, 0, 6 } @lines), 'KC0632|KC0633', 'two changes, two lines' or diag "@lines";
 };
 
 subtest 'without a single probe the background finds it as soon' => sub {
@@ -225,7 +225,7 @@ subtest 'never where a gateway could take it for the judge' => sub {
     isnt browser('judge')->get('/ready')->status, 200, 'neither for strangers';
     is browser('beside-judge')->get('/')->status, 404, 'nor in another virtual host of its port';
     is browser('beside-judge')->get('/x?y')->status, 404, 'each time';
-    my @lines = log_since($mark) =~ /(SetHandler keycloak-health is not served)/g;
+    my @lines = log_since($mark) =~ /(KC0003: SetHandler keycloak-health is not served)/g;
     is scalar @lines, 1, 'which is logged once';
     for my $judge (['in an <If>', '<If "%{QUERY_STRING} == \'judge\'">', 'SetHandler keycloak-judge', '</If>'],
         ['by an expression', 'SetHandler "%{req:X-Handler}"'], ['by an expression that fails', 'SetHandler "' . '%{tolower:' x 25 . 'x' . '}' x 25 . '"'])

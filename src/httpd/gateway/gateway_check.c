@@ -89,13 +89,14 @@ static void warn(server_rec *main, const apr_array_header_t *all)
         for (other = main->next; other; other = other->next) {
             if (has_gateway(all, other) || !shares_address(gateway, other))
                 continue;
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, gateway,
-                         "the judge of %s (line %u of %s) shares its address with the virtual host "
-                         "%s (line %u of %s), which clients of the gateway choose by their Host "
-                         "header: what that answers with 200 is a yes. Give the judge a port of "
-                         "its own",
-                         gateway->server_hostname, gateway->defn_line_number, gateway->defn_name,
-                         other->server_hostname, other->defn_line_number, other->defn_name);
+            AKC_LOG_SERVER(
+                gateway, KC_ERR_EVENT_JUDGE_SHARED,
+                "the judge of %s (line %u of %s) shares its address with the virtual host "
+                "%s (line %u of %s), which clients of the gateway choose by their Host "
+                "header: what that answers with 200 is a yes. Give the judge a port of "
+                "its own",
+                gateway->server_hostname, gateway->defn_line_number, gateway->defn_name,
+                other->server_hostname, other->defn_line_number, other->defn_name);
             break;
         }
     }

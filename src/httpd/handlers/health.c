@@ -211,10 +211,10 @@ static void log_change(request_rec *r, const apr_array_header_t *problems)
     if (!is_news(problems->nelts ? NOT_READY : READY))
         return;
     if (problems->nelts)
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, AKC_ENDPOINTS_HEALTH ": not ready: %s",
-                      ap_escape_logitem(r->pool, apr_array_pstrcat(r->pool, problems, ';')));
+        AKC_LOG_REQUEST(r, KC_ERR_EVENT_NOT_READY, AKC_ENDPOINTS_HEALTH ": not ready: %s",
+                        ap_escape_logitem(r->pool, apr_array_pstrcat(r->pool, problems, ';')));
     else
-        ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r, AKC_ENDPOINTS_HEALTH ": ready");
+        AKC_LOG_REQUEST(r, KC_ERR_EVENT_READY, AKC_ENDPOINTS_HEALTH ": ready");
 }
 
 static int answer(request_rec *r, const apr_array_header_t *problems)

@@ -110,6 +110,9 @@ static const expected_t expected[] = {
     {KC_ERR_EVENT_HTTP_ALLOWED, "KC0622", "http-allowed", 0, KC_LOG_WARNING},
     {KC_ERR_EVENT_WATCHDOG_MISSING, "KC0623", "watchdog-missing", 0, KC_LOG_NOTICE},
     {KC_ERR_EVENT_WATCHDOG_REFUSES, "KC0624", "watchdog-refuses", 0, KC_LOG_WARNING},
+    {KC_ERR_EVENT_JUDGE_SHARED, "KC0631", "judge-shared", 0, KC_LOG_WARNING},
+    {KC_ERR_EVENT_NOT_READY, "KC0632", "not-ready", 0, KC_LOG_WARNING},
+    {KC_ERR_EVENT_READY, "KC0633", "ready", 0, KC_LOG_NOTICE},
 };
 
 enum { EXPECTED_COUNT = sizeof(expected) / sizeof(expected[0]) };
