@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "log.h"
 #include "phase.h"
 #include "process.h"
 #include "sections.h"
@@ -23,11 +24,6 @@ typedef struct scope_t {
     server_rec *main;
     int is_quiet; /* no warnings */
 } scope_t;
-
-static const char *tag(void)
-{
-    return kc_err_row(KC_ERR_CONFIG)->tag;
-}
 
 typedef int (*relation_fn)(const akc_sections_line_t *each, const akc_sections_line_t *place);
 
@@ -94,11 +90,11 @@ static int check_name(const scope_t *scope, const akc_sections_line_t *place)
         if (strcmp(place->word, ours[i]) == 0)
             return OK;
     }
-    ap_log_error(APLOG_MARK, APLOG_EMERG, 0, scope->main,
-                 "%s: SetHandler %s (line %d of %s): this module has no such handler; it "
-                 "has " AKC_ENDPOINTS_JUDGE ", " AKC_ENDPOINTS_SESSIONS
-                 " and " AKC_ENDPOINTS_HEALTH,
-                 tag(), place->word, place->node->line_num, place->node->filename);
+    AKC_LOG_SERVER_AT(APLOG_EMERG, scope->main, KC_ERR_CONFIG,
+                      "SetHandler %s (line %d of %s): this module has no such handler; it "
+                      "has " AKC_ENDPOINTS_JUDGE ", " AKC_ENDPOINTS_SESSIONS
+                      " and " AKC_ENDPOINTS_HEALTH,
+                      place->word, place->node->line_num, place->node->filename);
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -121,11 +117,11 @@ static void complain_of_handler(const scope_t *scope, const akc_sections_line_t 
     if (scope->is_quiet || is_guarded(scope, place) ||
         (!is_handler(place, AKC_ENDPOINTS_JUDGE) && !is_handler(place, AKC_ENDPOINTS_SESSIONS)))
         return;
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, scope->main,
-                 "%s: SetHandler %s (line %d of %s) at a place that asks nobody who they are "
-                 "answers with 500: add AuthType " AKC_AUTH_TYPE
-                 " and a Require such as valid-user",
-                 tag(), place->word, place->node->line_num, place->node->filename);
+    AKC_LOG_SERVER(scope->main, KC_ERR_CONFIG,
+                   "SetHandler %s (line %d of %s) at a place that asks nobody who they are "
+                   "answers with 500: add AuthType " AKC_AUTH_TYPE
+                   " and a Require such as valid-user",
+                   place->word, place->node->line_num, place->node->filename);
 }
 
 /* --- places that look protected --- */
@@ -137,12 +133,13 @@ static void warn_of_type(const scope_t *scope, const akc_sections_line_t *place)
     if (scope->is_quiet || has(scope, AKC_SECTIONS_ASKING, is_around, place) ||
         has(scope, AKC_SECTIONS_ASKING, is_inside, place))
         return;
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, scope->main,
-                 "%s: AuthType " AKC_AUTH_TYPE
-                 " (line %d of %s) without a Require that asks who somebody is: nobody is asked to "
-                 "sign in there. httpd answers 500, or lets everybody in where it finds a Require "
-                 "all granted. Add Require valid-user, or leave AuthType out",
-                 tag(), place->node->line_num, place->node->filename);
+    AKC_LOG_SERVER_AT(
+        APLOG_WARNING, scope->main, KC_ERR_CONFIG,
+        "AuthType " AKC_AUTH_TYPE
+        " (line %d of %s) without a Require that asks who somebody is: nobody is asked to "
+        "sign in there. httpd answers 500, or lets everybody in where it finds a Require "
+        "all granted. Add Require valid-user, or leave AuthType out",
+        place->node->line_num, place->node->filename);
 }
 
 /* httpd answers 500 where it does not know how people say who they are. Who says once what is
@@ -159,10 +156,11 @@ static void warn_of_require(const scope_t *scope, const akc_sections_line_t *pla
         has(scope, AKC_SECTIONS_FOREIGN, is_around, place) ||
         has(scope, AKC_SECTIONS_FOREIGN, is_inside, place))
         return;
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, scope->main,
-                 "%s: Require %s (line %d of %s) without an AuthType: httpd answers 500 there. Add "
-                 "AuthType " AKC_AUTH_TYPE,
-                 tag(), place->word, place->node->line_num, place->node->filename);
+    AKC_LOG_SERVER_AT(
+        APLOG_WARNING, scope->main, KC_ERR_CONFIG,
+        "Require %s (line %d of %s) without an AuthType: httpd answers 500 there. Add "
+        "AuthType " AKC_AUTH_TYPE,
+        place->word, place->node->line_num, place->node->filename);
 }
 
 static int is_of_files(const ap_directive_t *section)
@@ -208,12 +206,13 @@ static void warn_of_directory(const scope_t *scope, const akc_sections_line_t *p
     proxy = find_open_proxy(scope->own);
     if (!proxy)
         return;
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, scope->main,
-                 "%s: AuthType " AKC_AUTH_TYPE
-                 " (line %d of %s) in %s ...>: what %s (line %d) hands on lies in no directory, so "
-                 "that everybody is let in there. Use <Location /> in its place",
-                 tag(), place->node->line_num, place->node->filename, place->section->directive,
-                 proxy->directive, proxy->line_num);
+    AKC_LOG_SERVER_AT(
+        APLOG_WARNING, scope->main, KC_ERR_CONFIG,
+        "AuthType " AKC_AUTH_TYPE
+        " (line %d of %s) in %s ...>: what %s (line %d) hands on lies in no directory, so "
+        "that everybody is let in there. Use <Location /> in its place",
+        place->node->line_num, place->node->filename, place->section->directive, proxy->directive,
+        proxy->line_num);
 }
 
 static int check_places(const scope_t *scope)
@@ -258,10 +257,10 @@ static void warn_of_issuer(const scope_t *scope, const akc_server_t *config)
     if (!is_own(config, scope->main, KC_CONF_ROW_issuer) ||
         has(scope, AKC_SECTIONS_TYPE, is_anywhere, NULL))
         return;
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
-                 "%s: KeycloakIssuer (line %d of %s), but no place has AuthType " AKC_AUTH_TYPE
-                 ": nobody is asked to sign in, unless a .htaccess does",
-                 tag(), place->line, place->file);
+    AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
+                      "KeycloakIssuer (line %d of %s), but no place has AuthType " AKC_AUTH_TYPE
+                      ": nobody is asked to sign in, unless a .htaccess does",
+                      place->line, place->file);
 }
 
 static void warn_of_public_path(const scope_t *scope, const akc_server_t *config)
@@ -274,10 +273,10 @@ static void warn_of_public_path(const scope_t *scope, const akc_server_t *config
         return;
     for (i = 0; i < paths->nelts; i++) {
         if (strcmp(APR_ARRAY_IDX(paths, i, const char *), "/") == 0)
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
-                         "%s: KeycloakPublicPath / (line %d of %s): every path is public, so that "
-                         "nobody is asked to sign in",
-                         tag(), place->line, place->file);
+            AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
+                              "KeycloakPublicPath / (line %d of %s): every path is public, so that "
+                              "nobody is asked to sign in",
+                              place->line, place->file);
     }
 }
 
@@ -293,8 +292,9 @@ static void warn_of_values(const scope_t *scope, const akc_server_t *config, apr
         const char *doubt = kc_conf_doubt_tell(config->conf, index, pool);
 
         if (doubt && is_own(config, scope->main, index))
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server, "%s: %s (line %d of %s): %s",
-                         tag(), kc_conf_table_row(index)->name, place->line, place->file, doubt);
+            AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
+                              "%s (line %d of %s): %s", kc_conf_table_row(index)->name, place->line,
+                              place->file, doubt);
     }
 }
 
@@ -328,12 +328,12 @@ static void warn_of_cookie(const akc_server_t *config)
         if (other == config || other->server != server || !other->conf->issuer ||
             !share_cookie(config, other) || share_sessions(config->conf, other->conf))
             continue;
-        ap_log_error(
-            APLOG_MARK, APLOG_WARNING, 0, config->server,
-            "%s: KeycloakCookie: the virtual hosts of line %u and line %u share the "
+        AKC_LOG_SERVER_AT(
+            APLOG_WARNING, config->server, KC_ERR_CONFIG,
+            "KeycloakCookie: the virtual hosts of line %u and line %u share the "
             "cookie %s of %s, but not their sessions: who signs in at one is signed out "
             "at the other. Give each a name of its own",
-            tag(), config->server->defn_line_number, server->defn_line_number, config->conf->cookie,
+            config->server->defn_line_number, server->defn_line_number, config->conf->cookie,
             config->conf->cookie_domain ? config->conf->cookie_domain : server->server_hostname);
         return;
     }
@@ -354,11 +354,11 @@ static void warn_of_no_issuer(const scope_t *scope, const akc_server_t *config)
 
         if (!row->needs_issuer || !is_own(config, scope->main, (kc_conf_index_t)i))
             continue;
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
-                     "%s: %s (line %d of %s), but no KeycloakIssuer: the module is off there, and "
-                     "AuthType " AKC_AUTH_TYPE
-                     " answers with 500. Add KeycloakIssuer https://HOST/realms/REALM",
-                     tag(), row->name, place->line, place->file);
+        AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
+                          "%s (line %d of %s), but no KeycloakIssuer: the module is off there, and "
+                          "AuthType " AKC_AUTH_TYPE
+                          " answers with 500. Add KeycloakIssuer https://HOST/realms/REALM",
+                          row->name, place->line, place->file);
         return;
     }
 }
@@ -369,12 +369,13 @@ static void warn_of_name(const akc_server_t *config)
 
     if (config->is_named || config->conf->public_url || config->conf->redirect_uri)
         return;
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
-                 "%s: KeycloakIssuer (line %d of %s), but neither KeycloakPublicURL nor ServerName "
-                 "says which address browsers use: people who come by another name than %s are "
-                 "sent to that, which httpd has guessed. Add KeycloakPublicURL "
-                 "https://host.example.com, or ServerName",
-                 tag(), place->line, place->file, config->server->server_hostname);
+    AKC_LOG_SERVER_AT(
+        APLOG_WARNING, config->server, KC_ERR_CONFIG,
+        "KeycloakIssuer (line %d of %s), but neither KeycloakPublicURL nor ServerName "
+        "says which address browsers use: people who come by another name than %s are "
+        "sent to that, which httpd has guessed. Add KeycloakPublicURL "
+        "https://host.example.com, or ServerName",
+        place->line, place->file, config->server->server_hostname);
 }
 
 /* The host that browsers know, as far as the settings say it; NULL: they do not. */
@@ -410,11 +411,12 @@ static void warn_of_domain(const akc_server_t *config, apr_pool_t *pool)
 
     if (!domain || !host || kc_url_is_in_domain(host, domain) || is_for_others(config))
         return;
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
-                 "%s: KeycloakCookieDomain %s (line %d of %s): %s is not in that domain: browsers "
-                 "refuse the cookie, and nobody who comes by that name stays signed in. Correct "
-                 "it, or leave it out",
-                 tag(), domain, place->line, place->file, host);
+    AKC_LOG_SERVER_AT(
+        APLOG_WARNING, config->server, KC_ERR_CONFIG,
+        "KeycloakCookieDomain %s (line %d of %s): %s is not in that domain: browsers "
+        "refuse the cookie, and nobody who comes by that name stays signed in. Correct "
+        "it, or leave it out",
+        domain, place->line, place->file, host);
 }
 
 /* Where KeycloakAfterLogoutURL leads back to us, which a warning has said. */
@@ -443,11 +445,11 @@ static void complain_of_type(const scope_t *scope)
 
             if (place->kind != AKC_SECTIONS_TYPE)
                 continue;
-            ap_log_error(APLOG_MARK, APLOG_ERR, 0, scope->main,
-                         "%s: AuthType " AKC_AUTH_TYPE
-                         " (line %d of %s), but no KeycloakIssuer: it answers with 500. Add "
-                         "KeycloakIssuer https://HOST/realms/REALM",
-                         tag(), place->node->line_num, place->node->filename);
+            AKC_LOG_SERVER(scope->main, KC_ERR_CONFIG,
+                           "AuthType " AKC_AUTH_TYPE
+                           " (line %d of %s), but no KeycloakIssuer: it answers with 500. Add "
+                           "KeycloakIssuer https://HOST/realms/REALM",
+                           place->node->line_num, place->node->filename);
             return;
         }
     }
@@ -459,7 +461,6 @@ static void warn_of_proxy(const akc_server_t *config)
 {
     static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "http_proxy",
                                         "HTTP_PROXY",  "all_proxy",   "ALL_PROXY"};
-    const kc_err_row_t *row = kc_err_row(KC_ERR_PROXY_IGNORED);
     const kc_conf_t *conf = config->conf;
     size_t i;
 
@@ -468,12 +469,12 @@ static void warn_of_proxy(const akc_server_t *config)
 
         if (!value || !*value)
             continue;
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, config->server,
-                     "%s: %s: httpd's environment has %s: this module ignores it, as it does "
-                     "no_proxy, and connects straight to %s. If only a proxy leads there, set "
-                     "KeycloakBackchannelURL to an address that httpd can reach",
-                     row->tag, row->slug, names[i],
-                     conf->backchannel_url ? conf->backchannel_url : conf->issuer);
+        AKC_LOG_SERVER(config->server, KC_ERR_PROXY_IGNORED,
+                       "%s: httpd's environment has %s: this module ignores it, as it does "
+                       "no_proxy, and connects straight to %s. If only a proxy leads there, set "
+                       "KeycloakBackchannelURL to an address that httpd can reach",
+                       kc_err_row(KC_ERR_PROXY_IGNORED)->slug, names[i],
+                       conf->backchannel_url ? conf->backchannel_url : conf->issuer);
         return;
     }
 }
