@@ -22,6 +22,23 @@ def without_comments(text, strings=True):
     return _TOKEN.sub(blank, text)
 
 
+def typedef_names(text):
+    """Names that a header's typedefs make; bodies in braces are passed over."""
+    flat = text
+    while "{" in flat:
+        shorter = re.sub(r"\{[^{}]*\}", " ", flat)
+        if shorter == flat:
+            break
+        flat = shorter
+    for match in re.finditer(r"\btypedef\b([^;]*);", flat):
+        pointer = re.search(r"\(\s*\*\s*(\w+)\s*\)\s*\(", match.group(1))
+        words = re.findall(r"\w+", re.sub(r"\(.*|\[.*", "", match.group(1), flags=re.S))
+        if pointer:
+            yield pointer.group(1)
+        elif words:
+            yield words[-1]
+
+
 def _value(argument):
     """A string argument (its adjacent pieces joined) as its text, NULL as None, others as they are."""
     argument = argument.strip()

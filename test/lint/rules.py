@@ -203,29 +203,12 @@ def symbols_carry_room(tree):
                         source, symbol, prefix, made_object.stem)
 
 
-def _typedef_names(text):
-    """Names that a header's typedefs make; bodies in braces are passed over."""
-    flat = text
-    while "{" in flat:
-        shorter = re.sub(r"\{[^{}]*\}", " ", flat)
-        if shorter == flat:
-            break
-        flat = shorter
-    for match in re.finditer(r"\btypedef\b([^;]*);", flat):
-        pointer = re.search(r"\(\s*\*\s*(\w+)\s*\)\s*\(", match.group(1))
-        words = re.findall(r"\w+", re.sub(r"\(.*|\[.*", "", match.group(1), flags=re.S))
-        if pointer:
-            yield pointer.group(1)
-        elif words:
-            yield words[-1]
-
-
 @rule("types end in _t and enum values are KC_ or AKC_ in capitals")
 def types_and_values(tree):
     for name in tree.below("src/", ".h"):
         text = rows.without_comments(tree.text(name), strings=False)
         text = re.sub(r"^\s*#(?:[^\n\\]|\\.|\\\n)*", "", text, flags=re.M)
-        for made in _typedef_names(text):
+        for made in rows.typedef_names(text):
             if not made.endswith("_t"):
                 yield "%s: type %s does not end in _t" % (name, made)
         for body in re.findall(r"\benum\b\s*\w*\s*\{([^}]*)\}", text):
