@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import links
+import logs
 import prose
 import rows
 
@@ -369,6 +370,11 @@ def front_page(tree):
 def sentences_short(tree):
     for name in manual(tree):
         yield from prose.faults(name, tree.text(name))
+
+
+@rule("each log line has a tag")
+def log_lines_tagged(tree):
+    yield from logs.untagged(tree)
 
 
 @rule("troubleshooting has cause and cure of each log tag")
