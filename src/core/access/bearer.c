@@ -179,7 +179,7 @@ static kc_rc_t lookup_begin(lookup_t *lookup, kc_err_t *err)
         lookup->has_view =
             lookup->now < lookup->view.moment &&
             kc_session_codec_decode(lookup->view.bytes, &lookup->cached, NULL) == KC_OK &&
-            lookup->cached.user_mark; /* not a view that an older version wrote */
+            lookup->cached.user_key; /* not a view that an older version wrote */
     return KC_OK;
 }
 

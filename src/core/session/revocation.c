@@ -55,7 +55,7 @@ kc_rc_t kc_revocation_adopt(const kc_rp_t *rp, kc_session_t *session, apr_pool_t
 {
     unsigned char *name = apr_palloc(pool, KC_SESSION_NAME_SIZE);
 
-    session->user_mark = name;
+    session->user_key = name;
     session->user_seen = 0;
     return kc_revocation_name(rp, KC_REVOCATION_USER, session->user, name, err);
 }
@@ -71,8 +71,8 @@ kc_rc_t kc_revocation_prepare(const kc_rp_t *rp, kc_session_t *session, apr_pool
         rc = kc_revocation_name(rp, KC_REVOCATION_SID, session->sid, sid, err);
     if (rc == KC_OK)
         rc = kc_revocation_adopt(rp, session, pool, err);
-    session->sub_mark = sub;
-    session->sid_mark = sid;
+    session->sub_key = sub;
+    session->sid_key = sid;
     session->sub_seen = 0;
     return rc;
 }
@@ -130,7 +130,7 @@ static kc_rc_t keep_user_key(const kc_session_t *stored, kc_session_t *fresh, ap
     kc_rc_t rc;
 
     if (strcmp(stored->user, fresh->user) == 0) {
-        fresh->user_mark = stored->user_mark;
+        fresh->user_key = stored->user_key;
         fresh->user_seen = stored->user_seen;
         return KC_OK;
     }
@@ -148,13 +148,13 @@ kc_rc_t kc_revocation_keep(const kc_session_t *stored, kc_session_t *fresh, apr_
     unsigned char *name;
     kc_rc_t rc = keep_user_key(stored, fresh, pool, err);
 
-    fresh->sub_mark = stored->sub_mark;
-    fresh->sid_mark = stored->sid_mark;
+    fresh->sub_key = stored->sub_key;
+    fresh->sid_key = stored->sid_key;
     fresh->sub_seen = stored->sub_seen;
     if (rc != KC_OK || *stored->sid || !*fresh->sid)
         return rc;
     name = apr_palloc(pool, KC_SESSION_NAME_SIZE);
-    fresh->sid_mark = name;
+    fresh->sid_key = name;
     return kc_revocation_name(stored->rp, KC_REVOCATION_SID, fresh->sid, name, err);
 }
 
@@ -234,12 +234,12 @@ kc_rc_t kc_revocation_end_unseen(const kc_rp_t *rp, const char *key, kc_err_t *e
 
 void kc_revocation_keys(const kc_session_t *session, kc_revocation_keys_t *keys)
 {
-    kc_buf_hex_to(session->sub_mark, KC_SESSION_NAME_SIZE, keys->text[KC_REVOCATION_SUB]);
-    kc_buf_hex_to(session->user_mark, KC_SESSION_NAME_SIZE, keys->text[KC_REVOCATION_USER]);
+    kc_buf_hex_to(session->sub_key, KC_SESSION_NAME_SIZE, keys->text[KC_REVOCATION_SUB]);
+    kc_buf_hex_to(session->user_key, KC_SESSION_NAME_SIZE, keys->text[KC_REVOCATION_USER]);
     keys->count = KC_REVOCATION_SID;
     if (!*session->sid)
         return;
-    kc_buf_hex_to(session->sid_mark, KC_SESSION_NAME_SIZE, keys->text[KC_REVOCATION_SID]);
+    kc_buf_hex_to(session->sid_key, KC_SESSION_NAME_SIZE, keys->text[KC_REVOCATION_SID]);
     keys->count = KC_REVOCATION_KINDS;
 }
 

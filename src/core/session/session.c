@@ -82,7 +82,7 @@ kc_rc_t kc_session_create(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *
     kc_session_lookup_init(&lookup, rp, id, pool);
     rc = kc_session_lookup_derive_keys(&lookup, rp->keys->key[0], err);
     memcpy(session->key, lookup.key, sizeof(session->key));
-    if (rc == KC_OK && !session->sub_mark)
+    if (rc == KC_OK && !session->sub_key)
         rc = kc_revocation_prepare(rp, session, pool, err);
     if (rc == KC_OK)
         rc = put_session(&lookup, session, err);

@@ -9,7 +9,7 @@
 
 /* Big endian: version (1), kind of the tail (1), slot (1), flags (1), created, expires,
  * token_expires, auth_time, refresh_at (4 each), ten lengths (2 each) and the tail's (4), sub_seen
- * (8), sub_mark, sid_mark (32 each), user_seen (8), user_mark (32). Then the texts sub, sid, user,
+ * (8), sub_key, sid_key (32 each), user_seen (8), user_key (32). Then the texts sub, sid, user,
  * email, acr, groups; the lists headers, group_list, realm_roles, client_roles; and the tail. The
  * tail may be an ID token with its NUL, and claims.
  *
@@ -17,7 +17,7 @@
  * texts without a copy. With FLAG_GROUPS_ONCE group_list has no bytes: it is the text groups, with
  * commas. The higher bits of the flags are those of unknown.h.
  *
- * Version 5 has no user_seen and user_mark. Version 4 has no flags either, so it does not tell
+ * Version 5 has no user_seen and user_key. Version 4 has no flags either, so it does not tell
  * which lists are unknown. Version 7 is version 6 with ten lengths of 4 bytes each. It is written
  * only when a length needs more than two bytes. So each session has exactly one encoding, and older
  * nodes can read all but the largest ones. */
@@ -27,7 +27,7 @@ enum {
     LISTS = 4,
     TIMES = 5,
     VERSION_NO_FLAGS = 4,
-    VERSION_NO_USER_MARK = 5,
+    VERSION_NO_USER_KEY = 5,
     SHORT = 2, /* bytes of each of the ten lengths */
     WIDE = 4,
     FLAGS_AT = 3,
@@ -39,11 +39,11 @@ enum {
     TAIL_LENGTH_AT = LENGTHS_AT + SHORT * (TEXTS + LISTS), /* WIDER bytes further with wide
                                                               lengths */
     SEEN_AT = TAIL_LENGTH_AT + 4,
-    MARKS_AT = SEEN_AT + 8,
-    USER_SEEN_AT = MARKS_AT + 2 * KC_SESSION_NAME_SIZE,
+    KEYS_AT = SEEN_AT + 8,
+    USER_SEEN_AT = KEYS_AT + 2 * KC_SESSION_NAME_SIZE,
     HEAD_SIZE_BEFORE = USER_SEEN_AT, /* of versions 4 and 5 */
-    USER_MARK_AT = USER_SEEN_AT + 8,
-    HEAD_SIZE = USER_MARK_AT + KC_SESSION_NAME_SIZE,
+    USER_KEY_AT = USER_SEEN_AT + 8,
+    HEAD_SIZE = USER_KEY_AT + KC_SESSION_NAME_SIZE,
     WIDER = (WIDE - SHORT) * (TEXTS + LISTS)
 };
 
@@ -154,10 +154,10 @@ static void put_head(const kc_session_t *session, const kc_bytes_t *parts, size_
         put_length(buf, width, parts[i].len);
     kc_buf_put_u32(buf, (uint32_t)tail_len);
     kc_buf_put_u64(buf, (uint64_t)session->sub_seen);
-    put_name(buf, session->sub_mark);
-    put_name(buf, session->sid_mark);
+    put_name(buf, session->sub_key);
+    put_name(buf, session->sid_key);
     kc_buf_put_u64(buf, (uint64_t)session->user_seen);
-    put_name(buf, session->user_mark);
+    put_name(buf, session->user_key);
 }
 
 /* Tells an administrator which part of the session is large. */
@@ -345,7 +345,7 @@ static size_t read_flags(kc_bytes_t compact, uint8_t *flags, size_t *head_size)
     int version = compact.len ? compact.data[0] : 0;
 
     *flags = KC_UNKNOWN_ALL << UNKNOWN_SHIFT;
-    *head_size = version > VERSION_NO_USER_MARK ? HEAD_SIZE : HEAD_SIZE_BEFORE;
+    *head_size = version > VERSION_NO_USER_KEY ? HEAD_SIZE : HEAD_SIZE_BEFORE;
     if (version == KC_SESSION_CODEC_VERSION_WIDE)
         *head_size += WIDER;
     if (compact.len < FLAGS_AT + 1 + *head_size || version > KC_SESSION_CODEC_VERSION_WIDE)
@@ -353,14 +353,14 @@ static size_t read_flags(kc_bytes_t compact, uint8_t *flags, size_t *head_size)
     if (version == VERSION_NO_FLAGS)
         return FLAGS_AT;
     *flags = compact.data[FLAGS_AT];
-    return version >= VERSION_NO_USER_MARK && !(*flags & ~FLAGS_ALL) ? FLAGS_AT + 1 : 0;
+    return version >= VERSION_NO_USER_KEY && !(*flags & ~FLAGS_ALL) ? FLAGS_AT + 1 : 0;
 }
 
 /* Older versions have no key and no time of a user entry. */
 static void read_user_key(const unsigned char *head, int is_there, kc_session_t *out)
 {
     out->user_seen = is_there ? u64_at(head + USER_SEEN_AT) : 0;
-    out->user_mark = is_there ? head + USER_MARK_AT : NULL;
+    out->user_key = is_there ? head + USER_KEY_AT : NULL;
 }
 
 kc_rc_t kc_session_codec_decode(kc_bytes_t compact, kc_session_t *out, kc_err_t *err)
@@ -390,8 +390,8 @@ kc_rc_t kc_session_codec_decode(kc_bytes_t compact, kc_session_t *out, kc_err_t 
         is_right = read_parts(lengths, SHORT, &tail, out);
     }
     out->sub_seen = u64_at(head + SEEN_AT);
-    out->sub_mark = head + MARKS_AT;
-    out->sid_mark = head + MARKS_AT + KC_SESSION_NAME_SIZE;
+    out->sub_key = head + KEYS_AT;
+    out->sid_key = head + KEYS_AT + KC_SESSION_NAME_SIZE;
     read_user_key(head, head_size >= HEAD_SIZE, out);
     if (!is_right || (int64_t)tail.len != u32_at(head + TAIL_LENGTH_AT) ||
         !read_tail(compact.data[1], tail, out) || !read_groups(compact.data[0], flags, out))

@@ -27,16 +27,16 @@ enum {
 /* A session as decoded: pointers into memory that a pool owns. All texts are NUL-terminated and
  * never NULL. At most one of packed and claims is there. */
 typedef struct kc_session_t {
-    int64_t created;                /* seconds since 1970, like all times here: 0 to 4294967295 */
-    int64_t expires;                /* absolute end of the session */
-    int64_t token_expires;          /* exp of the ID token */
-    int64_t auth_time;              /* 0 when the token has none */
-    int64_t refresh_at;             /* when the tokens are due for renewal; 0: they cannot be
-                                       renewed */
-    const unsigned char *sub_mark;  /* KC_SESSION_NAME_SIZE bytes: key of the revocation entry of
+    int64_t created;               /* seconds since 1970, like all times here: 0 to 4294967295 */
+    int64_t expires;               /* absolute end of the session */
+    int64_t token_expires;         /* exp of the ID token */
+    int64_t auth_time;             /* 0 when the token has none */
+    int64_t refresh_at;            /* when the tokens are due for renewal; 0: they cannot be
+                                      renewed */
+    const unsigned char *sub_key;  /* KC_SESSION_NAME_SIZE bytes: key of the revocation entry of
                                        its sub (revocation.h); NULL is encoded as zeros */
-    const unsigned char *sid_mark;  /* the same of its session at Keycloak */
-    const unsigned char *user_mark; /* the same of its user name; NULL when decoded from a version
+    const unsigned char *sid_key;  /* the same of its session at Keycloak */
+    const unsigned char *user_key; /* the same of its user name; NULL when decoded from a version
                                        without it (kc_revocation_adopt) */
     int64_t sub_seen;  /* time (milliseconds since 1970) of the revocation entry of its sub that
                           existed when it began, and does not end it; 0: there was none */

@@ -68,7 +68,7 @@ static void put_text(kc_buf_t *buf, const char *text)
 }
 
 /* Big endian: version (1), whether there is a sid (1), created, used, sub_seen (8 each), the
- * session's key as text, sub_mark, sid_mark, user_seen (8; not in version 1). Then the blocks sub,
+ * session's key as text, sub_key, sid_key, user_seen (8; not in version 1). Then the blocks sub,
  * address, agent. */
 static kc_rc_t write_entry(const record_t *record, apr_pool_t *pool, kc_bytes_t *out)
 {
@@ -82,8 +82,8 @@ static kc_rc_t write_entry(const record_t *record, apr_pool_t *pool, kc_bytes_t 
     kc_buf_put_u64(&buf, (uint64_t)entry->used);
     kc_buf_put_u64(&buf, (uint64_t)record->session.sub_seen);
     kc_buf_put(&buf, entry->key, KC_STORE_KEY_LEN);
-    kc_buf_put(&buf, record->session.sub_mark, KC_SESSION_NAME_SIZE);
-    kc_buf_put(&buf, record->session.sid_mark, KC_SESSION_NAME_SIZE);
+    kc_buf_put(&buf, record->session.sub_key, KC_SESSION_NAME_SIZE);
+    kc_buf_put(&buf, record->session.sid_key, KC_SESSION_NAME_SIZE);
     kc_buf_put_u64(&buf, (uint64_t)record->session.user_seen);
     kc_buf_put_block(&buf, kc_buf_text(entry->sub));
     put_text(&buf, entry->address);
@@ -115,8 +115,8 @@ static kc_rc_t read_entry(kc_bytes_t bytes, apr_pool_t *pool, record_t *out)
     entry->used = (int64_t)kc_buf_read_u64(&reader);
     out->session.sub_seen = (int64_t)kc_buf_read_u64(&reader);
     key = kc_buf_read(&reader, KC_STORE_KEY_LEN);
-    out->session.sub_mark = kc_buf_read(&reader, KC_SESSION_NAME_SIZE).data;
-    out->session.sid_mark = kc_buf_read(&reader, KC_SESSION_NAME_SIZE).data;
+    out->session.sub_key = kc_buf_read(&reader, KC_SESSION_NAME_SIZE).data;
+    out->session.sid_key = kc_buf_read(&reader, KC_SESSION_NAME_SIZE).data;
     if (version == FORM_VERSION)
         out->session.user_seen = (int64_t)kc_buf_read_u64(&reader);
     entry->sub = read_text(&reader, pool);
@@ -307,20 +307,20 @@ static kc_rc_t list_by(const kc_rp_t *rp, const kc_crypto_key_t *key, const char
                        apr_pool_t *pool, apr_array_header_t *list, int *is_partial, kc_err_t *err)
 {
     kc_store_item_t items[KC_SESSION_INDEX_SLOTS];
-    unsigned char user_mark[KC_SESSION_NAME_SIZE];
+    unsigned char user_key[KC_SESSION_NAME_SIZE];
     kc_rc_t rc = ask_slots(rp, key, user, pool, items, err);
     record_t record;
     unsigned int i;
     int is_there;
 
     if (rc == KC_OK)
-        rc = kc_revocation_name(rp, KC_REVOCATION_USER, user, user_mark, err);
+        rc = kc_revocation_name(rp, KC_REVOCATION_USER, user, user_key, err);
     for (i = 0; rc == KC_OK && i < KC_SESSION_INDEX_SLOTS; i++) {
         *is_partial |= items[i].is_partial;
         if (!items[i].value.data || open_entry(rp, user, items[i].value, pool, &record) != KC_OK ||
             is_listed(list, record.entry.key))
             continue;
-        record.session.user_mark = user_mark;
+        record.session.user_key = user_key;
         rc = is_live(rp, &record, pool, &is_there, err);
         if (rc == KC_OK && is_there)
             APR_ARRAY_PUSH(list, kc_session_index_entry_t) = record.entry;

@@ -69,7 +69,7 @@ kc_rc_t kc_session_lookup_begin(kc_session_lookup_t *lookup, const kc_rp_t *rp, 
                                     &lookup->view))
         lookup->has_view =
             kc_session_codec_decode(lookup->view.bytes, &lookup->seen, NULL) == KC_OK &&
-            lookup->seen.user_mark; /* none in views from before an update */
+            lookup->seen.user_key; /* none in views from before an update */
     return KC_OK;
 }
 
@@ -144,8 +144,8 @@ kc_rc_t kc_session_lookup_open(const kc_session_lookup_t *lookup, const kc_store
 
     if (rc == KC_OK)
         rc = kc_session_codec_decode(compact, session, err);
-    return rc == KC_OK && !session->user_mark ? kc_revocation_adopt(rp, session, lookup->pool, err)
-                                              : rc;
+    return rc == KC_OK && !session->user_key ? kc_revocation_adopt(rp, session, lookup->pool, err)
+                                             : rc;
 }
 
 void kc_session_lookup_locate(const kc_session_lookup_t *lookup, const char *key,

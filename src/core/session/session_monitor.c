@@ -62,10 +62,10 @@ static void copy(const kc_session_t *from, apr_pool_t *pool, kc_session_t *out)
     out->is_bearer = from->is_bearer;
     out->slot = from->slot;
     out->sub_seen = from->sub_seen;
-    out->sub_mark = apr_pmemdup(pool, from->sub_mark, KC_SESSION_NAME_SIZE);
-    out->sid_mark = apr_pmemdup(pool, from->sid_mark, KC_SESSION_NAME_SIZE);
+    out->sub_key = apr_pmemdup(pool, from->sub_key, KC_SESSION_NAME_SIZE);
+    out->sid_key = apr_pmemdup(pool, from->sid_key, KC_SESSION_NAME_SIZE);
     out->user_seen = from->user_seen;
-    out->user_mark = apr_pmemdup(pool, from->user_mark, KC_SESSION_NAME_SIZE);
+    out->user_key = apr_pmemdup(pool, from->user_key, KC_SESSION_NAME_SIZE);
     out->sid = apr_pstrdup(pool, from->sid);
     out->user = apr_pstrdup(pool, from->user);
     out->sub = out->email = out->acr = out->groups = "";

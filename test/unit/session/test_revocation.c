@@ -55,10 +55,10 @@ static kc_session_t session_of(const char *sub, const char *sid, int64_t created
     session.sub = sub;
     session.sid = sid;
     session.created = created;
-    session.sub_mark = names;
-    session.sid_mark = names + KC_SESSION_NAME_SIZE;
+    session.sub_key = names;
+    session.sid_key = names + KC_SESSION_NAME_SIZE;
     session.user = "somebody";
-    session.user_mark = names + 2 * (size_t)KC_SESSION_NAME_SIZE;
+    session.user_key = names + 2 * (size_t)KC_SESSION_NAME_SIZE;
     ck_assert_int_eq(kc_revocation_name(site->rp, KC_REVOCATION_USER, "somebody",
                                         names + 2 * (size_t)KC_SESSION_NAME_SIZE, NULL),
                      KC_OK);
@@ -146,9 +146,9 @@ START_TEST(a_new_session_has_seen_no_mark)
     kc_session_t session = session_of("alice", "", fake->now);
 
     ck_assert_int_eq(kc_revocation_prepare(site->rp, &session, testlib_pool, NULL), KC_OK);
-    ck_assert_str_eq(testlib_hex(session.sub_mark, KC_SESSION_NAME_SIZE),
+    ck_assert_str_eq(testlib_hex(session.sub_key, KC_SESSION_NAME_SIZE),
                      name_of(KC_REVOCATION_SUB, "alice"));
-    ck_assert_mem_eq(session.sid_mark, zeros, sizeof(zeros));
+    ck_assert_mem_eq(session.sid_key, zeros, sizeof(zeros));
     ck_assert_int_eq(session.sub_seen, 0);
 }
 END_TEST

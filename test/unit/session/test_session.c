@@ -76,9 +76,9 @@ static kc_session_t sample(void)
     session.user = "alice@example.com";
     session.email = "alice@example.com";
     session.acr = "1";
-    session.sub_mark = (const unsigned char *)"0123456789abcdef0123456789abcdef";
-    session.sid_mark = (const unsigned char *)"fedcba9876543210fedcba9876543210";
-    session.user_mark = (const unsigned char *)"0f1e2d3c4b5a69780f1e2d3c4b5a6978";
+    session.sub_key = (const unsigned char *)"0123456789abcdef0123456789abcdef";
+    session.sid_key = (const unsigned char *)"fedcba9876543210fedcba9876543210";
+    session.user_key = (const unsigned char *)"0f1e2d3c4b5a69780f1e2d3c4b5a6978";
     session.user_seen = ((int64_t)1 << 40) + 3;
     session.groups = "kubeflow/users,staff";
     session.headers = list_of(headers);
@@ -129,9 +129,9 @@ START_TEST(what_is_written_is_read)
     ck_assert_str_eq(out.user, in.user);
     ck_assert_str_eq(out.email, in.email);
     ck_assert_str_eq(out.acr, "1");
-    ck_assert_mem_eq(out.sub_mark, in.sub_mark, KC_SESSION_NAME_SIZE);
-    ck_assert_mem_eq(out.sid_mark, in.sid_mark, KC_SESSION_NAME_SIZE);
-    ck_assert_mem_eq(out.user_mark, in.user_mark, KC_SESSION_NAME_SIZE);
+    ck_assert_mem_eq(out.sub_key, in.sub_key, KC_SESSION_NAME_SIZE);
+    ck_assert_mem_eq(out.sid_key, in.sid_key, KC_SESSION_NAME_SIZE);
+    ck_assert_mem_eq(out.user_key, in.user_key, KC_SESSION_NAME_SIZE);
     ck_assert_int_eq(out.user_seen, in.user_seen);
     ck_assert_uint_eq(out.slot, 7);
     ck_assert_uint_eq(out.unknown, in.unknown);
@@ -348,7 +348,7 @@ START_TEST(the_oldest_form_is_read)
     kc_session_t out;
 
     ck_assert_int_eq(kc_session_codec_decode(testlib_unhex(oldest), &out, NULL), KC_OK);
-    ck_assert_ptr_null(out.user_mark);
+    ck_assert_ptr_null(out.user_key);
     ck_assert_int_eq(out.user_seen, 0);
     ck_assert_uint_eq(out.slot, 7);
     ck_assert(out.created == 1 && out.expires == 2 && out.token_expires == 3);
@@ -379,10 +379,10 @@ START_TEST(the_form_of_before_is_read)
 
     in.unknown = KC_UNKNOWN_GROUPS;
     ck_assert_int_eq(kc_session_codec_decode(without_user_mark(&in), &out, NULL), KC_OK);
-    ck_assert_ptr_null(out.user_mark);
+    ck_assert_ptr_null(out.user_key);
     ck_assert_int_eq(out.user_seen, 0);
     ck_assert_uint_eq(out.unknown, KC_UNKNOWN_GROUPS);
-    ck_assert_mem_eq(out.sid_mark, in.sid_mark, KC_SESSION_NAME_SIZE);
+    ck_assert_mem_eq(out.sid_key, in.sid_key, KC_SESSION_NAME_SIZE);
     ck_assert_str_eq(out.user, in.user);
     ck_assert_str_eq(out.groups, in.groups);
     ck_assert_uint_eq(out.packed.len, in.packed.len);
@@ -445,9 +445,9 @@ START_TEST(a_long_list_is_written_and_read)
     ck_assert_mem_eq(out.group_list.text, in.group_list.text, in.group_list.size);
     ck_assert(out.created == in.created && out.expires == in.expires);
     ck_assert(out.sub_seen == in.sub_seen && out.user_seen == in.user_seen);
-    ck_assert_mem_eq(out.sub_mark, in.sub_mark, KC_SESSION_NAME_SIZE);
-    ck_assert_mem_eq(out.sid_mark, in.sid_mark, KC_SESSION_NAME_SIZE);
-    ck_assert_mem_eq(out.user_mark, in.user_mark, KC_SESSION_NAME_SIZE);
+    ck_assert_mem_eq(out.sub_key, in.sub_key, KC_SESSION_NAME_SIZE);
+    ck_assert_mem_eq(out.sid_key, in.sid_key, KC_SESSION_NAME_SIZE);
+    ck_assert_mem_eq(out.user_key, in.user_key, KC_SESSION_NAME_SIZE);
     ck_assert_uint_eq(out.unknown, in.unknown);
     ck_assert_uint_eq(out.packed.len, in.packed.len);
     ck_assert_str_eq(out.acr, in.acr);
@@ -777,7 +777,7 @@ START_TEST(a_session_of_before_is_ended_by_its_users_name_too)
     id = create();
     age(id);
     ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
-    ck_assert_ptr_nonnull(session.user_mark);
+    ck_assert_ptr_nonnull(session.user_key);
     ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_USER, "bob", NULL), KC_OK);
     ck_assert_int_eq(find(id, NULL), KC_SESSION_LIVE);
     ck_assert_int_eq(kc_revocation_add(site->rp, KC_REVOCATION_USER, session.user, NULL), KC_OK);
@@ -808,7 +808,7 @@ START_TEST(a_view_of_before_is_not_used)
     kc_view_cache_put(fake->env.cache, &ticket, &view, fake->now);
     ck_assert_int_eq(find(id, &session), KC_SESSION_LIVE);
     ck_assert_int_gt(fake->sessions.gets, gets);
-    ck_assert_ptr_nonnull(session.user_mark);
+    ck_assert_ptr_nonnull(session.user_key);
 }
 END_TEST
 
