@@ -28,7 +28,7 @@
 #include "core/conf/conf_check.h"
 #include "core/crypto/seal.h"
 #include "core/http/http_curl.h"
-#include "core/net/patience.h"
+#include "core/net/wait_limit.h"
 #include "core/provider/metadata.h"
 #include "core/rp.h"
 #include "core/store/store.h"

@@ -12,7 +12,7 @@
 
 #include "core/http/http_curl.h"
 #include "core/logout/logout_pending.h"
-#include "core/net/patience.h"
+#include "core/net/wait_limit.h"
 #include "core/provider/metadata.h"
 
 /* Each child has the thread, and a lease in the host's store decides which one works.

@@ -14,7 +14,7 @@
 #include "http/http.h"
 #include "http/http_body.h"
 #include "http/http_failure.h"
-#include "net/patience.h"
+#include "net/wait_limit.h"
 
 #ifndef KC_VERSION
 #define KC_VERSION "0"

@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <time.h>
 
-#include "net/patience.h"
+#include "net/wait_limit.h"
 
 /* One thread of each resolver, the clerk, finds the names that are due and has each looked up by a
  * separate thread, at most one for each name. getaddrinfo cannot be interrupted. So its thread is

@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "net/breaker.h"
-#include "net/patience.h"
+#include "net/wait_limit.h"
 
 /* An operation that may have to be tried again. */
 typedef struct kc_store_attempt_t {

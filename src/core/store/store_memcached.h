@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "net/breaker.h"
-#include "net/patience.h"
+#include "net/wait_limit.h"
 #include "net/resolver.h"
 #include "store/store.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "http/http.h"
-#include "net/patience.h"
+#include "net/wait_limit.h"
 
 Suite *kc_test_http(void);
 

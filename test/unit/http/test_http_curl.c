@@ -18,7 +18,7 @@
 #include "http/http.h"
 #include "http/http_curl.h"
 #include "listener.h"
-#include "net/patience.h"
+#include "net/wait_limit.h"
 #include "net/resolver.h"
 #include "testlib.h"
 

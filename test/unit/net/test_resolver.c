@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/patience.h"
+#include "net/wait_limit.h"
 #include "net/resolver.h"
 #include "testlib.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "fake_site.h"
-#include "net/patience.h"
+#include "net/wait_limit.h"
 #include "provider/deadline.h"
 #include "session/pause.h"
 #include "session/refresh.h"

@@ -10,7 +10,7 @@
 
 #include "listener.h"
 #include "memcached_server.h"
-#include "net/patience.h"
+#include "net/wait_limit.h"
 #include "net/reachable.h"
 #include "store/store_clock.h"
 #include "store/store_replicas.h"

@@ -14,7 +14,7 @@
 
 #include "listener.h"
 #include "memcached_server.h"
-#include "net/patience.h"
+#include "net/wait_limit.h"
 #include "net/resolver.h"
 #include "store/store.h"
 #include "store/store_memcached.h"

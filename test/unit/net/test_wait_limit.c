@@ -4,10 +4,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "net/patience.h"
+#include "net/wait_limit.h"
 #include "testlib.h"
 
-Suite *kc_test_patience(void);
+Suite *kc_test_wait_limit(void);
 
 enum { START = 1000, SLICE = 50, ALL = KC_PATIENCE_SLICES * SLICE };
 
@@ -130,9 +130,9 @@ START_TEST(the_real_clock_goes_on)
 }
 END_TEST
 
-Suite *kc_test_patience(void)
+Suite *kc_test_wait_limit(void)
 {
-    Suite *suite = suite_create("patience");
+    Suite *suite = suite_create("wait_limit");
     TCase *tests = tcase_create("patience");
 
     tcase_add_checked_fixture(tests, setup, testlib_teardown);

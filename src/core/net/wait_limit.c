@@ -1,6 +1,6 @@
 /* Wait limits.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "net/patience.h"
+#include "net/wait_limit.h"
 
 #include <stddef.h>
 #include <time.h>
