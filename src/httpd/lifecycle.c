@@ -382,7 +382,7 @@ static void give_up_child(server_rec *server, const kc_err_t *err)
  * late once more. */
 static void look_at_stores(server_rec *main)
 {
-    const int64_t now_ms = kc_patience_now();
+    const int64_t now_ms = kc_wait_limit_now();
     server_rec *server;
 
     for (server = main; server; server = server->next) {

@@ -42,7 +42,7 @@ static void look_after_all(server_rec *main)
         kc_metadata_refresh(config->rp->metadata, config->background);
         kc_logout_pending_look(config->rp, config->background, &is_stopping);
         if (config->clock)
-            kc_store_clock_look(config->clock, kc_patience_now(), &is_stopping);
+            kc_store_clock_look(config->clock, kc_wait_limit_now(), &is_stopping);
     }
 }
 

@@ -370,7 +370,7 @@ static kc_rc_t addresses_write(exchange_t *exchange, const kc_url_t *url,
 static kc_rc_t address_find(client_t *client, exchange_t *exchange, kc_err_t *err)
 {
     const kc_http_curl_options_t *options = &client->options;
-    const int64_t until = kc_patience_now() + exchange->timeout_ms;
+    const int64_t until = kc_wait_limit_now() + exchange->timeout_ms;
     kc_resolver_address_t addresses[KC_RESOLVER_ADDRESSES_MAX];
     size_t count = 0;
     kc_url_t url;
@@ -390,16 +390,16 @@ static kc_rc_t address_find(client_t *client, exchange_t *exchange, kc_err_t *er
     if (!exchange->name)
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: too many names", exchange->host);
     do {
-        int64_t left = until - kc_patience_now();
+        int64_t left = until - kc_wait_limit_now();
 
         rc = kc_resolver_get(exchange->name, (uint16_t)url.port,
                              left < NAME_STEP_MS ? left : NAME_STEP_MS, addresses, &count,
                              KC_ERR_PROVIDER_DOWN, &why);
-    } while (rc != KC_OK && !kc_resolver_is_known(exchange->name) && kc_patience_now() < until &&
+    } while (rc != KC_OK && !kc_resolver_is_known(exchange->name) && kc_wait_limit_now() < until &&
              !(options->stop && is_stopped((void *)(uintptr_t)options->stop, 0, 0, 0, 0)));
     if (rc != KC_OK)
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: %s", exchange->host, why.detail);
-    exchange->timeout_ms = until - kc_patience_now();
+    exchange->timeout_ms = until - kc_wait_limit_now();
     if (exchange->timeout_ms < 1)
         exchange->timeout_ms = 1;
     return addresses_write(exchange, &url, addresses, count, err);
@@ -474,7 +474,7 @@ static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, a
     client_t *client = (client_t *)(void *)http;
     kc_http_gate_t *gate = client->options.gate;
     kc_http_request_t timed = *request;
-    int64_t begun = kc_patience_now();
+    int64_t begun = kc_wait_limit_now();
     kc_rc_t rc;
 
     memset(response, 0, sizeof(*response));
@@ -488,7 +488,7 @@ static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, a
     if (!kc_http_gate_wait(gate, timed.timeout_ms, request->is_urgent, client->options.stop))
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
                        "%u threads talk to the provider already", (unsigned int)gate->limit);
-    timed.timeout_ms -= kc_patience_now() - begun;
+    timed.timeout_ms -= kc_wait_limit_now() - begun;
     if (timed.timeout_ms > 0) {
         rc = exchange_leased(client, &timed, pool, response, err);
         kc_http_gate_tell(gate, rc == KC_OK);

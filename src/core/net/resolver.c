@@ -137,7 +137,7 @@ static int is_known(const name_t *name, const kc_resolver_address_t *found, size
 /* With the lock held. Known addresses stay when there are no new ones. */
 static void take_result(name_t *name, int result, const kc_resolver_address_t *found)
 {
-    int64_t now = kc_patience_now();
+    int64_t now = kc_wait_limit_now();
 
     if (result > KC_RESOLVER_ADDRESSES_MAX)
         result = KC_RESOLVER_ADDRESSES_MAX;
@@ -196,7 +196,7 @@ static void *clerk_run(void *context)
 
     (void)pthread_mutex_lock(&resolver->lock);
     while (!resolver->is_ending) {
-        int64_t now = kc_patience_now(), next = now + resolver->options.retry_ms;
+        int64_t now = kc_wait_limit_now(), next = now + resolver->options.retry_ms;
         name_t *name;
 
         for (name = resolver->first; name; name = name->next) {
@@ -363,12 +363,12 @@ static const char *why_unknown(const name_t *name)
 kc_rc_t kc_resolver_get(name_t *name, uint16_t port, int64_t wait_ms, kc_resolver_address_t *out,
                         size_t *count, kc_reason_t reason, kc_err_t *err)
 {
-    int64_t until = wait_ms > 0 ? kc_patience_now() + wait_ms : 0;
+    int64_t until = wait_ms > 0 ? kc_wait_limit_now() + wait_ms : 0;
     kc_rc_t rc = KC_OK;
     size_t i;
 
     (void)pthread_mutex_lock(&name->lock);
-    while (!name->count && !name->has_result && until && kc_patience_now() < until)
+    while (!name->count && !name->has_result && until && kc_wait_limit_now() < until)
         wait_until(&name->changed, &name->lock, until);
     *count = name->count;
     memcpy(out, name->addresses, name->count * sizeof(*out));
@@ -423,7 +423,7 @@ uint32_t kc_resolver_changes(kc_resolver_t *resolver)
 
 void kc_resolver_wait(kc_resolver_t *resolver, int64_t milliseconds)
 {
-    int64_t until = kc_patience_now() + milliseconds;
+    int64_t until = kc_wait_limit_now() + milliseconds;
     name_t *name;
 
     (void)pthread_mutex_lock(&resolver->lock);
@@ -431,7 +431,7 @@ void kc_resolver_wait(kc_resolver_t *resolver, int64_t milliseconds)
     (void)pthread_mutex_unlock(&resolver->lock);
     for (; name; name = name->next) { /* entries live as long as the resolver */
         (void)pthread_mutex_lock(&name->lock);
-        while (!name->is_fixed && !name->has_result && kc_patience_now() < until)
+        while (!name->is_fixed && !name->has_result && kc_wait_limit_now() < until)
             wait_until(&name->changed, &name->lock, until);
         (void)pthread_mutex_unlock(&name->lock);
     }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <time.h>
 
-int64_t kc_patience_now(void)
+int64_t kc_wait_limit_now(void)
 {
     struct timespec now;
 
@@ -16,53 +16,54 @@ int64_t kc_patience_now(void)
 static int64_t real_now(void *context)
 {
     (void)context;
-    return kc_patience_now();
+    return kc_wait_limit_now();
 }
 
-static const kc_patience_world_t real_world = {real_now, NULL};
+static const kc_wait_limit_world_t real_world = {real_now, NULL};
 
-int64_t kc_patience_clock(const kc_patience_t *patience)
+int64_t kc_wait_limit_clock(const kc_wait_limit_t *limit)
 {
-    return patience->world->now(patience->world->context);
+    return limit->world->now(limit->world->context);
 }
 
-void kc_patience_start(kc_patience_t *patience, int64_t slice_ms, const kc_patience_world_t *world)
+void kc_wait_limit_start(kc_wait_limit_t *limit, int64_t slice_ms,
+                         const kc_wait_limit_world_t *world)
 {
-    patience->world = world ? world : &real_world;
-    patience->slice_ms = slice_ms;
-    patience->began = kc_patience_clock(patience);
-    patience->ends_at = patience->began + KC_PATIENCE_SLICES * slice_ms;
-    patience->stops = KC_PATIENCE_STOPS;
+    limit->world = world ? world : &real_world;
+    limit->slice_ms = slice_ms;
+    limit->began = kc_wait_limit_clock(limit);
+    limit->ends_at = limit->began + KC_WAIT_LIMIT_SLICES * slice_ms;
+    limit->stops = KC_WAIT_LIMIT_STOPS;
 }
 
-int64_t kc_patience_left(const kc_patience_time_t *time)
+int64_t kc_wait_limit_left(const kc_wait_limit_time_t *time)
 {
-    const kc_patience_t *patience = time->patience;
-    int64_t now = kc_patience_clock(patience), left = patience->ends_at - now;
+    const kc_wait_limit_t *limit = time->limit;
+    int64_t now = kc_wait_limit_clock(limit), left = limit->ends_at - now;
 
     if (time->breaker && !kc_breaker_is_closed(time->breaker))
-        left -= (KC_PATIENCE_SLICES - 1) * patience->slice_ms;
+        left -= (KC_WAIT_LIMIT_SLICES - 1) * limit->slice_ms;
     return left > 0 ? left : 0;
 }
 
-int kc_patience_excuse(kc_patience_t *patience, int64_t since, int64_t wait_ms)
+int kc_wait_limit_excuse(kc_wait_limit_t *limit, int64_t since, int64_t wait_ms)
 {
-    int64_t now = kc_patience_clock(patience);
+    int64_t now = kc_wait_limit_clock(limit);
 
-    if (now - since < wait_ms + KC_PATIENCE_STOPPED_MS || patience->stops < 1)
+    if (now - since < wait_ms + KC_WAIT_LIMIT_STOPPED_MS || limit->stops < 1)
         return 0;
-    patience->stops--;
-    patience->ends_at = now + KC_PATIENCE_SLICES * patience->slice_ms;
+    limit->stops--;
+    limit->ends_at = now + KC_WAIT_LIMIT_SLICES * limit->slice_ms;
     return 1;
 }
 
-int kc_patience_was_stopped(const kc_patience_t *patience)
+int kc_wait_limit_was_stopped(const kc_wait_limit_t *limit)
 {
-    return patience->stops < KC_PATIENCE_STOPS;
+    return limit->stops < KC_WAIT_LIMIT_STOPS;
 }
 
-void kc_patience_end(kc_patience_t *patience)
+void kc_wait_limit_end(kc_wait_limit_t *limit)
 {
-    patience->stops = 0;
-    patience->ends_at = kc_patience_clock(patience);
+    limit->stops = 0;
+    limit->ends_at = kc_wait_limit_clock(limit);
 }

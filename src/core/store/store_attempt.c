@@ -6,12 +6,12 @@ enum { LATE_MS = 1 /* the time is over: only data that has arrived is read */ };
 
 int kc_store_attempt_is_excused(const kc_store_attempt_t *attempt)
 {
-    return kc_patience_excuse(attempt->time->patience, attempt->since, attempt->wait_ms);
+    return kc_wait_limit_excuse(attempt->time->limit, attempt->since, attempt->wait_ms);
 }
 
 static void begin(kc_store_attempt_t *attempt, int64_t wait_ms)
 {
-    attempt->since = kc_patience_clock(attempt->time->patience);
+    attempt->since = kc_wait_limit_clock(attempt->time->limit);
     attempt->wait_ms = wait_ms;
 }
 
@@ -29,6 +29,6 @@ int64_t kc_store_attempt_wait_on(kc_store_attempt_t *attempt)
 {
     if (attempt->since)
         (void)kc_store_attempt_is_excused(attempt);
-    kc_store_attempt_wait(attempt, kc_patience_left(attempt->time));
+    kc_store_attempt_wait(attempt, kc_wait_limit_left(attempt->time));
     return attempt->wait_ms;
 }

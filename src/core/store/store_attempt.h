@@ -11,7 +11,7 @@
 
 /* An operation that may have to be tried again. */
 typedef struct kc_store_attempt_t {
-    const kc_patience_time_t *time;
+    const kc_wait_limit_time_t *time;
     int64_t since;             /* start of the present wait, or end of the last one; 0: none */
     int64_t wait_ms;           /* its limit; 0: it has ended */
     int is_again;              /* it failed for a reason that a new connection does not have */

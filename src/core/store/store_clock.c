@@ -84,15 +84,15 @@ static void look(const kc_store_clock_t *clock, size_t server, int64_t now_ms)
     kc_store_clock_shared_t *shared = &clock->shared[server];
     int64_t due_at = __atomic_load_n(&shared->due_at, __ATOMIC_ACQUIRE), theirs, next;
     kc_breaker_fault_t fault = KC_BREAKER_WRONG;
-    kc_patience_t patience;
-    const kc_patience_time_t time = {&patience, NULL};
+    kc_wait_limit_t limit;
+    const kc_wait_limit_time_t time = {&limit, NULL};
     kc_err_t err;
 
     if (now_ms < due_at || !__atomic_compare_exchange_n(&shared->due_at, &due_at,
                                                         now_ms + KC_STORE_CLOCK_PERIOD * 1000, 0,
                                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return;
-    kc_patience_start(&patience, slice_ms(clock), NULL);
+    kc_wait_limit_start(&limit, slice_ms(clock), NULL);
     if (kc_store_memcached_clock(clock->servers[server], &time, &theirs, &fault, &err) == KC_OK) {
         note_works(clock, server);
         compare(clock, server, theirs - clock->options.now(clock->options.context));

@@ -30,7 +30,7 @@
 enum {
     NUMERIC_MAX = 64,   /* of an address as text, with its closing NUL */
     DISCONNECTED = 255, /* the major version of a server that is not connected */
-    TRIES = KC_PATIENCE_STOPS + 2,
+    TRIES = KC_WAIT_LIMIT_STOPS + 2,
     REASON_SIZE = 192
 };
 
@@ -225,9 +225,9 @@ static kc_rc_t connect_to(attempt_t *attempt, lease_t *lease)
                         &why) != KC_OK)
         return KC_FAIL(attempt->err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s: %s", server->text,
                        why.detail);
-    for (i = 0; rc != KC_OK && i < count && (!i || kc_patience_left(attempt->time)); i++) {
+    for (i = 0; rc != KC_OK && i < count && (!i || kc_wait_limit_left(attempt->time)); i++) {
         const size_t at = (first + i) % count;
-        const int64_t left = kc_patience_left(attempt->time);
+        const int64_t left = kc_wait_limit_left(attempt->time);
 
         rc = connect_at(attempt, lease, &addresses[at], left / (int64_t)(count - i));
         if (rc == KC_OK)
@@ -306,7 +306,7 @@ static kc_rc_t send_once(attempt_t *attempt, get_t *get)
     return KC_OK;
 }
 
-kc_rc_t kc_store_memcached_send(get_t *get, const kc_patience_time_t *time, kc_err_t *err)
+kc_rc_t kc_store_memcached_send(get_t *get, const kc_wait_limit_time_t *time, kc_err_t *err)
 {
     attempt_t attempt = {.time = time, .fault = &get->fault, .err = err};
     kc_rc_t rc = send_once(&attempt, get);
@@ -368,7 +368,7 @@ static kc_rc_t receive_once(attempt_t *attempt, get_t *get, kc_store_memcached_i
     return lease_fail(attempt, &lease, status);
 }
 
-kc_rc_t kc_store_memcached_receive(get_t *get, const kc_patience_time_t *time,
+kc_rc_t kc_store_memcached_receive(get_t *get, const kc_wait_limit_time_t *time,
                                    kc_store_memcached_item_t *items, apr_pool_t *pool,
                                    kc_err_t *err)
 {
@@ -466,7 +466,7 @@ static kc_rc_t command_try(attempt_t *attempt, server_t *server, const command_t
  * of an add may have succeeded. Its KC_EXISTS is then still correct for callers, because another
  * process could always have been first. */
 kc_rc_t kc_store_memcached_do(server_t *server, const command_t *command,
-                              const kc_patience_time_t *time, kc_breaker_fault_t *fault,
+                              const kc_wait_limit_time_t *time, kc_breaker_fault_t *fault,
                               kc_err_t *err)
 {
     attempt_t attempt = {.time = time, .fault = fault, .err = err};
@@ -482,8 +482,8 @@ kc_rc_t kc_store_memcached_do(server_t *server, const command_t *command,
 
 /* ---------------------------------------------------------------- clock */
 
-kc_rc_t kc_store_memcached_clock(server_t *server, const kc_patience_time_t *time, int64_t *seconds,
-                                 kc_breaker_fault_t *fault, kc_err_t *err)
+kc_rc_t kc_store_memcached_clock(server_t *server, const kc_wait_limit_time_t *time,
+                                 int64_t *seconds, kc_breaker_fault_t *fault, kc_err_t *err)
 {
     memcached_return_t status = MEMCACHED_SUCCESS;
     attempt_t attempt = {.time = time, .fault = fault, .err = err};

@@ -67,11 +67,11 @@ typedef struct kc_store_memcached_get_t {
 } kc_store_memcached_get_t;
 
 /* Sends the request. After KC_OK receive must be called. */
-kc_rc_t kc_store_memcached_send(kc_store_memcached_get_t *get, const kc_patience_time_t *time,
+kc_rc_t kc_store_memcached_send(kc_store_memcached_get_t *get, const kc_wait_limit_time_t *time,
                                 kc_err_t *err);
 /* Receives the answer, one item for each key. When the time is over, what has already arrived is
  * still used. */
-kc_rc_t kc_store_memcached_receive(kc_store_memcached_get_t *get, const kc_patience_time_t *time,
+kc_rc_t kc_store_memcached_receive(kc_store_memcached_get_t *get, const kc_wait_limit_time_t *time,
                                    kc_store_memcached_item_t *items, apr_pool_t *pool,
                                    kc_err_t *err);
 
@@ -93,11 +93,11 @@ typedef struct kc_store_memcached_command_t {
 /* Results are those of the store's operations, see store.h. */
 kc_rc_t kc_store_memcached_do(kc_store_memcached_t *server,
                               const kc_store_memcached_command_t *command,
-                              const kc_patience_time_t *time, kc_breaker_fault_t *fault,
+                              const kc_wait_limit_time_t *time, kc_breaker_fault_t *fault,
                               kc_err_t *err);
 
 /* The server's time, in seconds since 1970. */
-kc_rc_t kc_store_memcached_clock(kc_store_memcached_t *server, const kc_patience_time_t *time,
+kc_rc_t kc_store_memcached_clock(kc_store_memcached_t *server, const kc_wait_limit_time_t *time,
                                  int64_t *seconds, kc_breaker_fault_t *fault, kc_err_t *err);
 
 /* 1 when a look-up of its host name has ended, with any result. */

@@ -64,7 +64,7 @@ static kc_breaker_way_t way_to(node_t *node)
 {
     if (kc_breaker_is_closed(node->breaker))
         return KC_BREAKER_CLOSED;
-    return kc_breaker_ask(node->breaker, kc_patience_now());
+    return kc_breaker_ask(node->breaker, kc_wait_limit_now());
 }
 
 static void report(const replicas_t *replicas, const node_t *node, int is_up, const char *why)
@@ -85,7 +85,7 @@ typedef struct {
 static void learn(const replicas_t *replicas, node_t *node, const attempt_t *attempt, kc_rc_t rc,
                   const kc_err_t *err)
 {
-    int64_t now = kc_patience_now();
+    int64_t now = kc_wait_limit_now();
 
     if (rc == KC_DOWN) {
         if (kc_breaker_fail(node->breaker, attempt->way, attempt->fault, attempt->began, now))
@@ -106,12 +106,12 @@ static kc_rc_t do_at(const replicas_t *replicas, node_t *node, kc_breaker_way_t 
                      const command_t *command, kc_err_t *err)
 {
     attempt_t attempt = {way, 0, KC_BREAKER_WRONG};
-    kc_patience_t patience;
-    const kc_patience_time_t time = {&patience, adviser(node, way)};
+    kc_wait_limit_t limit;
+    const kc_wait_limit_time_t time = {&limit, adviser(node, way)};
     kc_rc_t rc;
 
-    kc_patience_start(&patience, replicas->options.timeout_ms, NULL);
-    attempt.began = patience.began;
+    kc_wait_limit_start(&limit, replicas->options.timeout_ms, NULL);
+    attempt.began = limit.began;
     rc = kc_store_memcached_do(node->server, command, &time, &attempt.fault, err);
     learn(replicas, node, &attempt, rc, err);
     return rc;
@@ -166,7 +166,7 @@ typedef struct {
     node_t *node;
     kc_breaker_way_t way;
     kc_store_memcached_get_t get;
-    kc_patience_t patience;
+    kc_wait_limit_t limit;
     size_t key_indices[KC_STORE_GET_MAX]; /* of the keys, in the caller's array */
     int is_home[KC_STORE_GET_MAX];
     kc_store_memcached_item_t items[KC_STORE_GET_MAX];
@@ -240,28 +240,28 @@ static void run(reading_t *reading, kc_err_t *err)
 
     for (i = 0; i < reading->asked_count; i++) {
         asked_t *asked = reading->asked[i];
-        const kc_patience_time_t time = {&asked->patience, adviser(asked->node, asked->way)};
+        const kc_wait_limit_time_t time = {&asked->limit, adviser(asked->node, asked->way)};
 
         memset(&asked->err, 0, sizeof(asked->err));
-        kc_patience_start(&asked->patience, reading->replicas->options.timeout_ms, NULL);
+        kc_wait_limit_start(&asked->limit, reading->replicas->options.timeout_ms, NULL);
         asked->rc = kc_store_memcached_send(&asked->get, &time, &asked->err);
     }
     for (i = 0; i < reading->asked_count; i++) {
         asked_t *asked = reading->asked[i];
-        const kc_patience_time_t time = {&asked->patience, adviser(asked->node, asked->way)};
-        attempt_t attempt = {asked->way, asked->patience.began, KC_BREAKER_WRONG};
+        const kc_wait_limit_time_t time = {&asked->limit, adviser(asked->node, asked->way)};
+        attempt_t attempt = {asked->way, asked->limit.began, KC_BREAKER_WRONG};
 
         if (asked->rc == KC_OK) {
             if (was_stopped)
-                kc_patience_start(&asked->patience, reading->replicas->options.timeout_ms, NULL);
+                kc_wait_limit_start(&asked->limit, reading->replicas->options.timeout_ms, NULL);
             if (i) /* other servers were waited for meanwhile */
-                asked->get.since = kc_patience_clock(&asked->patience);
+                asked->get.since = kc_wait_limit_clock(&asked->limit);
             if (is_over)
-                kc_patience_end(&asked->patience);
+                kc_wait_limit_end(&asked->limit);
             asked->rc = kc_store_memcached_receive(&asked->get, &time, asked->items, reading->pool,
                                                    &asked->err);
             is_over |= asked->rc == KC_DOWN && asked->get.fault == KC_BREAKER_LATE;
-            was_stopped |= !is_over && kc_patience_was_stopped(&asked->patience);
+            was_stopped |= !is_over && kc_wait_limit_was_stopped(&asked->limit);
         }
         attempt.fault = asked->get.fault;
         learn(reading->replicas, asked->node, &attempt, asked->rc, &asked->err);

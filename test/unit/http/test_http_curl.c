@@ -615,12 +615,12 @@ START_TEST(a_name_server_that_hangs_costs_no_more_than_the_deadline)
 
     http_make_with_names(HASTE_MS);
     name_hangs = 1;
-    start = kc_patience_now();
+    start = kc_wait_limit_now();
     ck_assert_int_eq(fetch_from("keycloak.test"), KC_DOWN);
     ck_assert_int_eq(err.reason, KC_ERR_PROVIDER_DOWN);
     ck_assert_ptr_nonnull(strstr(err.detail, "the name keycloak.test is not resolved yet"));
     ck_assert_ptr_null(strstr(err.detail, "canary"));
-    ck_assert_int_ge(kc_patience_now() - start, HASTE_MS);
+    ck_assert_int_ge(kc_wait_limit_now() - start, HASTE_MS);
     ck_assert_int_eq(served(), 0);
     __atomic_store_n(&name_hangs, 0, __ATOMIC_RELEASE);
     kc_resolver_wait(resolver, PATIENCE_MS);

@@ -1,4 +1,4 @@
-/* Tests of patience.h, with a clock that the tests set.
+/* Tests of wait_limit.h, with a clock that the tests set.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <string.h>
@@ -9,13 +9,13 @@
 
 Suite *kc_test_wait_limit(void);
 
-enum { START = 1000, SLICE = 50, ALL = KC_PATIENCE_SLICES * SLICE };
+enum { START = 1000, SLICE = 50, ALL = KC_WAIT_LIMIT_SLICES * SLICE };
 
 static int64_t clock_ms;
 static kc_breaker_t breaker;
-static kc_patience_t patience;
-static const kc_patience_time_t with_breaker = {&patience, &breaker};
-static const kc_patience_time_t alone = {&patience, NULL};
+static kc_wait_limit_t limit;
+static const kc_wait_limit_time_t with_breaker = {&limit, &breaker};
+static const kc_wait_limit_time_t alone = {&limit, NULL};
 
 static int64_t fake_now(void *context)
 {
@@ -23,25 +23,25 @@ static int64_t fake_now(void *context)
     return clock_ms;
 }
 
-static const kc_patience_world_t world = {fake_now, NULL};
+static const kc_wait_limit_world_t world = {fake_now, NULL};
 
 static void setup(void)
 {
     testlib_setup();
     clock_ms = START;
     memset(&breaker, 0, sizeof(breaker));
-    kc_patience_start(&patience, SLICE, &world);
+    kc_wait_limit_start(&limit, SLICE, &world);
 }
 
 START_TEST(an_operation_has_three_slices)
 {
-    ck_assert_int_eq(kc_patience_left(&with_breaker), ALL);
+    ck_assert_int_eq(kc_wait_limit_left(&with_breaker), ALL);
     clock_ms += ALL - 1;
-    ck_assert_int_eq(kc_patience_left(&with_breaker), 1);
+    ck_assert_int_eq(kc_wait_limit_left(&with_breaker), 1);
     clock_ms++;
-    ck_assert_int_eq(kc_patience_left(&with_breaker), 0);
+    ck_assert_int_eq(kc_wait_limit_left(&with_breaker), 0);
     clock_ms += 10 * ALL;
-    ck_assert_int_eq(kc_patience_left(&with_breaker), 0);
+    ck_assert_int_eq(kc_wait_limit_left(&with_breaker), 0);
 }
 END_TEST
 
@@ -50,21 +50,21 @@ START_TEST(nobody_waits_on_for_what_is_known_to_be_down)
 {
     ck_assert_int_eq(kc_breaker_fail(&breaker, KC_BREAKER_CLOSED, KC_BREAKER_REFUSED, START, START),
                      1);
-    ck_assert_int_eq(kc_patience_left(&with_breaker), SLICE);
-    ck_assert_int_eq(kc_patience_left(&alone), ALL);
+    ck_assert_int_eq(kc_wait_limit_left(&with_breaker), SLICE);
+    ck_assert_int_eq(kc_wait_limit_left(&alone), ALL);
     clock_ms += SLICE;
-    ck_assert_int_eq(kc_patience_left(&with_breaker), 0);
-    ck_assert_int_eq(kc_patience_left(&alone), ALL - SLICE);
+    ck_assert_int_eq(kc_wait_limit_left(&with_breaker), 0);
+    ck_assert_int_eq(kc_wait_limit_left(&alone), ALL - SLICE);
 }
 END_TEST
 
 START_TEST(a_wait_of_its_length_is_no_excuse)
 {
     clock_ms += ALL;
-    ck_assert_int_eq(kc_patience_excuse(&patience, START, ALL), 0);
-    clock_ms += KC_PATIENCE_STOPPED_MS - 1;
-    ck_assert_int_eq(kc_patience_excuse(&patience, START, ALL), 0);
-    ck_assert_int_eq(kc_patience_left(&alone), 0);
+    ck_assert_int_eq(kc_wait_limit_excuse(&limit, START, ALL), 0);
+    clock_ms += KC_WAIT_LIMIT_STOPPED_MS - 1;
+    ck_assert_int_eq(kc_wait_limit_excuse(&limit, START, ALL), 0);
+    ck_assert_int_eq(kc_wait_limit_left(&alone), 0);
 }
 END_TEST
 
@@ -73,28 +73,28 @@ START_TEST(time_that_passed_without_us_does_not_count)
 {
     int i;
 
-    for (i = 0; i < KC_PATIENCE_STOPS; i++) {
+    for (i = 0; i < KC_WAIT_LIMIT_STOPS; i++) {
         int64_t since = clock_ms;
 
-        clock_ms += ALL + KC_PATIENCE_STOPPED_MS;
-        ck_assert_int_eq(kc_patience_left(&alone), 0);
-        ck_assert_int_eq(kc_patience_excuse(&patience, since, ALL), 1);
-        ck_assert_int_eq(kc_patience_left(&alone), ALL);
+        clock_ms += ALL + KC_WAIT_LIMIT_STOPPED_MS;
+        ck_assert_int_eq(kc_wait_limit_left(&alone), 0);
+        ck_assert_int_eq(kc_wait_limit_excuse(&limit, since, ALL), 1);
+        ck_assert_int_eq(kc_wait_limit_left(&alone), ALL);
     }
-    clock_ms += ALL + KC_PATIENCE_STOPPED_MS;
-    ck_assert_int_eq(kc_patience_excuse(&patience, clock_ms - ALL - KC_PATIENCE_STOPPED_MS, ALL),
+    clock_ms += ALL + KC_WAIT_LIMIT_STOPPED_MS;
+    ck_assert_int_eq(kc_wait_limit_excuse(&limit, clock_ms - ALL - KC_WAIT_LIMIT_STOPPED_MS, ALL),
                      0);
-    ck_assert_int_eq(kc_patience_left(&alone), 0);
+    ck_assert_int_eq(kc_wait_limit_left(&alone), 0);
 }
 END_TEST
 
 START_TEST(ended_it_has_no_time_and_no_excuse)
 {
-    kc_patience_end(&patience);
-    ck_assert_int_eq(kc_patience_left(&alone), 0);
+    kc_wait_limit_end(&limit);
+    ck_assert_int_eq(kc_wait_limit_left(&alone), 0);
     clock_ms += 10 * ALL;
-    ck_assert_int_eq(kc_patience_excuse(&patience, START, 1), 0);
-    ck_assert_int_eq(kc_patience_left(&alone), 0);
+    ck_assert_int_eq(kc_wait_limit_excuse(&limit, START, 1), 0);
+    ck_assert_int_eq(kc_wait_limit_left(&alone), 0);
 }
 END_TEST
 
@@ -112,7 +112,7 @@ START_TEST(the_real_clock_counts_milliseconds)
     int64_t begin = monotonic_ms();
 
     do {
-        int64_t before = monotonic_ms(), now = kc_patience_now(), after = monotonic_ms();
+        int64_t before = monotonic_ms(), now = kc_wait_limit_now(), after = monotonic_ms();
 
         ck_assert_int_ge(now, before);
         ck_assert_int_le(now, after);
@@ -122,18 +122,18 @@ END_TEST
 
 START_TEST(the_real_clock_goes_on)
 {
-    int64_t before = kc_patience_now();
+    int64_t before = kc_wait_limit_now();
 
-    kc_patience_start(&patience, SLICE, NULL);
-    ck_assert_int_ge(patience.began, before);
-    ck_assert_int_le(kc_patience_left(&alone), ALL);
+    kc_wait_limit_start(&limit, SLICE, NULL);
+    ck_assert_int_ge(limit.began, before);
+    ck_assert_int_le(kc_wait_limit_left(&alone), ALL);
 }
 END_TEST
 
 Suite *kc_test_wait_limit(void)
 {
     Suite *suite = suite_create("wait_limit");
-    TCase *tests = tcase_create("patience");
+    TCase *tests = tcase_create("wait_limit");
 
     tcase_add_checked_fixture(tests, setup, testlib_teardown);
     tcase_add_test(tests, an_operation_has_three_slices);

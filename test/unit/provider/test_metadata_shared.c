@@ -678,7 +678,7 @@ static void probe_meanwhile(void)
     ck_assert_int_eq(last.reason, KC_ERR_PROVIDER_BUSY);
 }
 
-/* With a minute's patience this would not end in time. */
+/* With a wait limit of a minute this would not end in time. */
 START_TEST(a_probe_waits_for_nobody_who_fetches)
 {
     site->conf->http_timeout = 60000;

@@ -1023,14 +1023,14 @@ START_TEST(tokens_that_cannot_be_stored_leave_the_session_as_it_was)
     make_due();
     ck_assert_int_eq(find(cookie), KC_SESSION_LIVE);
     puts = fake->sessions.puts;
-    began = kc_patience_now();
+    began = kc_wait_limit_now();
     fake->sessions.down_after = 2; /* the lease and the reading succeed */
     ck_assert_int_eq(kc_refresh_session(KC_SESSION_LIVE, &session, testlib_pool, &last),
                      KC_SESSION_LIVE);
     ck_assert_int_eq(token_requests(), 1);
     ck_assert_int_eq(last.reason, KC_ERR_STORE_DOWN);
     ck_assert_int_eq(fake->sessions.puts - puts, 4); /* each some time after the one before */
-    ck_assert_int_ge(kc_patience_now() - began, 3 * 150);
+    ck_assert_int_ge(kc_wait_limit_now() - began, 3 * 150);
     assert_kept();
 }
 END_TEST

@@ -50,18 +50,18 @@ static void teardown(void)
 
 START_TEST(who_does_not_wait_is_told_at_once)
 {
-    int64_t patience = 0;
+    int64_t wait_ms = 0;
 
-    ck_assert_int_eq(kc_shm_lock_take(mutex, &patience), EBUSY);
+    ck_assert_int_eq(kc_shm_lock_take(mutex, &wait_ms), EBUSY);
 }
 END_TEST
 
-START_TEST(patience_ends)
+START_TEST(wait_ends)
 {
-    int64_t patience = 250;
+    int64_t wait_ms = 250;
 
-    ck_assert_int_eq(kc_shm_lock_take(mutex, &patience), ETIMEDOUT);
-    ck_assert_int_eq(patience, 0);
+    ck_assert_int_eq(kc_shm_lock_take(mutex, &wait_ms), ETIMEDOUT);
+    ck_assert_int_eq(wait_ms, 0);
 }
 END_TEST
 
@@ -74,14 +74,14 @@ static void *send_signal(void *number)
 /* Sooner or later than the wait begins. */
 static int take_while(int number)
 {
-    int64_t patience = LONG_MS;
+    int64_t wait_ms = LONG_MS;
     pthread_t thread;
     int status;
 
     ck_assert_int_eq(pthread_create(&thread, NULL, send_signal, &number), 0);
-    status = kc_shm_lock_take(mutex, &patience);
+    status = kc_shm_lock_take(mutex, &wait_ms);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    ck_assert_int_gt(patience, 0);
+    ck_assert_int_gt(wait_ms, 0);
     return status;
 }
 
@@ -94,12 +94,12 @@ END_TEST
 
 START_TEST(an_owner_that_dies_leaves_the_lock)
 {
-    int64_t patience = 0;
+    int64_t wait_ms = 0;
 
     ck_assert_int_eq(take_while(SIGKILL), EOWNERDEAD);
     ck_assert_int_eq(kc_shm_lock_mended(mutex), 0);
     kc_shm_lock_give(mutex);
-    ck_assert_int_eq(kc_shm_lock_take(mutex, &patience), 0);
+    ck_assert_int_eq(kc_shm_lock_take(mutex, &wait_ms), 0);
     kc_shm_lock_give(mutex);
 }
 END_TEST
@@ -112,7 +112,7 @@ Suite *kc_test_shm_lock(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 150);
     tcase_add_test(tests, who_does_not_wait_is_told_at_once);
-    tcase_add_test(tests, patience_ends);
+    tcase_add_test(tests, wait_ends);
     tcase_add_test(tests, an_owner_that_goes_on_is_waited_for);
     tcase_add_test(tests, an_owner_that_dies_leaves_the_lock);
     suite_add_tcase(suite, tests);

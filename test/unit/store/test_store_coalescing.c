@@ -382,7 +382,7 @@ START_TEST(who_has_waited_for_long_asks)
 }
 END_TEST
 
-/* Who steps forward takes others along; their patience ends while they wait for that one. */
+/* A caller that leads takes others along; their wait limit ends while they wait for that one. */
 START_TEST(who_was_taken_along_waits_for_its_answer)
 {
     unsigned int i;

@@ -868,7 +868,7 @@ START_TEST(time_in_which_this_process_was_stopped_does_not_count)
     ck_assert_int_eq(write(go[1], &byte, 1), 1);
     ck_assert_int_eq(waitpid(frozen.asker, &status, WUNTRACED), frozen.asker);
     ck_assert(WIFSTOPPED(status));
-    wait_ms((KC_PATIENCE_SLICES + 1) * SLOW_MS);
+    wait_ms((KC_WAIT_LIMIT_SLICES + 1) * SLOW_MS);
     ck_assert_int_eq(kill(frozen.asker, SIGCONT), 0);
     ck_assert_int_eq(waitpid(frozen.asker, &status, 0), frozen.asker);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -879,7 +879,7 @@ END_TEST
 /* A clock that jumps, as it looks to a process that was stopped. */
 static int64_t jumping_now(void *jumped_ms)
 {
-    return kc_patience_now() + *(const int64_t *)jumped_ms;
+    return kc_wait_limit_now() + *(const int64_t *)jumped_ms;
 }
 
 START_TEST(a_process_that_was_stopped_before_it_waited_waits_all_the_same)
@@ -891,9 +891,9 @@ START_TEST(a_process_that_was_stopped_before_it_waited_waits_all_the_same)
     key_text_t key = key_of(1);
     kc_store_memcached_get_t get = {.keys = {key.text}, .count = 1};
     int64_t jumped_ms = 0;
-    const kc_patience_world_t world = {jumping_now, &jumped_ms};
-    kc_patience_t patience;
-    const kc_patience_time_t time = {&patience, NULL};
+    const kc_wait_limit_world_t world = {jumping_now, &jumped_ms};
+    kc_wait_limit_t limit;
+    const kc_wait_limit_time_t time = {&limit, NULL};
     kc_store_memcached_item_t item;
     kc_resolver_t *resolver;
 
@@ -902,9 +902,9 @@ START_TEST(a_process_that_was_stopped_before_it_waited_waits_all_the_same)
         kc_store_memcached_open(apr_psprintf(testlib_pool, "127.0.0.1:%d", listener_port(listener)),
                                 &options, resolver, testlib_pool, &get.server, &err),
         KC_OK);
-    kc_patience_start(&patience, TIMEOUT_MS, &world);
+    kc_wait_limit_start(&limit, TIMEOUT_MS, &world);
     ck_assert_msg(kc_store_memcached_send(&get, &time, &err) == KC_OK, "%s", err.detail);
-    jumped_ms = _i ? 10 * TIMEOUT_MS : KC_PATIENCE_SLICES * TIMEOUT_MS;
+    jumped_ms = _i ? 10 * TIMEOUT_MS : KC_WAIT_LIMIT_SLICES * TIMEOUT_MS;
     ck_assert_msg(kc_store_memcached_receive(&get, &time, &item, testlib_pool, &err) == KC_OK, "%s",
                   err.detail);
     ck_assert_int_eq(listener_count(listener), 1);

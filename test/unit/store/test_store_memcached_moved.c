@@ -51,10 +51,10 @@ static kc_rc_t drop(void)
 {
     const kc_store_memcached_command_t command = {KC_STORE_MEMCACHED_DROP, key, {NULL, 0}, 0, 0};
     kc_breaker_fault_t fault;
-    kc_patience_t patience;
-    const kc_patience_time_t spare = {&patience, NULL};
+    kc_wait_limit_t limit;
+    const kc_wait_limit_time_t spare = {&limit, NULL};
 
-    kc_patience_start(&patience, TIMEOUT_MS, NULL);
+    kc_wait_limit_start(&limit, TIMEOUT_MS, NULL);
     return kc_store_memcached_do(server, &command, &spare, &fault, &err);
 }
 
@@ -112,11 +112,11 @@ static void leave_idle(void)
 {
     kc_store_memcached_get_t gets[IDLE];
     kc_store_memcached_item_t item;
-    kc_patience_t patience;
-    const kc_patience_time_t spare = {&patience, NULL};
+    kc_wait_limit_t limit;
+    const kc_wait_limit_time_t spare = {&limit, NULL};
     size_t i;
 
-    kc_patience_start(&patience, TIMEOUT_MS, NULL);
+    kc_wait_limit_start(&limit, TIMEOUT_MS, NULL);
     for (i = 0; i < IDLE; i++) {
         memset(&gets[i], 0, sizeof(gets[i]));
         gets[i].server = server;
