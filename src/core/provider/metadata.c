@@ -83,11 +83,12 @@ static int64_t age_max(const kc_conf_t *conf)
 
 /* A full gate here, or a child that ends, is no failure of the provider. */
 static kc_rc_t fetch(const kc_metadata_t *metadata, const attempt_t *attempt,
-                     const kc_metadata_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
+                     const kc_lease_t *lease, const kc_metadata_snapshot_t *known, apr_pool_t *pool,
+                     outcome_t *outcome)
 {
     const kc_metadata_shared_t *shared = &metadata->shared;
     kc_metadata_documents_t documents;
-    kc_rc_t rc = kc_metadata_fetch_documents(shared, attempt->http, attempt->request, pool,
+    kc_rc_t rc = kc_metadata_fetch_documents(shared, lease, attempt->http, attempt->request, pool,
                                              &documents, &outcome->err);
 
     if (rc == KC_OK)
@@ -146,7 +147,8 @@ static kc_rc_t look(const kc_metadata_t *metadata, const attempt_t *attempt,
                     const kc_metadata_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
     const kc_metadata_shared_t *shared = &metadata->shared;
-    int is_ours = kc_metadata_shared_take_lease(shared, pool);
+    kc_lease_t lease;
+    int is_ours = kc_metadata_shared_take_lease(shared, &lease, pool);
     int64_t retry = is_ours ? attempt->retry : RETRY_STALE_MS;
     kc_rc_t rc = KC_MISS;
 
@@ -156,9 +158,9 @@ static kc_rc_t look(const kc_metadata_t *metadata, const attempt_t *attempt,
                                             &outcome->err))
         rc = KC_DOWN;
     else if (is_ours)
-        rc = fetch(metadata, attempt, known, pool, outcome);
+        rc = fetch(metadata, attempt, &lease, known, pool, outcome);
     if (is_ours)
-        kc_metadata_shared_give_lease(shared);
+        kc_lease_give(&lease, pool);
     return rc;
 }
 

@@ -39,8 +39,8 @@ static kc_rc_t fetch_document(const fetch_t *fetch, const char *url, apr_pool_t 
     return KC_OK;
 }
 
-kc_rc_t kc_metadata_fetch_documents(const kc_metadata_shared_t *shared, kc_http_t *http,
-                                    apr_pool_t *request, apr_pool_t *pool,
+kc_rc_t kc_metadata_fetch_documents(const kc_metadata_shared_t *shared, const kc_lease_t *lease,
+                                    kc_http_t *http, apr_pool_t *request, apr_pool_t *pool,
                                     kc_metadata_documents_t *out, kc_err_t *err)
 {
     const fetch_t fetch = {shared, http, request};
@@ -54,7 +54,7 @@ kc_rc_t kc_metadata_fetch_documents(const kc_metadata_shared_t *shared, kc_http_
         rc = kc_provider_parse(shared->conf, (const char *)out->metadata.data, out->metadata.len,
                                pool, &provider, err);
     if (rc == KC_OK) {
-        kc_metadata_shared_prolong_lease(shared);
+        kc_metadata_shared_prolong_lease(shared, lease, pool);
         rc = fetch_document(&fetch, provider->jwks_uri, pool, &out->keys, err);
     }
     out->fetched = shared->env->now(shared->env->context);

@@ -10,9 +10,8 @@
 enum {
     NAME_TEXT_MAX = 4 * KC_CONF_FILE_MAX, /* bytes: three files and the rest */
     UNKNOWN_KID_SECONDS = 60,
-    ROTATING_SECONDS = 5,    /* between such fetches where keys change so often */
-    LEASE_SPARE_SECONDS = 2, /* what a lease outlives an exchange's deadline by */
-    CLOCK_SLACK_SECONDS = 5  /* clocks read by two children; more is a clock that was set back */
+    ROTATING_SECONDS = 5,   /* between such fetches where keys change so often */
+    LEASE_SPARE_SECONDS = 2 /* what a lease outlives an exchange's deadline by */
 };
 
 /* Whose word something is. */
@@ -109,7 +108,7 @@ int kc_metadata_shared_is_within(const kc_env_t *env, int64_t since, int64_t sec
 {
     int64_t passed = now(env) - since;
 
-    return passed >= -CLOCK_SLACK_SECONDS && passed < seconds;
+    return passed >= -KC_LEASE_CLOCK_SLACK && passed < seconds;
 }
 
 static int64_t now_ms(const kc_env_t *env)
@@ -121,7 +120,7 @@ int kc_metadata_shared_is_within_ms(const kc_env_t *env, int64_t since_ms, int64
 {
     int64_t passed = now_ms(env) - since_ms;
 
-    return passed >= -CLOCK_SLACK_SECONDS * 1000 && passed < milliseconds;
+    return passed >= -KC_LEASE_CLOCK_SLACK * 1000 && passed < milliseconds;
 }
 
 /* --- documents --- */
@@ -217,33 +216,15 @@ int kc_metadata_shared_get_failure(const kc_metadata_shared_t *shared, int64_t m
 
 /* --- who may fetch --- */
 
-static kc_rc_t mark_add(const kc_metadata_shared_t *shared, const char *name, int64_t seconds,
-                        apr_pool_t *pool)
+static kc_rc_t take(const kc_metadata_shared_t *shared, const char *name, int64_t seconds,
+                    kc_lease_t *lease, apr_pool_t *pool)
 {
-    int64_t taken_at = now(shared->env);
-    kc_bytes_t value;
-    kc_buf_t buf;
+    const kc_env_t *env = shared->env;
+    unsigned char random[KC_LEASE_RANDOM_SIZE] = {0};
 
-    kc_buf_init(&buf, KC_STORE_VALUE_MAX, pool);
-    kc_buf_put_u64(&buf, (uint64_t)taken_at);
-    if (kc_buf_bytes(&buf, &value) != KC_OK)
-        return KC_DOWN;
-    return kc_store_add(shared->env->host, name, value, taken_at + seconds, NULL);
-}
-
-/* A mark of the future is left from before the clock was set back: it would last for as long as
- * that was. Two who find it at once both get it, which is one fetch too many. */
-static kc_rc_t mark_take(const kc_metadata_shared_t *shared, const char *name, int64_t seconds,
-                         apr_pool_t *pool)
-{
-    kc_rc_t rc = mark_add(shared, name, seconds, pool);
-    kc_reader_t reader;
-
-    if (rc != KC_EXISTS || !find(shared, name, pool, &reader) ||
-        (int64_t)kc_buf_read_u64(&reader) <= now(shared->env) + CLOCK_SLACK_SECONDS)
-        return rc;
-    (void)kc_store_drop(shared->env->host, name, NULL);
-    return mark_add(shared, name, seconds, pool);
+    (void)env->random(env->context, random, sizeof(random)); /* the time alone nearly does */
+    kc_lease_init(lease, env->host, name, random);
+    return kc_lease_take_on_host(lease, now(env), seconds, pool, NULL);
 }
 
 static int64_t lease_seconds(const kc_metadata_shared_t *shared)
@@ -251,28 +232,25 @@ static int64_t lease_seconds(const kc_metadata_shared_t *shared)
     return (shared->conf->http_timeout + 999) / 1000 + LEASE_SPARE_SECONDS;
 }
 
-int kc_metadata_shared_take_lease(const kc_metadata_shared_t *shared, apr_pool_t *pool)
+int kc_metadata_shared_take_lease(const kc_metadata_shared_t *shared, kc_lease_t *lease,
+                                  apr_pool_t *pool)
 {
-    return mark_take(shared, shared->lease, lease_seconds(shared), pool) != KC_EXISTS;
+    return take(shared, shared->lease, lease_seconds(shared), lease, pool) != KC_EXISTS;
 }
 
-void kc_metadata_shared_prolong_lease(const kc_metadata_shared_t *shared)
+void kc_metadata_shared_prolong_lease(const kc_metadata_shared_t *shared, const kc_lease_t *lease,
+                                      apr_pool_t *pool)
 {
-    (void)kc_store_touch(shared->env->host, shared->lease, now(shared->env) + lease_seconds(shared),
-                         NULL);
-}
-
-void kc_metadata_shared_give_lease(const kc_metadata_shared_t *shared)
-{
-    (void)kc_store_drop(shared->env->host, shared->lease, NULL);
+    kc_lease_prolong(lease, now(shared->env) + lease_seconds(shared), pool);
 }
 
 int kc_metadata_shared_take_minute(const kc_metadata_shared_t *shared, int is_foreign,
                                    apr_pool_t *pool)
 {
     const char *limit = is_foreign ? shared->foreign_limit : shared->limit;
+    kc_lease_t minute; /* is not given back */
 
-    return mark_take(shared, limit, UNKNOWN_KID_SECONDS, pool) == KC_OK;
+    return take(shared, limit, UNKNOWN_KID_SECONDS, &minute, pool) == KC_OK;
 }
 
 void kc_metadata_shared_cut_minute(const kc_metadata_shared_t *shared, int is_foreign)

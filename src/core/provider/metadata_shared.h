@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "env.h"
+#include "store/lease.h"
 
 enum {
     KC_METADATA_SHARED_FAILURE_SECONDS = 15, /* how long the last failure can be read */
@@ -71,11 +72,12 @@ int kc_metadata_shared_get_failure(const kc_metadata_shared_t *shared, int64_t m
                                    apr_pool_t *pool, int64_t *failed_at, kc_err_t *failure);
 
 /* The right to fetch, for one child at a time. It expires a little after the deadline of one
- * exchange, so that a dead child delays nobody. Prolong it before each further exchange. 0: another
- * child has it. */
-int kc_metadata_shared_take_lease(const kc_metadata_shared_t *shared, apr_pool_t *pool);
-void kc_metadata_shared_prolong_lease(const kc_metadata_shared_t *shared);
-void kc_metadata_shared_give_lease(const kc_metadata_shared_t *shared);
+ * exchange, so that a dead child delays nobody. Prolong it before each further exchange, and give
+ * it back by kc_lease_give. lease: filled. 0: another child has it. */
+int kc_metadata_shared_take_lease(const kc_metadata_shared_t *shared, kc_lease_t *lease,
+                                  apr_pool_t *pool);
+void kc_metadata_shared_prolong_lease(const kc_metadata_shared_t *shared, const kc_lease_t *lease,
+                                      apr_pool_t *pool);
 /* The right to fetch for an unknown kid, once a minute. is_foreign: any client may have sent the
  * token; such tokens have a minute of their own. 0: not now, and never without the store. */
 int kc_metadata_shared_take_minute(const kc_metadata_shared_t *shared, int is_foreign,

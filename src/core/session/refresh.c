@@ -14,22 +14,23 @@
 #include "session/token_set.h"
 #include "session/unknown.h"
 #include "session/userinfo.h"
+#include "store/lease.h"
 
 enum {
     POLL_MS = 25,
     TRIES = 4, /* to store new tokens, of which nobody else has a copy */
-    TRY_MS = 150,
-    OWNER_SIZE = 16 /* bytes that tell whose a lease is */
+    TRY_MS = 150
 };
 
 typedef struct {
     const kc_rp_t *rp;
     const kc_session_t *session; /* as it was found */
     apr_pool_t *pool;
-    char lease[KC_STORE_KEY_LEN + 1];
-    unsigned char owner[OWNER_SIZE];
-    kc_token_endpoint_fate_t fate; /* of the token request */
-    kc_pause_state_t pause;        /* of all sessions of this host */
+    char key[KC_STORE_KEY_LEN + 1]; /* of the lease, in both stores */
+    kc_lease_t own_host;            /* among the requests of this host */
+    kc_lease_t all_hosts;           /* the same where there is one store */
+    kc_token_endpoint_fate_t fate;  /* of the token request */
+    kc_pause_state_t pause;         /* of all sessions of this host */
 } refresh_t;
 
 static int64_t now(const kc_rp_t *rp)
@@ -52,95 +53,74 @@ static kc_rc_t begin(refresh_t *refresh, const kc_session_t *session, apr_pool_t
 {
     const size_t half = KC_STORE_KEY_LEN / 2;
     const kc_env_t *env = session->rp->env;
+    unsigned char random[KC_LEASE_RANDOM_SIZE];
 
     refresh->rp = session->rp;
     refresh->session = session;
     refresh->pool = pool;
     refresh->fate = KC_TOKEN_ENDPOINT_NOT_SENT;
-    memcpy(refresh->lease, session->key + half, half);
-    memcpy(refresh->lease + half, session->key, half);
-    refresh->lease[KC_STORE_KEY_LEN] = '\0';
-    if (env->random(env->context, refresh->owner, sizeof(refresh->owner)) != KC_OK)
+    memcpy(refresh->key, session->key + half, half);
+    memcpy(refresh->key + half, session->key, half);
+    refresh->key[KC_STORE_KEY_LEN] = '\0';
+    if (env->random(env->context, random, sizeof(random)) != KC_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a lease");
+    kc_lease_init(&refresh->own_host, env->host, refresh->key, random);
+    kc_lease_init(&refresh->all_hosts, env->sessions, refresh->key, random);
     return KC_OK;
 }
 
-/* A lease that ran out may be another's by now. */
-static int is_own(const refresh_t *refresh, kc_store_t *store)
+static int has_one_store(const refresh_t *refresh)
 {
-    const char *key = refresh->lease;
-    kc_store_item_t item;
-
-    return kc_store_get(store, &key, 1, &item, refresh->pool, NULL) == KC_OK &&
-           item.value.len == OWNER_SIZE && memcmp(item.value.data, refresh->owner, OWNER_SIZE) == 0;
+    return refresh->rp->env->sessions == refresh->rp->env->host;
 }
 
-static void drop_own(const refresh_t *refresh, kc_store_t *store)
-{
-    if (is_own(refresh, store))
-        (void)kc_store_drop(store, refresh->lease, NULL);
-}
-
-/* In the place of a lease that has failed stands its pause: no owner's name, but a sign. */
-static void pause_own(const refresh_t *refresh, kc_store_t *store, int64_t seconds)
-{
-    static const kc_bytes_t sign = {(const unsigned char *)"-", 1};
-
-    if (is_own(refresh, store))
-        (void)kc_store_put(store, refresh->lease, sign, now(refresh->rp) + seconds, NULL);
-}
-
+/* A lease whose holder has failed is replaced by its pause: a value that is no lease. */
 static void pause_session(const refresh_t *refresh)
 {
-    const kc_env_t *env = refresh->rp->env;
-    int64_t seconds = kc_pause_count(env, refresh->lease, refresh->pool);
+    static const kc_bytes_t sign = {(const unsigned char *)"-", 1};
+    int64_t until =
+        now(refresh->rp) + kc_pause_count(refresh->rp->env, refresh->key, refresh->pool);
 
-    if (env->sessions != env->host)
-        pause_own(refresh, env->sessions, seconds);
-    pause_own(refresh, env->host, seconds);
+    if (!has_one_store(refresh))
+        kc_lease_replace(&refresh->all_hosts, sign, until, refresh->pool);
+    kc_lease_replace(&refresh->own_host, sign, until, refresh->pool);
 }
 
-static int has_sign(const refresh_t *refresh, kc_store_t *store, apr_pool_t *pool)
+static int has_sign(const kc_lease_t *lease, apr_pool_t *pool)
 {
-    const char *key = refresh->lease;
     kc_store_item_t item;
 
-    return kc_store_get(store, &key, 1, &item, pool, NULL) == KC_OK && item.value.data &&
-           item.value.len != OWNER_SIZE;
+    return kc_store_get(lease->store, &lease->key, 1, &item, pool, NULL) == KC_OK &&
+           item.value.data && item.value.len != KC_LEASE_SIZE;
 }
 
-/* Nobody is at it, and nobody is to be for a while. */
+/* No request renews the session now, and none may for a while. */
 static int is_paused(const refresh_t *refresh, apr_pool_t *pool)
 {
-    const kc_env_t *env = refresh->rp->env;
-
-    return kc_pause_is_on(env, refresh->rp->pause, pool) || has_sign(refresh, env->host, pool) ||
-           (env->sessions != env->host && has_sign(refresh, env->sessions, pool));
+    return kc_pause_is_on(refresh->rp->env, refresh->rp->pause, pool) ||
+           has_sign(&refresh->own_host, pool) ||
+           (!has_one_store(refresh) && has_sign(&refresh->all_hosts, pool));
 }
 
 static void give_lease(const refresh_t *refresh)
 {
-    const kc_env_t *env = refresh->rp->env;
-
-    if (env->sessions != env->host)
-        drop_own(refresh, env->sessions);
-    drop_own(refresh, env->host);
+    if (!has_one_store(refresh))
+        kc_lease_give(&refresh->all_hosts, refresh->pool);
+    kc_lease_give(&refresh->own_host, refresh->pool);
 }
 
-/* First of this host, so that only one of its requests asks the others'. It ends by itself when its
- * holder dies. */
-static kc_rc_t take_lease(const refresh_t *refresh, kc_err_t *err)
+/* Takes this host's lease first, so that only one of its requests asks for that of all hosts, whose
+ * clocks may differ. */
+static kc_rc_t take_lease(refresh_t *refresh, kc_err_t *err)
 {
-    const kc_env_t *env = refresh->rp->env;
-    const kc_bytes_t owner = {refresh->owner, OWNER_SIZE};
-    int64_t end = now(refresh->rp) + lease_seconds(refresh->rp->conf);
-    kc_rc_t rc = kc_store_add(env->host, refresh->lease, owner, end, err);
+    int64_t begun = now(refresh->rp), seconds = lease_seconds(refresh->rp->conf);
+    kc_rc_t rc = kc_lease_take_on_host(&refresh->own_host, begun, seconds, refresh->pool, err);
 
-    if (rc != KC_OK || env->sessions == env->host)
+    if (rc != KC_OK || has_one_store(refresh))
         return rc;
-    rc = kc_store_add(env->sessions, refresh->lease, owner, end, err);
+    rc = kc_lease_take(&refresh->all_hosts, begun, seconds, err);
     if (rc != KC_OK && rc != KC_EXISTS)
-        drop_own(refresh, env->host);
+        kc_lease_give(&refresh->own_host, refresh->pool);
     return rc;
 }
 
@@ -394,7 +374,7 @@ static kc_session_state_t get_or_wait(refresh_t *refresh, apr_pool_t *scratch,
         if (rc != KC_EXISTS)
             return KC_SESSION_UNKNOWN;
         if (is_paused(refresh, scratch)) {
-            drop_own(refresh, refresh->rp->env->host); /* nobody is at it here either */
+            kc_lease_give(&refresh->own_host, refresh->pool); /* not here either */
             return state;
         }
         apr_sleep(apr_time_from_msec(POLL_MS));

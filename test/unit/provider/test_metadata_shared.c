@@ -95,7 +95,9 @@ static int requests(void)
 
 static int take_lease(void)
 {
-    return kc_metadata_shared_take_lease(&shared, testlib_pool);
+    kc_lease_t lease;
+
+    return kc_metadata_shared_take_lease(&shared, &lease, testlib_pool);
 }
 
 /* ---------------------------------------------------------------- neighbours */
@@ -217,6 +219,7 @@ END_TEST
 START_TEST(no_neighbour_keeps_a_server_from_fetching)
 {
     kc_metadata_shared_t mine, other;
+    kc_lease_t lease;
 
     be_good(site->conf);
     ck_assert_int_eq(kc_metadata_shared_init(site->conf, &fake->env, testlib_pool, &mine, NULL),
@@ -224,8 +227,8 @@ START_TEST(no_neighbour_keeps_a_server_from_fetching)
     ck_assert_int_eq(
         kc_metadata_shared_init(neighbours_conf(_i), &fake->env, testlib_pool, &other, NULL),
         KC_OK);
-    ck_assert_int_eq(kc_metadata_shared_take_lease(&other, testlib_pool), 1);
-    ck_assert_int_eq(kc_metadata_shared_take_lease(&mine, testlib_pool), 1);
+    ck_assert_int_eq(kc_metadata_shared_take_lease(&other, &lease, testlib_pool), 1);
+    ck_assert_int_eq(kc_metadata_shared_take_lease(&mine, &lease, testlib_pool), 1);
     ck_assert_int_eq(kc_metadata_shared_take_minute(&other, 0, testlib_pool), 1);
     ck_assert_int_eq(kc_metadata_shared_take_minute(&mine, 0, testlib_pool), 1);
     ck_assert_int_eq(kc_metadata_shared_take_minute(&other, 1, testlib_pool), 1);

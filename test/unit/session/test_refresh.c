@@ -11,6 +11,7 @@
 #include "session/refresh.h"
 #include "session/session_tokens.h"
 #include "testlib.h"
+#include "store/lease.h"
 
 Suite *kc_test_refresh(void);
 
@@ -511,6 +512,19 @@ START_TEST(the_lease_of_one_who_died_ends_by_itself)
     lease(fake->env.host, 10);
     lease(fake->env.sessions, 10);
     fake->now += 10;
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 1);
+}
+END_TEST
+
+/* A request of this host took the lease and died; then the host's clock was set back. */
+START_TEST(a_lease_of_the_future_binds_nobody)
+{
+    kc_lease_t dead;
+
+    make_due();
+    kc_lease_init(&dead, fake->env.host, lease_name(), (const unsigned char *)"01234567");
+    ck_assert_int_eq(kc_lease_take(&dead, fake->now + 3600, LEASE, NULL), KC_OK);
     ck_assert_int_eq(visit(), KC_SESSION_LIVE);
     ck_assert_int_eq(token_requests(), 1);
 }
@@ -1089,6 +1103,7 @@ Suite *kc_test_refresh(void)
     tcase_add_test(tests, a_lease_that_nobody_knows_of_is_given_back);
     tcase_add_test(tests, a_stale_session_waits_no_longer_than_a_lease_lasts);
     tcase_add_test(tests, the_lease_of_one_who_died_ends_by_itself);
+    tcase_add_test(tests, a_lease_of_the_future_binds_nobody);
     tcase_add_test(tests, who_is_late_takes_what_is_there);
     tcase_add_test(tests, a_stale_session_waits_for_who_is_at_it);
     tcase_add_test(tests, too_many_do_not_wait);
