@@ -1,5 +1,6 @@
-/* Guards of which half the lines are missing: looked for when httpd starts, so that nothing is open
- * that looks closed. SPDX-License-Identifier: Apache-2.0 */
+/* Protections that are only half configured: found when httpd starts, so that nothing is open that
+ * looks protected.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "guards.h"
 
 #include <ap_mpm.h>
@@ -17,7 +18,7 @@
 #include "core/conf/conf_doubt.h"
 #include "core/conf/conf_own.h"
 
-/* The places of one server, with those of the others. */
+/* The directives of one server, with those of the others. */
 typedef struct scope_t {
     const apr_array_header_t *all; /* akc_sections_t of every server */
     const akc_sections_t *own;
@@ -58,7 +59,8 @@ static int has_own(const akc_sections_t *places, akc_sections_kind_t kind, relat
     return 0;
 }
 
-/* What stands outside of virtual hosts holds in each of them, and may be completed by any. */
+/* Lines outside of virtual hosts apply to each of them, and any of them may complete a
+ * protection. */
 static int has(const scope_t *scope, akc_sections_kind_t kind, relation_fn relation,
                const akc_sections_line_t *place)
 {
@@ -74,9 +76,9 @@ static int has(const scope_t *scope, akc_sections_kind_t kind, relation_fn relat
     return 0;
 }
 
-/* --- handlers of ours --- */
+/* --- the module's handlers --- */
 
-/* A handler that nobody has is left to the next one, which serves files: 200 to everybody. */
+/* If no module has a handler of this name, httpd serves files: 200 for everybody. */
 static int check_name(const scope_t *scope, const akc_sections_line_t *place)
 {
     static const char *const ours[] = {AKC_ENDPOINTS_JUDGE, AKC_ENDPOINTS_SESSIONS,
@@ -103,7 +105,8 @@ static int is_handler(const akc_sections_line_t *place, const char *name)
     return strcmp(place->word, name) == 0;
 }
 
-/* The judge needs our own check; a list of sessions takes whoever has a name. */
+/* External authorization needs this module's own check; a list of sessions accepts any
+ * authenticated user. */
 static int is_guarded(const scope_t *scope, const akc_sections_line_t *place)
 {
     return has(scope, AKC_SECTIONS_ASKING, is_around, place) &&
@@ -111,7 +114,7 @@ static int is_guarded(const scope_t *scope, const akc_sections_line_t *place)
             has(scope, AKC_SECTIONS_TYPE, is_around, place));
 }
 
-/* Each request is refused there; nobody has to find that out. */
+/* Each request is refused there. The warning saves the administrator the search. */
 static void complain_of_handler(const scope_t *scope, const akc_sections_line_t *place)
 {
     if (scope->is_quiet || is_guarded(scope, place) ||
@@ -124,10 +127,10 @@ static void complain_of_handler(const scope_t *scope, const akc_sections_line_t 
                    place->word, place->node->line_num, place->node->filename);
 }
 
-/* --- places that look protected --- */
+/* --- locations that look protected --- */
 
-/* httpd answers 500 where nothing is required, and lets everybody in where all is granted. Who says
- * once which type there is, and asks at some places below, means it. */
+/* httpd answers 500 where nothing is required, and lets everybody in where everything is granted.
+ * An AuthType for the whole server with Require at some locations below it is intended. */
 static void warn_of_type(const scope_t *scope, const akc_sections_line_t *place)
 {
     if (scope->is_quiet || has(scope, AKC_SECTIONS_ASKING, is_around, place) ||
@@ -142,8 +145,8 @@ static void warn_of_type(const scope_t *scope, const akc_sections_line_t *place)
         place->node->line_num, place->node->filename);
 }
 
-/* httpd answers 500 where it does not know how people say who they are. Who says once what is
- * required, and the type at some places below, means it. */
+/* httpd answers 500 where it does not know how clients authenticate. A Require for the whole server
+ * with AuthType at some locations below it is intended. */
 static void warn_of_require(const scope_t *scope, const akc_sections_line_t *place)
 {
     static const char prefix[] = "keycloak-";
@@ -175,13 +178,14 @@ static int is_of_files(const ap_directive_t *section)
     return 0;
 }
 
-/* Whoever guards a part of the addresses guards no file, but all that a proxy hands on there. */
+/* A protected part of the URL space protects no files, but everything that a proxy forwards
+ * there. */
 static int is_over_proxy(const akc_sections_line_t *each, const akc_sections_line_t *proxy)
 {
     return !is_of_files(each->section) && akc_sections_may_cover(each, proxy);
 }
 
-/* The first directive by which a proxy hands on what no place guards; NULL: there is none. */
+/* The first directive by which a proxy forwards what no section protects; NULL: there is none. */
 static const ap_directive_t *find_open_proxy(const akc_sections_t *places)
 {
     int i;
@@ -196,7 +200,7 @@ static const ap_directive_t *find_open_proxy(const akc_sections_t *places)
     return NULL;
 }
 
-/* What a proxy hands on is no file, and lies in no directory. */
+/* What a proxy forwards is no file, and is in no directory. */
 static void warn_of_directory(const scope_t *scope, const akc_sections_line_t *place)
 {
     const ap_directive_t *proxy;
@@ -239,7 +243,7 @@ static int check_places(const scope_t *scope)
 
 /* --- servers --- */
 
-/* 1 when the directive was written for this server, not taken over from the main one. */
+/* 1 when the directive was written for this server, not inherited from the main server. */
 static int is_own(const akc_server_t *config, const server_rec *main, kc_conf_index_t index)
 {
     const kc_conf_place_t *place = &config->conf->place[index];
@@ -312,7 +316,7 @@ static int share_cookie(const akc_server_t *one, const akc_server_t *other)
             is_same(one->server->server_hostname, other->server->server_hostname));
 }
 
-/* Both have an issuer, and so a client: akc_lifecycle_check comes before. */
+/* Both have an issuer, and so a client: akc_lifecycle_check runs before. */
 static int share_sessions(const kc_conf_t *one, const kc_conf_t *other)
 {
     return strcmp(one->issuer, other->issuer) == 0 && strcmp(one->client_id, other->client_id) == 0;
@@ -339,8 +343,8 @@ static void warn_of_cookie(const akc_server_t *config)
     }
 }
 
-/* What says how to sign in, and not where. Of the main server only where nobody says that: a
- * virtual host may. */
+/* The server has directives about sign-ins but no issuer. For the main server it counts only if no
+ * server has an issuer, because a virtual host may have it. */
 static void warn_of_no_issuer(const scope_t *scope, const akc_server_t *config)
 {
     int i;
@@ -378,7 +382,7 @@ static void warn_of_name(const akc_server_t *config)
         place->line, place->file, config->server->server_hostname);
 }
 
-/* The host that browsers know, as far as the settings say it; NULL: they do not. */
+/* The host that browsers use, if the settings tell it; else NULL. */
 static const char *known_host(const akc_server_t *config, apr_pool_t *pool)
 {
     const kc_conf_t *conf = config->conf;
@@ -390,7 +394,7 @@ static const char *known_host(const akc_server_t *config, apr_pool_t *pool)
     return config->is_named ? config->server->server_hostname : NULL;
 }
 
-/* The main server's settings may be meant for its virtual hosts alone. */
+/* 1 when the main server's settings may be meant only for its virtual hosts. */
 static int is_for_others(const akc_server_t *config)
 {
     const server_rec *server;
@@ -403,7 +407,8 @@ static int is_for_others(const akc_server_t *config)
     return 0;
 }
 
-/* A browser refuses the cookie of a domain that its host is not in, and signs in for ever. */
+/* A browser refuses a cookie for a domain that its host is not in. It then signs in again and
+ * again. */
 static void warn_of_domain(const akc_server_t *config, apr_pool_t *pool)
 {
     const kc_conf_place_t *place = &config->conf->place[KC_CONF_ROW_cookie_domain];
@@ -419,7 +424,8 @@ static void warn_of_domain(const akc_server_t *config, apr_pool_t *pool)
         domain, place->line, place->file, host);
 }
 
-/* Where KeycloakAfterLogoutURL leads back to us, which a warning has said. */
+/* Replaces a KeycloakAfterLogoutURL that leads to the module's own addresses; a warning has said
+ * so. */
 static void lead_home(server_rec *server, apr_pool_t *pool)
 {
     for (; server; server = server->next) {
@@ -430,7 +436,8 @@ static void lead_home(server_rec *server, apr_pool_t *pool)
     }
 }
 
-/* With an issuer somewhere it may be meant for that host alone, and for .htaccess of others. */
+/* With an issuer somewhere, AuthType may be meant only for that host, or for .htaccess files of
+ * others. */
 static void complain_of_type(const scope_t *scope)
 {
     int i, j;
@@ -455,8 +462,8 @@ static void complain_of_type(const scope_t *scope)
     }
 }
 
-/* The back channel takes none (core/http/http_curl.c); whoever has set one may count on it. Its
- * value may have a password. no_proxy alone does nothing. */
+/* The back channel uses no proxy (core/http/http_curl.c), but an administrator may have set one.
+ * Its value may contain a password. no_proxy without a proxy does nothing. */
 static void warn_of_proxy(const akc_server_t *config)
 {
     static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "http_proxy",
@@ -492,7 +499,7 @@ static void warn_of_server(const scope_t *scope, const akc_server_t *config, apr
     warn_of_domain(config, pool);
 }
 
-/* Of the first server that has an issuer: the environment is that of all. */
+/* For the first server that has an issuer: the environment is the same for all. */
 static void warn_of_environment(server_rec *server)
 {
     for (; server; server = server->next) {
@@ -520,11 +527,11 @@ static int look(server_rec *main, int is_quiet, apr_pool_t *pool)
     for (server = main; server; server = server->next) {
         akc_server_t *config = akc_config_server(server);
 
-        /* a virtual host that says nothing of us has the main server's settings themselves */
+        /* a virtual host without directives of this module has the main server's settings */
         if (config->server != server)
             continue;
         scope.own = akc_sections_of(scope.all, server);
-        /* without it httpd guesses, on many machines 127.0.0.1 or 127.0.1.1 */
+        /* without ServerName httpd guesses, on many machines 127.0.0.1 or 127.0.1.1 */
         config->is_named = akc_process_directive(server, "ServerName") != NULL;
         if (!is_quiet)
             warn_of_server(&scope, config, pool);

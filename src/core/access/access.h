@@ -61,12 +61,15 @@ typedef struct kc_access_answer_t {
                                (err), and whether the session goes on (access->state is LIVE) */
 } kc_access_answer_t;
 
-/* In this order: finds the session (the bearer token's where it has one and KeycloakBearer takes
- * it, good or bad; else the cookie's), renews its tokens when it is time, holds it against the
- * location's requirements, and decides by the table (decision.h).
+/* Does in this order:
+ *   - finds the session: the bearer token's, good or bad, when there is one and KeycloakBearer
+ *     accepts it; else the cookie's;
+ *   - renews its tokens when that is due;
+ *   - compares it with the location's requirements;
+ *   - decides by the table (decision.h).
  *
  * A request that wants to sign in or out (KC_REQUEST_CLASS_CALLBACK, _LOGOUT) renews nothing: it
- * takes the session as it is. Waits and failures are those of kc_session_find, kc_bearer_find and
+ * uses the session as it is. Waits and failures are those of kc_session_find, kc_bearer_find and
  * kc_refresh_session. Cannot fail itself: what is not known ends in KC_DECISION_UNAVAILABLE, with
  * the reason in access->err. Adds little to the instructions of a signed-in request. */
 kc_access_answer_t kc_access_check(kc_access_t *access, const kc_access_location_t *location);

@@ -36,9 +36,10 @@ kc_rc_t kc_authz_parse(kc_authz_kind_t kind, int argc, const char *const *argv, 
 typedef enum { KC_AUTHZ_UNMET, KC_AUTHZ_MET, KC_AUTHZ_UNKNOWN } kc_authz_answer_t;
 
 /* Whether the session meets the rule: any of its words is enough. An absent or null claim does not
- * meet it, so that != needs the claim to be there. Unknown: it is not met as far as is known, but
- * the list is not complete (unknown.h), the claims cannot be read, or the claim is one that only
- * access tokens have (realm_access, resource_access) or that of groups which are unknown.
+ * meet it, so that != needs the claim to be there. Unknown: it is not met as far as is known,
+ * but one of these holds. The list is not complete (unknown.h); the claims cannot be read; or the
+ * claim is one that only access tokens have (realm_access, resource_access), or that of unknown
+ * groups.
  *
  * Numbers compare as numbers with = and the order operators. The latter also take texts that are
  * decimal numbers. A text contains its parts; an array contains what equals one of its elements. An

@@ -6,8 +6,8 @@
 #include <apr_tables.h>
 
 /* 1 when a segment of the path is one dot or two: unescaped, after a slash, before another one, the
- * query or the end. For paths that httpd has decoded, or that an administrator wrote; of what a
- * client wrote kc_path_is_plain finds the escaped spellings too. Thread safe, pure, like all
+ * query or the end. For paths that httpd has decoded, or that an administrator wrote. For paths of
+ * clients use kc_path_is_plain, which finds the escaped spellings too. Thread safe, pure, like all
  * functions here. */
 int kc_path_has_dot_segment(const char *path);
 

@@ -1,4 +1,4 @@
-/* URLs: strict parsing, building, and the judgement on return URLs.
+/* URLs: strict parsing, building, and the check of return URLs.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/url.h"
 
@@ -72,7 +72,7 @@ static int is_ipv6(const char *text, size_t len, apr_pool_t *pool)
     return inet_pton(AF_INET6, kc_buf_copy(text, len, pool), &address) == 1;
 }
 
-/* Letters, digits, - and _ in labels that are not empty; one dot may close the name. */
+/* Letters, digits, - and _ in labels that are not empty; one dot may end the name. */
 static int is_host_name(const char *text, size_t len)
 {
     char last = '.';
@@ -180,7 +180,7 @@ static int is_loopback_address(const char *host)
     size_t len = strlen(host);
     struct in_addr address;
 
-    /* inet_pton takes four decimal numbers alone: no hexadecimal, octal or short form. */
+    /* inet_pton accepts only four decimal numbers: no hexadecimal, octal or short form. */
     if (inet_pton(AF_INET, host, &address) == 1)
         return (ntohl(address.s_addr) >> 24) == 127;
     return !strcmp(host, suffix + 1) ||
@@ -260,8 +260,8 @@ static void put_escaped(kc_buf_t *buf, const char *text)
     }
 }
 
-/* What stands between what is there and the next parameter. An escaped form body never has a raw
- * slash or question mark, a URL always has a slash. */
+/* The separator before the next parameter. An escaped form body never has a raw slash or question
+ * mark; a URL always has a slash. */
 static const char *separator(const kc_buf_t *buf)
 {
     unsigned char last = buf->len ? buf->data[buf->len - 1] : '?';
@@ -298,8 +298,7 @@ static int is_host_listed(const kc_url_t *url, const apr_array_header_t *hosts, 
     return 0;
 }
 
-/* Of a whole URL the host is read strictly; what comes behind it is judged like a path that stands
- * alone. */
+/* The host of a whole URL is parsed strictly. The rest is checked like a path without a host. */
 static const char *judge_absolute(const char *text, const char *public_origin,
                                   const apr_array_header_t *hosts, apr_pool_t *pool)
 {
@@ -321,8 +320,8 @@ static const char *judge_absolute(const char *text, const char *public_origin,
     return apr_pstrcat(pool, kc_url_origin(&url, pool), rest, NULL);
 }
 
-/* len bytes of the text, those outside ASCII escaped (RFC 3986 section 2.5): so a Location may have
- * them. */
+/* len bytes of the text, with those outside ASCII escaped (RFC 3986 section 2.5), as Location
+ * needs. */
 static const char *in_ascii(const char *text, size_t len, apr_pool_t *pool)
 {
     char *copy = apr_palloc(pool, len * 3 + 1), *out = copy;

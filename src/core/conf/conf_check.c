@@ -1,4 +1,5 @@
-/* What no directive can know by itself: the checks that the rows of conf.def name, and their run.
+/* Checks of the configuration as a whole: those that the rows of conf.def name, and how they are
+ * run.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "conf/conf_check.h"
 
@@ -21,7 +22,7 @@
 
 /* ---------------------------------------------------------------- addresses */
 
-/* Tokens and the client's secret travel there. */
+/* Tokens and the client's secret are sent there. */
 static kc_rc_t check_transport(const kc_conf_t *conf, const kc_url_t *url, kc_err_t *err)
 {
     if (!strcmp(url->scheme, "https") || conf->allow_http || kc_url_is_loopback(url))
@@ -94,7 +95,7 @@ kc_rc_t kc_conf_check_origins(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t 
     return KC_OK;
 }
 
-/* Of this module, and taken. */
+/* 1 for another address of this module. */
 static int is_other_address(const char *prefix, const char *path)
 {
     static const char *const names[] = {
@@ -185,7 +186,7 @@ kc_rc_t kc_conf_check_cookie(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *
     if (!kc_conf_parse_is_token(name))
         return KC_CONF_REFUSE(err, "takes a cookie's name (letters, digits, - and _), not '%.80s'",
                               name);
-    /* Browsers know these prefixes in any case, and drop the cookie that breaks their promise. */
+    /* Browsers know these prefixes in any case, and reject a cookie that violates their rules. */
     if ((begins(name, "__Host-") || begins(name, "__Secure-")) && is_public_http(conf))
         return KC_CONF_REFUSE(err, "%.60s needs https, but browsers come to %.100s", name,
                               conf->public_url ? conf->public_url : conf->redirect_uri);
@@ -299,7 +300,8 @@ kc_rc_t kc_conf_check_return_hosts(const kc_conf_t *conf, apr_pool_t *pool, kc_e
     return check_hosts(conf->return_hosts, "portal.example.com", pool, err);
 }
 
-/* Public paths are compared with what httpd has decoded and normalised: others never match. */
+/* Public paths are compared with paths that httpd has decoded and normalised. A path in another
+ * form would never match. */
 static int is_public_path(const char *path)
 {
     return *path == '/' && !strpbrk(path, "\\%;?#*") && !strstr(path, "//") &&
@@ -347,7 +349,7 @@ kc_rc_t kc_conf_check_login_parameters(const kc_conf_t *conf, apr_pool_t *pool, 
     return kc_login_names_check(conf->login_parameters, err);
 }
 
-/* What httpd -t accepts must start: a file that will be read can be read now. */
+/* What httpd -t accepts must start: a file that will be read must be readable now. */
 static kc_rc_t check_row(const kc_conf_t *conf, const kc_conf_row_t *row, apr_pool_t *pool,
                          kc_err_t *err)
 {

@@ -108,7 +108,7 @@ static kc_rc_t parse_origin(const kc_conf_input_t *input, void *member, kc_err_t
     return KC_OK;
 }
 
-/* Kept in one spelling, so that a path can be put behind it. */
+/* Kept in one spelling, so that a path can be appended. */
 static kc_rc_t parse_base(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
     kc_url_t url;
@@ -144,7 +144,7 @@ static kc_rc_t parse_location(const kc_conf_input_t *input, void *member, kc_err
     return KC_OK;
 }
 
-/* No character that some server reads in its own way. */
+/* Only characters that all servers read in the same way. */
 static int is_prefix(const char *text)
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -192,7 +192,8 @@ static apr_array_header_t *fresh_list(const kc_conf_input_t *input, int element_
     return apr_array_make(input->pool, input->argc, element_size);
 }
 
-/* Earlier words stay in front; the earlier array is left alone, as a merged conf may share it. */
+/* Earlier words stay in front. The earlier array is not changed, because a merged conf may share
+ * it. */
 static void store_list(const kc_conf_input_t *input, const apr_array_header_t *fresh, void *member)
 {
     const apr_array_header_t **list = member;
@@ -200,7 +201,7 @@ static void store_list(const kc_conf_input_t *input, const apr_array_header_t *f
     *list = input->is_again && *list ? apr_array_append(input->pool, *list, fresh) : fresh;
 }
 
-/* They travel in headers and, with spaces between, in addresses and cookies. */
+/* They are sent in headers and, with spaces between, in URLs and cookies. */
 static kc_rc_t check_acrs(const apr_array_header_t *words, kc_err_t *err)
 {
     size_t size = 0;
@@ -245,7 +246,7 @@ static kc_rc_t parse_acrs(const kc_conf_input_t *input, void *member, kc_err_t *
     return rc == KC_OK ? check_acrs(*(const apr_array_header_t **)member, err) : rc;
 }
 
-/* The only row of this type is KeycloakHeader, so that the first word is a header's name. */
+/* The only row of this type is KeycloakHeader, so the first word is a header's name. */
 static kc_rc_t parse_pairs(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
     apr_array_header_t *pairs = fresh_list(input, (int)sizeof(kc_conf_pair_t));
@@ -297,7 +298,7 @@ static kc_rc_t parse_keyfiles(const kc_conf_input_t *input, void *member, kc_err
 
 /* ---------------------------------------------------------------- choices and transforms */
 
-/* The words of a choice are the row's arguments, separated by bars. NULL behind the last. */
+/* The words of a choice are the row's arguments, separated by bars. NULL after the last. */
 static const char *choice_word(const char *arguments, int number, size_t *len)
 {
     for (;; number--) {
@@ -326,7 +327,7 @@ static kc_rc_t parse_choice(const kc_conf_input_t *input, void *member, kc_err_t
     return KC_CONF_REFUSE(err, "takes one of %.150s, not '%.60s'", arguments, text);
 }
 
-/* What stands behind a line that every name matches would never be applied. */
+/* A line after one that matches every name would never be applied. */
 static kc_rc_t parse_transform(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
     const apr_array_header_t **list = member;
@@ -387,7 +388,7 @@ int kc_conf_parse_is_words(kc_conf_type_t type)
 kc_rc_t kc_conf_parse_value(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
     const kc_conf_row_t *row = kc_conf_table_row(input->index);
-    /* Room for the largest member: the true one changes only when all of the line is right. */
+    /* Space for the largest member. The real one changes only when the whole line is right. */
     union {
         const void *pointer;
         int64_t number;
