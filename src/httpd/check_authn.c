@@ -47,7 +47,7 @@ static int log_in(akc_request_t *request, request_rec *r, kc_session_state_t sta
                   const kc_step_up_t *step_up)
 {
     kc_login_request_t wanted = {.return_url = r->method_number == M_GET ? r->unparsed_uri : "/",
-                                 .demand = *step_up,
+                                 .step_up = *step_up,
                                  .is_step_up = state == KC_SESSION_WEAK};
 
     if (akc_forward_auth_is_nginx(request)) {

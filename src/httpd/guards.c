@@ -45,13 +45,13 @@ static int is_inside(const akc_sections_line_t *each, const akc_sections_line_t 
     return akc_sections_may_cover(place, each);
 }
 
-static int has_own(const akc_sections_t *places, akc_sections_kind_t kind, relation_fn relation,
+static int has_own(const akc_sections_t *sections, akc_sections_kind_t kind, relation_fn relation,
                    const akc_sections_line_t *place)
 {
     int i;
 
-    for (i = 0; i < places->list->nelts; i++) {
-        const akc_sections_line_t *each = &APR_ARRAY_IDX(places->list, i, akc_sections_line_t);
+    for (i = 0; i < sections->list->nelts; i++) {
+        const akc_sections_line_t *each = &APR_ARRAY_IDX(sections->list, i, akc_sections_line_t);
 
         if (each->kind == kind && relation(each, place))
             return 1;
@@ -67,10 +67,10 @@ static int has(const scope_t *scope, akc_sections_kind_t kind, relation_fn relat
     int i;
 
     for (i = 0; i < scope->all->nelts; i++) {
-        const akc_sections_t *places = &APR_ARRAY_IDX(scope->all, i, akc_sections_t);
+        const akc_sections_t *sections = &APR_ARRAY_IDX(scope->all, i, akc_sections_t);
 
-        if ((!places->host || !scope->own->host || places == scope->own) &&
-            has_own(places, kind, relation, place))
+        if ((!sections->host || !scope->own->host || sections == scope->own) &&
+            has_own(sections, kind, relation, place))
             return 1;
     }
     return 0;
@@ -115,7 +115,7 @@ static int is_guarded(const scope_t *scope, const akc_sections_line_t *place)
 }
 
 /* Each request is refused there. The warning saves the administrator the search. */
-static void complain_of_handler(const scope_t *scope, const akc_sections_line_t *place)
+static void warn_of_handler(const scope_t *scope, const akc_sections_line_t *place)
 {
     if (scope->is_quiet || is_guarded(scope, place) ||
         (!is_handler(place, AKC_ENDPOINTS_JUDGE) && !is_handler(place, AKC_ENDPOINTS_SESSIONS)))
@@ -186,15 +186,15 @@ static int is_over_proxy(const akc_sections_line_t *each, const akc_sections_lin
 }
 
 /* The first directive by which a proxy forwards what no section protects; NULL: there is none. */
-static const ap_directive_t *find_open_proxy(const akc_sections_t *places)
+static const ap_directive_t *find_open_proxy(const akc_sections_t *sections)
 {
     int i;
 
-    for (i = 0; i < places->list->nelts; i++) {
-        const akc_sections_line_t *each = &APR_ARRAY_IDX(places->list, i, akc_sections_line_t);
+    for (i = 0; i < sections->list->nelts; i++) {
+        const akc_sections_line_t *each = &APR_ARRAY_IDX(sections->list, i, akc_sections_line_t);
 
         if (each->kind == AKC_SECTIONS_PROXY &&
-            !has_own(places, AKC_SECTIONS_TYPE, is_over_proxy, each))
+            !has_own(sections, AKC_SECTIONS_TYPE, is_over_proxy, each))
             return each->node;
     }
     return NULL;
@@ -219,7 +219,7 @@ static void warn_of_directory(const scope_t *scope, const akc_sections_line_t *p
         proxy->line_num);
 }
 
-static int check_places(const scope_t *scope)
+static int check_sections(const scope_t *scope)
 {
     int i;
 
@@ -229,7 +229,7 @@ static int check_places(const scope_t *scope)
         if (place->kind == AKC_SECTIONS_HANDLER) {
             if (check_name(scope, place) != OK)
                 return HTTP_INTERNAL_SERVER_ERROR;
-            complain_of_handler(scope, place);
+            warn_of_handler(scope, place);
         }
         if (place->kind == AKC_SECTIONS_ASKING)
             warn_of_require(scope, place);
@@ -426,7 +426,7 @@ static void warn_of_domain(const akc_server_t *config, apr_pool_t *pool)
 
 /* Replaces a KeycloakAfterLogoutURL that leads to the module's own addresses; a warning has said
  * so. */
-static void lead_home(server_rec *server, apr_pool_t *pool)
+static void reset_after_logout(server_rec *server, apr_pool_t *pool)
 {
     for (; server; server = server->next) {
         kc_conf_t *conf = akc_config_server(server)->conf;
@@ -518,7 +518,7 @@ static int look(server_rec *main, int is_quiet, apr_pool_t *pool)
 
     for (i = 0; i < scope.all->nelts; i++) {
         scope.own = &APR_ARRAY_IDX(scope.all, i, akc_sections_t);
-        if (check_places(&scope) != OK)
+        if (check_sections(&scope) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
     complain_of_type(&scope);
@@ -553,6 +553,6 @@ int akc_guards_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
     (void)pconf;
     (void)plog;
     status = look(main, akc_phase_is_trial(), ptemp);
-    lead_home(main, ptemp);
+    reset_after_logout(main, ptemp);
     return status;
 }

@@ -110,17 +110,17 @@ int akc_respond_plain(request_rec *r, const char *type, const char *body)
 /* --- errors --- */
 
 const char *akc_respond_login_url(akc_request_t *request, request_rec *r, const char *page,
-                                  const kc_step_up_t *demand)
+                                  const kc_step_up_t *step_up)
 {
     const char *url = apr_pstrcat(r->pool, akc_request_client(request, r)->public_url,
                                   request->server->conf->prefix,
                                   "login?return=", kc_url_escape(page, r->pool), NULL);
     const char *sealed;
 
-    if (kc_step_up_is_none(demand) ||
-        kc_step_up_seal(request->server->rp, demand, r->pool, &sealed, NULL) != KC_OK)
+    if (kc_step_up_is_none(step_up) ||
+        kc_step_up_seal(request->server->rp, step_up, r->pool, &sealed, NULL) != KC_OK)
         return url;
-    return apr_pstrcat(r->pool, url, "&" KC_LOGIN_NAMES_DEMAND "=", sealed, NULL);
+    return apr_pstrcat(r->pool, url, "&" KC_LOGIN_NAMES_STEP_UP "=", sealed, NULL);
 }
 
 /* The URL where a script sends its user to sign in, so that they return to their page. That page
@@ -129,23 +129,23 @@ static const char *login_url(akc_request_t *request, request_rec *r)
 {
     const char *page = kc_url_return(apr_table_get(r->headers_in, "Referer"),
                                      akc_request_client(request, r)->public_url, NULL, r->pool);
-    kc_step_up_t demand = kc_step_up_required(akc_config_dir(r));
+    kc_step_up_t step_up = kc_step_up_required(akc_config_dir(r));
 
-    return akc_respond_login_url(request, r, page, &demand);
+    return akc_respond_login_url(request, r, page, &step_up);
 }
 
 /* RFC 6750 section 3; for a user whose sign-in is not strong enough, RFC 9470 section 3. */
 static const char *challenge(request_rec *r, kc_reason_t reason)
 {
     static const char ordinary[] = "Bearer realm=\"" AKC_AUTH_TYPE "\"";
-    kc_step_up_t demand = kc_step_up_required(akc_config_dir(r));
+    kc_step_up_t step_up = kc_step_up_required(akc_config_dir(r));
 
     if (reason == KC_ERR_INVALID_TOKEN)
         return apr_pstrcat(r->pool, ordinary, ", error=\"invalid_token\", error_description=\"",
                            kc_err_row(reason)->sentence, "\"", NULL);
     if (reason != KC_ERR_SIGN_IN_AGAIN)
         return ordinary;
-    return apr_pstrcat(r->pool, ordinary, kc_step_up_challenge(&demand, r->pool), NULL);
+    return apr_pstrcat(r->pool, ordinary, kc_step_up_challenge(&step_up, r->pool), NULL);
 }
 
 static const char *render_json(akc_request_t *request, request_rec *r, const kc_err_row_t *row)

@@ -29,7 +29,7 @@ int akc_respond_json(request_rec *r, int status, const kc_json_t *json);
 int akc_respond_page(request_rec *r, int status, const char *title, const char *html);
 /* The full URL that signs in and returns to page. */
 const char *akc_respond_login_url(akc_request_t *request, request_rec *r, const char *page,
-                                  const kc_step_up_t *demand);
+                                  const kc_step_up_t *step_up);
 /* 200 with this body; type NULL: without a type. */
 int akc_respond_plain(request_rec *r, const char *type, const char *body);
 /* An answer to the provider itself (OpenID Connect Back-Channel Logout 1.0 section 2.8): always

@@ -70,7 +70,7 @@ static void check_again(kc_fake_site_t *site, const char *query)
     const char *url = again.return_url;
 
     need(url && url[0] == '/' && url[1] != '/' && url[1] != '\\');
-    need(kc_step_up_is_none(&again.demand));
+    need(kc_step_up_is_none(&again.step_up));
     if (rc == KC_OK) {
         reach_note(AGAIN);
         need(again.round.number >= 1 && again.round.number <= KC_LOGIN_ROUNDS_MAX);
@@ -90,7 +90,7 @@ static void check_parameters(kc_fake_site_t *site, const char *query)
         return;
     if (request.parameters->nelts)
         reach_note(PARAMETERS);
-    need(kc_step_up_is_none(&request.demand));
+    need(kc_step_up_is_none(&request.step_up));
     need(request.parameters->nelts <= site->conf->login_parameters->nelts);
     need(kc_login_begin(site->rp, &site->client, &request, site->pool, &answer, &err) == KC_OK ||
          err.reason == KC_ERR_LOGIN_LOOP);

@@ -299,7 +299,7 @@ static int is_host_listed(const kc_url_t *url, const apr_array_header_t *hosts, 
 }
 
 /* The host of a whole URL is parsed strictly. The rest is checked like a path without a host. */
-static const char *judge_absolute(const char *text, const char *public_origin,
+static const char *check_absolute(const char *text, const char *public_origin,
                                   const apr_array_header_t *hosts, apr_pool_t *pool)
 {
     const char *authority = strstr(text, "://");
@@ -356,6 +356,6 @@ const char *kc_url_return(const char *text, const char *public_origin,
     if (strlen(text) > KC_URL_MAX)
         return "/";
     if (text[0] != '/')
-        return judge_absolute(text, public_origin, hosts, pool);
+        return check_absolute(text, public_origin, hosts, pool);
     return kc_return_path_is_safe(text, strcspn(text, "?"), pool) ? text : "/";
 }

@@ -20,7 +20,7 @@ static int is_reserved(const char *name)
         "redirect_uri", "registration", "request", "request_uri", "resource", "response",
         "response_mode", "response_type", "scope", "session_state", "state", "username",
         /* of the login address */
-        KC_LOGIN_NAMES_DEMAND, "return", "target_link_uri"};
+        KC_LOGIN_NAMES_STEP_UP, "return", "target_link_uri"};
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

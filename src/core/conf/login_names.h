@@ -13,7 +13,7 @@ enum {
 };
 
 /* The parameter of the login address that carries a requirement sealed by kc_step_up_seal. */
-#define KC_LOGIN_NAMES_DEMAND "demand"
+#define KC_LOGIN_NAMES_STEP_UP "demand"
 
 /* Checks the names of KeycloakLoginParameters. KC_REFUSED, with a detail that completes a sentence,
  * for names that the protocol or the login address itself uses. Otherwise a link could change who

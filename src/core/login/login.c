@@ -72,14 +72,14 @@ typedef struct callback_t {
 /* Adds the parameters that an ordinary sign-in does not have. */
 static void put_extra_parameters(const kc_login_request_t *request, kc_buf_t *url)
 {
-    const kc_step_up_t *demand = &request->demand;
+    const kc_step_up_t *step_up = &request->step_up;
     int i;
 
-    if (demand->acr)
-        kc_url_put_parameter(url, "acr_values", kc_step_up_acr_values(demand, url->pool));
-    if (demand->max_age)
+    if (step_up->acr)
+        kc_url_put_parameter(url, "acr_values", kc_step_up_acr_values(step_up, url->pool));
+    if (step_up->max_age)
         kc_url_put_parameter(url, "max_age",
-                             apr_psprintf(url->pool, "%" APR_INT64_T_FMT, demand->max_age));
+                             apr_psprintf(url->pool, "%" APR_INT64_T_FMT, step_up->max_age));
     if (request->is_silent)
         kc_url_put_parameter(url, "prompt", "none");
     for (i = 0; request->parameters && i < request->parameters->nelts; i++) {
@@ -314,14 +314,14 @@ static kc_rc_t check_strength(const callback_t *callback, const kc_json_t *claim
     int64_t now = rp->env->now(rp->env->context),
             time = kc_json_member_seconds(claims, "auth_time");
 
-    if (kc_step_up_is_met(&callback->state.demand, acr, time, now, rp->conf->clock_skew))
+    if (kc_step_up_is_met(&callback->state.step_up, acr, time, now, rp->conf->clock_skew))
         return KC_OK;
     return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_WEAK,
                    "acr is '%.60s' and auth_time %" APR_INT64_T_FMT " s ago; asked were acr_values "
                    "'%.60s' and max_age %" APR_INT64_T_FMT,
                    acr ? acr : "", now - time,
-                   kc_step_up_acr_values(&callback->state.demand, callback->pool),
-                   callback->state.demand.max_age);
+                   kc_step_up_acr_values(&callback->state.step_up, callback->pool),
+                   callback->state.step_up.max_age);
 }
 
 /* The user was not asked, so the user must stay the same (OpenID Connect Core 1.0 section 3.1.2.1,
@@ -363,7 +363,7 @@ static int is_followed(const callback_t *callback)
         return 0;
     return session.created > kc_login_state_begun(&callback->state) && session.created <= now &&
            now - session.created < KC_LOGIN_FOLLOW_SECONDS &&
-           kc_step_up_is_met(&callback->state.demand, session.acr, session.auth_time, now,
+           kc_step_up_is_met(&callback->state.step_up, session.acr, session.auth_time, now,
                              rp->conf->clock_skew);
 }
 
@@ -371,30 +371,31 @@ static int is_followed(const callback_t *callback)
 static kc_rc_t sign_in(callback_t *callback, kc_browser_answer_t *answer, kc_err_t *err)
 {
     const kc_rp_t *rp = callback->rp;
-    kc_token_set_t grant = {.rp = rp,
-                            .snapshot = callback->snapshot,
-                            .pool = callback->pool,
-                            .nonce = callback->state.nonce};
+    kc_token_set_t token_set = {.rp = rp,
+                                .snapshot = callback->snapshot,
+                                .pool = callback->pool,
+                                .nonce = callback->state.nonce};
     kc_session_t session;
     kc_rc_t rc;
 
     rc = kc_token_endpoint_exchange(rp->conf, rp->env, callback->snapshot->provider, callback->code,
                                     kc_rp_redirect_uri(rp, callback->client, callback->pool),
-                                    callback->state.verifier, callback->pool, &grant.tokens, err);
-    answer->may_again = rc == KC_DOWN && grant.tokens.fate == KC_TOKEN_ENDPOINT_NOT_SENT;
+                                    callback->state.verifier, callback->pool, &token_set.tokens,
+                                    err);
+    answer->may_again = rc == KC_DOWN && token_set.tokens.fate == KC_TOKEN_ENDPOINT_NOT_SENT;
     if (rc == KC_OK)
-        rc = kc_token_set_verify(&grant, err);
+        rc = kc_token_set_verify(&token_set, err);
     if (rc == KC_OK)
-        rc = check_strength(callback, grant.id_token.claims, err);
+        rc = check_strength(callback, token_set.id_token.claims, err);
     if (rc == KC_OK)
-        rc = check_user(callback, grant.id_token.claims, err);
+        rc = check_user(callback, token_set.id_token.claims, err);
     if (rc == KC_OK)
-        rc = kc_userinfo_add(&grant, err);
+        rc = kc_userinfo_add(&token_set, err);
     if (rc == KC_OK)
-        rc = kc_token_set_to_session(&grant, &session, err);
+        rc = kc_token_set_to_session(&token_set, &session, err);
     if (rc == KC_OK)
         rc = start_session(callback, &session, answer, err);
-    answer->dropped = grant.dropped;
+    answer->dropped = token_set.dropped;
     return rc;
 }
 
@@ -488,7 +489,7 @@ kc_rc_t kc_login_again(const kc_rp_t *rp, const kc_browser_t *client, const char
     rc = kc_login_state_again(rp, state, pool, out, err);
     if (kc_login_state_find(rp, client, state, pool, &found,
                             apr_array_make(pool, 1, sizeof(char *)), NULL) == KC_OK) {
-        out->demand = found.demand;
+        out->step_up = found.step_up;
         kc_crypto_cleanse(found.verifier, sizeof(found.verifier));
     } else if (rc == KC_REFUSED && is_pushed_out(rp, client, out->begun, pool)) {
         rc = KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "other tabs of this browser are at it");

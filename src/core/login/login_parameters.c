@@ -47,14 +47,14 @@ static kc_rc_t check_issuer(const kc_rp_t *rp, const kc_query_t *query, kc_err_t
 static kc_rc_t read_kind(const kc_rp_t *rp, const kc_query_t *query, apr_pool_t *pool,
                          kc_login_request_t *out, kc_err_t *err)
 {
-    const char *prompt, *demand;
+    const char *prompt, *step_up;
 
     if (optional(query, "prompt", &prompt, err) != KC_OK ||
-        optional(query, KC_LOGIN_NAMES_DEMAND, &demand, err) != KC_OK)
+        optional(query, KC_LOGIN_NAMES_STEP_UP, &step_up, err) != KC_OK)
         return KC_REFUSED;
     out->is_silent = prompt && strcmp(prompt, "none") == 0;
-    if (demand)
-        (void)kc_step_up_unseal(rp, demand, pool, &out->demand, NULL);
+    if (step_up)
+        (void)kc_step_up_unseal(rp, step_up, pool, &out->step_up, NULL);
     return KC_OK;
 }
 

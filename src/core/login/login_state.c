@@ -120,7 +120,7 @@ static void put_secrets(const kc_login_state_t *state, kc_buf_t *buf)
 {
     kc_buf_put_text(buf, state->nonce);
     kc_buf_put_text(buf, state->verifier);
-    kc_step_up_put(&state->demand, buf);
+    kc_step_up_put(&state->step_up, buf);
 }
 
 /* How many bytes of a return URL fit into its cookie. */
@@ -181,7 +181,7 @@ kc_rc_t kc_login_state_make(const kc_rp_t *rp, const kc_browser_t *client,
         return KC_FAIL(err, KC_FAULT, KC_ERR_CRYPTO, "no random bytes for a sign-in");
     stamp(rp, request, out->raw);
     read_kind(out);
-    out->demand = request->demand;
+    out->step_up = request->step_up;
     kc_buf_base64url_to(nonce, sizeof(nonce), out->nonce);
     kc_buf_base64url_to(verifier, sizeof(verifier), out->verifier);
     kc_crypto_cleanse(verifier, sizeof(verifier));
@@ -386,7 +386,7 @@ static kc_rc_t read_plain(kc_bytes_t plain, apr_pool_t *pool, kc_login_state_t *
     kc_buf_reader_init(&reader, plain);
     read_text(&reader, out->nonce, sizeof(out->nonce));
     read_text(&reader, out->verifier, sizeof(out->verifier));
-    out->demand = kc_step_up_read(&reader, pool);
+    out->step_up = kc_step_up_read(&reader, pool);
     if (reader.is_short)
         return KC_FAIL(err, KC_MISS, KC_ERR_STATE_UNKNOWN, "the sign-in's cookie is too short");
     if (reader.rest.len)

@@ -39,9 +39,9 @@ typedef struct kc_login_round_t {
 typedef struct kc_login_request_t {
     const char *return_url; /* the page afterwards */
     kc_login_round_t round;
-    kc_step_up_t demand; /* the step-up requirement */
-    int is_silent;       /* the user is not asked anything (prompt=none) */
-    int is_step_up;      /* a user is signed in: the session is renewed or made stronger */
+    kc_step_up_t step_up; /* the step-up requirement */
+    int is_silent;        /* the user is not asked anything (prompt=none) */
+    int is_step_up;       /* a user is signed in: the session is renewed or made stronger */
     const apr_array_header_t *parameters; /* kc_conf_pair_t, passed on to the authorization URL; or
                                              NULL */
     int64_t begun; /* set by kc_login_state_again: when it was begun last, in seconds since 1970 */
@@ -55,7 +55,7 @@ typedef struct kc_login_state_t {
     const char *return_url; /* checked before it was sealed; "/" when it is too long */
     kc_bytes_t kept;        /* what of the return URL is in the cookie: nothing, itself, or
                                deflated */
-    kc_step_up_t demand;
+    kc_step_up_t step_up;
     int is_silent;
     int is_step_up;
     unsigned int finished; /* as in its request, at most KC_LOGIN_STEPS_MAX */

@@ -147,11 +147,11 @@ int akc_forward_auth_refuses(request_rec *r)
 /* --- answer --- */
 
 void akc_forward_auth_point_to_login(akc_request_t *request, request_rec *r,
-                                     const kc_step_up_t *demand)
+                                     const kc_step_up_t *step_up)
 {
     const char *page = r->method_number == M_GET ? r->unparsed_uri : "/";
 
-    apr_table_set(r->headers_out, login_header, akc_respond_login_url(request, r, page, demand));
+    apr_table_set(r->headers_out, login_header, akc_respond_login_url(request, r, page, step_up));
 }
 
 /* The status for the gateway: success only if external authorization itself has allowed the

@@ -17,7 +17,7 @@ int akc_forward_auth_take(akc_request_t *request, request_rec *r);
 int akc_forward_auth_refuses(request_rec *r);
 /* Tells the gateway where the user of a page signs in. */
 void akc_forward_auth_point_to_login(akc_request_t *request, request_rec *r,
-                                     const kc_step_up_t *demand);
+                                     const kc_step_up_t *step_up);
 /* Makes sure that only external authorization itself can answer "allowed". Also the hook for error
  * pages. */
 void akc_forward_auth_watch(request_rec *r);

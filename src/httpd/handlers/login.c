@@ -200,7 +200,7 @@ int akc_login_login(akc_request_t *request, request_rec *r)
         return akc_respond_method(request, r, "GET, POST");
     if (kc_login_parameters_read(request->server->rp, r->args, r->pool, &wanted, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
-    location.step_up = wanted.demand;
+    location.step_up = wanted.step_up;
     location.not_before = wanted.is_silent ? INT64_MAX : 0; /* any session is to be renewed */
     decided = akc_request_check(request, r, &location);
     wanted.is_step_up = decided.state == KC_SESSION_WEAK;
@@ -209,8 +209,8 @@ int akc_login_login(akc_request_t *request, request_rec *r)
         return return_to(request, r, wanted.return_url, &answer);
     case KC_DECISION_LOGIN:
         /* includes the requirement of the whole site, to avoid a second sign-in */
-        if (kc_step_up_is_none(&wanted.demand) && !wanted.is_silent)
-            wanted.demand = kc_step_up_required(akc_config_dir(r));
+        if (kc_step_up_is_none(&wanted.step_up) && !wanted.is_silent)
+            wanted.step_up = kc_step_up_required(akc_config_dir(r));
         return akc_respond_login(request, r, &wanted);
     default:
         return akc_respond_error(request, r, &request->access.err);

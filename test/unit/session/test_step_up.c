@@ -43,19 +43,19 @@ static void setup(void)
                                      testlib_jwk(TESTLIB_RSA, ",\"kid\":\"k\""), "]}", NULL));
 }
 
-/* A demand of these ACRs, with spaces between, and this age. */
+/* A requirement of these ACRs, with spaces between, and this age. */
 static kc_step_up_t demand_of(const char *acr, int64_t max_age)
 {
     apr_array_header_t *words = apr_array_make(testlib_pool, 2, sizeof(const char *));
-    kc_step_up_t demand = {NULL, max_age};
+    kc_step_up_t step_up = {NULL, max_age};
     char *rest = NULL, *word;
 
     for (word = apr_strtok(apr_pstrdup(testlib_pool, acr), " ", &rest); word;
          word = apr_strtok(NULL, " ", &rest))
         APR_ARRAY_PUSH(words, const char *) = word;
     if (words->nelts)
-        demand.acr = words;
-    return demand;
+        step_up.acr = words;
+    return step_up;
 }
 
 /* ---------------------------------------------------------------- demands */
@@ -64,23 +64,23 @@ START_TEST(the_settings_demand_nothing_unless_they_are_set)
 {
     const char *none = "none", *gold = "gold", *age = "15m";
     kc_conf_dir_t *conf = kc_conf_dir_create(testlib_pool);
-    kc_step_up_t demand = kc_step_up_required(conf);
+    kc_step_up_t step_up = kc_step_up_required(conf);
 
-    ck_assert(kc_step_up_is_none(&demand));
+    ck_assert(kc_step_up_is_none(&step_up));
     ck_assert_int_eq(
         kc_conf_set(conf, KC_CONF_ROW_require_acr, 1, &none, "f", 1, testlib_pool, NULL), KC_OK);
-    demand = kc_step_up_required(conf);
-    ck_assert(kc_step_up_is_none(&demand));
+    step_up = kc_step_up_required(conf);
+    ck_assert(kc_step_up_is_none(&step_up));
     conf = kc_conf_dir_create(testlib_pool);
     ck_assert_int_eq(kc_conf_set(conf, KC_CONF_ROW_max_age, 1, &age, "f", 1, testlib_pool, NULL),
                      KC_OK);
-    demand = kc_step_up_required(conf);
-    ck_assert(!kc_step_up_is_none(&demand));
-    ck_assert_int_eq(demand.max_age, 900);
+    step_up = kc_step_up_required(conf);
+    ck_assert(!kc_step_up_is_none(&step_up));
+    ck_assert_int_eq(step_up.max_age, 900);
     ck_assert_int_eq(
         kc_conf_set(conf, KC_CONF_ROW_require_acr, 1, &gold, "f", 2, testlib_pool, NULL), KC_OK);
-    demand = kc_step_up_required(conf);
-    ck_assert_str_eq(kc_step_up_acr_values(&demand, testlib_pool), "gold");
+    step_up = kc_step_up_required(conf);
+    ck_assert_str_eq(kc_step_up_acr_values(&step_up, testlib_pool), "gold");
 }
 END_TEST
 
@@ -107,10 +107,10 @@ static const struct {
 
 START_TEST(a_sign_in_meets_a_demand_or_not)
 {
-    kc_step_up_t demand = demand_of(meetings[_i].demanded, meetings[_i].max_age);
+    kc_step_up_t step_up = demand_of(meetings[_i].demanded, meetings[_i].max_age);
 
     ck_assert_int_eq(
-        kc_step_up_is_met(&demand, meetings[_i].acr, meetings[_i].auth_time, 10000, 30),
+        kc_step_up_is_met(&step_up, meetings[_i].acr, meetings[_i].auth_time, 10000, 30),
         meetings[_i].is_met);
 }
 END_TEST
@@ -128,8 +128,8 @@ START_TEST(a_challenge_says_what_is_demanded)
     size_t i;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        kc_step_up_t demand = demand_of(rows[i].acr, rows[i].max_age);
-        const char *text = kc_step_up_challenge(&demand, testlib_pool);
+        kc_step_up_t step_up = demand_of(rows[i].acr, rows[i].max_age);
+        const char *text = kc_step_up_challenge(&step_up, testlib_pool);
 
         ck_assert_str_eq(text,
                          apr_pstrcat(testlib_pool, ", error=\"insufficient_user_authentication\"",
@@ -146,11 +146,11 @@ static kc_rc_t unseal(const char *text, kc_step_up_t *out)
 
 START_TEST(a_demand_that_was_given_away_comes_back_whole_or_not_at_all)
 {
-    kc_step_up_t demand = demand_of("2 gold", 60), back;
+    kc_step_up_t step_up = demand_of("2 gold", 60), back;
     const char *text;
     size_t i;
 
-    ck_assert_int_eq(kc_step_up_seal(site->rp, &demand, testlib_pool, &text, &last), KC_OK);
+    ck_assert_int_eq(kc_step_up_seal(site->rp, &step_up, testlib_pool, &text, &last), KC_OK);
     ck_assert_str_eq(kc_url_escape(text, testlib_pool), text);
     ck_assert_int_eq(unseal(text, &back), KC_OK);
     ck_assert_str_eq(kc_step_up_acr_values(&back, testlib_pool), "2 gold");
@@ -170,24 +170,24 @@ START_TEST(a_demand_that_was_given_away_comes_back_whole_or_not_at_all)
     ck_assert_int_eq(unseal(text, &back), KC_MISS);
     ck_assert(kc_step_up_is_none(&back));
     fake->is_random_broken = 1;
-    ck_assert_int_eq(kc_step_up_seal(site->rp, &demand, testlib_pool, &text, &last), KC_FAULT);
+    ck_assert_int_eq(kc_step_up_seal(site->rp, &step_up, testlib_pool, &text, &last), KC_FAULT);
 }
 END_TEST
 
 START_TEST(a_demand_may_be_as_long_as_its_directive)
 {
     char *word = apr_pcalloc(testlib_pool, KC_CONF_ACR_MAX + 2);
-    kc_step_up_t demand, back;
+    kc_step_up_t step_up, back;
     const char *text;
 
     memset(word, 'a', KC_CONF_ACR_MAX);
-    demand = demand_of(word, 60);
-    ck_assert_int_eq(kc_step_up_seal(site->rp, &demand, testlib_pool, &text, &last), KC_OK);
+    step_up = demand_of(word, 60);
+    ck_assert_int_eq(kc_step_up_seal(site->rp, &step_up, testlib_pool, &text, &last), KC_OK);
     ck_assert_int_eq(unseal(text, &back), KC_OK);
     ck_assert_str_eq(kc_step_up_acr_values(&back, testlib_pool), word);
     word[KC_CONF_ACR_MAX] = 'a';
-    demand = demand_of(word, 60);
-    ck_assert_int_eq(kc_step_up_seal(site->rp, &demand, testlib_pool, &text, &last), KC_FAULT);
+    step_up = demand_of(word, 60);
+    ck_assert_int_eq(kc_step_up_seal(site->rp, &step_up, testlib_pool, &text, &last), KC_FAULT);
     ck_assert_int_eq(last.reason, KC_ERR_CONFIG);
 }
 END_TEST
@@ -235,7 +235,7 @@ static sent_t leave(const kc_login_request_t *request)
 
 static sent_t leave_with(const char *acr, int64_t max_age)
 {
-    kc_login_request_t request = {.return_url = "/page", .demand = demand_of(acr, max_age)};
+    kc_login_request_t request = {.return_url = "/page", .step_up = demand_of(acr, max_age)};
 
     return leave(&request);
 }
@@ -438,7 +438,7 @@ START_TEST(the_largest_demand_fits_beside_the_longest_page)
     memset(acr, 'a', KC_CONF_ACR_MAX);
     memset(page, '/', 1);
     memset(page + 1, 'p', 2000 - 1);
-    request.demand = demand_of(acr, 315360000);
+    request.step_up = demand_of(acr, 315360000);
     sent = leave(&request);
     ck_assert_int_eq(kc_fake_site_count(site, "__Host-keycloak_login_", &bytes), 1);
     ck_assert_uint_le(bytes, KC_LOGIN_COOKIES_MAX);
@@ -446,8 +446,8 @@ START_TEST(the_largest_demand_fits_beside_the_longest_page)
                                          cookies, &last),
                      KC_OK);
     ck_assert_str_eq(found.return_url, page);
-    ck_assert_str_eq(kc_step_up_acr_values(&found.demand, testlib_pool), acr);
-    ck_assert_int_eq(found.demand.max_age, 315360000);
+    ck_assert_str_eq(kc_step_up_acr_values(&found.step_up, testlib_pool), acr);
+    ck_assert_int_eq(found.step_up.max_age, 315360000);
 }
 END_TEST
 
@@ -456,7 +456,7 @@ END_TEST
 static void step_up(void)
 {
     kc_login_request_t request = {
-        .return_url = "/", .demand = demand_of("gold", 0), .is_step_up = 1};
+        .return_url = "/", .step_up = demand_of("gold", 0), .is_step_up = 1};
     sent_t sent = leave(&request);
 
     issue(&sent, ALICE, ",\"acr\":\"gold\"");
@@ -520,7 +520,7 @@ static kc_rc_t again(const char *query, kc_login_request_t *out)
 START_TEST(who_begins_again_still_has_to_bring_it)
 {
     kc_login_request_t request = {
-        .return_url = "/page", .demand = demand_of("2 gold", 60), .is_step_up = 1};
+        .return_url = "/page", .step_up = demand_of("2 gold", 60), .is_step_up = 1};
     sent_t sent = leave(&request);
 
     ck_assert_int_eq(again(sent.callback, &request), KC_OK);
@@ -528,11 +528,11 @@ START_TEST(who_begins_again_still_has_to_bring_it)
     ck_assert_int_eq(request.round.number, 1);
     ck_assert_int_eq(request.begun, fake->now);
     ck_assert(request.is_step_up && !request.is_silent);
-    ck_assert_str_eq(kc_step_up_acr_values(&request.demand, testlib_pool), "2 gold");
-    ck_assert_int_eq(request.demand.max_age, 60);
+    ck_assert_str_eq(kc_step_up_acr_values(&request.step_up, testlib_pool), "2 gold");
+    ck_assert_int_eq(request.step_up.max_age, 60);
     site->client.cookies = NULL; /* the state alone does not tell */
     ck_assert_int_eq(again(sent.callback, &request), KC_OK);
-    ck_assert(kc_step_up_is_none(&request.demand) && request.is_step_up);
+    ck_assert(kc_step_up_is_none(&request.step_up) && request.is_step_up);
     ck_assert_int_eq(again("code=x", &request), KC_REFUSED);
     ck_assert_str_eq(request.return_url, "/");
 }
@@ -739,7 +739,7 @@ START_TEST(a_link_asks_for_what_it_may)
     ck_assert_msg(rc == KC_OK, "%s", last.detail);
     ck_assert_str_eq(request.return_url, links[_i].page);
     ck_assert_int_eq(request.is_silent, links[_i].is_silent);
-    ck_assert(kc_step_up_is_none(&request.demand));
+    ck_assert(kc_step_up_is_none(&request.step_up));
     ck_assert_str_eq(listed(request.parameters), links[_i].parameters);
 }
 END_TEST
@@ -849,16 +849,16 @@ END_TEST
 
 START_TEST(a_link_that_was_given_away_demands)
 {
-    kc_step_up_t demand = demand_of("gold", 0);
+    kc_step_up_t step_up = demand_of("gold", 0);
     kc_login_request_t request;
     const char *text;
 
-    ck_assert_int_eq(kc_step_up_seal(site->rp, &demand, testlib_pool, &text, &last), KC_OK);
+    ck_assert_int_eq(kc_step_up_seal(site->rp, &step_up, testlib_pool, &text, &last), KC_OK);
     ck_assert_int_eq(kc_login_parameters_read(site->rp,
                                               apr_pstrcat(testlib_pool, "demand=", text, NULL),
                                               testlib_pool, &request, &last),
                      KC_OK);
-    ck_assert_str_eq(kc_step_up_acr_values(&request.demand, testlib_pool), "gold");
+    ck_assert_str_eq(kc_step_up_acr_values(&request.step_up, testlib_pool), "gold");
     ck_assert_str_eq(parameter(leave(&request).query, "acr_values"), "gold");
 }
 END_TEST
@@ -868,7 +868,7 @@ END_TEST
 /* threats.md O 180: of each kind, by browsers that never come back. */
 START_TEST(abandoned_sign_ins_leave_nothing_on_the_server)
 {
-    kc_login_request_t request = {.return_url = "/pipeline", .demand = demand_of("gold", 60)};
+    kc_login_request_t request = {.return_url = "/pipeline", .step_up = demand_of("gold", 60)};
     int entries, requests, i;
     apr_pool_t *scratch;
 
