@@ -70,7 +70,7 @@ static const char *as_somebody_else(const akc_request_t *request, request_rec *r
                     "logout?return=", kc_url_escape(back_here(request, r), r->pool), NULL);
 
     return apr_pstrcat(r->pool, "<a href=\"", ap_escape_html(r->pool, url),
-                       "\">Sign in as somebody else</a>\n", NULL);
+                       "\">Sign in as another user</a>\n", NULL);
 }
 
 const char *akc_page_error(akc_request_t *request, request_rec *r, const kc_err_t *err)

@@ -192,7 +192,7 @@ for my $row (['no e-mail', { email => undef }, 'KC0413'], ['not verified', { ema
         my $browser = browser($site);
         my $page = $browser->sign_in('/');
         is $page->tag, $tag, 'refused';
-        my ($href) = $page->text =~ m{<a href="([^"]*)">Sign in as somebody else</a>};
+        my ($href) = $page->text =~ m{<a href="([^"]*)">Sign in as another user</a>};
         ok $href, 'and told how to go on' or return;
         my $answer = $browser->get($href, 'Sec-Fetch-Site' => 'same-origin');
         like $answer->header('Location') // '', qr{/protocol/openid-connect/logout\?client_id=}, 'by the end of the session at the realm';

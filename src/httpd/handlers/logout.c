@@ -75,7 +75,7 @@ int akc_logout_is_wanted(akc_request_t *request, request_rec *r)
 static const char *who_is_signed_in(const akc_request_t *request, request_rec *r)
 {
     if (request->access.state == KC_SESSION_NONE)
-        return "<p>A page of another site has asked for it.</p>\n";
+        return "<p>A page of another site asks you to sign out.</p>\n";
     return apr_pstrcat(r->pool, "<p>You are signed in as <code>",
                        ap_escape_html(r->pool, request->access.session.user), "</code>.</p>\n",
                        NULL);
