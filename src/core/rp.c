@@ -238,7 +238,7 @@ void kc_rp_warn_of_key(const kc_rp_t *rp, const char *what)
 {
     if (is_key_news(rp->env->now(rp->env->context)))
         kc_env_log(rp->env, KC_ERR_KEY_FOREIGN,
-                   "%s: %s that somebody has come with was %s, or is none",
+                   "%s: %s that a client sent was %s, or is not genuine",
                    kc_err_row(KC_ERR_KEY_FOREIGN)->slug, what, KC_RP_FOREIGN_KEY);
 }
 

@@ -121,9 +121,8 @@ static void warn_of_handler(const scope_t *scope, const akc_sections_line_t *pla
         (!is_handler(place, AKC_ENDPOINTS_JUDGE) && !is_handler(place, AKC_ENDPOINTS_SESSIONS)))
         return;
     AKC_LOG_SERVER(scope->main, KC_ERR_CONFIG,
-                   "SetHandler %s (line %d of %s) at a place that asks nobody who they are "
-                   "answers with 500: add AuthType " AKC_AUTH_TYPE
-                   " and a Require such as valid-user",
+                   "SetHandler %s (line %d of %s) in a location without authentication answers "
+                   "with 500: add AuthType " AKC_AUTH_TYPE " and a Require such as valid-user",
                    place->word, place->node->line_num, place->node->filename);
 }
 
@@ -136,13 +135,12 @@ static void warn_of_type(const scope_t *scope, const akc_sections_line_t *place)
     if (scope->is_quiet || has(scope, AKC_SECTIONS_ASKING, is_around, place) ||
         has(scope, AKC_SECTIONS_ASKING, is_inside, place))
         return;
-    AKC_LOG_SERVER_AT(
-        APLOG_WARNING, scope->main, KC_ERR_CONFIG,
-        "AuthType " AKC_AUTH_TYPE
-        " (line %d of %s) without a Require that asks who somebody is: nobody is asked to "
-        "sign in there. httpd answers 500, or lets everybody in where it finds a Require "
-        "all granted. Add Require valid-user, or leave AuthType out",
-        place->node->line_num, place->node->filename);
+    AKC_LOG_SERVER_AT(APLOG_WARNING, scope->main, KC_ERR_CONFIG,
+                      "AuthType " AKC_AUTH_TYPE
+                      " (line %d of %s) without a Require that needs a user: nobody is asked to "
+                      "sign in there. httpd answers 500, or lets everybody in where it finds a "
+                      "Require all granted. Add Require valid-user, or leave AuthType out",
+                      place->node->line_num, place->node->filename);
 }
 
 /* httpd answers 500 where it does not know how clients authenticate. A Require for the whole server
@@ -210,13 +208,12 @@ static void warn_of_directory(const scope_t *scope, const akc_sections_line_t *p
     proxy = find_open_proxy(scope->own);
     if (!proxy)
         return;
-    AKC_LOG_SERVER_AT(
-        APLOG_WARNING, scope->main, KC_ERR_CONFIG,
-        "AuthType " AKC_AUTH_TYPE
-        " (line %d of %s) in %s ...>: what %s (line %d) hands on lies in no directory, so "
-        "that everybody is let in there. Use <Location /> in its place",
-        place->node->line_num, place->node->filename, place->section->directive, proxy->directive,
-        proxy->line_num);
+    AKC_LOG_SERVER_AT(APLOG_WARNING, scope->main, KC_ERR_CONFIG,
+                      "AuthType " AKC_AUTH_TYPE
+                      " (line %d of %s) in %s ...>: what %s (line %d) proxies is in no directory, "
+                      "so that everybody is let in there. Use <Location /> in its place",
+                      place->node->line_num, place->node->filename, place->section->directive,
+                      proxy->directive, proxy->line_num);
 }
 
 static int check_sections(const scope_t *scope)
@@ -262,7 +259,7 @@ static void warn_of_issuer(const scope_t *scope, const akc_server_t *config)
         has(scope, AKC_SECTIONS_TYPE, is_anywhere, NULL))
         return;
     AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
-                      "KeycloakIssuer (line %d of %s), but no place has AuthType " AKC_AUTH_TYPE
+                      "KeycloakIssuer (line %d of %s), but no location has AuthType " AKC_AUTH_TYPE
                       ": nobody is asked to sign in, unless a .htaccess does",
                       place->line, place->file);
 }
@@ -335,8 +332,8 @@ static void warn_of_cookie(const akc_server_t *config)
         AKC_LOG_SERVER_AT(
             APLOG_WARNING, config->server, KC_ERR_CONFIG,
             "KeycloakCookie: the virtual hosts of line %u and line %u share the "
-            "cookie %s of %s, but not their sessions: who signs in at one is signed out "
-            "at the other. Give each a name of its own",
+            "cookie %s of %s, but not their sessions: a user who signs in at one is signed out at "
+            "the other. Give each a name of its own",
             config->server->defn_line_number, server->defn_line_number, config->conf->cookie,
             config->conf->cookie_domain ? config->conf->cookie_domain : server->server_hostname);
         return;
@@ -376,8 +373,8 @@ static void warn_of_name(const akc_server_t *config)
     AKC_LOG_SERVER_AT(
         APLOG_WARNING, config->server, KC_ERR_CONFIG,
         "KeycloakIssuer (line %d of %s), but neither KeycloakPublicURL nor ServerName "
-        "says which address browsers use: people who come by another name than %s are "
-        "sent to that, which httpd has guessed. Add KeycloakPublicURL "
+        "says which address browsers use: browsers that use another name than %s are sent to that "
+        "one, which httpd has guessed. Add KeycloakPublicURL "
         "https://host.example.com, or ServerName",
         place->line, place->file, config->server->server_hostname);
 }
@@ -416,12 +413,11 @@ static void warn_of_domain(const akc_server_t *config, apr_pool_t *pool)
 
     if (!domain || !host || kc_url_is_in_domain(host, domain) || is_for_others(config))
         return;
-    AKC_LOG_SERVER_AT(
-        APLOG_WARNING, config->server, KC_ERR_CONFIG,
-        "KeycloakCookieDomain %s (line %d of %s): %s is not in that domain: browsers "
-        "refuse the cookie, and nobody who comes by that name stays signed in. Correct "
-        "it, or leave it out",
-        domain, place->line, place->file, host);
+    AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
+                      "KeycloakCookieDomain %s (line %d of %s): %s is not in that domain: browsers "
+                      "refuse the cookie, and users of that host do not stay signed in. Correct "
+                      "it, or leave it out",
+                      domain, place->line, place->file, host);
 }
 
 /* Replaces a KeycloakAfterLogoutURL that leads to the module's own addresses; a warning has said

@@ -44,8 +44,8 @@ void akc_hints_forwarded(request_rec *r, const char *origin)
     if (!header || !is_first(&peers, r, peer))
         return;
     AKC_LOG_REQUEST(r, KC_ERR_FORWARDED_IGNORED,
-                    "%s: %s of %s is ignored, for KeycloakTrustedProxy does not name that peer; "
-                    "browsers are sent to %s. If it is a proxy of yours, add %s %s, or set "
+                    "%s: %s of %s is ignored, because KeycloakTrustedProxy does not name that "
+                    "peer; browsers are sent to %s. If it is a proxy of yours, add %s %s, or set "
                     "KeycloakPublicURL",
                     row->slug, header, peer, origin,
                     kc_conf_table_row(KC_CONF_ROW_trusted_proxies)->name, peer);

@@ -106,8 +106,8 @@ static int is_end(const apr_bucket *bucket)
 void akc_interim_log_cookie(request_rec *r)
 {
     AKC_LOG_REQUEST_AT(APLOG_WARNING, r, KC_ERR_FOREIGN_COOKIE,
-                       "a backend sets a cookie that is named like one of this module's, or has "
-                       "the browser clear all cookies, which is taken out of its answer to %s",
+                       "a backend sets a cookie with the name of one of this module's, or clears "
+                       "all cookies; that was removed from its answer to %s",
                        r->uri ? r->uri : "-");
 }
 
@@ -131,7 +131,7 @@ static apr_status_t refuse(watch_t *watch, conn_rec *c)
 {
     AKC_LOG_REQUEST_AT(APLOG_WARNING, watch->r, KC_ERR_FOREIGN_COOKIE,
                        "a backend's headers before its answer to %s are over %d bytes, and may set "
-                       "a cookie that is named like one of this module's: the connection is closed",
+                       "a cookie with the name of one of this module's: the connection is closed",
                        watch->r->uri ? watch->r->uri : "-", KC_HEADER_BLOCK_MAX);
     c->aborted = 1;
     return APR_ECONNABORTED;

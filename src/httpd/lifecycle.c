@@ -165,8 +165,8 @@ static void warn_of_network(const akc_server_t *config, apr_pool_t *pool)
             kc_url_is_loopback(&url))
             continue;
         AKC_LOG_SERVER(config->server, KC_ERR_EVENT_MEMCACHED_NETWORK,
-                       "KeycloakMemcached %s: the connection has no TLS; "
-                       "sessions are sealed, but let no stranger reach it, nor answer in its place",
+                       "KeycloakMemcached %s: the connection has no TLS; sessions are sealed, but "
+                       "let only the nodes of this site reach that address",
                        text);
         return;
     }
@@ -178,7 +178,7 @@ static void warn(const akc_server_t *config)
 
     if (conf->allow_http && strncmp(conf->issuer, "http:", 5) == 0)
         AKC_LOG_SERVER(config->server, KC_ERR_EVENT_HTTP_ALLOWED,
-                       "KeycloakAllowHTTP: passwords and tokens cross the network in the clear");
+                       "KeycloakAllowHTTP: passwords and tokens cross the network unencrypted");
     if (!conf->crypto_key)
         AKC_LOG_SERVER(
             config->server, KC_ERR_EVENT_KEY_UNSET,

@@ -77,8 +77,8 @@ static int check_trailers(server_rec *server)
         return OK;
     line = akc_process_directive(server, name);
     AKC_LOG_SERVER_AT(APLOG_EMERG, server, KC_ERR_CONFIG,
-                      "%s (line %d of %s) is On for %s: by trailers, which then become headers, "
-                      "clients could name themselves. Set it to Off",
+                      "%s (line %d of %s) is On for %s: trailers then become headers, by which "
+                      "clients could set their own identity. Set it to Off",
                       name, line ? line->line_num : 0, line ? line->filename : "the configuration",
                       server->defn_name ? apr_psprintf(server->process->pconf,
                                                        "the virtual host of line %u of %s",
@@ -97,11 +97,10 @@ static void warn_of_size(server_rec *main, const server_rec *server)
 
     if (!its->file || (ours->file && its->line == ours->line && !strcmp(its->file, ours->file)))
         return;
-    AKC_LOG_SERVER(
-        main, KC_ERR_EVENT_CACHE_SIZE_IGNORED,
-        "%s (line %d of %s) is ignored in a virtual host: the memory is one for all, and "
-        "its size is that outside virtual hosts",
-        kc_conf_table_row(KC_CONF_ROW_cache_size)->name, its->line, its->file);
+    AKC_LOG_SERVER(main, KC_ERR_EVENT_CACHE_SIZE_IGNORED,
+                   "%s (line %d of %s) is ignored in a virtual host: all virtual hosts share the "
+                   "memory whose size is set outside them",
+                   kc_conf_table_row(KC_CONF_ROW_cache_size)->name, its->line, its->file);
 }
 
 static void warn(server_rec *main)

@@ -72,12 +72,11 @@ static kc_rc_t make_shared(kept_t *kept, apr_pool_t *pool, akc_shared_memory_t *
 /* Users whose sessions were evicted would otherwise notice it before their administrator. */
 static void report_full(void *context, uint64_t count)
 {
-    AKC_LOG_SERVER_AT(
-        APLOG_WARNING, (server_rec *)context, KC_ERR_STORE_FULL,
-        "KeycloakCacheSize is too small: %" APR_UINT64_T_FMT
-        " sessions and entries that were still good have made room for newer ones; raise "
-        "it, or keep sessions in KeycloakMemcached",
-        count);
+    AKC_LOG_SERVER_AT(APLOG_WARNING, (server_rec *)context, KC_ERR_STORE_FULL,
+                      "KeycloakCacheSize is too small: %" APR_UINT64_T_FMT
+                      " sessions and entries that were still valid had to make room for newer "
+                      "ones; raise it, or keep sessions in KeycloakMemcached",
+                      count);
 }
 
 /* The shared memory of this host: the one from before a graceful restart if its size is

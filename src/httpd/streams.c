@@ -230,7 +230,7 @@ static void log_closed(const apr_array_header_t *closed)
         const kc_err_t *err = &line->entry->err;
 
         AKC_LOG_SERVER_AT(APLOG_INFO, line->server, err->reason,
-                          "%s is closed, for the session of %s has ended: %s",
+                          "%s is closed, because the session of %s has ended: %s",
                           ap_escape_logitem(closed->pool, line->uri),
                           ap_escape_logitem(closed->pool, line->entry->session.user),
                           ap_escape_logitem(closed->pool, err->detail));

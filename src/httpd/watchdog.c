@@ -95,17 +95,15 @@ void akc_watchdog_start(apr_pool_t *pconf, server_rec *main)
     ap_watchdog_t *watchdog;
 
     if (!get_instance || !register_callback)
-        AKC_LOG_SERVER(
-            main, KC_ERR_EVENT_WATCHDOG_MISSING,
-            "mod_watchdog is not loaded: requests have to wait when metadata and keys are "
-            "fetched, and signing out does not reach an identity provider behind "
-            "Keycloak; LoadModule watchdog_module lets both happen in the background");
+        AKC_LOG_SERVER(main, KC_ERR_EVENT_WATCHDOG_MISSING,
+                       "mod_watchdog is not loaded: requests wait while metadata and keys are "
+                       "fetched, and a sign-out does not reach an identity provider behind "
+                       "Keycloak. Add LoadModule watchdog_module");
     else if (get_instance(&watchdog, "_auth_keycloak_", 0, 0, pconf) != APR_SUCCESS ||
              register_callback(watchdog, apr_time_from_msec(TICK_MS), main, tick) != APR_SUCCESS)
         AKC_LOG_SERVER(main, KC_ERR_EVENT_WATCHDOG_REFUSES,
-                       "mod_watchdog refuses: requests have to wait when metadata and keys are "
-                       "fetched, and signing out does not reach an identity provider behind "
-                       "Keycloak");
+                       "mod_watchdog refuses: requests wait while metadata and keys are fetched, "
+                       "and a sign-out does not reach an identity provider behind Keycloak");
     else
         attend(main);
 }

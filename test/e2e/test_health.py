@@ -124,7 +124,7 @@ def test_keycloak_goes_and_comes_back(new_site, own_keycloak, own_realm):
     site.httpd.stop()
     site.httpd.start()
     for _ in range(10):
-        assert_not_ready(site, own_keycloak.url + "/realms/master cannot be had")
+        assert_not_ready(site, own_keycloak.url + "/realms/master cannot be fetched")
     own_keycloak.start()
     own_keycloak.ready()
     answered = time.monotonic()

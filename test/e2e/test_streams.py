@@ -87,7 +87,7 @@ def sign_out(site, browser, method="GET"):
 
 
 def closed_lines(site):
-    return [line for line in site.httpd.log_text().splitlines() if " is closed, for the session of " in line]
+    return [line for line in site.httpd.log_text().splitlines() if " is closed, because the session of " in line]
 
 
 def says(site, tag, before=0, count=1):

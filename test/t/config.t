@@ -157,7 +157,7 @@ subtest 'half of what a guard needs' => sub {
     for my $name (sort keys %whole) {
         my ($accepted, $said) = check(@{ $whole{$name} });
         ok $accepted, "$name: starts" or diag $said;
-        unlike $said, qr/without an? (?:AuthType|Require)|no KeycloakIssuer|lies in no directory/, 'without a word';
+        unlike $said, qr/without an? (?:AuthType|Require)|no KeycloakIssuer|is in no directory/, 'without a word';
     }
 };
 
@@ -342,9 +342,9 @@ for my $name (sort keys %shared) {
 
 sub location { my ($path, @lines) = @_; return ("<Location $path>", @lines, '</Location>') }
 my @guard = ('AuthType Keycloak', 'Require valid-user');
-my $handler = sub { my $name = shift; return qr/\[auth_keycloak:error\].*KC0003: SetHandler $name \(line \d+ of .*\) at a place that asks nobody who they are/ };
-my $untyped = qr/\[auth_keycloak:warn\].*KC0003: KeycloakIssuer \(line \d+ of .*\), but no place has AuthType Keycloak/;
-my $unasked = qr/\[auth_keycloak:warn\].*KC0003: AuthType Keycloak \(line \d+ of .*\) without a Require that asks who somebody is/;
+my $handler = sub { my $name = shift; return qr/\[auth_keycloak:error\].*KC0003: SetHandler $name \(line \d+ of .*\) in a location without authentication/ };
+my $untyped = qr/\[auth_keycloak:warn\].*KC0003: KeycloakIssuer \(line \d+ of .*\), but no location has AuthType Keycloak/;
+my $unasked = qr/\[auth_keycloak:warn\].*KC0003: AuthType Keycloak \(line \d+ of .*\) without a Require that needs a user/;
 my $all_public = qr/\[auth_keycloak:warn\].*KC0003: KeycloakPublicPath \/ \(line \d+ of .*\): every path is public/;
 my $judge = 'SetHandler keycloak-judge';
 my @missing = (    # name, what is said (none: nothing of all), lines

@@ -119,7 +119,7 @@ subtest '203 a judge that nobody guards never says 200' => sub {
             my $answer = $browser->request($method, $path, headers => [@cookie, %spare]);
             is $answer->status, 500, "$method $path: 500 to $who" or diag $answer->text;
             is_deeply values_of($answer, 'kubeflow-userid'), [], 'nobody is named';
-            like log_since($mark), qr/KC0003: configuration: SetHandler keycloak-judge at a place where httpd lets everybody in/, 'and the log says why';
+            like log_since($mark), qr/KC0003: configuration: SetHandler keycloak-judge in a location that is open to everybody/, 'and the log says why';
         }
     }
     isnt $browser->get('/if/x', Cookie => undef)->status, 500, 'what is asked beside it is judged';

@@ -81,7 +81,7 @@ subtest 'before the realm answers' => sub {
     realm('health-late')->set(faults => { discovery => { kind => 'drop' } });
     my ($server, $port) = server_with_probes('health-late', 'KeycloakHTTPTimeout 60s');
     ok wait_until(sub { fetched('health-late', 'discovery') }), 'somebody has tried';
-    not_ready_ok ask($port), qr{realms/health-late cannot be had: }, 'not ready';
+    not_ready_ok ask($port), qr{realms/health-late cannot be fetched: }, 'not ready';
     my ($before, $start, $longest) = (fetched('health-late', 'discovery'), time, 0);
     while (time - $start < 3 || (fetched('health-late', 'discovery') - $before < 3 && time - $start < PATIENCE)) {
         my $begun = time;
@@ -183,7 +183,7 @@ subtest 'each problem is named once' => sub {
         site_with($sites[5]));                                                              # nothing of its own
     my $where = qr/metadata and keys of \Q$ENV{KC_PROVIDER}\E\/realms\/health-many/;
     my $store = sub { my $closed = shift; return qr/no session store answers: memcached 127\.0\.0\.1:$closed:? [^\n]*/ };
-    my $wanted = qr/\A$where cannot be had: [^\n]*\n$where-other cannot be had: [^\n]*\n@{[join '\\n', map { $store->($_) } sort $ENV{KC_CLOSED_PORT}, @others]}\z/;
+    my $wanted = qr/\A$where cannot be fetched: [^\n]*\n$where-other cannot be fetched: [^\n]*\n@{[join '\\n', map { $store->($_) } sort $ENV{KC_CLOSED_PORT}, @others]}\z/;
     ok wait_until(sub { problems_of($port) =~ $wanted }), 'two realms and three stores' or diag problems_of($port);
     is ask($port)->status, 503, 'not ready';
     realm("health-$_")->reset for qw(many many-other);
@@ -196,8 +196,8 @@ subtest 'more realms that hang than a probe has the time for' => sub {
     my ($server, $port) = server_with_probes('health-hang', 'KeycloakHTTPTimeout 4s',
         map { site_with($sites[$_], "KeycloakIssuer $ENV{KC_PROVIDER}/realms/$names[$_]") } 0 .. $#names);
     my $problems = problems_of($port);
-    like $problems, qr{realms/\Q$_\E cannot be had: }, "$_ is named" for 'health-hang', @names;
-    is scalar(() = $problems =~ /cannot be had/g), 4, 'and nothing else';
+    like $problems, qr{realms/\Q$_\E cannot be fetched: }, "$_ is named" for 'health-hang', @names;
+    is scalar(() = $problems =~ /cannot be fetched/g), 4, 'and nothing else';
     realm($_)->reset for 'health-hang', @names;
 };
 
@@ -205,7 +205,7 @@ subtest 'more realms that hang than a probe has the time for' => sub {
 subtest 'a time-out of a few milliseconds is one' => sub {
     realm('health-hasty')->set(faults => { discovery => { kind => 'hang' } });
     my ($server, $port) = server_with_probes('health-hasty', 'KeycloakHTTPTimeout 3ms');
-    not_ready_ok ask($port), qr{realms/health-hasty cannot be had: }, 'a realm that hangs' for 1 .. 3;
+    not_ready_ok ask($port), qr{realms/health-hasty cannot be fetched: }, 'a realm that hangs' for 1 .. 3;
     realm('health-hasty')->reset;
 };
 

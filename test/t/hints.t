@@ -60,7 +60,7 @@ subtest 'what a peer says that is not trusted' => sub {
         my $server = start('hints-forwarded', lines => ['KeycloakTrustedProxy 127.0.0.99']);
         my $address = '127.0.0.' . $number++;
         like ask_from($address, $server, 'hints-forwarded', '/', $header), qr/ 302 /, "$header: a sign-in begins";
-        like $server->log, qr/\[auth_keycloak:warn\].*KC0121: forwarded-ignored: \Q$name\E of \Q$address\E is ignored, for KeycloakTrustedProxy does not name that peer; browsers are sent to http:\/\/hints-forwarded\.test.*add KeycloakTrustedProxy \Q$address\E, or set KeycloakPublicURL/,
+        like $server->log, qr/\[auth_keycloak:warn\].*KC0121: forwarded-ignored: \Q$name\E of \Q$address\E is ignored, because KeycloakTrustedProxy does not name that peer; browsers are sent to http:\/\/hints-forwarded\.test.*add KeycloakTrustedProxy \Q$address\E, or set KeycloakPublicURL/,
             'the log names header, peer and directive' or diag $server->log;
         unlike $server->log, qr/shop\.example\.com/, 'not what was said' ;
         $server->stop;

@@ -99,7 +99,7 @@ for my $host (sort keys %hosts) {
         says($host, $mark, 1, 'that' => "KC0605: signed out by the provider: all sessions of sub sub-bob-$host");
         $mark = mark();
         is $told->(set => { sid => $sid }, delete => ['sub']), 200, 'one of somebody';
-        says($host, $mark, 1, 'that' => 'KC0605: signed out by the provider: a session of sub somebody');
+        says($host, $mark, 1, 'that' => 'KC0605: signed out by the provider: a session of an unknown user');
     };
 }
 

@@ -79,11 +79,11 @@ for my $what (sort keys %faults) {
 for my $what (sort keys %cold) {
     my ($name, $server) = @{ $cold{$what} }{qw(name server)};
     subtest "149-151 $what from the start: closed" => sub {
-        ok wait_until(sub { $server->log =~ /KC020\d: metadata and keys of \S+ cannot be had/ }), 'the log says so';
+        ok wait_until(sub { $server->log =~ /KC020\d: metadata and keys of \S+ cannot be fetched/ }), 'the log says so';
         my @answers = $server->storm(CROWD);
         is statuses(@answers), '503: ' . CROWD, 'sign-ins: 503';
         is scalar(grep { ($_->header('Retry-After') // '') =~ /^\d+$/ } @answers), CROWD, 'with Retry-After';
-        is scalar(() = $server->log =~ /metadata and keys of \S+ cannot be had/g), 1, 'the log has said it once';
+        is scalar(() = $server->log =~ /metadata and keys of \S+ cannot be fetched/g), 1, 'the log has said it once';
     };
     realm($name)->reset;
 }

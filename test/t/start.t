@@ -85,7 +85,7 @@ subtest 'memory that cannot be had' => sub {
 subtest 'more sessions than there is room for' => sub {
     my $server = start('start-full', 'KeycloakCacheSize 1M');
     my $browser = signed_in('start-full') or return fail 'signing in';
-    my $full = qr/\[auth_keycloak:warn\].*KC\d{4}: KeycloakCacheSize is too small: \d+ sessions and entries that were still good have made room for newer ones; raise it, or/;
+    my $full = qr/\[auth_keycloak:warn\].*KC\d{4}: KeycloakCacheSize is too small: \d+ sessions and entries that were still valid had to make room for newer ones; raise it, or/;
     my $realm = realm('start-full');
     my $count = 0;
     while ($server->log !~ $full && $count++ < 2000) {
@@ -187,7 +187,7 @@ subtest 'a memcached that is there again' => sub {
 
 subtest 'a memcached across a network' => sub {
     my $server = start('start-network', "KeycloakMemcached $memcached 0.0.0.0:$ENV{KC_MEMCACHED_PORT}");
-    my $line = qr/\[auth_keycloak:notice\].*KC0613: KeycloakMemcached 0\.0\.0\.0:\d+: the connection has no TLS; sessions are sealed, but let no stranger reach it/;
+    my $line = qr/\[auth_keycloak:notice\].*KC0613: KeycloakMemcached 0\.0\.0\.0:\d+: the connection has no TLS; sessions are sealed, but let only the nodes of this site reach that address/;
     says($server, $line, 'a line');
     unlike $server->log, qr/KeycloakMemcached 127/, 'and none for one of this host';
 };

@@ -145,7 +145,7 @@ subtest 'signing out closes what was opened with the session, and nothing else' 
     ok $_->has_ended, 'one is closed' for @closed;
     ok $other->works, 'that of another session of hers goes on';
     ok $bobs->works, 'and bob\'s';
-    my $told = sub { join ' ', sort $server->log =~ m{\[auth_keycloak:info\].*KC0109: (\S+) is closed, for the session of alice\@example\.com has ended}g };
+    my $told = sub { join ' ', sort $server->log =~ m{\[auth_keycloak:info\].*KC0109: (\S+) is closed, because the session of alice\@example\.com has ended}g };
     ok wait_until(sub { $told->() eq '/lines /ws /ws' }), 'the log tells of each, with its path' or diag $told->();
     is index($server->log, $alice->cookie_header), -1, 'and without the cookie';
     $other->leave;
@@ -270,11 +270,11 @@ for my $row (['another person', sub => 'sub-of-dave', email => 'dave@example.com
         realm($site)->reset->set(user => { %carol, sid => "before-$user{sid}" }, lifetime => 3000);
         my $browser = signed_in($site) or return fail 'signing in';
         my @before = (web_socket($browser), long_response($browser));
-        my $told = () = $server->log =~ /KC0109: \S+ is closed, for the session of carol\@example\.com has ended/g;
+        my $told = () = $server->log =~ /KC0109: \S+ is closed, because the session of carol\@example\.com has ended/g;
         another_tab($browser, %user);
         my @after = (web_socket($browser), long_response($browser));
         ok $_->has_ended, 'it is' for @before;
-        ok wait_until(sub { (my $now = () = $server->log =~ /KC0109: \S+ is closed, for the session of carol\@example\.com has ended/g) >= $told + 2 }),
+        ok wait_until(sub { (my $now = () = $server->log =~ /KC0109: \S+ is closed, because the session of carol\@example\.com has ended/g) >= $told + 2 }),
             'the log says whose' or diag $server->log;
         ok $after[0]->works, 'what was opened since goes on';
         sign_out($browser);
@@ -311,7 +311,7 @@ subtest 'whom the provider does not renew loses it' => sub {
     my $client = web_socket($alice);
     realm($site)->set(faults => { token => { kind => 'status', status => 400, body => '{"error":"invalid_grant"}' } });
     ok $client->has_ended, 'it is closed';
-    ok log_has($server, qr/KC0311: \/ws is closed, for the session of alice\@example\.com has ended/), 'the log says why';
+    ok log_has($server, qr/KC0311: \/ws is closed, because the session of alice\@example\.com has ended/), 'the log says why';
     realm($site)->reset;
     ok $bobs->works, 'bob\'s goes on';
 };

@@ -94,7 +94,7 @@ static kc_rc_t check_type(const kc_jws_t *token, const kc_conf_t *conf, kc_err_t
                        is_access ? "access" : "ID");
     if (kc_json_member(token->claims, "cnf"))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_TYPE,
-                       "it is bound to a key (cnf), which nobody has shown");
+                       "it is bound to a key (cnf), and nothing proves that the client has it");
     return KC_OK;
 }
 

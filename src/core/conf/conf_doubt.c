@@ -27,7 +27,7 @@ const char *kc_conf_doubt_after_logout(const kc_conf_t *conf, apr_pool_t *pool)
 {
     if (!kc_conf_own_after_logout(conf, pool))
         return NULL;
-    return "this is an address of this module itself, which would send people round in circles "
+    return "this is an address of this module itself, which would send browsers in a loop "
            "after signing out; they arrive at / instead. Name a page that needs no sign-in";
 }
 

@@ -343,7 +343,7 @@ static kc_rc_t check_user(const callback_t *callback, const kc_json_t *claims, k
         return KC_FAIL(err, KC_DOWN, why.reason, "%.200s", why.detail);
     if ((state == KC_SESSION_LIVE || state == KC_SESSION_STALE) && strcmp(session.sub, sub) != 0)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_SUBJECT,
-                       "a silent sign-in has brought somebody else than who is signed in");
+                       "the silent sign-in returned another user than the one who is signed in");
     return KC_OK;
 }
 

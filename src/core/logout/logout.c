@@ -180,7 +180,7 @@ static void end_at_provider(logout_t *logout, kc_browser_answer_t *answer)
 
     if (kc_metadata_get(rp->metadata, logout->pool, &snapshot, &err) != KC_OK) {
         if (logout->had_session)
-            log_failure(rp, "signed out here alone", &err);
+            log_failure(rp, "session ended here, but not at Keycloak", &err);
         return;
     }
     url = lead_through(logout, snapshot->provider->end_session_endpoint, answer);

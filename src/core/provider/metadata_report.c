@@ -25,10 +25,10 @@ void kc_metadata_report_change(const kc_conf_t *conf, const kc_env_t *env,
     if (fresh->reason == KC_ERR_NONE && old.is_own)
         log_line(env, KC_LOG_INFO, old.reason, "are fetched again", issuer, "");
     else if (fresh->is_own && fresh->is_usable)
-        log_line(env, KC_LOG_WARNING, fresh->reason, "are kept, new ones cannot be had: ", issuer,
-                 detail);
+        log_line(env, KC_LOG_WARNING, fresh->reason,
+                 "are kept, new ones cannot be fetched: ", issuer, detail);
     else if (fresh->is_own)
-        log_line(env, KC_LOG_ERROR, fresh->reason, "cannot be had: ", issuer, detail);
+        log_line(env, KC_LOG_ERROR, fresh->reason, "cannot be fetched: ", issuer, detail);
 }
 
 static int is_news(const char *before, const char *fresh)
@@ -40,7 +40,7 @@ void kc_metadata_report_left_out(const kc_conf_t *conf, const kc_env_t *env,
                                  const kc_metadata_snapshot_t *before,
                                  const kc_metadata_snapshot_t *fresh)
 {
-    static const char without[] = "are used without what cannot be: ";
+    static const char without[] = "are used, without unusable parts: ";
     int is_odd, was_odd;
     const char *keys = kc_jwks_left_out(fresh->keys, &is_odd);
 

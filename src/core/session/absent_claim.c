@@ -47,7 +47,7 @@ static void check_claim(const user_t *user, const char *path)
              "mapper");
     else
         tell(user, "keycloak-claim", path,
-             "unless this person alone lacks it, add a mapper for it to the client in Keycloak, "
+             "unless only this user lacks it, add a mapper for it to the client in Keycloak, "
              "with Add to ID token");
 }
 
@@ -72,11 +72,11 @@ static void check_roles(const user_t *user)
 
     if (path && !has_realm && has_client && (asked & KC_UNKNOWN_REALM_ROLES))
         tell(user, "keycloak-role", path,
-             "unless this person has no role of the realm, add the mapper realm roles of the "
+             "unless this user has no role of the realm, add the mapper realm roles of the "
              "client scope roles, or name its claim in KeycloakRolesClaim");
     if (!has_client && has_realm && (asked & KC_UNKNOWN_CLIENT_ROLES))
         tell(user, "keycloak-client-role", "resource_access",
-             "unless this person has no role of a client, add the mapper client roles of the "
+             "unless this user has no role of a client, add the mapper client roles of the "
              "client scope roles");
 }
 

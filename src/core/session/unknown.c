@@ -42,7 +42,7 @@ static void report_roles(const kc_rp_t *rp, const char *why)
         return;
     kc_env_log(
         rp->env, KC_ERR_ROLES_UNKNOWN,
-        "%s: Require asks for roles, and tokens tell none: %s. Have the mappers of the client "
+        "%s: Require asks for roles, but the tokens have none: %s. Have the mappers of the client "
         "scope roles put them into the ID token (Add to ID token, or Add to lightweight "
         "access token), and name their claim in KeycloakRolesClaim (now %.100s)",
         kc_err_row(KC_ERR_ROLES_UNKNOWN)->slug, why, rp->conf->roles_claim);
@@ -57,9 +57,8 @@ void kc_unknown_report(const kc_rp_t *rp, const char *sub, unsigned int unknown,
         report_roles(rp, why);
     if (!unknown || !rp->asks_negated || !is_news(rp, sub, unknown))
         return;
-    kc_env_log(
-        rp->env, KC_ERR_ROLES_UNKNOWN,
-        "%s: not (all) known of sub %s: %s, for %s. A Require that excludes by them keeps this "
-        "person out",
-        kc_err_row(KC_ERR_ROLES_UNKNOWN)->slug, sub, list_names(unknown, pool), why);
+    kc_env_log(rp->env, KC_ERR_ROLES_UNKNOWN,
+               "%s: not (all) known of sub %s: %s, because %s. A Require that excludes by them "
+               "refuses this user",
+               kc_err_row(KC_ERR_ROLES_UNKNOWN)->slug, sub, list_names(unknown, pool), why);
 }

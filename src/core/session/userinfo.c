@@ -133,11 +133,12 @@ static void report(const kc_token_set_t *token_set, const kc_err_t *why)
 
     if (!kc_rp_is_news(rp, "userinfo", name))
         return;
-    kc_env_log(rp->env, KC_ERR_USERINFO,
-               "%s: people sign in without userinfo, which no Require or header needs: %s: %s. A "
-               "mapper for the ID token (%.100s) saves the question, KeycloakUserInfo off ends it",
-               kc_err_row(KC_ERR_USERINFO)->slug, kc_err_row(why->reason)->slug, why->detail,
-               rp->conf->groups_claim ? rp->conf->groups_claim : "groups");
+    kc_env_log(
+        rp->env, KC_ERR_USERINFO,
+        "%s: users sign in without userinfo, which no Require or header needs: %s: %s. To stop "
+        "these requests, add a mapper for the ID token (%.100s), or set KeycloakUserInfo off",
+        kc_err_row(KC_ERR_USERINFO)->slug, kc_err_row(why->reason)->slug, why->detail,
+        rp->conf->groups_claim ? rp->conf->groups_claim : "groups");
 }
 
 kc_rc_t kc_userinfo_add(kc_token_set_t *token_set, kc_err_t *err)

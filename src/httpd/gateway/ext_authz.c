@@ -156,7 +156,7 @@ static int refuse_unguarded(akc_request_t *request, request_rec *r)
 
     (void)KC_FAIL(
         &err, KC_REFUSED, KC_ERR_CONFIG,
-        "SetHandler %s at a place where httpd lets everybody in: add AuthType " AKC_AUTH_TYPE
+        "SetHandler %s in a location that is open to everybody: add AuthType " AKC_AUTH_TYPE
         " and a Require that asks who they are, or KeycloakPublicPath or KeycloakUnauth "
         "pass for what all may see",
         AKC_ENDPOINTS_JUDGE);

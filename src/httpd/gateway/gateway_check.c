@@ -21,7 +21,7 @@ static int check(const found_t *found, server_rec *main)
     AKC_LOG_SERVER_AT(
         APLOG_EMERG, main, KC_ERR_CONFIG,
         "SetHandler %s (line %d of %s) and SetHandler %s (line %d of %s) exclude each "
-        "other in one virtual host: to a gateway the list would be a yes",
+        "other in one virtual host: a gateway would read the list's 200 as \"allowed\"",
         AKC_ENDPOINTS_SESSIONS, found->sessions->line_num, found->sessions->filename,
         AKC_ENDPOINTS_JUDGE, found->gateway->line_num, found->gateway->filename);
     return HTTP_INTERNAL_SERVER_ERROR;
@@ -92,9 +92,8 @@ static void warn(server_rec *main, const apr_array_header_t *all)
             AKC_LOG_SERVER(
                 gateway, KC_ERR_EVENT_JUDGE_SHARED,
                 "the judge of %s (line %u of %s) shares its address with the virtual host "
-                "%s (line %u of %s), which clients of the gateway choose by their Host "
-                "header: what that answers with 200 is a yes. Give the judge a port of "
-                "its own",
+                "%s (line %u of %s), which clients of the gateway choose by their Host header. The "
+                "gateway reads any 200 as \"allowed\": give the judge a port of its own",
                 gateway->server_hostname, gateway->defn_line_number, gateway->defn_name,
                 other->server_hostname, other->defn_line_number, other->defn_name);
             break;

@@ -467,9 +467,8 @@ int akc_account_operate(request_rec *r)
         return HTTP_NOT_FOUND;
     if (is_guarded(r))
         return operate(request, r);
-    (void)KC_FAIL(
-        &err, KC_REFUSED, KC_ERR_CONFIG,
-        "SetHandler %s at a place that asks nobody who they are: add AuthType and Require",
-        AKC_ENDPOINTS_SESSIONS);
+    (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_CONFIG,
+                  "SetHandler %s in a location without authentication: add AuthType and Require",
+                  AKC_ENDPOINTS_SESSIONS);
     return akc_respond_error(request, r, &err);
 }

@@ -123,8 +123,8 @@ static int refuse_location(request_rec *r)
         AKC_LOG_REQUEST(r, KC_ERR_CONFIG,
                         "SetHandler " AKC_ENDPOINTS_HEALTH " is not served where the port or the "
                         "virtual host has a " AKC_ENDPOINTS_JUDGE
-                        ", whose yes its 200 would be: give "
-                        "each a port and a virtual host of its own");
+                        ", where a gateway would read its 200 as \"allowed\": give each a port and "
+                        "a virtual host of its own");
     return HTTP_NOT_FOUND;
 }
 
@@ -149,7 +149,7 @@ static void check_provider(akc_server_t *config, apr_time_t start, apr_array_hea
     kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
 
     if (kc_metadata_probe(config->rp->metadata, http, &err) != KC_OK)
-        add(problems, apr_psprintf(problems->pool, "metadata and keys of %s cannot be had: %s",
+        add(problems, apr_psprintf(problems->pool, "metadata and keys of %s cannot be fetched: %s",
                                    conf->issuer, err.detail));
 }
 

@@ -146,11 +146,11 @@ int akc_login_callback(akc_request_t *request, request_rec *r)
                         ap_escape_logitem(r->pool, answer.user),
                         ap_escape_logitem(r->pool, answer.sub));
         if (answer.dropped)
-            AKC_LOG_REQUEST(
-                r, KC_ERR_EVENT_VALUES_LEFT_OUT,
-                "%d groups, roles or claims of %s cannot be header values, find no room in one, "
-                "or are more than %d of a kind, and were left out",
-                answer.dropped, ap_escape_logitem(r->pool, answer.user), KC_CLAIMS_LIST_MAX);
+            AKC_LOG_REQUEST(r, KC_ERR_EVENT_VALUES_LEFT_OUT,
+                            "%d groups, roles or claims of %s were left out: they cannot be header "
+                            "values, find no room in a header, or are more than %d of a kind",
+                            answer.dropped, ap_escape_logitem(r->pool, answer.user),
+                            KC_CLAIMS_LIST_MAX);
         return request->server->conf->cookie_same_site == KC_SAME_SITE_STRICT
                    ? akc_respond_onward(r, &answer)
                    : akc_respond_redirect(r, HTTP_SEE_OTHER, &answer);

@@ -185,9 +185,10 @@ int akc_logout_here(akc_request_t *request, request_rec *r)
 
 static void log_ended(request_rec *r, const kc_logout_token_t *token)
 {
-    AKC_LOG_REQUEST(r, KC_ERR_EVENT_BACKCHANNEL, "signed out by the provider: %s of sub %s",
+    AKC_LOG_REQUEST(r, KC_ERR_EVENT_BACKCHANNEL, "signed out by the provider: %s of %s%s",
                     token->sid ? "a session" : "all sessions",
-                    token->sub ? ap_escape_logitem(r->pool, token->sub) : "somebody");
+                    token->sub ? "sub " : "an unknown user",
+                    token->sub ? ap_escape_logitem(r->pool, token->sub) : "");
 }
 
 int akc_logout_backchannel(akc_request_t *request, request_rec *r)

@@ -791,7 +791,7 @@ START_TEST(changes_are_logged_once)
     fake->now += 10;
     assert_logged(1, KC_LOG_WARNING, "KC0206", "kept");
     fake->now += site->conf->metadata_stale;
-    assert_logged(2, KC_LOG_ERROR, "KC0206", "cannot be had");
+    assert_logged(2, KC_LOG_ERROR, "KC0206", "cannot be fetched");
     kc_fake_answer(fake, KC_FAKE_JWKS, 200, "application/json", keys_named("b"));
     fake->now += 10;
     assert_logged(3, KC_LOG_INFO, "KC0206", "again");

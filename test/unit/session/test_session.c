@@ -1218,7 +1218,7 @@ START_TEST(a_session_of_a_key_that_is_not_here_is_told_from_one_that_has_ended)
                      KC_SESSION_NONE);
     ck_assert_int_eq(why.reason, KC_ERR_SESSION_IDLE);
     ck_assert_ptr_nonnull(strstr(why.detail, "sealed with a key that this server does not have"));
-    ck_assert(kc_fake_log_has(fake, "KC0505: key-foreign: a session that somebody has come with"));
+    ck_assert(kc_fake_log_has(fake, "KC0505: key-foreign: a session that a client sent"));
     apr_array_clear(fake->log);
     (void)find(id, NULL);
     ck_assert_int_eq(fake->log->nelts, 0);
