@@ -10,8 +10,10 @@
 #include "log.h"
 #include "request.h"
 
+#include "core/access/access.h"
 #include "core/access/authz.h"
 #include "core/rp.h"
+#include "core/session/step_up.h"
 #include "core/session/unknown.h"
 
 static const char *name_of(kc_authz_kind_t kind)
@@ -146,12 +148,6 @@ static const char *parse(kc_authz_kind_t kind, cmd_parms *cmd, const char *line,
     return NULL;
 }
 
-/* A user of another module has no roles here; a request without a user has none either. */
-static kc_authz_answer_t answer_without_session(const request_rec *r)
-{
-    return *r->user ? KC_AUTHZ_UNKNOWN : KC_AUTHZ_UNMET;
-}
-
 static authz_status resolve_unknown(request_rec *r, akc_request_t *request, const line_t *line)
 {
     if (line->doubt == TAKEN_FOR_NO)
@@ -181,14 +177,14 @@ static authz_status check(request_rec *r, const char *text, const void *parsed)
     akc_request_t *request = akc_request_get(r);
     const line_t *line = parsed;
     kc_authz_answer_t answer;
+    kc_step_up_t step_up;
 
     (void)text;
     if (!r->user)
         return wait_for_user(r, request, line);
-    if (!request || !akc_request_is_signed_in(request, r))
-        answer = answer_without_session(r);
-    else
-        answer = kc_authz_ask(line->rule, &request->access.session, r->pool);
+    step_up = kc_step_up_required(akc_config_dir(r));
+    answer =
+        kc_access_ask(request ? &request->access : NULL, &step_up, r->user, line->rule, r->pool);
     if (answer == KC_AUTHZ_UNKNOWN)
         return resolve_unknown(r, request, line);
     return answer == KC_AUTHZ_MET ? AUTHZ_GRANTED : AUTHZ_DENIED;

@@ -180,6 +180,14 @@ int kc_access_is_signed_in(const kc_access_t *access, const kc_step_up_t *step_u
     return access->has_looked && access->state == KC_SESSION_LIVE && is_met(access, step_up);
 }
 
+kc_authz_answer_t kc_access_ask(const kc_access_t *access, const kc_step_up_t *step_up,
+                                const char *user, const kc_authz_rule_t *rule, apr_pool_t *pool)
+{
+    if (access && kc_access_is_signed_in(access, step_up))
+        return kc_authz_ask(rule, &access->session, pool);
+    return *user ? KC_AUTHZ_UNKNOWN : KC_AUTHZ_UNMET;
+}
+
 int kc_access_is_bearer(const kc_access_t *access)
 {
     return access->bearer.data != NULL;

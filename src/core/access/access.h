@@ -6,6 +6,7 @@
 #include <apr_pools.h>
 #include <stdint.h>
 
+#include "access/authz.h"
 #include "access/decision.h"
 #include "access/request_class.h"
 #include "base/buf.h"
@@ -77,6 +78,12 @@ kc_access_answer_t kc_access_check(kc_access_t *access, const kc_access_location
 /* 1 when a session was found, it is live, and it meets the requirement. Asks nobody: 0 before the
  * first check, as on public paths. */
 int kc_access_is_signed_in(const kc_access_t *access, const kc_step_up_t *step_up);
+/* Whether the request meets a Require line at a location with this requirement (kc_authz_ask). Asks
+ * for no session: a user without one that counts here is another module's, and their roles are
+ * unknown; user "" is nobody, and has none. access may be NULL: the module is off. Thread safe as
+ * far as pool, the request's, is. */
+kc_authz_answer_t kc_access_ask(const kc_access_t *access, const kc_step_up_t *step_up,
+                                const char *user, const kc_authz_rule_t *rule, apr_pool_t *pool);
 /* 1 when the request is decided by a bearer token: such a client is never sent to a sign-in. */
 int kc_access_is_bearer(const kc_access_t *access);
 /* Leaves one cookie of the session's name at most in access->cookies, if it can be told which is

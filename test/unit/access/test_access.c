@@ -97,6 +97,7 @@ static const char *put_of(const char *sub, const char *acr, int is_renewable)
 {
     const kc_pack_t contents = {
         sign(claims(",\"nonce\":\"first-nonce\"")), NULL, is_renewable ? "first" : NULL, {NULL, 0}};
+    apr_array_header_t *groups = apr_array_make(testlib_pool, 1, sizeof(const char *));
     char *id = apr_palloc(testlib_pool, KC_SESSION_ID_TEXT + 1);
     kc_session_t fresh;
 
@@ -110,7 +111,9 @@ static const char *put_of(const char *sub, const char *acr, int is_renewable)
     fresh.sid = "first-sid";
     fresh.user = fresh.email = "alice@example.com";
     fresh.acr = acr;
-    fresh.groups = "";
+    fresh.groups = "team";
+    APR_ARRAY_PUSH(groups, const char *) = fresh.groups;
+    fresh.group_list = kc_session_list_make(groups, testlib_pool);
     ck_assert_int_eq(kc_pack_close(&contents, testlib_pool, &fresh.packed, NULL), KC_OK);
     ck_assert_int_eq(kc_session_create(site->rp, &fresh, testlib_pool, id, NULL), KC_OK);
     return id;
@@ -933,6 +936,52 @@ START_TEST(a_good_token_asks_for_no_session)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- Require lines */
+
+static const struct {
+    void (*happen)(void);
+    int is_checked;
+    const char *acr; /* required where the line stands; NULL: none */
+    const char *user, *group;
+    kc_authz_answer_t answer;
+} lines[] = {
+    {live, 1, NULL, "alice@example.com", "team", KC_AUTHZ_MET},
+    {live, 1, NULL, "alice@example.com", "staff", KC_AUTHZ_UNMET},
+    {live, 1, "1", "alice@example.com", "team", KC_AUTHZ_MET},
+    /* the session does not count here */
+    {live, 1, "gold", "alice@example.com", "team", KC_AUTHZ_UNKNOWN},
+    {live, 1, "gold", "", "team", KC_AUTHZ_UNMET},
+    {live, 0, NULL, "alice@example.com", "team", KC_AUTHZ_UNKNOWN},
+    {live, 0, NULL, "", "team", KC_AUTHZ_UNMET},
+    /* there is none; another module may have named a user */
+    {no_cookie, 1, NULL, "somebody", "team", KC_AUTHZ_UNKNOWN},
+    {no_cookie, 1, NULL, "", "team", KC_AUTHZ_UNMET},
+    {signed_out, 1, NULL, "", "team", KC_AUTHZ_UNMET},
+    {store_down, 1, NULL, "somebody", "team", KC_AUTHZ_UNKNOWN},
+    {bearer_of_a_stranger, 1, NULL, "", "team", KC_AUTHZ_UNMET},
+};
+
+START_TEST(a_line_is_met_by_a_session_that_counts_at_its_location)
+{
+    const char *group = lines[_i].group;
+    const kc_authz_rule_t *rule;
+
+    ck_assert_int_eq(kc_authz_parse(KC_AUTHZ_GROUP, 1, &group, testlib_pool, &rule, NULL), KC_OK);
+    lines[_i].happen();
+    go_to_page();
+    if (lines[_i].is_checked)
+        (void)check();
+    if (lines[_i].acr)
+        require_acr(lines[_i].acr);
+    fake->sessions.gets = 0;
+    ck_assert_int_eq(kc_access_ask(&request, &location.step_up, lines[_i].user, rule, testlib_pool),
+                     lines[_i].answer);
+    ck_assert_int_eq(fake->sessions.gets, 0);
+    ck_assert_int_eq(kc_access_ask(NULL, &location.step_up, lines[_i].user, rule, testlib_pool),
+                     *lines[_i].user ? KC_AUTHZ_UNKNOWN : KC_AUTHZ_UNMET);
+}
+END_TEST
+
 /* ---------------------------------------------------------------- headers, when they are needed */
 
 START_TEST(headers_are_read_only_when_they_decide)
@@ -1157,7 +1206,7 @@ Suite *kc_test_access(void)
     Suite *suite = suite_create("access");
     TCase *cells = case_of(suite, "cells");
     TCase *order = case_of(suite, "order");
-    TCase *headers_of = case_of(suite, "request");
+    TCase *parts = case_of(suite, "request");
 
     tcase_add_loop_test(cells, each_event_ends_in_its_cell, 0, EVENTS * (int)KC_REQUEST_CLASSES);
     tcase_add_test(cells, the_events_above_bring_about_every_state);
@@ -1170,17 +1219,18 @@ Suite *kc_test_access(void)
     tcase_add_test(order, each_location_has_its_own_requirements);
     tcase_add_test(order, the_store_is_asked_once);
     tcase_add_test(order, a_good_token_asks_for_no_session);
-    tcase_add_test(headers_of, headers_are_read_only_when_they_decide);
-    tcase_add_loop_test(headers_of, a_location_says_what_becomes_of_who_is_not_signed_in, 0,
+    tcase_add_loop_test(order, a_line_is_met_by_a_session_that_counts_at_its_location, 0,
+                        ROWS(lines));
+    tcase_add_test(parts, headers_are_read_only_when_they_decide);
+    tcase_add_loop_test(parts, a_location_says_what_becomes_of_who_is_not_signed_in, 0,
                         ROWS(classes));
-    tcase_add_loop_test(headers_of, a_token_makes_a_program, 0, 4);
-    tcase_add_loop_test(headers_of,
-                        a_link_on_another_site_is_asked_for_again_when_it_hides_the_cookie, 0,
-                        ROWS(links));
-    tcase_add_test(headers_of, an_address_of_ours_is_never_asked_for_again);
-    tcase_add_test(headers_of, one_of_several_cookies_is_left);
-    tcase_add_test(headers_of, cookies_may_be_settled_before_the_first_check);
-    tcase_add_test(headers_of, over_http_the_cookie_has_another_name);
-    tcase_add_loop_test(headers_of, only_a_use_prolongs_the_session, 0, ROWS(uses));
+    tcase_add_loop_test(parts, a_token_makes_a_program, 0, 4);
+    tcase_add_loop_test(parts, a_link_on_another_site_is_asked_for_again_when_it_hides_the_cookie,
+                        0, ROWS(links));
+    tcase_add_test(parts, an_address_of_ours_is_never_asked_for_again);
+    tcase_add_test(parts, one_of_several_cookies_is_left);
+    tcase_add_test(parts, cookies_may_be_settled_before_the_first_check);
+    tcase_add_test(parts, over_http_the_cookie_has_another_name);
+    tcase_add_loop_test(parts, only_a_use_prolongs_the_session, 0, ROWS(uses));
     return suite;
 }
