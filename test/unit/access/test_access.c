@@ -1145,6 +1145,22 @@ START_TEST(cookies_may_be_settled_before_the_first_check)
 }
 END_TEST
 
+START_TEST(cookies_that_cannot_be_settled_are_tried_once)
+{
+    int gets;
+
+    cookies_of_two_people();
+    kc_access_settle(&request);
+    gets = fake->sessions.gets;
+    ck_assert_int_gt(gets, 0);
+    kc_access_settle(&request);
+    go_to_page();
+    send_header("Accept", BROWSER);
+    ck_assert_int_eq(check(), KC_DECISION_LOGIN);
+    ck_assert_int_eq(fake->sessions.gets, gets);
+}
+END_TEST
+
 START_TEST(over_http_the_cookie_has_another_name)
 {
     live();
@@ -1230,6 +1246,7 @@ Suite *kc_test_access(void)
     tcase_add_test(parts, an_address_of_ours_is_never_asked_for_again);
     tcase_add_test(parts, one_of_several_cookies_is_left);
     tcase_add_test(parts, cookies_may_be_settled_before_the_first_check);
+    tcase_add_test(parts, cookies_that_cannot_be_settled_are_tried_once);
     tcase_add_test(parts, over_http_the_cookie_has_another_name);
     tcase_add_loop_test(parts, only_a_use_prolongs_the_session, 0, ROWS(uses));
     return suite;
