@@ -10,15 +10,16 @@
 enum {
     NAME_TEXT_MAX = 4 * KC_CONF_FILE_MAX, /* bytes: three files and the rest */
     UNKNOWN_KID_SECONDS = 60,
-    ROTATING_SECONDS = 5,   /* between such fetches where keys change so often */
-    LEASE_SPARE_SECONDS = 2 /* what a lease outlives an exchange's deadline by */
+    ROTATING_SECONDS = 5,   /* between such fetches while keys change so often */
+    LEASE_SPARE_SECONDS = 2 /* a lease lasts this much longer than an exchange may */
 };
 
-/* Whose word something is. */
+/* For which servers of this host a value is the same. */
 typedef enum {
-    OF_PROVIDER, /* documents: the same for all who ask at this address and trust alike */
-    OF_WAY,      /* that they cannot be had: by this deadline, with this certificate */
-    OF_SERVER    /* that they do not fit, and who fetches: by all that they are judged by */
+    OF_PROVIDER, /* documents: for those with the same address and trusted certificates */
+    OF_WAY,      /* failures to get them: also with the same deadline and client certificate */
+    OF_SERVER    /* failures to use them, leases, limits: also with the same rules for checking
+                    them */
 } whose_t;
 
 static void put_text(kc_buf_t *buf, const char *text)
@@ -36,7 +37,7 @@ static void put_way(kc_buf_t *buf, const kc_conf_t *conf)
     put_text(buf, has_certificate ? conf->client_key.text : NULL);
 }
 
-/* All that provider.c looks at. */
+/* All settings that provider.c uses. */
 static void put_judgement(kc_buf_t *buf, const kc_conf_t *conf)
 {
     int i;
@@ -61,7 +62,8 @@ static kc_rc_t name_make(const kc_conf_t *conf, const char *what, whose_t whose,
     put_text(&buf, what);
     put_text(&buf, conf->issuer);
     put_text(&buf, conf->backchannel_url);
-    put_text(&buf, conf->ca_file.text); /* nobody else's word on who is trusted */
+    put_text(&buf, conf->ca_file.text); /* a server that trusts other certificates must not be
+                                           believed */
     if (whose == OF_WAY)
         put_way(&buf, conf);
     if (whose == OF_SERVER)
@@ -214,7 +216,7 @@ int kc_metadata_shared_get_failure(const kc_metadata_shared_t *shared, int64_t m
            get_failure(shared, shared->failure, milliseconds, pool, failed_at, failure);
 }
 
-/* --- who may fetch --- */
+/* --- lease and limit --- */
 
 static kc_rc_t take(const kc_metadata_shared_t *shared, const char *name, int64_t seconds,
                     kc_lease_t *lease, apr_pool_t *pool)
@@ -222,7 +224,8 @@ static kc_rc_t take(const kc_metadata_shared_t *shared, const char *name, int64_
     const kc_env_t *env = shared->env;
     unsigned char random[KC_LEASE_RANDOM_SIZE] = {0};
 
-    (void)env->random(env->context, random, sizeof(random)); /* the time alone nearly does */
+    (void)env->random(env->context, random, sizeof(random)); /* the time by itself is almost
+                                                                unique */
     kc_lease_init(lease, env->host, name, random);
     return kc_lease_take_on_host(lease, now(env), seconds, pool, NULL);
 }

@@ -1,4 +1,4 @@
-/* Refresh: the lease, who waits, and what comes of it.
+/* Refresh: the lease, the requests that wait, and the result.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "session/refresh.h"
 
@@ -18,7 +18,7 @@
 
 enum {
     POLL_MS = 25,
-    TRIES = 4, /* to store new tokens, of which nobody else has a copy */
+    TRIES = 4, /* to store new tokens, which nothing else has */
     TRY_MS = 150
 };
 
@@ -28,7 +28,7 @@ typedef struct {
     apr_pool_t *pool;
     char key[KC_STORE_KEY_LEN + 1]; /* of the lease, in both stores */
     kc_lease_t own_host;            /* among the requests of this host */
-    kc_lease_t all_hosts;           /* the same where there is one store */
+    kc_lease_t all_hosts;           /* the same lease when there is only one store */
     kc_token_endpoint_fate_t fate;  /* of the token request */
     kc_pause_state_t pause;         /* of all sessions of this host */
 } refresh_t;
@@ -38,16 +38,16 @@ static int64_t now(const kc_rp_t *rp)
     return rp->env->now(rp->env->context);
 }
 
-/* Longer than a leader may wait for the provider, and for the store afterwards. */
+/* Longer than a leader may wait for the provider, and then for the store. */
 static int64_t lease_seconds(const kc_conf_t *conf)
 {
     return conf->http_timeout / 1000 + 4;
 }
 
-/* ---------------------------------------------------------------- whose turn it is */
+/* ---------------------------------------------------------------- lease */
 
-/* The lease's name is the session's with its halves exchanged: the same on all nodes, whichever key
- * each takes for the newest. */
+/* The lease's key is the session's key with its halves swapped. So it is the same on all nodes,
+ * whichever seal key is the newest on each. */
 static kc_rc_t begin(refresh_t *refresh, const kc_session_t *session, apr_pool_t *pool,
                      kc_err_t *err)
 {
@@ -94,7 +94,7 @@ static int has_sign(const kc_lease_t *lease, apr_pool_t *pool)
            item.value.data && item.value.len != KC_LEASE_SIZE;
 }
 
-/* No request renews the session now, and none may for a while. */
+/* 1 when no request renews the session now, and none may for a while. */
 static int is_paused(const refresh_t *refresh, apr_pool_t *pool)
 {
     return kc_pause_is_on(refresh->rp->env, refresh->rp->pause, pool) ||
@@ -124,7 +124,7 @@ static kc_rc_t take_lease(refresh_t *refresh, kc_err_t *err)
     return rc;
 }
 
-/* ---------------------------------------------------------------- the work */
+/* ---------------------------------------------------------------- renewal */
 
 static const char *first_nonce(const kc_pack_t *contents, apr_pool_t *pool)
 {
@@ -138,7 +138,7 @@ static const char *first_nonce(const kc_pack_t *contents, apr_pool_t *pool)
 }
 
 /* OpenID Connect Core 1.0 section 12.2; iss and aud have been checked with the token. Keycloak
- * tells a later auth_time when the person has meanwhile signed in anew for another client. */
+ * sends a later auth_time when the user has signed in again for another client. */
 static kc_rc_t check_person(const kc_session_t *old, const kc_token_set_t *grant, kc_err_t *err)
 {
     const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
@@ -165,7 +165,8 @@ static kc_rc_t ask(refresh_t *refresh, const kc_pack_t *contents, kc_token_set_t
     rc = kc_token_endpoint_refresh(rp->conf, rp->env, grant->snapshot->provider,
                                    contents->refresh_token, refresh->pool, &grant->tokens, err);
     refresh->fate = grant->tokens.fate;
-    /* only this says that the session is over; a client that is refused is an administrator's */
+    /* only KC_ERR_REFRESH_REFUSED means that the session is over; a refused client is for the
+     * administrator to fix */
     if (rc == KC_REFUSED && err->reason != KC_ERR_REFRESH_REFUSED)
         rc = KC_DOWN;
     if (rc == KC_OK && !grant->tokens.refresh_token)
@@ -173,8 +174,8 @@ static kc_rc_t ask(refresh_t *refresh, const kc_pack_t *contents, kc_token_set_t
     return rc;
 }
 
-/* Of a fault that lies with this host or with the provider's other endpoints, and may pass: a key
- * that cannot be had yet, a clock that is wrong, userinfo. */
+/* 1 for a failure of this host or of another endpoint of the provider, which may be temporary: a
+ * key that is not available yet, a wrong clock, userinfo. */
 static int may_pass(kc_rc_t rc, const kc_err_t *err)
 {
     return rc == KC_DOWN || rc == KC_FAULT ||
@@ -183,10 +184,10 @@ static int may_pass(kc_rc_t rc, const kc_err_t *err)
              err->reason == KC_ERR_USERINFO));
 }
 
-/* acr tells how the person has signed in at auth_time. Providers may leave it out of a renewed
- * token, which does not make the sign-in any weaker: it stays, as long as the token does not speak
- * of another sign-in, of which nothing is known then. An acr that is there, also one that is weaker
- * or malformed, always counts. */
+/* acr tells how the user signed in at auth_time. Providers may leave it out of a renewed token,
+ * which does not make the sign-in weaker. So the old acr is kept, unless the token is from another
+ * sign-in, whose acr is not known. An acr in the token, even a weaker or malformed one, always
+ * counts. */
 static int is_acr_kept(const kc_session_t *old, const kc_session_t *fresh, const kc_json_t *claims)
 {
     return !kc_json_member(claims, "acr") &&
@@ -194,7 +195,7 @@ static int is_acr_kept(const kc_session_t *old, const kc_session_t *fresh, const
            (!*fresh->sid || strcmp(fresh->sid, old->sid) == 0);
 }
 
-/* What was signed in stays so: when, until when, and as which of Keycloak's sessions. */
+/* Keeps the facts of the sign-in: its time, its end, and its session at Keycloak. */
 static void carry_over(const kc_session_t *old, const kc_json_t *claims, kc_session_t *fresh)
 {
     if (is_acr_kept(old, fresh, claims))
@@ -229,7 +230,7 @@ static kc_rc_t describe(kc_token_set_t *grant, const kc_pack_t *contents, const 
     return rc;
 }
 
-/* There is no other copy of the new tokens. */
+/* Tries several times, because there is no other copy of the new tokens. */
 static kc_rc_t keep(const refresh_t *refresh, const kc_session_t *stored, kc_session_t *fresh,
                     kc_err_t *err)
 {
@@ -243,7 +244,8 @@ static kc_rc_t keep(const refresh_t *refresh, const kc_session_t *stored, kc_ses
     return rc;
 }
 
-/* The refresh token was spent by another leader, whose lease ran out: then its tokens are there. */
+/* The refresh token was used up. If another leader did that, whose lease had expired, its new
+ * tokens are in the store. */
 static kc_rc_t look_for_others(const refresh_t *refresh, const kc_session_t *stored,
                                kc_session_t *fresh)
 {
@@ -252,7 +254,7 @@ static kc_rc_t look_for_others(const refresh_t *refresh, const kc_session_t *sto
     return rc == KC_OK && fresh->refresh_at == stored->refresh_at ? KC_REFUSED : rc;
 }
 
-/* KC_MISS: it has ended meanwhile; KC_REFUSED: it has to end; KC_DOWN: not now, with err. */
+/* KC_MISS: the session has ended meanwhile. KC_REFUSED: it must end. KC_DOWN: not now, with err. */
 static kc_rc_t renew(refresh_t *refresh, kc_session_t *fresh, kc_err_t *err)
 {
     kc_token_set_t grant = {.rp = refresh->rp, .pool = refresh->pool, .is_renewed = 1};
@@ -262,7 +264,7 @@ static kc_rc_t renew(refresh_t *refresh, kc_session_t *fresh, kc_err_t *err)
 
     if (rc != KC_OK)
         return rc;
-    if (stored.refresh_at > now(refresh->rp)) { /* who had the lease before has done it */
+    if (stored.refresh_at > now(refresh->rp)) { /* the holder of the lease before has renewed it */
         *fresh = stored;
         return KC_OK;
     }
@@ -298,8 +300,8 @@ static kc_session_state_t end_session(const refresh_t *refresh)
     return KC_SESSION_ENDED;
 }
 
-/* Not renewed. What was not sent can be sent at once. Else this session pauses, and when the
- * provider did not answer, so do all of this host. */
+/* After a failure. A request that was not sent may be tried again at once. Otherwise this session
+ * is paused. When the provider did not answer, all sessions of this host are paused. */
 static void give_up(const refresh_t *refresh)
 {
     if (refresh->fate == KC_TOKEN_ENDPOINT_UNANSWERED)
@@ -320,7 +322,7 @@ static kc_session_state_t lead(refresh_t *refresh, kc_session_state_t state, kc_
         kc_pause_end(refresh->rp->env, refresh->rp->pause);
     switch (rc) {
     case KC_OK:
-        memset(err, 0, sizeof(*err)); /* what was made up for is no failure */
+        memset(err, 0, sizeof(*err)); /* a failure that was recovered from is none */
         *session = fresh;
         state = KC_SESSION_LIVE;
         break;
@@ -340,7 +342,7 @@ static kc_session_state_t lead(refresh_t *refresh, kc_session_state_t state, kc_
 
 /* ---------------------------------------------------------------- waiting */
 
-/* scratch: for one look. */
+/* Reads the session once more. scratch: for this one read. */
 static kc_session_state_t look(const refresh_t *refresh, apr_pool_t *scratch, kc_session_t *session,
                                kc_err_t *err)
 {
@@ -349,7 +351,7 @@ static kc_session_state_t look(const refresh_t *refresh, apr_pool_t *scratch, kc
 
     if (rc == KC_OK && stored.refresh_at <= now(refresh->rp))
         return KC_SESSION_STALE;
-    if (rc == KC_OK) /* once more, to stay */
+    if (rc == KC_OK) /* read it again into the right pool */
         rc = kc_session_reload(refresh->session, refresh->pool, session, err);
     return rc == KC_OK ? KC_SESSION_LIVE : rc == KC_MISS ? KC_SESSION_ENDED : KC_SESSION_UNKNOWN;
 }
@@ -359,7 +361,7 @@ static int64_t time_left(const refresh_t *refresh)
     return kc_deadline_left(refresh->rp->env, refresh->pool, refresh->rp->conf->http_timeout);
 }
 
-/* Tokens are over: without new ones nobody goes on. */
+/* The tokens have expired, so requests cannot continue without new ones. */
 static kc_session_state_t get_or_wait(refresh_t *refresh, apr_pool_t *scratch,
                                       kc_session_t *session, kc_err_t *err)
 {
@@ -374,7 +376,8 @@ static kc_session_state_t get_or_wait(refresh_t *refresh, apr_pool_t *scratch,
         if (rc != KC_EXISTS)
             return KC_SESSION_UNKNOWN;
         if (is_paused(refresh, scratch)) {
-            kc_lease_give(&refresh->own_host, refresh->pool); /* not here either */
+            kc_lease_give(&refresh->own_host, refresh->pool); /* no request renews it on this host
+                                                                 either */
             return state;
         }
         apr_sleep(apr_time_from_msec(POLL_MS));
@@ -407,7 +410,7 @@ static kc_session_state_t enter_and_wait(refresh_t *refresh, kc_session_t *sessi
     return state;
 }
 
-/* ---------------------------------------------------------------- */
+/* ---------------------------------------------------------------- entry */
 
 static int is_due(kc_session_state_t state, const kc_session_t *session)
 {

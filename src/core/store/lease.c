@@ -6,8 +6,8 @@
 
 enum { TIME_SIZE = KC_LEASE_SIZE - KC_LEASE_RANDOM_SIZE };
 
-/* Seconds. A value that is further ahead is no time: versions before this one had only random
- * bytes. */
+/* Seconds. A larger difference means that the value is not a time: earlier versions stored only
+ * random bytes. */
 static const int64_t longest = (int64_t)10 * 365 * 86400;
 
 void kc_lease_init(kc_lease_t *lease, kc_store_t *store, const char *key,
