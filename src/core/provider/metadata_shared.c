@@ -17,7 +17,7 @@ enum {
 /* For which servers of this host a value is the same. */
 typedef enum {
     OF_PROVIDER, /* documents: for those with the same address and trusted certificates */
-    OF_WAY,      /* failures to get them: also with the same deadline and client certificate */
+    OF_REQUEST,  /* failures to get them: also with the same deadline and client certificate */
     OF_SERVER    /* failures to use them, leases, limits: also with the same rules for checking
                     them */
 } whose_t;
@@ -28,7 +28,7 @@ static void put_text(kc_buf_t *buf, const char *text)
     kc_buf_put_block(buf, kc_buf_text(text ? text : ""));
 }
 
-static void put_way(kc_buf_t *buf, const kc_conf_t *conf)
+static void put_request_settings(kc_buf_t *buf, const kc_conf_t *conf)
 {
     int has_certificate = conf->client_auth == KC_AUTH_TLS;
 
@@ -38,11 +38,11 @@ static void put_way(kc_buf_t *buf, const kc_conf_t *conf)
 }
 
 /* All settings that provider.c uses. */
-static void put_judgement(kc_buf_t *buf, const kc_conf_t *conf)
+static void put_check_settings(kc_buf_t *buf, const kc_conf_t *conf)
 {
     int i;
 
-    put_way(buf, conf);
+    put_request_settings(buf, conf);
     kc_buf_put_u8(buf, (uint8_t)conf->client_auth);
     kc_buf_put_u8(buf, (uint8_t)conf->allow_http);
     put_text(buf, conf->auth_url);
@@ -64,10 +64,10 @@ static kc_rc_t name_make(const kc_conf_t *conf, const char *what, whose_t whose,
     put_text(&buf, conf->backchannel_url);
     put_text(&buf, conf->ca_file.text); /* a server that trusts other certificates must not be
                                            believed */
-    if (whose == OF_WAY)
-        put_way(&buf, conf);
+    if (whose == OF_REQUEST)
+        put_request_settings(&buf, conf);
     if (whose == OF_SERVER)
-        put_judgement(&buf, conf);
+        put_check_settings(&buf, conf);
     if (kc_buf_bytes(&buf, &text) != KC_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "the settings are too long");
     rc = kc_crypto_sha256(text, digest, err);
@@ -85,7 +85,7 @@ kc_rc_t kc_metadata_shared_init(const kc_conf_t *conf, const kc_env_t *env, apr_
         char *name;
     } names[] = {
         {"snapshot", OF_PROVIDER, shared->documents},
-        {apr_psprintf(pool, "failure %d", env->generation), OF_WAY, shared->failure},
+        {apr_psprintf(pool, "failure %d", env->generation), OF_REQUEST, shared->failure},
         {apr_psprintf(pool, "verdict %d", env->generation), OF_SERVER, shared->verdict},
         {apr_psprintf(pool, "lease %d", env->generation), OF_SERVER, shared->lease},
         {"unknown-kid", OF_SERVER, shared->limit},

@@ -139,10 +139,10 @@ static const char *first_nonce(const kc_pack_t *contents, apr_pool_t *pool)
 
 /* OpenID Connect Core 1.0 section 12.2; iss and aud have been checked with the token. Keycloak
  * sends a later auth_time when the user has signed in again for another client. */
-static kc_rc_t check_person(const kc_session_t *old, const kc_token_set_t *grant, kc_err_t *err)
+static kc_rc_t check_user(const kc_session_t *old, const kc_token_set_t *token_set, kc_err_t *err)
 {
-    const char *sub = kc_json_member_string(grant->id_token.claims, "sub");
-    const kc_json_t *auth_time = kc_json_member(grant->id_token.claims, "auth_time");
+    const char *sub = kc_json_member_string(token_set->id_token.claims, "sub");
+    const kc_json_t *auth_time = kc_json_member(token_set->id_token.claims, "auth_time");
     int64_t time = 0;
 
     if (!sub || strcmp(sub, old->sub) != 0)
@@ -154,23 +154,23 @@ static kc_rc_t check_person(const kc_session_t *old, const kc_token_set_t *grant
     return KC_OK;
 }
 
-static kc_rc_t ask(refresh_t *refresh, const kc_pack_t *contents, kc_token_set_t *grant,
+static kc_rc_t ask(refresh_t *refresh, const kc_pack_t *contents, kc_token_set_t *token_set,
                    kc_err_t *err)
 {
     const kc_rp_t *rp = refresh->rp;
-    kc_rc_t rc = kc_metadata_get(rp->metadata, refresh->pool, &grant->snapshot, err);
+    kc_rc_t rc = kc_metadata_get(rp->metadata, refresh->pool, &token_set->snapshot, err);
 
     if (rc != KC_OK)
         return rc;
-    rc = kc_token_endpoint_refresh(rp->conf, rp->env, grant->snapshot->provider,
-                                   contents->refresh_token, refresh->pool, &grant->tokens, err);
-    refresh->fate = grant->tokens.fate;
+    rc = kc_token_endpoint_refresh(rp->conf, rp->env, token_set->snapshot->provider,
+                                   contents->refresh_token, refresh->pool, &token_set->tokens, err);
+    refresh->fate = token_set->tokens.fate;
     /* only KC_ERR_REFRESH_REFUSED means that the session is over; a refused client is for the
      * administrator to fix */
     if (rc == KC_REFUSED && err->reason != KC_ERR_REFRESH_REFUSED)
         rc = KC_DOWN;
-    if (rc == KC_OK && !grant->tokens.refresh_token)
-        grant->tokens.refresh_token = contents->refresh_token;
+    if (rc == KC_OK && !token_set->tokens.refresh_token)
+        token_set->tokens.refresh_token = contents->refresh_token;
     return rc;
 }
 
@@ -207,26 +207,26 @@ static void carry_over(const kc_session_t *old, const kc_json_t *claims, kc_sess
         fresh->sid = old->sid;
 }
 
-static kc_rc_t describe(kc_token_set_t *grant, const kc_pack_t *contents, const kc_session_t *old,
-                        kc_session_t *fresh, kc_err_t *err)
+static kc_rc_t describe(kc_token_set_t *token_set, const kc_pack_t *contents,
+                        const kc_session_t *old, kc_session_t *fresh, kc_err_t *err)
 {
     kc_rc_t rc;
 
-    if (!grant->tokens.id_token) {
+    if (!token_set->tokens.id_token) {
         *fresh = *old;
-        rc = kc_token_set_check_subject(grant, old->sub, err);
-        return rc == KC_OK ? kc_token_set_keep_id_token(grant, contents, fresh, err) : rc;
+        rc = kc_token_set_check_subject(token_set, old->sub, err);
+        return rc == KC_OK ? kc_token_set_keep_id_token(token_set, contents, fresh, err) : rc;
     }
-    grant->nonce = first_nonce(contents, grant->pool);
-    rc = kc_token_set_verify(grant, err);
+    token_set->nonce = first_nonce(contents, token_set->pool);
+    rc = kc_token_set_verify(token_set, err);
     if (rc == KC_OK)
-        rc = check_person(old, grant, err);
+        rc = check_user(old, token_set, err);
     if (rc == KC_OK)
-        rc = kc_userinfo_add(grant, err);
+        rc = kc_userinfo_add(token_set, err);
     if (rc == KC_OK)
-        rc = kc_token_set_to_session(grant, fresh, err);
+        rc = kc_token_set_to_session(token_set, fresh, err);
     if (rc == KC_OK)
-        carry_over(old, grant->id_token.claims, fresh);
+        carry_over(old, token_set->id_token.claims, fresh);
     return rc;
 }
 
@@ -257,7 +257,7 @@ static kc_rc_t look_for_others(const refresh_t *refresh, const kc_session_t *sto
 /* KC_MISS: the session has ended meanwhile. KC_REFUSED: it must end. KC_DOWN: not now, with err. */
 static kc_rc_t renew(refresh_t *refresh, kc_session_t *fresh, kc_err_t *err)
 {
-    kc_token_set_t grant = {.rp = refresh->rp, .pool = refresh->pool, .is_renewed = 1};
+    kc_token_set_t token_set = {.rp = refresh->rp, .pool = refresh->pool, .is_renewed = 1};
     kc_session_t stored;
     kc_pack_t contents;
     kc_rc_t rc = kc_session_reload(refresh->session, refresh->pool, &stored, err), kept;
@@ -269,23 +269,23 @@ static kc_rc_t renew(refresh_t *refresh, kc_session_t *fresh, kc_err_t *err)
         return KC_OK;
     }
     rc = kc_session_tokens_get(&stored, refresh->pool, &contents, err);
-    grant.has_known_more =
+    token_set.has_known_more =
         rc == KC_OK && (contents.claims.len || !(stored.unknown & KC_UNKNOWN_GROUPS));
     if (rc == KC_OK && !contents.refresh_token)
         rc = KC_FAIL(err, KC_DOWN, KC_ERR_SESSION_FORMAT, "the session has no refresh token");
     if (rc == KC_OK)
-        rc = ask(refresh, &contents, &grant, err);
+        rc = ask(refresh, &contents, &token_set, err);
     if (rc == KC_REFUSED)
         return look_for_others(refresh, &stored, fresh);
     if (rc != KC_OK)
         return rc;
-    rc = describe(&grant, &contents, &stored, fresh, err);
+    rc = describe(&token_set, &contents, &stored, fresh, err);
     if (rc == KC_OK)
         return keep(refresh, &stored, fresh, err);
     if (!may_pass(rc, err))
         return KC_REFUSED;
     *fresh = stored;
-    kept = kc_token_set_keep_tokens(&grant, &contents, fresh, NULL);
+    kept = kc_token_set_keep_tokens(&token_set, &contents, fresh, NULL);
     if (kept == KC_OK)
         kept = keep(refresh, &stored, fresh, NULL);
     return kept == KC_MISS ? KC_MISS : KC_DOWN;
