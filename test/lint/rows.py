@@ -8,6 +8,11 @@ _TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])
 _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "'": "'"}
 
 
+def tokens(text):
+    """The comments, strings and single characters of a C text, as matches."""
+    return _TOKEN.finditer(text)
+
+
 def without_comments(text, strings=True):
     """The C text with its comments (and strings, if not wanted) blanked; lines keep their numbers."""
 

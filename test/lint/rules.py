@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 
+import comments
 import links
 import logs
 import prose
@@ -375,6 +376,18 @@ def sentences_short(tree):
 @rule("each log line has a tag")
 def log_lines_tagged(tree):
     yield from logs.untagged(tree)
+
+
+@rule("comments in src have short sentences: half of them up to %d words, none over %d" % (prose.MEDIAN, prose.LONGEST))
+def comments_short(tree):
+    for name in tree.below("src/", ".c", ".h", ".def"):
+        yield from comments.faults(name, tree.text(name))
+
+
+@rule("comments in src use no word that the field's term has replaced")
+def comments_in_terms(tree):
+    for name in tree.below("src/", ".c", ".h", ".def"):
+        yield from comments.old_words(name, tree.text(name))
 
 
 @rule("troubleshooting has cause and cure of each log tag")
