@@ -120,7 +120,7 @@ static kc_rc_t look_again(reader_t *reader, const room_t *room, const kc_place_t
                            (unsigned int)room->places.limit);
         if (env->elapsed_ms(env->context) >= end)
             return KC_FAIL(err, KC_REFUSED, KC_ERR_FORM,
-                           "the body has not come whole in %d seconds", (int)room->seconds);
+                           "the body was not complete after %d seconds", (int)room->seconds);
         apr_sleep(apr_time_from_msec(pause));
         if (pause < LOOK_MS)
             pause *= 2;

@@ -386,7 +386,8 @@ static apr_status_t send_forbidden(ap_filter_t *f)
 
     if (request->doubted == r)
         (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_ROLES_UNKNOWN,
-                      "a Require excludes by what is not known of %.150s", r->user);
+                      "a Require excludes by roles or groups, which are not known of %.150s",
+                      r->user);
     else
         (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_FORBIDDEN, "%.200s does not meet Require", r->user);
     akc_respond_log(request, r, &err);

@@ -94,7 +94,7 @@ subtest 'who is slow while others come is told so' => sub {
     cmp_ok $seen{503}, '>=', 1, 'busy';
     cmp_ok $seen{400}, '>=', 1, 'and those that nobody came after, that they are too slow';
     like log_since($mark), qr/KC0116/, 'the log says so';
-    like log_since($mark), qr/not come whole in 5 seconds/, 'and for how long a body is waited for';
+    like log_since($mark), qr/not complete after 5 seconds/, 'and for how long a body is waited for';
 };
 
 done_testing;

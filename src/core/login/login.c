@@ -492,7 +492,8 @@ kc_rc_t kc_login_again(const kc_rp_t *rp, const kc_browser_t *client, const char
         out->step_up = found.step_up;
         kc_crypto_cleanse(found.verifier, sizeof(found.verifier));
     } else if (rc == KC_REFUSED && is_pushed_out(rp, client, out->begun, pool)) {
-        rc = KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "other tabs of this browser are at it");
+        rc = KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
+                     "other tabs of this browser are signing in");
     }
     return rc;
 }

@@ -405,7 +405,8 @@ kc_rc_t kc_login_state_find(const kc_rp_t *rp, const kc_browser_t *client, const
     if (rc != KC_OK)
         return rc;
     if (issued_at(out->raw) + rp->conf->login_timeout <= now(rp))
-        return KC_FAIL(err, KC_MISS, KC_ERR_STATE_EXPIRED, "the sign-in is over its time");
+        return KC_FAIL(err, KC_MISS, KC_ERR_STATE_EXPIRED,
+                       "the sign-in took longer than KeycloakLoginTimeout");
     name = cookie_name(rp, client, text, pool);
     if (kc_cookie_find(client->cookies, name, strlen(name), &value) != KC_OK)
         return KC_FAIL(err, KC_MISS, KC_ERR_STATE_UNKNOWN, "the sign-in has no cookie");

@@ -305,7 +305,7 @@ kc_rc_t kc_logout_finish(const kc_rp_t *rp, const kc_browser_t *client, const ch
         return KC_MISS;
     else if (open_cookie(rp, state + strlen(prefix), cookie, pool, &page) != KC_OK)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_LOGOUT_STATE,
-                       "the state is of no sign-out that this browser began");
+                       "the state belongs to no sign-out of this browser");
     add_cookie(rp, client, "", 0, pool, answer);
     answer->location = absolute(client, page, pool);
     return KC_OK;

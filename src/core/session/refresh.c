@@ -385,7 +385,8 @@ static kc_session_state_t get_or_wait(refresh_t *refresh, apr_pool_t *scratch,
         apr_pool_clear(scratch);
     }
     if (state == KC_SESSION_STALE) {
-        (void)KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "another request has not renewed it");
+        (void)KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
+                      "another request did not renew it in time");
         state = KC_SESSION_UNKNOWN;
     }
     return state;
@@ -398,7 +399,8 @@ static kc_session_state_t enter_and_wait(refresh_t *refresh, kc_session_t *sessi
     apr_pool_t *scratch;
 
     if (gate && !kc_http_gate_enter(gate)) {
-        (void)KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "too many wait for sessions' renewal");
+        (void)KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
+                      "too many requests wait for renewals of sessions");
         return KC_SESSION_UNKNOWN;
     }
     if (apr_pool_create(&scratch, refresh->pool) == APR_SUCCESS) {

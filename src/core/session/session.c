@@ -162,7 +162,7 @@ static kc_session_state_t state_of(const kc_session_lookup_t *lookup, const kc_s
         return KC_SESSION_ENDED;
     }
     if (lookup->now >= token_end(lookup, session)) {
-        (void)KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "the ID token's time is over");
+        (void)KC_FAIL(err, KC_MISS, KC_ERR_SESSION_ENDED, "the ID token has expired");
         return KC_SESSION_STALE;
     }
     return KC_SESSION_LIVE;

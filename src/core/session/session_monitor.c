@@ -119,7 +119,7 @@ static int is_over(kc_session_monitor_entry_t *entry)
         end(entry, KC_ERR_SESSION_MAX, "the session is past its end");
     else if (!(session->refresh_at && conf->refresh) &&
              time >= session->token_expires + conf->clock_skew)
-        end(entry, KC_ERR_SESSION_ENDED, "the ID token's time is over");
+        end(entry, KC_ERR_SESSION_ENDED, "the ID token has expired");
     return entry->state == KC_SESSION_ENDED;
 }
 

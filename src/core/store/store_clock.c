@@ -36,12 +36,13 @@ static void compare(const kc_store_clock_t *clock, size_t server, int64_t off)
     __atomic_store_n(&shared->told, off, __ATOMIC_RELEASE);
     if (!off)
         return;
-    (void)KC_FAIL(&err, KC_FAULT, KC_ERR_STORE_CLOCK,
-                  "memcached %s: its clock is %" PRId64 " s %s this host's: what is to be kept for "
-                  "more than 30 days goes by it; everything else by spans. Set both clocks, for "
-                  "tokens are judged by this host's",
-                  kc_store_memcached_text(clock->servers[server]), span(off),
-                  off > 0 ? "ahead of" : "behind");
+    (void)KC_FAIL(
+        &err, KC_FAULT, KC_ERR_STORE_CLOCK,
+        "memcached %s: its clock is %" PRId64 " s %s this host's. Synchronise both: tokens "
+        "are checked by this host's clock, and values that are kept for more than 30 days "
+        "expire by memcached's",
+        kc_store_memcached_text(clock->servers[server]), span(off),
+        off > 0 ? "ahead of" : "behind");
     clock->warn(clock->options.context, &err);
 }
 

@@ -131,7 +131,7 @@ static kc_rc_t nobody(const replicas_t *replicas, const char *key, kc_err_t *err
     walk_t walk;
 
     walk_start(&walk, replicas, key);
-    return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s has failed a moment ago",
+    return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s is marked down",
                    kc_store_memcached_text(walk_next(&walk)->server));
 }
 

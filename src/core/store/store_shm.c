@@ -108,7 +108,7 @@ static kc_rc_t hold(const work_t *work, int64_t *wait_ms, kc_err_t *err)
         status = kc_shm_lock_mended(mutex);
     }
     if (status)
-        return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "shm: a lock cannot be had: %s",
+        return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "shared memory: a lock cannot be taken: %s",
                        status == ETIMEDOUT ? "another child holds it for too long" : "broken");
     return KC_OK;
 }

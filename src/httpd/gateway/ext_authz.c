@@ -157,7 +157,7 @@ static int refuse_unguarded(akc_request_t *request, request_rec *r)
     (void)KC_FAIL(
         &err, KC_REFUSED, KC_ERR_CONFIG,
         "SetHandler %s in a location that is open to everybody: add AuthType " AKC_AUTH_TYPE
-        " and a Require that asks who they are, or KeycloakPublicPath or KeycloakUnauth "
+        " and a Require that needs a user, or KeycloakPublicPath or KeycloakUnauth "
         "pass for what all may see",
         AKC_ENDPOINTS_JUDGE);
     return akc_respond_error(request, r, &err);

@@ -241,7 +241,7 @@ static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *nam
     }
     if (rc == KC_OK && !*ended && is_partial)
         rc = KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN,
-                     "the session may be listed where no server answers");
+                     "the session may be listed on a memcached server that does not answer");
     return rc;
 }
 

@@ -119,7 +119,7 @@ static int refuse_prefetch(akc_request_t *request, request_rec *r)
 {
     kc_err_t err;
 
-    (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_PREFETCH, "asked for ahead of time");
+    (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_PREFETCH, "the browser loads the callback in advance");
     return akc_respond_error(request, r, &err);
 }
 

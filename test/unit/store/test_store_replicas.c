@@ -421,7 +421,7 @@ START_TEST(a_probe_is_content_with_one_server_that_answers)
     ck_assert_int_eq(err.reason, KC_ERR_STORE_DOWN);
     ck_assert_ptr_nonnull(strstr(err.detail, "127.0.0.1:"));
     ck_assert_int_eq(probe(), KC_DOWN);
-    ck_assert_ptr_nonnull(strstr(err.detail, "has failed a moment ago"));
+    ck_assert_ptr_nonnull(strstr(err.detail, "is marked down"));
     ck_assert_int_eq(went, SERVERS);
     memcached_server_start(&servers[1], servers[1].port);
     while (probe() != KC_OK) {
@@ -623,7 +623,7 @@ START_TEST(what_was_surely_put_is_everywhere)
 }
 END_TEST
 
-/* One that has failed a moment ago is asked all the same: it is a logout that waits. */
+/* One that is marked down is asked all the same: it is a logout that waits. */
 START_TEST(a_home_that_is_passed_by_is_tried_once_more)
 {
     key_text_t key = key_of(9);
