@@ -22,23 +22,23 @@ typedef struct kc_access_t {
     /* What the caller knows of the request, set before the first call. */
     const kc_rp_t *rp;
     apr_pool_t *pool;          /* the request's: what is found lives as long */
-    const char *path;          /* without a query; KeycloakIdleIgnore is held against it */
+    const char *path;          /* without a query; it is matched against KeycloakIdleIgnore */
     const char *cookies;       /* the Cookie header or NULL; see kc_access_settle */
     const char *authorization; /* the Authorization header; NULL: no bearer token counts here */
     int is_https;              /* the browser speaks https: it decides the cookie's name */
-    int is_no_use;             /* the request does not count as a use of its session */
+    int is_no_use;             /* the request does not count as activity of its session */
     /* What the calls have found. */
-    int has_settled; /* kc_access_settle has been here */
+    int has_settled; /* kc_access_settle was called */
     int has_looked;  /* state, session and err are filled */
-    int has_renewed; /* and it was seen to that the tokens are new enough */
-    kc_bytes_t
-        bearer; /* the token that the request is decided by; NULL data: none, "": a bad one */
+    int has_renewed; /* and the tokens were renewed, if that was due */
+    /* The token that the request is decided by. NULL data: none; "": a bad one. */
+    kc_bytes_t bearer;
     kc_session_state_t state; /* of the session, whatever a location requires */
     kc_session_t session;     /* when LIVE or STALE */
     kc_err_t err;             /* why there is no live session, or why it was not renewed */
 } kc_access_t;
 
-/* Where a request wants to go. */
+/* The location that a request is for. */
 typedef struct kc_access_location_t {
     kc_step_up_t step_up; /* what it requires of the sign-in */
     int64_t not_before; /* seconds since 1970: a session that began earlier is too weak; 0: none */
@@ -56,10 +56,10 @@ typedef struct kc_access_location_t {
 /* Small: it is returned by value. */
 typedef struct kc_access_answer_t {
     kc_decision_t decision;
-    kc_session_state_t
-        state;              /* as the location sees it: WEAK when it requires more of a live one */
-    int has_failed_renewal; /* this call could not renew the tokens: the log is to be told why
-                               (err), and whether the session goes on (access->state is LIVE) */
+    kc_session_state_t state; /* at the location: WEAK when it requires more of a live session */
+    /* This call could not renew the tokens. The caller logs why (err), and whether the session
+     * continues (access->state is LIVE). */
+    int has_failed_renewal;
 } kc_access_answer_t;
 
 /* Does in this order:
@@ -75,13 +75,13 @@ typedef struct kc_access_answer_t {
  * the reason in access->err. Adds little to the instructions of a signed-in request. */
 kc_access_answer_t kc_access_check(kc_access_t *access, const kc_access_location_t *location);
 
-/* 1 when a session was found, it is live, and it meets the requirement. Asks nobody: 0 before the
- * first check, as on public paths. */
+/* 1 when a live session was found that meets the requirement. Looks nothing up: 0 before the first
+ * check, as on public paths. */
 int kc_access_is_signed_in(const kc_access_t *access, const kc_step_up_t *step_up);
-/* Whether the request meets a Require line at a location with this requirement (kc_authz_ask). Asks
- * for no session: a user without one that counts here is another module's, and their roles are
- * unknown; user "" is nobody, and has none. access may be NULL: the module is off. Thread safe as
- * far as pool, the request's, is. */
+/* Whether the request meets a Require line at a location with this requirement (kc_authz_ask).
+ * Looks no session up. Without a session that meets the requirement, the roles of a user are
+ * unknown: another module has named them. An anonymous request (user is "") has no roles. access
+ * may be NULL: the module is off. Thread safe as far as pool, the request's, is. */
 kc_authz_answer_t kc_access_ask(const kc_access_t *access, const kc_step_up_t *step_up,
                                 const char *user, const kc_authz_rule_t *rule, apr_pool_t *pool);
 /* 1 when the request is decided by a bearer token: such a client is never sent to a sign-in. */
