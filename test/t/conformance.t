@@ -7,6 +7,12 @@ use JSON::PP ();
 use Keycloak::Expect;
 use Keycloak::World;
 
+# Other files may have visited these realms before, and time passes: what was fetched by then does not count.
+use constant METADATA_TTL => 900;    # KeycloakMetadataTTL, after which a document or key set is fetched again
+my $start = time;
+my ($documents, $keys) = map { fetched('conformance', $_) } qw(discovery certs);
+my $asked = fetched('userinfo-on', 'userinfo');
+
 works_ok '1 oidcc-client-test', 'conformance';
 refused_ok '2 invalid-iss', 'conformance', tag => 'KC0406',
     change => { id_token => { set => { iss => "$ENV{KC_PROVIDER}/realms/other" } } };
@@ -29,14 +35,17 @@ subtest '14 client-secret-basic' => sub {
     is Keycloak::Realm::param($entry, 'client_secret'), undef, 'and not in the body too';
 };
 
+# How often they may have been fetched since this file began.
+sub renewals { return 2 + int((time - $start) / METADATA_TTL) }
+
 subtest '15 discovery-openid-config' => sub {
     ok fetched('conformance', 'discovery') >= 1, 'the document is fetched';
-    ok fetched('conformance', 'discovery') <= 2, 'and kept, whatever number of people signs in';
+    cmp_ok fetched('conformance', 'discovery') - $documents, '<=', renewals(), 'and kept, whatever number of people signs in';
 };
 
 subtest '16 discovery-jwks-uri-keys' => sub {
     ok fetched('conformance', 'certs') >= 1, 'the keys are fetched';
-    ok fetched('conformance', 'certs') <= 2, 'and kept';
+    cmp_ok fetched('conformance', 'certs') - $keys, '<=', renewals(), 'and kept';
 };
 
 closed_ok '17 discovery-issuer-mismatch', 'd17-issuer-mismatch', tag => 'KC0204';
@@ -51,7 +60,7 @@ works_ok '19 signing-key-rotation-just-before-signing', 'rotation-late', change 
 
 subtest '20 userinfo asked for when told, and only then' => sub {
     works_ok 'on', 'userinfo-on';
-    is fetched('userinfo-on', 'userinfo'), 2, 'asked at each sign-in';
+    is fetched('userinfo-on', 'userinfo') - $asked, 2, 'asked at each sign-in';
     works_ok 'off', 'userinfo-off';
     is fetched('userinfo-off', 'userinfo'), 0, 'never asked';
     refused_ok 'off, and the e-mail is not in the ID token', 'userinfo-off', tag => 'KC0413',
