@@ -20,6 +20,7 @@ PACKAGES_APR_DEBUG=(apt dpkg-dev gcc libc6-dev make 'pkgconf|pkg-config' libapr1
     diffutils)
 PACKAGES_LINT=('clang-14|clang' binutils git python3 python3-pip shellcheck apache2)
 PACKAGES_UNIT=(check "${PACKAGES_APR_DEBUG[@]}")
+PACKAGES_COVERAGE=(gcc gcovr python3)
 PACKAGES_FUZZ=('clang-14|clang' 'libclang-rt-14-dev|libclang-rt-dev')
 PACKAGES_HOSTILE=(apache2 python3 python3-jwcrypto procps "${PACKAGES_APR_DEBUG[@]}")
 PACKAGES_T=(apache2 libapache2-mod-perl2 libwww-perl python3 python3-jwcrypto python3-h2 curl
