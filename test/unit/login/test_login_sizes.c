@@ -310,8 +310,9 @@ START_TEST(five_thousand_groups_are_known)
     ck_assert_int_eq(ask_group(name), KC_AUTHZ_MET);
     ck_assert_int_eq(answer.dropped, is_cut ? count - lists[_i].kept : 0);
     ck_assert_int_eq(kc_fake_log_has(fake, "KC0419: ") &&
-                         kc_fake_log_has(fake, "groups, for the claim groups is absent, has over "
-                                               "5000 entries, or some "),
+                         kc_fake_log_has(fake,
+                                         "groups, because the claim groups is absent, has over "
+                                         "5000 entries, or some "),
                      is_cut);
     ck_assert_int_eq(ask_group("none"), is_cut ? KC_AUTHZ_UNKNOWN : KC_AUTHZ_UNMET);
 }

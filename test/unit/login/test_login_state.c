@@ -452,8 +452,8 @@ START_TEST(a_state_of_a_key_that_is_not_here_says_so)
     ck_assert_int_eq(find(state.text, &found), KC_MISS);
     ck_assert_int_eq(last.reason, KC_ERR_STATE_UNKNOWN);
     ck_assert(kc_fake_log_has(fake,
-                              "KC0505: key-foreign: a sign-in's cookie that somebody has come "
-                              "with was sealed with a key that this server does not have"));
+                              "KC0505: key-foreign: a sign-in's cookie that a client sent was "
+                              "sealed with a key that this server does not have"));
 }
 END_TEST
 
