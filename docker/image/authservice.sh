@@ -168,7 +168,7 @@ after_logout() {
     case ${origin#*://}$path in
         "${public#*://}${prefix}site/"* | "${public#*://}${prefix}login") ;;
         "${public#*://}$prefix"* | "${public#*://}${prefix%/}")
-            warn "AFTER_LOGOUT_URL is $(shown "$value"), an address of this module itself: people arrive at ${prefix}site/after_logout instead"
+            warn "AFTER_LOGOUT_URL is $(shown "$value"), an address of this module itself: browsers arrive at ${prefix}site/after_logout instead"
             value=${prefix}site/after_logout
             ;;
     esac
@@ -177,10 +177,10 @@ after_logout() {
 
 settings_after() {
     if [ -n "${AFTER_LOGIN_URL:-}" ]; then
-        warn "AFTER_LOGIN_URL is not used: people arrive at the page that they asked for"
+        warn "AFTER_LOGIN_URL is not used: browsers arrive at the page that they asked for"
     fi
     if [ -n "${STATIC_DESTINATION_URL:-}" ]; then
-        warn "STATIC_DESTINATION_URL is not used: people arrive at the page that they asked for"
+        warn "STATIC_DESTINATION_URL is not used: browsers arrive at the page that they asked for"
     fi
     after_logout
     setting_location HOMEPAGE_URL "${prefix}site/homepage" || return 0
@@ -209,7 +209,7 @@ settings_identity() {
     setting_flag REQUIRE_VERIFIED_EMAIL false || return 0
     put KeycloakVerifiedEmail "$value"
     [ "$value/$claim" != off/email ] ||
-        warn "e-mail addresses that Keycloak has not verified are accepted, as oidc-authservice does: whoever may change their own address there can become anybody; REQUIRE_VERIFIED_EMAIL=true refuses them"
+        warn "e-mail addresses that Keycloak has not verified are accepted, as oidc-authservice does: a user who may change their own address there can take the name of any other; REQUIRE_VERIFIED_EMAIL=true refuses them"
     settings_transform
 }
 
@@ -331,7 +331,7 @@ settings_unused() {
     why="tokens of clients are read from Authorization"
     differs AUTH_HEADER Authorization
     differs ID_TOKEN_HEADER Authorization
-    why="backends are not told by what somebody has signed in"
+    why="backends are not told how a user has signed in"
     unused AUTH_METHOD_HEADER
     why="tokens are checked here, as JWT"
     differs ACCESS_TOKEN_AUTHN jwt
