@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Stands for a web application of Kubeflow's: shows the identity and the headers that reached it."""
+"""Stands for a web application of Kubeflow: shows the identity and the headers that it gets."""
 
 import argparse
 import html

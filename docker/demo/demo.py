@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the demo's four servers until Ctrl-C, or signs in once by itself; ./demo prepares and calls it."""
+"""Runs the demo's four servers until Ctrl-C, or signs in once automatically; ./demo prepares and calls it."""
 
 import argparse
 import fcntl
@@ -92,7 +92,7 @@ class Demo:
         return value
 
     def start_keycloak(self):
-        """ready() of it says when it answers."""
+        """Its ready() tells when it answers."""
         port = free_port() if port_taken(8080) else 8080
         self.keycloak = Keycloak(self.folder, port)
         say(f"starting Keycloak at {self.keycloak.url} (a quarter of a minute or so)")
@@ -129,7 +129,7 @@ class Demo:
 
     @staticmethod
     def watch(*children):
-        """Until a signal comes, or one of them ends."""
+        """Waits until a signal comes, or one of them ends."""
         while True:
             for child in children:
                 child.must_live("the demo stopped by itself")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Envoy as Kubeflow's ingress gateway: the filter comes from an EnvoyFilter of Istio, as it would in a cluster."""
+"""Envoy as Kubeflow's ingress gateway: the filter comes from an EnvoyFilter of Istio, as in a cluster."""
 
 import yaml
 

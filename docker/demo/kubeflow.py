@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Kubeflow's gateway with the image's judge: real Envoy, Keycloak and memcached, stand-ins for dashboard, notebook and pipelines.
+"""Kubeflow's gateway with the image as judge: real Envoy, Keycloak and memcached, stand-ins for dashboard, notebook and pipelines.
 
 Keycloak is set up as one does by hand in its console, in the realm master; the judge gets the files params.env and
 secret_params.env of an installation of Kubeflow 1.7 to 1.9.0, and is asked by its EnvoyFilter.
@@ -46,7 +46,7 @@ socket.onclose = () => say("closed");
 </script></body></html>
 """
 
-# As the dashboards of Kubeflow up to 1.9.1 do it; the cookie is none that a script could read.
+# As in the dashboards of Kubeflow up to 1.9.1; scripts cannot read the cookie.
 LOG_OUT = """
 document.getElementById("logout").addEventListener("click", async event => {
   event.preventDefault();
@@ -154,7 +154,7 @@ class Kubeflow(Demo):
         return self.judge.log_text() if self.judge else ""
 
     def once(self):
-        """The whole way with either filter; a Failure when anything is not as it should be."""
+        """All steps with either filter; a Failure when anything is wrong."""
         for (name, file), user in zip(FILTERS.items(), self.users, strict=True):
             self.open_gateway(name, file)
             self.walk(*user)

@@ -37,7 +37,7 @@ settings_realm() {
     setting_text OIDC_SCOPES 'openid,email' && put_words KeycloakScope "$value" "$lists"
 }
 
-# An address from before, such as Dex's.
+# An address of the provider before, such as Dex's.
 note_other_place() {
     origin_of "$issuer"
     place=${issuer#"$origin"}
@@ -64,7 +64,7 @@ note_http() {
 
 # ---------------- Addresses
 
-# The prefix may be a whole URL, whose host is then where browsers come to.
+# The prefix may be a whole URL; its host is then the one that browsers use.
 settings_prefix() {
     public=
     prefix=/authservice/
@@ -110,7 +110,7 @@ settings_redirect() {
     [ -z "$redirect" ] || put KeycloakRedirectURI "$redirect"
     if [ -n "$public" ]; then
         put KeycloakPublicURL "$public"
-        # With a port, or httpd would take the one that it listens at.
+        # With a port: otherwise httpd would use the one that it listens at.
         case $public in
             *:*:* | *]:*) export "KCI_SERVER_NAME=$public" ;;
             https:*) export "KCI_SERVER_NAME=$public:443" ;;
@@ -122,7 +122,7 @@ settings_redirect() {
     fi
 }
 
-# What the original skips is whatever begins like this; here paths and what is below them.
+# The original skips everything that begins with these texts; here they are paths, and what is below them.
 settings_public() {
     # Two pages that a gateway may route to the port for pages.
     put KeycloakPublicPath "${prefix}site"
@@ -154,7 +154,7 @@ settings_public() {
     done
 }
 
-# oidc-authservice was given the address that signs out itself, which would go round in circles.
+# oidc-authservice was given the logout address itself, which would be a redirect loop here.
 after_logout() {
     setting_location AFTER_LOGOUT_URL "${prefix}site/after_logout" || return 0
     path=${value%%[?#]*}
@@ -232,7 +232,7 @@ $rules
 RULES
 }
 
-# GROUPS_ALLOWLIST closes: in doubt, nothing is opened.
+# GROUPS_ALLOWLIST restricts access: in doubt, access is denied.
 settings_groups() {
     [ -n "${GROUPS_ALLOWLIST+set}" ] || return 0
     : >"$run/groups.conf"
@@ -269,7 +269,7 @@ settings_groups() {
 settings_session() {
     if setting_number SESSION_MAX_AGE 86400 1 315360000; then
         put KeycloakSessionMax "$value"
-        # The original knows no other end.
+        # The original has no other expiry.
         if setting_number SESSION_IDLE "$value" 1 315360000; then
             put KeycloakSessionIdle "$value"
         fi
@@ -292,7 +292,7 @@ settings_session() {
     return 0
 }
 
-# ---------------- What is not honoured
+# ---------------- Ignored settings
 
 unused() {
     for name; do
@@ -301,13 +301,13 @@ unused() {
     done
 }
 
-# differs NAME VALUE: set to something else than what this does.
+# differs NAME VALUE: warns of a value that differs from what this module does.
 differs() {
     eval "value=\${$1:-$2}"
     [ "$value" = "$2" ] || warn "$1 is not used: $why"
 }
 
-# These have kept people out; without them more could come in.
+# These settings restricted access; without them more users could come in.
 refused() {
     eval "value=\${$1:-}"
     [ -n "$value" ] || return 0

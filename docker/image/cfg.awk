@@ -1,5 +1,5 @@
 # oauth2-proxy's configuration file: prints NAME=VALUE for each value, names in capitals, a line for
-# each element of a list. What is no such file is named on stderr, and the status is 1.
+# each element of a list. Any other file is reported on stderr, and the status is 1.
 # SPDX-License-Identifier: Apache-2.0
 
 function bad(why) {

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What the entrypoint says, and how it ends when settings are wrong.
+# The entrypoint's messages, and its end when settings are wrong.
 # SPDX-License-Identifier: Apache-2.0
 
 say() {
@@ -10,7 +10,7 @@ warn() {
     say "warning: $1"
 }
 
-# wrong NAME WHY: a setting that cannot be used. All are named before the end.
+# wrong NAME WHY: reports a setting that cannot be used. All are reported before the end.
 wrong() {
     name_of "$1"
     say "$name $2"
@@ -22,7 +22,7 @@ name_of() {
     name=$1
 }
 
-# A value as it may stand in a line: printable, short. Never of a secret.
+# A value as it may be printed: printable, short. Never call it for a secret.
 shown() {
     printf '%.80s' "$(printf '%s' "$1" | tr -c '[:print:]' '?')"
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# The settings of oauth2-proxy, as Kubeflow's deployment has them: put into those of oidc-authservice.
+# The settings of oauth2-proxy, as in Kubeflow's deployment: translated into those of oidc-authservice.
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2034,SC2154  # shared with the entrypoint
 
@@ -10,7 +10,7 @@ known=
 line_break='
 '
 
-# Complaints name what the administrator has written.
+# Error messages name what the administrator has written.
 name_of() {
     case $1 in
         OIDC_PROVIDER) name=OAUTH2_PROXY_OIDC_ISSUER_URL ;;
@@ -90,7 +90,7 @@ $options
 OPTIONS
 }
 
-# option NAME DEFAULT: leaves it in `value`, and remembers that the name is known.
+# option NAME DEFAULT: sets `value`, and notes that the name is known.
 option() {
     known="$known $1"
     setting "OAUTH2_PROXY_$1" "$2"
@@ -136,7 +136,7 @@ options_realm() {
     [ "$value" = off ] || REQUIRE_VERIFIED_EMAIL=false
 }
 
-# 16, 24 or 32 bytes there; what is shorter than a key here is made longer.
+# 16, 24 or 32 bytes there; a shorter one is extended to the length of a key here.
 options_secret() {
     known="$known COOKIE_SECRET COOKIE_SECRET_FILE"
     trim "${OAUTH2_PROXY_COOKIE_SECRET:-}"
@@ -190,8 +190,8 @@ options_addresses() {
     done
 }
 
-# A route that is a plain path is public, with what is below it (with a slash at its end, that alone);
-# others are not, which closes.
+# A route that is a plain path is public, with everything below it (with a slash at its end, only that);
+# other routes are not public, which denies access.
 options_routes() {
     option_list SKIP_AUTH_ROUTES ''
     routes=$value
@@ -258,14 +258,14 @@ options_cookie() {
     setting_flag OAUTH2_PROXY_COOKIE_SECURE true && is_secure=$value
 }
 
-# Of e-mail addresses some domains may be wanted; groups and roles are asked for besides. An address is
-# what OIDC_EMAIL_CLAIM says, also where that is another claim than email.
+# E-mail addresses may be limited to some domains; groups and roles are checked in addition. The address is
+# the claim of OIDC_EMAIL_CLAIM, even if that is not email.
 options_access() {
     option_list EMAIL_DOMAINS ''
     domains=$value
     option_list ALLOWED_GROUPS ''
     [ -z "$value" ] || GROUPS_ALLOWLIST=$value
-    # No wildcard there: nobody would come in, here everybody.
+    # oauth2-proxy has no wildcard there and would let nobody in; here it would let everybody in.
     case ,$(printf '%s' "$value" | tr -d '[:space:]'), in
         *,\*,*) wrong OAUTH2_PROXY_ALLOWED_GROUPS "cannot have *, which is no group: leave it out when all may come in" ;;
     esac
@@ -328,7 +328,7 @@ options_headers() {
     AUDIENCES=$value
 }
 
-# What is named here has no counterpart, and without it nobody comes in who did not before.
+# Options without a counterpart; ignoring them lets nobody in who could not come in before.
 options_unused() {
     known="$known CONFIG"
     others=

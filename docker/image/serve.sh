@@ -2,7 +2,7 @@
 # Runs httpd, passes signals on, and ends with it. SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2154  # shared with the entrypoint
 
-# What only httpd and the module can judge; their lines name the directive.
+# Checks that only httpd and the module can do; their messages name the directive.
 try_configuration() {
     exec 3>&-
     if ! "$httpd" -t -f "$conf/httpd.conf" >"$run/tried" 2>&1; then
@@ -13,13 +13,13 @@ try_configuration() {
     rm -f "$run/tried"
 }
 
-# The first time: go on for a while, until gateways know, then finish what is under way. The second
+# The first time: continue for a while, until gateways know, then finish requests in progress. The second
 # time: end.
 on_term() {
     if [ -n "$ending" ]; then
         ending=now
         kill -TERM "$child" 2>/dev/null
-        # httpd itself would wait up to ten seconds for what is under way.
+        # httpd itself would wait up to ten seconds for requests in progress.
         (
             sleep 1
             kill -s KILL -- "-$child" 2>/dev/null
@@ -33,7 +33,7 @@ on_hup() {
     kill -USR1 "$child" 2>/dev/null
 }
 
-# wait returns early for each signal; what has ended is waited for no more.
+# wait returns early for each signal; processes that have ended are no longer waited for.
 await() {
     while kill -0 "$1" 2>/dev/null; do
         wait "$1"

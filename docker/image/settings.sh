@@ -1,11 +1,11 @@
 # shellcheck shell=sh
-# Checks settings and hands them to httpd; those that all modes share.
+# Checks the settings that all modes share, and passes them to httpd.
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2034,SC2154  # shared with the entrypoint
 
 # ---------------- To httpd
 
-# A folder of our own for what httpd and we write; nobody else can read it.
+# A private folder for files that httpd and this script write.
 make_run() {
     if ! run=$(mktemp -d "$scratch/keycloak-image.XXXXXX" 2>/dev/null); then
         run=
@@ -15,8 +15,8 @@ make_run() {
     exec 3>"$run/settings.conf"
 }
 
-# put DIRECTIVE VALUE...: a line of configuration that names variables, and the variables. httpd puts
-# the values in before it takes the line apart, so that they are quoted.
+# put DIRECTIVE VALUE...: writes a line of configuration that names variables, and sets them. httpd inserts
+# the values before it parses the line, so they are quoted.
 put() {
     directive=$1
     line=$1
@@ -39,7 +39,7 @@ quoted() {
     esac
 }
 
-# turn_on NAME: what <IfDefine NAME> in the conf files asks for.
+# turn_on NAME: defines NAME for <IfDefine NAME> in the conf files.
 turn_on() {
     printf 'Define %s\n' "$1" >&3
 }
@@ -65,7 +65,7 @@ has_control() {
     return 1
 }
 
-# Of letters, digits and those marks that an address may have.
+# Only letters, digits and the characters that an address may have.
 is_url() {
     case $1 in
         *[!A-Za-z0-9:/?\&=%._~+,\;!\$\'\(\)*\[\]-]*) return 1 ;;
@@ -159,7 +159,7 @@ setting_number() {
     must_be "$1" "a number from $3 to $4"
 }
 
-# Go's spellings; `value` becomes on or off.
+# Accepts Go's spellings; `value` becomes on or off.
 setting_flag() {
     setting "$1" "$2"
     case $value in
@@ -179,7 +179,7 @@ put_words() {
     words=$2
     saved=$IFS
     IFS=$3
-    # shellcheck disable=SC2086  # to be split; names of files do not come in, by set -f
+    # shellcheck disable=SC2086  # to be split; set -f prevents file names
     set -- $words
     IFS=$saved
     [ $# -eq 0 ] || put "$words_directive" "$@"
@@ -190,7 +190,7 @@ lists='
 
 # ---------------- Secrets
 
-# secret NAME DIRECTIVE: from NAME or NAME_FILE; says nothing of what is in it.
+# secret NAME DIRECTIVE: from NAME or NAME_FILE; never prints its value.
 secret() {
     eval "value=\${$1:-} file=\${$1_FILE:-}"
     if [ -n "$value" ] && [ -n "$file" ]; then
@@ -233,7 +233,7 @@ private_file() {
     return 1
 }
 
-# ---------------- What all modes have
+# ---------------- Settings of all modes
 
 # The key that seals sessions.
 settings_key() {
@@ -260,7 +260,7 @@ settings_key() {
             printf '%s\n' "$trimmed" >"$run/crypto-key"
             put KeycloakCryptoKey "file:$run/crypto-key"
         fi
-        # httpd and what it starts need it no more.
+        # httpd and its children no longer need it.
         unset CRYPTO_KEY
     else
         return 1
@@ -314,13 +314,13 @@ settings_log() {
             return 0
             ;;
     esac
-    # Our own words, no value.
+    # Fixed words, no value.
     printf 'LogLevel %s\n' "$level" >&3
     setting_flag ACCESS_LOG false && [ "$value" = on ] && turn_on KCI_ACCESS_LOG
     return 0
 }
 
-# How the client shows that it has its secret; what needs a key of its own is not among them.
+# Client authentication with a secret; methods that need a key are not supported.
 settings_client() {
     setting CLIENT_AUTH client_secret_basic
     case $value in

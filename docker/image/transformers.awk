@@ -1,6 +1,6 @@
 # USERID_TRANSFORMERS, a JSON list of {"matches": REGEX, "replaces": TEXT} in Go's syntax: prints two
-# lines for each, each behind "=": a POSIX extended regular expression and its replacement. What
-# cannot be said that way is named on stderr, and the status is 1; remarks are there too with status 0.
+# lines for each, each after "=": a POSIX extended regular expression and its replacement. What
+# cannot be expressed that way is reported on stderr, and the status is 1; notes are there too, with status 0.
 # SPDX-License-Identifier: Apache-2.0
 
 BEGIN {
@@ -163,7 +163,7 @@ function expression(regex,   i, c, next_one, out, before) {
         if (c == "\\") {
             if (next_one == "" || next_one ~ /[A-Za-z0-9]/)
                 cannot("\\" next_one)
-            # POSIX knows no escape of what is not special.
+            # POSIX has no escape for characters that are not special.
             out = out (index("\\^$.|?*+()[]{}", next_one) && next_one != "]" && next_one != "}" ? "\\" next_one : next_one)
             i++
             before = "x"

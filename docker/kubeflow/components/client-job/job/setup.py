@@ -19,7 +19,7 @@ ANSWER_MAX = 16 * 1024 * 1024
 
 
 class Trouble(Exception):
-    """What a person can mend; its text is the one line that they see."""
+    """A fault that an administrator can fix; its text is the only line that is printed."""
 
 
 def say(line):
@@ -50,7 +50,7 @@ def read(path):
 
 
 class Server:
-    """JSON over HTTP to one server. It follows no redirects, so that nothing is sent to another one."""
+    """JSON over HTTP to one server. It follows no redirects, so that nothing is sent to another server."""
 
     def __init__(self, name, url, ca_file=""):
         parts = urlsplit(url)
@@ -70,7 +70,7 @@ class Server:
         return http.client.HTTPConnection(self.parts.hostname, self.parts.port, timeout=30)
 
     def send(self, method, path, body=None, form=None, kind="application/json"):
-        """One exchange; the status and the answer, as JSON where it is some. OSError when there is none."""
+        """One exchange; returns the status and the answer, parsed if it is JSON. OSError when there is no answer."""
         headers = {"Accept": "application/json"}
         if self.bearer:
             headers["Authorization"] = "Bearer " + self.bearer
@@ -94,7 +94,7 @@ class Server:
             return answer.status, None
 
     def call(self, method, path, body=None, missing=False):
-        """As send, for what has to succeed; None for 404 where `missing` allows it."""
+        """Like send, for requests that must succeed; None for 404 where `missing` allows it."""
         try:
             status, answer = self.send(method, path, body)
         except OSError as error:
@@ -108,7 +108,7 @@ class Server:
         return answer
 
 
-# ---------------- What is wanted
+# ---------------- Wanted state
 
 class Wanted:
     """The settings, the same ones that the judge has, and what follows from them."""
@@ -138,7 +138,7 @@ class Wanted:
         self.secret = setting("SECRET_NAME", "mod-auth-keycloak")
 
     def representation(self):
-        """What the client must be; anything that is not named here is left as it is."""
+        """The client's wanted members; others are not changed."""
         return {
             "clientId": self.client,
             "enabled": True,
@@ -184,7 +184,7 @@ class Wanted:
 
 
 def differences(wanted, found, path=""):
-    """Names of the members in which what was found is not what is wanted."""
+    """Names of the members that differ from the wanted ones."""
     result = []
     for key, value in wanted.items():
         have = found.get(key)
@@ -199,7 +199,7 @@ def differences(wanted, found, path=""):
 
 
 def merged(wanted, found):
-    """What was found, with what is wanted in it."""
+    """The present state, with the wanted members set."""
     result = dict(found)
     for key, value in wanted.items():
         result[key] = merged(value, found.get(key) or {}) if isinstance(value, dict) else value
@@ -264,7 +264,7 @@ class Realm:
         return self.server.call(method, self.path + path, body, missing)
 
     def put_client(self, wanted):
-        """Makes the client or mends it; returns its id at Keycloak."""
+        """Makes or corrects the client; returns its id at Keycloak."""
         want = wanted.representation()
         found = self._client(wanted)
         if not found:
@@ -329,7 +329,7 @@ class Realm:
         return found["id"]
 
     def put_user(self, user, known):
-        """A user who is missing is made; one who is there only gets the groups that they lack."""
+        """Makes a missing user; an existing one only gets missing groups."""
         name = user["username"]
         where = "/users?exact=true&username=" + quote(name, safe="")
         found = self.call("GET", where)
