@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Who may come in: Require rows, public paths, and KeycloakUnauth.
+# Which requests are let in: Require lines, public paths, and KeycloakUnauth.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Under which address people come back from the realm: of this host's names, of what a proxy says that is trusted.
+# The address to which users return from the realm: by this host's names, and by what a trusted proxy says.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md A 27-34, L 160-166: the provider says that sessions have ended, itself or through the browser.
+# threats.md A 27-34, L 160-166: the provider reports ended sessions, directly or through the browser.
 use strict;
 use warnings;
 use IO::Socket::INET;

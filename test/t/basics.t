@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The ordinary life of a session: sign in, arrive as oneself, sign out; every way a client can prove itself.
+# The ordinary life of a session: sign in, requests with identity, sign out; every kind of client authentication.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md M 168-174: requests with Authorization: Bearer; and the ID token that backends are handed.
+# threats.md M 168-174: requests with Authorization: Bearer; and the ID token that backends get.
 use strict;
 use warnings;
 use JSON::PP ();

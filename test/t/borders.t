@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md 201, 202: what belongs to the module passes no border: between virtual hosts of a process, those that it is off
-# in too, and between clients and backends.
+# threats.md 201, 202: the module's names do not cross borders: between virtual hosts of a process, those where it is off
+# too, and between clients and backends.
 use strict;
 use warnings;
 use Test::More;

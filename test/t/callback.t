@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md E: the callback, with all that can be sent to it.
+# threats.md E: the callback, with everything that can be sent to it.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md G: cookies, ours and everybody's.
+# threats.md G: cookies, the module's and others.
 use strict;
 use warnings;
 use Test::More;

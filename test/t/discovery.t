@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md D: discovery documents that are not to be believed, and mixed-up providers.
+# threats.md D: discovery documents that must not be trusted, and mixed-up providers.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md R 206, 215: Require lines that exclude, when it is not known whom.
+# threats.md R 206, 215: Require lines that exclude users, when the user or the lists are not known.
 use strict;
 use warnings;
 use Test::More;

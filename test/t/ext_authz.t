@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The judge as a gateway asks it: threats.md H 111-122, I 124-131 with nothing but method, path and headers.
+# External authorization as a gateway uses it: threats.md H 111-122, I 124-131 with nothing but method, path and headers.
 use strict;
 use warnings;
 use Test::More;

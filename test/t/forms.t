@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Forms: those that are not whole, too long or none, and those of an operator whom another module knows.
+# Forms: incomplete, too long or malformed ones, and those of an operator who is authenticated by another module.
 use strict;
 use warnings;
 use Digest::SHA qw(sha1_base64);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# KeycloakJudgeFor nginx and forwarded: the question stands in headers, which clients could write too (threats.md H 120-122, I 124-131).
+# KeycloakJudgeFor nginx and forwarded: headers name the request, which clients could send too (threats.md H 120-122, I 124-131).
 use strict;
 use warnings;
 use Test::More;

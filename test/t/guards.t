@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What guards a path guards it on every way there: public paths, internal redirects, our own addresses.
+# A protected path is protected on every way to it: public paths, internal redirects, the module's own addresses.
 use strict;
 use warnings;
 use Test::More;

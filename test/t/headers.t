@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md H: identity headers say what the module says, whatever a client sends.
+# threats.md H: identity headers have the module's values, whatever a client sends.
 use strict;
 use warnings;
 use Test::More;

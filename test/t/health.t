@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# SetHandler keycloak-health: when a probe is told that this httpd is ready, how soon, at what cost, and where never.
+# SetHandler keycloak-health: when a probe gets "ready", how soon, at what cost, and where it never does.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What hints at a mistake of the configuration is told to the log, with the cure; and no stranger fills the log by it.
+# Requests that show a mistake in the configuration are logged, with the cure; and no client can fill the log with them.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md B: what is wrong with an ID token is found, whatever it is.
+# threats.md B: every fault of an ID token is found.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md 202: what a backend sends before its answer, or in place of one: 1xx answers, that of a WebSocket included.
+# threats.md 202: what a backend sends before its answer, or instead of it: 1xx answers, including that of a WebSocket.
 use strict;
 use warnings;
 use Test::More;

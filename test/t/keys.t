@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md C: the realm's keys, as they change, vanish, multiply, or are not keys for this.
+# threats.md C: the realm's keys: changed, removed, duplicated, or made for another purpose.
 use strict;
 use warnings;
 use Test::More;

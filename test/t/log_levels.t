@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What is logged of a person at which LogLevel, wherever that was set: for a host, a place, or a module.
+# What is logged about a user at which LogLevel, set for a host, a location, or a module.
 use strict;
 use warnings;
 use Test::More;

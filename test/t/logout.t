@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md A 24-26, and sign-outs that another site wants: who has asked for it, and what comes of it.
+# threats.md A 24-26, and logouts that another site causes: who has asked for it, and the result.
 use strict;
 use warnings;
 use Test::More;

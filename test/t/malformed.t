@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md 195: requests that httpd gives up before it has read them, where an ErrorDocument leads behind the module's checks.
+# threats.md 195: requests that httpd rejects before it has read them, when an ErrorDocument leads past the module's checks.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md 205: nobody is not a user named "".
+# threats.md 205: a request without a user is not a user named "".
 use strict;
 use warnings;
 use Test::More;

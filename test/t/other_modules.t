@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Beside other modules' authentication, and in servers or a whole httpd without KeycloakIssuer: what is theirs stays theirs.
+# With other modules' authentication, and in servers or a whole httpd without KeycloakIssuer: others are not affected.
 use strict;
 use warnings;
 use Test::More;

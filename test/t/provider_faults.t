@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md K: a realm that is unreachable, slow, endless or wrong. KeycloakHTTPTimeout is short where one has to wait.
+# threats.md K: a realm that is unreachable, slow, endless or wrong. KeycloakHTTPTimeout is short where tests must wait.
 use strict;
 use warnings;
 use Test::More;

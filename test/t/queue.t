@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# A crowd that comes back while the token endpoint hangs: the page that comes again by itself (threats.md R 212).
+# Many callbacks while the token endpoint hangs: the page that reloads itself (threats.md R 212).
 use strict;
 use warnings;
 use IO::Select;

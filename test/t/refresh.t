@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md A 21-23, K 156, 159, N 175, R 213: tokens that are renewed, by one request, and those that are somebody else's.
+# threats.md A 21-23, K 156, 159, N 175, R 213: tokens that are renewed, by one request, and tokens of another user.
 use strict;
 use warnings;
 use IO::Select;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md Q: what our own answers carry, and what they do not.
+# threats.md Q: what the module's own answers contain, and what they do not.
 use strict;
 use warnings;
 use Test::More;

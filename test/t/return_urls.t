@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md F: where a sign-in, or a sign-out, may lead.
+# threats.md F: where a sign-in or a logout may return to.
 use strict;
 use warnings;
 use Test::More;

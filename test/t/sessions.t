@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What a person sees and ends of their sessions, what an operator may, whoami, and the reasons why a session is over.
+# The sessions that a user sees and ends, an operator's list, whoami, and the reasons why a session is over.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md 199: a shared cache, mod_cache in this httpd or one in front of it, never gives anybody another person's page.
+# threats.md 199: a shared cache, mod_cache in this httpd or one in front of it, never gives a user another user's page.
 use strict;
 use warnings;
 use Test::More;

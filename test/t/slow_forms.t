@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Bodies that do not come to an end keep nobody from an answer who sends theirs: the provider, an operator, a person.
+# Bodies that never end do not block others that send theirs: the provider, an operator, a user.
 use strict;
 use warnings;
 use IO::Select;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What httpd says when it starts, what it does not start with, and what sessions outlive.
+# What httpd logs when it starts, with which settings it refuses to start, and what sessions survive.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Places that demand more than a session; threats.md A 35, E 93: sign-ins that another site begins, and silent ones.
+# Locations that require more than a session; threats.md A 35, E 93: sign-ins begun by another site, and silent ones.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# threats.md J as seen from outside: what memcached holds, and what happens when it holds something else.
+# threats.md J seen from outside: what memcached has, and what happens when its values are changed.
 use strict;
 use warnings;
 use Test::More;

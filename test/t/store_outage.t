@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The store goes while people are signed in (threats.md J 141): who is known goes on for KeycloakStoreGrace, and whatever needs the
+# The store fails while users are signed in (threats.md J 141): known users continue for KeycloakStoreGrace, and whatever needs the
 # store is refused, with the reason, instead of being said to be done.
 use strict;
 use warnings;

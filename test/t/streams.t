@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# WebSockets and responses without an end: closed when the session ends that they were opened with, and only then.
+# WebSockets and endless responses: closed when the session that opened them ends, and only then.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What httpd itself does with a request before and behind this module: an upgrade to HTTP/2, and its own log lines.
+# What httpd itself does with a request before and after this module: an upgrade to HTTP/2, and its own log lines.
 use strict;
 use warnings;
 use Test::More;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# <prefix>verify/…: 204, 401 or 403, as a request for the path behind it would fare, in a judge's place and elsewhere.
+# <prefix>verify/…: 204, 401 or 403, the result that a request for the path behind it would get, in a location of external authorization and elsewhere.
 use strict;
 use warnings;
 use Test::More;
