@@ -14,6 +14,7 @@ _CORE = re.compile(r"(?:->|\.)\s*log\s*\(")
 _OTHER = re.compile(r"\b(?:(?:v?[fd]?printf|f?puts|fputc|perror|v?syslog|apr_file_(?:printf|puts|open_std\w+))(?=\s*\()"
                     r"|stderr\b|stdout\b)")
 _TAGGED = re.compile(r"\b(?:kc_env_log(?:_at)?|AKC_LOG_(?:SERVER|REQUEST)(?:_AT)?)\s*\(")
+_FAILURE = re.compile(r"\b(?:KC_FAIL|kc_err_set)\s*\(")
 
 
 def _arguments(text, start):
@@ -49,6 +50,9 @@ def _faults(name, text):
             yield match.start(), "KC_ERR_NONE is no reason"
         if re.search(r'"KC\d{4}', arguments):
             yield match.start(), "the text has a tag, and gets one"
+    for match in _FAILURE.finditer(text):
+        if re.search(r"\bKC_ERR_EVENT_\w+", _arguments(text, match.end())):
+            yield match.start(), "an event is no failure: it has no status and no advice"
 
 
 def untagged(tree):

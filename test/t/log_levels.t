@@ -152,4 +152,11 @@ for my $name (sort keys %own) {
     };
 }
 
+subtest 'each line of the module has a tag' => sub {
+    my @lines = grep { /\[auth_keycloak:\w+\]/ } split /\n/, $server->log;
+    cmp_ok scalar(@lines), '>', 50, 'there are lines';
+    my @bare = grep { !/\[auth_keycloak:\w+\] (?:\[[^\]]*\] |\S+\.c\(\d+\): )*KC\d{4}: / } @lines;
+    is scalar(@bare), 0, 'none without' or diag join "\n", @bare;
+};
+
 done_testing;
