@@ -26,34 +26,34 @@ typedef struct scope_t {
     int is_quiet; /* no warnings */
 } scope_t;
 
-typedef int (*relation_fn)(const akc_sections_line_t *each, const akc_sections_line_t *place);
+typedef int (*relation_fn)(const akc_sections_line_t *each, const akc_sections_line_t *line);
 
-static int is_anywhere(const akc_sections_line_t *each, const akc_sections_line_t *place)
+static int is_anywhere(const akc_sections_line_t *each, const akc_sections_line_t *line)
 {
     (void)each;
-    (void)place;
+    (void)line;
     return 1;
 }
 
-static int is_around(const akc_sections_line_t *each, const akc_sections_line_t *place)
+static int is_around(const akc_sections_line_t *each, const akc_sections_line_t *line)
 {
-    return akc_sections_may_cover(each, place);
+    return akc_sections_may_cover(each, line);
 }
 
-static int is_inside(const akc_sections_line_t *each, const akc_sections_line_t *place)
+static int is_inside(const akc_sections_line_t *each, const akc_sections_line_t *line)
 {
-    return akc_sections_may_cover(place, each);
+    return akc_sections_may_cover(line, each);
 }
 
 static int has_own(const akc_sections_t *sections, akc_sections_kind_t kind, relation_fn relation,
-                   const akc_sections_line_t *place)
+                   const akc_sections_line_t *line)
 {
     int i;
 
     for (i = 0; i < sections->list->nelts; i++) {
         const akc_sections_line_t *each = &APR_ARRAY_IDX(sections->list, i, akc_sections_line_t);
 
-        if (each->kind == kind && relation(each, place))
+        if (each->kind == kind && relation(each, line))
             return 1;
     }
     return 0;
@@ -62,7 +62,7 @@ static int has_own(const akc_sections_t *sections, akc_sections_kind_t kind, rel
 /* Lines outside of virtual hosts apply to each of them, and any of them may complete a
  * protection. */
 static int has(const scope_t *scope, akc_sections_kind_t kind, relation_fn relation,
-               const akc_sections_line_t *place)
+               const akc_sections_line_t *line)
 {
     int i;
 
@@ -70,7 +70,7 @@ static int has(const scope_t *scope, akc_sections_kind_t kind, relation_fn relat
         const akc_sections_t *sections = &APR_ARRAY_IDX(scope->all, i, akc_sections_t);
 
         if ((!sections->host || !scope->own->host || sections == scope->own) &&
-            has_own(sections, kind, relation, place))
+            has_own(sections, kind, relation, line))
             return 1;
     }
     return 0;
@@ -79,89 +79,89 @@ static int has(const scope_t *scope, akc_sections_kind_t kind, relation_fn relat
 /* --- the module's handlers --- */
 
 /* If no module has a handler of this name, httpd serves files: 200 for everybody. */
-static int check_name(const scope_t *scope, const akc_sections_line_t *place)
+static int check_name(const scope_t *scope, const akc_sections_line_t *line)
 {
     static const char *const ours[] = {AKC_ENDPOINTS_JUDGE, AKC_ENDPOINTS_SESSIONS,
                                        AKC_ENDPOINTS_HEALTH};
     static const char prefix[] = "keycloak";
     size_t i;
 
-    if (strncasecmp(place->word, prefix, sizeof(prefix) - 1) != 0)
+    if (strncasecmp(line->word, prefix, sizeof(prefix) - 1) != 0)
         return OK;
     for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
-        if (strcmp(place->word, ours[i]) == 0)
+        if (strcmp(line->word, ours[i]) == 0)
             return OK;
     }
     AKC_LOG_SERVER_AT(APLOG_EMERG, scope->main, KC_ERR_CONFIG,
                       "SetHandler %s (line %d of %s): this module has no such handler; it "
                       "has " AKC_ENDPOINTS_JUDGE ", " AKC_ENDPOINTS_SESSIONS
                       " and " AKC_ENDPOINTS_HEALTH,
-                      place->word, place->node->line_num, place->node->filename);
+                      line->word, line->node->line_num, line->node->filename);
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-static int is_handler(const akc_sections_line_t *place, const char *name)
+static int is_handler(const akc_sections_line_t *line, const char *name)
 {
-    return strcmp(place->word, name) == 0;
+    return strcmp(line->word, name) == 0;
 }
 
 /* External authorization needs this module's own check; a list of sessions accepts any
  * authenticated user. */
-static int is_guarded(const scope_t *scope, const akc_sections_line_t *place)
+static int is_guarded(const scope_t *scope, const akc_sections_line_t *line)
 {
-    return has(scope, AKC_SECTIONS_ASKING, is_around, place) &&
-           (!is_handler(place, AKC_ENDPOINTS_JUDGE) ||
-            has(scope, AKC_SECTIONS_TYPE, is_around, place));
+    return has(scope, AKC_SECTIONS_ASKING, is_around, line) &&
+           (!is_handler(line, AKC_ENDPOINTS_JUDGE) ||
+            has(scope, AKC_SECTIONS_TYPE, is_around, line));
 }
 
 /* Each request is refused there. The warning saves the administrator the search. */
-static void warn_of_handler(const scope_t *scope, const akc_sections_line_t *place)
+static void warn_of_handler(const scope_t *scope, const akc_sections_line_t *line)
 {
-    if (scope->is_quiet || is_guarded(scope, place) ||
-        (!is_handler(place, AKC_ENDPOINTS_JUDGE) && !is_handler(place, AKC_ENDPOINTS_SESSIONS)))
+    if (scope->is_quiet || is_guarded(scope, line) ||
+        (!is_handler(line, AKC_ENDPOINTS_JUDGE) && !is_handler(line, AKC_ENDPOINTS_SESSIONS)))
         return;
     AKC_LOG_SERVER(scope->main, KC_ERR_CONFIG,
                    "SetHandler %s (line %d of %s) in a location without authentication answers "
                    "with 500: add AuthType " AKC_AUTH_TYPE " and a Require such as valid-user",
-                   place->word, place->node->line_num, place->node->filename);
+                   line->word, line->node->line_num, line->node->filename);
 }
 
 /* --- locations that look protected --- */
 
 /* httpd answers 500 where nothing is required, and lets everybody in where everything is granted.
  * An AuthType for the whole server with Require at some locations below it is intended. */
-static void warn_of_type(const scope_t *scope, const akc_sections_line_t *place)
+static void warn_of_type(const scope_t *scope, const akc_sections_line_t *line)
 {
-    if (scope->is_quiet || has(scope, AKC_SECTIONS_ASKING, is_around, place) ||
-        has(scope, AKC_SECTIONS_ASKING, is_inside, place))
+    if (scope->is_quiet || has(scope, AKC_SECTIONS_ASKING, is_around, line) ||
+        has(scope, AKC_SECTIONS_ASKING, is_inside, line))
         return;
     AKC_LOG_SERVER_AT(APLOG_WARNING, scope->main, KC_ERR_CONFIG,
                       "AuthType " AKC_AUTH_TYPE
                       " (line %d of %s) without a Require that needs a user: nobody is asked to "
                       "sign in there. httpd answers 500, or lets everybody in where it finds a "
                       "Require all granted. Add Require valid-user, or leave AuthType out",
-                      place->node->line_num, place->node->filename);
+                      line->node->line_num, line->node->filename);
 }
 
 /* httpd answers 500 where it does not know how clients authenticate. A Require for the whole server
  * with AuthType at some locations below it is intended. */
-static void warn_of_require(const scope_t *scope, const akc_sections_line_t *place)
+static void warn_of_require(const scope_t *scope, const akc_sections_line_t *line)
 {
     static const char prefix[] = "keycloak-";
 
     if (scope->is_quiet ||
-        (strcmp(place->word, "valid-user") != 0 && strcmp(place->word, "user") != 0 &&
-         strncmp(place->word, prefix, sizeof(prefix) - 1) != 0) ||
-        has(scope, AKC_SECTIONS_TYPE, is_around, place) ||
-        has(scope, AKC_SECTIONS_TYPE, is_inside, place) ||
-        has(scope, AKC_SECTIONS_FOREIGN, is_around, place) ||
-        has(scope, AKC_SECTIONS_FOREIGN, is_inside, place))
+        (strcmp(line->word, "valid-user") != 0 && strcmp(line->word, "user") != 0 &&
+         strncmp(line->word, prefix, sizeof(prefix) - 1) != 0) ||
+        has(scope, AKC_SECTIONS_TYPE, is_around, line) ||
+        has(scope, AKC_SECTIONS_TYPE, is_inside, line) ||
+        has(scope, AKC_SECTIONS_FOREIGN, is_around, line) ||
+        has(scope, AKC_SECTIONS_FOREIGN, is_inside, line))
         return;
     AKC_LOG_SERVER_AT(
         APLOG_WARNING, scope->main, KC_ERR_CONFIG,
         "Require %s (line %d of %s) without an AuthType: httpd answers 500 there. Add "
         "AuthType " AKC_AUTH_TYPE,
-        place->word, place->node->line_num, place->node->filename);
+        line->word, line->node->line_num, line->node->filename);
 }
 
 static int is_of_files(const ap_directive_t *section)
@@ -199,11 +199,11 @@ static const ap_directive_t *find_open_proxy(const akc_sections_t *sections)
 }
 
 /* What a proxy forwards is no file, and is in no directory. */
-static void warn_of_directory(const scope_t *scope, const akc_sections_line_t *place)
+static void warn_of_directory(const scope_t *scope, const akc_sections_line_t *line)
 {
     const ap_directive_t *proxy;
 
-    if (scope->is_quiet || !is_of_files(place->section))
+    if (scope->is_quiet || !is_of_files(line->section))
         return;
     proxy = find_open_proxy(scope->own);
     if (!proxy)
@@ -212,7 +212,7 @@ static void warn_of_directory(const scope_t *scope, const akc_sections_line_t *p
                       "AuthType " AKC_AUTH_TYPE
                       " (line %d of %s) in %s ...>: what %s (line %d) proxies is in no directory, "
                       "so that everybody is let in there. Use <Location /> in its place",
-                      place->node->line_num, place->node->filename, place->section->directive,
+                      line->node->line_num, line->node->filename, line->section->directive,
                       proxy->directive, proxy->line_num);
 }
 
@@ -221,18 +221,18 @@ static int check_sections(const scope_t *scope)
     int i;
 
     for (i = 0; i < scope->own->list->nelts; i++) {
-        const akc_sections_line_t *place = &APR_ARRAY_IDX(scope->own->list, i, akc_sections_line_t);
+        const akc_sections_line_t *line = &APR_ARRAY_IDX(scope->own->list, i, akc_sections_line_t);
 
-        if (place->kind == AKC_SECTIONS_HANDLER) {
-            if (check_name(scope, place) != OK)
+        if (line->kind == AKC_SECTIONS_HANDLER) {
+            if (check_name(scope, line) != OK)
                 return HTTP_INTERNAL_SERVER_ERROR;
-            warn_of_handler(scope, place);
+            warn_of_handler(scope, line);
         }
-        if (place->kind == AKC_SECTIONS_ASKING)
-            warn_of_require(scope, place);
-        if (place->kind == AKC_SECTIONS_TYPE) {
-            warn_of_type(scope, place);
-            warn_of_directory(scope, place);
+        if (line->kind == AKC_SECTIONS_ASKING)
+            warn_of_require(scope, line);
+        if (line->kind == AKC_SECTIONS_TYPE) {
+            warn_of_type(scope, line);
+            warn_of_directory(scope, line);
         }
     }
     return OK;
@@ -243,17 +243,19 @@ static int check_sections(const scope_t *scope)
 /* 1 when the directive was written for this server, not inherited from the main server. */
 static int is_own(const akc_server_t *config, const server_rec *main, kc_conf_index_t index)
 {
-    const kc_conf_place_t *place = &config->conf->place[index];
-    const kc_conf_place_t *global = &akc_config_server((server_rec *)main)->conf->place[index];
+    const kc_conf_position_t *position = &config->conf->position[index];
+    const kc_conf_position_t *global =
+        &akc_config_server((server_rec *)main)->conf->position[index];
 
-    if (!place->file || config->server == main)
-        return place->file != NULL;
-    return !global->file || global->line != place->line || strcmp(global->file, place->file) != 0;
+    if (!position->file || config->server == main)
+        return position->file != NULL;
+    return !global->file || global->line != position->line ||
+           strcmp(global->file, position->file) != 0;
 }
 
 static void warn_of_issuer(const scope_t *scope, const akc_server_t *config)
 {
-    const kc_conf_place_t *place = &config->conf->place[KC_CONF_ROW_issuer];
+    const kc_conf_position_t *position = &config->conf->position[KC_CONF_ROW_issuer];
 
     if (!is_own(config, scope->main, KC_CONF_ROW_issuer) ||
         has(scope, AKC_SECTIONS_TYPE, is_anywhere, NULL))
@@ -261,12 +263,12 @@ static void warn_of_issuer(const scope_t *scope, const akc_server_t *config)
     AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
                       "KeycloakIssuer (line %d of %s), but no location has AuthType " AKC_AUTH_TYPE
                       ": nobody is asked to sign in, unless a .htaccess does",
-                      place->line, place->file);
+                      position->line, position->file);
 }
 
 static void warn_of_public_path(const scope_t *scope, const akc_server_t *config)
 {
-    const kc_conf_place_t *place = &config->conf->place[KC_CONF_ROW_public_paths];
+    const kc_conf_position_t *position = &config->conf->position[KC_CONF_ROW_public_paths];
     const apr_array_header_t *paths = config->conf->public_paths;
     int i;
 
@@ -277,7 +279,7 @@ static void warn_of_public_path(const scope_t *scope, const akc_server_t *config
             AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
                               "KeycloakPublicPath / (line %d of %s): every path is public, so that "
                               "nobody is asked to sign in",
-                              place->line, place->file);
+                              position->line, position->file);
     }
 }
 
@@ -289,13 +291,13 @@ static void warn_of_values(const scope_t *scope, const akc_server_t *config, apr
 
     for (i = 0; i < KC_CONF_ROWS; i++) {
         kc_conf_index_t index = (kc_conf_index_t)i;
-        const kc_conf_place_t *place = &config->conf->place[i];
+        const kc_conf_position_t *position = &config->conf->position[i];
         const char *doubt = kc_conf_doubt_tell(config->conf, index, pool);
 
         if (doubt && is_own(config, scope->main, index))
             AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
-                              "%s (line %d of %s): %s", kc_conf_table_row(index)->name, place->line,
-                              place->file, doubt);
+                              "%s (line %d of %s): %s", kc_conf_table_row(index)->name,
+                              position->line, position->file, doubt);
     }
 }
 
@@ -351,7 +353,7 @@ static void warn_of_no_issuer(const scope_t *scope, const akc_server_t *config)
         return;
     for (i = 0; i < KC_CONF_ROWS; i++) {
         const kc_conf_row_t *row = kc_conf_table_row((kc_conf_index_t)i);
-        const kc_conf_place_t *place = &config->conf->place[i];
+        const kc_conf_position_t *position = &config->conf->position[i];
 
         if (!row->needs_issuer || !is_own(config, scope->main, (kc_conf_index_t)i))
             continue;
@@ -359,14 +361,14 @@ static void warn_of_no_issuer(const scope_t *scope, const akc_server_t *config)
                           "%s (line %d of %s), but no KeycloakIssuer: the module is off there, and "
                           "AuthType " AKC_AUTH_TYPE
                           " answers with 500. Add KeycloakIssuer https://HOST/realms/REALM",
-                          row->name, place->line, place->file);
+                          row->name, position->line, position->file);
         return;
     }
 }
 
 static void warn_of_name(const akc_server_t *config)
 {
-    const kc_conf_place_t *place = &config->conf->place[KC_CONF_ROW_issuer];
+    const kc_conf_position_t *position = &config->conf->position[KC_CONF_ROW_issuer];
 
     if (config->is_named || config->conf->public_url || config->conf->redirect_uri)
         return;
@@ -376,7 +378,7 @@ static void warn_of_name(const akc_server_t *config)
         "says which address browsers use: browsers that use another name than %s are sent to that "
         "one, which httpd has guessed. Add KeycloakPublicURL "
         "https://host.example.com, or ServerName",
-        place->line, place->file, config->server->server_hostname);
+        position->line, position->file, config->server->server_hostname);
 }
 
 /* The host that browsers use, if the settings tell it; else NULL. */
@@ -408,7 +410,7 @@ static int is_for_others(const akc_server_t *config)
  * again. */
 static void warn_of_domain(const akc_server_t *config, apr_pool_t *pool)
 {
-    const kc_conf_place_t *place = &config->conf->place[KC_CONF_ROW_cookie_domain];
+    const kc_conf_position_t *position = &config->conf->position[KC_CONF_ROW_cookie_domain];
     const char *domain = config->conf->cookie_domain, *host = known_host(config, pool);
 
     if (!domain || !host || kc_url_is_in_domain(host, domain) || is_for_others(config))
@@ -417,7 +419,7 @@ static void warn_of_domain(const akc_server_t *config, apr_pool_t *pool)
                       "KeycloakCookieDomain %s (line %d of %s): %s is not in that domain: browsers "
                       "refuse the cookie, and users of that host do not stay signed in. Correct "
                       "it, or leave it out",
-                      domain, place->line, place->file, host);
+                      domain, position->line, position->file, host);
 }
 
 /* Replaces a KeycloakAfterLogoutURL that leads to the module's own addresses; a warning has said
@@ -444,15 +446,15 @@ static void complain_of_type(const scope_t *scope)
         const apr_array_header_t *list = APR_ARRAY_IDX(scope->all, i, akc_sections_t).list;
 
         for (j = 0; j < list->nelts; j++) {
-            const akc_sections_line_t *place = &APR_ARRAY_IDX(list, j, akc_sections_line_t);
+            const akc_sections_line_t *line = &APR_ARRAY_IDX(list, j, akc_sections_line_t);
 
-            if (place->kind != AKC_SECTIONS_TYPE)
+            if (line->kind != AKC_SECTIONS_TYPE)
                 continue;
             AKC_LOG_SERVER(scope->main, KC_ERR_CONFIG,
                            "AuthType " AKC_AUTH_TYPE
                            " (line %d of %s), but no KeycloakIssuer: it answers with 500. Add "
                            "KeycloakIssuer https://HOST/realms/REALM",
-                           place->node->line_num, place->node->filename);
+                           line->node->line_num, line->node->filename);
             return;
         }
     }

@@ -50,13 +50,13 @@ static int fail(server_rec *server, const kc_err_t *err)
 
 static int fail_directive(const akc_server_t *config, kc_conf_index_t index, const kc_err_t *err)
 {
-    const kc_conf_place_t *place = &config->conf->place[index];
+    const kc_conf_position_t *position = &config->conf->position[index];
     const char *name = kc_conf_table_row(index)->name;
 
-    if (!place->file) /* not written at all: point to where the module is turned on */
-        place = &config->conf->place[KC_CONF_ROW_issuer];
+    if (!position->file) /* not written at all: point to where the module is turned on */
+        position = &config->conf->position[KC_CONF_ROW_issuer];
     AKC_LOG_SERVER_AT(APLOG_EMERG, config->server, err->reason, "%s (line %d of %s): %s", name,
-                      place->line, place->file, err->detail);
+                      position->line, position->file, err->detail);
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -299,12 +299,13 @@ static void report_store(void *context, const char *server, int is_up, const cha
 static void warn_of_store(void *context, const kc_err_t *err)
 {
     server_rec *server = context;
-    const kc_conf_place_t *place = &akc_config_server(server)->conf->place[KC_CONF_ROW_memcached];
+    const kc_conf_position_t *position =
+        &akc_config_server(server)->conf->position[KC_CONF_ROW_memcached];
 
     if (err->reason == KC_ERR_STORE_DOWN)
         AKC_LOG_SERVER_AT(APLOG_WARNING, server, err->reason, "%s (line %d of %s): %s",
-                          kc_conf_table_row(KC_CONF_ROW_memcached)->name, place->line, place->file,
-                          err->detail);
+                          kc_conf_table_row(KC_CONF_ROW_memcached)->name, position->line,
+                          position->file, err->detail);
     else
         AKC_LOG_SERVER_AT(APLOG_WARNING, server, err->reason, "%s", err->detail);
 }

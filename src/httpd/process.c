@@ -91,9 +91,10 @@ static int check_trailers(server_rec *server)
 
 static void warn_of_size(server_rec *main, const server_rec *server)
 {
-    const kc_conf_place_t *ours = &akc_config_server(main)->conf->place[KC_CONF_ROW_cache_size];
-    const kc_conf_place_t *its =
-        &akc_config_server((server_rec *)server)->conf->place[KC_CONF_ROW_cache_size];
+    const kc_conf_position_t *ours =
+        &akc_config_server(main)->conf->position[KC_CONF_ROW_cache_size];
+    const kc_conf_position_t *its =
+        &akc_config_server((server_rec *)server)->conf->position[KC_CONF_ROW_cache_size];
 
     if (!its->file || (ours->file && its->line == ours->line && !strcmp(its->file, ours->file)))
         return;

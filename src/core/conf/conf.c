@@ -15,10 +15,10 @@ static void *member_of(void *conf, const kc_conf_row_t *row)
     return (char *)conf + row->offset;
 }
 
-static kc_conf_place_t *place_of(void *conf, kc_conf_index_t index)
+static kc_conf_position_t *position_of(void *conf, kc_conf_index_t index)
 {
-    return kc_conf_table_row(index)->is_directory ? &((kc_conf_dir_t *)conf)->place[index]
-                                                  : &((kc_conf_t *)conf)->place[index];
+    return kc_conf_table_row(index)->is_directory ? &((kc_conf_dir_t *)conf)->position[index]
+                                                  : &((kc_conf_t *)conf)->position[index];
 }
 
 /* Defaults use the parsers of the directives, so that both mean the same. A unit test checks that
@@ -124,15 +124,15 @@ const char *kc_conf_path_in(kc_conf_index_t index, const char *word)
 kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *const *argv,
                     const char *file, int line, apr_pool_t *pool, kc_err_t *err)
 {
-    kc_conf_place_t *place = place_of(conf, index);
-    kc_conf_input_t input = {index, argc, argv, place->file != NULL, pool};
+    kc_conf_position_t *position = position_of(conf, index);
+    kc_conf_input_t input = {index, argc, argv, position->file != NULL, pool};
     kc_rc_t rc = kc_conf_parse_value(&input, member_of(conf, kc_conf_table_row(index)), err);
 
     if (rc != KC_OK)
         return rc;
     /* The file is also the set bit. A line without a file counts as written too. */
-    place->file = apr_pstrdup(pool, file ? file : "-");
-    place->line = line;
+    position->file = apr_pstrdup(pool, file ? file : "-");
+    position->line = line;
     return KC_OK;
 }
 
@@ -141,13 +141,13 @@ static void overlay(void *merged, const void *add, int is_directory)
 {
     for (int i = 0; i < KC_CONF_ROWS; i++) {
         const kc_conf_row_t *row = kc_conf_table_row((kc_conf_index_t)i);
-        const kc_conf_place_t *place = place_of((void *)add, (kc_conf_index_t)i);
+        const kc_conf_position_t *position = position_of((void *)add, (kc_conf_index_t)i);
 
-        if (row->is_directory != is_directory || !place->file)
+        if (row->is_directory != is_directory || !position->file)
             continue;
         memcpy(member_of(merged, row), (const char *)add + row->offset,
                kc_conf_parse_size(row->type));
-        *place_of(merged, (kc_conf_index_t)i) = *place;
+        *position_of(merged, (kc_conf_index_t)i) = *position;
     }
 }
 

@@ -22,10 +22,10 @@ static void put_headers(kc_buf_t *buf, const apr_array_header_t *pairs)
     }
 }
 
-static void put_transform(kc_buf_t *buf, const apr_array_header_t *list, int place)
+static void put_transform(kc_buf_t *buf, const apr_array_header_t *list, int number)
 {
     const kc_transform_t *transform =
-        list && place < list->nelts ? &APR_ARRAY_IDX(list, place, kc_transform_t) : NULL;
+        list && number < list->nelts ? &APR_ARRAY_IDX(list, number, kc_transform_t) : NULL;
 
     put_field(buf, transform ? transform->pattern : "none");
     put_field(buf, transform ? transform->replacement : "none");

@@ -63,5 +63,5 @@ int kc_conf_table_is_allowed(const kc_conf_t *conf, const char *algorithm)
 
 int kc_conf_table_is_set(const kc_conf_t *conf, kc_conf_index_t index)
 {
-    return conf->place[index].file != NULL;
+    return conf->position[index].file != NULL;
 }

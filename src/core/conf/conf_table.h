@@ -88,10 +88,10 @@ typedef enum {
 } kc_conf_index_t;
 
 /* Where a directive was written; file is NULL when it was not. */
-typedef struct kc_conf_place_t {
+typedef struct kc_conf_position_t {
     const char *file;
     int line;
-} kc_conf_place_t;
+} kc_conf_position_t;
 
 /* The settings of one server, immutable after start. Members that were never set have their
  * default. */
@@ -101,7 +101,7 @@ typedef struct kc_conf_t {
 #include "conf/conf.def"
 #undef KC_CONF
 #undef KC_CONF_DIR
-    kc_conf_place_t place[KC_CONF_ROWS]; /* explicit set bits: file is not NULL */
+    kc_conf_position_t position[KC_CONF_ROWS]; /* explicit set bits: file is not NULL */
 } kc_conf_t;
 
 /* The settings of one directory (Location, Directory, .htaccess). */
@@ -112,7 +112,7 @@ typedef struct kc_conf_dir_t {
 #include "conf/conf.def"
 #undef KC_CONF
 #undef KC_CONF_DIR
-    kc_conf_place_t place[KC_CONF_ROWS];
+    kc_conf_position_t position[KC_CONF_ROWS];
 } kc_conf_dir_t;
 
 /* The settings that determine what a session means, in the order of the relying party's

@@ -273,10 +273,10 @@ static const char *dump(int row, const void *conf)
     return kc_conf_parse_dump((kc_conf_index_t)row, (const char *)conf + info->offset, pool);
 }
 
-static const kc_conf_place_t *place_of(int row, const void *conf)
+static const kc_conf_position_t *place_of(int row, const void *conf)
 {
-    return is_directory(row) ? &((const kc_conf_dir_t *)conf)->place[row]
-                             : &((const kc_conf_t *)conf)->place[row];
+    return is_directory(row) ? &((const kc_conf_dir_t *)conf)->position[row]
+                             : &((const kc_conf_t *)conf)->position[row];
 }
 
 static void *create_with(int row, const char *text)

@@ -148,11 +148,11 @@ START_TEST(user_is_transformed_and_then_prefixed)
     ck_assert_str_eq(identity.user, "KC:alice@example.com");
     ck_assert_str_eq(identity.email, "Alice@Example.com");
     conf = kc_conf_merge(conf, kc_conf_create(testlib_pool), testlib_pool);
-    conf->place[KC_CONF_ROW_user_transforms].file = NULL; /* as in a virtual host of its own */
+    conf->position[KC_CONF_ROW_user_transforms].file = NULL; /* as in a virtual host of its own */
     set(KC_CONF_ROW_user_transforms, 2, "^([^@]*)@Example\\.com$", "\\1");
     ck_assert_int_eq(make(claims, NULL), KC_OK);
     ck_assert_str_eq(identity.user, "KC:Alice");
-    conf->place[KC_CONF_ROW_user_transforms].file = NULL;
+    conf->position[KC_CONF_ROW_user_transforms].file = NULL;
     set(KC_CONF_ROW_user_transforms, 2, ".*", "");
     ck_assert_int_eq(make(claims, NULL), KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_USER_MISSING);
