@@ -20,7 +20,7 @@ int kc_breaker_is_closed(const kc_breaker_t *breaker)
     return load(&breaker->retry_at) == 0;
 }
 
-kc_breaker_way_t kc_breaker_ask(kc_breaker_t *breaker, int64_t now)
+kc_breaker_state_t kc_breaker_ask(kc_breaker_t *breaker, int64_t now)
 {
     int64_t retry_at = load(&breaker->retry_at);
 
@@ -44,13 +44,13 @@ static int is_reason(kc_breaker_t *breaker, kc_breaker_fault_t fault, int64_t be
 /* When many fail together, the first one opens it. Only a failed probe counts as a further failure,
  * because there is one at a time. A probe that took so long that a later one has closed the breaker
  * counts as an ordinary failure. */
-int kc_breaker_fail(kc_breaker_t *breaker, kc_breaker_way_t way, kc_breaker_fault_t fault,
+int kc_breaker_fail(kc_breaker_t *breaker, kc_breaker_state_t state, kc_breaker_fault_t fault,
                     int64_t began, int64_t now)
 {
     int64_t retry_at = load(&breaker->retry_at), wait;
     uint32_t failures;
 
-    if (way == KC_BREAKER_CLOSED || !retry_at)
+    if (state == KC_BREAKER_CLOSED || !retry_at)
         return is_reason(breaker, fault, began) && swap(breaker, 0, now + FIRST_MS);
     failures = __atomic_add_fetch(&breaker->failures, 1, __ATOMIC_ACQ_REL);
     wait = failures > 2 ? LONGEST_MS : (int64_t)FIRST_MS << failures;
@@ -58,12 +58,12 @@ int kc_breaker_fail(kc_breaker_t *breaker, kc_breaker_way_t way, kc_breaker_faul
     return 0;
 }
 
-int kc_breaker_succeed(kc_breaker_t *breaker, kc_breaker_way_t way, int64_t now)
+int kc_breaker_succeed(kc_breaker_t *breaker, kc_breaker_state_t state, int64_t now)
 {
     __atomic_store_n(&breaker->answered_at, now, __ATOMIC_RELEASE);
     if (__atomic_load_n(&breaker->wrong, __ATOMIC_RELAXED))
         __atomic_store_n(&breaker->wrong, 0, __ATOMIC_RELAXED);
-    if (way != KC_BREAKER_PROBE)
+    if (state != KC_BREAKER_PROBE)
         return 0;
     __atomic_store_n(&breaker->failures, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&breaker->retry_at, 0, __ATOMIC_RELEASE);

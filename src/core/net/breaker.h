@@ -24,7 +24,7 @@ typedef enum {
     KC_BREAKER_CLOSED, /* send the request */
     KC_BREAKER_PROBE,  /* send it, as the only one: its result decides for all */
     KC_BREAKER_OPEN    /* do not send it */
-} kc_breaker_way_t;
+} kc_breaker_state_t;
 
 /* The kind of failure. */
 typedef enum {
@@ -39,12 +39,12 @@ int kc_breaker_is_closed(const kc_breaker_t *breaker);
 /* Whether to send a request. A caller that gets PROBE must report success or failure; if it does
  * not, the next caller gets PROBE after 500 ms. now: milliseconds of a monotonic clock, as
  * everywhere here. */
-kc_breaker_way_t kc_breaker_ask(kc_breaker_t *breaker, int64_t now);
+kc_breaker_state_t kc_breaker_ask(kc_breaker_t *breaker, int64_t now);
 /* A request that began at `began` has failed. Opens for 100 ms; each further failed probe doubles
  * that, up to 500 ms. 1 when it has just been opened. */
-int kc_breaker_fail(kc_breaker_t *breaker, kc_breaker_way_t way, kc_breaker_fault_t fault,
+int kc_breaker_fail(kc_breaker_t *breaker, kc_breaker_state_t state, kc_breaker_fault_t fault,
                     int64_t began, int64_t now);
 /* A request has succeeded. 1 when the breaker has just been closed. */
-int kc_breaker_succeed(kc_breaker_t *breaker, kc_breaker_way_t way, int64_t now);
+int kc_breaker_succeed(kc_breaker_t *breaker, kc_breaker_state_t state, int64_t now);
 
 #endif

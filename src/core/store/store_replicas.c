@@ -60,7 +60,7 @@ static node_t *walk_next(walk_t *walk)
 
 /* ---------------------------------------------------------------- server state */
 
-static kc_breaker_way_t way_to(node_t *node)
+static kc_breaker_state_t state_of(node_t *node)
 {
     if (kc_breaker_is_closed(node->breaker))
         return KC_BREAKER_CLOSED;
@@ -76,7 +76,7 @@ static void report(const replicas_t *replicas, const node_t *node, int is_up, co
 
 /* A request to a server, and its result. */
 typedef struct {
-    kc_breaker_way_t way;
+    kc_breaker_state_t state;
     int64_t began;
     kc_breaker_fault_t fault; /* after KC_DOWN */
 } attempt_t;
@@ -88,26 +88,26 @@ static void learn(const replicas_t *replicas, node_t *node, const attempt_t *att
     int64_t now = kc_wait_limit_now();
 
     if (rc == KC_DOWN) {
-        if (kc_breaker_fail(node->breaker, attempt->way, attempt->fault, attempt->began, now))
+        if (kc_breaker_fail(node->breaker, attempt->state, attempt->fault, attempt->began, now))
             report(replicas, node, 0, err->detail);
-    } else if (kc_breaker_succeed(node->breaker, attempt->way, now)) {
+    } else if (kc_breaker_succeed(node->breaker, attempt->state, now)) {
         report(replicas, node, 1, "it answers again");
     }
 }
 
 /* A request that tests whether a server works again has all its time. Other requests give up as
  * soon as the server is known to be down. */
-static const kc_breaker_t *adviser(const node_t *node, kc_breaker_way_t way)
+static const kc_breaker_t *adviser(const node_t *node, kc_breaker_state_t state)
 {
-    return way == KC_BREAKER_CLOSED ? node->breaker : NULL;
+    return state == KC_BREAKER_CLOSED ? node->breaker : NULL;
 }
 
-static kc_rc_t do_at(const replicas_t *replicas, node_t *node, kc_breaker_way_t way,
+static kc_rc_t do_at(const replicas_t *replicas, node_t *node, kc_breaker_state_t state,
                      const command_t *command, kc_err_t *err)
 {
-    attempt_t attempt = {way, 0, KC_BREAKER_WRONG};
+    attempt_t attempt = {state, 0, KC_BREAKER_WRONG};
     kc_wait_limit_t limit;
-    const kc_wait_limit_time_t time = {&limit, adviser(node, way)};
+    const kc_wait_limit_time_t time = {&limit, adviser(node, state)};
     kc_rc_t rc;
 
     kc_wait_limit_start(&limit, replicas->options.timeout_ms, NULL);
@@ -164,7 +164,7 @@ static int is_newer(uint32_t flags, uint32_t than)
 /* The keys that one server is asked for, and its answers. */
 typedef struct {
     node_t *node;
-    kc_breaker_way_t way;
+    kc_breaker_state_t state;
     kc_store_memcached_get_t get;
     kc_wait_limit_t limit;
     size_t key_indices[KC_STORE_GET_MAX]; /* of the keys, in the caller's array */
@@ -186,7 +186,7 @@ typedef struct {
 /* The entry of a server, made when there is none; NULL when the server is marked down. */
 static asked_t *asked_for(reading_t *reading, node_t *node)
 {
-    kc_breaker_way_t way;
+    kc_breaker_state_t state;
     asked_t *asked;
     size_t i;
 
@@ -194,12 +194,12 @@ static asked_t *asked_for(reading_t *reading, node_t *node)
         if (reading->asked[i]->node == node)
             return reading->asked[i];
     }
-    way = way_to(node);
-    if (way == KC_BREAKER_OPEN)
+    state = state_of(node);
+    if (state == KC_BREAKER_OPEN)
         return NULL;
     asked = reading->asked[reading->asked_count++] = apr_palloc(reading->pool, sizeof(*asked));
     asked->node = node;
-    asked->way = way;
+    asked->state = state;
     asked->get.server = node->server;
     asked->get.count = 0;
     return asked;
@@ -240,7 +240,7 @@ static void run(reading_t *reading, kc_err_t *err)
 
     for (i = 0; i < reading->asked_count; i++) {
         asked_t *asked = reading->asked[i];
-        const kc_wait_limit_time_t time = {&asked->limit, adviser(asked->node, asked->way)};
+        const kc_wait_limit_time_t time = {&asked->limit, adviser(asked->node, asked->state)};
 
         memset(&asked->err, 0, sizeof(asked->err));
         kc_wait_limit_start(&asked->limit, reading->replicas->options.timeout_ms, NULL);
@@ -248,8 +248,8 @@ static void run(reading_t *reading, kc_err_t *err)
     }
     for (i = 0; i < reading->asked_count; i++) {
         asked_t *asked = reading->asked[i];
-        const kc_wait_limit_time_t time = {&asked->limit, adviser(asked->node, asked->way)};
-        attempt_t attempt = {asked->way, asked->limit.began, KC_BREAKER_WRONG};
+        const kc_wait_limit_time_t time = {&asked->limit, adviser(asked->node, asked->state)};
+        attempt_t attempt = {asked->state, asked->limit.began, KC_BREAKER_WRONG};
 
         if (asked->rc == KC_OK) {
             if (was_stopped)
@@ -409,13 +409,13 @@ static kc_rc_t write_copies(kc_store_t *store, const command_t *command, kc_err_
 
     walk_start(&walk, replicas, command->key);
     while (reached < wanted && (node = walk_next(&walk))) {
-        kc_breaker_way_t way = way_to(node);
+        kc_breaker_state_t state = state_of(node);
         kc_rc_t rc;
 
-        if (way == KC_BREAKER_OPEN)
+        if (state == KC_BREAKER_OPEN)
             continue;
         tried++;
-        rc = do_at(replicas, node, way, command, &why);
+        rc = do_at(replicas, node, state, command, &why);
         if (rc == KC_EXISTS || rc == KC_REFUSED)
             return tell(rc, &why, err);
         reached += rc != KC_DOWN;
@@ -441,12 +441,13 @@ static kc_rc_t write_sure(const replicas_t *replicas, const command_t *command, 
     walk_start(&walk, replicas, command->key);
     while ((node = walk_next(&walk))) {
         int is_home = rank++ < replicas->copies;
-        kc_breaker_way_t way = way_to(node);
+        kc_breaker_state_t state = state_of(node);
         kc_rc_t rc;
 
-        if (way == KC_BREAKER_OPEN && !is_home)
+        if (state == KC_BREAKER_OPEN && !is_home)
             continue;
-        rc = do_at(replicas, node, way == KC_BREAKER_OPEN ? KC_BREAKER_PROBE : way, command, &why);
+        rc = do_at(replicas, node, state == KC_BREAKER_OPEN ? KC_BREAKER_PROBE : state, command,
+                   &why);
         if (rc == KC_REFUSED)
             return tell(rc, &why, err);
         homes += is_home && rc == KC_OK;

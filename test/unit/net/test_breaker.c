@@ -17,9 +17,9 @@ static void setup(void)
 }
 
 /* It was not there at all. */
-static int refuse(kc_breaker_way_t way, int64_t now)
+static int refuse(kc_breaker_state_t state, int64_t now)
 {
-    return kc_breaker_fail(&breaker, way, KC_BREAKER_REFUSED, now, now);
+    return kc_breaker_fail(&breaker, state, KC_BREAKER_REFUSED, now, now);
 }
 
 START_TEST(it_is_closed_until_something_fails)
