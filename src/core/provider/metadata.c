@@ -82,9 +82,8 @@ static int64_t age_max(const kc_conf_t *conf)
 /* --- one try, for all children of this host --- */
 
 /* A full gate here, or a child that ends, is no failure of the provider. */
-static kc_rc_t fetch(const kc_metadata_t *metadata, const attempt_t *attempt,
-                     const kc_lease_t *lease, const kc_metadata_snapshot_t *known, apr_pool_t *pool,
-                     outcome_t *outcome)
+static kc_rc_t fetch(const kc_metadata_t *metadata, const attempt_t *attempt, kc_lease_t *lease,
+                     const kc_metadata_snapshot_t *known, apr_pool_t *pool, outcome_t *outcome)
 {
     const kc_metadata_shared_t *shared = &metadata->shared;
     kc_metadata_documents_t documents;

@@ -39,7 +39,7 @@ static kc_rc_t fetch_document(const fetch_t *fetch, const char *url, apr_pool_t 
     return KC_OK;
 }
 
-kc_rc_t kc_metadata_fetch_documents(const kc_metadata_shared_t *shared, const kc_lease_t *lease,
+kc_rc_t kc_metadata_fetch_documents(const kc_metadata_shared_t *shared, kc_lease_t *lease,
                                     kc_http_t *http, apr_pool_t *request, apr_pool_t *pool,
                                     kc_metadata_documents_t *out, kc_err_t *err)
 {

@@ -10,8 +10,9 @@
 enum {
     NAME_TEXT_MAX = 4 * KC_CONF_FILE_MAX, /* bytes: three files and the rest */
     UNKNOWN_KID_SECONDS = 60,
-    ROTATING_SECONDS = 5,   /* between such fetches while keys change so often */
-    LEASE_SPARE_SECONDS = 2 /* a lease lasts this much longer than an exchange may */
+    ROTATING_SECONDS = 5,    /* between such fetches while keys change so often */
+    LEASE_SPARE_SECONDS = 2, /* a lease lasts this much longer than an exchange may */
+    CLOCK_SLACK_SECONDS = 5  /* between two children that read the clock; more: it was set back */
 };
 
 /* For which servers of this host a value is the same. */
@@ -110,7 +111,7 @@ int kc_metadata_shared_is_within(const kc_env_t *env, int64_t since, int64_t sec
 {
     int64_t passed = now(env) - since;
 
-    return passed >= -KC_LEASE_CLOCK_SLACK && passed < seconds;
+    return passed >= -CLOCK_SLACK_SECONDS && passed < seconds;
 }
 
 static int64_t now_ms(const kc_env_t *env)
@@ -122,7 +123,7 @@ int kc_metadata_shared_is_within_ms(const kc_env_t *env, int64_t since_ms, int64
 {
     int64_t passed = now_ms(env) - since_ms;
 
-    return passed >= -KC_LEASE_CLOCK_SLACK * 1000 && passed < milliseconds;
+    return passed >= -CLOCK_SLACK_SECONDS * 1000 && passed < milliseconds;
 }
 
 /* --- documents --- */
@@ -227,7 +228,8 @@ static kc_rc_t take(const kc_metadata_shared_t *shared, const char *name, int64_
     (void)env->random(env->context, random, sizeof(random)); /* the time by itself is almost
                                                                 unique */
     kc_lease_init(lease, env->host, name, random);
-    return kc_lease_take_on_host(lease, now(env), seconds, pool, NULL);
+    return kc_lease_take_on_host(lease, now(env), env->elapsed_ms(env->context), seconds, pool,
+                                 NULL);
 }
 
 static int64_t lease_seconds(const kc_metadata_shared_t *shared)
@@ -241,10 +243,13 @@ int kc_metadata_shared_take_lease(const kc_metadata_shared_t *shared, kc_lease_t
     return take(shared, shared->lease, lease_seconds(shared), lease, pool) != KC_EXISTS;
 }
 
-void kc_metadata_shared_prolong_lease(const kc_metadata_shared_t *shared, const kc_lease_t *lease,
+void kc_metadata_shared_prolong_lease(const kc_metadata_shared_t *shared, kc_lease_t *lease,
                                       apr_pool_t *pool)
 {
-    kc_lease_prolong(lease, now(shared->env) + lease_seconds(shared), pool);
+    const kc_env_t *env = shared->env;
+
+    kc_lease_prolong_on_host(lease, now(env), env->elapsed_ms(env->context), lease_seconds(shared),
+                             pool);
 }
 
 int kc_metadata_shared_take_minute(const kc_metadata_shared_t *shared, int is_foreign,

@@ -76,7 +76,7 @@ int kc_metadata_shared_get_failure(const kc_metadata_shared_t *shared, int64_t m
  * it back by kc_lease_give. lease: filled. 0: another child has it. */
 int kc_metadata_shared_take_lease(const kc_metadata_shared_t *shared, kc_lease_t *lease,
                                   apr_pool_t *pool);
-void kc_metadata_shared_prolong_lease(const kc_metadata_shared_t *shared, const kc_lease_t *lease,
+void kc_metadata_shared_prolong_lease(const kc_metadata_shared_t *shared, kc_lease_t *lease,
                                       apr_pool_t *pool);
 /* The right to fetch for an unknown kid, once a minute. is_foreign: any client may have sent the
  * token; such tokens have a minute of their own. 0: not now, and never without the store. */

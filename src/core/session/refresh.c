@@ -111,16 +111,18 @@ static void give_lease(const refresh_t *refresh)
 
 /* Takes this host's lease first, so that only one of its requests asks for that of all hosts, whose
  * clocks may differ. */
-static kc_rc_t take_lease(refresh_t *refresh, kc_err_t *err)
+static kc_rc_t take_lease(refresh_t *refresh, apr_pool_t *scratch, kc_err_t *err)
 {
+    const kc_env_t *env = refresh->rp->env;
     int64_t begun = now(refresh->rp), seconds = lease_seconds(refresh->rp->conf);
-    kc_rc_t rc = kc_lease_take_on_host(&refresh->own_host, begun, seconds, refresh->pool, err);
+    kc_rc_t rc = kc_lease_take_on_host(&refresh->own_host, begun, env->elapsed_ms(env->context),
+                                       seconds, scratch, err);
 
     if (rc != KC_OK || has_one_store(refresh))
         return rc;
-    rc = kc_lease_take(&refresh->all_hosts, begun, seconds, err);
+    rc = kc_lease_take(&refresh->all_hosts, begun + seconds, err);
     if (rc != KC_OK && rc != KC_EXISTS)
-        kc_lease_give(&refresh->own_host, refresh->pool);
+        kc_lease_give(&refresh->own_host, scratch);
     return rc;
 }
 
@@ -369,7 +371,7 @@ static kc_session_state_t get_or_wait(refresh_t *refresh, apr_pool_t *scratch,
     int64_t rounds = refresh->rp->conf->http_timeout / POLL_MS;
 
     while (state == KC_SESSION_STALE && rounds-- > 0 && time_left(refresh)) {
-        kc_rc_t rc = take_lease(refresh, err);
+        kc_rc_t rc = take_lease(refresh, scratch, err);
 
         if (rc == KC_OK)
             return lead(refresh, state, session, err);
@@ -439,7 +441,7 @@ kc_session_state_t kc_refresh_session(kc_session_state_t state, kc_session_t *se
     if (begin(&refresh, &found, pool, err) == KC_OK) {
         if (state == KC_SESSION_STALE)
             state = enter_and_wait(&refresh, session, err);
-        else if (take_lease(&refresh, NULL) == KC_OK)
+        else if (take_lease(&refresh, pool, NULL) == KC_OK)
             state = lead(&refresh, state, session, err);
     }
     if (refresh.pause == KC_PAUSE_TURN)

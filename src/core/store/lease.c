@@ -4,29 +4,45 @@
 
 #include <string.h>
 
-enum { TIME_SIZE = KC_LEASE_SIZE - KC_LEASE_RANDOM_SIZE };
-
-/* Seconds. A larger difference means that the value is not a time: earlier versions stored only
- * random bytes. */
-static const int64_t longest = (int64_t)10 * 365 * 86400;
+enum { END_SIZE = KC_LEASE_SIZE - KC_LEASE_RANDOM_SIZE };
 
 void kc_lease_init(kc_lease_t *lease, kc_store_t *store, const char *key,
                    const unsigned char *random)
 {
     lease->store = store;
     lease->key = key;
-    memset(lease->value, 0, TIME_SIZE);
-    memcpy(lease->value + TIME_SIZE, random, KC_LEASE_RANDOM_SIZE);
+    memset(lease->value, 0, END_SIZE);
+    memcpy(lease->value + END_SIZE, random, KC_LEASE_RANDOM_SIZE);
 }
 
-kc_rc_t kc_lease_take(kc_lease_t *lease, int64_t now, int64_t seconds, kc_err_t *err)
+/* The value of this holder with another end. */
+static kc_bytes_t value_until(const kc_lease_t *lease, int64_t end_ms,
+                              unsigned char value[KC_LEASE_SIZE])
 {
-    const kc_bytes_t value = {lease->value, KC_LEASE_SIZE};
+    const kc_bytes_t bytes = {value, KC_LEASE_SIZE};
     int i;
 
-    for (i = 0; i < TIME_SIZE; i++)
-        lease->value[i] = (unsigned char)((uint64_t)now >> (8 * (TIME_SIZE - 1 - i)));
-    return kc_store_add(lease->store, lease->key, value, now + seconds, err);
+    memcpy(value, lease->value, KC_LEASE_SIZE);
+    for (i = 0; i < END_SIZE; i++)
+        value[i] = (unsigned char)((uint64_t)end_ms >> (8 * (END_SIZE - 1 - i)));
+    return bytes;
+}
+
+/* A holder that tries again and gets nothing is still the holder of what it has. */
+static kc_rc_t take(kc_lease_t *lease, int64_t end_ms, int64_t expires_at, kc_err_t *err)
+{
+    unsigned char value[KC_LEASE_SIZE];
+    kc_bytes_t bytes = value_until(lease, end_ms, value);
+    kc_rc_t rc = kc_store_add(lease->store, lease->key, bytes, expires_at, err);
+
+    if (rc == KC_OK)
+        memcpy(lease->value, value, sizeof(value));
+    return rc;
+}
+
+kc_rc_t kc_lease_take(kc_lease_t *lease, int64_t expires_at, kc_err_t *err)
+{
+    return take(lease, 0, expires_at, err);
 }
 
 static int find(const kc_lease_t *lease, apr_pool_t *pool, kc_bytes_t *value)
@@ -39,26 +55,26 @@ static int find(const kc_lease_t *lease, apr_pool_t *pool, kc_bytes_t *value)
     return item.value.data != NULL;
 }
 
-static int is_ahead(kc_bytes_t value, int64_t now)
+/* The store still has the lease although its time is over: the clock of the store was set back. */
+static int is_over(kc_bytes_t value, int64_t elapsed_ms)
 {
     kc_reader_t reader;
-    int64_t ahead;
 
     kc_buf_reader_init(&reader, value);
-    ahead = (int64_t)(kc_buf_read_u64(&reader) - (uint64_t)now);
-    return !reader.is_short && ahead > KC_LEASE_CLOCK_SLACK && ahead < longest;
+    return value.len == KC_LEASE_SIZE && kc_buf_read_u64(&reader) <= (uint64_t)elapsed_ms;
 }
 
-kc_rc_t kc_lease_take_on_host(kc_lease_t *lease, int64_t now, int64_t seconds, apr_pool_t *pool,
-                              kc_err_t *err)
+kc_rc_t kc_lease_take_on_host(kc_lease_t *lease, int64_t now, int64_t elapsed_ms, int64_t seconds,
+                              apr_pool_t *pool, kc_err_t *err)
 {
-    kc_rc_t rc = kc_lease_take(lease, now, seconds, err);
+    const int64_t end_ms = elapsed_ms + seconds * 1000;
+    kc_rc_t rc = take(lease, end_ms, now + seconds, err);
     kc_bytes_t value;
 
-    if (rc != KC_EXISTS || !find(lease, pool, &value) || !is_ahead(value, now))
+    if (rc != KC_EXISTS || !find(lease, pool, &value) || !is_over(value, elapsed_ms))
         return rc;
     (void)kc_store_drop(lease->store, lease->key, NULL);
-    return kc_lease_take(lease, now, seconds, err);
+    return take(lease, end_ms, now + seconds, err);
 }
 
 int kc_lease_is_own(const kc_lease_t *lease, apr_pool_t *pool)
@@ -69,10 +85,15 @@ int kc_lease_is_own(const kc_lease_t *lease, apr_pool_t *pool)
            memcmp(value.data, lease->value, KC_LEASE_SIZE) == 0;
 }
 
-void kc_lease_prolong(const kc_lease_t *lease, int64_t expires_at, apr_pool_t *pool)
+void kc_lease_prolong_on_host(kc_lease_t *lease, int64_t now, int64_t elapsed_ms, int64_t seconds,
+                              apr_pool_t *pool)
 {
-    if (kc_lease_is_own(lease, pool))
-        (void)kc_store_touch(lease->store, lease->key, expires_at, NULL);
+    unsigned char value[KC_LEASE_SIZE];
+    kc_bytes_t bytes = value_until(lease, elapsed_ms + seconds * 1000, value);
+
+    if (kc_lease_is_own(lease, pool) &&
+        kc_store_put(lease->store, lease->key, bytes, now + seconds, NULL) == KC_OK)
+        memcpy(lease->value, value, sizeof(value));
 }
 
 void kc_lease_replace(const kc_lease_t *lease, kc_bytes_t value, int64_t expires_at,

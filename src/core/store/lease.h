@@ -11,37 +11,38 @@
 #include "store/store.h"
 
 enum {
-    KC_LEASE_SIZE = 16,       /* bytes of its value */
-    KC_LEASE_RANDOM_SIZE = 8, /* bytes of that which are random */
-    KC_LEASE_CLOCK_SLACK = 5 /* seconds by which readings of one clock may differ; a time further in
-                                the future is from before the clock was set back */
+    KC_LEASE_SIZE = 16,      /* bytes of its value */
+    KC_LEASE_RANDOM_SIZE = 8 /* bytes of that which are random */
 };
 
 /* One try to get a lease, or the lease of its holder. For one thread at a time. */
 typedef struct kc_lease_t {
     kc_store_t *store;
     const char *key;                    /* in the store; NUL-terminated */
-    unsigned char value[KC_LEASE_SIZE]; /* identifies this holder: the time of its last try (eight
-                                           octets, most significant first), and random bytes */
+    unsigned char value[KC_LEASE_SIZE]; /* identifies this holder: random bytes, and the end of the
+                                           lease on the host's monotonic clock (milliseconds, eight
+                                           octets, most significant first; 0: of no host) */
 } kc_lease_t;
 
 /* Prepares a try. store and key must outlive it. random: KC_LEASE_RANDOM_SIZE bytes. */
 void kc_lease_init(kc_lease_t *lease, kc_store_t *store, const char *key,
                    const unsigned char *random);
-/* Takes the lease for that many seconds from now (seconds since 1970). KC_EXISTS: another holder
- * has it. KC_DOWN: the store does not answer. */
-kc_rc_t kc_lease_take(kc_lease_t *lease, int64_t now, int64_t seconds, kc_err_t *err);
-/* Like kc_lease_take, in a store whose users share one clock (that of a host). A lease from the
- * future is taken from its holder: it is from before the clock was set back, and would last too
- * long. Two callers that find it at once may both get it. */
-kc_rc_t kc_lease_take_on_host(kc_lease_t *lease, int64_t now, int64_t seconds, apr_pool_t *pool,
-                              kc_err_t *err);
+/* Takes the lease until expires_at (seconds since 1970). KC_EXISTS: another holder has it; what
+ * lease had before stays. KC_DOWN: the store does not answer. */
+kc_rc_t kc_lease_take(kc_lease_t *lease, int64_t expires_at, kc_err_t *err);
+/* Like kc_lease_take, in a store of one host. A lease also ends there by the host's monotonic clock
+ * (elapsed_ms, in milliseconds; seconds: how long it lasts). So a holder that died before the clock
+ * of now was set back keeps nobody waiting, and one that is alive keeps its lease. pool: for this
+ * call. */
+kc_rc_t kc_lease_take_on_host(kc_lease_t *lease, int64_t now, int64_t elapsed_ms, int64_t seconds,
+                              apr_pool_t *pool, kc_err_t *err);
 /* 1 while this holder has the lease: after it has expired another one may have it. 0 also when the
  * store does not answer. */
 int kc_lease_is_own(const kc_lease_t *lease, apr_pool_t *pool);
-/* The functions below do nothing to a lease of another holder. This one makes the lease last until
- * expires_at. */
-void kc_lease_prolong(const kc_lease_t *lease, int64_t expires_at, apr_pool_t *pool);
+/* The functions below do nothing to a lease of another holder. This one makes a lease of
+ * kc_lease_take_on_host last for that many seconds from now. */
+void kc_lease_prolong_on_host(kc_lease_t *lease, int64_t now, int64_t elapsed_ms, int64_t seconds,
+                              apr_pool_t *pool);
 /* Replaces the lease by another value, until expires_at. */
 void kc_lease_replace(const kc_lease_t *lease, kc_bytes_t value, int64_t expires_at,
                       apr_pool_t *pool);

@@ -517,16 +517,56 @@ START_TEST(the_lease_of_one_who_died_ends_by_itself)
 }
 END_TEST
 
-/* A request of this host took the lease and died; then the host's clock was set back. */
-START_TEST(a_lease_of_the_future_binds_nobody)
+/* A request of this host took the lease, and the host's clock was set back. While it may be alive,
+ * nobody takes it over; when its time is over by the monotonic clock, somebody does. */
+START_TEST(a_clock_that_is_set_back_prolongs_no_lease)
 {
-    kc_lease_t dead;
+    kc_lease_t busy;
 
     make_due();
-    kc_lease_init(&dead, fake->env.host, lease_name(), (const unsigned char *)"01234567");
-    ck_assert_int_eq(kc_lease_take(&dead, fake->now + 3600, LEASE, NULL), KC_OK);
+    kc_lease_init(&busy, fake->env.host, lease_name(), (const unsigned char *)"01234567");
+    ck_assert_int_eq(
+        kc_lease_take_on_host(&busy, fake->now + 3600, fake->elapsed, LEASE, testlib_pool, NULL),
+        KC_OK);
+    fake->elapsed += LEASE * 1000 - 1;
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 0);
+    fake->elapsed++;
     ck_assert_int_eq(visit(), KC_SESSION_LIVE);
     ck_assert_int_eq(token_requests(), 1);
+}
+END_TEST
+
+/* Another host renews and fails, while a request of this one waits for it and a second passes. */
+static int adds;
+static kc_store_vtable_t usual;
+
+static kc_rc_t add_while_the_other_fails(kc_store_t *store, const char *key, kc_bytes_t value,
+                                         int64_t expires_at, kc_err_t *err)
+{
+    kc_rc_t rc = usual.add(store, key, value, expires_at, err);
+
+    if (adds++ == 0)
+        fake->now += 1;
+    else
+        (void)kc_store_put(fake->env.sessions, key, kc_buf_text("-"), fake->now + 1, NULL);
+    return rc;
+}
+
+START_TEST(who_has_waited_gives_its_own_lease_back)
+{
+    kc_store_vtable_t vtable;
+
+    make_stale();
+    lease(fake->env.sessions, 9);
+    usual = vtable = *fake->host.store.vtable;
+    vtable.add = add_while_the_other_fails;
+    fake->host.store.vtable = &vtable;
+    adds = 0;
+    ck_assert_int_eq(visit(), KC_SESSION_STALE);
+    fake->host.store.vtable = &usual;
+    ck_assert_int_ge(adds, 2);
+    ck_assert_ptr_null(kc_fake_store_entry(&fake->host, lease_name()));
 }
 END_TEST
 
@@ -1103,7 +1143,8 @@ Suite *kc_test_refresh(void)
     tcase_add_test(tests, a_lease_that_nobody_knows_of_is_given_back);
     tcase_add_test(tests, a_stale_session_waits_no_longer_than_a_lease_lasts);
     tcase_add_test(tests, the_lease_of_one_who_died_ends_by_itself);
-    tcase_add_test(tests, a_lease_of_the_future_binds_nobody);
+    tcase_add_test(tests, a_clock_that_is_set_back_prolongs_no_lease);
+    tcase_add_test(tests, who_has_waited_gives_its_own_lease_back);
     tcase_add_test(tests, who_is_late_takes_what_is_there);
     tcase_add_test(tests, a_stale_session_waits_for_who_is_at_it);
     tcase_add_test(tests, too_many_do_not_wait);

@@ -25,7 +25,7 @@ static void setup(void)
 
 static kc_rc_t take(kc_lease_t *lease)
 {
-    return kc_lease_take_on_host(lease, fake->now, SPAN, testlib_pool, NULL);
+    return kc_lease_take_on_host(lease, fake->now, fake->elapsed, SPAN, testlib_pool, NULL);
 }
 
 static kc_fake_entry_t *entry(void)
@@ -42,7 +42,7 @@ START_TEST(one_has_it_until_it_is_given_back)
 {
     ck_assert_int_eq(take(&mine), KC_OK);
     ck_assert_int_eq(take(&other), KC_EXISTS);
-    ck_assert_int_eq(kc_lease_take(&other, fake->now, SPAN, NULL), KC_EXISTS);
+    ck_assert_int_eq(kc_lease_take(&other, fake->now + SPAN, NULL), KC_EXISTS);
     ck_assert(is_own(&mine) && !is_own(&other));
     kc_lease_give(&mine, testlib_pool);
     ck_assert_ptr_null(entry());
@@ -83,7 +83,7 @@ START_TEST(a_late_holder_does_nothing_to_anothers)
     ck_assert_int_eq(take(&other), KC_OK);
     end = entry()->expires_at;
     kc_lease_give(&mine, testlib_pool);
-    kc_lease_prolong(&mine, fake->now + 100 * SPAN, testlib_pool);
+    kc_lease_prolong_on_host(&mine, fake->now, fake->elapsed, 100 * SPAN, testlib_pool);
     kc_lease_replace(&mine, sign, fake->now + 100 * SPAN, testlib_pool);
     ck_assert(is_own(&other));
     ck_assert_int_eq(entry()->expires_at, end);
@@ -95,7 +95,7 @@ START_TEST(a_holder_prolongs_and_replaces)
     const kc_bytes_t sign = {(const unsigned char *)"-", 1};
 
     ck_assert_int_eq(take(&mine), KC_OK);
-    kc_lease_prolong(&mine, fake->now + 3 * SPAN, testlib_pool);
+    kc_lease_prolong_on_host(&mine, fake->now, fake->elapsed, 3 * SPAN, testlib_pool);
     ck_assert_int_eq(entry()->expires_at, fake->now + 3 * SPAN);
     kc_lease_replace(&mine, sign, fake->now + 2 * SPAN, testlib_pool);
     ck_assert_int_eq(entry()->expires_at, fake->now + 2 * SPAN);
@@ -106,25 +106,62 @@ START_TEST(a_holder_prolongs_and_replaces)
 }
 END_TEST
 
-/* By how many seconds the clock is set back, and whether the lease is taken over then. */
+/* It waits for somebody else's lease elsewhere, and tries again and again. */
+START_TEST(a_try_in_vain_leaves_the_holder_its_lease)
+{
+    ck_assert_int_eq(take(&mine), KC_OK);
+    fake->now++;
+    fake->elapsed += 1000;
+    ck_assert_int_eq(take(&mine), KC_EXISTS);
+    ck_assert(is_own(&mine));
+    kc_lease_give(&mine, testlib_pool);
+    ck_assert_ptr_null(entry());
+}
+END_TEST
+
+/* The clock is set back, and that many milliseconds pass: the lease of one who died ends by the
+ * monotonic clock, that of one who is alive is not taken before. */
 static const struct {
     int64_t back;
+    int64_t passed;
     int is_taken;
-} clocks[] = {{0, 0},    {KC_LEASE_CLOCK_SLACK, 0}, {KC_LEASE_CLOCK_SLACK + 1, 1},
-              {3600, 1}, {365 * 86400, 1},          {-5, 0}};
+} clocks[] = {{0, SPAN * 1000 - 1, 0},
+              {1, SPAN * 1000 - 1, 0},
+              {3600, 0, 0},
+              {3600, SPAN * 1000 - 1, 0},
+              {1, SPAN * 1000, 1},
+              {3600, SPAN * 1000, 1},
+              {-5, 5000, 0},
+              {3600, 3600 * 1000, 1},
+              {400 * 86400, SPAN * 1000, 1}};
 
-START_TEST(a_lease_of_the_future_is_taken_over_on_a_host_alone)
+START_TEST(a_clock_that_is_set_back_prolongs_no_lease_of_a_host)
 {
     kc_rc_t taken = clocks[_i].is_taken ? KC_OK : KC_EXISTS;
 
+    fake->elapsed = 123456789;
     ck_assert_int_eq(take(&mine), KC_OK);
     fake->now -= clocks[_i].back;
-    ck_assert_int_eq(kc_lease_take(&other, fake->now, SPAN, NULL), KC_EXISTS);
+    fake->elapsed += clocks[_i].passed;
+    ck_assert_int_eq(kc_lease_take(&other, fake->now + SPAN, NULL), KC_EXISTS);
     ck_assert(is_own(&mine));
     ck_assert_int_eq(take(&other), taken);
     ck_assert(is_own(&other) == clocks[_i].is_taken);
     if (clocks[_i].is_taken)
         ck_assert_int_eq(entry()->expires_at, fake->now + SPAN);
+}
+END_TEST
+
+START_TEST(who_prolongs_is_not_over)
+{
+    ck_assert_int_eq(take(&mine), KC_OK);
+    kc_lease_prolong_on_host(&mine, fake->now, fake->elapsed, 2 * SPAN, testlib_pool);
+    fake->now -= 3600;
+    fake->elapsed += SPAN * 1000;
+    ck_assert_int_eq(take(&other), KC_EXISTS);
+    ck_assert(is_own(&mine));
+    fake->elapsed += SPAN * 1000;
+    ck_assert_int_eq(take(&other), KC_OK);
 }
 END_TEST
 
@@ -151,7 +188,8 @@ START_TEST(a_store_that_is_down_gives_none)
     fake->host.is_down = 1;
     ck_assert(!is_own(&mine));
     kc_lease_give(&mine, testlib_pool);
-    ck_assert_int_eq(kc_lease_take_on_host(&other, fake->now, SPAN, testlib_pool, &err), KC_DOWN);
+    ck_assert_int_eq(
+        kc_lease_take_on_host(&other, fake->now, fake->elapsed, SPAN, testlib_pool, &err), KC_DOWN);
     ck_assert_int_eq(err.reason, KC_ERR_STORE_DOWN);
     fake->host.is_down = 0;
     ck_assert(is_own(&mine));
@@ -169,8 +207,10 @@ Suite *kc_test_lease(void)
     tcase_add_test(tests, a_later_try_is_a_lease_of_its_own);
     tcase_add_test(tests, a_late_holder_does_nothing_to_anothers);
     tcase_add_test(tests, a_holder_prolongs_and_replaces);
-    tcase_add_loop_test(tests, a_lease_of_the_future_is_taken_over_on_a_host_alone, 0,
+    tcase_add_test(tests, a_try_in_vain_leaves_the_holder_its_lease);
+    tcase_add_loop_test(tests, a_clock_that_is_set_back_prolongs_no_lease_of_a_host, 0,
                         sizeof(clocks) / sizeof(clocks[0]));
+    tcase_add_test(tests, who_prolongs_is_not_over);
     tcase_add_loop_test(tests, what_has_no_time_is_left_to_end_by_itself, 0,
                         sizeof(strange) / sizeof(strange[0]));
     tcase_add_test(tests, a_store_that_is_down_gives_none);
