@@ -88,6 +88,8 @@ static int renew(kc_access_t *access)
     if (access->has_renewed || (found != KC_SESSION_LIVE && found != KC_SESSION_STALE))
         return 0;
     access->has_renewed = 1;
+    if (found == KC_SESSION_LIVE)
+        access->err.reason = KC_ERR_NONE; /* by a view, while the store does not answer */
     access->state = kc_refresh_session(found, &access->session, access->pool, &access->err);
     return access->err.reason && (found == KC_SESSION_LIVE || access->state != found);
 }
