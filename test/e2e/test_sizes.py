@@ -55,7 +55,8 @@ def person(request):
 
 @pytest.fixture(scope="module")
 def site(new_site, realm, person):
-    return new_site(realm, blocks=BLOCKS.replace("{last}", f"{PEOPLE[person] - 1:04d}"))
+    # Keycloak takes seconds to write a token with 1,000 groups on a machine that is busy.
+    return new_site(realm, settings="KeycloakHTTPTimeout 25s", blocks=BLOCKS.replace("{last}", f"{PEOPLE[person] - 1:04d}"))
 
 
 @pytest.fixture(scope="module")
