@@ -84,6 +84,13 @@ def _choices(root):
     return {"KC_CHOICES(%s)" % name: "|".join(re.findall(r'"([^"]*)"', body)) for name, body in lists}
 
 
+def _cookies(root):
+    """The names of cookies, by the macros that rows use for them."""
+    path = root / "src/core/conf/conf_choices.h"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return dict(re.findall(r'#define (KC_COOKIE_\w+) "([^"]*)"', text))
+
+
 LEVELS = {"WARNING": "warn"}  # of log lines, where httpd has another word
 
 
@@ -98,12 +105,12 @@ def directives(root):
         "| --- | --- | --- | --- |",
     ]
     found = read(root / "src/core/conf/conf.def", "KC_CONF", "KC_CONF_DIR")
-    choices = _choices(root)
+    choices, cookies = _choices(root), _cookies(root)
     for macro, (_, _, name, default, _, arguments, meaning), _ in found:
         lines.append("| `%s %s` | %s | %s | %s |" % (
             name,
             cell(choices.get(arguments, arguments) or ""),
-            "–" if default is None else "`%s`" % cell(default),
+            "–" if default is None else "`%s`" % cell(cookies.get(default, default)),
             "directory" if macro == "KC_CONF_DIR" else "server",
             cell(meaning),
         ))

@@ -1,8 +1,14 @@
-/* The words of CHOICE directives. One line for each word makes the enum value KC_LIST_VALUE, the
- * word that the directive accepts, and the text in the reference.
+/* The words of CHOICE directives, and the names of cookies. One line for each word makes the enum
+ * value KC_LIST_VALUE, the word that the directive accepts, and the text in the reference.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef KC_CONF_CHOICES_H
 #define KC_CONF_CHOICES_H
+
+/* The names of this module's cookies, without their prefixes over https (cookie_names.h). */
+#define KC_COOKIE_SESSION "keycloak_session" /* the default of KeycloakCookie */
+#define KC_COOKIE_LOGIN "keycloak_login"     /* the name of a sign-in follows */
+#define KC_COOKIE_ROUNDS "keycloak_rounds"
+#define KC_COOKIE_LOGOUT "keycloak_logout"
 
 #define KC_CHOICES_AUTH(FIRST, NEXT)               \
     FIRST(AUTH, BASIC, "client_secret_basic")      \

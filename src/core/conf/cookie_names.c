@@ -6,11 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* All except the session's. */
-#define LOGIN "keycloak_login" /* the name of a sign-in follows */
-#define ROUNDS "keycloak_rounds"
-#define LOGOUT "keycloak_logout"
-
 static const char host_prefix[] = "__Host-", secure_prefix[] = "__Secure-";
 
 void kc_cookie_names_make(const kc_conf_t *conf, int is_https, apr_pool_t *pool,
@@ -23,10 +18,10 @@ void kc_cookie_names_make(const kc_conf_t *conf, int is_https, apr_pool_t *pool,
         prefix = "";
     names->session = apr_pstrcat(pool, prefix, conf->cookie, NULL);
     names->session_len = strlen(names->session);
-    names->login = apr_pstrcat(pool, host, LOGIN "_", NULL);
+    names->login = apr_pstrcat(pool, host, KC_COOKIE_LOGIN "_", NULL);
     names->login_pattern = apr_pstrcat(pool, names->login, "*", NULL);
-    names->rounds = apr_pstrcat(pool, host, ROUNDS, NULL);
-    names->logout = apr_pstrcat(pool, host, LOGOUT, NULL);
+    names->rounds = apr_pstrcat(pool, host, KC_COOKIE_ROUNDS, NULL);
+    names->logout = apr_pstrcat(pool, host, KC_COOKIE_LOGOUT, NULL);
 }
 
 /* The name after the prefix, if it has that prefix. */
@@ -39,7 +34,7 @@ static const char *skip(const char *name, const char *prefix)
 
 int kc_cookie_names_is_taken(const char *name)
 {
-    static const char *const others[] = {LOGIN, ROUNDS, LOGOUT};
+    static const char *const others[] = {KC_COOKIE_LOGIN, KC_COOKIE_ROUNDS, KC_COOKIE_LOGOUT};
     const char *rest = skip(name, host_prefix);
     size_t i;
 

@@ -10,9 +10,9 @@
 
 /* Names for one scheme, http or https, of the browser. */
 typedef struct kc_cookie_names_t {
-    const char *session; /* "__Host-keycloak_session" */
+    const char *session; /* with "__Host-" over https */
     size_t session_len;
-    const char *login;         /* prefix of the login cookies: "__Host-keycloak_login_" */
+    const char *login;         /* prefix of the login cookies, with "_" at its end */
     const char *login_pattern; /* the same with a star, for kc_cookie_strip */
     const char *rounds;        /* the counter of the loop guard */
     const char *logout;        /* of a pending logout */
