@@ -13,6 +13,7 @@
 #include "base/url.h"
 #include "conf/conf_own.h"
 #include "conf/conf_parse.h"
+#include "conf/conf_pem.h"
 #include "conf/conf_secret.h"
 #include "conf/cookie_names.h"
 #include "conf/groups_filter.h"
@@ -359,6 +360,8 @@ static kc_rc_t check_row(const kc_conf_t *conf, const kc_conf_row_t *row, apr_po
 
     if (file)
         rc = kc_conf_secret_contents(file->path, row->is_private, pool, &text, err);
+    if (rc == KC_OK && file && row->has_certificates)
+        rc = kc_conf_pem_check_certificates(file->path, pool, err);
     return rc == KC_OK && row->check ? row->check(conf, pool, err) : rc;
 }
 

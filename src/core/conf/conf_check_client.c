@@ -71,17 +71,10 @@ kc_rc_t kc_conf_check_client_key(const kc_conf_t *conf, apr_pool_t *pool, kc_err
 
 kc_rc_t kc_conf_check_client_cert(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
-    if (!kc_conf_check_client_needs_cert(conf))
-        return KC_OK;
-    if (!conf->client_cert.path)
+    (void)pool;
+    if (kc_conf_check_client_needs_cert(conf) && !conf->client_cert.path)
         return KC_CONF_REFUSE(err, "is missing: KeycloakClientAuth tls_client_auth needs it");
-    return kc_conf_pem_check_certificates(conf->client_cert.path, pool, err);
-}
-
-kc_rc_t kc_conf_check_client_ca_file(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
-{
-    return conf->ca_file.path ? kc_conf_pem_check_certificates(conf->ca_file.path, pool, err)
-                              : KC_OK;
+    return KC_OK;
 }
 
 /* RFC 6749 section 3.3. */

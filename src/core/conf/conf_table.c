@@ -11,6 +11,7 @@
 #define DOUBT(function) .doubt = function,
 #define NEEDED_IF(function) .is_needed = function,
 #define PRIVATE .is_private = 1,
+#define CERTIFICATES .has_certificates = 1,
 #define MEANING(part) .meaning = KC_CONF_MEANING_##part,
 #define NEEDS_ISSUER .needs_issuer = 1,
 

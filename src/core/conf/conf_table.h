@@ -149,6 +149,7 @@ typedef struct kc_conf_row_t {
     kc_conf_doubt_t doubt;
     int (*is_needed)(const kc_conf_t *conf); /* NULL: always */
     int is_private;
+    int has_certificates;
     int needs_issuer;
     kc_conf_meaning_t meaning;
 } kc_conf_row_t;
@@ -165,6 +166,7 @@ typedef struct kc_conf_row_t {
 #define DOUBT(function) const char *function(const kc_conf_t *conf, apr_pool_t *pool);
 #define NEEDED_IF(function) int function(const kc_conf_t *conf);
 #define PRIVATE
+#define CERTIFICATES
 #define MEANING(part)
 #define NEEDS_ISSUER
 #define KC_CONF(type, member, name, fallback, rules, arguments, help) rules
@@ -177,6 +179,7 @@ typedef struct kc_conf_row_t {
 #undef DOUBT
 #undef NEEDED_IF
 #undef PRIVATE
+#undef CERTIFICATES
 #undef MEANING
 #undef NEEDS_ISSUER
 #undef KC_CONF
