@@ -78,28 +78,23 @@ static int has_one_store(const refresh_t *refresh)
 static void pause_session(const refresh_t *refresh)
 {
     static const kc_bytes_t sign = {(const unsigned char *)"-", 1};
-    int64_t until =
-        now(refresh->rp) + kc_pause_count(refresh->rp->env, refresh->key, refresh->pool);
+    const kc_env_t *env = refresh->rp->env;
+    int64_t begun = now(refresh->rp), seconds = kc_pause_count(env, refresh->key, refresh->pool);
 
     if (!has_one_store(refresh))
-        kc_lease_replace(&refresh->all_hosts, sign, until, refresh->pool);
-    kc_lease_replace(&refresh->own_host, sign, until, refresh->pool);
-}
-
-static int has_sign(const kc_lease_t *lease, apr_pool_t *pool)
-{
-    kc_store_item_t item;
-
-    return kc_store_get(lease->store, &lease->key, 1, &item, pool, NULL) == KC_OK &&
-           item.value.data && item.value.len != KC_LEASE_SIZE;
+        kc_lease_replace(&refresh->all_hosts, sign, begun + seconds, refresh->pool);
+    kc_lease_pause_on_host(&refresh->own_host, begun, env->elapsed_ms(env->context), seconds,
+                           refresh->pool);
 }
 
 /* 1 when no request renews the session now, and none may for a while. */
 static int is_paused(const refresh_t *refresh, apr_pool_t *pool)
 {
-    return kc_pause_is_on(refresh->rp->env, refresh->rp->pause, pool) ||
-           has_sign(&refresh->own_host, pool) ||
-           (!has_one_store(refresh) && has_sign(&refresh->all_hosts, pool));
+    const kc_env_t *env = refresh->rp->env;
+
+    return kc_pause_is_on(env, refresh->rp->pause, pool) ||
+           kc_lease_is_paused(&refresh->own_host, env->elapsed_ms(env->context), pool) ||
+           (!has_one_store(refresh) && kc_lease_is_paused(&refresh->all_hosts, 0, pool));
 }
 
 static void give_lease(const refresh_t *refresh)

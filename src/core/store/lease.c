@@ -4,15 +4,23 @@
 
 #include <string.h>
 
-enum { END_SIZE = KC_LEASE_SIZE - KC_LEASE_RANDOM_SIZE };
-
 void kc_lease_init(kc_lease_t *lease, kc_store_t *store, const char *key,
                    const unsigned char *random)
 {
     lease->store = store;
     lease->key = key;
-    memset(lease->value, 0, END_SIZE);
-    memcpy(lease->value + END_SIZE, random, KC_LEASE_RANDOM_SIZE);
+    memset(lease->value, 0, KC_LEASE_END_SIZE);
+    memcpy(lease->value + KC_LEASE_END_SIZE, random, KC_LEASE_RANDOM_SIZE);
+}
+
+kc_bytes_t kc_lease_write_end(int64_t end_ms, unsigned char out[KC_LEASE_END_SIZE])
+{
+    const kc_bytes_t bytes = {out, KC_LEASE_END_SIZE};
+    int i;
+
+    for (i = 0; i < KC_LEASE_END_SIZE; i++)
+        out[i] = (unsigned char)((uint64_t)end_ms >> (8 * (KC_LEASE_END_SIZE - 1 - i)));
+    return bytes;
 }
 
 /* The value of this holder with another end. */
@@ -20,11 +28,9 @@ static kc_bytes_t value_until(const kc_lease_t *lease, int64_t end_ms,
                               unsigned char value[KC_LEASE_SIZE])
 {
     const kc_bytes_t bytes = {value, KC_LEASE_SIZE};
-    int i;
 
     memcpy(value, lease->value, KC_LEASE_SIZE);
-    for (i = 0; i < END_SIZE; i++)
-        value[i] = (unsigned char)((uint64_t)end_ms >> (8 * (END_SIZE - 1 - i)));
+    (void)kc_lease_write_end(end_ms, value);
     return bytes;
 }
 
@@ -55,13 +61,14 @@ static int find(const kc_lease_t *lease, apr_pool_t *pool, kc_bytes_t *value)
     return item.value.data != NULL;
 }
 
-/* The store still has the lease although its time is over: the clock of the store was set back. */
-static int is_over(kc_bytes_t value, int64_t elapsed_ms)
+int kc_lease_is_over(kc_bytes_t value, int64_t elapsed_ms)
 {
     kc_reader_t reader;
 
+    if (value.len != KC_LEASE_SIZE && value.len != KC_LEASE_END_SIZE)
+        return 0;
     kc_buf_reader_init(&reader, value);
-    return value.len == KC_LEASE_SIZE && kc_buf_read_u64(&reader) <= (uint64_t)elapsed_ms;
+    return kc_buf_read_u64(&reader) <= (uint64_t)elapsed_ms;
 }
 
 kc_rc_t kc_lease_take_on_host(kc_lease_t *lease, int64_t now, int64_t elapsed_ms, int64_t seconds,
@@ -71,7 +78,7 @@ kc_rc_t kc_lease_take_on_host(kc_lease_t *lease, int64_t now, int64_t elapsed_ms
     kc_rc_t rc = take(lease, end_ms, now + seconds, err);
     kc_bytes_t value;
 
-    if (rc != KC_EXISTS || !find(lease, pool, &value) || !is_over(value, elapsed_ms))
+    if (rc != KC_EXISTS || !find(lease, pool, &value) || !kc_lease_is_over(value, elapsed_ms))
         return rc;
     (void)kc_store_drop(lease->store, lease->key, NULL);
     return take(lease, end_ms, now + seconds, err);
@@ -101,6 +108,23 @@ void kc_lease_replace(const kc_lease_t *lease, kc_bytes_t value, int64_t expires
 {
     if (kc_lease_is_own(lease, pool))
         (void)kc_store_put(lease->store, lease->key, value, expires_at, NULL);
+}
+
+void kc_lease_pause_on_host(const kc_lease_t *lease, int64_t now, int64_t elapsed_ms,
+                            int64_t seconds, apr_pool_t *pool)
+{
+    unsigned char end[KC_LEASE_END_SIZE];
+
+    kc_lease_replace(lease, kc_lease_write_end(elapsed_ms + seconds * 1000, end), now + seconds,
+                     pool);
+}
+
+int kc_lease_is_paused(const kc_lease_t *lease, int64_t elapsed_ms, apr_pool_t *pool)
+{
+    kc_bytes_t value;
+
+    return find(lease, pool, &value) && value.len != KC_LEASE_SIZE &&
+           !kc_lease_is_over(value, elapsed_ms);
 }
 
 void kc_lease_give(const kc_lease_t *lease, apr_pool_t *pool)

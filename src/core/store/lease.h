@@ -11,8 +11,9 @@
 #include "store/store.h"
 
 enum {
-    KC_LEASE_SIZE = 16,      /* bytes of its value */
-    KC_LEASE_RANDOM_SIZE = 8 /* bytes of that which are random */
+    KC_LEASE_SIZE = 16,                                      /* bytes of its value */
+    KC_LEASE_RANDOM_SIZE = 8,                                /* bytes of that which are random */
+    KC_LEASE_END_SIZE = KC_LEASE_SIZE - KC_LEASE_RANDOM_SIZE /* and of its end, which is first */
 };
 
 /* One try to get a lease, or the lease of its holder. For one thread at a time. */
@@ -46,7 +47,21 @@ void kc_lease_prolong_on_host(kc_lease_t *lease, int64_t now, int64_t elapsed_ms
 /* Replaces the lease by another value, until expires_at. */
 void kc_lease_replace(const kc_lease_t *lease, kc_bytes_t value, int64_t expires_at,
                       apr_pool_t *pool);
+/* Like kc_lease_replace, in a store of one host: by a pause that ends as a lease of
+ * kc_lease_take_on_host does. Its value is the end alone. */
+void kc_lease_pause_on_host(const kc_lease_t *lease, int64_t now, int64_t elapsed_ms,
+                            int64_t seconds, apr_pool_t *pool);
+/* 1 when there is something in place of the lease that is no lease. elapsed_ms: a pause whose end
+ * has passed does not count; 0 in a store of several hosts. */
+int kc_lease_is_paused(const kc_lease_t *lease, int64_t elapsed_ms, apr_pool_t *pool);
 /* Gives the lease back. */
 void kc_lease_give(const kc_lease_t *lease, apr_pool_t *pool);
+
+/* Writes an end (milliseconds of the host's monotonic clock), as values of one host begin with it.
+ */
+kc_bytes_t kc_lease_write_end(int64_t end_ms, unsigned char out[KC_LEASE_END_SIZE]);
+/* 1 when a value that begins with an end is still there although that has passed: the clock by
+ * which the store removes it was set back. 0 for any other value. */
+int kc_lease_is_over(kc_bytes_t value, int64_t elapsed_ms);
 
 #endif

@@ -854,6 +854,32 @@ START_TEST(a_stale_session_that_is_not_renewed_waits_for_nobody)
 }
 END_TEST
 
+/* A renewal fails, for a reason that pauses the session or one that pauses all of the host. Then
+ * the host's clock is set back by half a minute, and the second of the pause passes. There is one
+ * store, as without memcached. */
+START_TEST(a_clock_that_is_set_back_prolongs_no_pause)
+{
+    fake->env.sessions = fake->env.host;
+    cookie = put();
+    make_stale();
+    if (_i)
+        kc_fake_answer_down(fake, KC_FAKE_TOKEN, KC_ERR_PROVIDER_DOWN);
+    else
+        refuse(503, "{}");
+    ck_assert_int_eq(visit(), KC_SESSION_STALE);
+    ck_assert_int_eq(token_requests(), 1);
+    fake->now -= 30;
+    fake->elapsed += 999;
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 1);
+    fake->elapsed += 1;
+    grant_to(ALICE, ",\"groups\":[\"/after\"]");
+    ck_assert_int_eq(visit(), KC_SESSION_LIVE);
+    ck_assert_int_eq(token_requests(), 2);
+    assert_renewed();
+}
+END_TEST
+
 /* On another host of the cluster too. */
 START_TEST(nor_do_other_hosts)
 {
@@ -1170,6 +1196,7 @@ Suite *kc_test_refresh(void)
                         sizeof(outages) / sizeof(outages[0]));
     tcase_add_test(tests, nor_do_other_hosts);
     tcase_add_loop_test(tests, a_sign_in_either_store_is_a_pause, 0, 2);
+    tcase_add_loop_test(tests, a_clock_that_is_set_back_prolongs_no_pause, 0, 2);
     tcase_add_test(tests, a_pause_that_begins_meanwhile_ends_the_wait);
     tcase_add_loop_test(tests, each_pause_is_longer_up_to_a_quarter_of_a_minute, 0, 2);
     tcase_add_test(tests, each_pause_of_all_is_longer);
