@@ -95,7 +95,7 @@ for my $quick (qw(on off)) { for my $setting (sort keys %settings) {
             }
         };
     }
-    $server->stop;
+    $server->end;
     unlike $server->log, qr/exit signal|AH00052/, 'no child crashed';
 } }
 

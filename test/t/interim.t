@@ -267,7 +267,7 @@ subtest 'a WebSocket over HTTP/2 (RFC 8441)' => sub {
         like $text, qr/^helloTHERE$/m, 'and both directions work';
     }
 };
-$server->stop;
+$server->end;
 unlike $server->log, qr/exit signal/, 'no child crashed';
 
 done_testing;

@@ -103,7 +103,7 @@ subtest 'a whole httpd without KeycloakIssuer' => sub {
         is $health->status, 503, "probe $number: nothing is ready";
         is_deeply $health->json, { ready => JSON::PP::false(), problems => ['no server has KeycloakIssuer'] }, 'and why';
     }
-    $server->stop;
+    $server->end;
     unlike $server->log, qr/exit signal/, 'no child crashed';
 };
 

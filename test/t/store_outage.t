@@ -84,7 +84,7 @@ is browser(SITE)->get('/public/x', @unknown)->status, 200, 'a public path needs 
 my $late = browser(SITE)->sign_in('/page');
 is $late->status, 503, 'a sign-in: 503';
 is scalar($late->session_cookies), 0, 'without a session';
-$server->stop;
+$server->end;
 unlike $server->log, qr/exit signal/, 'no child crashed';
 
 done_testing;

@@ -79,7 +79,7 @@ subtest 'httpd\'s own lines at the highest level' => sub {
         is scalar(@lines), 0, "no line shows the $name" or diag join "\n", map { substr $_, 0, 400 } @lines[0 .. ($#lines > 2 ? 2 : $#lines)];
     }
 };
-$server->stop;
+$server->end;
 unlike $server->log, qr/exit signal/, 'no child crashed';
 
 done_testing;
