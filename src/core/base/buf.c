@@ -72,16 +72,25 @@ void kc_buf_put_text(kc_buf_t *buf, const char *text)
         kc_buf_put(buf, text, strlen(text));
 }
 
+static void write_number(uint64_t value, size_t width, unsigned char *out)
+{
+    while (width--) {
+        out[width] = (unsigned char)(value & 0xff);
+        value >>= 8;
+    }
+}
+
+void kc_buf_write_u64(uint64_t value, unsigned char out[KC_BUF_U64_SIZE])
+{
+    write_number(value, KC_BUF_U64_SIZE, out);
+}
+
 static void put_number(kc_buf_t *buf, uint64_t value, size_t width)
 {
     unsigned char *place = reserve(buf, width);
 
-    if (!place)
-        return;
-    while (width--) {
-        place[width] = (unsigned char)(value & 0xff);
-        value >>= 8;
-    }
+    if (place)
+        write_number(value, width, place);
 }
 
 void kc_buf_put_u8(kc_buf_t *buf, uint8_t value)
@@ -101,7 +110,7 @@ void kc_buf_put_u32(kc_buf_t *buf, uint32_t value)
 
 void kc_buf_put_u64(kc_buf_t *buf, uint64_t value)
 {
-    put_number(buf, value, 8);
+    put_number(buf, value, KC_BUF_U64_SIZE);
 }
 
 void kc_buf_put_block(kc_buf_t *buf, kc_bytes_t block)

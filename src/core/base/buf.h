@@ -33,6 +33,9 @@ void kc_buf_put_u8(kc_buf_t *buf, uint8_t value);
 void kc_buf_put_u16(kc_buf_t *buf, uint16_t value); /* big endian, like all numbers here */
 void kc_buf_put_u32(kc_buf_t *buf, uint32_t value);
 void kc_buf_put_u64(kc_buf_t *buf, uint64_t value);
+/* The same octets as of kc_buf_put_u64, without a buffer. Thread safe. */
+enum { KC_BUF_U64_SIZE = 8 };
+void kc_buf_write_u64(uint64_t value, unsigned char out[KC_BUF_U64_SIZE]);
 /* Writes a u16 length and the bytes; more than 65,535 bytes overflow the buffer. */
 void kc_buf_put_block(kc_buf_t *buf, kc_bytes_t block);
 /* The bytes written, followed in memory by a NUL that is not counted. KC_REFUSED when the limit was

@@ -177,14 +177,13 @@ kc_rc_t kc_revocation_add(const kc_rp_t *rp, kc_revocation_kind_t kind, const ch
                           kc_err_t *err)
 {
     int64_t now = rp->env->now_ms(rp->env->context);
-    unsigned char name[KC_SESSION_NAME_SIZE], moment[8];
+    unsigned char name[KC_SESSION_NAME_SIZE], moment[KC_BUF_U64_SIZE];
     const kc_bytes_t value = {moment, sizeof(moment)};
     char key[KC_STORE_KEY_LEN + 1];
     kc_rc_t rc = KC_OK;
     size_t i;
 
-    for (i = 0; i < sizeof(moment); i++)
-        moment[i] = (unsigned char)((uint64_t)now >> (8 * (sizeof(moment) - 1 - i)));
+    kc_buf_write_u64((uint64_t)now, moment);
     for (i = 0; rc == KC_OK && i < rp->keys->count; i++) {
         rc = name_by(rp, rp->keys->key[i], kind, text, name, err);
         kc_buf_hex_to(name, sizeof(name), key);

@@ -16,10 +16,8 @@ void kc_lease_init(kc_lease_t *lease, kc_store_t *store, const char *key,
 kc_bytes_t kc_lease_write_end(int64_t end_ms, unsigned char out[KC_LEASE_END_SIZE])
 {
     const kc_bytes_t bytes = {out, KC_LEASE_END_SIZE};
-    int i;
 
-    for (i = 0; i < KC_LEASE_END_SIZE; i++)
-        out[i] = (unsigned char)((uint64_t)end_ms >> (8 * (KC_LEASE_END_SIZE - 1 - i)));
+    kc_buf_write_u64((uint64_t)end_ms, out);
     return bytes;
 }
 

@@ -7,13 +7,14 @@
 #include <apr_pools.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "store/store.h"
 
 enum {
-    KC_LEASE_SIZE = 16,                                      /* bytes of its value */
-    KC_LEASE_RANDOM_SIZE = 8,                                /* bytes of that which are random */
-    KC_LEASE_END_SIZE = KC_LEASE_SIZE - KC_LEASE_RANDOM_SIZE /* and of its end, which is first */
+    KC_LEASE_END_SIZE = KC_BUF_U64_SIZE, /* bytes of its end, which is first in its value */
+    KC_LEASE_RANDOM_SIZE = 8,            /* bytes behind that, which are random */
+    KC_LEASE_SIZE = KC_LEASE_END_SIZE + KC_LEASE_RANDOM_SIZE
 };
 
 /* One try to get a lease, or the lease of its holder. For one thread at a time. */
