@@ -61,10 +61,16 @@ sub start {
 sub _run_to_its_end {
     my $self = shift;
     $self->_fork;
+    $self->_until_its_end;
+    return $self;
+}
+
+sub _until_its_end {
+    my $self = shift;
     $self->_until(sub { waitpid($self->{pid}, POSIX::WNOHANG()) == $self->{pid} }, 'does not end');
     $self->{status} = $?;
     delete $self->{pid};
-    return $self;
+    return;
 }
 
 # The exit status of one that has refused to start.
@@ -171,13 +177,8 @@ sub end {
     my $self = shift;
     return if !$self->{pid};
     kill 'WINCH', $self->{pid};
-    my $until = time + 30;
-    while (time < $until) {
-        return delete $self->{pid} if waitpid($self->{pid}, POSIX::WNOHANG()) == $self->{pid};
-        select undef, undef, undef, 0.05;
-    }
-    $self->stop;
-    die "httpd does not end by itself\n";
+    $self->_until_its_end;
+    return;
 }
 
 # Ends it: the seconds that it took.
