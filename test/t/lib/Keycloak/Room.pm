@@ -175,7 +175,7 @@ sub run_tests {
     my $self = shift;
     my $harness = TAP::Harness->new({
         verbosity => 0, failures => 1, lib => ["$ENV{KC_ROOM}/t/lib"], jobs => $ENV{KC_JOBS} || 1,
-        color => 0,
+        color => 0, timer => 1,
     });
     chdir $ENV{KC_ROOM} or die "$ENV{KC_ROOM}: $!\n";
     my $sums = $harness->runtests(@{ $self->{tests} });
