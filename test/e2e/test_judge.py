@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """External authorization behind a real Envoy: sign-in, identity, refusals, logout and WebSockets through ext_authz."""
 
+import copy
 import itertools
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 
 from backend import Backend, values
 from browser import Browser
@@ -12,6 +16,7 @@ from process import free_port
 from site_under_test import JUDGE, asks_to_sign_in
 from streams import StreamBackend, WebSocket
 
+GUIDE = Path(__file__).resolve().parents[2] / "docker" / "kubeflow" / "README.md"
 BLOCKS = """\
 <Location /admin>
     Require keycloak-role kubeflow-admin
@@ -84,6 +89,38 @@ def test_session_cookie_stays_here(gateway):
         cookie = browser.cookie_header("localhost", "/") + "; XSRF-TOKEN=abc"
         answer = Browser().get(gateway.url + "/x", [("Cookie", cookie)])
         assert answer.status == 200 and gateway.seen("cookie") == ["XSRF-TOKEN=abc"], gateway.seen("cookie")
+
+
+def patched_by_the_guide(settings):
+    """Upstream's filter with the guide's patch for those who change only the image."""
+    block = re.search(r"^    patches:\n(?:^    .*\n)*", GUIDE.read_text(encoding="utf-8"), re.M)
+    assert block, "the guide has no patch"
+    (patch,) = yaml.safe_load(re.sub("^    ", "", block.group(0), flags=re.M))["patches"]
+    assert patch["target"] == {"kind": "EnvoyFilter", "name": "authn-filter"}
+    settings = copy.deepcopy(settings)
+    service = "/spec/configPatches/0/patch/value/typed_config/http_service/"
+    places = {service + "authorization_request/allowed_headers/patterns/-": "asked",
+              service + "authorization_response/allowed_upstream_headers/patterns/-": "upstream"}
+    for step in yaml.safe_load(patch["patch"]):
+        assert step["op"] == "add" and list(step["value"]) == ["exact"], step
+        settings[places[step["path"]]].append(step["value"]["exact"])
+    return settings
+
+
+def test_the_guides_patch_closes_what_upstreams_filter_leaves_open(new_site, realm, backend, tmp_path):
+    made = Gateway(new_site, realm, tmp_path / "envoy", backend, patched_by_the_guide(FILTER_OF_2023))
+    try:
+        browser = made.signed_in()
+        cookie = browser.cookie_header("localhost", "/") + "; XSRF-TOKEN=abc"
+        answer = Browser().get(made.url + "/x", [("Cookie", cookie), ("kubeflow-groups", "admins")])
+        assert answer.status == 200, answer
+        assert made.seen("cookie") == ["XSRF-TOKEN=abc"] and made.seen() == ["alice@example.com"]
+        assert "admins" not in made.seen("kubeflow-groups")
+        for header in (("Accept", "application/json"), ("X-Requested-With", "XMLHttpRequest"), ("Sec-Fetch-Mode", "cors")):
+            assert Browser().get(made.url + "/x", [header], follow=False).status == 401, header
+        assert asks_to_sign_in(Browser().get(made.url + "/x", [("Accept", "text/html")], follow=False), realm)
+    finally:
+        made.envoy.stop()
 
 
 @pytest.mark.parametrize("path", ["/admin/../x", "/x/%2e%2e/admin", "//x", "/x//y"])
