@@ -4,7 +4,8 @@
 
     backend.py --port N
 
-GET /seen on Host 127.0.0.1 gives {"host": [request, ...]}; DELETE forgets them.
+On Host 127.0.0.1, GET /visitors/LABEL gives [request, ...] of the hosts whose first label that is, and
+GET /hits/LABEL how many they are.
 """
 
 import argparse
@@ -28,13 +29,9 @@ class Visitors:
         with self.lock:
             self.seen.setdefault(host, []).append(request)
 
-    def all(self):
+    def of(self, host):
         with self.lock:
-            return json.dumps(self.seen)
-
-    def forget(self):
-        with self.lock:
-            self.seen = {}
+            return list(self.seen.get(host, []))
 
 
 VISITORS = Visitors()
@@ -42,6 +39,8 @@ VISITORS = Visitors()
 
 class Handler(socketserver.StreamRequestHandler):
     """HTTP/1.1 by hand, because libraries tidy up what this has to show."""
+
+    disable_nagle_algorithm = True  # else each body waits 40 ms for the acknowledgement of the head
 
     def handle(self):
         try:
@@ -85,9 +84,9 @@ class Handler(socketserver.StreamRequestHandler):
         length, trailers = self.body(headers)
         host = fields.get("host", "").split(":")[0]
         if host == "127.0.0.1":
-            if method == "DELETE":
-                VISITORS.forget()
-            self.answer(VISITORS.all(), method)
+            what, _, label = target.lstrip("/").partition("/")
+            requests = VISITORS.of(label)
+            self.answer(json.dumps(len(requests) if what == "hits" else requests), method)
         else:
             request = {"method": method, "target": target, "headers": headers, "body": length,
                        "trailers": trailers}

@@ -15,29 +15,34 @@ my $http = HTTP::Tiny->new(timeout => 60);
 # realm(NAME): a realm of the provider; "tls:NAME" for one behind https.
 sub realm { my $name = shift; return bless { url => "$ENV{KC_PROVIDER}/control/$name", name => $name }, 'Keycloak::Realm' }
 
+# Asks the backend about one site: what it saw of all of them grows over the run.
 sub _backend {
-    my $method = shift;
-    my $response = $http->request($method, "http://127.0.0.1:$ENV{KC_BACKEND_PORT}/seen");
+    my ($what, $site) = @_;
+    my $response = $http->get("http://127.0.0.1:$ENV{KC_BACKEND_PORT}/$what/$site");
     die "the backend does not answer: $response->{status}\n" if $response->{status} != 200;
-    return decode_json($response->{content});
+    return $response->{content};
 }
 
 # What the backend saw from a site.
-sub visitors { my $site = shift; return @{ _backend('GET')->{$site} || [] } }
+sub visitors { my $site = shift; return @{ decode_json(_backend('visitors', $site)) } }
 
 # How often the backend was reached from a site.
-sub hits { return scalar visitors(@_) }
+sub hits { my $site = shift; return 0 + _backend('hits', $site) }
 
-sub error_log {
-    my $name = shift // 'error_log';
-    open my $file, '<', "$ENV{KC_ROOM}/t/logs/$name" or return '';
+# What the error log has from octet $mark on.
+sub log_since {
+    my ($mark, $name) = @_;
+    open my $file, '<', _log_path($name) or return '';
+    seek $file, $mark, 0;
     local $/;
     return <$file> // '';
 }
+sub error_log { return log_since(0, @_) }
 
-# Where the error log ends now, and what was written since.
-sub log_mark { return length error_log(@_) }
-sub log_since { my $mark = shift; return substr error_log(@_), $mark }
+# Where the error log ends now, in octets.
+sub log_mark { return -s _log_path(@_) || 0 }
+
+sub _log_path { return "$ENV{KC_ROOM}/t/logs/" . (shift // 'error_log') }
 
 # The parameters of an address, in their order.
 sub query_of {
