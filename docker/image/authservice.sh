@@ -408,6 +408,7 @@ settings_of_mode() {
     export "KCI_PREFIX=$prefix"
     settings_redirect
     settings_public
+    settings_routes
     settings_after
     settings_identity
     settings_groups

@@ -7,6 +7,7 @@
 . "$conf/authservice.sh" || exit 70
 
 known=
+from_file=
 line_break='
 '
 
@@ -20,6 +21,7 @@ name_of() {
         AUTHSERVICE_URL_PREFIX) name=OAUTH2_PROXY_PROXY_PREFIX ;;
         CRYPTO_KEY | CRYPTO_KEY_FILE) name=OAUTH2_PROXY_COOKIE_SECRET ;;
         GROUPS_ALLOWLIST) name=OAUTH2_PROXY_ALLOWED_GROUPS ;;
+        API_ROUTES) name=OAUTH2_PROXY_API_ROUTES ;;
         SKIP_AUTH_URLS) name=OAUTH2_PROXY_SKIP_AUTH_ROUTES ;;
         SESSION_SAME_SITE) name=OAUTH2_PROXY_COOKIE_SAMESITE ;;
         SESSION_MAX_AGE) name=OAUTH2_PROXY_COOKIE_EXPIRE ;;
@@ -223,6 +225,19 @@ options_routes() {
     done
 }
 
+# In the file each expression is an element of its own, and may have commas.
+options_scripts() {
+    option API_ROUTES ''
+    API_ROUTES=$value
+    case " $from_file " in
+        *" API_ROUTES "*) route_separator=$line_break ;;
+        *) route_separator=, ;;
+    esac
+    option FORCE_JSON_ERRORS false
+    setting_flag OAUTH2_PROXY_FORCE_JSON_ERRORS false || return 0
+    [ "$value" = off ] || API_ROUTES=$API_ROUTES$route_separator^
+}
+
 options_cookie() {
     option COOKIE_NAME _oauth2_proxy
     case $value in
@@ -352,6 +367,7 @@ settings_of_mode() {
     options_realm
     options_addresses
     options_routes
+    options_scripts
     options_cookie
     options_access
     options_headers
@@ -368,6 +384,7 @@ settings_of_mode() {
         on/http://*) wrong OAUTH2_PROXY_COOKIE_SECURE "is true, but OAUTH2_PROXY_REDIRECT_URL (or PUBLIC_URL) is http: browsers would keep no cookie" ;;
     esac
     settings_public
+    settings_routes
     settings_after
     settings_identity
     settings_groups

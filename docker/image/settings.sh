@@ -371,6 +371,32 @@ settings_addresses() {
     esac
 }
 
+# Paths whose requests get 401 without a session, never a redirect: regular expressions between
+# `route_separator`. Gateways may not show the judge the headers that tell scripts from pages.
+settings_routes() {
+    : >"$run/routes.conf"
+    saved=$IFS
+    IFS=${route_separator:-,}
+    # shellcheck disable=SC2086  # a list
+    set -- ${API_ROUTES:-}
+    IFS=$saved
+    for route; do
+        trim "$route"
+        [ -n "$trimmed" ] || continue
+        printf '' | grep -qP -e "$trimmed" 2>/dev/null
+        if [ $? -gt 1 ] || has_control "$trimmed"; then
+            wrong API_ROUTES "must be regular expressions, not '$(shown "$trimmed")'"
+            continue
+        fi
+        count=$((count + 1))
+        quoted "$trimmed"
+        export "KCI_API_ROUTE_$count=$quoted"
+        # shellcheck disable=SC2016  # httpd puts the value in
+        printf '<LocationMatch "${KCI_API_ROUTE_%s}">\n    KeycloakUnauth 401\n</LocationMatch>\n' "$count" >>"$run/routes.conf"
+    done
+    [ ! -s "$run/routes.conf" ] || turn_on KCI_API_ROUTES
+}
+
 settings_common() {
     ports=
     export KC_IMAGE_CONF="$conf" KCI_MODULE="$module" KCI_RUN="$run"

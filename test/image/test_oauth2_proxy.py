@@ -18,6 +18,8 @@ skip_auth_routes = [
 api_routes = [
   # Generic
   "/api/",
+  "/apis/",
+  "^/ml_metadata",
 ]
 skip_oidc_discovery = true
 skip_provider_button = false
@@ -60,9 +62,34 @@ def test_kubeflow_deployment(proxy):
     assert found.values("KeycloakHeader") == ["X-Auth-Request-User sub", "X-Auth-Request-Email email", "X-Auth-Request-Groups groups",
                                               "X-Auth-Request-Preferred-Username preferred_username"]
     assert found.environment["KCI_SERVER_PORT"] == "4180"
-    for name in ("PROMPT", "API_ROUTES", "UPSTREAMS", "SKIP_OIDC_DISCOVERY", "OAUTH2_PROXY_SSL_INSECURE_SKIP_VERIFY"):
+    for name in ("PROMPT", "UPSTREAMS", "SKIP_OIDC_DISCOVERY", "OAUTH2_PROXY_SSL_INSECURE_SKIP_VERIFY"):
         assert found.warns(name), found.said
     assert any("^/x.*y$" in line for line in found.warnings), "a route that is no plain path stays closed, and is named"
+
+
+def routes(found):
+    """The regular expressions of the paths that get 401."""
+    assert found.status == 0, found.said
+    lines = found.file("routes.conf").splitlines() if "Define KCI_API_ROUTES" in found.lines else []
+    assert all(lines[at + 1:at + 3] == ["    KeycloakUnauth 401", "</LocationMatch>"] for at in range(0, len(lines), 3)), lines
+    return [found.read(line.removesuffix(">")).removeprefix("<LocationMatch ") for line in lines[::3]]
+
+
+def test_routes_of_scripts(proxy):
+    found = proxy()
+    assert routes(found) == ["/api/", "/apis/", "^/ml_metadata"] and not found.warns("API_ROUTES")
+    assert routes(proxy(cfg=CFG.replace('"/api/"', "").replace('"/apis/"', "").replace('"^/ml_metadata"', "").replace("  ,\n", ""))) == []
+    assert routes(proxy(OAUTH2_PROXY_API_ROUTES="^/a/, ^/b$")) == ["^/a/", "^/b$"], "the variable takes precedence"
+    assert routes(proxy(cfg=CFG.replace('"^/ml_metadata"', '"^/a{1,2}/", "^/=", "(?i)^/B"'))) == [
+        "/api/", "/apis/", "^/a{1,2}/", "^/=", "(?i)^/B"], "a comma in the file belongs to the expression"
+    assert routes(proxy(OAUTH2_PROXY_FORCE_JSON_ERRORS="true"))[-1] == "^"
+    assert routes(proxy(OAUTH2_PROXY_FORCE_JSON_ERRORS="false"))[-1] != "^"
+
+
+@pytest.mark.parametrize("route", ["^/(", "[", "*", "a\nb["])
+def test_route_that_is_no_expression_is_named(proxy, route):
+    found = proxy(OAUTH2_PROXY_API_ROUTES=route)
+    assert found.status == 64 and any(line.startswith("OAUTH2_PROXY_API_ROUTES ") for line in found.complaints), found.said
 
 
 def test_secrets_stay_out(proxy):

@@ -33,7 +33,8 @@ def provider(tmp_path_factory):
 def ask(port, path="/", method="GET", headers=None, host="127.0.0.1"):
     connection = http.client.HTTPConnection(host, port, timeout=10)
     try:
-        connection.request(method, path, headers={"Accept": "text/html", **(headers or {})})
+        sent = {"Accept": "text/html", **(headers or {})}
+        connection.request(method, path, headers={name: value for name, value in sent.items() if value is not None})
         answer = connection.getresponse()
         answer.text = answer.read().decode()
         return answer
@@ -96,6 +97,23 @@ def test_each_port_answers_as_it_should(judge):
     assert ask(site.pages, "/x").status == 403 and ask(site.pages, "/authservice/site/../../x").status in (400, 403)
     assert ask(site.pages, "/authservice/site/healthz").status == 404
     assert ask(site.pages, "/authservice/backchannel-logout", "POST").status == 400
+
+
+@pytest.mark.parametrize("mode", ["judge", "proxy"])
+def test_scripts_get_401_where_routes_say_so(judge, mode):
+    """Some gateways show the judge neither Accept nor X-Requested-With."""
+    site = judge(MODE=mode, BACKEND_URL="http://127.0.0.1:9", SKIP_AUTH_URLS="/pipeline/apis/open",
+                 API_ROUTES='/api/,/apis/,^/ml_metadata,^/q["<>]q$').ready()
+    for path, status in (("/", 302), ("/api", 302), ("/apis", 302), ("/x/ml_metadata", 302), ("/api/x", 401), ("/jupyter/api/x?y", 401),
+                         ("/pipeline/apis/v2beta1/runs", 401), ("/ml_metadata.X/Y", 401), ("/%61pi/x", 401), ("/x/../api/x", 401),
+                         ("/q%22q", 401), ("/q%3eq", 401), ("/qaq", 302)):
+        assert ask(site.judge, path).status == status, path
+        assert ask(site.judge, path, headers={"Accept": None}).status == status, path
+    if mode == "judge":
+        assert ask(site.judge, "/pipeline/apis/open").status == 200, "what is public stays so"
+    assert ask(site.judge, "/authservice/login?return=/api/x").status == 302
+    answer = ask(site.judge, "/api/x")
+    assert answer.getheader("Location") is None and "WWW-Authenticate" in answer.headers, answer.headers
 
 
 def test_readiness_follows_the_provider(judge):
@@ -314,7 +332,8 @@ def test_oauth2_proxy_addresses(running, tmp_path, module, provider):
         "OAUTH2_PROXY_CLIENT_SECRET": "x", "OAUTH2_PROXY_COOKIE_SECRET": "0123456789abcdef0123456789abcdef",
         "OAUTH2_PROXY_COOKIE_SECURE": "false", "OAUTH2_PROXY_EMAIL_DOMAINS": "*", "OAUTH2_PROXY_SET_XAUTHREQUEST": "true",
         "OAUTH2_PROXY_HTTP_ADDRESS": f"0.0.0.0:{port}", "METRICS_PORT": metrics, "PUBLIC_URL": "http://kf.example.com",
-        "DRAIN_SECONDS": 0, "OAUTH2_PROXY_SKIP_AUTH_ROUTES": "^/dex/"}, module, KC_RUN=tmp_path), tmp_path / "log")
+        "DRAIN_SECONDS": 0, "OAUTH2_PROXY_SKIP_AUTH_ROUTES": "^/dex/",
+        "OAUTH2_PROXY_API_ROUTES": "/api/,/apis/,^/ml_metadata,^/ping"}, module, KC_RUN=tmp_path), tmp_path / "log")
     site.wait_until(lambda: "AH00489" in site.said(), "httpd serves")
     site.wait_until(lambda: ask(port, "/x").status == 302, "a page needs a sign-in")
     assert "redirect_uri=http%3A%2F%2Fkf.example.com%2Foauth2%2Fcallback" in ask(port, "/x").getheader("Location")
@@ -322,6 +341,9 @@ def test_oauth2_proxy_addresses(running, tmp_path, module, provider):
                         ("sign_in", "login"), ("userinfo", "whoami")):
         answer = ask(port, "/oauth2/" + path)
         assert (answer.status, answer.getheader("Location")) == (302, "http://kf.example.com/oauth2/" + place), path
+    for path in ("/api/x", "/pipeline/apis/v2beta1/runs", "/ml_metadata.X/Y"):
+        assert ask(port, path, headers={"Accept": None}).status == 401, f"{path}: the gateway shows no Accept"
+    assert ask(port, "/x", headers={"Accept": None}).status == 302
     forged = {name: "evil" for name in ("kubeflow-userid", "kubeflow-groups", "x-auth-request-user", "x-auth-request-email",
                                         "x-auth-request-groups")}
     for path in ("/ping", "/ready", "/dex/x"):

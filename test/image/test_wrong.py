@@ -51,6 +51,18 @@ def test_groups_never_become_configuration(enter, group):
         assert found.status == 64 and "GROUPS_ALLOWLIST" in found.said
 
 
+@pytest.mark.parametrize("route", ['x"></LocationMatch>', "${CLIENT_SECRET}", "a\nRequire all granted", "\\", '"', "^/a>", "^/[^\"<>]+"])
+def test_routes_never_become_configuration(enter, route):
+    found = enter({"API_ROUTES": route})
+    if found.status == 0:
+        lines = found.file("routes.conf").splitlines()
+        assert re.fullmatch(r'<LocationMatch "\$\{KCI_API_ROUTE_\d+\}">', lines[0]), lines
+        assert lines[1:] == ["    KeycloakUnauth 401", "</LocationMatch>"]
+        assert found.read(lines[0].removesuffix(">")) == "<LocationMatch " + route
+    else:
+        assert found.status == 64 and "API_ROUTES" in found.said
+
+
 def test_values_are_read_as_they_are(enter):
     """Neither taken apart nor looked up once more."""
     value = 'a "b" \\ \\\\ ${CLIENT_SECRET} %{x}e $1 \'c\' <d>'

@@ -94,6 +94,19 @@ def test_it_starts_and_answers_its_probes(tmp_path, name):
         child.stop()
 
 
+@pytest.mark.parametrize("name", ["1.9.1/oauth2-proxy", "26.03/oauth2-proxy"])
+def test_scripts_get_401_where_upstream_says_so(tmp_path, name):
+    """Upstream's gateway shows its judge neither Accept nor X-Requested-With: its api_routes tell what is no page."""
+    child, ports = started(tmp_path, built(name))
+    try:
+        wait_for(lambda: asked(ports[44180], "/healthz"), 60, "the image starts", child)
+        for path in ("/pipeline/apis/v2beta1/experiments", "/api/workgroup/exists", "/ml_metadata.MetadataStoreService/Get"):
+            assert asked(ports[4180], path) == 401, path
+        assert asked(ports[4180], "/pipeline/") in (302, 503), "a page"
+    finally:
+        child.stop()
+
+
 def test_only_the_image_takes_the_walk_throughs_files(tmp_path):
     """Upstream's own StatefulSet with params.env as the walk-through edits it: no key, no memcached, every line of the file."""
     status, text, said = kustomize(example(tmp_path / "example", "1.9.0", []))
