@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Shell functions that build Helm as a Go module of its own (test/kubeflow/helm), so that its dependencies
+# do not meet those of kustomize and Istio.
+#
+# To be sourced by bash, after packages.sh and gotools.sh:
+#   helm_build && helm_home
+
+helm_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
+# The version of Kubernetes that charts are rendered for where none is named, as Helm's own Makefile has it.
+HELM_KUBERNETES=31
+
+# What is built depends on these; its folder is named after them.
+helm_key() {
+    (cd "$helm_root" && sha256sum test/kubeflow/helm/go.mod test/kubeflow/helm/go.sum test/support/shell/helm.sh) |
+        sha256sum | cut -c 1-16
+}
+
+# Sets and exports HELM; true when it is there, built from what is here now.
+helm_home() {
+    HELM=$helm_root/.cache/helm/$(helm_key)/helm
+    export HELM
+    [ -x "$HELM" ]
+}
+
+# Builds it under .cache/ unless it is there, and does helm_home. Safe to call from several processes at once.
+helm_build() {
+    local cache=$helm_root/.cache
+    mkdir -p "$cache" || return 1
+    (
+        flock 9
+        helm_home || helm_compile "$cache"
+    ) 9>"$cache/helm.lock" && helm_home
+}
+
+helm_compile() {
+    local cache=$1 folder version=helm.sh/helm/v3/pkg/chartutil.k8sVersion
+    # gotools_build fetches a `go` that suits where there is none.
+    gotools_go || { gotools_build && gotools_go; } || return 1
+    folder=$cache/helm/$(helm_key)
+    rm -rf "$cache/helm"
+    mkdir -p "$folder" || return 1
+    echo "building helm (once, some minutes)"
+    if ! (cd "$helm_root/test/kubeflow/helm" && CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=readonly \
+        env -u GOROOT "$GO" build -buildvcs=false -gcflags='all=-N -l -dwarf=false' -o "$folder/helm" \
+        -ldflags="-s -w -X ${version}Major=1 -X ${version}Minor=$HELM_KUBERNETES" helm.sh/helm/v3/cmd/helm) </dev/null >"$cache/helm.log" 2>&1 9>&-
+    then
+        echo "Go could not build helm:" >&2
+        tail -n 15 "$cache/helm.log" >&2
+        return 1
+    fi
+}
