@@ -70,9 +70,12 @@ class Proxy:
 class Nginx(Proxy):
     program, package, mode = "nginx", "nginx-light", "nginx"
 
+    @staticmethod
+    def user():
+        """What it writes lies in a folder of whoever runs the tests."""
+        return "user root root;" if unprivileged_user() else ""
+
     def configure(self):
-        # what it writes lies in a folder of whoever runs the tests
-        user = "user root root;" if unprivileged_user() else ""
         temporary = "\n".join(f"    {name}_temp_path {self.folder}/{name};"
                               for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         text = put(snippet("nginx"), {**self.places(), "listen 8989;": f"listen 127.0.0.1:{self.port};"})
@@ -82,7 +85,7 @@ class Nginx(Proxy):
             raise Failure("the example has no lines on Set-Cookie")
         text = put(text, {"error_page 401 403": cookie + "error_page 401 403"})
         file = self.folder / "nginx.conf"
-        file.write_text(f"{user}\ndaemon off;\nworker_processes 1;\npid {self.folder}/nginx.pid;\n"
+        file.write_text(f"{self.user()}\ndaemon off;\nworker_processes 1;\npid {self.folder}/nginx.pid;\n"
                         f"error_log stderr;\nevents {{ worker_connections 256; }}\n"
                         f"http {{\n    access_log off;\n{temporary}\n{text}}}\n", encoding="utf-8")
         return [self.path(), "-p", self.folder, "-c", file]

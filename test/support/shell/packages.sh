@@ -27,7 +27,7 @@ PACKAGES_T=(apache2 libapache2-mod-perl2 libwww-perl python3 python3-jwcrypto py
     memcached openssl)
 PACKAGES_KEYCLOAK=('openjdk-17-jre-headless|openjdk-21-jre-headless|openjdk-25-jre-headless|default-jre-headless' maven unzip ca-certificates)
 PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached sasl2-bin libsasl2-modules curl openssl python3 python3-pip python3-pytest python3-yaml
-    procps nginx-light caddy)
+    procps nginx-light caddy haproxy libnginx-mod-http-set-misc)
 PACKAGES_DEMO=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached curl python3 python3-pip python3-yaml procps)
 PACKAGES_IMAGE=(apache2-bin buildah netavark debootstrap git curl memcached procps python3 python3-pytest python3-jwcrypto util-linux)
 PACKAGES_KUBEFLOW=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached openssl python3 python3-pip python3-pytest python3-venv python3-yaml)
