@@ -274,6 +274,7 @@ settings_session() {
             put KeycloakSessionIdle "$value"
         fi
     fi
+    setting_flag COOKIE_PERSISTENT true && put KeycloakCookiePersistent "$value"
     setting SESSION_SAME_SITE Lax
     case $value in
         Lax | Strict) put KeycloakCookieSameSite "$value" ;;

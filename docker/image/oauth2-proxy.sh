@@ -257,6 +257,14 @@ options_cookie() {
             print ($0 == "" && seconds) ? seconds : "0"
         }') ;;
     esac
+    # There, 0 is a cookie that the browser forgets when it is closed.
+    case $value in
+        *[!0hms]* | [!0]* | '') ;;
+        *)
+            SESSION_MAX_AGE=604800
+            COOKIE_PERSISTENT=${COOKIE_PERSISTENT:-false}
+            ;;
+    esac
     option COOKIE_SAMESITE ''
     case $value in
         '' | lax) SESSION_SAME_SITE=Lax ;;

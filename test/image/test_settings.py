@@ -79,6 +79,8 @@ HONOURED = [
     ({"SESSION_MAX_AGE": None}, "KeycloakSessionMax", ["86400"]),
     ({"SESSION_MAX_AGE": "7200"}, "KeycloakSessionIdle", ["7200"]),
     ({"SESSION_IDLE": "600"}, "KeycloakSessionIdle", ["600"]),
+    ({}, "KeycloakCookiePersistent", ["on"]),
+    ({"COOKIE_PERSISTENT": "false"}, "KeycloakCookiePersistent", ["off"]),
     ({"SESSION_SAME_SITE": "Strict"}, "KeycloakCookieSameSite", ["Strict"]),
     ({"SESSION_DOMAIN": "localhost"}, "KeycloakCookieDomain", ["localhost"]),
     ({"STRICT_SESSION_VALIDATION": "true"}, "KeycloakCacheTTL", ["0"]),

@@ -162,6 +162,25 @@ subtest '110 flags on every Set-Cookie' => sub {
     }
 };
 
+subtest '110 a cookie that browsers keep' => sub {
+    my $browser = browser('cookies-kept');
+    my $first;
+    for my $turn (1, 2) {
+        my $callback = $browser->get($browser->authorize($browser->get('/authservice/login?return=/x')->header('Location')));
+        my ($line) = grep { /^keycloak_session=/ } $callback->all('Set-Cookie');
+        ok defined $line, "sign-in $turn sets it" or return;
+        my ($id, $age) = $line =~ /^keycloak_session=([^;]+);.*; Max-Age=(\d+);/ or return fail "no Max-Age in $line";
+        cmp_ok $age, '<=', 7200, 'no longer than the session lasts';
+        cmp_ok $age, '>', 7000, 'and as long';
+        isnt $id, $first // '', 'under a new id';
+        $first = $id;
+        my ($gone) = grep { /^keycloak_session=;/ } $browser->get('/authservice/logout')->all('Set-Cookie');
+        like $gone // '', qr/; Max-Age=0; Expires=Thu, 01 Jan 1970/, 'a sign-out deletes it';
+    }
+    ok asked_to_sign_in(browser('cookies-kept')->get('/x', Cookie => "keycloak_session=$first"), 'cookies-kept'),
+        'a browser that has kept it signs in';
+};
+
 subtest '110 with KeycloakCookieDomain' => sub {
     my $browser = signed_in('secure-domain', tls => 1, host => 'a.secure-domain.test') or return fail 'signing in';
     is $browser->session_name, '__Secure-keycloak_session', 'the prefix is __Secure-';

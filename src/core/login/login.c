@@ -296,7 +296,7 @@ static kc_rc_t start_session(const callback_t *callback, kc_session_t *session,
     if (rc != KC_OK)
         return rc;
     cookie.value = id;
-    cookie.max_age = -1;
+    cookie.max_age = kc_session_cookie_max_age(callback->rp, session);
     add_cookie(answer, &cookie, callback->pool);
     kc_session_index_add(callback->rp, session, callback->client->address, callback->client->agent,
                          callback->pool);

@@ -7,6 +7,7 @@
 
 #include "rp.h"
 #include "session/session.h"
+#include "session/session_view.h"
 
 enum { RIVALS_MAX = 4 /* cookies of one name that are looked up */ };
 
@@ -91,6 +92,21 @@ kc_cookie_set_t kc_session_cookie_describe(const kc_rp_t *rp, int is_https)
     cookie.same_site = same_site[rp->conf->cookie_same_site];
     cookie.is_secure = is_https;
     return cookie;
+}
+
+long kc_session_cookie_max_age(const kc_rp_t *rp, const kc_session_t *session)
+{
+    const kc_conf_t *conf = rp->conf;
+    int64_t left = conf->session_max, end = session->expires;
+    int64_t now = rp->env->now(rp->env->context);
+
+    if (!conf->cookie_persistent)
+        return -1;
+    if (!(session->refresh_at && conf->refresh))
+        end = kc_session_view_earlier(end, session->token_expires + conf->clock_skew);
+    if (end - now < left)
+        left = end - now;
+    return left > 0 ? (long)left : 1;
 }
 
 void kc_session_cookie_forget(const kc_rp_t *rp, int is_https, apr_pool_t *pool,

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/cookie.h"
 #include "rp.h"
+#include "session/session_codec.h"
 
 /* is_https: the browser uses https, which decides the cookie's name. All of these functions are
  * thread safe and cannot fail. */
@@ -26,6 +27,11 @@ const char *kc_session_cookie_settle(const kc_rp_t *rp, int is_https, const char
 /* The attributes that the cookie is set with, by the directives. value and max_age are those that
  * delete it. Its strings are rp's. */
 kc_cookie_set_t kc_session_cookie_describe(const kc_rp_t *rp, int is_https);
+/* The max_age to set the cookie of this new session with: -1, or with KeycloakCookiePersistent the
+ * seconds (1 or more) until the session ends however much it is used, at most KeycloakSessionMax. A
+ * session that cannot be renewed ends with its ID token. The idle end does not count, because it
+ * moves without a new cookie; the server keeps it. */
+long kc_session_cookie_max_age(const kc_rp_t *rp, const kc_session_t *session);
 /* Adds the Set-Cookie values (const char *, in pool) that delete the cookie and the sign-in counter
  * beside it. */
 void kc_session_cookie_forget(const kc_rp_t *rp, int is_https, apr_pool_t *pool,

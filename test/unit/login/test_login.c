@@ -390,6 +390,18 @@ START_TEST(the_session_cookie_has_its_flags)
 }
 END_TEST
 
+START_TEST(the_session_cookie_stays_when_it_is_asked_for)
+{
+    site->conf->cookie_persistent = 1;
+    site->conf->session_max = 7200;
+    site->conf->session_idle = 600;
+    kc_fake_site_renew(site);
+    (void)sign_in(ALICE, "alice");
+    /* the ID token lasts five minutes, and nothing renews it */
+    ck_assert_ptr_nonnull(strstr(cookie_text(SESSION), "; Max-Age=330; Secure; HttpOnly"));
+}
+END_TEST
+
 START_TEST(over_http_cookies_are_plain)
 {
     sent_t sent;
@@ -1915,6 +1927,7 @@ static void add_way(TCase *tests)
     tcase_add_test(tests, the_refresh_token_is_kept_for_when_it_is_time);
     tcase_add_test(tests, the_token_request_proves_possession_of_the_verifier);
     tcase_add_test(tests, the_session_cookie_has_its_flags);
+    tcase_add_test(tests, the_session_cookie_stays_when_it_is_asked_for);
     tcase_add_test(tests, over_http_cookies_are_plain);
     tcase_add_test(tests, five_tabs_sign_in_in_any_order);
     tcase_add_test(tests, a_foreign_return_url_becomes_the_start_page);

@@ -59,6 +59,43 @@ START_TEST(without_https_it_has_another_name)
 }
 END_TEST
 
+static const struct {
+    const char *what;
+    int persistent, refresh, refresh_at;
+    int64_t age, token; /* seconds since the session began, and until its ID token ends */
+    long max_age;
+} ages[] = {
+    {"not asked for", 0, 1, 1, 0, 60, -1},
+    {"renewed for all its life", 1, 1, 1, 0, 60, 36000},
+    {"some of its life is over", 1, 1, 1, 600, 60, 35400},
+    {"nearly over", 1, 1, 1, 35999, 60, 1},
+    {"over: 0 would read as a deletion", 1, 1, 1, 36000, 60, 1},
+    {"long over", 1, 1, 1, 99999, 60, 1},
+    {"no refresh token: it ends with its ID token", 1, 1, 0, 0, 60, 90},
+    {"KeycloakRefresh off", 1, 0, 1, 0, 300, 330},
+    {"an ID token that lasts longer than sessions may", 1, 0, 0, 0, 99999, 36000},
+    {"the clock was set back: never longer than KeycloakSessionMax", 1, 1, 1, -5000, 60, 36000},
+};
+
+START_TEST(it_lasts_no_longer_than_its_session)
+{
+    kc_session_t session;
+    int64_t now = site->fake->now;
+
+    memset(&session, 0, sizeof(session));
+    site->conf->cookie_persistent = ages[_i].persistent;
+    site->conf->refresh = ages[_i].refresh;
+    ck_assert_int_eq(site->conf->session_max, 36000);
+    ck_assert_int_eq(site->conf->clock_skew, 30);
+    session.created = now - ages[_i].age;
+    session.expires = session.created + site->conf->session_max;
+    session.refresh_at = ages[_i].refresh_at ? now + 30 : 0;
+    session.token_expires = now + ages[_i].token;
+    ck_assert_msg(kc_session_cookie_max_age(site->rp, &session) == ages[_i].max_age, "%s: %ld",
+                  ages[_i].what, kc_session_cookie_max_age(site->rp, &session));
+}
+END_TEST
+
 /* The count of sign-ins is this host's alone, whatever the session's cookie is. A browser deletes
  * only what has the domain that it was set with. */
 START_TEST(both_are_deleted_with_what_they_were_set_with)
@@ -225,6 +262,8 @@ Suite *kc_test_session_cookie(void)
     tcase_add_loop_test(tests, the_cookie_is_found_where_it_is_there_once, 0,
                         (int)(sizeof(headers) / sizeof(headers[0])));
     tcase_add_test(tests, without_https_it_has_another_name);
+    tcase_add_loop_test(tests, it_lasts_no_longer_than_its_session, 0,
+                        sizeof(ages) / sizeof(ages[0]));
     tcase_add_test(tests, both_are_deleted_with_what_they_were_set_with);
     tcase_add_test(tests, where_there_is_nothing_to_choose_the_header_stays);
     tcase_add_test(tests, a_session_counts_and_what_is_none_does_not);
