@@ -14,7 +14,7 @@ from kubernetes_api import KubernetesAPI
 from manifests import KUBEFLOW, UPSTREAM
 from process import free_port
 
-SETUP = KUBEFLOW / "components/client-job/job/setup.py"
+SETUP = KUBEFLOW / "components/client-job/script/setup.py"
 CLIENT = "kubeflow-oidc-authservice"
 PUBLIC = "http://localhost:8989"
 USERS = [
