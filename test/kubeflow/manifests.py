@@ -23,7 +23,8 @@ OVERLAYS = {
        for version in ("1.9.1", "1.10", "1.11", "26.03") for way in ("oauth2-proxy", "header-mode")},
 }
 # What stands by itself.
-ALONE = {"base": "base", "reverse-proxy": "reverse-proxy", "sidecar": "sidecar", "keycloak": "components/keycloak"}
+ALONE = {"base": "base", "reverse-proxy": "reverse-proxy", "sidecar": "sidecar", "keycloak": "components/keycloak",
+         "groups-to-profiles": "components/groups-to-profiles"}
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -95,8 +96,11 @@ def kinds(documents):
 def pods(documents):
     """Pod templates of ours: of what runs the judge or was made by us. (name, namespace, template)"""
     for document in documents:
-        template = document.get("spec", {}).get("template") if document["kind"] in (
-            "Deployment", "StatefulSet", "Job", "DaemonSet") else None
+        spec = document.get("spec", {})
+        if document["kind"] == "CronJob":
+            spec = spec["jobTemplate"]["spec"]
+        template = spec.get("template") if document["kind"] in (
+            "Deployment", "StatefulSet", "Job", "CronJob", "DaemonSet") else None
         if template and template["metadata"].get("labels", {}).get("app.kubernetes.io/part-of") == "mod-auth-keycloak":
             yield document["metadata"]["name"], document["metadata"].get("namespace"), template
 

@@ -110,19 +110,25 @@ class Server:
 
 # ---------------- Wanted state
 
+def keycloak_and_realm():
+    """Keycloak's address for this pod, and the realm's name."""
+    issuer = setting("OIDC_PROVIDER").rstrip("/")
+    base, found, realm = issuer.partition("/realms/")
+    if not found or not realm or "/" in realm:
+        raise Trouble("OIDC_PROVIDER must be a realm's address, such as https://keycloak.example.com/realms/kubeflow")
+    # As the judge has it: another origin for the same addresses, or, with a path, Keycloak's root there or the issuer.
+    inside = setting("BACKCHANNEL_URL", "").rstrip("/")
+    path = urlsplit(inside).path
+    if not inside:
+        return base, realm
+    return (inside.partition("/realms/")[0].rstrip("/") if path else inside + urlsplit(base).path), realm
+
+
 class Wanted:
     """The settings, the same ones that the judge has, and what follows from them."""
 
     def __init__(self):
-        issuer = setting("OIDC_PROVIDER").rstrip("/")
-        base, found, realm = issuer.partition("/realms/")
-        if not found or not realm or "/" in realm:
-            raise Trouble("OIDC_PROVIDER must be a realm's address, such as https://keycloak.example.com/realms/kubeflow")
-        self.realm = realm
-        # As the judge has it: another origin for the same addresses, or, with a path, Keycloak's root there or the issuer.
-        inside = setting("BACKCHANNEL_URL", "").rstrip("/")
-        path = urlsplit(inside).path
-        self.keycloak = (inside.partition("/realms/")[0].rstrip("/") if path else inside + urlsplit(base).path) if inside else base
+        self.keycloak, self.realm = keycloak_and_realm()
         self.client = setting("CLIENT_ID")
         self.redirects = words(setting("REDIRECT_URL"))
         for url in self.redirects:

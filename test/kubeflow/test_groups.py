@@ -1,0 +1,468 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keycloak's groups as Profiles and contributors: against a real Keycloak and a fake cluster, in the forms that KFAM writes."""
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import yaml
+from cluster import Cluster
+from manifests import KUBEFLOW, ROOT, find, kustomize, read_all
+
+FOLDER = KUBEFLOW / "components" / "groups-to-profiles"
+READER = ("view-users",)
+USERS = {"lead": {}, "bob": {}, "carol": {}, "dave": {"enabled": False}, "eve": {"emailVerified": False}, "noname": {"email": ""}}
+
+
+@functools.lru_cache(maxsize=None)
+def built(*components):
+    """The manifests with these components, as the guide says; as text, so that no test changes another's."""
+    with tempfile.TemporaryDirectory(dir=ROOT / "build") as scratch:
+        return build(Path(scratch), components)
+
+
+def rendered(*components):
+    return read_all(built(*components))
+
+
+def build(folder, components):
+    place = os.path.relpath(FOLDER, folder)
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": [place],
+        "components": [f"{place}/{name}" for name in components]}), encoding="utf-8")
+    status, text, said = kustomize(folder)
+    assert status == 0, said
+    return text
+
+
+class Sync:
+    def __init__(self, folder, keycloak, authority, name):
+        self.keycloak, self.name, self.folder, self.said = keycloak, name, folder, ""
+        self.cluster = Cluster(folder / "account", authority, [])
+        for part in ("components/groups-to-profiles/groups.py", "components/client-job/script/setup.py"):
+            shutil.copy(KUBEFLOW / part, folder)
+        self.admin_folder = folder / "admin"
+        self.admin_folder.mkdir()
+        (self.admin_folder / "client-id").write_text("groups-reader", encoding="utf-8")
+        (self.admin_folder / "client-secret").write_text("of-the-groups-reader", encoding="utf-8")
+        self.settings = {
+            "OIDC_PROVIDER": f"{keycloak.url}/realms/{name}", "ADMIN_REALM": name, "ADMIN_FOLDER": str(self.admin_folder),
+            "ACCOUNT_FOLDER": str(self.cluster.folder), "KUBERNETES_SERVICE_HOST": "localhost", "PAGE_SIZE": "2",
+            "KUBERNETES_SERVICE_PORT": str(self.cluster.port), "RULES_FILE": str(folder / "rules.json"), "NAMESPACE_SECONDS": "30"}
+        self.allow()
+
+    def allow(self, *components):
+        """The rights and settings that the manifests have with these components."""
+        documents = rendered(*components)
+        self.cluster.rules = find(documents, "ClusterRole", "keycloak-groups")["rules"]
+        (container,) = find(documents, "CronJob", "keycloak-groups")["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+        self.settings = {**{key: value for key, value in self.settings.items() if key not in ("APPLY", "PRUNE")},
+                         **{row["name"]: row["value"] for row in container.get("env", [])}}
+
+    def run(self, **settings):
+        env = {"PATH": os.environ["PATH"], **self.settings, **settings}
+        done = subprocess.run([sys.executable, "-I", "-B", self.folder / "groups.py"], env=env, capture_output=True, text=True,
+                              timeout=120, check=False)
+        self.said += done.stdout + done.stderr
+        return done.returncode, [line for line in done.stdout.splitlines() if not line.startswith("warning")], done.stderr.splitlines()
+
+    def good(self, **settings):
+        status, out, err = self.run(**settings)
+        assert (status, err) == (0, []), (out, err)
+        return out
+
+    def problems(self, **settings):
+        status, out, err = self.run(**settings)
+        assert (status, err) == (1, []), (out, err)
+        return [line.removeprefix("problem: ") for line in out if line.startswith("problem: ")]
+
+    def bad(self, **settings):
+        status, _, err = self.run(**settings)
+        assert status == 1 and len(err) == 1, err
+        return err[0]
+
+    def admin(self, method, path="", body=None):
+        return self.keycloak.admin(method, f"/{self.name}{path}", body)
+
+    def group(self, path, *members, **attributes):
+        """A group, with its parents, attributes (kubeflow_profile="x") and members."""
+        parent, found = None, None
+        for name in path.strip("/").split("/"):
+            rows = self.admin("GET", f"/groups/{parent}/children?max=100" if parent else "/groups?max=100")
+            found = next((row for row in rows if row["name"] == name), None)
+            if not found:
+                self.admin("POST", f"/groups/{parent}/children" if parent else "/groups", {"name": name})
+                rows = self.admin("GET", f"/groups/{parent}/children?max=100" if parent else "/groups?max=100")
+                found = next(row for row in rows if row["name"] == name)
+            parent = found["id"]
+        marks = {key.replace("_", "-"): value if isinstance(value, list) else [value] for key, value in attributes.items()}
+        self.admin("PUT", f"/groups/{parent}", {"name": found["name"], "attributes": marks})
+        for member in members:
+            self.admin("PUT", f"/users/{self.user(member)}/groups/{parent}")
+
+    def user(self, name):
+        return self.admin("GET", f"/users?exact=true&username={name}")[0]["id"]
+
+    def made(self, plural):
+        """What the program made, of this kind, and nobody else."""
+        return [value for key, value in sorted(self.cluster.objects.items()) if key[0] == plural
+                and value["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by")]
+
+
+def give(keycloak, realm, *roles):
+    """The reader's service account gets these roles of the realm, and no others."""
+    path = f"/{realm}/clients?clientId="
+    reader = keycloak.admin("GET", path + "groups-reader")[0]["id"]
+    account = keycloak.admin("GET", f"/{realm}/clients/{reader}/service-account-user")["id"]
+    management = keycloak.admin("GET", path + "realm-management")[0]["id"]
+    where = f"/{realm}/users/{account}/role-mappings/clients/{management}"
+    have = keycloak.admin("GET", where)
+    if have:
+        keycloak.admin("DELETE", where, have)
+    known = keycloak.admin("GET", f"/{realm}/clients/{management}/roles")
+    keycloak.admin("POST", where, [role for role in known if role["name"] in roles])
+
+
+@pytest.fixture(scope="module")
+def realm(keycloak):
+    """One realm for all, with users; each test makes its groups."""
+    name = "groups-to-profiles"
+    keycloak.admin("POST", "", {"realm": name, "enabled": True, "organizationsEnabled": True, "users": [
+        {"username": user, "enabled": True, "email": f"{user}@example.com", "emailVerified": True, **more}
+        for user, more in USERS.items()]})
+    keycloak.admin("POST", f"/{name}/clients", {"clientId": "groups-reader", "serviceAccountsEnabled": True, "secret": "of-the-groups-reader"})
+    give(keycloak, name, *READER)
+    return name
+
+
+@pytest.fixture
+def sync(tmp_path, keycloak, authority, realm):
+    for group in keycloak.admin("GET", f"/{realm}/groups?max=1000"):
+        keycloak.admin("DELETE", f"/{realm}/groups/{group['id']}")
+    one = Sync(tmp_path, keycloak, authority, realm)
+    yield one
+    one.cluster.stop()
+    for value in (one.cluster.token, "of-the-groups-reader", "eyJ"):
+        assert value not in one.said
+
+
+# ---------------- The forms
+
+NAMES = [("lalith.vaka@zq.msds.kp.org", "user-lalith-vaka-zq-msds-kp-org-clusterrole-edit"),
+         ("397401@zq.msds.kp.org", "user-397401-zq-msds-kp-org-clusterrole-edit"),
+         ("lalith.397401@zq.msds.kp.org", "user-lalith-397401-zq-msds-kp-org-clusterrole-edit"),
+         ("i397401@zq.msds.kp.org", "user-i397401-zq-msds-kp-org-clusterrole-edit"),
+         ("Alice.B@Example.com", "user-alice-b-example-com-clusterrole-edit"),
+         ("a+b_c%d@x", "user-a-b-c-d-x-clusterrole-edit"), ("jürgen@x", "user-j-rgen-x-clusterrole-edit")]
+
+
+@pytest.mark.parametrize("user, name", NAMES)
+def test_names_are_those_of_kfam(user, name):
+    """The first four are in the tests of KFAM itself; the others follow from its rule."""
+    done = subprocess.run([sys.executable, "-c", f"import sys; sys.path[:0] = [{str(FOLDER)!r}, "
+                           f"{str(KUBEFLOW / 'components/client-job/script')!r}]; import groups; "
+                           "print(groups.binding_name(sys.argv[1], 'edit'))", user], capture_output=True, text=True, check=True,
+                          env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    assert done.stdout.strip() == name
+
+
+def test_it_makes_what_kfam_would(sync):
+    sync.allow("apply")
+    sync.group("/data-science", "bob", "lead", kubeflow_profile="ds", kubeflow_owner="lead@example.com")
+    sync.cluster.slow = 3
+    out = sync.good()
+    assert "profile ds: made, for lead@example.com" in out
+    label = {"app.kubernetes.io/managed-by": "keycloak-groups-to-profiles"}
+    meta = {"name": "user-bob-example-com-clusterrole-edit", "namespace": "ds", "labels": label,
+            "annotations": {"user": "bob@example.com", "role": "edit"}}
+    assert sync.made("profiles") == [{
+        "apiVersion": "kubeflow.org/v1", "kind": "Profile", "metadata": {"name": "ds", "labels": label},
+        "spec": {"owner": {"kind": "User", "name": "lead@example.com"}}}]
+    assert sync.made("rolebindings") == [{
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": meta,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "kubeflow-edit"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "bob@example.com"}]}]
+    assert sync.made("authorizationpolicies") == [{
+        "apiVersion": "security.istio.io/v1beta1", "kind": "AuthorizationPolicy", "metadata": meta,
+        "spec": {"rules": [{
+            "when": [{"key": "request.headers[kubeflow-userid]", "values": ["bob@example.com"]}],
+            "from": [{"source": {"principals": ["cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account",
+                                                "cluster.local/ns/kubeflow/sa/ml-pipeline-ui"]}}]}]}}]
+
+
+def test_header_and_prefix_are_those_of_kfam(sync):
+    sync.allow("apply")
+    sync.cluster.profile("ds", "lead@example.com")
+    sync.group("/data-science", "bob", kubeflow_profile="ds")
+    sync.good(USERID_HEADER="x-user", USERID_PREFIX="kc:")
+    (policy,) = sync.made("authorizationpolicies")
+    assert policy["spec"]["rules"][0]["when"] == [{"key": "request.headers[x-user]", "values": ["kc:bob@example.com"]}]
+    assert policy["metadata"]["annotations"]["user"] == "bob@example.com"
+
+
+# ---------------- Dry run first, and again
+
+def test_without_apply_nothing_is_written(sync):
+    sync.group("/data-science", "bob", kubeflow_profile="ds", kubeflow_owner="lead@example.com")
+    out = sync.good()
+    assert "profile ds: would be made, for lead@example.com" in out
+    assert "profile ds: bob@example.com may edit (RoleBinding): would be made" in out and out[-1].endswith("nothing was changed (APPLY)")
+    assert not sync.cluster.objects and {method for method, _ in sync.cluster.requests} == {"GET"}
+    assert "does not let this account POST" in sync.bad(APPLY="true"), "the rights of the base do not suffice either"
+
+
+def test_the_second_run_changes_nothing(sync):
+    sync.allow("apply")
+    sync.group("/data-science", "bob", "carol", kubeflow_profile="ds", kubeflow_owner="lead@example.com")
+    sync.good()
+    before = dict(sync.cluster.objects)
+    assert len(before) == 6
+    sync.cluster.requests.clear()
+    out = sync.good()
+    assert sync.cluster.objects == before and {method for method, _ in sync.cluster.requests} == {"GET"}
+    assert out == ["1 profiles, 2 users, 0 problems"]
+
+
+def test_what_kfam_made_counts_by_its_annotations(sync):
+    """Older versions of KFAM gave other names; half a contributor is completed."""
+    sync.allow("apply")
+    sync.cluster.profile("ds", "lead@example.com")
+    sync.cluster.add("rolebindings", "ds", "user--ob-example-com-clusterrole-edit", "bob@example.com", "edit")
+    sync.group("/data-science", "bob", kubeflow_profile="ds")
+    sync.good()
+    assert sync.made("rolebindings") == [] and len(sync.made("authorizationpolicies")) == 1
+
+
+# ---------------- Groups
+
+def test_groups_at_any_depth_and_many_members(sync):
+    sync.allow("apply")
+    for name in ("one", "two", "three", "four", "five"):
+        sync.cluster.profile(name, "lead@example.com")
+        sync.group(f"/company/department/{name}", "bob", "carol", "eve", kubeflow_profile=name)
+    sync.good()
+    assert {(row["metadata"]["namespace"], row["metadata"]["annotations"]["user"]) for row in sync.made("rolebindings")} == {
+        (profile, f"{user}@example.com") for profile in ("one", "two", "three", "four", "five") for user in ("bob", "carol", "eve")}
+
+
+def test_the_higher_role_counts_and_one_group_may_be_for_several(sync):
+    sync.allow("apply")
+    for name in ("ds", "lab"):
+        sync.cluster.profile(name, "lead@example.com")
+    sync.group("/readers", "bob", "carol", kubeflow_profile=["ds", "lab"], kubeflow_role="view")
+    sync.group("/writers", "bob", kubeflow_profile="ds")
+    sync.good()
+    assert {(row["metadata"]["namespace"], row["metadata"]["annotations"]["user"][:3], row["roleRef"]["name"])
+            for row in sync.made("rolebindings")} == {
+        ("ds", "bob", "kubeflow-edit"), ("ds", "car", "kubeflow-view"), ("lab", "bob", "kubeflow-view"), ("lab", "car", "kubeflow-view")}
+
+
+def test_who_is_left_out(sync):
+    sync.cluster.profile("ds", "lead@example.com")
+    sync.group("/ds", *USERS, kubeflow_profile="ds")
+    out = sync.good(REQUIRE_VERIFIED_EMAIL="true")
+    assert [line for line in out if "left out" in line] == [
+        "group /ds: user dave is disabled, and is left out",
+        "group /ds: user eve has an e-mail address that is not verified, and is left out",
+        "group /ds: user noname has no email, and is left out"]
+    assert {line.split(" may ")[0].split()[-1] for line in out if "RoleBinding" in line} == {"bob@example.com", "carol@example.com"}
+    assert [line for line in sync.good() if "eve@example.com" in line], "as the judge does without that setting"
+
+
+def test_other_claims(sync):
+    sync.cluster.profile("ds", "lead")
+    sync.group("/ds", "bob", "lead", kubeflow_profile="ds")
+    assert [line for line in sync.good(USERID_CLAIM="preferred_username") if line.startswith("profile ds: bob may edit")]
+    assert [line for line in sync.good(USERID_CLAIM="sub") if sync.user("bob") in line]
+    assert "USERID_TRANSFORMERS" in sync.bad(USERID_TRANSFORMERS="[]")
+
+
+def test_rules_of_the_file(sync):
+    sync.cluster.profile("ds", "lead@example.com")
+    sync.group("/ds/team", "bob")
+    rules = sync.folder / "rules.json"
+    rules.write_text(json.dumps({"group /ds/team": [{"profile": "ds", "role": "view"}]}), encoding="utf-8")
+    assert "profile ds: bob@example.com may view (RoleBinding): would be made" in sync.good()
+    rules.write_text(json.dumps({"group /nowhere": [{"profile": "ds"}]}), encoding="utf-8")
+    assert sync.problems() == ["the rules name group /nowhere, which the realm does not have"]
+    for text in ("{", "[]", '{"group /ds": {}}', '{"group /ds": [{"profil": "ds"}]}', '{"group /ds": [{"profile": 1}]}'):
+        rules.write_text(text, encoding="utf-8")
+        assert "rules.json" in sync.bad()
+
+
+def test_organizations(sync, keycloak, realm):
+    give(keycloak, realm, *READER, "view-organizations")
+    sync.admin("POST", "/organizations", {"name": "Partners", "alias": "partners", "domains": [{"name": "partners.example"}],
+                                          "attributes": {"kubeflow-profile": ["partners"], "kubeflow-owner": ["lead@example.com"]}})
+    (found,) = sync.admin("GET", "/organizations")
+    try:
+        for member in ("bob", "carol", "lead"):
+            sync.admin("POST", f"/organizations/{found['id']}/members", sync.user(member))
+        out = sync.good(ORGANIZATIONS="true")
+        assert "profile partners: would be made, for lead@example.com" in out
+        assert {line.split(" may ")[0].split()[-1] for line in out if "RoleBinding" in line} == {"bob@example.com", "carol@example.com"}
+        assert not [line for line in sync.good() if "partners" in line]
+    finally:
+        sync.admin("DELETE", f"/organizations/{found['id']}")
+        give(keycloak, realm, *READER)
+
+
+# ---------------- What it leaves alone
+
+def test_a_profile_of_somebody_else_stays(sync):
+    sync.allow("apply", "prune")
+    sync.cluster.profile("ds", "first@example.com")
+    before = dict(sync.cluster.objects)
+    sync.group("/ds", kubeflow_profile="ds", kubeflow_owner="lead@example.com")
+    assert sync.problems() == ["profile ds belongs to first@example.com, not to lead@example.com: it is left as it is"]
+    assert sync.cluster.objects == before
+
+
+def test_names_that_no_profile_may_have(sync):
+    sync.allow("apply")
+    bad = ["kube-system", "istio-system", "kubeflow", "kubeflow-system", "default", "Data", "a/b", "-a", "x" * 64, "a\nb", ".."]
+    sync.group("/ds", "bob", kubeflow_profile=bad, kubeflow_owner="lead@example.com")
+    found = sync.problems()
+    assert sorted(found) == sorted(f"group /ds: {name!r} cannot be the name of a profile" for name in bad)
+    assert not sync.cluster.objects
+
+
+def test_problems_do_not_stop_the_rest(sync):
+    sync.allow("apply")
+    sync.cluster.profile("ds", "lead@example.com")
+    sync.cluster.add("rolebindings", "ds", "user-carol-example-com-clusterrole-edit", "someone@else", "edit")
+    sync.group("/a", "bob", "carol", kubeflow_profile="ds")
+    sync.group("/b", "bob", kubeflow_profile="new")
+    sync.group("/c", kubeflow_profile="two", kubeflow_owner="lead@example.com")
+    sync.group("/d", kubeflow_profile="two", kubeflow_owner="bob@example.com")
+    sync.group("/e", "bob", kubeflow_profile="ds", kubeflow_role="root")
+    sync.group("/f", "bob", kubeflow_profile="lab", kubeflow_owner="lead@example.com", kubeflow_role="admin")
+    status, out, err = sync.run()
+    found = "\n".join(line for line in out if line.startswith("problem"))
+    for word in ("profile new is not there, and no group names its owner", "has the owner", "is no role: view, edit, admin"):
+        assert word in found
+    assert status == 1 and err == ["groups-to-profiles: Kubernetes does not let this account POST "
+                                   "/apis/rbac.authorization.k8s.io/v1/namespaces/lab/rolebindings (403)"], "kubeflow-admin is not given"
+    assert "carol@example.com may edit (RoleBinding): the name user-carol-example-com-clusterrole-edit belongs to somebody else" in found
+    assert {row["metadata"]["annotations"]["user"] for row in sync.made("rolebindings")} == {"bob@example.com"}
+
+
+# ---------------- Taking away
+
+def leave(sync, name):
+    for group in sync.admin("GET", f"/users/{sync.user(name)}/groups"):
+        sync.admin("DELETE", f"/users/{sync.user(name)}/groups/{group['id']}")
+
+
+def test_nothing_is_removed_unless_told(sync):
+    sync.allow("apply")
+    sync.cluster.profile("ds", "lead@example.com")
+    sync.cluster.add("rolebindings", "ds", "by-hand", "hand@example.com", "edit")
+    sync.group("/ds", "bob", "carol", kubeflow_profile="ds")
+    sync.good()
+    leave(sync, "bob")
+    before = dict(sync.cluster.objects)
+    assert len([line for line in sync.good() if line.endswith("PRUNE is off, and it stays")]) == 2
+    assert sync.cluster.objects == before
+    assert "does not let this account DELETE" in sync.bad(PRUNE="true"), "nor has it the right"
+    sync.allow("prune")
+    assert len([line for line in sync.good() if line.endswith("would be removed")]) == 2
+    assert sync.cluster.objects == before
+    sync.allow("apply", "prune")
+    sync.good()
+    gone = {key for key in before if key not in sync.cluster.objects}
+    assert gone == {(plural, "ds", "user-bob-example-com-clusterrole-edit") for plural in ("rolebindings", "authorizationpolicies")}
+
+
+def test_a_role_that_changes_replaces_the_old_one(sync):
+    sync.allow("apply", "prune")
+    sync.cluster.profile("ds", "lead@example.com")
+    sync.group("/ds", "bob", kubeflow_profile="ds")
+    sync.good()
+    sync.group("/ds", kubeflow_profile="ds", kubeflow_role="view")
+    sync.good()
+    assert [row["roleRef"]["name"] for row in sync.made("rolebindings")] == ["kubeflow-view"]
+
+
+def test_an_empty_realm_or_a_great_change_removes_nothing(sync):
+    sync.allow("apply", "prune")
+    sync.cluster.profile("ds", "lead@example.com")
+    sync.group("/ds", "bob", "carol", kubeflow_profile="ds")
+    sync.good()
+    before = dict(sync.cluster.objects)
+    sync.group("/ds")
+    assert "0 rules are left" in sync.problems()[0]
+    sync.group("/ds", kubeflow_profile="ds")
+    leave(sync, "bob")
+    assert "2 objects would go (PRUNE_MAX is 1" in sync.problems(PRUNE_MAX="1")[0]
+    sync.group("/bad", kubeflow_profile="kube-system")
+    status, out, _ = sync.run()
+    assert status == 1 and "nothing is removed while the realm's groups have problems" in out
+    assert sync.cluster.objects == before
+
+
+# ---------------- What goes wrong is one line
+
+def test_an_account_without_rights_is_told(sync, keycloak, realm):
+    """Keycloak gives such an account an empty list of groups, which must not look like a realm without groups."""
+    sync.allow("apply", "prune")
+    sync.cluster.profile("ds", "lead@example.com")
+    sync.group("/ds", "bob", kubeflow_profile="ds")
+    sync.good()
+    before = dict(sync.cluster.objects)
+    try:
+        give(keycloak, realm, "query-groups")
+        assert "403" in sync.bad()
+        give(keycloak, realm, "query-groups", "query-users")
+        assert "view-users" in sync.bad()
+    finally:
+        give(keycloak, realm, *READER)
+    assert "organizations (403)" in sync.bad(ORGANIZATIONS="true")
+    assert sync.cluster.objects == before
+
+
+def test_faults_are_one_line(sync):
+    assert "APPLY" in sync.bad(APPLY="yes")
+    assert "PAGE_SIZE" in sync.bad(PAGE_SIZE="0")
+    assert "OIDC_PROVIDER" in sync.bad(OIDC_PROVIDER="https://keycloak.example.com")
+    sync.cluster.refuse = 403
+    assert "profiles (403)" in sync.bad()
+    sync.cluster.refuse = None
+    (sync.admin_folder / "client-secret").write_text("another", encoding="utf-8")
+    assert "client groups-reader" in sync.bad()
+
+
+# ---------------- The manifests
+
+def test_rights_are_the_least():
+    """Reading alone; apply adds making, prune removing; nobody may change what is there, or give kubeflow-admin."""
+    def rights(*components):
+        documents = rendered(*components)
+        assert not {row["kind"] for row in documents} & {"Role", "RoleBinding", "Secret"}
+        return {(resource, verb, *rule.get("resourceNames", [])) for rule in find(documents, "ClusterRole", "keycloak-groups")["rules"]
+                for resource in rule["resources"] for verb in rule["verbs"]}
+    three = ("profiles", "rolebindings", "authorizationpolicies")
+    base = {(name, "list") for name in three}
+    apply = {(name, "create") for name in three} | {("clusterroles", "bind", "kubeflow-edit", "kubeflow-view")}
+    prune = {(name, "delete") for name in three[1:]}
+    assert (rights(), rights("apply"), rights("prune"), rights("apply", "prune")) == (base, base | apply, base | prune, base | apply | prune)
+
+
+def test_the_pod_finds_its_files():
+    """Both programs are in one folder, with the settings and the rules."""
+    documents = rendered("apply")
+    spec = find(documents, "CronJob", "keycloak-groups")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    volumes = {row["name"]: row for row in spec["volumes"]}
+    assert set(volumes) == {row["name"] for row in container["volumeMounts"]}
+    names = [source["configMap"]["name"] for source in volumes["script"]["projected"]["sources"]]
+    files = [name for row in names for name in find(documents, "ConfigMap", row, "keycloak-groups")["data"]]
+    assert sorted(files) == ["groups.py", "setup.py"] and container["command"][-1] == "/opt/groups/groups.py"
+    assert list(find(documents, "ConfigMap", volumes["rules"]["configMap"]["name"])["data"]) == ["rules.json"]
+    assert find(documents, "ConfigMap", container["envFrom"][0]["configMapRef"]["name"])["data"]["ADMIN_REALM"] == "kubeflow"
