@@ -342,10 +342,12 @@ settings_unused() {
     unused SCHEME_DEFAULT SCHEME_HEADER
     why="no cookie or header of this name is handed on"
     unused TOKEN_HEADER TOKEN_SCHEME
-    why="this judge knows tokens of the realm alone, not those of Kubernetes"
-    case ${KUBERNETES_AUTHN_ENABLED:-} in
-        1 | t | T | TRUE | true | True) unused KUBERNETES_AUTHN_ENABLED ;;
-    esac
+    # On in the original, unless it is turned off.
+    default=false
+    [ "$mode" != judge ] || default=true
+    if setting_flag KUBERNETES_AUTHN_ENABLED $default && [ "$value" = on ]; then
+        warn "KUBERNETES_AUTHN_ENABLED is not used: tokens of Kubernetes' service accounts, which oidc-authservice accepts, are refused here; programs need a token of the realm. KUBERNETES_AUTHN_ENABLED=false if nobody has used them"
+    fi
     why="it is at ${prefix}verify"
     setting VERIFY_AUTH_URL "${prefix}verify"
     [ "${value%/}" = "${prefix}verify" ] || warn "VERIFY_AUTH_URL is not used: $why"
@@ -370,6 +372,23 @@ settings_bearer() {
         setting_text AUDIENCES "$audiences" && put_words KeycloakAudience "$value" ', '
     fi
     setting_header USERID_TOKEN_HEADER '' && [ -n "$value" ] && put KeycloakIDTokenHeader "$value"
+}
+
+# Scripts that copy the cookie look for its name.
+settings_told() {
+    cookie=${OAUTH2_PROXY_COOKIE_NAME:-keycloak_session}
+    [ "$mode" != oauth2-proxy ] || cookie=${OAUTH2_PROXY_COOKIE_NAME:-_oauth2_proxy}
+    former=
+    [ "$mode" = oauth2-proxy ] || former=", in place of authservice_session"
+    case $public in
+        https://*)
+            prefix_of_cookie=__Host-
+            [ -z "${SESSION_DOMAIN:-}" ] || prefix_of_cookie=__Secure-
+            say "the session cookie is called $prefix_of_cookie$cookie$former"
+            ;;
+        http://*) say "the session cookie is called $cookie$former" ;;
+        *) say "the session cookie is called $cookie, over https __Host-$cookie$former" ;;
+    esac
 }
 
 # ---------------- The backend, for modes proxy and sidecar

@@ -92,6 +92,12 @@ def test_route_that_is_no_expression_is_named(proxy, route):
     assert found.status == 64 and any(line.startswith("OAUTH2_PROXY_API_ROUTES ") for line in found.complaints), found.said
 
 
+def test_the_start_names_the_cookie(proxy):
+    assert ": the session cookie is called oauth2_proxy_kubeflow\n" in proxy().said
+    found = proxy(PUBLIC_URL="https://kf.example.com", OAUTH2_PROXY_COOKIE_SECURE="true")
+    assert ": the session cookie is called __Host-oauth2_proxy_kubeflow\n" in found.said, found.said
+
+
 def test_secrets_stay_out(proxy):
     found = proxy()
     assert len(found.file("crypto-key").strip()) == 64, "16 characters are too few for a key as they are"

@@ -127,6 +127,20 @@ def test_long_cookies_have_room(judge):
     assert ask(judge().ready().judge, "/", headers={"Cookie": "x=" + "y" * 20000}).status == 302
 
 
+@pytest.mark.parametrize("mode", ["judge", "proxy"])
+def test_what_the_gateway_takes_is_taken(judge, mode):
+    """Envoy takes 60 KiB of headers in all, the request line among them. Cookies have a bound of their own in browsers."""
+    site = judge(MODE=mode, BACKEND_URL="http://127.0.0.1:9").ready()
+    for size in (8191, 9000, 30000, 61000):
+        query, path = ask(site.judge, "/x?" + "y" * size), ask(site.judge, "/" + "y" * size)
+        assert (query.status, path.status) == (302, 302), size
+        line = sum(len(name) + len(value) for name, value in query.getheaders())
+        assert line < 50000, f"an answer of {line} bytes would be too long for the gateway"
+        assert ask(site.judge, "/x", headers={"Cookie": "x=" + "y" * size}).status == 302, size
+        assert ask(site.judge, "/x", headers={"Authorization": "Bearer " + "y" * size}).status == 401, size
+    assert ask(site.judge, "/" + "y" * 70000).status == 414, "there is a bound"
+
+
 def test_page_with_a_body_is_refused_at_once(judge):
     """A thread that waits for the body is one that serves nobody else."""
     site = judge().ready()

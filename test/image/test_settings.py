@@ -132,6 +132,28 @@ def test_what_is_not_honoured_is_named_where_it_differs(enter, name, value):
     assert enter({name: value}).warns(name)
 
 
+def test_tokens_of_service_accounts_are_named_as_refused(enter):
+    """The original takes them unless it is told not to."""
+    name = "KUBERNETES_AUTHN_ENABLED"
+    assert enter({}).warns(name) and enter({name: ""}).warns(name) and enter({name: "T"}).warns(name)
+    assert not enter({name: "false"}).warns(name) and not enter({name: "F"}).warns(name)
+    other = {"MODE": "proxy", "BACKEND_URL": "http://backend.example.com"}
+    assert enter({**other, name: "true"}).warns(name)
+    assert not enter(other).warns(name), "nobody comes from the original to this mode"
+    assert enter({name: "perhaps"}).status == 64
+
+
+@pytest.mark.parametrize("settings, name", [
+    ({}, "keycloak_session"), ({"PUBLIC_URL": "https://kf.example.com", "REDIRECT_URL": ""}, "__Host-keycloak_session"),
+    ({"PUBLIC_URL": "https://kf.example.com", "REDIRECT_URL": "", "SESSION_DOMAIN": "example.com"}, "__Secure-keycloak_session"),
+    ({"REDIRECT_URL": ""}, "keycloak_session, over https __Host-keycloak_session"),
+])
+def test_the_start_names_the_cookie(enter, settings, name):
+    """Scripts that copy authservice_session look for its successor."""
+    found = enter(settings)
+    assert found.status == 0 and f": the session cookie is called {name}, in place of authservice_session\n" in found.said, found.said
+
+
 def test_an_algorithm_without_its_method_is_named(enter):
     found = enter({"CLIENT_AUTH_ALGORITHM": "HS384"})
     assert found.status == 0 and found.warns("CLIENT_AUTH_ALGORITHM"), found.said
