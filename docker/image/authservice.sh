@@ -288,7 +288,7 @@ settings_session() {
     esac
     setting_text SESSION_DOMAIN '' && [ -n "$value" ] && put KeycloakCookieDomain "$value"
     setting_flag STRICT_SESSION_VALIDATION false && [ "$value" = on ] && put KeycloakCacheTTL 0
-    setting_text IDLE_IGNORE '/api/metrics /notebook/*/*/api/kernels /notebook/*/*/api/terminals' &&
+    setting_text IDLE_IGNORE '/api/metrics /notebook/*/*/api/kernels /notebook/*/*/api/terminals /workspace/connect/*/*/*/api/kernels /workspace/connect/*/*/*/api/terminals' &&
         put_words KeycloakIdleIgnore "$value" "$lists"
     return 0
 }

@@ -103,6 +103,9 @@ HONOURED = [
     ({"AUDIENCES": "a,b"}, "KeycloakAudience", ["kubeflow-oidc-authservice", "a b"]),
     ({}, "KeycloakAudience", ["kubeflow-oidc-authservice", "istio-ingressgateway.istio-system.svc.cluster.local"]),
     ({"USERID_TOKEN_HEADER": "x-token"}, "KeycloakIDTokenHeader", ["x-token"]),
+    # What pages repeat by themselves: the dashboard, JupyterLab in a notebook, and in a workspace of Notebooks v2.
+    ({}, "KeycloakIdleIgnore", ["/api/metrics /notebook/*/*/api/kernels /notebook/*/*/api/terminals "
+                                "/workspace/connect/*/*/*/api/kernels /workspace/connect/*/*/*/api/terminals"]),
 ]
 
 
