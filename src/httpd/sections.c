@@ -116,6 +116,9 @@ static akc_sections_kind_t kind_of(const ap_directive_t *node, apr_pool_t *pool)
         return is_our_type(first_word(node, pool)) ? AKC_SECTIONS_TYPE : AKC_SECTIONS_FOREIGN;
     if (is_named(node, "Require"))
         return is_asking(node, pool) ? AKC_SECTIONS_ASKING : AKC_SECTIONS_REQUIRE;
+    if (is_named(node, kc_conf_table_row(KC_CONF_ROW_require_acr)->name) ||
+        is_named(node, kc_conf_table_row(KC_CONF_ROW_max_age)->name))
+        return AKC_SECTIONS_STEP_UP;
     return is_named(node, "SetHandler") ? AKC_SECTIONS_HANDLER : AKC_SECTIONS_NOTHING;
 }
 

@@ -11,6 +11,7 @@ typedef enum {
     AKC_SECTIONS_FOREIGN, /* another AuthType */
     AKC_SECTIONS_ASKING,  /* a Require that depends on the user */
     AKC_SECTIONS_REQUIRE, /* any other Require */
+    AKC_SECTIONS_STEP_UP, /* KeycloakRequireACR, KeycloakMaxAge */
     AKC_SECTIONS_HANDLER, /* SetHandler, with any name */
     AKC_SECTIONS_PROXY    /* forwards requests before httpd looks for a file: ProxyPass, RewriteRule
                              [P] */

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,23 @@ def judge(running, tmp_path, module, provider):
     return lambda **settings: Judge(running, tmp_path, module, provider, **settings)
 
 
+@pytest.fixture
+def oauth2(running, tmp_path, module, provider):
+    """oauth2(**settings): the port of the entrypoint in mode oauth2-proxy, once it is ready."""
+    def start(**settings):
+        port = free_port()
+        site = running([ENTRYPOINT], environment({
+            "MODE": "oauth2-proxy", "OAUTH2_PROXY_OIDC_ISSUER_URL": provider, "OAUTH2_PROXY_CLIENT_ID": "kubeflow",
+            "OAUTH2_PROXY_CLIENT_SECRET": "x", "OAUTH2_PROXY_COOKIE_SECRET": "0123456789abcdef0123456789abcdef",
+            "OAUTH2_PROXY_COOKIE_SECURE": "false", "OAUTH2_PROXY_EMAIL_DOMAINS": "*", "DRAIN_SECONDS": 0,
+            "OAUTH2_PROXY_HTTP_ADDRESS": f"0.0.0.0:{port}", "METRICS_PORT": free_port(), "PUBLIC_URL": "http://kf.example.com", **settings},
+            module, KC_RUN=tmp_path), tmp_path / "log")
+        site.wait_until(lambda: "AH00489" in site.said(), "httpd serves")
+        site.wait_until(lambda: ask(port, "/x").status == 302, "it is ready")
+        return port
+    return start
+
+
 def test_each_port_answers_as_it_should(judge):
     site = judge().ready()
     answer = ask(site.judge, "/x")
@@ -125,6 +143,58 @@ def test_readiness_follows_the_provider(judge):
 
 def test_long_cookies_have_room(judge):
     assert ask(judge().ready().judge, "/", headers={"Cookie": "x=" + "y" * 20000}).status == 302
+
+
+def cookies_of(answer):
+    return "; ".join(line.split(";")[0] for line in answer.headers.get_all("Set-Cookie", []))
+
+
+def signed_in(port):
+    """The session's cookie of alice, whom the provider signs in without asking. Browsers reach the site by another address."""
+    start = ask(port, "/x")
+    place = urllib.parse.urlsplit(start.getheader("Location"))
+    back = ask(place.port, f"{place.path}?{place.query}")
+    assert back.status in (302, 303), back.text
+    place = urllib.parse.urlsplit(back.getheader("Location"))
+    done = ask(port, f"{place.path}?{place.query}", headers={"Cookie": cookies_of(start)})
+    assert done.status == 303, done.text
+    return cookies_of(done)
+
+
+# The client that the provider knows.
+CLIENT = {"CLIENT_ID": "app", "CLIENT_SECRET": "canary-client-secret-5d1e"}
+ODD = ["//", "//x", "/x//y", "/x%5Cy", "/x%5C..%5Copen", "/x\\y", "/x/%2e%2e/y", "/x%2f%2fy", "/open//x", "//open/x", "/open%5Cx", "/open/..%5Cx",
+       "/open/%2e%2e/x", "/open/..;/x", "//ping", "/ping//", "/x/..%2fping", "/open/..%2fx", "//authservice/site/homepage", "/authservice%5Csite/homepage",
+       "//oauth2/backchannel-logout", "/open/x%2f..%2f..%2fapi/x"]
+
+
+@pytest.mark.parametrize("mode", ["judge", "oauth2-proxy", "proxy"])
+@pytest.mark.parametrize("groups", [None, "staff"])
+def test_other_spellings_are_for_who_is_signed_in(judge, oauth2, tmp_path, mode, groups):
+    """What the original lets pass, passes: with a session. Without one no spelling opens what is not public by its plain one."""
+    backend = free_port()
+    server = Child("the backend", [sys.executable, ROOT / "test/support/provider/backend.py", "--port", backend], tmp_path / "backend.log")
+    try:
+        wait_for(lambda: port_taken(backend), 20, "the backend answers", server)
+        if mode == "oauth2-proxy":
+            port = oauth2(OAUTH2_PROXY_SKIP_AUTH_ROUTES="^/open", OAUTH2_PROXY_ALLOWED_GROUPS=groups,
+                          **{"OAUTH2_PROXY_" + name: value for name, value in CLIENT.items()})
+        else:
+            port = judge(MODE=mode, BACKEND_URL=f"http://127.0.0.1:{backend}", SKIP_AUTH_URLS="/open", GROUPS_ALLOWLIST=groups, **CLIENT).ready().judge
+        own = {"Cookie": signed_in(port), "kubeflow-userid": "evil@example.com"}
+        wanted = ask(port, "/x", headers=own).status
+        assert wanted == (403 if groups else 200), "alice is in no such group"
+        for path in ODD:
+            if mode == "proxy" and path == "//authservice/site/homepage":
+                continue  # httpd reads it as the page itself, and answers by itself
+            mine, theirs = ask(port, path, headers=own), ask(port, path, headers={"kubeflow-userid": "evil@example.com", "Accept": "application/json"})
+            assert mine.status in (wanted, 404 if mode == "proxy" else wanted), path
+            assert theirs.status == 401, f"{path}: {theirs.status} to a stranger"
+            if mode != "proxy" and not groups:
+                assert mine.getheader("kubeflow-userid") == "alice@example.com", path
+        assert ask(port, "/open/x").status == 200 and ask(port, "/x").status == 302
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("mode", ["judge", "proxy"])

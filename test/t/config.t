@@ -299,6 +299,42 @@ subtest 'KeycloakCacheSize is one for all' => sub {
 # ---- a judge's neighbours
 
 my @judge = ('<Location />', 'AuthType Keycloak', 'Require valid-user', 'SetHandler keycloak-judge', '</Location>');
+subtest 'KeycloakJudgePaths any, and a location that may ask for more' => sub {
+    my @any = (@minimal, 'KeycloakJudgePaths any');
+    my @role = ('AuthType Keycloak', 'Require keycloak-role admin');
+    my %stricter = (
+        'a role'              => [@any, @judge, location('/admin', @role)],
+        'a pattern'           => [@any, @judge, '<LocationMatch ^/(admin|x)>', @role, '</LocationMatch>'],
+        'nobody'              => [@any, @judge, location('/nobody', 'Require all denied')],
+        'a method'            => [@any, @judge, location('/read', 'Require method GET')],
+        'in a block'          => [@any, @judge, location('/admin', '<RequireAll>', 'Require valid-user', 'Require keycloak-group a', '</RequireAll>')],
+        'a class of sign-ins' => [@any, @judge, location('/gold', 'KeycloakRequireACR gold')],
+        'their age'           => [@any, @judge, location('/fresh', 'KeycloakMaxAge 5m')],
+        'another type'        => [@any, @judge, location('/basic', 'AuthType Basic', 'Require valid-user')],
+        'a condition'         => [@any, '<Location />', 'AuthType Keycloak', 'Require valid-user', 'SetHandler keycloak-judge', q(<If "%{REQUEST_URI} =~ m#^/admin#">),
+            'Require keycloak-role admin', '</If>', '</Location>'],
+        'the main server'     => [@any, location('/admin', @role), '<VirtualHost *:1>', 'ServerName a.test', @judge, '</VirtualHost>'],
+        'the virtual host'    => [@minimal, '<VirtualHost *:1>', 'ServerName a.test', 'KeycloakJudgePaths any', @judge, location('/admin', @role), '</VirtualHost>'],
+    );
+    for my $name (sort keys %stricter) {
+        my ($accepted, $said) = check(@{ $stricter{$name} });
+        ok !$accepted, "refused: $name" or diag $said;
+        like $said, qr/KC0003: KeycloakJudgePaths any \(line \d+ of .*\): \w+ \(line \d+ of .* may ask for more than <Location \/> does/, 'and says what' or diag $said;
+    }
+    my %equal = (
+        'one location'          => [@any, @judge],
+        'a weaker one'          => [@any, @judge, location('/ping', 'KeycloakUnauth pass', 'AuthMerging Off', 'AuthType Keycloak', 'Require valid-user')],
+        'directories and files' => [@any, @judge, '<Directory /x>', 'Require all denied', '<If true>', 'Require method GET', '</If>', '</Directory>'],
+        'without any'           => [@minimal, @judge, location('/admin', @role)],
+        'where nobody judges'   => [@any, '<VirtualHost *:1>', 'ServerName a.test', @judge, '</VirtualHost>', '<VirtualHost *:2>', 'ServerName b.test', location('/admin', @role),
+            '</VirtualHost>'],
+    );
+    for my $name (sort keys %equal) {
+        my ($accepted, $said) = check(@{ $equal{$name} });
+        ok $accepted, "accepted: $name" or diag $said;
+    }
+};
+
 my @list = ('<Location /operate>', 'AuthType Keycloak', 'Require valid-user', 'SetHandler "keycloak-sessions"', '</Location>');
 sub host { my ($address, @lines) = @_; return ("<VirtualHost $address>", @lines, '</VirtualHost>') }
 

@@ -102,6 +102,35 @@ subtest 'a path is judged as the backend will read it, or refused' => sub {
     }
 };
 
+my @odd = ('//', '//x', '/x//y', '/x/', '/x//', '/x\\y', '/x%5cy', '/x%5C..%5Cpublic', '/admin/../x', '/x/%2e%2e/y', '/x/./y', '/x/..;/y', '/x%2f..%2fadmin', '/x%2f%2fy',
+    '/public//x', '//public/x', '/public%5Cx', '/public/..%5Cx', '/public/%2e%2e/x', '/public/..;/x', '//ping', '/ping%2f', '/x/..%2fping', '/x/../ping', '/./ready', '/ping//',
+    '//authservice/sessions', '/authservice//sessions', '/x/../authservice/backchannel-logout', '//authservice/site/homepage', '/authservice%5Clogout', '//authservice/logout',
+    '/x/../authservice/oidc/callback', '//x?y=//z', '/.');
+subtest 'KeycloakJudgePaths any: other spellings are for who is signed in' => sub {
+    my $in = signed_in('judge-any') or return fail 'signing in';
+    my @mine = (Cookie => $in->cookie_header);
+    for my $path (@odd) {
+        for my $method (qw(GET POST OPTIONS)) {
+            my $answer = $in->request($method, $path, headers => [@mine, 'Content-Length' => 0, 'kubeflow-userid' => 'evil@example.com']);
+            is $answer->status, 200, "$method $path: alice" or diag $answer->text;
+            is_deeply values_of($answer, 'kubeflow-userid'), ['alice@example.com'], 'by name';
+            $answer = browser('judge-any')->request($method, $path, headers => [Accept => 'application/json', 'Content-Length' => 0, 'kubeflow-userid' => 'evil@example.com']);
+            is $answer->status, 401, "$method $path: a stranger" or diag $answer->text;
+            is_deeply values_of($answer, 'kubeflow-userid'), [], 'nobody is named';
+        }
+        is browser('judge-any')->get($path)->status, 302, "$path: a stranger's page";
+    }
+    isnt browser('judge-any')->raw("GET $_ HTTP/1.1\r\nHost: judge-any.test\r\nAccept: application/json\r\nConnection: close\r\n\r\n")->status, 200, $_
+        for 'http://judge-any.test//public/x', 'http://judge-any.test/public/x', '*', 'x//y', '/public/%00//x', '//%00', '/x//%zz', '/..', '/%2e%2e/x';
+    is browser('judge-any')->get('/ping')->status, 200, 'what is there for everybody is so in its plain spelling';
+    is browser('judge-any')->get('/public/x')->status, 200, 'also what is public';
+    is browser('judge-any')->get('/script/x')->status, 401, 'and locations count';
+    my $visitor = browser('judge-any');
+    my $answer = $visitor->get($visitor->authorize($visitor->get('//evil.example.com/x')->header('Location')));
+    is $answer->status, 303, 'a sign-in that begins there';
+    unlike $answer->header('Location'), qr{^(?:https?:)?//evil}, 'leads to no other host';
+};
+
 subtest 'roles guard parts' => sub {
     is $browser->get('/admin/x', @own)->status, 403, 'not met: 403';
     allowed_ok 'met', $browser->get('/user/x', @own), 'alice@example.com';

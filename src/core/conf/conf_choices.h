@@ -29,6 +29,9 @@
     FIRST(JUDGE, ENVOY, "envoy")      \
     NEXT(JUDGE, NGINX, "nginx")       \
     NEXT(JUDGE, FORWARDED, "forwarded")
+#define KC_CHOICES_JUDGE_PATHS(FIRST, NEXT) \
+    FIRST(JUDGE_PATHS, PLAIN, "plain")      \
+    NEXT(JUDGE_PATHS, ANY, "any")
 #define KC_CHOICES_SAME_SITE(FIRST, NEXT) \
     FIRST(SAME_SITE, LAX, "Lax")          \
     NEXT(SAME_SITE, STRICT, "Strict")     \
@@ -62,6 +65,7 @@ enum { KC_CHOICES_VALUES(AUTH) };
 enum { KC_CHOICES_VALUES(CLIENT) };
 enum { KC_CHOICES_VALUES(USER_INFO) };
 enum { KC_CHOICES_VALUES(JUDGE) };
+enum { KC_CHOICES_VALUES(JUDGE_PATHS) };
 enum { KC_CHOICES_VALUES(SAME_SITE) };
 enum { KC_CHOICES_VALUES(BEARER) };
 enum { KC_CHOICES_VALUES(FRONT_SESSION) };

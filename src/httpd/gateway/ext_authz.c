@@ -23,6 +23,13 @@
 
 static const char removal_header[] = "x-envoy-auth-headers-to-remove";
 
+/* 1 when external authorization answers for "/"; leaves the request there. */
+static int is_at_root(request_rec *r)
+{
+    r->uri = apr_pstrdup(r->pool, "/");
+    return ap_location_walk(r) == OK && akc_addresses_is_judge(r);
+}
+
 int akc_ext_authz_is_asked_for_star(request_rec *r)
 {
     char *uri = r->uri;
@@ -30,10 +37,21 @@ int akc_ext_authz_is_asked_for_star(request_rec *r)
 
     if (!uri || strcmp(uri, "*") != 0 || !akc_request_get(r))
         return 0;
-    r->uri = apr_pstrdup(r->pool, "/");
-    is_for_gateway = ap_location_walk(r) == OK && akc_addresses_is_judge(r);
+    is_for_gateway = is_at_root(r);
     r->uri = uri;
     return is_for_gateway;
+}
+
+void akc_ext_authz_enter(const akc_request_t *request, request_rec *r)
+{
+    char *uri = r->uri;
+
+    if (request->server->conf->judge_paths != KC_JUDGE_PATHS_ANY ||
+        akc_forward_auth_is_on(request) || !ap_is_initial_req(r) || !uri || uri[0] != '/' ||
+        kc_path_is_plain(r->unparsed_uri))
+        return;
+    if (!is_at_root(r))
+        r->uri = uri;
 }
 
 static void put_one(request_rec *r, const char *name)
@@ -174,6 +192,14 @@ static int refuse_path(akc_request_t *request, request_rec *r)
     return akc_respond_error(request, r, &err);
 }
 
+/* Only for who is signed in, and where akc_ext_authz_enter has made it "/": what is there for
+ * everybody is so for its own spelling alone. */
+static int may_be_any(const akc_request_t *request, const request_rec *r)
+{
+    return request->server->conf->judge_paths == KC_JUDGE_PATHS_ANY && strcmp(r->uri, "/") == 0 &&
+           r->unparsed_uri[0] == '/' && r->user && *r->user;
+}
+
 int akc_ext_authz_handle(request_rec *r)
 {
     akc_request_t *request;
@@ -187,7 +213,7 @@ int akc_ext_authz_handle(request_rec *r)
     /* through an ErrorDocument, a refusal would become a permission */
     if (!ap_is_initial_req(r))
         return HTTP_FORBIDDEN;
-    if (!kc_path_is_plain(r->unparsed_uri))
+    if (!kc_path_is_plain(r->unparsed_uri) && !may_be_any(request, r))
         return refuse_path(request, r);
     if (!akc_request_is_decided(request, r))
         return refuse_unguarded(request, r);

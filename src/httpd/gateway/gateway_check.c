@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "config.h"
 #include "log.h"
 #include "phase.h"
 #include "sections.h"
@@ -101,6 +102,69 @@ static void warn(server_rec *main, const apr_array_header_t *all)
     }
 }
 
+/* --- KeycloakJudgePaths any --- */
+
+/* 1 when the section selects requests of a gateway by something else than <Location />: a judged
+ * request has no file. */
+static int is_elsewhere(const akc_sections_line_t *line)
+{
+    const ap_directive_t *node;
+
+    for (node = line->section; node; node = node->parent) {
+        if (strncasecmp(node->directive, "<Directory", 10) == 0 ||
+            strncasecmp(node->directive, "<Files", 6) == 0 ||
+            strncasecmp(node->directive, "<Proxy", 6) == 0)
+            return 0;
+    }
+    return line->section && (!line->path || strcmp(line->path, "/") != 0);
+}
+
+/* The first line by which another location may ask for more than "/": NULL when there is none. */
+static const akc_sections_line_t *find_stricter(const akc_sections_t *sections)
+{
+    int i;
+
+    for (i = 0; sections && i < sections->list->nelts; i++) {
+        const akc_sections_line_t *line = &APR_ARRAY_IDX(sections->list, i, akc_sections_line_t);
+
+        if (line->kind != AKC_SECTIONS_ASKING && line->kind != AKC_SECTIONS_REQUIRE &&
+            line->kind != AKC_SECTIONS_FOREIGN && line->kind != AKC_SECTIONS_STEP_UP)
+            continue;
+        if (is_elsewhere(line) && strcasecmp(line->word, "valid-user") != 0)
+            return line;
+    }
+    return NULL;
+}
+
+/* Another spelling of a stricter location's path would be judged as "/". */
+static int check_paths(const apr_array_header_t *all, server_rec *main)
+{
+    const char *name = kc_conf_table_row(KC_CONF_ROW_judge_paths)->name;
+    const akc_sections_line_t *line;
+    server_rec *server;
+
+    for (server = main; server; server = server->next) {
+        const kc_conf_t *conf = akc_config_server(server)->conf;
+        const kc_conf_position_t *position = &conf->position[KC_CONF_ROW_judge_paths];
+
+        if (conf->judge_paths != KC_JUDGE_PATHS_ANY || !has_gateway(all, server))
+            continue;
+        line = find_stricter(&APR_ARRAY_IDX(all, 0, akc_sections_t));
+        if (!line)
+            line = find_stricter(akc_sections_of(all, server));
+        if (!line)
+            continue;
+        AKC_LOG_SERVER_AT(APLOG_EMERG, server, KC_ERR_CONFIG,
+                          "%s any (line %d of %s): %s (line %d of %s) may ask for more than "
+                          "<Location /> does, and another spelling of that path is judged as /. "
+                          "Leave %s out, or ask for the same everywhere",
+                          name, position->line, position->file, line->node->directive,
+                          line->node->line_num, line->node->filename, name);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
 int akc_gateway_check_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                             server_rec *main)
 {
@@ -115,6 +179,8 @@ int akc_gateway_check_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *pte
         if (check(&found, main) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
+    if (check_paths(all, main) != OK)
+        return HTTP_INTERNAL_SERVER_ERROR;
     if (akc_phase_is_test())
         warn(main, all);
     return OK;

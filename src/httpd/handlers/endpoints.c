@@ -19,9 +19,8 @@
 static const char handler_name[] = "keycloak-endpoint";
 
 /* The handler of this module that is to answer; NULL: none. */
-static const char *handler_of(request_rec *r)
+static const char *handler_of(const akc_request_t *request, request_rec *r)
 {
-    akc_request_t *request = akc_request_get(r);
     const char *configured;
 
     if (request && akc_addresses_is_ours(request->server, r))
@@ -37,8 +36,12 @@ static const char *handler_of(request_rec *r)
  * tells other modules, such as mod_dir with FallbackResource, that they are taken. */
 int akc_endpoints_translate(request_rec *r)
 {
-    const char *handler = handler_of(r);
+    akc_request_t *request = akc_request_get(r);
+    const char *handler;
 
+    if (request)
+        akc_ext_authz_enter(request, r);
+    handler = handler_of(request, r);
     if (!handler)
         return DECLINED;
     akc_addresses_take(r, handler);
