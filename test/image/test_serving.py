@@ -437,3 +437,12 @@ def test_oauth2_proxy_addresses(running, tmp_path, module, provider):
     assert ask(metrics, "/").status == 200
     site.send(signal.SIGTERM)
     assert site.process.wait(20) == 0
+
+
+@pytest.mark.parametrize("agent", ["GoogleHC/1.0", "kube-probe/1.37", "ELB-HealthChecker/2.0", "Prometheus/3.0", "", None])
+def test_no_client_comes_in_by_its_user_agent(judge, agent):
+    """A gateway reads a health check's 200 as "allowed", whatever path the client asked for."""
+    site = judge().ready()
+    for path in ("/", "/x", "/ping", "/ready", "/healthz", "/pipeline/apis/v2beta1/runs"):
+        assert ask(site.judge, path, headers={"User-Agent": agent}).status == 302, path
+        assert ask(site.judge, path, headers={"User-Agent": agent, "Accept": "application/json"}).status == 401, path
