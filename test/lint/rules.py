@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import comments
+import compare
 import links
 import logs
 import prose
@@ -355,6 +356,13 @@ def manual(tree):
 def links_lead_somewhere(tree):
     for name in manual(tree) + [name for name in tree.files if name in ("CONTRIBUTING.md", "test/README.md")]:
         yield from links.faults(name, tree)
+
+
+@rule("the comparison names its sources, and has the benchmark's figures")
+def comparison_sourced(tree):
+    if compare.PAGE in tree.files:
+        for number, what in compare.faults(tree.text(compare.PAGE), tree.text(compare.FIGURES)):
+            yield "%s:%d: %s" % (compare.PAGE, number, what)
 
 
 @rule("README is a front page of at most %d lines and %d columns" % (README_LINES, README_COLUMNS))
