@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from image import Image
-from manifests import find, judge_of
+from manifests import JUDGE, find
 from memcached import Memcached
 
 MOUNTED = "/etc/mod-auth-keycloak/"
@@ -21,15 +21,23 @@ def data(documents, kind, name):
     return found["data"]
 
 
+def container_of(documents):
+    """The container of the module, in a workload of ours or, where only the image is ours, of upstream's."""
+    found = [container for document in documents if document["kind"] in ("Deployment", "StatefulSet")
+             for container in document["spec"]["template"]["spec"]["containers"] if container["image"].startswith(JUDGE + ":")]
+    assert len(found) == 1, f"{len(found)} containers of the module"
+    return found[0]
+
+
 def variables(documents):
     """The environment of the judge's container, as Kubernetes puts it together."""
-    container, _ = judge_of(documents)
+    container = container_of(documents)
     result = {}
     for source in container.get("envFrom", []):
         for key, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
             if key in source:
                 result.update(data(documents, kind, source[key]["name"]))
-    for row in container["env"]:
+    for row in container.get("env", []):
         if "value" in row:
             result[row["name"]] = row["value"]
         else:

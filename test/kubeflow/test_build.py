@@ -46,7 +46,8 @@ def test_every_folder_is_tried():
         for entry in content.get("resources", []) + content.get("components", []):
             follow(folder / entry)
     from manifests import ALONE
-    for entry in [*ALONE.values(), *(f"components/groups-to-profiles/{part}" for part in ("apply", "prune")), *(row[0] for row in OVERLAYS.values()),
+    for entry in [*ALONE.values(), "components/request-principals",
+                  *(f"components/groups-to-profiles/{part}" for part in ("apply", "prune")), *(row[0] for row in OVERLAYS.values()),
                   *(f"components/client-job/{row[1]}" for row in OVERLAYS.values())]:
         follow(KUBEFLOW / entry)
     assert {path.parent.resolve() for path in KUBEFLOW.rglob("kustomization.yaml")} == read

@@ -18,12 +18,14 @@ from process import Failure, free_port
 from streams import StreamBackend
 
 WAYS = {
+    "image": ("1.9.0", [], ["gateway.yaml", "old.yaml"]),
     "A": ("1.9.0", ["overlays/1.9.0"], ["gateway.yaml", "old.yaml"]),
     "B1": ("1.11", ["overlays/1.11/oauth2-proxy"], ["gateway.yaml"]),
     "B2": ("1.11", ["overlays/1.11/header-mode"], ["gateway.yaml"]),
 }
 # Where the judge's pods listen, for the gateway and for addresses that read a body.
 JUDGES = {
+    "image": ("oidc-authservice.istio-system:8080", None),
     "A": ("mod-auth-keycloak.istio-system:8080", "mod-auth-keycloak.istio-system:8082"),
     "B1": ("oauth2-proxy.oauth2-proxy:4180", None),
     "B2": ("mod-auth-keycloak.mod-auth-keycloak:8080", "mod-auth-keycloak.mod-auth-keycloak:8082"),
@@ -38,14 +40,18 @@ def edit(file, **changes):
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def rendered(way, folder, realm, url):
-    """The manifests of this way after the edits that docker/kubeflow tells administrators to make."""
+def rendered(way, folder, realm, url, more=(), change=None):
+    """The manifests of this way after the edits that docker/kubeflow tells administrators to make, with more components;
+    `change` edits the copy of docker/kubeflow."""
     version, components, _ = WAYS[way]
+    components = [*components, *more]
     kubeflow, upstream = folder / "kubeflow", folder / "upstream"
     shutil.copytree(manifests.KUBEFLOW, kubeflow)
     shutil.copytree(manifests.UPSTREAM, upstream)
     keycloak = realm.issuer + "/protocol/openid-connect/"
-    if way == "A":
+    if change:
+        change(kubeflow)
+    if way in ("A", "image"):
         settings = upstream / "authservice"
         edit(settings / "params.env", OIDC_PROVIDER=realm.issuer, OIDC_AUTH_URL=keycloak + "auth",
              REDIRECT_URL=url + "/authservice/oidc/callback", SKIP_AUTH_URLS="/authservice,/public")

@@ -64,6 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.close_connection = True
+        self.server.asked = list(self.headers.items())
         if self.headers.get("Upgrade", "").lower() == "websocket":
             self._echo()
         elif self.server.page:
@@ -114,9 +115,13 @@ class StreamBackend:
     def __init__(self, page=None):
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self.server.daemon_threads = True
-        self.server.is_over, self.server.page = threading.Event(), page
+        self.server.is_over, self.server.page, self.server.asked = threading.Event(), page, []
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def asked(self):
+        """The headers of the last request."""
+        return self.server.asked
 
     def stop(self):
         self.server.is_over.set()
