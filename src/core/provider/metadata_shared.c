@@ -23,10 +23,14 @@ typedef enum {
                     them */
 } whose_t;
 
+/* Of any length: a file of certificates may have more than a block can. */
 static void put_text(kc_buf_t *buf, const char *text)
 {
+    size_t len = text ? strlen(text) : 0;
+
     kc_buf_put_u8(buf, text != NULL);
-    kc_buf_put_block(buf, kc_buf_text(text ? text : ""));
+    kc_buf_put_u64(buf, len);
+    kc_buf_put(buf, text ? text : "", len);
 }
 
 static void put_request_settings(kc_buf_t *buf, const kc_conf_t *conf)

@@ -354,6 +354,27 @@ START_TEST(documents_belong_to_those_who_trust_alike)
 }
 END_TEST
 
+/* A system's bundle of authorities, such as Debian's, has more than 64 KiB. */
+START_TEST(many_authorities_are_no_obstacle)
+{
+    char *text = apr_palloc(testlib_pool, KC_CONF_FILE_MAX + 1);
+    kc_metadata_shared_t one, other;
+
+    memset(text, 'x', KC_CONF_FILE_MAX);
+    text[KC_CONF_FILE_MAX] = 0;
+    site->conf->ca_file.text = text;
+    site->conf->client_auth = KC_AUTH_TLS;
+    site->conf->client_cert.text = text;
+    site->conf->client_key.text = text;
+    ck_assert_int_eq(kc_metadata_shared_init(site->conf, &fake->env, testlib_pool, &one, NULL),
+                     KC_OK);
+    site->conf->ca_file.text = apr_pstrcat(testlib_pool, text + 1, "y", NULL);
+    ck_assert_int_eq(kc_metadata_shared_init(site->conf, &fake->env, testlib_pool, &other, NULL),
+                     KC_OK);
+    ck_assert_str_ne(other.documents, one.documents);
+}
+END_TEST
+
 START_TEST(all_threads_of_all_children_lead_to_one_fetch)
 {
     apr_thread_t *threads[CHILDREN * THREADS];
@@ -935,6 +956,7 @@ static void add_neighbours(TCase *tests)
 static void add_lease(TCase *tests)
 {
     tcase_add_test(tests, documents_belong_to_those_who_trust_alike);
+    tcase_add_test(tests, many_authorities_are_no_obstacle);
     tcase_add_test(tests, a_child_that_has_just_failed_takes_what_another_has_fetched);
     tcase_add_test(tests, all_threads_of_all_children_lead_to_one_fetch);
     tcase_add_test(tests, a_dead_owners_lease_ends_by_itself);
