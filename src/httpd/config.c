@@ -39,6 +39,18 @@ akc_server_t *akc_config_server(server_rec *server)
     return ap_get_module_config(server->module_config, &auth_keycloak_module);
 }
 
+int akc_config_is_own(const akc_server_t *config, const server_rec *main, kc_conf_index_t index)
+{
+    const kc_conf_position_t *position = &config->conf->position[index];
+    const kc_conf_position_t *global =
+        &akc_config_server((server_rec *)main)->conf->position[index];
+
+    if (!position->file || config->server == main)
+        return position->file != NULL;
+    return !global->file || global->line != position->line ||
+           strcmp(global->file, position->file) != 0;
+}
+
 const kc_conf_dir_t *akc_config_dir(const request_rec *r)
 {
     return ap_get_module_config(r->per_dir_config, &auth_keycloak_module);

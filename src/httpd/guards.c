@@ -240,24 +240,11 @@ static int check_sections(const scope_t *scope)
 
 /* --- servers --- */
 
-/* 1 when the directive was written for this server, not inherited from the main server. */
-static int is_own(const akc_server_t *config, const server_rec *main, kc_conf_index_t index)
-{
-    const kc_conf_position_t *position = &config->conf->position[index];
-    const kc_conf_position_t *global =
-        &akc_config_server((server_rec *)main)->conf->position[index];
-
-    if (!position->file || config->server == main)
-        return position->file != NULL;
-    return !global->file || global->line != position->line ||
-           strcmp(global->file, position->file) != 0;
-}
-
 static void warn_of_issuer(const scope_t *scope, const akc_server_t *config)
 {
     const kc_conf_position_t *position = &config->conf->position[KC_CONF_ROW_issuer];
 
-    if (!is_own(config, scope->main, KC_CONF_ROW_issuer) ||
+    if (!akc_config_is_own(config, scope->main, KC_CONF_ROW_issuer) ||
         has(scope, AKC_SECTIONS_TYPE, is_anywhere, NULL))
         return;
     AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
@@ -272,7 +259,7 @@ static void warn_of_public_path(const scope_t *scope, const akc_server_t *config
     const apr_array_header_t *paths = config->conf->public_paths;
     int i;
 
-    if (!is_own(config, scope->main, KC_CONF_ROW_public_paths))
+    if (!akc_config_is_own(config, scope->main, KC_CONF_ROW_public_paths))
         return;
     for (i = 0; i < paths->nelts; i++) {
         if (strcmp(APR_ARRAY_IDX(paths, i, const char *), "/") == 0)
@@ -294,7 +281,7 @@ static void warn_of_values(const scope_t *scope, const akc_server_t *config, apr
         const kc_conf_position_t *position = &config->conf->position[i];
         const char *doubt = kc_conf_doubt_tell(config->conf, index, pool);
 
-        if (doubt && is_own(config, scope->main, index))
+        if (doubt && akc_config_is_own(config, scope->main, index))
             AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
                               "%s (line %d of %s): %s", kc_conf_table_row(index)->name,
                               position->line, position->file, doubt);
@@ -355,7 +342,7 @@ static void warn_of_no_issuer(const scope_t *scope, const akc_server_t *config)
         const kc_conf_row_t *row = kc_conf_table_row((kc_conf_index_t)i);
         const kc_conf_position_t *position = &config->conf->position[i];
 
-        if (!row->needs_issuer || !is_own(config, scope->main, (kc_conf_index_t)i))
+        if (!row->needs_issuer || !akc_config_is_own(config, scope->main, (kc_conf_index_t)i))
             continue;
         AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
                           "%s (line %d of %s), but no KeycloakIssuer: the module is off there, and "

@@ -312,7 +312,7 @@ def reference_complete(tree):
 def directives_in_rows(tree):
     """Code may name a directive to blame it in a message: its position, its name, and which one it was."""
     blamed = re.compile(r"position\[KC_CONF_ROW_\w+\]|kc_conf_table_row\(KC_CONF_ROW_\w+\)->name"
-                        r"|\bis_own\([^;{}]*?KC_CONF_ROW_\w+\)|\bindex = [^;{}]*;|KC_CONF_ROW_##member")
+                        r"|\bakc_config_is_own\([^;{}]*?KC_CONF_ROW_\w+\)|\bindex = [^;{}]*;|KC_CONF_ROW_##member")
     for name in tree.below("src/", ".c", ".h", ".def"):
         text = blamed.sub(lambda found: re.sub(r"[^\n]", " ", found.group(0)), rows.without_comments(tree.text(name)))
         for match in re.finditer(r"\bKC_CONF_ROW_\w+", text):
