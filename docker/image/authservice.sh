@@ -50,11 +50,14 @@ note_other_place() {
     warn "$name ($(shown "$value")) has not the path of $there: browsers are sent there to sign in; leave it out, and Keycloak's own address counts"
 }
 
+# Of the issuer httpd itself tells, once it starts.
 note_http() {
+    [ "$is_plain_http" = no ] || return 0
     case $value in
         http://*)
             is_loopback "$value" && return 0
             is_plain_http=yes
+            [ "$1" != OIDC_PROVIDER ] || return 0
             name_of "$1"
             warn "$name is http: everybody on the way to Keycloak can read secrets; use https"
             ;;

@@ -351,6 +351,19 @@ options_headers() {
     AUDIENCES=$value
 }
 
+# Succeeds for what Kubernetes says of the namespace's Services, which are called oauth2-proxy here.
+is_link() {
+    case $1 in
+        *SERVICE_HOST | *SERVICE_PORT | *SERVICE_PORT_* | *PORT_[0-9]*_TCP* | *PORT_[0-9]*_UDP* | *PORT_[0-9]*_SCTP*) return 0 ;;
+        PORT | *_PORT) eval "value=\${OAUTH2_PROXY_$1}" ;;
+        *) return 1 ;;
+    esac
+    case $value in
+        tcp://* | udp://* | sctp://*) return 0 ;;
+    esac
+    return 1
+}
+
 # Options without a counterpart; ignoring them lets nobody in who could not come in before.
 options_unused() {
     known="$known CONFIG"
@@ -358,7 +371,7 @@ options_unused() {
     for name in $(env | sed -n 's/^OAUTH2_PROXY_\([A-Z0-9_]*\)=..*/\1/p'); do
         case " $known " in
             *" $name "*) ;;
-            *) others="$others $name" ;;
+            *) is_link "$name" || others="$others $name" ;;
         esac
     done
     [ -z "$others" ] ||

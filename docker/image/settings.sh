@@ -268,12 +268,19 @@ settings_key() {
     return 0
 }
 
+# A key that lasts as long as this container, as its sessions do.
+made_key() {
+    head -c 48 /dev/urandom | base64 -w 0 >"$run/crypto-key"
+    put KeycloakCryptoKey "file:$run/crypto-key"
+}
+
 settings_store() {
     has_key=no
     settings_key && has_key=yes
     setting_text MEMCACHED_SERVERS '' || return 0
     if [ -z "$value" ]; then
         warn "MEMCACHED_SERVERS is not set: sessions are kept in this container's memory, so that there can be one replica alone, and a restart signs everybody out"
+        [ $has_key = yes ] || made_key
         return 0
     fi
     case $value in
@@ -292,7 +299,12 @@ settings_store() {
 }
 
 # listen NAME DEFAULT: a port, as ${KCI_NAME} in the conf files.
+# Kubernetes gives such a name to the address of a Service that is called so (tcp://…).
 listen() {
+    setting "$1" "$2"
+    case $value in
+        tcp://* | udp://* | sctp://*) unset "$1" ;;
+    esac
     setting_number "$1" "$2" 1 65535 || return 0
     export "KCI_$1=$value"
     case " $ports " in

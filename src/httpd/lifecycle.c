@@ -152,11 +152,13 @@ static kc_rc_t prepare_public_url(akc_server_t *config, apr_pool_t *pool, kc_err
 }
 
 /* There is no TLS to memcached: values on the network are sealed, but can be changed. */
-static void warn_of_network(const akc_server_t *config, apr_pool_t *pool)
+static void warn_of_network(const akc_server_t *config, const server_rec *main, apr_pool_t *pool)
 {
     const apr_array_header_t *servers = config->conf->memcached;
     int i;
 
+    if (!akc_config_is_own(config, main, KC_CONF_ROW_memcached))
+        return;
     for (i = 0; servers && i < servers->nelts; i++) {
         const char *text = APR_ARRAY_IDX(servers, i, const char *);
         kc_url_t url;
@@ -172,14 +174,18 @@ static void warn_of_network(const akc_server_t *config, apr_pool_t *pool)
     }
 }
 
-static void warn(const akc_server_t *config)
+/* What a virtual host has inherited is told for the main server alone. */
+static void warn(const akc_server_t *config, const server_rec *main)
 {
     const kc_conf_t *conf = config->conf;
+    int has_issuer = akc_config_is_own(config, main, KC_CONF_ROW_issuer);
 
-    if (conf->allow_http && strncmp(conf->issuer, "http:", 5) == 0)
+    if (conf->allow_http && strncmp(conf->issuer, "http:", 5) == 0 &&
+        (has_issuer || akc_config_is_own(config, main, KC_CONF_ROW_allow_http)))
         AKC_LOG_SERVER(config->server, KC_ERR_EVENT_HTTP_ALLOWED,
-                       "KeycloakAllowHTTP: passwords and tokens cross the network unencrypted");
-    if (!conf->crypto_key)
+                       "KeycloakAllowHTTP: KeycloakIssuer is http, so that passwords and tokens "
+                       "cross the network unencrypted");
+    if (!conf->crypto_key && has_issuer)
         AKC_LOG_SERVER(
             config->server, KC_ERR_EVENT_KEY_UNSET,
             "KeycloakCryptoKey is not set for %s: its sessions are lost at a full restart%s",
@@ -231,8 +237,8 @@ static kc_rc_t start_server(akc_server_t *config, server_rec *main,
     config->env.host = shared->store;
     config->env.sessions = shared->store;
     config->env.cache = shared->cache;
-    warn(config);
-    warn_of_network(config, pool);
+    warn(config, main);
+    warn_of_network(config, main, pool);
     return rc;
 }
 

@@ -98,6 +98,24 @@ def test_the_start_names_the_cookie(proxy):
     assert ": the session cookie is called __Host-oauth2_proxy_kubeflow\n" in found.said, found.said
 
 
+# What Kubernetes puts into each container for a Service oauth2-proxy, and for one that is called oauth2-proxy-memcached.
+LINKS = {
+    "OAUTH2_PROXY_SERVICE_HOST": "10.96.0.7", "OAUTH2_PROXY_SERVICE_PORT": "80", "OAUTH2_PROXY_SERVICE_PORT_HTTP_SERVICE": "80",
+    "OAUTH2_PROXY_PORT": "tcp://10.96.0.7:80", "OAUTH2_PROXY_PORT_80_TCP": "tcp://10.96.0.7:80", "OAUTH2_PROXY_PORT_80_TCP_PROTO": "tcp",
+    "OAUTH2_PROXY_PORT_80_TCP_PORT": "80", "OAUTH2_PROXY_PORT_80_TCP_ADDR": "10.96.0.7", "OAUTH2_PROXY_PORT_53_UDP": "udp://10.96.0.7:53",
+    "OAUTH2_PROXY_MEMCACHED_SERVICE_HOST": "10.96.0.8", "OAUTH2_PROXY_MEMCACHED_PORT": "tcp://10.96.0.8:11211",
+    "OAUTH2_PROXY_MEMCACHED_PORT_11211_TCP_ADDR": "10.96.0.8", "OAUTH2_PROXY_MEMCACHED_SERVICE_PORT": "11211",
+    "METRICS_PORT": "tcp://10.96.0.9:44180", "SERVER_PORT": "tcp://10.96.0.10:80",
+}
+
+
+def test_links_to_services_are_no_options(proxy):
+    assert proxy(**LINKS).warnings == proxy().warnings
+    assert proxy(**LINKS).environment["KCI_METRICS_PORT"] == "44180"
+    found = proxy(**LINKS, OAUTH2_PROXY_REQUEST_LOGGING="true", OAUTH2_PROXY_SOME_PORT="8080")
+    assert found.warns("REQUEST_LOGGING") and found.warns("SOME_PORT") and not found.warns("SERVICE_HOST"), found.said
+
+
 def test_secrets_stay_out(proxy):
     found = proxy()
     assert len(found.file("crypto-key").strip()) == 64, "16 characters are too few for a key as they are"

@@ -45,8 +45,27 @@ def test_walk_through_works_as_it_is(enter):
     assert found.values("KeycloakAllowHTTP") == ["on"]
     assert found.environment["KCI_SERVER_PORT"] == "8080"
     assert found.values("KeycloakClientSecret") == ["env:CLIENT_SECRET"]
-    for name in ("OIDC_PROVIDER", "OIDC_AUTH_URL", "REQUIRE_VERIFIED_EMAIL", "MEMCACHED_SERVERS"):
+    for name in ("REQUIRE_VERIFIED_EMAIL", "MEMCACHED_SERVERS"):
         assert found.warns(name), found.said
+    assert not found.warns("OIDC_PROVIDER") and not found.warns("OIDC_AUTH_URL"), "httpd says it once, when it starts"
+    assert len(found.file("crypto-key")) == 64
+
+
+def test_links_to_services_are_no_settings(enter):
+    """Kubernetes names them by the namespace's Services, such as authservice or server."""
+    links = {f"{name}_{rest}": value for name in ("AUTHSERVICE", "SERVER", "WEB_SERVER") for rest, value in (
+        ("SERVICE_HOST", "10.96.0.7"), ("SERVICE_PORT", "8080"), ("PORT", "tcp://10.96.0.7:8080"), ("PORT_8080_TCP", "tcp://10.96.0.7:8080"),
+        ("PORT_8080_TCP_ADDR", "10.96.0.7"))}
+    found = enter(links)
+    assert found.status == 0 and found.warnings == enter({}).warnings, found.said
+    assert (found.environment["KCI_SERVER_PORT"], found.environment["KCI_WEB_SERVER_PORT"]) == ("8080", "8082")
+
+
+def test_http_beside_an_issuer_with_https_is_named(enter):
+    found = enter({"OIDC_PROVIDER": "https://keycloak.example.com/realms/master"})
+    assert found.warns("OIDC_AUTH_URL") and found.values("KeycloakAllowHTTP") == ["on"]
+    found = enter({"OIDC_PROVIDER": "https://keycloak.example.com/realms/master", "OIDC_AUTH_URL": None, "BACKCHANNEL_URL": "http://keycloak.auth:8080"})
+    assert found.warns("BACKCHANNEL_URL")
 
 
 HONOURED = [

@@ -185,6 +185,19 @@ subtest 'a memcached that is there again' => sub {
     says($server, qr/\[auth_keycloak:notice\].*KC0612: memcached 127\.0\.0\.1:$port back: /, 'and the log says that as well');
 };
 
+subtest 'what virtual hosts inherit is told once' => sub {
+    my @hosts = map { ('<VirtualHost *:1>', "ServerName $_.test", '<Location /x>', 'KeycloakUnauth 401', '</Location>', '</VirtualHost>') } qw(a b c);
+    my $server = start('start-inherited', 'KeycloakAllowHTTP on', 'KeycloakIssuer http://keycloak.invalid/realms/start',
+        "KeycloakMemcached $memcached 0.0.0.0:$ENV{KC_MEMCACHED_PORT}", @hosts);
+    says($server, qr/AH00489/, 'it has started with a key');
+    without_key($server);
+    says($server, qr/AH00489.*AH00489/s, 'and without one');
+    for my $row (['KC0613', 2], ['KC0621', 1], ['KC0622', 2]) {
+        my ($tag, $times) = @$row;
+        is scalar(() = $server->log =~ /$tag:/g), $times, "$tag once for each start" or diag $server->log;
+    }
+};
+
 subtest 'a memcached across a network' => sub {
     my $server = start('start-network', "KeycloakMemcached $memcached 0.0.0.0:$ENV{KC_MEMCACHED_PORT}");
     my $line = qr/\[auth_keycloak:notice\].*KC0613: KeycloakMemcached 0\.0\.0\.0:\d+: the connection has no TLS; sessions are sealed, but let only the nodes of this site reach that address/;
