@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 from kubernetes_api import KubernetesAPI
-from manifests import KUBEFLOW, UPSTREAM
+from manifests import KUBEFLOW, WALK_THROUGH
 from process import free_port
 
 SETUP = KUBEFLOW / "components/client-job/script/setup.py"
@@ -256,7 +256,10 @@ def test_the_realm_for_trying_out_is_as_the_job_wants_it(tmp_path, keycloak, aut
     keycloak.admin("POST", "", json.loads(text))
     job = Job(tmp_path, keycloak, authority, "tried-out")
     try:
-        out = job.good(REDIRECT_URL=values["PUBLIC_URL"] + "/authservice/oidc/callback")
+        assert values["REDIRECT_URL"] == values["PUBLIC_URL"] + "/authservice/oidc/callback"
+        # localhost would be Keycloak's own pod.
+        assert "//localhost" not in values["BACKCHANNEL_LOGOUT_URL"]
+        out = job.good(REDIRECT_URL=values["REDIRECT_URL"], BACKCHANNEL_LOGOUT_URL=values["BACKCHANNEL_LOGOUT_URL"])
         assert [line for line in out if not line.endswith("as it should be")] == [
             "Secret istio-system/mod-auth-keycloak: wrote client-secret, crypto-key"]
         assert job.secret()["client-secret"] == values["CLIENT_SECRET"]
@@ -266,7 +269,7 @@ def test_the_realm_for_trying_out_is_as_the_job_wants_it(tmp_path, keycloak, aut
 
 def test_the_walk_throughs_settings_are_accepted(job):
     """params.env of the walk-through, every line of it, with the realm's address put in."""
-    lines = (UPSTREAM / "authservice" / "params.env").read_text(encoding="utf-8").splitlines()
+    lines = WALK_THROUGH.splitlines()
     walk = dict(line.split("=", 1) for line in lines)
     walk["OIDC_PROVIDER"] = job.settings["OIDC_PROVIDER"]
     job.good(**walk)

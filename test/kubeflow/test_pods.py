@@ -6,7 +6,7 @@ import re
 
 import pytest
 import yaml
-from manifests import ALL, KUBEFLOW, OVERLAYS, ROOT, built, containers, environment, find, judge_of, pods
+from manifests import ALL, KUBEFLOW, OVERLAYS, ROOT, containers, environment, find, judge_of, ours, pods
 
 SOURCES = sorted(path for path in KUBEFLOW.rglob("*") if path.is_file())
 # What the standard "restricted" lets a pod have as volumes.
@@ -64,7 +64,7 @@ WRITES = {("keycloak", "keycloak: root can be written")}
 
 @pytest.mark.parametrize("name", ALL)
 def test_pods_are_restricted(name):
-    seen = list(pods(built(name)))
+    seen = list(pods(ours(name)))
     assert len(seen) >= 1
     for pod, _, template in seen:
         assert [fault for fault in faults(template) if (pod, fault) not in WRITES] == [], pod
@@ -81,7 +81,7 @@ def test_pods_are_restricted(name):
     (lambda spec: spec.update(hostNetwork=True), "hostNetwork"),
 ])
 def test_each_fault_is_found(change, fault):
-    _, template = judge_of(built("base"))
+    _, template = judge_of(ours("base"))
     template = copy.deepcopy(template)
     change(template["spec"])
     assert fault in faults(template)
@@ -97,7 +97,7 @@ def selects(policy, namespace, labels):
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_pod_has_a_network_policy(name):
-    documents = built(name)
+    documents = ours(name)
     policies = [row for row in documents if row["kind"] == "NetworkPolicy"]
     for pod, namespace, template in pods(documents):
         mine = [row for row in policies if selects(row, namespace, template["metadata"]["labels"])]
@@ -109,7 +109,7 @@ def test_every_pod_has_a_network_policy(name):
 
 @pytest.mark.parametrize("name", [*OVERLAYS, "base"])
 def test_the_judge_is_for_the_gateway_and_memcached_for_the_judge(name):
-    documents = built(name)
+    documents = ours(name)
     judge = find(documents, "NetworkPolicy", "mod-auth-keycloak")["spec"]
     assert [rule["from"] for rule in judge["ingress"]] == [[{
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "istio-system"}},
@@ -126,7 +126,7 @@ def test_the_judge_is_for_the_gateway_and_memcached_for_the_judge(name):
 
 @pytest.mark.parametrize("name", [*OVERLAYS, "base", "reverse-proxy", "sidecar"])
 def test_sessions_are_on_two_memcached(name):
-    documents = built(name)
+    documents = ours(name)
     stateful = find(documents, "StatefulSet", "judge-memcached")
     service = find(documents, "Service", "judge-memcached")
     assert service["spec"]["clusterIP"] == "None" and stateful["spec"]["serviceName"] == "judge-memcached"
@@ -143,29 +143,29 @@ def test_sessions_are_on_two_memcached(name):
         for row in documents:
             if row["kind"] == kind and row["metadata"]["name"] in ("mod-auth-keycloak", "judge-memcached"):
                 selector = row["spec"].get("podSelector", row["spec"].get("selector"))["matchLabels"]
-                ours = [selector.items() <= labels.items(), selector.items() <= template["metadata"]["labels"].items()]
-                assert sorted(ours) == [False, True], row["metadata"]["name"]
+                selected = [selector.items() <= labels.items(), selector.items() <= template["metadata"]["labels"].items()]
+                assert sorted(selected) == [False, True], row["metadata"]["name"]
 
 
 @pytest.mark.parametrize("name", [*OVERLAYS, "base", "reverse-proxy"])
 def test_what_selects_pods_selects_some(name):
     """Services, budgets, rules and the autoscaler meet what they are for."""
-    documents = built(name)
-    ours = [(namespace, template["metadata"]["labels"]) for _, namespace, template in pods(documents)]
+    documents = ours(name)
+    labelled = [(namespace, template["metadata"]["labels"]) for _, namespace, template in pods(documents)]
     for row in documents:
         selector = {"Service": lambda row: row["spec"]["selector"],
                     "PodDisruptionBudget": lambda row: row["spec"]["selector"]["matchLabels"],
                     "NetworkPolicy": lambda row: row["spec"]["podSelector"].get("matchLabels", {})}.get(row["kind"])
         if selector and row["metadata"].get("namespace") != "istio-system" or selector and name in ("1.7", "1.8", "1.9.0"):
             assert any(namespace == row["metadata"].get("namespace") and selector(row).items() <= labels.items()
-                       for namespace, labels in ours), f"{row['kind']} {row['metadata']['name']}"
+                       for namespace, labels in labelled), f"{row['kind']} {row['metadata']['name']}"
     target = find(documents, "HorizontalPodAutoscaler", "mod-auth-keycloak")["spec"]["scaleTargetRef"]
     assert find(documents, target["kind"], target["name"])
 
 
 @pytest.mark.parametrize("name", [*OVERLAYS, "base", "reverse-proxy"])
 def test_nothing_goes_down_at_once(name):
-    documents = built(name)
+    documents = ours(name)
     container, template = judge_of(documents)
     (deployment,) = [row for row in documents if row["kind"] == "Deployment" and row["spec"]["template"] == template]
     assert deployment["spec"]["replicas"] >= 2 and deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
@@ -188,7 +188,7 @@ def test_nothing_goes_down_at_once(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_images_are_named_exactly(name):
-    for pod, _, template in pods(built(name)):
+    for pod, _, template in pods(ours(name)):
         for container in containers(template):
             image = container["image"]
             assert re.fullmatch(r"[a-z0-9.-]+\.[a-z]+/[a-z0-9/._-]+:[0-9]+\.[0-9]+(\.[0-9]+)?(-[a-z0-9.-]+)?(@sha256:[0-9a-f]{64})?",
@@ -197,7 +197,7 @@ def test_images_are_named_exactly(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_no_secret_has_a_value_of_ours(name):
-    for row in built(name):
+    for row in ours(name):
         if row["kind"] == "Secret" and row["metadata"]["name"] != "oidc-authservice-client":
             assert not row.get("data") and not row.get("stringData"), row["metadata"]["name"]
 
@@ -216,10 +216,10 @@ def test_no_source_names_a_secret():
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_secrets_are_files_that_others_cannot_read(name):
-    _, template = judge_of(built(name))
+    _, template = judge_of(ours(name))
     (volume,) = [row["secret"] for row in template["spec"]["volumes"] if "secret" in row]
     assert volume["defaultMode"] == 0o440 and template["spec"]["securityContext"]["fsGroup"]
     assert not volume.get("optional"), "a pod without its key would seal sessions with one of its own"
-    container, _ = judge_of(built(name))
+    container, _ = judge_of(ours(name))
     assert [row for row in container["env"] if row["name"] == "CRYPTO_KEY_FILE"]
     assert "crypto" not in yaml.safe_dump([row for row in container["env"] if row["name"] != "CRYPTO_KEY_FILE"]).lower()

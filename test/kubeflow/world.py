@@ -27,7 +27,7 @@ WAYS = {
 JUDGES = {
     "image": ("oidc-authservice.istio-system:8080", None),
     "A": ("mod-auth-keycloak.istio-system:8080", "mod-auth-keycloak.istio-system:8082"),
-    "B1": ("oauth2-proxy.oauth2-proxy:4180", None),
+    "B1": ("mod-auth-keycloak.oauth2-proxy:4180", None),
     "B2": ("mod-auth-keycloak.mod-auth-keycloak:8080", "mod-auth-keycloak.mod-auth-keycloak:8082"),
 }
 
