@@ -69,7 +69,9 @@ def notes(name, values=None):
 
 @functools.lru_cache(maxsize=None)
 def component(name):
-    """What a component makes, without upstream's objects, which it changes: its `resources`, built by themselves."""
+    """What a component makes, without upstream's objects, which it changes: its `resources`, built by themselves. With
+    +OTHER, changed by another component."""
+    name, _, other = name.partition("+")
     with tempfile.TemporaryDirectory(dir=ROOT / "build") as scratch:
         folder = Path(scratch, "kubeflow")
         shutil.copytree(KUBEFLOW, folder)
@@ -80,7 +82,7 @@ def component(name):
             known = yaml.safe_load((place / "kustomization.yaml").read_text(encoding="utf-8"))
             (place / "kustomization.yaml").write_text(yaml.safe_dump({
                 "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
-                "resources": known["resources"]}), encoding="utf-8")
+                "resources": known["resources"], "components": ["../" + other] if other else []}), encoding="utf-8")
         status, text, said = kustomize(place)
     assert status == 0, said
     return read_all(text)

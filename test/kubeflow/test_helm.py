@@ -55,6 +55,18 @@ def test_the_chart_makes_what_kustomize_makes(name):
     assert list(drift(charted(name), kustomized(name))) == []
 
 
+def test_request_principals_are_those_of_the_component():
+    made = chart("header-mode", {"gateway": {"requestPrincipals": {"enabled": True}}})
+    wanted = [row for row in component("header-mode+request-principals") if row["kind"] != "Namespace"]
+    assert {"keycloak-jwt", "cluster-local-gateway-keycloak-jwt"} <= {row["metadata"]["name"] for row in wanted}
+    assert list(drift(made, wanted)) == []
+    other = chart("header-mode", {"gateway": {"requestPrincipals": {
+        "enabled": True, "jwksUri": "http://keycloak.auth:8080/keys", "clusterLocalGateway": False}}})
+    (rule,) = find(other, "RequestAuthentication", "keycloak-jwt")["spec"]["jwtRules"]
+    assert rule["jwksUri"] == "http://keycloak.auth:8080/keys"
+    assert len([row for row in other if row["kind"] == "RequestAuthentication"]) == 1
+
+
 def leaves(value, path=()):
     if isinstance(value, (dict, list)):
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
@@ -294,6 +306,9 @@ REFUSED = [
     ({**settings(), "podAnnotations": {"sidecar.istio.io/inject": "true"}}, "podAnnotations"),
     ({**settings(), "memcached": {"servers": ["mc-1.example.com"], "inside": False}}, "servers"),
     ({**settings(), "memcached": {"image": "memcached"}}, "image"),
+    ({**settings(), "gateway": {"requestPrincipals": {"enabled": True}, "check": "none"}}, "requestPrincipals"),
+    ({**settings(CLIENT_ID=None), "gateway": {"requestPrincipals": {"enabled": True}}}, "CLIENT_ID"),
+    ({**settings(), "gateway": {"requestPrincipals": {"jwksUri": "keys"}}}, "jwksUri"),
     ({**settings(), "podMonitor": {"enabled": True}}, "no metrics"),
     ({**settings(), "memcached": {"inside": False}}, "several pods need memcached"),
     ({**settings(), "memcached": {"inside": False}, "autoscaling": {"enabled": False}}, "several pods need memcached"),

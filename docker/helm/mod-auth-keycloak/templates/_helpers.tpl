@@ -102,6 +102,14 @@ app.kubernetes.io/component: memcached
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is greater than maxReplicas" -}}
 {{- end -}}
+{{- if .Values.gateway.requestPrincipals.enabled -}}
+{{- if or (ne .Values.mode "judge") (ne .Values.gateway.check "authorizationPolicy") -}}
+{{- fail "gateway.requestPrincipals is for mode judge with gateway.check=authorizationPolicy" -}}
+{{- end -}}
+{{- if not .Values.settings.CLIENT_ID -}}
+{{- fail "gateway.requestPrincipals needs settings.CLIENT_ID: tokens for other clients must not count" -}}
+{{- end -}}
+{{- end -}}
 {{- $redirect := urlParse .Values.settings.REDIRECT_URL -}}
 {{- if not (hasPrefix (printf "%s/" (include "mak.prefix" .)) $redirect.path) -}}
 {{- if not .Values.settings.PUBLIC_URL -}}
