@@ -134,11 +134,21 @@ def test_only_the_image(tmp_path, version, kustomize_version):
     folder = Tree(tmp_path / version, version).walk_through()
     content = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
     content.update(yaml.safe_load(readme_block("images:\n")))
+    # With a registry, and in kind.
+    for policy in ("Always", "IfNotPresent"):
+        if policy == "IfNotPresent":
+            content.update(yaml.safe_load(re.search(r"^    (patches: \[.*StatefulSet.*)$", README, re.M).group(1)))
+        assert policy_of_the_image(folder, content, kustomize_version) == policy
+
+
+def policy_of_the_image(folder, content, kustomize_version):
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     status, text, said = kustomize(folder, kustomize_version)
     assert status == 0, said
     (stateful,) = [row for row in read_all(text) if row["kind"] == "StatefulSet"]
-    assert stateful["spec"]["template"]["spec"]["containers"][0]["image"] == JUDGE + ":0.1.0"
+    (container,) = stateful["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == JUDGE + ":0.1.0"
+    return container["imagePullPolicy"]
 
 
 @pytest.mark.parametrize("kustomize_version", KUSTOMIZES)
