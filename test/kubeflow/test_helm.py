@@ -38,21 +38,12 @@ def kustomized(name):
     return documents
 
 
-def charted(name):
-    """The chart's documents. In way A with the account and the label that upstream's objects have in the component."""
-    if name != "oidc-authservice":
-        return chart(name)
-    _, template = judge_of(component(name))
-    return chart(name, {"serviceAccountName": template["spec"]["serviceAccountName"],
-                        "podLabels": {"app": template["metadata"]["labels"]["app"]}})
-
-
 WAYS = ["header-mode", "oidc-authservice", "reverse-proxy"]
 
 
 @pytest.mark.parametrize("name", WAYS)
 def test_the_chart_makes_what_kustomize_makes(name):
-    assert list(drift(charted(name), kustomized(name))) == []
+    assert list(drift(chart(name), kustomized(name))) == []
 
 
 def test_request_principals_are_those_of_the_component():
@@ -78,7 +69,7 @@ def leaves(value, path=()):
 @pytest.mark.parametrize("name", WAYS)
 def test_every_drift_is_noticed(name):
     """Each leaf of each of kustomize's objects, changed: the comparison above finds it."""
-    made, tried = charted(name), 0
+    made, tried = chart(name), 0
     for document in map(plain, kustomized(name)):
         (ours,) = [row for row in map(plain, made) if (row["kind"], row["metadata"]) == (document["kind"], document["metadata"])]
         for path in leaves(document):
