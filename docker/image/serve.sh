@@ -2,11 +2,32 @@
 # Runs httpd, passes signals on, and ends with it. SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2154  # shared with the entrypoint
 
-# Checks that only httpd and the module can do; their messages name the directive.
+# The module's own lines name settings already; those of httpd, which parses lines, name directives.
+name_settings() {
+    awk -v "names=$conf/names-$family.conf" '
+        BEGIN {
+            while ((getline line <names) > 0) {
+                if (split(line, words, /[ =]/) == 3)
+                    name[words[2]] = words[3]
+            }
+        }
+        {
+            rest = $0
+            out = ""
+            while (match(rest, /[A-Za-z0-9_]+/)) {
+                word = substr(rest, RSTART, RLENGTH)
+                out = out substr(rest, 1, RSTART - 1) (word in name ? name[word] : word)
+                rest = substr(rest, RSTART + RLENGTH)
+            }
+            print out rest
+        }'
+}
+
+# Checks that only httpd and the module can do.
 try_configuration() {
     exec 3>&-
     if ! "$httpd" -t -f "$conf/httpd.conf" >"$run/tried" 2>&1; then
-        sed 's/^/keycloak-image: httpd refuses: /' "$run/tried" >&2
+        name_settings <"$run/tried" | sed 's/^/keycloak-image: httpd refuses: /' >&2
         clean_up
         exit 64
     fi

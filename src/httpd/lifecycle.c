@@ -86,8 +86,8 @@ int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 {
     server_rec *server;
 
-    (void)pconf;
     (void)plog;
+    akc_log_call_settings(akc_config_server(main)->conf->setting_names, pconf);
     for (server = main; server; server = server->next) {
         const akc_server_t *config = akc_config_server(server);
         kc_conf_index_t index = KC_CONF_ROW_issuer;

@@ -5,6 +5,31 @@
 #include <apr_strings.h>
 #include <stdarg.h>
 
+#include "core/conf/setting_names.h"
+
+static const apr_array_header_t *setting_names; /* of the process; NULL: none */
+
+static apr_status_t forget_names(void *data)
+{
+    (void)data;
+    setting_names = NULL;
+    return APR_SUCCESS;
+}
+
+void akc_log_call_settings(const apr_array_header_t *names, apr_pool_t *pconf)
+{
+    setting_names = names;
+    apr_pool_cleanup_register(pconf, NULL, forget_names, apr_pool_cleanup_null);
+}
+
+const char *akc_log_named(const char *text, apr_pool_t *pool)
+{
+    char named[MAX_STRING_LEN];
+
+    kc_setting_names_apply(setting_names, text, named, sizeof(named));
+    return apr_pstrdup(pool, named);
+}
+
 int akc_log_level(kc_log_level_t level)
 {
     static const int levels[] = {[KC_LOG_ERROR] = APLOG_ERR,
@@ -19,30 +44,38 @@ int akc_log_level(kc_log_level_t level)
 void akc_log_server(const char *file, int line, int level, const server_rec *server,
                     kc_reason_t reason, const char *format, ...)
 {
-    char text[MAX_STRING_LEN]; /* httpd cuts its lines at this size too */
+    char text[MAX_STRING_LEN], named[MAX_STRING_LEN]; /* httpd cuts its lines at this size too */
     va_list arguments;
 
     va_start(arguments, format);
     (void)apr_vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    kc_setting_names_apply(setting_names, text, named, sizeof(named));
     ap_log_error(file, line, APLOG_MODULE_INDEX, level, 0, server, "%s: %s",
-                 kc_err_row(reason)->tag, text);
+                 kc_err_row(reason)->tag, named);
 }
 
 void akc_log_request(const char *file, int line, int level, const request_rec *r,
                      kc_reason_t reason, const char *format, ...)
 {
-    char text[MAX_STRING_LEN];
+    char text[MAX_STRING_LEN], named[MAX_STRING_LEN];
     va_list arguments;
 
     va_start(arguments, format);
     (void)apr_vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    kc_setting_names_apply(setting_names, text, named, sizeof(named));
     ap_log_rerror(file, line, APLOG_MODULE_INDEX, level, 0, r, "%s: %s", kc_err_row(reason)->tag,
-                  text);
+                  named);
 }
 
 void akc_log_line(void *context, kc_log_level_t level, const char *line)
 {
-    ap_log_error(APLOG_MARK, akc_log_level(level), 0, (server_rec *)context, "%s", line);
+    const server_rec *server = context;
+    char named[MAX_STRING_LEN];
+
+    if (!APLOG_IS_LEVEL(server, akc_log_level(level)))
+        return;
+    kc_setting_names_apply(setting_names, line, named, sizeof(named));
+    ap_log_error(APLOG_MARK, akc_log_level(level), 0, server, "%s", named);
 }

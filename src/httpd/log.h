@@ -36,6 +36,12 @@ void akc_log_request(const char *file, int line, int level, const request_rec *r
                      kc_reason_t reason, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
 
+/* At start: from now on log lines call directives by these names (KeycloakSettingNames; NULL: by
+ * their own), until pconf ends, in which they are. */
+void akc_log_call_settings(const apr_array_header_t *names, apr_pool_t *pconf);
+/* The text with these names, in pool. For texts that are shown elsewhere than in the log. */
+const char *akc_log_named(const char *text, apr_pool_t *pool);
+
 /* httpd's level for the core's. */
 int akc_log_level(kc_log_level_t level);
 /* The log of kc_env_t: a line that has its tag; context is the server_rec. */

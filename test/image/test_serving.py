@@ -142,6 +142,23 @@ def started(site):
     return [line for line in lines if "warning: " in line or re.match(r"\[auth_keycloak:(warn|error|notice)", line)]
 
 
+@pytest.mark.parametrize("mode, issuer, age", [("judge", "OIDC_PROVIDER", "SESSION_MAX_AGE"), ("proxy", "OIDC_PROVIDER", "SESSION_MAX_AGE"),
+                                               ("oauth2-proxy", "OAUTH2_PROXY_OIDC_ISSUER_URL", "OAUTH2_PROXY_COOKIE_EXPIRE")])
+def test_logs_and_health_name_what_was_written(judge, oauth2, mode, issuer, age):
+    nobody = f"http://127.0.0.1:{free_port()}/realms/nobody"
+    if mode == "oauth2-proxy":
+        health = free_port()
+        site = oauth2(wait=False, OAUTH2_PROXY_OIDC_ISSUER_URL=nobody, OAUTH2_PROXY_COOKIE_EXPIRE="7s", METRICS_PORT=health)
+    else:
+        made = judge(MODE=mode, BACKEND_URL="http://127.0.0.1:9", OIDC_PROVIDER=nobody, SESSION_MAX_AGE=7)
+        site, health = made.run, made.health
+    site.wait_until(lambda: "AH00489" in site.said(), "httpd serves")
+    assert f"({issuer})" in ask(health, "/").text, "the health's answer"
+    site.wait_until(lambda: "KC0632" in site.said(), "the log of it")
+    assert re.search(rf"KC0632: .*\({issuer}\)", site.said()) and re.search(rf"KC0003: {age} \(line", site.said()), site.said()
+    assert not re.search(r"\bKeycloak[A-Z]\w+", re.sub(r"KeycloakAllowHTTP", "", site.said())), "no directive, which nobody wrote"
+
+
 @pytest.mark.parametrize("mode", ["judge", "proxy", "oauth2-proxy"])
 def test_the_start_says_each_thing_once(judge, oauth2, mode):
     """Without TLS to Keycloak, without memcached and without a key; some virtual hosts have directives of their own."""

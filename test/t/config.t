@@ -188,6 +188,19 @@ subtest 'what is told when it starts is in the log' => sub {
     }
 };
 
+subtest 'KeycloakSettingNames: what the administrator has written is what is named' => sub {
+    my @names = ('KeycloakSettingNames KeycloakIssuer=OIDC_PROVIDER KeycloakStoreTimeout=STORE_TIMEOUT', 'KeycloakSettingNames KeycloakRedirectURI=REDIRECT_URL');
+    my $log = daemon('LogLevel warn', @minimal, 'KeycloakStoreTimeout 50', @names, @location);
+    like $log, qr/KC0003: STORE_TIMEOUT \(line/, 'in the log';
+    unlike $log, qr/KeycloakStoreTimeout/, 'in place of the directive';
+    my ($accepted, $said) = check(@minimal, @names, 'KeycloakPublicURL https://a.test', 'KeycloakRedirectURI https://b.test/authservice/oidc/callback', @location);
+    ok !$accepted, 'a mistake';
+    like $said, qr/KC0003: REDIRECT_URL \(line/, 'is that of the setting' or diag $said;
+    ($accepted, $said) = check(@minimal, 'KeycloakSettingNames KeycloakIssuers=X', @location);
+    ok !$accepted, 'what is no directive';
+    like $said, qr/KeycloakSettingNames \(line \d+ of .*DIRECTIVE=NAME/, 'has no name' or diag $said;
+};
+
 subtest 'AuthType, and no issuer anywhere' => sub {
     my ($accepted, $said) = check('<Location />', 'AuthType Keycloak', 'Require valid-user', '</Location>');
     ok $accepted, 'no reason not to start' or diag $said;

@@ -141,6 +141,16 @@ static void add(apr_array_header_t *problems, const char *text)
     APR_ARRAY_PUSH(problems, const char *) = text;
 }
 
+/* As the administrator has written them. */
+static void name_settings(apr_array_header_t *problems)
+{
+    int i;
+
+    for (i = 0; i < problems->nelts; i++)
+        APR_ARRAY_IDX(problems, i, const char *) =
+            akc_log_named(APR_ARRAY_IDX(problems, i, const char *), problems->pool);
+}
+
 static void check_provider(akc_server_t *config, apr_time_t start, apr_array_header_t *problems)
 {
     const kc_conf_t *conf = config->conf;
@@ -149,8 +159,9 @@ static void check_provider(akc_server_t *config, apr_time_t start, apr_array_hea
     kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
 
     if (kc_metadata_probe(config->rp->metadata, http, &err) != KC_OK)
-        add(problems, apr_psprintf(problems->pool, "metadata and keys of %s cannot be fetched: %s",
-                                   conf->issuer, err.detail));
+        add(problems,
+            apr_psprintf(problems->pool, "metadata and keys of %s cannot be fetched: %s (%s)",
+                         conf->issuer, err.detail, kc_conf_table_row(KC_CONF_ROW_issuer)->name));
 }
 
 /* Virtual hosts without directives of this module have the main server's settings themselves. Those
@@ -201,6 +212,7 @@ static apr_array_header_t *find_problems(apr_pool_t *pool)
     }
     if (!count)
         add(problems, "no server has KeycloakIssuer");
+    name_settings(problems);
     return problems;
 }
 

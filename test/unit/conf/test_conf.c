@@ -212,6 +212,8 @@ static const sample_t samples[] = {
     {KC_CONF_ROW_cookie, "keycloak_session", SAME("sid"), SAME("keycloak_session")},
     {KC_CONF_ROW_cookie_same_site, "Lax", "strict", "Strict", SAME("Lax")},
     {KC_CONF_ROW_cookie_domain, UNSET, SAME("example.com"), SAME("example.org")},
+    {KC_CONF_ROW_setting_names, UNSET, SAME("KeycloakIssuer=OIDC_PROVIDER"),
+     SAME("KeycloakIssuer=A KeycloakScope=B")},
     {KC_CONF_ROW_judge_paths, "plain", SAME("any"), SAME("plain")},
     {KC_CONF_ROW_cookie_persistent, "off", SAME("on"), SAME("off")},
     {KC_CONF_ROW_user_claim, "email", SAME("preferred_username"), SAME("email")},
