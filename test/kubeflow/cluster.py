@@ -18,7 +18,7 @@ class Cluster(KubernetesAPI):
     def __init__(self, folder, authority, rules):
         super().__init__(folder, authority, "keycloak-groups", "none")
         self.objects, self.namespaces = {}, set()
-        self.rules, self.slow, self.page, self.late = rules, 0, 2, {}
+        self.rules, self.slow, self.page, self.late = rules, 0, 500, {}
 
     def may(self, verb, plural, name=None):
         group = {**{key: value.split("/")[0] for key, value in KINDS.items()}, "clusterroles": "rbac.authorization.k8s.io"}[plural]

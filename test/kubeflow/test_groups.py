@@ -42,6 +42,10 @@ def build(folder, components):
 
 
 class Sync:
+    """A realm with its groups, a cluster, and the program with the rights that the manifests give it."""
+
+    ids = {}
+
     def __init__(self, folder, keycloak, authority, name):
         self.keycloak, self.name, self.folder, self.said = keycloak, name, folder, ""
         self.cluster = Cluster(folder / "account", authority, [])
@@ -53,7 +57,7 @@ class Sync:
         (self.admin_folder / "client-secret").write_text("of-the-groups-reader", encoding="utf-8")
         self.settings = {
             "OIDC_PROVIDER": f"{keycloak.url}/realms/{name}", "ADMIN_REALM": name, "ADMIN_FOLDER": str(self.admin_folder),
-            "ACCOUNT_FOLDER": str(self.cluster.folder), "KUBERNETES_SERVICE_HOST": "localhost", "PAGE_SIZE": "2",
+            "ACCOUNT_FOLDER": str(self.cluster.folder), "KUBERNETES_SERVICE_HOST": "localhost",
             "KUBERNETES_SERVICE_PORT": str(self.cluster.port), "RULES_FILE": str(folder / "rules.json"), "NAMESPACE_SECONDS": "30"}
         self.allow()
 
@@ -92,22 +96,24 @@ class Sync:
 
     def group(self, path, *members, **attributes):
         """A group, with its parents, attributes (kubeflow_profile="x") and members."""
-        parent, found = None, None
+        parent = None
         for name in path.strip("/").split("/"):
-            rows = self.admin("GET", f"/groups/{parent}/children?max=100" if parent else "/groups?max=100")
-            found = next((row for row in rows if row["name"] == name), None)
+            where = f"/groups/{parent}/children" if parent else "/groups"
+            found = [row for row in self.admin("GET", where + "?max=100") if row["name"] == name]
             if not found:
-                self.admin("POST", f"/groups/{parent}/children" if parent else "/groups", {"name": name})
-                rows = self.admin("GET", f"/groups/{parent}/children?max=100" if parent else "/groups?max=100")
-                found = next(row for row in rows if row["name"] == name)
-            parent = found["id"]
+                self.admin("POST", where, {"name": name})
+                found = [row for row in self.admin("GET", where + "?max=100") if row["name"] == name]
+            parent = found[0]["id"]
         marks = {key.replace("_", "-"): value if isinstance(value, list) else [value] for key, value in attributes.items()}
-        self.admin("PUT", f"/groups/{parent}", {"name": found["name"], "attributes": marks})
+        self.admin("PUT", f"/groups/{parent}", {"name": name, "attributes": marks})
         for member in members:
             self.admin("PUT", f"/users/{self.user(member)}/groups/{parent}")
 
     def user(self, name):
-        return self.admin("GET", f"/users?exact=true&username={name}")[0]["id"]
+        """A user's id, which stays the same for all tests."""
+        if name not in self.ids:
+            self.ids[name] = self.admin("GET", f"/users?exact=true&username={name}")[0]["id"]
+        return self.ids[name]
 
     def made(self, plural):
         """What the program made, of this kind, and nobody else."""
@@ -246,7 +252,10 @@ def test_groups_at_any_depth_and_many_members(sync):
     for name in ("one", "two", "three", "four", "five"):
         sync.cluster.profile(name, "lead@example.com")
         sync.group(f"/company/department/{name}", "bob", "carol", "eve", kubeflow_profile=name)
-    sync.good()
+    sync.cluster.page = 2
+    assert len(sync.good(PAGE_SIZE="2")) == 31
+    assert len(sync.good(PAGE_SIZE="2")) == 1, "what is there is found, on each page"
+    assert any("continue" in path for _, path in sync.cluster.requests)
     assert {(row["metadata"]["namespace"], row["metadata"]["annotations"]["user"]) for row in sync.made("rolebindings")} == {
         (profile, f"{user}@example.com") for profile in ("one", "two", "three", "four", "five") for user in ("bob", "carol", "eve")}
 
