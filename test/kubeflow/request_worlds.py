@@ -98,17 +98,18 @@ def page_policy():
 
 
 class SecondEnvoy:
-    """Knative's gateway: another Envoy of the same control plane."""
+    """Another gateway of the same control plane: Knative's, or by its labels any other."""
 
-    def __init__(self, gateway, port):
-        self.gateway, self.port = gateway, port
+    def __init__(self, gateway, port, name=LOCAL, labels=None):
+        self.gateway, self.port, self.admin_port, self.name = gateway, port, free_port(), name
+        self.labels = labels or {"app": name, "istio": name}
 
     def start(self):
         bootstrap = json.loads((self.gateway.folder / "envoy.json").read_text(encoding="utf-8"))
-        node = json.dumps(bootstrap["node"]).replace("istio-ingressgateway", LOCAL).replace("10.255.255.1", "10.255.255.2")
+        node = json.dumps(bootstrap["node"]).replace("istio-ingressgateway", self.name).replace("10.255.255.1", "10.255.255.2")
         bootstrap["node"] = json.loads(node)
-        bootstrap["node"]["metadata"]["LABELS"] = {"app": LOCAL, "istio": LOCAL}
-        bootstrap["admin"]["address"]["socket_address"]["port_value"] = free_port()
+        bootstrap["node"]["metadata"]["LABELS"] = self.labels
+        bootstrap["admin"]["address"]["socket_address"]["port_value"] = self.admin_port
         file = self.gateway.folder / "second.json"
         file.write_text(json.dumps(bootstrap), encoding="utf-8")
         child = Child("Envoy", [os.environ["ENVOY"], "-c", file, "--concurrency", "1", "--disable-hot-restart",

@@ -28,6 +28,7 @@ type workload struct {
 // manifests are the objects of all files, by what is done with them.
 type manifests struct {
 	istio     []string // documents of Istio's own kinds
+	gateways  []string // documents of the Gateway API's kinds
 	services  []corev1.Service
 	workloads []workload
 	mesh      string // key mesh of ConfigMap istio
@@ -67,6 +68,9 @@ func (m *manifests) add(document []byte) error {
 	switch {
 	case strings.HasSuffix(group, ".istio.io"):
 		m.istio = append(m.istio, string(bytes.TrimSpace(document)))
+		return nil
+	case group == "gateway.networking.k8s.io":
+		m.gateways = append(m.gateways, string(bytes.TrimSpace(document)))
 		return nil
 	case head.Kind == "Service" && group == "v1":
 		return m.addService(document)

@@ -79,10 +79,11 @@ func (o *options) serve() error {
 	t := &failer{}
 	defer t.finish()
 	server := fakexds.NewFakeDiscoveryServer(t, fakexds.FakeOptions{
-		KubernetesObjects: objects,
-		ConfigString:      strings.Join(all.istio, "\n---\n"),
-		MeshConfig:        settings,
-		ListenerBuilder:   func() (net.Listener, error) { return net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", o.port)) },
+		KubernetesObjects:      objects,
+		KubernetesObjectString: strings.Join(all.gateways, "\n---\n"),
+		ConfigString:           strings.Join(all.istio, "\n---\n"),
+		MeshConfig:             settings,
+		ListenerBuilder:        func() (net.Listener, error) { return net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", o.port)) },
 	})
 	generators := server.Discovery.Generators
 	generators[v3.ListenerType] = stock{generators[v3.ListenerType], stockListener}
