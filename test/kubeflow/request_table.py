@@ -39,20 +39,17 @@ CREDENTIALS = {"session": "session", "token": "Keycloak's token", "account": "se
 Outcome = namedtuple("Outcome", "status location reached users by")
 
 
-def credential(world, kind):
-    """Headers of somebody who may come in."""
-    if kind == "session":
-        return [("Cookie", world.browser().cookie_header("localhost", "/"))]
-    token = world.tokens()["id_token"] if kind == "token" else world.cluster.token()
-    return [("Authorization", "Bearer " + token)]
+def credentials(world):
+    """Headers of somebody who may come in, by kind."""
+    return {"session": [("Cookie", world.browser().cookie_header("localhost", "/"))],
+            "token": [("Authorization", "Bearer " + world.tokens()["id_token"])],
+            "account": [("Authorization", "Bearer " + world.cluster.token())]}
 
 
-def forged(world, kind):
+def forgeries(world):
     """Headers of a stranger who tries the same: nothing, a token of another client, a token that another cluster signed."""
-    if kind == "session":
-        return []
-    token = world.tokens(client="other")["id_token"] if kind == "token" else world.stranger.token()
-    return [("Authorization", "Bearer " + token)]
+    return {"session": [], "token": [("Authorization", "Bearer " + world.tokens(client="other")["id_token"])],
+            "account": [("Authorization", "Bearer " + world.stranger.token())]}
 
 
 def send(world, row, headers):
@@ -102,14 +99,14 @@ def who(world, row, judged, headers):
 
 def measure_all(world):
     """{(name, is a stranger): Outcome}, and what policies at the gateway see: {(credential, probe): bool}."""
-    outcomes, seen = {}, {}
+    outcomes, seen, good, bad = {}, {}, credentials(world), forgeries(world)
     for row in ROWS:
-        outcomes[row.name, False] = measure(world, row, credential(world, row.credential))
-        outcomes[row.name, True] = measure(world, row, forged(world, row.credential))
+        outcomes[row.name, False] = measure(world, row, good[row.credential])
+        outcomes[row.name, True] = measure(world, row, bad[row.credential])
     for kind in CREDENTIALS:
         for probe, path in PROBES.items():
             row = Row(probe, kind, "site", "GET", path, KFP)
-            seen[kind, probe] = measure(world, row, credential(world, kind)).reached
+            seen[kind, probe] = measure(world, row, good[kind]).reached
     return outcomes, seen
 
 
