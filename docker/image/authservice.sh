@@ -211,8 +211,14 @@ settings_identity() {
     claim=$value
     setting_flag REQUIRE_VERIFIED_EMAIL false || return 0
     put KeycloakVerifiedEmail "$value"
+    original=", as oidc-authservice does"
+    cure=REQUIRE_VERIFIED_EMAIL=true
+    if [ "$mode" = oauth2-proxy ]; then
+        original=
+        cure=OAUTH2_PROXY_INSECURE_OIDC_ALLOW_UNVERIFIED_EMAIL=false
+    fi
     [ "$value/$claim" != off/email ] ||
-        warn "e-mail addresses that Keycloak has not verified are accepted, as oidc-authservice does: a user who may change their own address there can take the name of any other; REQUIRE_VERIFIED_EMAIL=true refuses them"
+        warn "e-mail addresses that Keycloak has not verified are accepted$original: a user who may change their own address there can take the name of any other; $cure refuses them"
     settings_transform
 }
 

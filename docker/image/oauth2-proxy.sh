@@ -195,15 +195,18 @@ options_addresses() {
 # A route that is a plain path is public, with everything below it (with a slash at its end, only that);
 # other routes are not public, which denies access.
 options_routes() {
-    option_list SKIP_AUTH_ROUTES ''
-    routes=$value
-    option_list SKIP_AUTH_REGEX ''
-    routes=$routes,$value
     SKIP_AUTH_URLS=
+    public_routes SKIP_AUTH_ROUTES
+    public_routes SKIP_AUTH_REGEX
+}
+
+public_routes() {
+    option_list "$1" ''
+    routes_of=OAUTH2_PROXY_$1
     saved=$IFS
     IFS=,
     # shellcheck disable=SC2086  # a list
-    set -- $routes
+    set -- $value
     IFS=$saved
     for route; do
         trim "$route"
@@ -218,7 +221,7 @@ options_routes() {
         esac
         case $path in
             *[!A-Za-z0-9_~/-]* | /)
-                warn "OAUTH2_PROXY_SKIP_AUTH_ROUTES: '$(shown "$route")' is not used, so that it needs a sign-in: it must be ^ and a plain path"
+                warn "$routes_of: '$(shown "$route")' is not used, so that it needs a sign-in: it must be ^ and a plain path"
                 ;;
             *) SKIP_AUTH_URLS="$SKIP_AUTH_URLS,$path" ;;
         esac

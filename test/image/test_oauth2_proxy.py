@@ -116,6 +116,15 @@ def test_links_to_services_are_no_options(proxy):
     assert found.warns("REQUEST_LOGGING") and found.warns("SOME_PORT") and not found.warns("SERVICE_HOST"), found.said
 
 
+def test_warnings_name_the_option_that_was_written(proxy):
+    found = proxy(OAUTH2_PROXY_INSECURE_OIDC_ALLOW_UNVERIFIED_EMAIL="true", OAUTH2_PROXY_SKIP_AUTH_REGEX="^/a.*b$")
+    (unverified,) = [line for line in found.warnings if "not verified" in line]
+    assert "OAUTH2_PROXY_INSECURE_OIDC_ALLOW_UNVERIFIED_EMAIL=false refuses them" in unverified
+    assert "REQUIRE_VERIFIED_EMAIL" not in found.said and "oidc-authservice" not in unverified
+    assert any(line.startswith("OAUTH2_PROXY_SKIP_AUTH_REGEX: '^/a.*b$' is not used") for line in found.warnings), found.said
+    assert any(line.startswith("OAUTH2_PROXY_SKIP_AUTH_ROUTES: '^/x.*y$' is not used") for line in found.warnings), found.said
+
+
 def test_secrets_stay_out(proxy):
     found = proxy()
     assert len(found.file("crypto-key").strip()) == 64, "16 characters are too few for a key as they are"
