@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The client for GitOps: the operator's realm import and Terraform's resources are what the Job makes."""
 
+import base64
+import hashlib
 import importlib.util
 import json
 import os
 import re
 import subprocess
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import yaml
+from browser import Browser
 from manifests import KUBEFLOW, ROOT, read_all
 from test_client_job import SETUP, Job
 
@@ -31,25 +35,60 @@ def wanted(monkeypatch):
 
 # ---------------- Operator
 
-def test_the_operators_import_is_what_the_job_makes(tmp_path, keycloak, authority):
-    """Imported into a real Keycloak, with the operator's placeholders filled in; then the Job finds nothing to do."""
+SECRET = "for-this-test-alone-0123456789ab"
+
+
+@pytest.fixture(scope="module")
+def imported(keycloak):
+    """The operator's realm in a real Keycloak, with the placeholders filled in, and a user in a group."""
     (document,) = read_all((FOLDER / "realm-import.yaml").read_text(encoding="utf-8"))
     assert (document["apiVersion"], document["kind"]) == ("k8s.keycloak.org/v2alpha1", "KeycloakRealmImport")
     assert set(document["spec"]) == {"keycloakCRName", "placeholders", "realm"}
     text = json.dumps(document["spec"]["realm"])
     assert set(re.findall(r"\$\{(\w+)\}", text)) == set(document["spec"]["placeholders"]) == {"CLIENT_SECRET"}
-    realm = json.loads(text.replace("${CLIENT_SECRET}", "for-this-test-alone-0123456789ab"))
-    realm["realm"] = "by-the-operator"
+    realm = json.loads(text.replace("${CLIENT_SECRET}", SECRET))
+    realm.update(realm="by-the-operator", groups=[{"name": "data-science"}], users=[{
+        "username": "alice", "email": "alice@example.com", "emailVerified": True, "enabled": True, "firstName": "A", "lastName": "E",
+        "credentials": [{"type": "password", "value": "alice-in-the-test", "temporary": False}], "groups": ["/data-science"]}])
     keycloak.admin("POST", "", realm)
-    job = Job(tmp_path, keycloak, authority, "by-the-operator")
+    yield f"{keycloak.url}/realms/by-the-operator"
+    keycloak.admin("DELETE", "/by-the-operator")
+
+
+def test_the_job_finds_nothing_to_do_in_the_operators_import(tmp_path, keycloak, authority, imported):
+    job = Job(tmp_path, keycloak, authority, imported.rpartition("/")[2])
     try:
         out = job.good(REDIRECT_URL=PUBLIC + "/authservice/oidc/callback")
         assert [line for line in out if not line.endswith("as it should be")] == [
             "Secret istio-system/mod-auth-keycloak: wrote client-secret, crypto-key"]
-        assert job.secret()["client-secret"] == "for-this-test-alone-0123456789ab"
+        assert job.secret()["client-secret"] == SECRET
     finally:
         job.api.stop()
-        keycloak.admin("DELETE", "/by-the-operator")
+
+
+def claims(token):
+    return json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+
+
+def test_the_operators_client_signs_a_user_in(imported):
+    """The code flow as the module does it, with the client's secret and PKCE, up to the tokens."""
+    endpoint, back, verifier = imported + "/protocol/openid-connect/", PUBLIC + "/authservice/oidc/callback", "v" * 64
+    asked = {"response_type": "code", "client_id": CLIENT, "redirect_uri": back, "scope": "openid profile email", "state": "s"}
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    refused = Browser().get(endpoint + "auth?" + urlencode(asked), follow=False)
+    assert "Missing+parameter" in refused.header("Location"), "PKCE is required"
+    browser = Browser()
+    page = browser.get(endpoint + "auth?" + urlencode({**asked, "code_challenge": challenge, "code_challenge_method": "S256"}))
+    answer = browser.fill_in(page, "alice", "alice-in-the-test", follow=False)
+    assert answer.header("Location").startswith(back + "?")
+    (code,) = parse_qs(urlsplit(answer.header("Location")).query)["code"]
+    tokens = Browser().post(endpoint + "token", {
+        "grant_type": "authorization_code", "code": code, "redirect_uri": back, "code_verifier": verifier,
+        "client_id": CLIENT, "client_secret": SECRET}, follow=False)
+    assert tokens.status == 200, tokens.text
+    identity, access = (claims(tokens.json()[name]) for name in ("id_token", "access_token"))
+    assert identity["email"] == "alice@example.com" and identity["groups"] == ["/data-science"] == access["groups"]
+    assert CLIENT in ([access["aud"]] if isinstance(access["aud"], str) else access["aud"])
 
 
 def test_the_operators_import_has_no_secret():
