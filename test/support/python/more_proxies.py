@@ -3,7 +3,6 @@
 
 import http.client
 import os
-import shutil
 from pathlib import Path
 
 import yaml
@@ -48,8 +47,11 @@ class Traefik(Proxy):
 class HAProxy(Proxy):
     program, package, mode = "haproxy", "haproxy", "forwarded"
 
+    def script(self):
+        return (CONF / "haproxy.lua").read_text(encoding="utf-8")
+
     def configure(self):
-        shutil.copy(CONF / "haproxy.lua", self.folder)
+        (self.folder / "haproxy.lua").write_text(self.script(), encoding="utf-8")
         text = put((CONF / "haproxy.cfg").read_text(encoding="utf-8"),
                    {**self.places(), "bind :8989": f"bind 127.0.0.1:{self.port}",
                     "lua-load haproxy.lua": f"lua-load {self.folder}/haproxy.lua\n    stats socket {self.folder}/haproxy.sock"})
@@ -58,15 +60,24 @@ class HAProxy(Proxy):
         return [self.path(), "-db", "-f", file]
 
 
+class FaultyHAProxy(HAProxy):
+    """Its script fails at each request, as one with a mistake would."""
+
+    def script(self):
+        return put(super().script(), {"    local sent = txn.http:req_get_headers()": "    local sent = nil .. txn"})
+
+
 class IngressNginx(Nginx):
     """Debian's nginx with what the template of ingress-nginx 1.15.1 (rootfs/etc/nginx/template/nginx.tmpl) makes of
     the annotations in conf/ingress-nginx.yaml, less what is not about authorization."""
+
+    left_out = ()
 
     def annotations(self, name):
         for document in yaml.safe_load_all((CONF / "ingress-nginx.yaml").read_text(encoding="utf-8")):
             if document["metadata"]["name"] == name:
                 return {key.removeprefix("nginx.ingress.kubernetes.io/"): value
-                        for key, value in document["metadata"]["annotations"].items()}
+                        for key, value in document["metadata"]["annotations"].items() if not key.endswith(self.left_out)}
         raise Failure(f"conf/ingress-nginx.yaml has no Ingress {name}")
 
     def configure(self):
@@ -171,3 +182,9 @@ http {{
 }}
 """, encoding="utf-8")
         return [self.path(), "-p", self.folder, "-c", file]
+
+
+class CarelessIngressNginx(IngressNginx):
+    """Without the annotation that the example warns of."""
+
+    left_out = ("/auth-method",)
