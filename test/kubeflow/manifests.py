@@ -76,16 +76,6 @@ def kustomize(folder, version="newest"):
     return done.returncode, re.sub(r"^\d{4}-\d\d-\d\dT\S+\t\w+\t.*\n", "", done.stdout, flags=re.M), done.stderr
 
 
-def example(folder, version, components, kubeflow=KUBEFLOW, upstream=UPSTREAM):
-    """Upstream's example/kustomization.yaml with components of ours behind its resources."""
-    folder.mkdir(parents=True, exist_ok=True)
-    relative = [os.path.relpath(kubeflow / name, folder) for name in components]
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump({
-        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
-        "resources": [os.path.relpath(upstream / version, folder)], "components": relative}), encoding="utf-8")
-    return folder
-
-
 class Tree:
     """Upstream's files of one version in a folder, as test/kubeflow/upstream has them, and ours beside them."""
 
@@ -99,9 +89,13 @@ class Tree:
         shutil.copytree(kubeflow, self.ours)
         self.example = self.folder / "example" / "kustomization.yaml"
 
+    def authservice(self):
+        """Upstream's folder of oidc-authservice."""
+        return self.folder / "common" / ("oidc-authservice" if self.version == "1.7" else "oidc-client/oidc-authservice") / "base"
+
     def walk_through(self):
-        """Upstream's folder of oidc-authservice with the walk-through's edits."""
-        base = self.folder / "common" / ("oidc-authservice" if self.version == "1.7" else "oidc-client/oidc-authservice") / "base"
+        """That folder with the walk-through's edits."""
+        base = self.authservice()
         (base / "params.env").write_text(WALK_THROUGH, encoding="utf-8")
         (base / "secret_params.env").write_text(WALK_THROUGH_SECRET, encoding="utf-8")
         return base
@@ -132,6 +126,8 @@ class Tree:
 
     def add(self, *components):
         """Components of ours at the end."""
+        if not components:
+            return
         lines = "".join(f"- ../common/mod-auth-keycloak/{name}\n" for name in components)
         def change(text):
             if re.search(r"^components:", text, re.M):
@@ -199,6 +195,9 @@ def rendered(version, way=None, overlay=None, job=None, kustomize_version="newes
     program = hashlib.sha256(os.path.realpath(os.environ[KUSTOMIZES[kustomize_version]]).encode()).hexdigest()[:8]
     place = RENDERED / "-".join(filter(None, [sum_of_inputs(version), version, way, overlay, job, program]))
     if not place.exists():
+        for old in RENDERED.glob(f"*-{version}*"):
+            if not old.name.startswith(sum_of_inputs(version)) and old.name.split("-")[1] == version:
+                old.unlink()
         with tempfile.TemporaryDirectory(dir=ROOT / "build") as scratch:
             tree = Tree(scratch, version)
             if way:
@@ -224,15 +223,9 @@ def built(name):
 
 
 @functools.lru_cache(maxsize=None)
-def before(version, overlay=None):
+def before(version):
     """The documents of upstream's example as it is."""
-    if overlay is None:
-        return read_all(rendered(version))
-    with tempfile.TemporaryDirectory(dir=ROOT / "build") as scratch:
-        tree = Tree(scratch, version)
-        (old,) = [row for row in tree.resources() if "/oauth2-proxy/overlays/m2m-" in row]
-        tree.replace(re.escape(old), f"{old.rsplit('/', 1)[0]}/{overlay}")
-        return read_all(tree.build())
+    return read_all(rendered(version, None, None, None, "5.0.3"))
 
 
 def identity(document):

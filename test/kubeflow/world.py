@@ -4,7 +4,6 @@
 import base64
 import http.client
 import json
-import shutil
 from urllib.parse import urlencode
 
 import yaml
@@ -18,10 +17,10 @@ from process import Failure, free_port
 from streams import StreamBackend
 
 WAYS = {
-    "image": ("1.9.0", [], ["gateway.yaml", "old.yaml"]),
-    "A": ("1.9.0", ["overlays/1.9.0"], ["gateway.yaml", "old.yaml"]),
-    "B1": ("1.11", ["overlays/1.11/oauth2-proxy"], ["gateway.yaml"]),
-    "B2": ("1.11", ["overlays/1.11/header-mode"], ["gateway.yaml"]),
+    "image": ("1.9.0", "oidc-authservice", ["gateway.yaml", "old.yaml"]),
+    "A": ("1.9.0", "oidc-authservice", ["gateway.yaml", "old.yaml"]),
+    "B1": ("1.11", "oauth2-proxy", ["gateway.yaml"]),
+    "B2": ("1.11", "header-mode", ["gateway.yaml"]),
 }
 # Where the judge's pods listen, for the gateway and for addresses that read a body.
 JUDGES = {
@@ -43,31 +42,48 @@ def edit(file, **changes):
 def rendered(way, folder, realm, url, more=(), change=None):
     """The manifests of this way after the edits that docker/kubeflow tells administrators to make, with more components;
     `change` edits the copy of docker/kubeflow."""
-    version, components, _ = WAYS[way]
-    components = [*components, *more]
-    kubeflow, upstream = folder / "kubeflow", folder / "upstream"
-    shutil.copytree(manifests.KUBEFLOW, kubeflow)
-    shutil.copytree(manifests.UPSTREAM, upstream)
-    keycloak = realm.issuer + "/protocol/openid-connect/"
+    version, guide, _ = WAYS[way]
+    tree = manifests.Tree(folder / "tree", version)
     if change:
-        change(kubeflow)
-    if way in ("A", "image"):
-        settings = upstream / "authservice"
+        change(tree.ours)
+    if way == "image":
+        tree.use_authservice()
+    else:
+        tree.follow_guide(guide)
+    tree.add(*more)
+    keycloak = realm.issuer + "/protocol/openid-connect/"
+    if guide == "oidc-authservice":
+        settings = tree.authservice()
         edit(settings / "params.env", OIDC_PROVIDER=realm.issuer, OIDC_AUTH_URL=keycloak + "auth",
              REDIRECT_URL=url + "/authservice/oidc/callback", SKIP_AUTH_URLS="/authservice,/public")
         edit(settings / "secret_params.env", CLIENT_SECRET=realm.secret)
     elif way == "B1":
-        settings = kubeflow / "components" / "oauth2-proxy" / "judge" / "base"
+        settings = tree.ours / "components" / "oauth2-proxy" / "judge" / "base"
         edit(settings / "params.env", OIDC_PROVIDER=realm.issuer, REDIRECT_URL=url + "/oauth2/callback")
         edit(settings / "keys.env", JWKS_URI=keycloak + "certs")
     else:
-        edit(kubeflow / "components" / "header-mode" / "judge" / "params.env", OIDC_PROVIDER=realm.issuer,
+        edit(tree.ours / "components" / "header-mode" / "judge" / "params.env", OIDC_PROVIDER=realm.issuer,
              REDIRECT_URL=url + "/authservice/oidc/callback", SKIP_AUTH_URLS="/public")
-    status, text, said = manifests.kustomize(
-        manifests.example(folder / "example", version, components, kubeflow, upstream))
-    if status:
-        raise Failure(f"kustomize build: {said}")
-    return manifests.read_all(text)
+    # The dashboard too, which gateway/old.yaml has for those without oauth2-proxy.
+    return [row for row in manifests.read_all(tree.build("5.0.3")) if is_of_the_sign_in(row, version) or (
+        guide != "oidc-authservice" and (row["kind"], row["metadata"]["name"]) == ("Deployment", "centraldashboard"))]
+
+
+def is_of_the_sign_in(document, version):
+    """What signs in and judges. Kubeflow's own routes and services are the test's (gateway/), with backends that record."""
+    metadata, spec = document["metadata"], document.get("spec", {})
+    if metadata.get("namespace") != "istio-system":
+        return metadata.get("namespace") in ("oauth2-proxy", "mod-auth-keycloak")
+    if document["kind"] in ("AuthorizationPolicy", "RequestAuthentication"):
+        # Not upstream's for the cluster-local gateway, which the tests of KServe have, nor its denial for what no policy selects.
+        return (spec.get("selector", {}).get("matchLabels", {}).get("app") == "istio-ingressgateway"
+                or manifests.identity(document) not in map(manifests.identity, manifests.before(version)))
+    if metadata["name"] == "istio":
+        # Without oauth2-proxy, gateway/old.yaml has it.
+        return document["kind"] == "ConfigMap" and "extensionProviders" in document["data"]["mesh"]
+    return (metadata["name"] in ("authn-filter", "authservice", "oidc-authservice", "oidc-authservice-parameters",
+                                 "oidc-authservice-client")
+            or metadata.get("labels", {}).get("app.kubernetes.io/part-of") == "mod-auth-keycloak")
 
 
 def give_judge(documents, time):
