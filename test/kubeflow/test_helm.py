@@ -58,6 +58,26 @@ def test_request_principals_are_those_of_the_component():
     assert len([row for row in other if row["kind"] == "RequestAuthentication"]) == 1
 
 
+def test_a_gateway_of_the_gateway_api_as_in_the_component():
+    """But for the Gateway itself, which is an administrator's."""
+    made = chart("header-mode", {"gateway": {"gatewayAPI": "kubeflow"}})
+    wanted = [row for row in component("header-mode+gateway-api") if row["kind"] not in ("Namespace", "Gateway")]
+    assert {"HTTPRoute", "NetworkPolicy"} <= {row["kind"] for row in wanted} and "VirtualService" not in {row["kind"] for row in wanted}
+    assert list(drift(made, wanted)) == []
+    made = chart("header-mode", {"gateway": {"gatewayAPI": "kubeflow", "hosts": ["k.example.com"], "requestPrincipals": {"enabled": True}}})
+    assert find(made, "HTTPRoute", "mod-auth-keycloak")["spec"]["hostnames"] == ["k.example.com"]
+    token = find(made, "RequestAuthentication", "keycloak-jwt")["spec"]
+    assert "selector" not in token and token["targetRefs"] == find(made, "AuthorizationPolicy", "istio-ingressgateway-mod-auth-keycloak")["spec"]["targetRefs"]
+
+
+def test_the_judge_is_for_the_pods_of_that_gateway():
+    """Istio labels the pods of a Gateway by its name; a network policy for others would keep the gateway from asking."""
+    rows = component("header-mode+gateway-api")
+    (gateway,) = [row["metadata"]["name"] for row in rows if row["kind"] == "Gateway"]
+    (rule,) = find(rows, "NetworkPolicy", "mod-auth-keycloak")["spec"]["ingress"]
+    assert [peer["podSelector"]["matchLabels"] for peer in rule["from"]] == [{"gateway.networking.k8s.io/gateway-name": gateway}]
+
+
 def leaves(value, path=()):
     if isinstance(value, (dict, list)):
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
@@ -300,6 +320,7 @@ REFUSED = [
     ({**settings(), "gateway": {"requestPrincipals": {"enabled": True}, "check": "none"}}, "requestPrincipals"),
     ({**settings(CLIENT_ID=None), "gateway": {"requestPrincipals": {"enabled": True}}}, "CLIENT_ID"),
     ({**settings(), "gateway": {"requestPrincipals": {"jwksUri": "keys"}}}, "jwksUri"),
+    ({**settings(), "gateway": {"gatewayAPI": "kubeflow", "check": "envoyFilter"}}, "gatewayAPI"),
     ({**settings(), "podMonitor": {"enabled": True}}, "no metrics"),
     ({**settings(), "memcached": {"inside": False}}, "several pods need memcached"),
     ({**settings(), "memcached": {"inside": False}, "autoscaling": {"enabled": False}}, "several pods need memcached"),

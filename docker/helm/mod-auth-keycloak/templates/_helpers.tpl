@@ -37,6 +37,29 @@
 {{ default (printf "istio-ingressgateway-%s" (include "mak.name" .)) .Values.gateway.policyName }}
 {{- end -}}
 
+{{/* The labels of the gateway's pods; Istio gives these to those of a Gateway of the Gateway API. */}}
+{{- define "mak.gatewayPods" -}}
+{{- if .Values.gateway.gatewayAPI -}}
+gateway.networking.k8s.io/gateway-name: {{ .Values.gateway.gatewayAPI }}
+{{- else -}}
+{{ toYaml .Values.gateway.selector }}
+{{- end -}}
+{{- end -}}
+
+{{/* Which gateway a policy of Istio's is for. */}}
+{{- define "mak.gatewayTarget" -}}
+{{- if .Values.gateway.gatewayAPI -}}
+targetRefs:
+- group: gateway.networking.k8s.io
+  kind: Gateway
+  name: {{ .Values.gateway.gatewayAPI }}
+{{- else -}}
+selector:
+  matchLabels:
+    {{- toYaml .Values.gateway.selector | nindent 4 }}
+{{- end -}}
+{{- end -}}
+
 {{- define "mak.labels" -}}
 app.kubernetes.io/part-of: mod-auth-keycloak
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -101,6 +124,9 @@ app.kubernetes.io/component: memcached
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is greater than maxReplicas" -}}
+{{- end -}}
+{{- if and .Values.gateway.gatewayAPI (eq .Values.gateway.check "envoyFilter") -}}
+{{- fail "gateway.gatewayAPI needs gateway.check=authorizationPolicy" -}}
 {{- end -}}
 {{- if .Values.gateway.requestPrincipals.enabled -}}
 {{- if or (ne .Values.mode "judge") (ne .Values.gateway.check "authorizationPolicy") -}}
