@@ -72,3 +72,17 @@ def test_request_principals_replaces_what_b2_takes_away(measured):
     assert not found["B2"][0]["KServe from outside, cookie", False].reached
     for name in ("KServe from outside, cookie", "KServe from outside, Keycloak's token"):
         assert found["B2+"][0][name, False].users == ["alice@example.com"], name
+
+
+def test_filter_under_its_old_name_asks_nobody(keycloak, tmp_path):
+    """What the page warns of: Istio of today leaves upstream's filter of 1.7 and 1.8 out."""
+    world = RequestWorld("image", tmp_path, keycloak.realm("requests-old-name", "http://localhost:1"), Cluster())
+    text = world.gateway.rendered.read_text(encoding="utf-8")
+    name = "envoy.filters.network.http_connection_manager"
+    assert text.count(name) == 1
+    world.gateway.rendered.write_text(text.replace(name, "envoy.http_connection_manager"), encoding="utf-8")
+    try:
+        world.gateway.start()
+        assert world.get().status == 200 and world.count() == 1, "the page's warning is out of date"
+    finally:
+        world.stop()
