@@ -79,14 +79,14 @@ static int allow_anonymous(akc_request_t *request, request_rec *r, kc_session_st
 static int handle(akc_request_t *request, request_rec *r)
 {
     const kc_conf_dir_t *dir = akc_config_dir(r);
-    const kc_access_location_t location = {.step_up = kc_step_up_required(dir),
-                                           .header = akc_request_header,
-                                           .context = r,
-                                           .method = r->method,
-                                           .unauth = dir->unauth,
-                                           .is_subrequest = r->main != NULL,
-                                           .is_page_get =
-                                               r->method_number == M_GET && !r->header_only};
+    const kc_access_location_t location = {
+        .step_up = kc_step_up_required(dir),
+        .header = akc_request_header,
+        .context = r,
+        .method = r->method,
+        .unauth = request->is_for_scripts ? KC_UNAUTH_401 : dir->unauth,
+        .is_subrequest = r->main != NULL,
+        .is_page_get = r->method_number == M_GET && !r->header_only};
     kc_access_answer_t answer;
 
     answer = akc_request_check(request, r, &location);

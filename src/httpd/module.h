@@ -97,6 +97,7 @@ typedef struct akc_request_t {
     int is_decided;      /* this module's check has let this request itself in, with or without a
                             user */
     int is_allowed;      /* external authorization has allowed it */
+    int is_for_scripts;  /* it is judged as "/", but its own location says KeycloakUnauth 401 */
     int wants_json;      /* it gets answers for scripts, whatever it looks like */
     int has_read;        /* its body, to the end */
     int has_cookies;     /* the answer's cookies with names of this module are its own */

@@ -9,6 +9,7 @@
 
 #include "addresses.h"
 #include "answers.h"
+#include "config.h"
 #include "gateway/forward_auth.h"
 #include "request.h"
 #include "respond.h"
@@ -42,15 +43,22 @@ int akc_ext_authz_is_asked_for_star(request_rec *r)
     return is_for_gateway;
 }
 
-void akc_ext_authz_enter(const akc_request_t *request, request_rec *r)
+void akc_ext_authz_enter(akc_request_t *request, request_rec *r)
 {
     char *uri = r->uri;
+    int is_for_scripts;
 
     if (request->server->conf->judge_paths != KC_JUDGE_PATHS_ANY ||
         akc_forward_auth_is_on(request) || !ap_is_initial_req(r) || !uri || uri[0] != '/' ||
         kc_path_is_plain(r->unparsed_uri))
         return;
-    if (!is_at_root(r))
+    /* the second of two calls finds it there */
+    if (strcmp(uri, "/") == 0 && akc_addresses_is_taken(r))
+        return;
+    is_for_scripts = ap_location_walk(r) == OK && akc_config_dir(r)->unauth == KC_UNAUTH_401;
+    if (is_at_root(r))
+        request->is_for_scripts = is_for_scripts;
+    else
         r->uri = uri;
 }
 

@@ -10,8 +10,8 @@ void akc_ext_authz_prepare(akc_server_t *server, apr_pool_t *pool);
 int akc_ext_authz_handle(request_rec *r);
 /* Before names are translated: with KeycloakJudgePaths any, external authorization treats a path
  * that can be read in several ways as "/". So it is no public path, no address of this module, and
- * in no location of its own. */
-void akc_ext_authz_enter(const akc_request_t *request, request_rec *r);
+ * in no location of its own. Only a KeycloakUnauth 401 there counts, because it lets nobody in. */
+void akc_ext_authz_enter(akc_request_t *request, request_rec *r);
 /* 1 for "OPTIONS *" where external authorization would answer for "/". httpd itself would answer
  * 200, because "*" is in no location. */
 int akc_ext_authz_is_asked_for_star(request_rec *r);
