@@ -72,18 +72,17 @@ def rendered(way, folder, realm, url, more=(), change=None):
 def is_of_the_sign_in(document, version):
     """What signs in and judges. Kubeflow's own routes and services are the test's (gateway/), with backends that record."""
     metadata, spec = document["metadata"], document.get("spec", {})
+    if manifests.identity(document) not in map(manifests.identity, manifests.before(version)):
+        return True
     if metadata.get("namespace") != "istio-system":
-        return metadata.get("namespace") in ("oauth2-proxy", "mod-auth-keycloak")
+        return metadata.get("namespace") == "oauth2-proxy"
     if document["kind"] in ("AuthorizationPolicy", "RequestAuthentication"):
-        # Not upstream's for the cluster-local gateway, which the tests of KServe have, nor its denial for what no policy selects.
-        return (spec.get("selector", {}).get("matchLabels", {}).get("app") == "istio-ingressgateway"
-                or manifests.identity(document) not in map(manifests.identity, manifests.before(version)))
-    if metadata["name"] == "istio":
-        # Without oauth2-proxy, gateway/old.yaml has it.
-        return document["kind"] == "ConfigMap" and "extensionProviders" in document["data"]["mesh"]
-    return (metadata["name"] in ("authn-filter", "authservice", "oidc-authservice", "oidc-authservice-parameters",
-                                 "oidc-authservice-client")
-            or metadata.get("labels", {}).get("app.kubernetes.io/part-of") == "mod-auth-keycloak")
+        # Not upstream's for the cluster-local gateway, which the tests of KServe have, nor its denial for what no policy
+        # selects.
+        labels = spec.get("selector", {}).get("matchLabels", {})
+        return labels.get("app") == "istio-ingressgateway" or "targetRefs" in spec
+    # Without oauth2-proxy, gateway/old.yaml has the mesh's settings.
+    return (document["kind"], metadata["name"]) == ("ConfigMap", "istio") and "extensionProviders" in document["data"]["mesh"]
 
 
 def give_judge(documents, time):
