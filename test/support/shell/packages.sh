@@ -26,7 +26,7 @@ PACKAGES_HOSTILE=(apache2 python3 python3-jwcrypto procps "${PACKAGES_APR_DEBUG[
 PACKAGES_T=(apache2 libapache2-mod-perl2 libwww-perl python3 python3-jwcrypto python3-h2 curl
     memcached openssl)
 PACKAGES_KEYCLOAK=('openjdk-17-jre-headless|openjdk-21-jre-headless|openjdk-25-jre-headless|default-jre-headless' maven unzip ca-certificates)
-PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached sasl2-bin libsasl2-modules curl openssl python3 python3-pip python3-pytest python3-yaml
+PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached sasl2-bin libsasl2-modules curl openssl python3 python3-pip python3-pytest python3-pytest-xdist python3-yaml
     procps nginx-light caddy haproxy libnginx-mod-http-set-misc)
 PACKAGES_DEMO=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached curl python3 python3-pip python3-yaml procps)
 PACKAGES_IMAGE=(apache2-bin buildah netavark debootstrap git curl memcached procps python3 python3-pytest python3-jwcrypto util-linux)
@@ -36,7 +36,7 @@ PACKAGES_KUBEFLOW=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached openssl python3 p
 PACKAGES_GO=(golang-go ca-certificates)
 # where there is no node or no npm, of whatever origin (oidc_provider.sh)
 PACKAGES_NODE=(nodejs npm)
-PACKAGES_CHAOS=(apache2 memcached nginx-light wrk libfaketime iproute2 procps python3 python3-jwcrypto)
+PACKAGES_CHAOS=(apache2 memcached nginx-light wrk libfaketime iproute2 procps util-linux curl python3 python3-jwcrypto python3-pip python3-yaml)
 PACKAGES_BENCH=(apache2 libapache2-mod-auth-openidc memcached nginx-light wrk valgrind curl python3 python3-jwcrypto
     redis-server git python3-pip unzip)
 }
