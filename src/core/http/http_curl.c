@@ -12,6 +12,7 @@
 #include "base/url.h"
 #include "crypto/crypto.h"
 #include "http/http.h"
+#include "http/http_address.h"
 #include "http/http_body.h"
 #include "http/http_failure.h"
 #include "net/wait_limit.h"
@@ -21,11 +22,10 @@
 #endif
 
 enum {
-    IDLE_MAX = 16,                  /* handles, and so connections, kept for the next exchange */
-    HOST_MAX = 160,                 /* bytes of a host in a detail */
-    TYPE_MAX = 256,                 /* bytes of a content type in a response */
-    AUTHORIZATION_MAX = 132 * 1024, /* bytes: the maximum length of an access token */
-    NAME_STEP_MS = 200 /* between two checks whether this child ends, while waiting for a name */
+    IDLE_MAX = 16,                 /* handles, and so connections, kept for the next exchange */
+    HOST_MAX = 160,                /* bytes of a host in a detail */
+    TYPE_MAX = 256,                /* bytes of a content type in a response */
+    AUTHORIZATION_MAX = 132 * 1024 /* bytes: the maximum length of an access token */
 };
 
 typedef struct {
@@ -43,9 +43,9 @@ typedef struct {
     apr_pool_t *pool;
     CURL *curl;
     struct curl_slist *headers;
+    kc_http_address_t address;
     struct curl_slist *addresses; /* so that libcurl looks up none */
-    kc_resolver_name_t *name;
-    int64_t timeout_ms; /* what is left */
+    int64_t timeout_ms;           /* what is left */
     kc_http_body_t body;
     int is_too_long;
     int is_head_whole;
@@ -347,62 +347,20 @@ static void response_fill(exchange_t *exchange, kc_http_response_t *response)
     response->body_len = exchange->body.len;
 }
 
-/* The addresses of the URL's host, for libcurl. The name is "*", so that any spelling of the host
- * finds them. */
-static kc_rc_t addresses_write(exchange_t *exchange, const kc_url_t *url,
-                               const kc_resolver_address_t *addresses, size_t count, kc_err_t *err)
+static kc_rc_t addresses_set(const client_t *client, exchange_t *exchange, kc_err_t *err)
 {
-    char *line = apr_psprintf(exchange->pool, "*:%d:", url->port);
-    size_t i;
+    kc_rc_t rc = kc_http_address_find(client->options.resolver, exchange->request->url,
+                                      exchange->host, client->options.stop, &exchange->timeout_ms,
+                                      &exchange->address, exchange->pool, err);
 
-    for (i = 0; i < count; i++)
-        line = apr_pstrcat(exchange->pool, line, i ? "," : "",
-                           kc_resolver_text(&addresses[i], exchange->pool), NULL);
-    exchange->addresses = curl_slist_append(NULL, line);
+    if (rc != KC_OK)
+        return rc;
+    exchange->addresses = curl_slist_append(NULL, exchange->address.line);
     if (!exchange->addresses ||
         curl_easy_setopt(exchange->curl, CURLOPT_RESOLVE, exchange->addresses) != CURLE_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: libcurl takes no address",
                        exchange->host);
     return KC_OK;
-}
-
-/* The time that the look-up of the name takes is subtracted from the exchange's. */
-static kc_rc_t address_find(client_t *client, exchange_t *exchange, kc_err_t *err)
-{
-    const kc_http_curl_options_t *options = &client->options;
-    const int64_t until = kc_wait_limit_now() + exchange->timeout_ms;
-    kc_resolver_address_t addresses[KC_RESOLVER_ADDRESSES_MAX];
-    size_t count = 0;
-    kc_url_t url;
-    kc_err_t why;
-    char *host;
-    kc_rc_t rc;
-
-    if (!options->resolver)
-        return KC_OK;
-    if (kc_url_parse(exchange->request->url, exchange->pool, &url, &why) != KC_OK)
-        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: this is no URL: %s", exchange->host,
-                       why.detail);
-    host = apr_pstrdup(exchange->pool, url.host[0] == '[' ? url.host + 1 : url.host);
-    if (url.host[0] == '[')
-        host[strcspn(host, "]")] = '\0';
-    exchange->name = kc_resolver_name(options->resolver, host);
-    if (!exchange->name)
-        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: too many names", exchange->host);
-    do {
-        int64_t left = until - kc_wait_limit_now();
-
-        rc = kc_resolver_get(exchange->name, (uint16_t)url.port,
-                             left < NAME_STEP_MS ? left : NAME_STEP_MS, addresses, &count,
-                             KC_ERR_PROVIDER_DOWN, &why);
-    } while (rc != KC_OK && !kc_resolver_is_known(exchange->name) && kc_wait_limit_now() < until &&
-             !(options->stop && is_stopped((void *)(uintptr_t)options->stop, 0, 0, 0, 0)));
-    if (rc != KC_OK)
-        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: %s", exchange->host, why.detail);
-    exchange->timeout_ms = until - kc_wait_limit_now();
-    if (exchange->timeout_ms < 1)
-        exchange->timeout_ms = 1;
-    return addresses_write(exchange, &url, addresses, count, err);
 }
 
 static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_response_t *response,
@@ -414,7 +372,7 @@ static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_resp
     if (!headers_add(exchange))
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: the request's headers cannot be made",
                        exchange->host);
-    rc = address_find(client, exchange, err);
+    rc = client->options.resolver ? addresses_set(client, exchange, err) : KC_OK;
     if (rc != KC_OK)
         return rc;
     code = limits_set(exchange->curl, &client->options, exchange->timeout_ms);
@@ -426,8 +384,8 @@ static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_resp
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: an option of libcurl: %s",
                        exchange->host, curl_easy_strerror(code));
     code = curl_easy_perform(exchange->curl);
-    if (code != CURLE_OK && exchange->name)
-        kc_resolver_doubt(exchange->name);
+    if (code != CURLE_OK && exchange->address.name)
+        kc_resolver_doubt(exchange->address.name);
     if (code == CURLE_ABORTED_BY_CALLBACK)
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "%s: this child ends", exchange->host);
     if (code != CURLE_OK)

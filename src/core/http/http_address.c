@@ -1,0 +1,68 @@
+/* The addresses of a URL's host for one exchange of http_curl.c.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "http/http_address.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+#include "base/url.h"
+#include "net/wait_limit.h"
+
+enum {
+    STEP_MS = 200,    /* between two checks of *stop, while waiting for a name */
+    ADDRESS_MS = 1200 /* for each of several addresses: a lost SYN is sent again after 1 s */
+};
+
+/* The name is "*", so that any spelling of the host finds them. */
+static const char *line_write(int port, const kc_resolver_address_t *addresses, size_t count,
+                              apr_pool_t *pool)
+{
+    char *line = apr_psprintf(pool, "*:%d:", port);
+    size_t i;
+
+    for (i = 0; i < count; i++)
+        line = apr_pstrcat(pool, line, i ? "," : "", kc_resolver_text(&addresses[i], pool), NULL);
+    return line;
+}
+
+static int is_told_to_stop(const uint32_t *stop)
+{
+    return stop && __atomic_load_n(stop, __ATOMIC_RELAXED) != 0;
+}
+
+kc_rc_t kc_http_address_find(kc_resolver_t *resolver, const char *url_text, const char *label,
+                             const uint32_t *stop, int64_t *timeout_ms, kc_http_address_t *out,
+                             apr_pool_t *pool, kc_err_t *err)
+{
+    const int64_t until = kc_wait_limit_now() + *timeout_ms;
+    kc_resolver_address_t addresses[KC_RESOLVER_ADDRESSES_MAX];
+    size_t count = 0;
+    kc_url_t url;
+    kc_err_t why;
+    char *host;
+    kc_rc_t rc;
+
+    if (kc_url_parse(url_text, pool, &url, &why) != KC_OK)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: this is no URL: %s", label,
+                       why.detail);
+    host = apr_pstrdup(pool, url.host[0] == '[' ? url.host + 1 : url.host);
+    if (url.host[0] == '[')
+        host[strcspn(host, "]")] = '\0';
+    out->name = kc_resolver_name(resolver, host);
+    if (!out->name)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: too many names", label);
+    do {
+        int64_t left = until - kc_wait_limit_now();
+
+        rc = kc_resolver_get(out->name, (uint16_t)url.port, left < STEP_MS ? left : STEP_MS,
+                             addresses, &count, KC_ERR_PROVIDER_DOWN, &why);
+    } while (rc != KC_OK && !kc_resolver_is_known(out->name) && kc_wait_limit_now() < until &&
+             !is_told_to_stop(stop));
+    if (rc != KC_OK)
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: %s", label, why.detail);
+    *timeout_ms = until - kc_wait_limit_now();
+    if (*timeout_ms < 1)
+        *timeout_ms = 1;
+    out->line = line_write(url.port, addresses, count, pool);
+    return KC_OK;
+}
