@@ -10,7 +10,8 @@
 
 enum {
     STEP_MS = 200,    /* between two checks of *stop, while waiting for a name */
-    ADDRESS_MS = 1200 /* for each of several addresses: a lost SYN is sent again after 1 s */
+    ADDRESS_MS = 1200 /* for each of several addresses: a lost SYN is sent again
+                         after 1 s */
 };
 
 /* The name is "*", so that any spelling of the host finds them. */
@@ -63,6 +64,34 @@ kc_rc_t kc_http_address_find(kc_resolver_t *resolver, const char *url_text, cons
     *timeout_ms = until - kc_wait_limit_now();
     if (*timeout_ms < 1)
         *timeout_ms = 1;
+    out->first = kc_resolver_text(&addresses[0], pool);
+    out->count = count;
     out->line = line_write(url.port, addresses, count, pool);
     return KC_OK;
+}
+
+/* libcurl gives each address but the last half of what is left. */
+int64_t kc_http_address_connect_limit(const kc_http_address_t *address, int64_t timeout_ms)
+{
+    const int64_t all = (int64_t)address->count * ADDRESS_MS;
+
+    return address->count > 1 && all < timeout_ms ? all : timeout_ms;
+}
+
+static int is_first(const kc_http_address_t *address, const char *used)
+{
+    const char *first = address->first + (address->first[0] == '[');
+    size_t len = strlen(used);
+
+    return strncmp(first, used, len) == 0 && (first[len] == '\0' || first[len] == ']');
+}
+
+void kc_http_address_check(const kc_http_address_t *address, int succeeded, const char *used)
+{
+    if (!address->name)
+        return;
+    if (!succeeded)
+        kc_resolver_doubt(address->name);
+    else if (used && used[0] && !is_first(address, used))
+        kc_resolver_prefer(address->name, used);
 }

@@ -13,6 +13,8 @@
 typedef struct kc_http_address_t {
     kc_resolver_name_t *name; /* NULL: nothing was looked up here */
     const char *line;         /* all addresses, as CURLOPT_RESOLVE wants them */
+    const char *first;        /* of the addresses, as text */
+    size_t count;
 } kc_http_address_t;
 
 /* Finds the addresses of url's host. Waits for a first look-up, at most *timeout_ms, and subtracts
@@ -22,5 +24,16 @@ typedef struct kc_http_address_t {
 kc_rc_t kc_http_address_find(kc_resolver_t *resolver, const char *url, const char *label,
                              const uint32_t *stop, int64_t *timeout_ms, kc_http_address_t *out,
                              apr_pool_t *pool, kc_err_t *err);
+
+/* How long the connection may take to come about, in milliseconds, of timeout_ms in all. One of
+ * several addresses may be a pod's that is gone, which says nothing: then the next one is tried
+ * long before the exchange has to end. */
+int64_t kc_http_address_connect_limit(const kc_http_address_t *address, int64_t timeout_ms);
+
+/* After an exchange that succeeded or not. used: the address, as text without brackets, of the
+ * connection that was made for it; NULL: none was. Has the host looked up soon when nothing
+ * answered, or when the first address did not, though another one did. That one comes first then.
+ */
+void kc_http_address_check(const kc_http_address_t *address, int succeeded, const char *used);
 
 #endif

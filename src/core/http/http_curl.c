@@ -228,9 +228,10 @@ static CURLcode protocols_set(CURL *curl)
 }
 
 /* The environment of httpd must not decide where tokens go: no proxy, no .netrc. */
-static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options, int64_t timeout_ms)
+static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options, int64_t timeout_ms,
+                           int64_t connect_ms)
 {
-    long timeout = (long)timeout_ms;
+    long timeout = (long)timeout_ms, connect = (long)connect_ms;
     CURLcode code = protocols_set(curl);
 
 #define SET(name, value)  \
@@ -243,7 +244,7 @@ static CURLcode limits_set(CURL *curl, const kc_http_curl_options_t *options, in
     SET(DISALLOW_USERNAME_IN_URL, 1L);
     SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(TIMEOUT_MS, timeout);
-    SET(CONNECTTIMEOUT_MS, timeout);
+    SET(CONNECTTIMEOUT_MS, connect);
     SET(USERAGENT, "mod_auth_keycloak/" KC_VERSION);
     if (options->stop) {
         SET(NOPROGRESS, 0L);
@@ -363,6 +364,16 @@ static kc_rc_t addresses_set(const client_t *client, exchange_t *exchange, kc_er
     return KC_OK;
 }
 
+static void addresses_check(const exchange_t *exchange, CURLcode code)
+{
+    char *used = NULL;
+    long made = 0;
+
+    (void)curl_easy_getinfo(exchange->curl, CURLINFO_NUM_CONNECTS, &made);
+    (void)curl_easy_getinfo(exchange->curl, CURLINFO_PRIMARY_IP, &used);
+    kc_http_address_check(&exchange->address, code == CURLE_OK, made ? used : NULL);
+}
+
 static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_response_t *response,
                             kc_err_t *err)
 {
@@ -375,7 +386,8 @@ static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_resp
     rc = client->options.resolver ? addresses_set(client, exchange, err) : KC_OK;
     if (rc != KC_OK)
         return rc;
-    code = limits_set(exchange->curl, &client->options, exchange->timeout_ms);
+    code = limits_set(exchange->curl, &client->options, exchange->timeout_ms,
+                      kc_http_address_connect_limit(&exchange->address, exchange->timeout_ms));
     if (code == CURLE_OK)
         code = tls_set(exchange->curl, &client->options);
     if (code == CURLE_OK)
@@ -384,8 +396,7 @@ static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_resp
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: an option of libcurl: %s",
                        exchange->host, curl_easy_strerror(code));
     code = curl_easy_perform(exchange->curl);
-    if (code != CURLE_OK && exchange->address.name)
-        kc_resolver_doubt(exchange->address.name);
+    addresses_check(exchange, code);
     if (code == CURLE_ABORTED_BY_CALLBACK)
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "%s: this child ends", exchange->host);
     if (code != CURLE_OK)

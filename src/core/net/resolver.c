@@ -380,6 +380,36 @@ kc_rc_t kc_resolver_get(name_t *name, uint16_t port, int64_t wait_ms, kc_resolve
     return rc;
 }
 
+static int is_at(const kc_resolver_address_t *address, const char *text)
+{
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address->socket;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address->socket;
+    unsigned char raw[sizeof(struct in6_addr)];
+
+    if (address->socket.ss_family == AF_INET6)
+        return inet_pton(AF_INET6, text, raw) == 1 &&
+               memcmp(raw, &v6->sin6_addr, sizeof(v6->sin6_addr)) == 0;
+    return inet_pton(AF_INET, text, raw) == 1 &&
+           memcmp(raw, &v4->sin_addr, sizeof(v4->sin_addr)) == 0;
+}
+
+void kc_resolver_prefer(name_t *name, const char *address)
+{
+    kc_resolver_address_t first;
+    size_t i;
+
+    (void)pthread_mutex_lock(&name->lock);
+    for (i = 0; i < name->count && !is_at(&name->addresses[i], address); i++) {
+    }
+    if (i < name->count) {
+        first = name->addresses[i];
+        memmove(&name->addresses[1], &name->addresses[0], i * sizeof(first));
+        name->addresses[0] = first;
+    }
+    (void)pthread_mutex_unlock(&name->lock);
+    kc_resolver_doubt(name);
+}
+
 void kc_resolver_doubt(name_t *name)
 {
     if (name->is_fixed)

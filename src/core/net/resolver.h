@@ -67,6 +67,9 @@ uint32_t kc_resolver_changes(kc_resolver_t *resolver);
 /* Call it when these addresses could not be reached: the host is looked up soon, before the period
  * ends. */
 void kc_resolver_doubt(kc_resolver_name_t *name);
+/* Call it when this address, as text without brackets, was reached after others before it were not:
+ * it comes first from now on, until the addresses change. The host is looked up soon. */
+void kc_resolver_prefer(kc_resolver_name_t *name, const char *address);
 /* Waits until each name was looked up once, at most that many milliseconds. */
 void kc_resolver_wait(kc_resolver_t *resolver, int64_t milliseconds);
 

@@ -552,6 +552,7 @@ static TCase *tcase_make(Suite *suite, const char *name)
 /* ---------------------------------------------------------------- names */
 
 static uint32_t name_hangs, lookups, at_second; /* the fake name server's */
+static uint32_t silent_first; /* an address at which nothing answers, not even by a refusal */
 
 static int look_up(void *context, const char *host, kc_resolver_address_t *out, size_t max)
 {
@@ -559,7 +560,6 @@ static int look_up(void *context, const char *host, kc_resolver_address_t *out, 
     struct sockaddr_in *address = (struct sockaddr_in *)&out->socket;
 
     (void)context;
-    (void)max;
     (void)__atomic_add_fetch(&lookups, 1, __ATOMIC_RELAXED);
     if (strcmp(host, "keycloak.test") != 0)
         return 0;
@@ -569,7 +569,12 @@ static int look_up(void *context, const char *host, kc_resolver_address_t *out, 
     address->sin_addr.s_addr =
         htonl(__atomic_load_n(&at_second, __ATOMIC_ACQUIRE) ? 0x7f000002 : 0x7f000001);
     out->len = sizeof(*address);
-    return 1;
+    if (!silent_first)
+        return 1;
+    ck_assert_uint_ge(max, 2);
+    out[1] = out[0];
+    address->sin_addr.s_addr = htonl(0x7f000003);
+    return 2;
 }
 
 static void http_make_with_names(int64_t timeout_ms)
@@ -652,6 +657,58 @@ START_TEST(a_host_that_has_moved_is_followed)
 }
 END_TEST
 
+/* A queue of connections that is full: the kernel drops each further SYN. */
+static void silent_listen(int port, int sockets[3])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int i;
+
+    address.sin_addr.s_addr = htonl(0x7f000003);
+    for (i = 0; i < 3; i++) {
+        sockets[i] = socket(AF_INET, SOCK_STREAM | (i ? SOCK_NONBLOCK : 0), 0);
+        ck_assert_int_ge(sockets[i], 0);
+        if (i)
+            (void)connect(sockets[i], (struct sockaddr *)&address, sizeof(address));
+        else
+            ck_assert(!bind(sockets[0], (struct sockaddr *)&address, sizeof(address)) &&
+                      !listen(sockets[0], 0));
+    }
+}
+
+/* A pod that is gone: its address is in the list of names for a while, and nothing comes back. */
+START_TEST(the_next_address_is_tried_before_the_deadline_is_near)
+{
+    const kc_resolver_options_t options = {.lookup = look_up, .period_ms = 600000, .retry_ms = 20};
+    kc_resolver_address_t found[KC_RESOLVER_ADDRESSES_MAX];
+    int sockets[3], i;
+    size_t count;
+    int64_t start;
+
+    script.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+    listener = listener_start(serve_script, &script);
+    silent_listen(listener_port(listener), sockets);
+    name_hangs = lookups = at_second = 0;
+    silent_first = 1;
+    ck_assert_int_eq(kc_resolver_create(&options, testlib_pool, &resolver, &err), KC_OK);
+    http_make(60000, 8);
+    start = kc_wait_limit_now();
+    ck_assert_int_eq(fetch_from("keycloak.test"), KC_OK);
+    ck_assert_int_lt(kc_wait_limit_now() - start, 25000);
+    ck_assert_int_eq(served(), 1);
+    while (__atomic_load_n(&lookups, __ATOMIC_ACQUIRE) < 2)
+        sched_yield();
+    ck_assert_int_eq(kc_resolver_get(kc_resolver_name(resolver, "keycloak.test"), 80, 0, found,
+                                     &count, KC_ERR_PROVIDER_DOWN, &err),
+                     KC_OK);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_str_eq(kc_resolver_text(&found[0], testlib_pool), "127.0.0.1");
+    ck_assert_str_eq(kc_resolver_text(&found[1], testlib_pool), "127.0.0.3");
+    for (i = 0; i < 3; i++)
+        (void)close(sockets[i]);
+    silent_first = 0;
+}
+END_TEST
+
 Suite *kc_test_http_curl(void)
 {
     Suite *suite = suite_create("http_curl");
@@ -687,6 +744,7 @@ Suite *kc_test_http_curl(void)
     tcase_add_test(names, a_name_server_that_hangs_costs_no_more_than_the_deadline);
     tcase_add_test(names, a_host_that_nobody_knows_is_an_outage_at_once);
     tcase_add_test(names, a_host_that_has_moved_is_followed);
+    tcase_add_test(names, the_next_address_is_tried_before_the_deadline_is_near);
     tcase_add_test(limits, refuses_limits_that_are_none);
     return suite;
 }

@@ -243,6 +243,27 @@ START_TEST(the_order_of_addresses_is_no_change)
 }
 END_TEST
 
+START_TEST(the_address_that_answered_comes_first)
+{
+    kc_resolver_name_t *name;
+    uint32_t changes;
+
+    tell(0, 2, "192.0.2.2", "192.0.2.20");
+    name = name_of("mc.test");
+    ck_assert_str_eq(get(name, PATIENCE_MS), "192.0.2.2 192.0.2.20");
+    changes = kc_resolver_changes(resolver);
+    kc_resolver_prefer(name, "192.0.2.20");
+    ck_assert_str_eq(get(name, 0), "192.0.2.20 192.0.2.2");
+    kc_resolver_prefer(name, "192.0.2.20");
+    kc_resolver_prefer(name, "192.0.2.3");
+    kc_resolver_prefer(name, "192.0.2");
+    kc_resolver_prefer(name, "::1");
+    wait_for_lookups(3);
+    ck_assert_str_eq(get(name, 0), "192.0.2.20 192.0.2.2");
+    ck_assert_uint_eq(kc_resolver_changes(resolver), changes);
+}
+END_TEST
+
 START_TEST(a_failure_says_what_failed)
 {
     tell(0, 0, NULL, NULL);
@@ -365,6 +386,7 @@ Suite *kc_test_resolver(void)
     tcase_add_test(tests, who_asks_does_not_wait_for_a_name_server_that_hangs);
     tcase_add_test(tests, what_was_known_stays_when_nobody_answers);
     tcase_add_test(tests, the_order_of_addresses_is_no_change);
+    tcase_add_test(tests, the_address_that_answered_comes_first);
     tcase_add_test(tests, a_failure_says_what_failed);
     tcase_add_test(tests, a_name_is_not_looked_up_before_its_period_is_over);
     tcase_add_test(tests, a_look_up_that_hangs_is_followed_by_none);
