@@ -101,6 +101,21 @@ subtest 'before the realm answers' => sub {
     is join('|', map { substr $_, 0, 6 } @lines), 'KC0632|KC0633', 'two changes, two lines' or diag "@lines";
 };
 
+subtest '?started: whether it was ready once, whatever is missing now' => sub {
+    realm('health-started')->set(faults => { discovery => { kind => 'drop' } });
+    my ($server, $port) = server_with_probes('health-started', 'KeycloakMetadataTTL 1s', 'KeycloakMetadataStale 2s');
+    not_ready_ok ask($port, 'GET', '/?started'), qr{realms/health-started cannot be fetched: }, 'not before it was ready';
+    realm('health-started')->reset;
+    ok wait_until(sub { ask($port, 'GET', '/?started')->status == 200 }), 'by a probe of its own, once all is there';
+    realm('health-started')->set(faults => { discovery => { kind => 'drop' } });
+    ok wait_until(sub { ask($port)->status == 503 }), 'ready no longer';
+    is ask($port, 'GET', '/?started')->status, 200, "but it has started, probe $_" for 1 .. 5;
+    is_deeply ask($port, 'GET', '/?started')->json, { started => JSON::PP::true() }, 'which is all that it says';
+    is ask($port, 'HEAD', '/?started')->status, 200, 'HEAD';
+    is ask($port, 'POST', '/?started', 'Content-Length' => 0)->status, 405, 'POST: 405';
+    is ask($port, 'GET', "/?$_")->status, 503, "not by $_" for 'Started', 'started=', 'started&x', 'xstarted';
+};
+
 subtest 'without a single probe the background finds it as soon' => sub {
     realm('health-alone')->set(faults => { discovery => { kind => 'drop' } });
     my ($server, $port) = server_with_probes('health-alone');

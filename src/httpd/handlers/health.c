@@ -29,17 +29,24 @@ enum { PART_OF_EXCHANGE = 4, PART_FOR_FETCHING = 2 };
 /* The state that was logged last. */
 enum { UNKNOWN, READY, NOT_READY, MISPLACED };
 
-static apr_uint32_t *logged; /* shared by the children */
+/* What the children share. */
+typedef struct akc_health_state_t {
+    apr_uint32_t logged;
+    apr_uint32_t has_started; /* 1 from the first probe on that found nothing missing */
+} akc_health_state_t;
+
+static akc_health_state_t *state;
 static kc_http_gate_t gate;
 
 kc_rc_t akc_health_start(apr_pool_t *pconf, kc_err_t *err)
 {
     apr_shm_t *mapping;
 
-    if (apr_shm_create(&mapping, sizeof(*logged), NULL, pconf) != APR_SUCCESS)
+    if (apr_shm_create(&mapping, sizeof(*state), NULL, pconf) != APR_SUCCESS)
         return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "no shared memory for the state of health");
-    logged = apr_shm_baseaddr_get(mapping);
-    *logged = UNKNOWN;
+    state = apr_shm_baseaddr_get(mapping);
+    state->logged = UNKNOWN;
+    state->has_started = 0;
     return KC_OK;
 }
 
@@ -55,9 +62,9 @@ kc_rc_t akc_health_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *err
 }
 
 /* 1 when this state differs from the one that was logged last, by any child. */
-static int is_news(apr_uint32_t state)
+static int is_news(apr_uint32_t now)
 {
-    return !logged || apr_atomic_xchg32(logged, state) != state;
+    return !state || apr_atomic_xchg32(&state->logged, now) != now;
 }
 
 /* ---------------------------------------------------------------- where it must not answer */
@@ -241,6 +248,21 @@ static int answer(request_rec *r, const apr_array_header_t *problems)
     return akc_respond_json(r, problems->nelts ? HTTP_SERVICE_UNAVAILABLE : HTTP_OK, json);
 }
 
+/* GET ?started asks whether this httpd has ever been ready since its start, as Kubernetes'
+ * endpoints need it: who is signed in is served while Keycloak or memcached is away. */
+static int answer_started(request_rec *r)
+{
+    kc_json_t *json = kc_json_new_object(r->pool);
+
+    kc_json_set_boolean(json, "started", 1);
+    return akc_respond_json(r, HTTP_OK, json);
+}
+
+static int asks_started(const request_rec *r)
+{
+    return r->args && strcmp(r->args, "started") == 0;
+}
+
 int akc_health_handle(request_rec *r)
 {
     const apr_array_header_t *problems;
@@ -256,7 +278,11 @@ int akc_health_handle(request_rec *r)
         ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
         return HTTP_METHOD_NOT_ALLOWED;
     }
+    if (asks_started(r) && state && apr_atomic_read32(&state->has_started))
+        return answer_started(r);
     problems = find_problems(r->pool);
     log_change(r, problems);
+    if (!problems->nelts && state)
+        apr_atomic_set32(&state->has_started, 1);
     return answer(r, problems);
 }
