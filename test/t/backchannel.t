@@ -316,4 +316,27 @@ subtest 'no token in any log' => sub {
     }
 };
 
+# ---- the provider signs in by a session that has been ended
+
+# Keycloak keeps a session alive that somebody signs in with while it is being ended. Whoever comes back with such a
+# session would be refused as long as it lasts, so it is ended by its own tokens.
+for my $row (['by its sid', sub { { set => { sid => 'ended' } } }], ['by the user', sub { { delete => ['sid'] } }]) {
+    my ($what, $change) = @$row;
+    subtest "a sign-in by a session that has been ended, $what: its tokens are revoked" => sub {
+        realm($SITE)->set(user => { sub => 'sub-of-carol', email => 'carol@example.com' }, id_token => { set => { sid => 'ended' } });
+        my $browser = browser($SITE);
+        my $back = $browser->authorize($browser->get('/authservice/login')->header('Location'));
+        taken_ok inform($SITE, 'logout_token=' . token($SITE, %{ $change->() })), 'ended';
+        my $before = realm($SITE)->log('revoke');
+        my $response = $browser->get($back);
+        is $response->status, 503, 'refused' or diag $response->text;
+        is $response->tag, 'KC0113', 'with the reason';
+        ok !$browser->session, 'no session';
+        my @revoked = realm($SITE)->log('revoke');
+        is scalar @revoked, $before + 1, 'one token is revoked';
+        is Keycloak::Realm::param($revoked[-1], 'token'), (realm($SITE)->log('token'))[-1]{answer}{refresh_token}, 'the one that came';
+        realm($SITE)->set(id_token => {});
+    };
+}
+
 done_testing;

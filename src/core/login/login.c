@@ -367,6 +367,21 @@ static int is_followed(const callback_t *callback)
                              rp->conf->clock_skew);
 }
 
+/* The provider signs in by a session that has been ended here. Keycloak keeps one alive that
+ * somebody signs in with while it is being ended: until it is ended there, each sign-in would lead
+ * to it. */
+static void end_at_provider(const callback_t *callback, const kc_token_endpoint_answer_t *tokens)
+{
+    const kc_rp_t *rp = callback->rp;
+    kc_err_t why = {KC_ERR_NONE, NULL, 0, ""};
+
+    if (tokens->refresh_token &&
+        kc_token_endpoint_revoke(rp->conf, rp->env, callback->snapshot->provider,
+                                 tokens->refresh_token, callback->pool, &why) != KC_OK)
+        kc_env_log_at(rp->env, KC_LOG_WARNING, why.reason,
+                      "a refresh token could not be revoked: %s", why.detail);
+}
+
 /* From the code to the session. */
 static kc_rc_t sign_in(callback_t *callback, kc_browser_answer_t *answer, kc_err_t *err)
 {
@@ -395,6 +410,8 @@ static kc_rc_t sign_in(callback_t *callback, kc_browser_answer_t *answer, kc_err
         rc = kc_token_set_to_session(&token_set, &session, err);
     if (rc == KC_OK)
         rc = start_session(callback, &session, answer, err);
+    if (rc != KC_OK && err->reason == KC_ERR_SIGNED_OUT_NOW)
+        end_at_provider(callback, &token_set.tokens);
     answer->dropped = token_set.dropped;
     return rc;
 }
