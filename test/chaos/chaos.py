@@ -24,6 +24,7 @@ from urllib.parse import quote
 from load import DOWN, FAILED, LOST, OK, Load, percentile
 from world import ROOT, THREADS, Browser, Failure, Ground, World, free_port, wait_for
 import names
+import pods
 from network import Hole  # behind world, which tells where the shared parts are
 
 SETTLE = 1.0  # seconds of load before and after the harm
@@ -337,6 +338,26 @@ def silent_name_server(ground, result, short):
 def moved_addresses(ground, result, short):
     """Both names get other addresses, and the old ones are dead."""
     names.moved(ground, result)
+
+
+# ---------------------------------------------------------------- pods that come and go
+
+@chaos_test
+def rolling_update_of_judges(ground, result, short):
+    """Each judge's pod is replaced, as the manifests say, behind a real Envoy."""
+    pods.judges(ground, result, under_load)
+
+
+@chaos_test
+def rolling_update_of_memcached(ground, result, short):
+    """Each memcached is replaced by an empty one at another address."""
+    pods.caches(ground, result, under_load, short)
+
+
+@chaos_test
+def rolling_update_of_keycloak(ground, result, short):
+    """Each Keycloak pod is replaced by one at another address, while tokens are renewed all the time."""
+    pods.keycloaks(ground, result, under_load, short)
 
 
 # ---------------------------------------------------------------- a busy machine

@@ -18,12 +18,13 @@ from process import Child
 
 
 class NameServer:
-    """Answers for some names over UDP, port 53 of a loopback address of its own; silent, it reads and says nothing."""
+    """Answers for some names over UDP, port 53 of an address, or of a loopback address of its own; silent, it reads and
+    says nothing."""
 
-    def __init__(self):
+    def __init__(self, address=None):
         if os.geteuid() != 0:
             raise Failure("a name server has port 53: run this test as root")
-        self.address = f"127.53.{os.getpid() % 250}.{os.getpid() // 250 % 250 + 1}"
+        self.address = address or f"127.53.{os.getpid() % 250}.{os.getpid() // 250 % 250 + 1}"
         self.names, self.is_silent, self.asked = {}, False, 0
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((self.address, 53))
@@ -54,9 +55,10 @@ class NameServer:
             place += 1 + question[place]
         end = place + 5
         kind = struct.unpack(">H", question[place + 1:place + 3])[0]
-        address = self.names.get(".".join(labels))
-        found = [address] if address and kind == 1 else []
-        head = question[:2] + struct.pack(">HHHHH", 0x8180 if address else 0x8183, 1, len(found), 0, 0)
+        addresses = self.names.get(".".join(labels))
+        found = [addresses] if isinstance(addresses, str) else addresses or []
+        head = question[:2] + struct.pack(">HHHHH", 0x8180 if found else 0x8183, 1, len(found) if kind == 1 else 0, 0, 0)
+        found = found if kind == 1 else []
         records = b"".join(b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 0, 4) + socket.inet_aton(one) for one in found)
         return head + question[12:end] + records
 

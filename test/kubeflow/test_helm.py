@@ -30,7 +30,7 @@ def kustomized(name):
         service, (_, template) = patches["service"]["spec"], judge_of(documents)
         # Both select the judge's pods, by other labels.
         assert service["selector"].items() <= template["metadata"]["labels"].items()
-        service.update(type="ClusterIP", publishNotReadyAddresses=True, selector={
+        service.update(type="ClusterIP", selector={
             "app.kubernetes.io/part-of": "mod-auth-keycloak", "app.kubernetes.io/component": "judge"})
         documents += patches.values()
         # Upstream's settings, with the values that the file of values has.

@@ -38,6 +38,7 @@ DEFAULTS = {
     "certs": {},             # {"shape": name, "with": [key names]}
     "faults": {},            # endpoint -> {"kind": name, ...}, see faults.py
     "rotate_at_token": False,
+    "keeps_users": False,    # whether renewed tokens are the user's of the sign-in, else of the user that is set now
     "callback": {},          # {"set": {}, "delete": []} on the parameters sent back to the client
     # The person's session here, whose password was asked for so many seconds ago (None: there is none);
     # the classes (acr) that a sign-in can have, the first one unasked; whether max_age, acr_values and
@@ -512,7 +513,8 @@ class Realm:
             held = self.refresh.pop(params.get("refresh_token", ""), None)
             if held is None:
                 raise Refusal("invalid_grant")
-            return self.tokens(copy.deepcopy(self.settings["user"]), held["nonce"], held)
+            user = held["user"] if self.settings["keeps_users"] else copy.deepcopy(self.settings["user"])
+            return self.tokens(user, held["nonce"], held)
         raise Refusal("unsupported_grant_type")
 
     def revoke(self, headers, params, certificate):
@@ -553,7 +555,7 @@ class Realm:
         access = id_token(self, dict(claims, typ="Bearer", aud="account"), self.settings["access_token"])
         refresh = b64u(os.urandom(32))
         self.access[access] = user
-        self.refresh[refresh] = {"nonce": nonce, "session": session, "since": since, "acr": acr}
+        self.refresh[refresh] = {"nonce": nonce, "session": session, "since": since, "acr": acr, "user": user}
         answer = {
             "access_token": access, "expires_in": self.settings["lifetime"], "refresh_token": refresh,
             "refresh_expires_in": 1800, "token_type": "Bearer", "not-before-policy": 0,
