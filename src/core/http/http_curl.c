@@ -374,6 +374,25 @@ static void addresses_check(const exchange_t *exchange, CURLcode code)
     kc_http_address_check(&exchange->address, code == CURLE_OK, made ? used : NULL);
 }
 
+/* libcurl's limit for a connection is one for TLS too. Where TCP has come about and TLS has not,
+ * the host is there but slow: it is tried once more, with all the time that is left. */
+static CURLcode exchange_perform(const exchange_t *exchange)
+{
+    const int64_t until = kc_wait_limit_now() + exchange->timeout_ms;
+    CURLcode code = curl_easy_perform(exchange->curl);
+    curl_off_t ready = 0;
+    char *reached = NULL;
+    int64_t left = until - kc_wait_limit_now();
+
+    (void)curl_easy_getinfo(exchange->curl, CURLINFO_PRIMARY_IP, &reached);
+    (void)curl_easy_getinfo(exchange->curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
+    if (code != CURLE_OPERATION_TIMEDOUT || !reached || !reached[0] || ready || left < 1 ||
+        curl_easy_setopt(exchange->curl, CURLOPT_TIMEOUT_MS, (long)left) != CURLE_OK ||
+        curl_easy_setopt(exchange->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)left) != CURLE_OK)
+        return code;
+    return curl_easy_perform(exchange->curl);
+}
+
 static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_response_t *response,
                             kc_err_t *err)
 {
@@ -395,7 +414,7 @@ static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_resp
     if (code != CURLE_OK)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: an option of libcurl: %s",
                        exchange->host, curl_easy_strerror(code));
-    code = curl_easy_perform(exchange->curl);
+    code = exchange_perform(exchange);
     addresses_check(exchange, code);
     if (code == CURLE_ABORTED_BY_CALLBACK)
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "%s: this child ends", exchange->host);

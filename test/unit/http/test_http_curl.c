@@ -709,6 +709,27 @@ START_TEST(the_next_address_is_tried_before_the_deadline_is_near)
 }
 END_TEST
 
+/* The limit of a connection to one of several addresses is not one for TLS. */
+START_TEST(a_slow_tls_handshake_has_all_the_time)
+{
+    const kc_resolver_options_t options = {.lookup = look_up, .period_ms = 600000, .retry_ms = 20};
+    kc_http_request_t request = {.url = NULL};
+    static int blocks;
+    int64_t start;
+
+    listener = listener_start(serve_for_ever, &blocks);
+    request.url = apr_psprintf(testlib_pool, "https://keycloak.test:%d/", listener_port(listener));
+    name_hangs = lookups = at_second = 0;
+    silent_first = 1;
+    ck_assert_int_eq(kc_resolver_create(&options, testlib_pool, &resolver, &err), KC_OK);
+    http_make(5000, 8);
+    start = kc_wait_limit_now();
+    ck_assert_int_eq(http->perform(http, &request, testlib_pool, &response, &err), KC_DOWN);
+    ck_assert_int_ge(kc_wait_limit_now() - start, 4900);
+    silent_first = 0;
+}
+END_TEST
+
 Suite *kc_test_http_curl(void)
 {
     Suite *suite = suite_create("http_curl");
@@ -745,6 +766,7 @@ Suite *kc_test_http_curl(void)
     tcase_add_test(names, a_host_that_nobody_knows_is_an_outage_at_once);
     tcase_add_test(names, a_host_that_has_moved_is_followed);
     tcase_add_test(names, the_next_address_is_tried_before_the_deadline_is_near);
+    tcase_add_test(names, a_slow_tls_handshake_has_all_the_time);
     tcase_add_test(limits, refuses_limits_that_are_none);
     return suite;
 }
