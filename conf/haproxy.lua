@@ -73,8 +73,25 @@ local function refuse(txn, answer)
     txn:done(reply)
 end
 
+-- A header that Connection names is of one connection: a proxy behind us would take the identity away.
+local function drops_identity(sent)
+    for _, header in ipairs({ "connection", "trailer" }) do
+        for _, value in ipairs(list(sent[header] or {})) do
+            for token in value:gmatch("[^,%s]+") do
+                if from_answer[plain(token)] then
+                    return true
+                end
+            end
+        end
+    end
+    return false
+end
+
 core.register_action("keycloak", { "http-req" }, function(txn)
     local sent = txn.http:req_get_headers()
+    if drops_identity(sent) then
+        return refuse(txn, { status = 400, headers = {}, body = "" })
+    end
     local answer = core.httpclient():get({ url = JUDGE, headers = question(txn, sent), timeout = TIMEOUT_MS })
     if not answer or answer.status ~= 200 then
         return refuse(txn, answer)

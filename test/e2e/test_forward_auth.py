@@ -151,6 +151,17 @@ def test_forged_question_is_not_believed(gateway, name):
     assert len(gateway.backend.requests) == count
 
 
+@pytest.mark.parametrize("value", ["kubeflow-userid", "keep-alive, Kubeflow_UserID", "x,kubeflow-groups", "cookie"])
+def test_identity_is_not_said_to_be_of_one_connection(gateway, value):
+    """A backend that is a proxy would drop it."""
+    answer = gateway.browser().get(gateway.url + "/x", [("Connection", value)], kind=SCRIPT)
+    if answer.status == 200:
+        assert gateway.seen() == ["alice@example.com"]
+        assert not any(name in said.lower() for said in gateway.seen("connection") for name in ("kubeflow", "cookie")), answer
+    else:
+        assert answer.status in (400, 401) and not answer.header("X-Backend"), answer  # 401: the cookie was not handed on
+
+
 def test_cookies_reach_the_backend_without_ours(gateway):
     browser = gateway.browser()
     browser.get(gateway.url + "/x")
