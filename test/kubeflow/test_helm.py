@@ -111,9 +111,11 @@ def test_the_values_for_kustomizes_ways_have_its_settings():
         assert find(chart(name), "ConfigMap", "oidc-authservice-parameters")["data"] == known
 
 
-def test_the_notes_have_the_meshs_provider():
-    """What kustomize puts into the mesh's settings, an administrator of the chart puts there by the notes."""
-    text = notes("header-mode")
+@pytest.mark.parametrize("check", ["authorizationPolicy", "none"])
+def test_the_notes_have_the_meshs_provider(check):
+    """What kustomize puts into the mesh's settings, an administrator of the chart puts there by the notes. The README's
+    first command has none, and its second one lets the gateway ask."""
+    text = notes("header-mode", {"gateway": {"check": check}})
     shown = yaml.safe_load(re.search(r"^    # The judge must see.*?(?=^\S|\Z)", text, re.M | re.S).group(0))
     mesh = yaml.safe_load(read_all((KUBEFLOW / "components/header-mode/remove/mesh.yaml").read_text(encoding="utf-8"))[0]["data"]["mesh"])
     assert shown["extensionProviders"] == mesh["extensionProviders"]
