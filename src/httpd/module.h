@@ -57,6 +57,7 @@ typedef struct akc_server_t {
         *foreign;         /* const char *, identity headers that only other servers set, or NULL */
     const char *removals; /* headers that a gateway is told to remove (ext_authz.c) */
     const char *removals_and_cookie;
+    int judges_any_path;             /* external authorization with KeycloakJudgePaths any */
     kc_breaker_t *breakers;          /* shared by the children, one for each memcached server */
     kc_store_clock_shared_t *clocks; /* the same for the watchdog, which compares clocks */
     kc_store_clock_t *clock;         /* the child's; NULL: no memcached */
@@ -90,17 +91,18 @@ typedef struct akc_request_t {
     const request_rec *doubted; /* a Require excludes by lists that are not known of this user */
     const char *authorization;  /* the Authorization header, where it is needed; else NULL */
     const char *hidden_token;   /* the same while httpd logs the headers (traces.c); else NULL */
-    const char *query;   /* of a callback; removed from the request so that no log shows it */
-    const char *id;      /* for the log and the error page; NULL until needed */
-    kc_browser_t client; /* public_url is NULL until needed */
-    kc_access_t access;  /* the Cookie header, and the session that it or a bearer token names */
-    int is_decided;      /* this module's check has let this request itself in, with or without a
-                            user */
-    int is_allowed;      /* external authorization has allowed it */
-    int is_for_scripts;  /* it is judged as "/", but its own location says KeycloakUnauth 401 */
-    int wants_json;      /* it gets answers for scripts, whatever it looks like */
-    int has_read;        /* its body, to the end */
-    int has_cookies;     /* the answer's cookies with names of this module are its own */
+    const char *query;     /* of a callback; removed from the request so that no log shows it */
+    const char *id;        /* for the log and the error page; NULL until needed */
+    kc_browser_t client;   /* public_url is NULL until needed */
+    kc_access_t access;    /* the Cookie header, and the session that it or a bearer token names */
+    int is_decided;        /* this module's check has let this request itself in, with or without a
+                              user */
+    int is_allowed;        /* external authorization has allowed it */
+    int is_judged_as_root; /* its path has several readings: it is judged as "/" */
+    int is_for_scripts;    /* it is judged as "/", but its own location says KeycloakUnauth 401 */
+    int wants_json;        /* it gets answers for scripts, whatever it looks like */
+    int has_read;          /* its body, to the end */
+    int has_cookies;       /* the answer's cookies with names of this module are its own */
     kc_cache_control_audience_t audience; /* of its answer (answers.c) */
     akc_stream_t stream;
 } akc_request_t;

@@ -334,6 +334,18 @@ subtest 'KeycloakJudgePaths any, and a location that may ask for more' => sub {
         ok !$accepted, "refused: $name" or diag $said;
         like $said, qr/KC0003: KeycloakJudgePaths any \(line \d+ of .*\): \w+ \(line \d+ of .* may ask for more than <Location \/> does/, 'and says what' or diag $said;
     }
+    my @elsewhere = ('AuthType Keycloak', 'Require valid-user', 'SetHandler keycloak-judge');
+    my %rootless = (
+        'a judge below /'     => [@any, location('/judge', @elsewhere)],
+        'a judge by patterns' => [@any, '<LocationMatch "^/.+">', @elsewhere, '</LocationMatch>'],
+        'a / of others'       => [@any, location('/', 'AuthType Keycloak', 'Require valid-user'), location('/judge', 'SetHandler keycloak-judge')],
+        'a host of many'      => [@any, virtual('ServerName b.test', location('/judge', @elsewhere)), '<VirtualHost *:2>', 'ServerName c.test', @judge, '</VirtualHost>'],
+    );
+    for my $name (sort keys %rootless) {
+        my ($accepted, $said) = check(@{ $rootless{$name} });
+        ok !$accepted, "refused: $name" or diag $said;
+        like $said, qr/KC0003: KeycloakJudgePaths any \(line \d+ of .*\): no <Location \/> of \S+ has SetHandler keycloak-judge/, 'and says what' or diag $said;
+    }
     my %equal = (
         'one location'          => [@any, @judge],
         'a weaker one'          => [@any, @judge, location('/ping', 'KeycloakUnauth pass', 'AuthMerging Off', 'AuthType Keycloak', 'Require valid-user')],

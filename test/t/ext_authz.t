@@ -131,6 +131,17 @@ subtest 'KeycloakJudgePaths any: other spellings are for who is signed in' => su
     unlike $answer->header('Location'), qr{^(?:https?:)?//evil}, 'leads to no other host';
 };
 
+subtest 'KeycloakJudgePaths any changes nothing where nobody judges' => sub {
+    my $in = signed_in('judge-none') or return fail 'signing in';
+    for my $path (qw(/app/x /app//x //app/x /app/%5cx /x/../app/x /app/..;/y)) {
+        my $answer = $in->request('GET', $path, headers => [Cookie => $in->cookie_header]);
+        is $answer->status, 200, "$path is answered" or diag $answer->text;
+        like $answer->text, qr{/app/}, 'by the backend of its location';
+        unlike $answer->text, qr{/common/}, 'and not by that of /';
+        is browser('judge-none')->get($path, Accept => 'application/json')->status, 401, 'for a stranger: 401';
+    }
+};
+
 subtest 'roles guard parts' => sub {
     is $browser->get('/admin/x', @own)->status, 403, 'not met: 403';
     allowed_ok 'met', $browser->get('/user/x', @own), 'alice@example.com';

@@ -24,15 +24,31 @@
 
 static const char removal_header[] = "x-envoy-auth-headers-to-remove";
 
-/* 1 when external authorization answers for "/"; leaves the request there. */
+/* Finds the settings of the locations of a path, without those of the path before. */
+static int walk(request_rec *r, char *uri)
+{
+    r->uri = uri;
+    r->per_dir_config = r->server->lookup_defaults;
+    return ap_location_walk(r) == OK;
+}
+
+/* 1 when external authorization answers for "/", and then leaves the request there; otherwise the
+ * request is as before. */
 static int is_at_root(request_rec *r)
 {
-    r->uri = apr_pstrdup(r->pool, "/");
-    return ap_location_walk(r) == OK && akc_addresses_is_judge(r);
+    ap_conf_vector_t *settings = r->per_dir_config;
+    char *uri = r->uri;
+
+    if (walk(r, apr_pstrdup(r->pool, "/")) && akc_addresses_is_judge(r))
+        return 1;
+    r->uri = uri;
+    r->per_dir_config = settings;
+    return 0;
 }
 
 int akc_ext_authz_is_asked_for_star(request_rec *r)
 {
+    ap_conf_vector_t *settings = r->per_dir_config;
     char *uri = r->uri;
     int is_for_gateway;
 
@@ -40,26 +56,28 @@ int akc_ext_authz_is_asked_for_star(request_rec *r)
         return 0;
     is_for_gateway = is_at_root(r);
     r->uri = uri;
+    r->per_dir_config = settings;
     return is_for_gateway;
 }
 
 void akc_ext_authz_enter(akc_request_t *request, request_rec *r)
 {
+    ap_conf_vector_t *settings = r->per_dir_config;
     char *uri = r->uri;
     int is_for_scripts;
 
-    if (request->server->conf->judge_paths != KC_JUDGE_PATHS_ANY ||
-        akc_forward_auth_is_on(request) || !ap_is_initial_req(r) || !uri || uri[0] != '/' ||
-        kc_path_is_plain(r->unparsed_uri))
+    if (!request->server->judges_any_path || akc_forward_auth_is_on(request) ||
+        !ap_is_initial_req(r) || !uri || uri[0] != '/' || kc_path_is_plain(r->unparsed_uri))
         return;
     /* the second of two calls finds it there */
     if (strcmp(uri, "/") == 0 && akc_addresses_is_taken(r))
         return;
-    is_for_scripts = ap_location_walk(r) == OK && akc_config_dir(r)->unauth == KC_UNAUTH_401;
-    if (is_at_root(r))
+    is_for_scripts = walk(r, uri) && akc_config_dir(r)->unauth == KC_UNAUTH_401;
+    r->per_dir_config = settings;
+    if (is_at_root(r)) {
         request->is_for_scripts = is_for_scripts;
-    else
-        r->uri = uri;
+        request->is_judged_as_root = 1;
+    }
 }
 
 static void put_one(request_rec *r, const char *name)
@@ -159,6 +177,12 @@ static int allow(akc_request_t *request, request_rec *r)
     return DONE;
 }
 
+int akc_ext_authz_is_lost(const akc_request_t *request, const request_rec *r, const char *handler)
+{
+    return request->is_judged_as_root && r == request->first &&
+           (!handler || strcmp(handler, AKC_ENDPOINTS_JUDGE) != 0);
+}
+
 int akc_ext_authz_passes(akc_request_t *request, request_rec *r)
 {
     size_t len = strcspn(r->unparsed_uri, "?");
@@ -204,8 +228,8 @@ static int refuse_path(akc_request_t *request, request_rec *r)
  * everybody is so for its own spelling alone. */
 static int may_be_any(const akc_request_t *request, const request_rec *r)
 {
-    return request->server->conf->judge_paths == KC_JUDGE_PATHS_ANY && strcmp(r->uri, "/") == 0 &&
-           r->unparsed_uri[0] == '/' && r->user && *r->user;
+    return request->is_judged_as_root && strcmp(r->uri, "/") == 0 && r->unparsed_uri[0] == '/' &&
+           r->user && *r->user;
 }
 
 int akc_ext_authz_handle(request_rec *r)

@@ -136,31 +136,63 @@ static const akc_sections_line_t *find_stricter(const akc_sections_t *sections)
     return NULL;
 }
 
-/* Another spelling of a stricter location's path would be judged as "/". */
-static int check_paths(const apr_array_header_t *all, server_rec *main)
+/* 1 when external authorization answers for "/". */
+static int has_root(const akc_sections_t *sections)
+{
+    int i;
+
+    for (i = 0; sections && i < sections->list->nelts; i++) {
+        const akc_sections_line_t *line = &APR_ARRAY_IDX(sections->list, i, akc_sections_line_t);
+
+        if (line->kind == AKC_SECTIONS_HANDLER && strcmp(line->word, AKC_ENDPOINTS_JUDGE) == 0 &&
+            line->path && strcmp(line->path, "/") == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Refuses KeycloakJudgePaths any because of a line; NULL: nothing answers gateways for "/". */
+static int refuse_any(const kc_conf_t *conf, server_rec *server, const akc_sections_line_t *line)
 {
     const char *name = kc_conf_table_row(KC_CONF_ROW_judge_paths)->name;
-    const akc_sections_line_t *line;
-    server_rec *server;
+    const kc_conf_position_t *position = &conf->position[KC_CONF_ROW_judge_paths];
 
-    for (server = main; server; server = server->next) {
-        const kc_conf_t *conf = akc_config_server(server)->conf;
-        const kc_conf_position_t *position = &conf->position[KC_CONF_ROW_judge_paths];
-
-        if (conf->judge_paths != KC_JUDGE_PATHS_ANY || !has_gateway(all, server))
-            continue;
-        line = find_stricter(&APR_ARRAY_IDX(all, 0, akc_sections_t));
-        if (!line)
-            line = find_stricter(akc_sections_of(all, server));
-        if (!line)
-            continue;
+    if (line)
         AKC_LOG_SERVER_AT(APLOG_EMERG, server, KC_ERR_CONFIG,
                           "%s any (line %d of %s): %s (line %d of %s) may ask for more than "
                           "<Location /> does, and another spelling of that path is judged as /. "
                           "Leave %s out, or ask for the same everywhere",
                           name, position->line, position->file, line->node->directive,
                           line->node->line_num, line->node->filename, name);
-        return HTTP_INTERNAL_SERVER_ERROR;
+    else
+        AKC_LOG_SERVER_AT(APLOG_EMERG, server, KC_ERR_CONFIG,
+                          "%s any (line %d of %s): no <Location /> of %s has SetHandler %s, and "
+                          "other spellings of paths are judged as /. Leave %s out, or let "
+                          "SetHandler hold for /",
+                          name, position->line, position->file, server->server_hostname,
+                          AKC_ENDPOINTS_JUDGE, name);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* Another spelling of a stricter location's path would be judged as "/". */
+static int check_paths(const apr_array_header_t *all, server_rec *main)
+{
+    const akc_sections_t *global = &APR_ARRAY_IDX(all, 0, akc_sections_t);
+    server_rec *server;
+
+    for (server = main; server; server = server->next) {
+        const akc_sections_t *own = akc_sections_of(all, server);
+        akc_server_t *ours = akc_config_server(server);
+        const akc_sections_line_t *line;
+
+        if (ours->conf->judge_paths != KC_JUDGE_PATHS_ANY || !has_gateway(all, server))
+            continue;
+        line = find_stricter(global);
+        if (!line)
+            line = find_stricter(own);
+        if (line || (!has_root(global) && !has_root(own)))
+            return refuse_any(ours->conf, server, line);
+        ours->judges_any_path = 1;
     }
     return OK;
 }

@@ -42,6 +42,8 @@ int akc_endpoints_translate(request_rec *r)
     if (request)
         akc_ext_authz_enter(request, r);
     handler = handler_of(request, r);
+    if (request && akc_ext_authz_is_lost(request, r, handler))
+        return HTTP_FORBIDDEN;
     if (!handler)
         return DECLINED;
     akc_addresses_take(r, handler);
@@ -76,6 +78,8 @@ int akc_endpoints_handle(request_rec *r)
     akc_address_t address;
     kc_err_t err;
 
+    if (request && akc_ext_authz_is_lost(request, r, r->handler))
+        return HTTP_FORBIDDEN;
     if (!request || !akc_addresses_is_ours(request->server, r))
         return DECLINED;
     if (!ap_is_initial_req(r))
