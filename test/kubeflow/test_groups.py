@@ -335,7 +335,9 @@ def test_a_profile_of_somebody_else_stays(sync):
 
 def test_names_that_no_profile_may_have(sync):
     sync.allow("apply")
-    bad = ["kube-system", "istio-system", "kubeflow", "kubeflow-system", "default", "Data", "a/b", "-a", "x" * 64, "a\nb", ".."]
+    (sync.cluster.folder / "namespace").write_text("of-this-job", encoding="utf-8")
+    bad = ["kube-system", "istio-system", "istio-ingress", "kubeflow", "kubeflow-system", "default", "keycloak", "dex", "auth", "monitoring",
+           "mod-auth-keycloak", "keycloak-groups", "of-this-job", "Data", "a/b", "-a", "x" * 64, "a\nb", ".."]
     sync.group("/ds", "bob", kubeflow_profile=bad, kubeflow_owner="lead@example.com")
     found = sync.problems()
     assert sorted(found) == sorted(f"group /ds: {name!r} cannot be the name of a profile" for name in bad)
@@ -360,6 +362,67 @@ def test_problems_do_not_stop_the_rest(sync):
                                    "/apis/rbac.authorization.k8s.io/v1/namespaces/lab/rolebindings (403)"], "kubeflow-admin is not given"
     assert "carol@example.com may edit (RoleBinding): the name user-carol-example-com-clusterrole-edit belongs to somebody else" in found
     assert {row["metadata"]["annotations"]["user"] for row in sync.made("rolebindings")} == {"bob@example.com"}
+
+
+# ---------------- Whose namespace it is
+
+def contributors(sync):
+    return {(row["metadata"]["namespace"], row["metadata"]["annotations"]["user"].split("@")[0])
+            for plural in ("rolebindings", "authorizationpolicies") for row in sync.made(plural)}
+
+
+def test_no_profile_takes_a_namespace_that_is_there(sync):
+    """Kubeflow's controller adopts one whose annotation names the owner; so that must not be asked of it either."""
+    sync.allow("apply")
+    sync.cluster.namespaces = {name: {"metadata": {"name": name, "annotations": notes}} for name, notes in (
+        ("argocd", {}), ("vault", {"owner": "lead@example.com"}), ("zot", {"owner": "lead@example.com"}))}
+    sync.cluster.page = 1
+    sync.group("/a", "bob", kubeflow_profile=["argocd", "vault", "zot", "ds"], kubeflow_owner="lead@example.com")
+    for _ in range(2):
+        assert sync.problems() == [f"profile {name}: a namespace of this name is there, and belongs to no Profile: none is made"
+                                   for name in ("argocd", "vault", "zot")]
+    assert {row["metadata"]["name"] for row in sync.made("profiles")} == {"ds"} and contributors(sync) == {("ds", "bob")}
+
+
+LEAD, BEN = {"owner": "lead@example.com"}, {"owner": "ben@example.com"}
+OURS, OTHER, JOB = ([{"kind": kind, "uid": uid, "name": "ds"}] for kind, uid in (("Profile", "OURS"), ("Profile", "else"), ("Job", "else")))
+WHOSE = [({"annotations": LEAD, "ownerReferences": OURS}, True), ({"annotations": LEAD}, True),
+         ({"annotations": LEAD, "ownerReferences": JOB}, True), ({"annotations": LEAD, "ownerReferences": OTHER}, False),
+         ({"annotations": BEN, "ownerReferences": OURS}, False), ({"annotations": BEN}, False), ({"ownerReferences": OURS}, False), ({}, False),
+         ({"annotations": LEAD, "ownerReferences": OURS, "deletionTimestamp": "2026-01-01T00:00:00Z"}, False)]
+
+
+@pytest.mark.parametrize("meta, is_ours", WHOSE)
+def test_contributors_only_in_the_namespace_of_the_profile(sync, meta, is_ours):
+    sync.allow("apply")
+    sync.cluster.profile("ds", "lead@example.com")
+    text = json.dumps({"metadata": {"name": "ds", **meta}}).replace("OURS", sync.cluster.owned["ds"])
+    sync.cluster.namespaces["ds"] = json.loads(text)
+    sync.group("/ds", "bob", kubeflow_profile="ds")
+    found = [] if is_ours else sync.problems()
+    if is_ours:
+        sync.good()
+    assert found == [] if is_ours else len(found) == 1 and found[0].startswith("profile ds: the namespace ds ")
+    assert contributors(sync) == ({("ds", "bob")} if is_ours else set())
+
+
+def test_a_namespace_that_comes_late_or_from_somebody_else(sync):
+    sync.allow("apply")
+    sync.group("/ds", "bob", kubeflow_profile=["ds", "lab"], kubeflow_owner="lead@example.com")
+    control = sync.cluster.control
+
+    def taken(profile, owner):
+        """Somebody else makes the namespace between the two looks."""
+        if profile == "lab":
+            sync.cluster.namespaces["lab"] = {"metadata": {"name": "lab"}}
+        control(profile, owner)
+    sync.cluster.control, sync.cluster.slow = taken, 1000000
+    assert sync.problems(NAMESPACE_SECONDS="1") == [
+        "profile ds: the namespace ds is not there yet: no contributors are made, and the next run tries again",
+        "profile lab: the namespace lab does not belong to this Profile: no contributors are made"]
+    assert not contributors(sync)
+    sync.cluster.late["ds"] = 0
+    assert len(sync.problems()) == 1 and contributors(sync) == {("ds", "bob")}, "the next run does it"
 
 
 # ---------------- Taking away
@@ -457,7 +520,7 @@ def test_rights_are_the_least():
         return {(resource, verb, *rule.get("resourceNames", [])) for rule in find(documents, "ClusterRole", "keycloak-groups")["rules"]
                 for resource in rule["resources"] for verb in rule["verbs"]}
     three = ("profiles", "rolebindings", "authorizationpolicies")
-    base = {(name, "list") for name in three}
+    base = {(name, "list") for name in (*three, "namespaces")} | {("namespaces", "get")}
     apply = {(name, "create") for name in three} | {("clusterroles", "bind", "kubeflow-edit", "kubeflow-view")}
     prune = {(name, "delete") for name in three[1:]}
     assert (rights(), rights("apply"), rights("prune"), rights("apply", "prune")) == (base, base | apply, base | prune, base | apply | prune)

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from setup import ACCOUNT, Kubernetes, Realm, Trouble, keycloak_and_realm, read, say, setting  # noqa: E402
 
+NAMESPACES = "/api/v1/namespaces"
 PROFILES = "/apis/kubeflow.org/v1/profiles"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ISTIO = "/apis/security.istio.io/v1beta1"
@@ -23,8 +24,8 @@ ISTIO = "/apis/security.istio.io/v1beta1"
 ROLES = ["view", "edit", "admin"]
 LABEL, OURS = "app.kubernetes.io/managed-by", "keycloak-groups-to-profiles"
 # Namespaces that are no user's, even when a group says so.
-RESERVED = re.compile(r"^(kube-.*|default|istio-system|kubeflow|kubeflow-.*|knative-.*|cert-manager|auth|oauth2-proxy"
-                      r"|mod-auth-keycloak|keycloak-groups)$")
+RESERVED = re.compile(r"kube-.*|default|istio-.*|kubeflow|kubeflow-.*|knative-.*|cert-manager|auth|dex|oauth2-proxy"
+                      r"|mod-auth-keycloak|keycloak|keycloak-groups|monitoring")
 PAGES_MAX = 10000
 
 
@@ -126,15 +127,16 @@ class Names:
 class Wanted:
     """Profiles with their owners, and who contributes to which in what role."""
 
-    def __init__(self, problems):
-        self.problems = problems
+    def __init__(self, problems, own_namespace):
+        self.problems, self.own_namespace = problems, own_namespace
         self.owners = {}
         self.roles = {}
         self.rules = 0
 
     def add_profile(self, source, name, owner):
         """Whether the name can be a Profile's."""
-        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name) or RESERVED.match(name):
+        good = re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)
+        if not good or RESERVED.fullmatch(name) or name == self.own_namespace:
             self.problems.add(f"{source}: {name!r} cannot be the name of a profile")
             return False
         known = self.owners.get(name)
@@ -173,9 +175,9 @@ def rules_of(attributes):
     return [{"profile": name, "role": role, "owner": owner} for name in attributes.get("kubeflow-profile") or []]
 
 
-def want(directory, rules, names, problems):
-    """Goes through the realm."""
-    wanted, left = Wanted(problems), dict(rules)
+def want(directory, rules, names, wanted):
+    """Goes through the realm, and puts into `wanted` what it says."""
+    problems, left = wanted.problems, dict(rules)
     sources = [directory.groups]
     if is_on("ORGANIZATIONS"):
         sources.append(directory.organizations)
@@ -196,7 +198,6 @@ def want(directory, rules, names, problems):
                 wanted.add_member(profile, name, role)
     for source in left:
         problems.add(f"the rules name {source}, which the realm does not have")
-    return wanted
 
 
 # ---------------- Kubernetes
@@ -218,10 +219,14 @@ class Cluster:
             setting("ISTIO_INGRESS_GATEWAY_PRINCIPAL", "cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"),
             setting("KFP_UI_PRINCIPAL", "cluster.local/ns/kubeflow/sa/ml-pipeline-ui")]
         self.seconds = number("NAMESPACE_SECONDS", 60)
-        self.owners = {row["metadata"]["name"]: row["spec"]["owner"]["name"] for row in self._list(PROFILES)}
+        # Of each Profile its owner and uid.
+        self.owners, self.uids = {}, {}
+        for row in self._list(PROFILES):
+            self.owners[row["metadata"]["name"]], self.uids[row["metadata"]["name"]] = row["spec"]["owner"]["name"], row["metadata"]["uid"]
+        self.namespaces = {row["metadata"]["name"]: row["metadata"] for row in self._list(NAMESPACES)}
         self.bindings = self._contributors(RBAC + "/rolebindings")
         self.policies = self._contributors(ISTIO + "/authorizationpolicies")
-        self.fresh = set()
+        self.usable = set()
 
     def _list(self, path):
         rest = ""
@@ -245,12 +250,12 @@ class Cluster:
 
     def _send(self, method, path, body=None):
         try:
-            status, _ = self.server.send(method, path, body)
+            status, answer = self.server.send(method, path, body)
         except OSError as error:
             raise Trouble(f"Kubernetes does not answer: {error}") from error
         if status in (401, 403):
             raise Trouble(f"Kubernetes does not let this account {method} {path} ({status})")
-        return status
+        return status, answer
 
     def put_profile(self, name, owner):
         """Makes it where it is missing; one that is there stays as it is."""
@@ -258,27 +263,59 @@ class Cluster:
         if have is not None:
             if owner and have != owner:
                 self.problems.add(f"profile {name} belongs to {have}, not to {owner}: it is left as it is")
+            self._look_at_namespace(name)
+            return
+        if name in self.namespaces:
+            self.problems.add(f"profile {name}: a namespace of this name is there, and belongs to no Profile: none is made")
             return
         if not owner:
             self.problems.add(f"profile {name} is not there, and no group names its owner (kubeflow-owner)")
             return
-        self.owners[name] = owner
-        self.fresh.add(name)
         if not self.is_applied:
             say(f"profile {name}: would be made, for {owner}")
+            self.owners[name] = owner
+            self.usable.add(name)
             return
-        status = self._send("POST", PROFILES, {
+        status, made = self._send("POST", PROFILES, {
             "apiVersion": "kubeflow.org/v1", "kind": "Profile",
             "metadata": {"name": name, "labels": {LABEL: OURS}}, "spec": {"owner": {"kind": "User", "name": owner}}})
         if status == 201:
             say(f"profile {name}: made, for {owner}")
+            self.owners[name], self.uids[name] = owner, made["metadata"]["uid"]
+            self._await_namespace(name)
+            self._look_at_namespace(name)
         else:
-            del self.owners[name]
             self.problems.add(f"profile {name}: Kubernetes answers {status}")
 
+    def _await_namespace(self, name):
+        """A new Profile has its namespace a moment later, from Kubeflow's own controller."""
+        deadline = time.monotonic() + self.seconds
+        while True:
+            status, found = self._send("GET", f"{NAMESPACES}/{quote(name, safe='')}")
+            if status == 200:
+                self.namespaces[name] = found["metadata"]
+            if status != 404 or time.monotonic() > deadline:
+                return
+            time.sleep(0.5)
+
+    def _look_at_namespace(self, name):
+        """Whether contributors may be made there. Kubeflow's controller marks the namespace of a Profile by an annotation and a
+        reference, and does nothing with one whose annotation names another owner; a restored namespace has no reference."""
+        meta = self.namespaces.get(name)
+        profiles = [row.get("uid") for row in (meta or {}).get("ownerReferences") or [] if row.get("kind") == "Profile"]
+        if meta is None:
+            reason = "is not there yet: no contributors are made, and the next run tries again"
+        elif meta.get("deletionTimestamp"):
+            reason = "is being removed: no contributors are made"
+        elif (meta.get("annotations") or {}).get("owner") != self.owners[name] or any(uid != self.uids[name] for uid in profiles):
+            reason = "does not belong to this Profile: no contributors are made"
+        else:
+            self.usable.add(name)
+            return
+        self.problems.add(f"profile {name}: the namespace {name} {reason}")
+
     def put_contributor(self, profile, user, role):
-        owner = self.owners.get(profile)
-        if owner is None or owner == user:
+        if profile not in self.usable or self.owners[profile] == user:
             return
         key, name = (profile, user, role), binding_name(user, role)
         meta = {"name": name, "namespace": profile, "annotations": {"user": user, "role": role}, "labels": {LABEL: OURS}}
@@ -298,20 +335,14 @@ class Cluster:
             what = f"profile {profile}: {user} may {role} ({body['kind']})"
             if not self.is_applied:
                 say(what + ": would be made")
-            elif self._make(f"{api}/namespaces/{quote(profile, safe='')}/{plural}", body, what, profile in self.fresh):
+            elif self._make(f"{api}/namespaces/{quote(profile, safe='')}/{plural}", body, what):
                 say(what + ": made")
 
-    def _make(self, path, body, what, is_fresh):
-        """A new Profile has its namespace a moment later, from Kubeflow's own controller."""
-        deadline = time.monotonic() + (self.seconds if is_fresh else 0)
-        while True:
-            status = self._send("POST", path, body)
-            if status != 404 or time.monotonic() > deadline:
-                break
-            time.sleep(0.5)
+    def _make(self, path, body, what):
+        status, _ = self._send("POST", path, body)
         if status == 201:
             return True
-        reason = {404: "its namespace is not there yet: the next run tries again",
+        reason = {404: "its namespace is not there: the next run tries again",
                   409: f"the name {body['metadata']['name']} belongs to somebody else"}.get(status, f"Kubernetes answers {status}")
         self.problems.add(f"{what}: {reason}")
         return False
@@ -338,7 +369,7 @@ class Cluster:
             if not self.is_applied:
                 say(what + ": would be removed")
                 continue
-            status = self._send("DELETE", path)
+            status, _ = self._send("DELETE", path)
             if status in (200, 202, 404):
                 say(what + ": removed")
             else:
@@ -352,9 +383,11 @@ def work():
     is_applied = is_on("APPLY")
     realm = Realm(SimpleNamespace(keycloak=keycloak, realm=name), Path(setting("ADMIN_FOLDER", "/etc/keycloak-admin")))
     realm.sign_in(number("WAIT_SECONDS", 60))
-    wanted = want(Directory(realm, number("PAGE_SIZE", 100)), rules, names, problems)
+    kubernetes = Kubernetes(Path(setting("ACCOUNT_FOLDER", ACCOUNT)))
+    wanted = Wanted(problems, kubernetes.namespace)
+    want(Directory(realm, number("PAGE_SIZE", 100)), rules, names, wanted)
     is_blind = problems.count > 0
-    cluster = Cluster(Kubernetes(Path(setting("ACCOUNT_FOLDER", ACCOUNT))).server, is_applied, problems)
+    cluster = Cluster(kubernetes.server, is_applied, problems)
     for profile, owner in sorted(wanted.owners.items()):
         cluster.put_profile(profile, owner)
     for (profile, user), role in sorted(wanted.roles.items()):
