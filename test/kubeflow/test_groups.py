@@ -425,6 +425,48 @@ def test_a_namespace_that_comes_late_or_from_somebody_else(sync):
     assert len(sync.problems()) == 1 and contributors(sync) == {("ds", "bob")}, "the next run does it"
 
 
+# ---------------- Names with another meaning
+
+GOOD_NAMES = ["bob@example.com", "jürgen@x", "a b@x", "a+b_c%d@x", "systems@x"]
+BAD_NAMES = ["*@example.com", "b*b@x", "bob@*", "*", "bob\n@x", "bob\0", "bob\x7f", "bob\x85x", "bob\u2028x", "bob\u200bx", " bob", "bob\t",
+             "\xa0bob", "system:anonymous", "system:serviceaccount:kubeflow:default", "System:masters"]
+
+
+def test_names_that_mean_more_than_one_user():
+    """For Istio * is a wildcard, for Kubernetes system: is its own; what is not seen must not be in a name either."""
+    done = subprocess.run([sys.executable, "-c", f"import json, sys; sys.path[:0] = [{str(FOLDER)!r}, "
+                           f"{str(KUBEFLOW / 'components/client-job/script')!r}]; import groups; "
+                           "print(json.dumps([groups.is_plain(name) for name in json.load(sys.stdin)]))"], check=True, text=True,
+                          input=json.dumps(GOOD_NAMES + BAD_NAMES), capture_output=True,
+                          env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    assert json.loads(done.stdout) == [True] * len(GOOD_NAMES) + [False] * len(BAD_NAMES)
+
+
+def test_a_user_whose_name_is_a_wildcard_is_left_out(sync):
+    """That keeps nobody else's contributor from being made or removed."""
+    sync.allow("apply", "prune")
+    sync.cluster.profile("ds", "lead@example.com")
+    sync.group("/ds", "bob", "carol", "eve", kubeflow_profile="ds")
+    sync.good()
+    bob = {"username": "bob", "enabled": True, "emailVerified": True}
+    leave(sync, "carol")
+    try:
+        sync.admin("PUT", f"/users/{sync.user('bob')}", {**bob, "email": "*@example.com"})
+        assert sync.problems() == ["group /ds: the name '*@example.com' of user bob is no user's name, and is left out"]
+    finally:
+        sync.admin("PUT", f"/users/{sync.user('bob')}", {**bob, "email": "bob@example.com"})
+    assert contributors(sync) == {("ds", "eve")}
+    assert "USERID_PREFIX" in sync.bad(USERID_PREFIX="*")
+
+
+def test_an_owner_whose_name_is_a_wildcard(sync):
+    sync.allow("apply")
+    sync.cluster.profile("lab", "lead@example.com")
+    sync.group("/ds", "bob", kubeflow_profile=["ds", "lab"], kubeflow_owner="*@example.com")
+    assert sync.problems() == [f"group /ds: '*@example.com' cannot be the owner of profile {name}" for name in ("ds", "lab")]
+    assert not sync.made("profiles") and not contributors(sync)
+
+
 # ---------------- Taking away
 
 def leave(sync, name):

@@ -47,11 +47,16 @@ class Problems:
     """What an administrator has to mend; the rest of the work goes on."""
 
     def __init__(self):
-        self.count = 0
+        self.count, self.is_blind = 0, False
 
     def add(self, line):
         self.count += 1
         say("problem: " + line)
+
+    def add_blind(self, line):
+        """One by which it is not known what the groups want, so that nothing may be removed."""
+        self.is_blind = True
+        self.add(line)
 
 
 # ---------------- Keycloak
@@ -98,6 +103,11 @@ class Directory:
 
 # ---------------- What is wanted
 
+def is_plain(name):
+    """Whether it is one user's name. To Istio's AuthorizationPolicy * is a wildcard, and to Kubernetes system: is its own."""
+    return name.isprintable() and name == name.strip() and "*" not in name and not name.lower().startswith("system:")
+
+
 class Names:
     """A user's name in Kubeflow, as the judge makes it."""
 
@@ -137,11 +147,14 @@ class Wanted:
         """Whether the name can be a Profile's."""
         good = re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)
         if not good or RESERVED.fullmatch(name) or name == self.own_namespace:
-            self.problems.add(f"{source}: {name!r} cannot be the name of a profile")
+            self.problems.add_blind(f"{source}: {name!r} cannot be the name of a profile")
+            return False
+        if not is_plain(owner):
+            self.problems.add_blind(f"{source}: {owner!r} cannot be the owner of profile {name}")
             return False
         known = self.owners.get(name)
         if owner and known and known != owner:
-            self.problems.add(f"{source}: profile {name} has the owner {known} by another group")
+            self.problems.add_blind(f"{source}: profile {name} has the owner {known} by another group")
         self.owners[name] = known or owner
         self.rules += 1
         return True
@@ -187,17 +200,20 @@ def want(directory, rules, names, wanted):
         for rule in mine:
             role = rule.get("role") or "edit"
             if role not in ROLES:
-                problems.add(f"{source}: {role!r} is no role: {', '.join(ROLES)}")
+                problems.add_blind(f"{source}: {role!r} is no role: {', '.join(ROLES)}")
             elif wanted.add_profile(source, rule["profile"], rule.get("owner", "").strip()):
                 good.append((rule["profile"], role))
         for user in directory.members(where) if good else ():
             name, reason = names.of(user)
             if not name:
                 say(f"{source}: user {user['username']} {reason}, and is left out")
+            elif not is_plain(name):
+                problems.add(f"{source}: the name {name!r} of user {user['username']} is no user's name, and is left out")
+                name = None
             for profile, role in good if name else ():
                 wanted.add_member(profile, name, role)
     for source in left:
-        problems.add(f"the rules name {source}, which the realm does not have")
+        problems.add_blind(f"the rules name {source}, which the realm does not have")
 
 
 # ---------------- Kubernetes
@@ -215,6 +231,8 @@ class Cluster:
         self.server, self.is_applied, self.problems = server, is_applied, problems
         self.header = setting("USERID_HEADER", "kubeflow-userid")
         self.prefix = setting("USERID_PREFIX", "")
+        if "*" in self.prefix:
+            raise Trouble("USERID_PREFIX has *, which is a wildcard")
         self.principals = [
             setting("ISTIO_INGRESS_GATEWAY_PRINCIPAL", "cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"),
             setting("KFP_UI_PRINCIPAL", "cluster.local/ns/kubeflow/sa/ml-pipeline-ui")]
@@ -386,13 +404,12 @@ def work():
     kubernetes = Kubernetes(Path(setting("ACCOUNT_FOLDER", ACCOUNT)))
     wanted = Wanted(problems, kubernetes.namespace)
     want(Directory(realm, number("PAGE_SIZE", 100)), rules, names, wanted)
-    is_blind = problems.count > 0
     cluster = Cluster(kubernetes.server, is_applied, problems)
     for profile, owner in sorted(wanted.owners.items()):
         cluster.put_profile(profile, owner)
     for (profile, user), role in sorted(wanted.roles.items()):
         cluster.put_contributor(profile, user, role)
-    if is_blind:
+    if problems.is_blind:
         say("nothing is removed while the realm's groups have problems")
     else:
         cluster.prune(wanted)
