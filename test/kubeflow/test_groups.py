@@ -329,7 +329,7 @@ def test_a_profile_of_somebody_else_stays(sync):
     sync.cluster.profile("ds", "first@example.com")
     before = dict(sync.cluster.objects)
     sync.group("/ds", kubeflow_profile="ds", kubeflow_owner="lead@example.com")
-    assert sync.problems() == ["profile ds belongs to first@example.com, not to lead@example.com: it is left as it is"]
+    assert sync.problems() == ["profile ds belongs to first@example.com, not to lead@example.com: no contributors are made"]
     assert sync.cluster.objects == before
 
 
@@ -356,7 +356,7 @@ def test_problems_do_not_stop_the_rest(sync):
     sync.group("/f", "bob", kubeflow_profile="lab", kubeflow_owner="lead@example.com", kubeflow_role="admin")
     status, out, err = sync.run()
     found = "\n".join(line for line in out if line.startswith("problem"))
-    for word in ("profile new is not there, and no group names its owner", "has the owner", "is no role: view, edit, admin"):
+    for word in ("profile new is not there, and no group names its owner", "has several owners", "is no role: view, edit, admin"):
         assert word in found
     assert status == 1 and err == ["groups-to-profiles: Kubernetes does not let this account POST "
                                    "/apis/rbac.authorization.k8s.io/v1/namespaces/lab/rolebindings (403)"], "kubeflow-admin is not given"
@@ -465,6 +465,24 @@ def test_an_owner_whose_name_is_a_wildcard(sync):
     sync.group("/ds", "bob", kubeflow_profile=["ds", "lab"], kubeflow_owner="*@example.com")
     assert sync.problems() == [f"group /ds: '*@example.com' cannot be the owner of profile {name}" for name in ("ds", "lab")]
     assert not sync.made("profiles") and not contributors(sync)
+
+
+# ---------------- Another owner than the rules say
+
+def test_no_contributors_where_the_owner_is_another(sync):
+    """Members would work in a namespace of somebody whom nobody has named."""
+    sync.allow("apply")
+    for name in ("ds", "lab", "one"):
+        sync.cluster.profile(name, "first@example.com")
+    sync.group("/a", "bob", kubeflow_profile=["ds", "new"], kubeflow_owner="lead@example.com")
+    sync.group("/b", "bob", kubeflow_profile=["lab", "one"], kubeflow_owner="first@example.com")
+    sync.group("/c", "carol", kubeflow_profile=["lab", "new"], kubeflow_owner="carol@example.com")
+    sync.group("/d", "carol", kubeflow_profile=["ds", "one"])
+    found = sync.problems()
+    assert contributors(sync) == {("one", "bob"), ("one", "carol")} and not sync.made("profiles")
+    assert "profile ds belongs to first@example.com, not to lead@example.com: no contributors are made" in found
+    assert len([line for line in found if "profile lab has several owners" in line]) == 1
+    assert len([line for line in found if "profile new has several owners" in line]) == 1
 
 
 # ---------------- Taking away

@@ -140,6 +140,7 @@ class Wanted:
     def __init__(self, problems, own_namespace):
         self.problems, self.own_namespace = problems, own_namespace
         self.owners = {}
+        self.disputed = set()
         self.roles = {}
         self.rules = 0
 
@@ -154,7 +155,8 @@ class Wanted:
             return False
         known = self.owners.get(name)
         if owner and known and known != owner:
-            self.problems.add_blind(f"{source}: profile {name} has the owner {known} by another group")
+            self.disputed.add(name)
+            self.problems.add_blind(f"{source}: profile {name} has several owners, {known} by another group and {owner}: nothing is made")
         self.owners[name] = known or owner
         self.rules += 1
         return True
@@ -280,7 +282,8 @@ class Cluster:
         have = self.owners.get(name)
         if have is not None:
             if owner and have != owner:
-                self.problems.add(f"profile {name} belongs to {have}, not to {owner}: it is left as it is")
+                self.problems.add(f"profile {name} belongs to {have}, not to {owner}: no contributors are made")
+                return
             self._look_at_namespace(name)
             return
         if name in self.namespaces:
@@ -406,7 +409,8 @@ def work():
     want(Directory(realm, number("PAGE_SIZE", 100)), rules, names, wanted)
     cluster = Cluster(kubernetes.server, is_applied, problems)
     for profile, owner in sorted(wanted.owners.items()):
-        cluster.put_profile(profile, owner)
+        if profile not in wanted.disputed:
+            cluster.put_profile(profile, owner)
     for (profile, user), role in sorted(wanted.roles.items()):
         cluster.put_contributor(profile, user, role)
     if problems.is_blind:
