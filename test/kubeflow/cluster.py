@@ -13,13 +13,13 @@ KINDS = {"profiles": "kubeflow.org/v1", "rolebindings": "rbac.authorization.k8s.
 
 class Cluster(KubernetesAPI):
     """`objects`: (plural, namespace or "", name): object. `rules`: what the account may do. `slow`: how many readings of a new
-    Profile's namespace find none yet. `page`: objects of one answer, at most."""
+    Profile's namespace find none yet. `forbidden`: verb and namespace, or Profile. `page`: objects of one answer, at most."""
 
     def __init__(self, folder, authority, rules):
         super().__init__(folder, authority, "keycloak-groups", "none")
         self.objects, self.namespaces = {}, {}
         self.rules, self.slow, self.page, self.late = rules, 0, 500, {}
-        self.owned = {}
+        self.owned, self.forbidden = {}, set()
 
     def may(self, verb, plural, name=None):
         group = {**{key: value.rpartition("/")[0].split("/")[0] for key, value in KINDS.items()},
@@ -37,7 +37,8 @@ class Cluster(KubernetesAPI):
             return 404, {"kind": "Status"}
         namespace, plural, name = unquote(found[2] or ""), found[3], unquote(found[4] or "")
         verb = {"GET": "get" if name else "list", "POST": "create", "DELETE": "delete"}.get(method)
-        if self.refuse or not self.may(verb, plural):
+        target = namespace or (json.loads(body)["metadata"]["name"] if verb == "create" else "")
+        if self.refuse or not self.may(verb, plural) or (verb, target) in self.forbidden:
             return self.refuse or 403, {"kind": "Status"}
         if verb == "list":
             return 200, self.listed(plural, parse_qs(where.query))

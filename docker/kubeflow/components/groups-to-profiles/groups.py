@@ -273,9 +273,14 @@ class Cluster:
             status, answer = self.server.send(method, path, body)
         except OSError as error:
             raise Trouble(f"Kubernetes does not answer: {error}") from error
-        if status in (401, 403):
-            raise Trouble(f"Kubernetes does not let this account {method} {path} ({status})")
+        if status == 401:
+            raise Trouble(f"Kubernetes does not know this account ({method} {path}: 401)")
         return status, answer
+
+    @staticmethod
+    def _reason(status):
+        """A refusal is that of one object: such as of a role that may not be given, or of a namespace that is being removed."""
+        return "Kubernetes does not allow it (403)" if status == 403 else f"Kubernetes answers {status}"
 
     def put_profile(self, name, owner):
         """Makes it where it is missing; one that is there stays as it is."""
@@ -306,7 +311,7 @@ class Cluster:
             self._await_namespace(name)
             self._look_at_namespace(name)
         else:
-            self.problems.add(f"profile {name}: Kubernetes answers {status}")
+            self.problems.add(f"profile {name}: {self._reason(status)}")
 
     def _await_namespace(self, name):
         """A new Profile has its namespace a moment later, from Kubeflow's own controller."""
@@ -364,7 +369,7 @@ class Cluster:
         if status == 201:
             return True
         reason = {404: "its namespace is not there: the next run tries again",
-                  409: f"the name {body['metadata']['name']} belongs to somebody else"}.get(status, f"Kubernetes answers {status}")
+                  409: f"the name {body['metadata']['name']} belongs to somebody else"}.get(status, self._reason(status))
         self.problems.add(f"{what}: {reason}")
         return False
 
@@ -394,7 +399,7 @@ class Cluster:
             if status in (200, 202, 404):
                 say(what + ": removed")
             else:
-                self.problems.add(f"{what}: Kubernetes answers {status}")
+                self.problems.add(f"{what}: {self._reason(status)}")
 
 
 def work():
@@ -408,15 +413,15 @@ def work():
     wanted = Wanted(problems, kubernetes.namespace)
     want(Directory(realm, number("PAGE_SIZE", 100)), rules, names, wanted)
     cluster = Cluster(kubernetes.server, is_applied, problems)
+    if problems.is_blind:
+        say("nothing is removed while the realm's groups have problems")
+    else:
+        cluster.prune(wanted)
     for profile, owner in sorted(wanted.owners.items()):
         if profile not in wanted.disputed:
             cluster.put_profile(profile, owner)
     for (profile, user), role in sorted(wanted.roles.items()):
         cluster.put_contributor(profile, user, role)
-    if problems.is_blind:
-        say("nothing is removed while the realm's groups have problems")
-    else:
-        cluster.prune(wanted)
     people = len({user for _, user in wanted.roles})
     say(f"{len(wanted.owners)} profiles, {people} users, {problems.count} problems" + ("" if is_applied else "; nothing was changed (APPLY)"))
     return 1 if problems.count else 0
