@@ -534,6 +534,45 @@ def test_nothing_is_removed_unless_told(sync):
     assert gone == {(plural, "ds", "user-bob-example-com-clusterrole-edit") for plural in ("rolebindings", "authorizationpolicies")}
 
 
+def label(sync, plural, namespace, name, user):
+    """An object with our label that somebody else has made."""
+    sync.cluster.add(plural, namespace, name, user, "edit")
+    sync.cluster.objects[plural, namespace, name]["metadata"]["labels"] = {
+        "app.kubernetes.io/managed-by": "keycloak-groups-to-profiles"}
+
+
+def test_objects_of_others_do_not_stop_removals(sync):
+    """Who may write in one namespace must not be able to keep rights in another."""
+    sync.allow("apply", "prune")
+    sync.cluster.profile("evil", "evil@example.com")
+    sync.group("/ds", "bob", "carol", kubeflow_profile="ds", kubeflow_owner="lead@example.com")
+    sync.good()
+    leave(sync, "bob")
+    for count in range(30):
+        label(sync, "authorizationpolicies", "evil", f"x{count}", f"u{count}")
+    for plural in ("rolebindings", "authorizationpolicies"):
+        sync.cluster.add(plural, "ds", "aaa", "bob@example.com", "edit")
+        label(sync, plural, "ds", "zzz", "bob@example.com")
+    before = dict(sync.cluster.objects)
+    sync.good()
+    assert {key for key in before if key not in sync.cluster.objects} == {
+        (plural, "ds", "user-bob-example-com-clusterrole-edit") for plural in ("rolebindings", "authorizationpolicies")}
+
+
+def test_too_many_removals_stop_only_their_namespace(sync):
+    sync.allow("apply", "prune")
+    sync.cluster.profile("evil", "evil@example.com")
+    sync.group("/ds", "bob", "carol", kubeflow_profile="ds", kubeflow_owner="lead@example.com")
+    sync.good()
+    leave(sync, "bob")
+    for count in range(3):
+        label(sync, "authorizationpolicies", "evil", f"user-u{count}-clusterrole-edit", f"u{count}")
+    assert sync.problems(PRUNE_MAX="2") == ["namespace evil: 3 objects would go (PRUNE_MAX is 2): none of them is removed"]
+    assert contributors(sync) == {("ds", "carol"), ("evil", "u0"), ("evil", "u1"), ("evil", "u2")}
+    sync.good(PRUNE_MAX="3")
+    assert contributors(sync) == {("ds", "carol")}
+
+
 def test_a_role_that_changes_replaces_the_old_one(sync):
     sync.allow("apply", "prune")
     sync.cluster.profile("ds", "lead@example.com")
@@ -551,10 +590,10 @@ def test_an_empty_realm_or_a_great_change_removes_nothing(sync):
     sync.good()
     before = dict(sync.cluster.objects)
     sync.group("/ds")
-    assert "0 rules are left" in sync.problems()[0]
+    assert sync.problems() == ["4 objects would go, and no group has rules: none is removed"]
     sync.group("/ds", kubeflow_profile="ds")
     leave(sync, "bob")
-    assert "2 objects would go (PRUNE_MAX is 1" in sync.problems(PRUNE_MAX="1")[0]
+    assert "namespace ds: 2 objects would go (PRUNE_MAX is 1" in sync.problems(PRUNE_MAX="1")[0]
     sync.group("/bad", kubeflow_profile="kube-system")
     status, out, _ = sync.run()
     assert status == 1 and "nothing is removed while the realm's groups have problems" in out

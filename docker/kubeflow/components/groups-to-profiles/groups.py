@@ -260,12 +260,12 @@ class Cluster:
         raise Trouble(f"the list {path} of Kubernetes has no end")
 
     def _contributors(self, path):
-        """Those that KFAM counts: by the annotations, not by their names. (namespace, user, role): metadata"""
+        """Those that KFAM counts: by the annotations, not by their names. (namespace, user, role): list of metadata"""
         found = {}
         for row in self._list(path):
             notes = row["metadata"].get("annotations") or {}
             if notes.get("user") and notes.get("role"):
-                found[row["metadata"]["namespace"], notes["user"], notes["role"]] = row["metadata"]
+                found.setdefault((row["metadata"]["namespace"], notes["user"], notes["role"]), []).append(row["metadata"])
         return found
 
     def _send(self, method, path, body=None):
@@ -374,32 +374,42 @@ class Cluster:
         return False
 
     def surplus(self, wanted):
-        """Contributors that this program made and no group wants any more."""
+        """By namespace the contributors that this program made and no group wants any more. Everybody may write our label; so an
+        object counts only by the name that we give."""
+        found = {}
         for api, plural, rows in ((RBAC, "rolebindings", self.bindings), (ISTIO, "authorizationpolicies", self.policies)):
-            for (profile, user, role), meta in sorted(rows.items()):
-                if (meta.get("labels") or {}).get(LABEL) == OURS and wanted.roles.get((profile, user)) != role:
-                    path = f"{api}/namespaces/{quote(profile, safe='')}/{plural}/{quote(meta['name'], safe='')}"
-                    yield path, f"profile {profile}: {user} may {role} ({plural})"
+            for (profile, user, role), metas in sorted(rows.items()):
+                name = binding_name(user, role)
+                is_ours = any(meta["name"] == name and (meta.get("labels") or {}).get(LABEL) == OURS for meta in metas)
+                if is_ours and wanted.roles.get((profile, user)) != role:
+                    path = f"{api}/namespaces/{quote(profile, safe='')}/{plural}/{quote(name, safe='')}"
+                    found.setdefault(profile, []).append((path, f"profile {profile}: {user} may {role} ({plural})"))
+        return found
 
     def prune(self, wanted):
-        surplus = list(self.surplus(wanted))
-        if not is_on("PRUNE"):
-            for _, what in surplus:
-                say(what + ": no group wants it; PRUNE is off, and it stays")
+        surplus, most = self.surplus(wanted), number("PRUNE_MAX", 20)
+        if surplus and not wanted.rules and is_on("PRUNE"):
+            self.problems.add(f"{sum(map(len, surplus.values()))} objects would go, and no group has rules: none is removed")
             return
-        most = number("PRUNE_MAX", 20)
-        if len(surplus) > most or surplus and not wanted.rules:
-            self.problems.add(f"{len(surplus)} objects would go (PRUNE_MAX is {most}, and {wanted.rules} rules are left): none is removed")
-            return
-        for path, what in surplus:
-            if not self.is_applied:
-                say(what + ": would be removed")
-                continue
-            status, _ = self._send("DELETE", path)
-            if status in (200, 202, 404):
-                say(what + ": removed")
+        for namespace, rows in sorted(surplus.items()):
+            if not is_on("PRUNE"):
+                for _, what in rows:
+                    say(what + ": no group wants it; PRUNE is off, and it stays")
+            elif len(rows) > most:
+                self.problems.add(f"namespace {namespace}: {len(rows)} objects would go (PRUNE_MAX is {most}): none of them is removed")
             else:
-                self.problems.add(f"{what}: {self._reason(status)}")
+                for path, what in rows:
+                    self._remove(path, what)
+
+    def _remove(self, path, what):
+        if not self.is_applied:
+            say(what + ": would be removed")
+            return
+        status, _ = self._send("DELETE", path)
+        if status in (200, 202, 404):
+            say(what + ": removed")
+        else:
+            self.problems.add(f"{what}: {self._reason(status)}")
 
 
 def work():
