@@ -506,6 +506,45 @@ def test_a_refusal_of_one_object_stops_no_other(sync):
     assert changes == sorted(changes) and {"DELETE", "POST"} == set(changes), "first what is too much goes"
 
 
+# ---------------- Paths
+
+def slashed(sync, name, *members, parent=None, **attributes):
+    """A group whose name may have a slash; its id."""
+    where = f"/groups/{parent}/children" if parent else "/groups"
+    sync.admin("POST", where, {"name": name})
+    (found,) = [row["id"] for row in sync.admin("GET", where + "?max=100") if row["name"] == name]
+    sync.admin("PUT", f"/groups/{found}", {"name": name, "attributes": {key.replace("_", "-"): [value] for key, value in attributes.items()}})
+    for member in members:
+        sync.admin("PUT", f"/users/{sync.user(member)}/groups/{found}")
+    return found
+
+
+def test_a_path_that_is_not_clear_has_no_rules(sync):
+    """A group "teams/ds" has the path of the group ds in teams."""
+    sync.allow("apply", "prune")
+    for name in ("ds", "lab", "one", "two", "other"):
+        sync.cluster.profile(name, "lead@example.com")
+    rules = {"group /teams/ds": [{"profile": "ds"}], "group /a/b/c": [{"profile": "lab"}]}
+    (sync.folder / "rules.json").write_text(json.dumps(rules), encoding="utf-8")
+    sync.group("/teams/ds", "carol", "eve", kubeflow_profile="one")
+    sync.group("/a/b/c", "carol", "eve")
+    sync.group("/other", "carol", kubeflow_profile="other")
+    sync.good()
+    clear = {("ds", "carol"), ("ds", "eve"), ("one", "carol"), ("one", "eve"), ("lab", "carol"), ("lab", "eve"), ("other", "carol")}
+    assert contributors(sync) == clear
+    slashed(sync, "not/used", "bob")
+    sync.good()
+    leave(sync, "eve")
+    slashed(sync, "teams/ds", "bob")
+    slashed(sync, "c", "bob", parent=slashed(sync, "a/b"))
+    slashed(sync, "x/y", "bob", kubeflow_profile="two")
+    status, out, _ = sync.run()
+    found = sorted(line.split("problem: ")[1] for line in out if line.startswith("problem: "))
+    assert [line.split(":")[0] for line in found] == ["group /a/b/c", "group /teams/ds", "group /x/y"] and status == 1
+    assert all(line.endswith("none of its rules counts") for line in found)
+    assert contributors(sync) == clear and "nothing is removed while the realm's groups have problems" in out
+
+
 # ---------------- Taking away
 
 def leave(sync, name):

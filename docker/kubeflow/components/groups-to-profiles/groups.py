@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote
@@ -80,22 +81,23 @@ class Directory:
         raise Trouble(f"Keycloak's list {path.split('?')[0]} has no end")
 
     def groups(self):
-        """Each group, at any depth: name, attributes, and where its members are."""
-        waiting = list(self._pages("/groups?briefRepresentation=false"))
+        """Each group, at any depth: name, attributes, where its members are, and whether no name on its path has a slash."""
+        waiting = [(group, True) for group in self._pages("/groups?briefRepresentation=false")]
         while waiting:
-            group = waiting.pop()
+            group, is_clear = waiting.pop()
+            is_clear = is_clear and "/" not in group["name"]
             where = "/groups/" + quote(group["id"], safe="")
-            yield "group " + group["path"], group.get("attributes") or {}, where
+            yield "group " + group["path"], group.get("attributes") or {}, where, is_clear
             # Keycloak 23 and later tell of children by their number alone.
-            if group.get("subGroups"):
-                waiting += group["subGroups"]
-            elif group.get("subGroupCount"):
-                waiting += self._pages(where + "/children?briefRepresentation=false")
+            children = group.get("subGroups") or []
+            if not children and group.get("subGroupCount"):
+                children = self._pages(where + "/children?briefRepresentation=false")
+            waiting += [(child, is_clear) for child in children]
 
     def organizations(self):
         for row in self._pages("/organizations?briefRepresentation=false"):
             where = "/organizations/" + quote(row["id"], safe="")
-            yield "organization " + (row.get("alias") or row["name"]), row.get("attributes") or {}, where
+            yield "organization " + (row.get("alias") or row["name"]), row.get("attributes") or {}, where, True
 
     def members(self, where):
         return self._pages(where + "/members?briefRepresentation=false")
@@ -190,13 +192,25 @@ def rules_of(attributes):
     return [{"profile": name, "role": role, "owner": owner} for name in attributes.get("kubeflow-profile") or []]
 
 
+def clear_rows(rows, rules, problems):
+    """The rows whose names are those of one group; the rules of the others are taken out of `rules`. A group "a/b" has the path of
+    the group b in a; so who may make it could put himself in its place."""
+    counts = Counter(source for source, *_ in rows)
+    unclear = {source for source, _, _, is_clear in rows if not is_clear or counts[source] > 1}
+    ruled = set(rules) | {source for source, attributes, *_ in rows if rules_of(attributes)}
+    for source in sorted(unclear & ruled):
+        problems.add_blind(f"{source}: several groups have this path, or a name in it has a slash: none of its rules counts")
+        rules.pop(source, None)
+    return [row for row in rows if row[0] not in unclear]
+
+
 def want(directory, rules, names, wanted):
     """Goes through the realm, and puts into `wanted` what it says."""
     problems, left = wanted.problems, dict(rules)
     sources = [directory.groups]
     if is_on("ORGANIZATIONS"):
         sources.append(directory.organizations)
-    for source, attributes, where in (row for make in sources for row in make()):
+    for source, attributes, where, _ in clear_rows([row for make in sources for row in make()], left, problems):
         mine = rules_of(attributes) + left.pop(source, [])
         good = []
         for rule in mine:
