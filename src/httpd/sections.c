@@ -5,7 +5,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
-static const char *first_word(const ap_directive_t *node, apr_pool_t *pool)
+const char *akc_sections_word(const ap_directive_t *node, apr_pool_t *pool)
 {
     const char *arguments = node->args;
     char *word = ap_getword_conf(pool, &arguments);
@@ -29,7 +29,7 @@ static const char *path_of(const ap_directive_t *section, apr_pool_t *pool)
 
     if (!section || !is_named(section, "<Location"))
         return NULL;
-    path = first_word(section, pool);
+    path = akc_sections_word(section, pool);
     return path[0] == '/' && !strpbrk(path, "*?[") ? path : NULL;
 }
 
@@ -113,7 +113,8 @@ static void note_proxy(akc_sections_line_t *line, apr_pool_t *pool)
 static akc_sections_kind_t kind_of(const ap_directive_t *node, apr_pool_t *pool)
 {
     if (is_named(node, "AuthType"))
-        return is_our_type(first_word(node, pool)) ? AKC_SECTIONS_TYPE : AKC_SECTIONS_FOREIGN;
+        return is_our_type(akc_sections_word(node, pool)) ? AKC_SECTIONS_TYPE
+                                                          : AKC_SECTIONS_FOREIGN;
     if (is_named(node, "Require"))
         return is_asking(node, pool) ? AKC_SECTIONS_ASKING : AKC_SECTIONS_REQUIRE;
     if (is_named(node, kc_conf_table_row(KC_CONF_ROW_require_acr)->name) ||
@@ -144,9 +145,11 @@ static void note(akc_sections_t *sections, const ap_directive_t *node,
 
     if (line.kind == AKC_SECTIONS_NOTHING)
         note_proxy(&line, pool);
-    if (line.kind == AKC_SECTIONS_NOTHING)
+    if (line.kind == AKC_SECTIONS_NOTHING && !section)
         return;
-    line.word = first_word(node, pool);
+    if (line.kind == AKC_SECTIONS_NOTHING)
+        line.kind = AKC_SECTIONS_OTHER;
+    line.word = akc_sections_word(node, pool);
     APR_ARRAY_PUSH(sections->list, akc_sections_line_t) = line;
 }
 

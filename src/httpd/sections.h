@@ -13,6 +13,7 @@ typedef enum {
     AKC_SECTIONS_REQUIRE, /* any other Require */
     AKC_SECTIONS_STEP_UP, /* KeycloakRequireACR, KeycloakMaxAge */
     AKC_SECTIONS_HANDLER, /* SetHandler, with any name */
+    AKC_SECTIONS_OTHER,   /* any other line of a section */
     AKC_SECTIONS_PROXY    /* forwards requests before httpd looks for a file: ProxyPass, RewriteRule
                              [P] */
 } akc_sections_kind_t;
@@ -39,6 +40,8 @@ typedef struct akc_sections_t {
 apr_array_header_t *akc_sections_read(apr_pool_t *pool);
 /* Those of one server. */
 const akc_sections_t *akc_sections_of(const apr_array_header_t *all, const server_rec *server);
+/* The first argument of a directive, or of a section, in pool. */
+const char *akc_sections_word(const ap_directive_t *node, apr_pool_t *pool);
 /* The first SetHandler with this name; NULL: there is none. */
 const ap_directive_t *akc_sections_handler(const akc_sections_t *sections, const char *name);
 /* 1 when `above` may apply to everything that `below` applies to: it is in the same section, or in

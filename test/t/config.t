@@ -329,6 +329,51 @@ subtest 'KeycloakJudgePaths any, and a location that may ask for more' => sub {
         'the main server'     => [@any, location('/admin', @role), '<VirtualHost *:1>', 'ServerName a.test', @judge, '</VirtualHost>'],
         'the virtual host'    => [@minimal, '<VirtualHost *:1>', 'ServerName a.test', 'KeycloakJudgePaths any', @judge, location('/admin', @role), '</VirtualHost>'],
     );
+    my @modules = map { "LoadModule ${_}_module $ENV{KC_MODULES}/mod_$_.so" } qw(access_compat alias rewrite setenvif headers authz_host);
+    my @more = (@modules, @any);
+    my @rule = ('RewriteEngine On', 'RewriteRule ^ - [F]');
+    my %other = (
+        'of access_compat'     => [@more, @judge, location('/compat', 'Order allow,deny', 'Deny from all')],
+        'a redirect'           => [@more, @judge, location('/none', 'Redirect 403 /none')],
+        'a rule'               => [@more, @judge, location('/rw', @rule)],
+        'a rule of a pattern'  => [@more, @judge, '<LocationMatch "^/+lm">', @rule, '</LocationMatch>'],
+        'a condition\'s rule'   => [@more, @judge, q(<If "%{REQUEST_URI} =~ m#^/admin#">), 'Deny from all', '</If>'],
+        'a handler'            => [@more, @judge, location('/x', 'SetHandler none')],
+        'an opposite'          => [@more, @judge, location('/x', '<RequireAll>', 'Require valid-user', '<RequireNone>', 'Require valid-user', '</RequireNone>', '</RequireAll>')],
+        'a method\'s'          => [@more, @judge, location('/x', '<Limit GET>', 'Require valid-user', '</Limit>')],
+        'a computed type'      => [@more, @judge, location('/x', 'AuthType "Key%{env:x}"', 'Require valid-user')],
+        'the main server\'s'   => [@more, location('/x', 'Deny from all'), '<VirtualHost *:1>', 'ServerName a.test', @judge, '</VirtualHost>'],
+        'own pages'            => [@more, @judge, location('/authservice/site/', 'Deny from all')],
+        'all below the prefix' => [@more, @judge, location('/authservice/', 'Deny from all')],
+        'a pattern of more'    => [@more, @judge, '<LocationMatch "^/authservice/x|y$">', @rule, '</LocationMatch>'],
+        'another such'         => [@more, @judge, '<LocationMatch "^/authservice/.*">', @rule, '</LocationMatch>'],
+        'a short slash'        => [@more, @judge, '<LocationMatch "^/authservice/?x$">', @rule, '</LocationMatch>'],
+    );
+    for my $name (sort keys %other) {
+        my ($accepted, $said) = check(@{ $other{$name} });
+        ok !$accepted, "refused: $name" or diag $said;
+        like $said, qr/KC0003: KeycloakJudgePaths any \(line \d+ of .*\): <?\w+ \(line \d+ of .* may ask for more than <Location \/> does/, 'and says what' or diag $said;
+    }
+    my %dependent = (
+        'an expression'         => 'Require expr "%{REQUEST_URI} !~ m#^/admin#"',
+        'its opposite'          => 'Require not expr "%{REQUEST_URI} =~ m#^/admin#"',
+        'a variable'            => 'Require env allowed',
+        'an alias'              => 'Require of-our-own',
+        'a computed user'       => 'Require user "%{REQUEST_URI}"',
+        'a rule at /'           => 'RewriteRule ^/+secret - [F]',
+        'a redirect at /'       => 'RedirectMatch 403 ^/+secret',
+        'a variable at /'       => 'SetEnvIf Request_URI ^/secret x',
+        'access_compat at /'    => 'Deny from env=x',
+        'a computed handler'    => 'SetHandler "%{REQUEST_URI}"',
+    );
+    for my $name (sort keys %dependent) {
+        my ($accepted, $said) = check(@more, '<AuthzProviderAlias expr of-our-own "true">', '</AuthzProviderAlias>', @judge, location('/', '<RequireAll>', 'Require valid-user', '</RequireAll>'),
+            $dependent{$name} =~ /not/ ? location('/', '<RequireAll>', 'Require all granted', $dependent{$name}, '</RequireAll>') : location('/', $dependent{$name}));
+        ok !$accepted, "refused: $name" or diag $said;
+        like $said, qr/KC0003: KeycloakJudgePaths any \(line \d+ of .*\): \w+ \(line \d+ of .* may depend on the path/, 'and says what' or diag $said;
+    }
+    my @root = ('Require not keycloak-group b', 'Require not ip 192.0.2.1', 'Header set X-A b', 'RequestHeader unset X-B', 'ErrorDocument 403 no', 'LogLevel info', 'KeycloakUnauth 401');
+    my @ours = (location('/authservice/sign_out', @rule), '<LocationMatch "^/authservice/(start|sign_in)$">', @rule, '</LocationMatch>', location('/authservice/auth', 'SetHandler none'));
     for my $name (sort keys %stricter) {
         my ($accepted, $said) = check(@{ $stricter{$name} });
         ok !$accepted, "refused: $name" or diag $said;
@@ -349,6 +394,9 @@ subtest 'KeycloakJudgePaths any, and a location that may ask for more' => sub {
     my %equal = (
         'one location'          => [@any, @judge],
         'a weaker one'          => [@any, @judge, location('/ping', 'KeycloakUnauth pass', 'AuthMerging Off', 'AuthType Keycloak', 'Require valid-user')],
+        'what / says'           => [@more, @judge, location('/', '<RequireAll>', 'Require valid-user', @root[0, 1], '</RequireAll>', @root[2 .. $#root])],
+        'the module\'s own'      => [@more, @judge, @ours],
+        'scripts\' answers'      => [@more, @judge, '<LocationMatch "^/+(api|x)">', 'KeycloakUnauth 401', '</LocationMatch>'],
         'directories and files' => [@any, @judge, '<Directory /x>', 'Require all denied', '<If true>', 'Require method GET', '</If>', '</Directory>'],
         'without any'           => [@minimal, @judge, location('/admin', @role)],
         'where nobody judges'   => [@any, '<VirtualHost *:1>', 'ServerName a.test', @judge, '</VirtualHost>', '<VirtualHost *:2>', 'ServerName b.test', location('/admin', @role),

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/gateway_check.h"
 
+#include <apr_lib.h>
 #include <string.h>
 
 #include "config.h"
@@ -104,33 +105,118 @@ static void warn(server_rec *main, const apr_array_header_t *all)
 
 /* --- KeycloakJudgePaths any --- */
 
+/* What a line may do, where other spellings of all paths are treated as "/". */
+typedef enum { HARMLESS, STRICTER, DEPENDENT } effect_t;
+
+static int is_one_of(const char *word, const char *const *names)
+{
+    for (; *names; names++) {
+        if (strcasecmp(word, *names) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* 1 when a section selects nothing but addresses of this module: <Location> with one, or
+ * <LocationMatch> with one or several, as ^/prefix/(a|b)$. Other spellings of these are none. */
+static int is_ours(const ap_directive_t *section, const char *prefix, apr_pool_t *pool)
+{
+    const char *word = akc_sections_word(section, pool), *c;
+    int is_pattern = strcasecmp(section->directive, "<LocationMatch") == 0, is_list;
+
+    if (!is_pattern && strcasecmp(section->directive, "<Location") != 0)
+        return 0;
+    if (is_pattern && *word++ != '^')
+        return 0;
+    if (strncmp(word, prefix, strlen(prefix)) != 0)
+        return 0;
+    word += strlen(prefix);
+    is_list = is_pattern && *word == '(';
+    for (c = word + is_list; apr_isalnum(*c) || *c == '_' || *c == '-' || (is_list && *c == '|');)
+        c++;
+    if (c == word + is_list)
+        return 0;
+    if (is_pattern)
+        return strcmp(c, is_list ? ")$" : "$") == 0;
+    /* the administrator's own pages are below site/ */
+    return !*c && strcasecmp(word, "site") != 0;
+}
+
 /* 1 when the section selects requests of a gateway by something else than <Location />: a judged
  * request has no file. */
-static int is_elsewhere(const akc_sections_line_t *line)
+static int is_elsewhere(const akc_sections_line_t *line, const char *prefix, apr_pool_t *pool)
 {
     const ap_directive_t *node;
 
     for (node = line->section; node; node = node->parent) {
         if (strncasecmp(node->directive, "<Directory", 10) == 0 ||
             strncasecmp(node->directive, "<Files", 6) == 0 ||
-            strncasecmp(node->directive, "<Proxy", 6) == 0)
+            strncasecmp(node->directive, "<Proxy", 6) == 0 || is_ours(node, prefix, pool))
             return 0;
     }
     return line->section && (!line->path || strcmp(line->path, "/") != 0);
 }
 
-/* The first line by which another location may ask for more than "/": NULL when there is none. */
-static const akc_sections_line_t *find_stricter(const akc_sections_t *sections)
+/* 1 when a line of another section lets nobody in less than <Location /> does. */
+static int is_equal(const akc_sections_line_t *line)
+{
+    static const char *const names[] = {"AuthName",    "AuthMerging", "LogLevel", "ErrorDocument",
+                                        "<RequireAll", "<RequireAny", NULL};
+    const char *name = line->node->directive;
+
+    if (strcasecmp(name, "Require") == 0)
+        return strcasecmp(line->word, "valid-user") == 0;
+    if (strcasecmp(name, "AuthType") == 0)
+        return strcasecmp(line->word, AKC_AUTH_TYPE) == 0;
+    return is_one_of(name, names) ||
+           strcasecmp(name, kc_conf_table_row(KC_CONF_ROW_unauth)->name) == 0;
+}
+
+/* 1 when a line of <Location /> is the same for all paths. Other modules' names for Require may be
+ * aliases of expr, and variables may come from the path. */
+static int is_fixed(const akc_sections_line_t *line, apr_pool_t *pool)
+{
+    static const char *const names[] = {
+        "AuthName", "AuthMerging",  "LogLevel", "ErrorDocument", "Header",      "RequestHeader",
+        "Options",  "SetEnv",       "UnsetEnv", "<RequireAll",   "<RequireAny", "<RequireNone",
+        "<Limit",   "<LimitExcept", "<If",      "<ElseIf",       "<Else",       "LimitRequestBody",
+        NULL};
+    static const char *const providers[] = {"valid-user", "user",  "group",       "all",    "ip",
+                                            "host",       "local", "forward-dns", "method", NULL};
+    const char *name = line->node->directive, *arguments = line->node->args, *word;
+
+    if (is_one_of(name, names))
+        return 1;
+    if (strstr(arguments, "%{"))
+        return 0;
+    if (strcasecmp(name, "Require") != 0)
+        return strncasecmp(name, "Keycloak", 8) == 0 || strcasecmp(name, "AuthType") == 0 ||
+               strcasecmp(name, "SetHandler") == 0;
+    word = ap_getword_conf(pool, &arguments);
+    if (strcasecmp(word, "not") == 0)
+        word = ap_getword_conf(pool, &arguments);
+    return strncasecmp(word, "keycloak-", 9) == 0 || is_one_of(word, providers);
+}
+
+static effect_t effect_of(const akc_sections_line_t *line, const char *prefix, apr_pool_t *pool)
+{
+    if (is_elsewhere(line, prefix, pool))
+        return is_equal(line) ? HARMLESS : STRICTER;
+    if (line->path && line->section && strcmp(line->path, "/") == 0)
+        return is_fixed(line, pool) ? HARMLESS : DEPENDENT;
+    return HARMLESS;
+}
+
+/* The first line that is not harmless: NULL when there is none. */
+static const akc_sections_line_t *find_unequal(const akc_sections_t *sections, const char *prefix,
+                                               apr_pool_t *pool)
 {
     int i;
 
-    for (i = 0; sections && i < sections->list->nelts; i++) {
+    for (i = 0; i < sections->list->nelts; i++) {
         const akc_sections_line_t *line = &APR_ARRAY_IDX(sections->list, i, akc_sections_line_t);
 
-        if (line->kind != AKC_SECTIONS_ASKING && line->kind != AKC_SECTIONS_REQUIRE &&
-            line->kind != AKC_SECTIONS_FOREIGN && line->kind != AKC_SECTIONS_STEP_UP)
-            continue;
-        if (is_elsewhere(line) && strcasecmp(line->word, "valid-user") != 0)
+        if (effect_of(line, prefix, pool) != HARMLESS)
             return line;
     }
     return NULL;
@@ -141,7 +227,7 @@ static int has_root(const akc_sections_t *sections)
 {
     int i;
 
-    for (i = 0; sections && i < sections->list->nelts; i++) {
+    for (i = 0; i < sections->list->nelts; i++) {
         const akc_sections_line_t *line = &APR_ARRAY_IDX(sections->list, i, akc_sections_line_t);
 
         if (line->kind == AKC_SECTIONS_HANDLER && strcmp(line->word, AKC_ENDPOINTS_JUDGE) == 0 &&
@@ -159,11 +245,14 @@ static int refuse_any(const kc_conf_t *conf, server_rec *server, const akc_secti
 
     if (line)
         AKC_LOG_SERVER_AT(APLOG_EMERG, server, KC_ERR_CONFIG,
-                          "%s any (line %d of %s): %s (line %d of %s) may ask for more than "
-                          "<Location /> does, and another spelling of that path is judged as /. "
-                          "Leave %s out, or ask for the same everywhere",
+                          "%s any (line %d of %s): %s (line %d of %s) may %s, and another spelling "
+                          "of a path is judged as /. Leave %s out, or ask for the same everywhere",
                           name, position->line, position->file, line->node->directive,
-                          line->node->line_num, line->node->filename, name);
+                          line->node->line_num, line->node->filename,
+                          line->path && strcmp(line->path, "/") == 0
+                              ? "depend on the path"
+                              : "ask for more than <Location /> does",
+                          name);
     else
         AKC_LOG_SERVER_AT(APLOG_EMERG, server, KC_ERR_CONFIG,
                           "%s any (line %d of %s): no <Location /> of %s has SetHandler %s, and "
@@ -174,8 +263,8 @@ static int refuse_any(const kc_conf_t *conf, server_rec *server, const akc_secti
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-/* Another spelling of a stricter location's path would be judged as "/". */
-static int check_paths(const apr_array_header_t *all, server_rec *main)
+/* Another spelling of a stricter section's path would be treated as "/". */
+static int check_paths(const apr_array_header_t *all, server_rec *main, apr_pool_t *pool)
 {
     const akc_sections_t *global = &APR_ARRAY_IDX(all, 0, akc_sections_t);
     server_rec *server;
@@ -187,10 +276,12 @@ static int check_paths(const apr_array_header_t *all, server_rec *main)
 
         if (ours->conf->judge_paths != KC_JUDGE_PATHS_ANY || !has_gateway(all, server))
             continue;
-        line = find_stricter(global);
+        if (!has_root(global) && !has_root(own))
+            return refuse_any(ours->conf, server, NULL);
+        line = find_unequal(global, ours->conf->prefix, pool);
         if (!line)
-            line = find_stricter(own);
-        if (line || (!has_root(global) && !has_root(own)))
+            line = find_unequal(own, ours->conf->prefix, pool);
+        if (line)
             return refuse_any(ours->conf, server, line);
         ours->judges_any_path = 1;
     }
@@ -211,7 +302,7 @@ int akc_gateway_check_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *pte
         if (check(&found, main) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (check_paths(all, main) != OK)
+    if (check_paths(all, main, ptemp) != OK)
         return HTTP_INTERNAL_SERVER_ERROR;
     if (akc_phase_is_test())
         warn(main, all);
