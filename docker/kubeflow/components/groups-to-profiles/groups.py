@@ -328,13 +328,17 @@ class Cluster:
             self.problems.add(f"profile {name}: {self._reason(status)}")
 
     def _await_namespace(self, name):
-        """A new Profile has its namespace a moment later, from Kubeflow's own controller."""
+        """A new Profile has its namespace a moment later, from Kubeflow's own controller. Where one does not come, the others are not
+        waited for: the Job has ten minutes for all."""
         deadline = time.monotonic() + self.seconds
         while True:
             status, found = self._send("GET", f"{NAMESPACES}/{quote(name, safe='')}")
             if status == 200:
                 self.namespaces[name] = found["metadata"]
-            if status != 404 or time.monotonic() > deadline:
+            if status != 404:
+                return
+            if time.monotonic() >= deadline:
+                self.seconds = 0
                 return
             time.sleep(0.5)
 
