@@ -172,8 +172,8 @@ kc_rc_t kc_rp_keys_make(const apr_array_header_t *secrets, apr_pool_t *pool, kc_
                        KC_SEAL_KEYS_MAX, secrets->nelts);
     for (i = 0; i < secrets->nelts; i++) {
         kc_crypto_key_t *key;
-        kc_rc_t rc = kc_crypto_key_make(kc_buf_text(APR_ARRAY_IDX(secrets, i, const char *)), pool,
-                                        &key, err);
+        kc_rc_t rc = kc_crypto_key_make(kc_buf_text(APR_ARRAY_IDX(secrets, i, kc_conf_file_t).text),
+                                        pool, &key, err);
 
         if (rc != KC_OK)
             return rc;

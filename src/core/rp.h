@@ -57,8 +57,8 @@ kc_rc_t kc_rp_create(const kc_conf_t *conf, const kc_seal_keys_t *keys, apr_pool
  * issuer and client. An entry that ends a session at one of them must last as long as the session
  * could live at the other. Before they are shared. */
 void kc_rp_meet(kc_rp_t *one, kc_rp_t *other);
-/* Makes the sealing keys of the configured secrets (array of const char *), or of a generated
- * one. */
+/* Makes the sealing keys of the configured secrets (array of kc_conf_file_t, whose texts count), or
+ * of a generated one. */
 kc_rc_t kc_rp_keys_make(const apr_array_header_t *secrets, apr_pool_t *pool, kc_seal_keys_t **out,
                         kc_err_t *err);
 /* The store key of a value: hex of a key derived from the purpose, this relying party and name (up

@@ -65,14 +65,14 @@ static kc_rc_t check_parts(const akc_server_t *config, kc_conf_index_t *index, a
                            kc_err_t *err)
 {
     const apr_array_header_t *secrets = config->conf->crypto_key;
-    apr_array_header_t *sample = apr_array_make(pool, 1, sizeof(const char *));
+    apr_array_header_t *sample = apr_array_make(pool, 1, sizeof(kc_conf_file_t));
     kc_seal_keys_t *keys;
     kc_rp_t *rp;
     kc_rc_t rc;
 
     if (!config->conf->issuer)
         return KC_OK;
-    APR_ARRAY_PUSH(sample, const char *) = "of no use";
+    APR_ARRAY_PUSH(sample, kc_conf_file_t) = (kc_conf_file_t){.text = "of no use"};
     *index = KC_CONF_ROW_crypto_key;
     rc = kc_rp_keys_make(secrets ? secrets : sample, pool, &keys, err);
     if (rc == KC_OK) {
@@ -112,8 +112,9 @@ static kc_rc_t make_keys(server_rec *main, const kc_conf_t *conf, apr_pool_t *po
         return kc_rp_keys_make(conf->crypto_key, pool, out, err);
     if (akc_shared_memory_secret(main, &bytes, err) != KC_OK)
         return KC_FAULT;
-    secrets = apr_array_make(pool, 1, sizeof(const char *));
-    APR_ARRAY_PUSH(secrets, const char *) = kc_buf_base64url(bytes, pool);
+    secrets = apr_array_make(pool, 1, sizeof(kc_conf_file_t));
+    APR_ARRAY_PUSH(secrets, kc_conf_file_t) =
+        (kc_conf_file_t){.text = kc_buf_base64url(bytes, pool)};
     return kc_rp_keys_make(secrets, pool, out, err);
 }
 
@@ -322,7 +323,7 @@ static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
     kc_store_memcached_options_t options = {
         .timeout_ms = conf->store_timeout,
         .user = conf->memcached_user,
-        .password = conf->memcached_password,
+        .password = conf->memcached_password.text,
         .breakers = config->breakers,
         .resolver = config->resolver,
         .now = akc_effects_now,

@@ -23,12 +23,12 @@ static void need(kc_rc_t rc)
 
 kc_seal_keys_t *kc_fake_site_keys(kc_fake_site_t *site, const char *newest, const char *older)
 {
-    apr_array_header_t *secrets = apr_array_make(site->pool, 2, sizeof(const char *));
+    apr_array_header_t *secrets = apr_array_make(site->pool, 2, sizeof(kc_conf_file_t));
     kc_seal_keys_t *keys = NULL;
 
-    APR_ARRAY_PUSH(secrets, const char *) = newest;
+    APR_ARRAY_PUSH(secrets, kc_conf_file_t) = (kc_conf_file_t){.text = newest};
     if (older)
-        APR_ARRAY_PUSH(secrets, const char *) = older;
+        APR_ARRAY_PUSH(secrets, kc_conf_file_t) = (kc_conf_file_t){.text = older};
     need(kc_rp_keys_make(secrets, site->pool, &keys, NULL));
     return keys;
 }
@@ -49,7 +49,7 @@ kc_fake_site_t *kc_fake_site_make(apr_pool_t *pool)
     site->conf = kc_conf_create(pool);
     site->conf->issuer = KC_FAKE_ISSUER;
     site->conf->client_id = "kubeflow-oidc-authservice";
-    site->conf->client_secret = "not-a-secret";
+    site->conf->client_secret.text = "not-a-secret";
     site->keys = kc_fake_site_keys(site, "0123456789abcdef0123456789abcdef", NULL);
     site->client.public_url = KC_FAKE_PUBLIC;
     site->client.is_https = 1;

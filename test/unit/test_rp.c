@@ -340,7 +340,7 @@ START_TEST(settings_without_a_say_in_it_leave_the_fingerprint)
 
     memcpy(id, site->rp->id, KC_RP_ID_SIZE);
     site->conf->session_max = 60;
-    site->conf->client_secret = "rotated";
+    site->conf->client_secret.text = "rotated";
     site->conf->user_header = "x-user";
     site->conf->public_url = "https://other.example.com";
     kc_fake_site_renew(site);
@@ -420,7 +420,7 @@ END_TEST
 
 START_TEST(one_to_eight_keys_are_taken)
 {
-    apr_array_header_t *secrets = apr_array_make(testlib_pool, 8, sizeof(const char *));
+    apr_array_header_t *secrets = apr_array_make(testlib_pool, 8, sizeof(kc_conf_file_t));
     kc_seal_keys_t *keys;
     kc_err_t err;
     int i;
@@ -428,11 +428,12 @@ START_TEST(one_to_eight_keys_are_taken)
     ck_assert_int_eq(kc_rp_keys_make(secrets, testlib_pool, &keys, &err), KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_CONFIG);
     for (i = 1; i <= KC_SEAL_KEYS_MAX; i++) {
-        APR_ARRAY_PUSH(secrets, const char *) = apr_psprintf(testlib_pool, "%032d", i);
+        APR_ARRAY_PUSH(secrets, kc_conf_file_t) =
+            (kc_conf_file_t){.text = apr_psprintf(testlib_pool, "%032d", i)};
         ck_assert_int_eq(kc_rp_keys_make(secrets, testlib_pool, &keys, &err), KC_OK);
         ck_assert_uint_eq(keys->count, (size_t)i);
     }
-    APR_ARRAY_PUSH(secrets, const char *) = "one too many";
+    APR_ARRAY_PUSH(secrets, kc_conf_file_t) = (kc_conf_file_t){.text = "one too many"};
     ck_assert_int_eq(kc_rp_keys_make(secrets, testlib_pool, &keys, &err), KC_REFUSED);
 }
 END_TEST

@@ -185,7 +185,7 @@ kc_rc_t kc_conf_load(kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool, 
         kc_rc_t rc = KC_OK;
 
         if (kc_conf_table_file(conf, row))
-            rc = kc_conf_secret_contents(file->path, row->is_private, pool, &file->text, err);
+            rc = kc_conf_secret_contents(file, row->is_private, pool, err);
         if (rc != KC_OK) {
             *index = (kc_conf_index_t)i;
             return rc;

@@ -281,7 +281,7 @@ kc_rc_t kc_conf_check_memcached(const kc_conf_t *conf, apr_pool_t *pool, kc_err_
 kc_rc_t kc_conf_check_memcached_user(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     (void)pool;
-    if (conf->memcached_user && !conf->memcached_password)
+    if (conf->memcached_user && !conf->memcached_password.text)
         return KC_CONF_REFUSE(err, "needs KeycloakMemcachedPassword beside it");
     if (conf->memcached_user && !kc_store_memcached_can_sign_in())
         return KC_CONF_REFUSE(err, "cannot be used: this libmemcached was built without SASL");
@@ -291,7 +291,7 @@ kc_rc_t kc_conf_check_memcached_user(const kc_conf_t *conf, apr_pool_t *pool, kc
 kc_rc_t kc_conf_check_memcached_password(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
 {
     (void)pool;
-    if (conf->memcached_password && !conf->memcached_user)
+    if (conf->memcached_password.text && !conf->memcached_user)
         return KC_CONF_REFUSE(err, "needs KeycloakMemcachedUser beside it");
     return KC_OK;
 }
@@ -359,9 +359,9 @@ static kc_rc_t check_row(const kc_conf_t *conf, const kc_conf_row_t *row, apr_po
     kc_rc_t rc = KC_OK;
 
     if (file)
-        rc = kc_conf_secret_contents(file->path, row->is_private, pool, &text, err);
+        rc = kc_conf_secret_text(file, row->is_private, pool, &text, err);
     if (rc == KC_OK && file && row->has_certificates)
-        rc = kc_conf_pem_check_certificates(file->path, pool, err);
+        rc = kc_conf_pem_check_certificates(file, pool, err);
     return rc == KC_OK && row->check ? row->check(conf, pool, err) : rc;
 }
 

@@ -23,7 +23,7 @@ kc_rc_t kc_conf_check_client_secret(const kc_conf_t *conf, apr_pool_t *pool, kc_
                     conf->client_auth == KC_AUTH_SECRET_JWT;
 
     (void)pool;
-    if (!is_needed || conf->client_secret)
+    if (!is_needed || conf->client_secret.text)
         return KC_OK;
     return KC_CONF_REFUSE(err,
                           "is missing: copy it from the client's credentials in Keycloak into a "
@@ -62,7 +62,7 @@ kc_rc_t kc_conf_check_client_key(const kc_conf_t *conf, apr_pool_t *pool, kc_err
     if (!conf->client_key.path)
         return KC_CONF_REFUSE(err, "is missing: KeycloakClientAuth private_key_jwt and "
                                    "tls_client_auth need it");
-    rc = kc_conf_secret_contents(conf->client_key.path, 1, pool, &text, err);
+    rc = kc_conf_secret_text(&conf->client_key, 1, pool, &text, err);
     if (rc != KC_OK)
         return rc;
     return is_jwk ? check_jwk(conf->client_key.path, text, pool, err)

@@ -268,26 +268,26 @@ static kc_rc_t parse_pairs(const kc_conf_input_t *input, void *member, kc_err_t 
 static kc_rc_t parse_secret(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
     return kc_conf_secret_read(input->argv[0], KC_CONF_SECRET_LITERAL | KC_CONF_SECRET_EXEC,
-                               input->pool, (const char **)member, err);
+                               input->pool, member, err);
 }
 
 static kc_rc_t parse_keyfiles(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
-    apr_array_header_t *keys = fresh_list(input, (int)sizeof(const char *));
+    apr_array_header_t *keys = fresh_list(input, (int)sizeof(kc_conf_file_t));
     const apr_array_header_t **list = member;
 
     for (int i = 0; i < input->argc; i++) {
-        const char *key = NULL;
+        kc_conf_file_t key;
         kc_rc_t rc = kc_conf_secret_read(input->argv[i], 0, input->pool, &key, err);
 
         if (rc != KC_OK)
             return rc;
-        if (strlen(key) < KEY_LEN_MIN)
+        if (strlen(key.text) < KEY_LEN_MIN)
             return KC_CONF_REFUSE(err,
                                   "%.80s has a key of fewer than %d characters; make one with: "
                                   "openssl rand -base64 48",
                                   input->argv[i], KEY_LEN_MIN);
-        APR_ARRAY_PUSH(keys, const char *) = key;
+        APR_ARRAY_PUSH(keys, kc_conf_file_t) = key;
     }
     store_list(input, keys, member);
     if ((*list)->nelts > KC_SEAL_KEYS_MAX)
@@ -452,6 +452,7 @@ static const char *dump_any(const kc_conf_row_t *row, const void *member, apr_po
     case KC_CONF_TRANSFORM:
         return kc_transform_dump(*(const apr_array_header_t *const *)member, pool);
     case KC_CONF_SECRET:
+        return ((const kc_conf_file_t *)member)->text ? "(set)" : NULL;
     case KC_CONF_KEYFILES:
         return *(const void *const *)member ? "(set)" : NULL;
     case KC_CONF_FILE:

@@ -5,11 +5,12 @@
 #include "conf/conf_secret.h"
 #include "crypto/crypto.h"
 
-kc_rc_t kc_conf_pem_check_certificates(const char *path, apr_pool_t *pool, kc_err_t *err)
+kc_rc_t kc_conf_pem_check_certificates(const kc_conf_file_t *file, apr_pool_t *pool, kc_err_t *err)
 {
+    const char *path = file->path;
     const char *text;
     int count, bad;
-    kc_rc_t rc = kc_conf_secret_contents(path, 0, pool, &text, err);
+    kc_rc_t rc = kc_conf_secret_text(file, 0, pool, &text, err);
 
     if (rc != KC_OK)
         return rc;
@@ -26,7 +27,7 @@ kc_rc_t kc_conf_pem_check_key(const kc_conf_t *conf, const char *text, apr_pool_
     const char *certificate = NULL;
 
     if (conf->client_cert.path)
-        (void)kc_conf_secret_contents(conf->client_cert.path, 0, pool, &certificate, NULL);
+        (void)kc_conf_secret_text(&conf->client_cert, 0, pool, &certificate, NULL);
     switch (kc_crypto_check_pair(text, certificate)) {
     case KC_CRYPTO_PAIR:
         return KC_OK;

@@ -63,11 +63,23 @@ static kc_rc_t take_line(const char *data, size_t len, const char *source, apr_p
 
 /* ---------------------------------------------------------------- files */
 
+/* What of a file's information is compared. */
+#define STAMP_INFO \
+    (APR_FINFO_DEV | APR_FINFO_INODE | APR_FINFO_SIZE | APR_FINFO_MTIME | APR_FINFO_CTIME)
+
+static kc_conf_stamp_t stamp_of(const apr_finfo_t *info)
+{
+    const kc_conf_stamp_t stamp = {info->device, info->inode, info->size, info->mtime, info->ctime};
+
+    return stamp;
+}
+
 static kc_rc_t check_file(apr_file_t *file, const char *path, int is_private, apr_pool_t *pool,
-                          kc_err_t *err)
+                          kc_conf_stamp_t *stamp, kc_err_t *err)
 {
     apr_finfo_t info;
-    apr_status_t status = apr_file_info_get(&info, APR_FINFO_TYPE | APR_FINFO_PROT, file);
+    apr_status_t status =
+        apr_file_info_get(&info, APR_FINFO_TYPE | APR_FINFO_PROT | STAMP_INFO, file);
 
     if (status != APR_SUCCESS)
         return KC_CONF_REFUSE(err, "cannot look at file %.140s: %s", path, reason_of(status, pool));
@@ -76,12 +88,13 @@ static kc_rc_t check_file(apr_file_t *file, const char *path, int is_private, ap
     if (is_private && info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE | APR_FPROT_WEXECUTE))
         return KC_CONF_REFUSE(
             err, "file %.100s can be read or written by others: chmod o-rwx '%.100s'", path, path);
+    *stamp = stamp_of(&info);
     return KC_OK;
 }
 
 /* Opens the file before checking it, so that the checked file is the one that is read. */
 static kc_rc_t open_file(const char *path, int is_private, apr_pool_t *pool, apr_file_t **out,
-                         kc_err_t *err)
+                         kc_conf_stamp_t *stamp, kc_err_t *err)
 {
     apr_status_t status;
     kc_rc_t rc;
@@ -92,41 +105,54 @@ static kc_rc_t open_file(const char *path, int is_private, apr_pool_t *pool, apr
     status = apr_file_open(out, path, APR_FOPEN_READ | APR_FOPEN_NONBLOCK, 0, pool);
     if (status != APR_SUCCESS)
         return KC_CONF_REFUSE(err, "cannot read file %.140s: %s", path, reason_of(status, pool));
-    rc = check_file(*out, path, is_private, pool, err);
+    rc = check_file(*out, path, is_private, pool, stamp, err);
     if (rc != KC_OK)
         apr_file_close(*out);
     return rc;
 }
 
-kc_rc_t kc_conf_secret_contents(const char *path, int is_private, apr_pool_t *pool,
-                                const char **out, kc_err_t *err)
+kc_rc_t kc_conf_secret_contents(kc_conf_file_t *file, int is_private, apr_pool_t *pool,
+                                kc_err_t *err)
 {
+    const char *path = file->path;
     char *text = apr_palloc(pool, KC_CONF_FILE_MAX + 1);
     apr_size_t len = 0;
-    apr_file_t *file;
+    kc_conf_stamp_t stamp;
+    apr_file_t *opened;
     apr_status_t status;
-    kc_rc_t rc = open_file(path, is_private, pool, &file, err);
+    kc_rc_t rc = open_file(path, is_private, pool, &opened, &stamp, err);
 
     if (rc != KC_OK)
         return rc;
-    status = apr_file_read_full(file, text, KC_CONF_FILE_MAX + 1, &len);
-    apr_file_close(file);
+    status = apr_file_read_full(opened, text, KC_CONF_FILE_MAX + 1, &len);
+    apr_file_close(opened);
     if (status == APR_SUCCESS)
         return KC_CONF_REFUSE(err, "%.160s has more than %d bytes", path, KC_CONF_FILE_MAX);
     if (status != APR_EOF)
         return KC_CONF_REFUSE(err, "cannot read file %.140s: %s", path, reason_of(status, pool));
     if (memchr(text, '\0', len))
         return KC_CONF_REFUSE(err, "%.160s is not a text file", path);
-    *out = kc_buf_copy(text, len, pool);
+    file->text = kc_buf_copy(text, len, pool);
+    file->stamp = stamp;
     kc_crypto_cleanse(text, len);
     return KC_OK;
 }
 
-static kc_rc_t read_file(const char *path, apr_pool_t *pool, const char **out, kc_err_t *err)
+kc_rc_t kc_conf_secret_text(const kc_conf_file_t *file, int is_private, apr_pool_t *pool,
+                            const char **out, kc_err_t *err)
+{
+    kc_conf_file_t copy = *file;
+    kc_rc_t rc = file->text ? KC_OK : kc_conf_secret_contents(&copy, is_private, pool, err);
+
+    *out = copy.text;
+    return rc;
+}
+
+static kc_rc_t read_file(const char *path, apr_pool_t *pool, kc_conf_file_t *out, kc_err_t *err)
 {
     apr_file_t *file;
     raw_t raw;
-    kc_rc_t rc = open_file(path, 1, pool, &file, err);
+    kc_rc_t rc = open_file(path, 1, pool, &file, &out->stamp, err);
     apr_status_t status;
 
     if (rc != KC_OK)
@@ -136,7 +162,10 @@ static kc_rc_t read_file(const char *path, apr_pool_t *pool, const char **out, k
     if (status != APR_SUCCESS && status != APR_EOF)
         rc = KC_CONF_REFUSE(err, "cannot read file %.140s: %s", path, reason_of(status, pool));
     else
-        rc = take_line(raw.data, raw.len, apr_pstrcat(pool, "file ", path, NULL), pool, out, err);
+        rc = take_line(raw.data, raw.len, apr_pstrcat(pool, "file ", path, NULL), pool, &out->text,
+                       err);
+    if (rc == KC_OK)
+        out->path = apr_pstrdup(pool, path);
     kc_crypto_cleanse(&raw, sizeof(raw));
     return rc;
 }
@@ -254,17 +283,18 @@ static kc_rc_t read_exec(const char *command, apr_pool_t *pool, const char **out
 }
 
 kc_rc_t kc_conf_secret_read(const char *text, unsigned int sources, apr_pool_t *pool,
-                            const char **out, kc_err_t *err)
+                            kc_conf_file_t *out, kc_err_t *err)
 {
+    memset(out, 0, sizeof(*out));
     if (!strncmp(text, "file:", 5))
         return read_file(text + 5, pool, out, err);
     if (!strncmp(text, "env:", 4))
-        return read_env(text + 4, pool, out, err);
+        return read_env(text + 4, pool, &out->text, err);
     if (!strncmp(text, "exec:", 5) && (sources & KC_CONF_SECRET_EXEC))
-        return read_exec(text + 5, pool, out, err);
+        return read_exec(text + 5, pool, &out->text, err);
     if (text[0] == '/' && (sources & KC_CONF_SECRET_LITERAL))
         return KC_CONF_REFUSE(err, "looks like a path: write file:PATH to read the secret from it");
     if (!(sources & KC_CONF_SECRET_LITERAL))
         return KC_CONF_REFUSE(err, "takes file:PATH, the secret itself must not stand here");
-    return take_line(text, strlen(text), "the value", pool, out, err);
+    return take_line(text, strlen(text), "the value", pool, &out->text, err);
 }

@@ -3,6 +3,7 @@
 #ifndef KC_CONF_TABLE_H
 #define KC_CONF_TABLE_H
 
+#include <apr_file_info.h>
 #include <apr_pools.h>
 #include <apr_tables.h>
 #include <stddef.h>
@@ -49,10 +50,19 @@ typedef struct kc_conf_pair_t {
     const char *value;
 } kc_conf_pair_t;
 
-/* A file that a directive names. */
+/* What tells one state of a file from another. */
+typedef struct kc_conf_stamp_t {
+    apr_dev_t device;
+    apr_ino_t inode;
+    apr_off_t size;
+    apr_time_t modified, changed; /* of its content; of its inode */
+} kc_conf_stamp_t;
+
+/* A file that a directive names, or a secret, which may stand in one. */
 typedef struct kc_conf_file_t {
-    const char *path; /* NULL: none */
-    const char *text; /* its content, when kc_conf_load has read it; else NULL */
+    const char *path;      /* NULL: none; of a secret: it was not read from a file */
+    const char *text;      /* its content, once it is read (a FILE by kc_conf_load); else NULL */
+    kc_conf_stamp_t stamp; /* of the file, when it was read */
 } kc_conf_file_t;
 
 /* The C type of each kind of member. */
@@ -70,9 +80,8 @@ typedef struct kc_conf_file_t {
 #define KC_CONF_CTYPE_SIZE int64_t
 #define KC_CONF_CTYPE_WORDS const apr_array_header_t * /* of const char *; NULL when not set */
 #define KC_CONF_CTYPE_ACRS const apr_array_header_t *  /* of const char *; NULL when not set */
-#define KC_CONF_CTYPE_SECRET const char *
-#define KC_CONF_CTYPE_KEYFILES \
-    const apr_array_header_t *   /* of const char *: the secrets themselves */
+#define KC_CONF_CTYPE_SECRET kc_conf_file_t
+#define KC_CONF_CTYPE_KEYFILES const apr_array_header_t * /* of kc_conf_file_t; NULL: none */
 #define KC_CONF_CTYPE_CHOICE int /* of conf_choices.h: the index of its word */
 #define KC_CONF_CTYPE_PAIRS const apr_array_header_t *     /* of kc_conf_pair_t */
 #define KC_CONF_CTYPE_TRANSFORM const apr_array_header_t * /* of kc_transform_t; NULL: none */

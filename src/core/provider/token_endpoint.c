@@ -55,7 +55,7 @@ static void wipe(char *text)
 
 static kc_rc_t need_secret(const call_t *call, kc_err_t *err)
 {
-    if (!call->conf->client_secret)
+    if (!call->conf->client_secret.text)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CLIENT_AUTH, "KeycloakClientSecret is not set");
     return KC_OK;
 }
@@ -78,7 +78,7 @@ static kc_rc_t apply_basic(call_t *call, kc_err_t *err)
     if (rc != KC_OK)
         return rc;
     pair = apr_pstrcat(call->pool, kc_url_escape(call->conf->client_id, call->pool), ":",
-                       kc_url_escape(call->conf->client_secret, call->pool), NULL);
+                       kc_url_escape(call->conf->client_secret.text, call->pool), NULL);
     encoded = kc_buf_base64(kc_buf_text(pair), call->pool);
     call->authorization = apr_pstrcat(call->pool, "Basic ", encoded, NULL);
     wipe(pair);
@@ -92,7 +92,7 @@ static kc_rc_t apply_post(call_t *call, kc_err_t *err)
 
     if (rc != KC_OK)
         return rc;
-    kc_url_put_parameter(&call->form, "client_secret", call->conf->client_secret);
+    kc_url_put_parameter(&call->form, "client_secret", call->conf->client_secret.text);
     return apply_id(call, err);
 }
 
@@ -141,8 +141,8 @@ static kc_rc_t apply_secret_jwt(call_t *call, kc_err_t *err)
     if (rc == KC_OK)
         rc = make_assertion(call, &claims, err);
     if (rc == KC_OK)
-        rc = kc_jose_sign_secret(claims, call->conf->client_secret, secret_algorithm(call->conf),
-                                 call->pool, &assertion, err);
+        rc = kc_jose_sign_secret(claims, call->conf->client_secret.text,
+                                 secret_algorithm(call->conf), call->pool, &assertion, err);
     return rc == KC_OK ? put_assertion(call, assertion, err) : rc;
 }
 

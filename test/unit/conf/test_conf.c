@@ -466,7 +466,7 @@ START_TEST(secrets_are_not_dumped)
     kc_conf_t *conf = conf_of("KeycloakClientSecret " CANARY "\n"
                               "KeycloakCryptoKey env:KC_TEST_KEY_A");
 
-    ck_assert_str_eq(conf->client_secret, CANARY);
+    ck_assert_str_eq(conf->client_secret.text, CANARY);
     for (int i = 0; i < KC_CONF_ROWS; i++) {
         const char *text = kc_conf_dump(conf, (kc_conf_index_t)i, pool);
 
@@ -714,7 +714,7 @@ static const char *secret_of(const char *argument)
 
     ck_assert_msg(set_one(conf, KC_CONF_ROW_client_secret, argument, &err) == KC_OK, "%s: %s",
                   argument, err.detail);
-    return conf->client_secret;
+    return conf->client_secret.text;
 }
 
 static const char *file_secret(const char *data, size_t len)
@@ -860,8 +860,12 @@ START_TEST(keys_have_32_characters)
                               apr_pstrcat(pool, argument, " env:KC_TEST_KEY_A", NULL), NULL),
                      KC_OK);
     ck_assert_int_eq(conf->crypto_key->nelts, 2);
-    ck_assert_str_eq(APR_ARRAY_IDX(conf->crypto_key, 0, const char *), KEY_B);
-    ck_assert_str_eq(APR_ARRAY_IDX(conf->crypto_key, 1, const char *), KEY_A);
+    ck_assert_str_eq(APR_ARRAY_IDX(conf->crypto_key, 0, kc_conf_file_t).text, KEY_B);
+    ck_assert_str_eq(APR_ARRAY_IDX(conf->crypto_key, 1, kc_conf_file_t).text, KEY_A);
+    ck_assert_str_eq(APR_ARRAY_IDX(conf->crypto_key, 0, kc_conf_file_t).path, path);
+    ck_assert_int_eq(APR_ARRAY_IDX(conf->crypto_key, 0, kc_conf_file_t).stamp.size,
+                     (apr_off_t)sizeof(KEY_B));
+    ck_assert_ptr_null(APR_ARRAY_IDX(conf->crypto_key, 1, kc_conf_file_t).path);
     /* a further line adds to them */
     ck_assert_int_eq(set_text(conf, KC_CONF_ROW_crypto_key, argument, NULL), KC_OK);
     ck_assert_int_eq(conf->crypto_key->nelts, 3);

@@ -461,7 +461,7 @@ START_TEST(symmetric_ones_are_refused)
     /* not even when somebody has got it past the check of the settings */
     allow("HS256");
     assert_refused(compact, "token-algorithm");
-    compact = testlib_sign_hmac(kc_buf_text(site->conf->client_secret),
+    compact = testlib_sign_hmac(kc_buf_text(site->conf->client_secret.text),
                                 "{\"alg\":\"HS256\",\"kid\":\"k\"}", claims);
     assert_refused(compact, "token-algorithm");
     allow("none");

@@ -44,7 +44,7 @@ static void setup(void)
     conf = kc_conf_create(testlib_pool);
     conf->issuer = "https://id.example.com/realms/r";
     conf->client_id = "site";
-    conf->client_secret = "secret";
+    conf->client_secret.text = "secret";
     memset(&err, 0, sizeof(err));
     provider = NULL;
 }

@@ -40,7 +40,7 @@ static void setup(void)
     fake = kc_fake_make(testlib_pool);
     conf = kc_conf_create(testlib_pool);
     conf->client_id = "site";
-    conf->client_secret = "s3cret-canary";
+    conf->client_secret.text = "s3cret-canary";
     memset(&provider, 0, sizeof(provider));
     provider.token_endpoint = TOKEN_URL;
     provider.userinfo_endpoint = USERINFO_URL;
@@ -112,7 +112,7 @@ END_TEST
 START_TEST(basic_encodes_both_parts)
 {
     conf->client_id = "a:b c";
-    conf->client_secret = "p%/+:";
+    conf->client_secret.text = "p%/+:";
     ck_assert_int_eq(exchange(), KC_OK);
     ck_assert_str_eq(authorization(), "Basic YSUzQWIlMjBjOnAlMjUlMkYlMkIlM0E=");
 }
@@ -121,7 +121,7 @@ END_TEST
 START_TEST(post_puts_the_secret_into_the_form)
 {
     conf->client_auth = KC_AUTH_POST;
-    conf->client_secret = "p&q=r +%";
+    conf->client_secret.text = "p&q=r +%";
     ck_assert_int_eq(exchange(), KC_OK);
     check_common();
     ck_assert_ptr_null(authorization());
@@ -133,7 +133,7 @@ END_TEST
 START_TEST(client_without_secret_sends_its_id)
 {
     conf->client_auth = _i ? KC_AUTH_NONE : KC_AUTH_TLS;
-    conf->client_secret = NULL;
+    conf->client_secret.text = NULL;
     ck_assert_int_eq(exchange(), KC_OK);
     check_common();
     ck_assert_ptr_null(authorization());
@@ -148,7 +148,7 @@ START_TEST(missing_secret_asks_nobody)
     static const int methods[] = {KC_AUTH_BASIC, KC_AUTH_POST, KC_AUTH_SECRET_JWT};
 
     conf->client_auth = methods[_i];
-    conf->client_secret = NULL;
+    conf->client_secret.text = NULL;
     ck_assert_int_eq(exchange(), KC_REFUSED);
     ck_assert_int_eq(err.reason, KC_ERR_CLIENT_AUTH);
     ck_assert_int_eq(kc_fake_request_count(fake, NULL), 0);
@@ -186,11 +186,11 @@ START_TEST(secret_jwt_is_signed_with_the_secret)
     const char *again;
 
     conf->client_auth = KC_AUTH_SECRET_JWT;
-    conf->client_secret = "a-secret-canary-of-enough-characters";
+    conf->client_secret.text = "a-secret-canary-of-enough-characters";
     ck_assert_int_eq(exchange(), KC_OK);
     token = check_assertion();
     ck_assert_str_eq(token.alg, "HS256");
-    again = testlib_sign_hmac(kc_buf_text(conf->client_secret),
+    again = testlib_sign_hmac(kc_buf_text(conf->client_secret.text),
                               kc_buf_dup_text(token.header, testlib_pool),
                               kc_buf_dup_text(token.payload, testlib_pool));
     ck_assert_str_eq(again, token.compact);
@@ -210,11 +210,11 @@ START_TEST(secret_jwt_is_signed_by_the_algorithm_that_is_set)
 
     conf->client_auth = KC_AUTH_SECRET_JWT;
     conf->client_auth_algorithm = rows[_i].choice;
-    conf->client_secret = "a-secret-canary-of-enough-characters";
+    conf->client_secret.text = "a-secret-canary-of-enough-characters";
     ck_assert_int_eq(exchange(), KC_OK);
     token = check_assertion();
     ck_assert_str_eq(token.alg, rows[_i].alg);
-    ck_assert_str_eq(testlib_sign_hmac_of(rows[_i].bits, kc_buf_text(conf->client_secret),
+    ck_assert_str_eq(testlib_sign_hmac_of(rows[_i].bits, kc_buf_text(conf->client_secret.text),
                                           kc_buf_dup_text(token.header, testlib_pool),
                                           kc_buf_dup_text(token.payload, testlib_pool)),
                      token.compact);
@@ -226,7 +226,7 @@ START_TEST(assertions_are_never_the_same)
     const char *first;
 
     conf->client_auth = KC_AUTH_SECRET_JWT;
-    conf->client_secret = "a-secret-canary-of-enough-characters";
+    conf->client_secret.text = "a-secret-canary-of-enough-characters";
     ck_assert_int_eq(exchange(), KC_OK);
     first = parameter("client_assertion");
     ck_assert_int_eq(exchange(), KC_OK);
@@ -252,7 +252,7 @@ START_TEST(private_key_jwt_is_signed_with_the_key)
     kc_jose_key_t *key = NULL;
 
     conf->client_auth = KC_AUTH_PRIVATE_KEY_JWT;
-    conf->client_secret = NULL;
+    conf->client_secret.text = NULL;
     conf->client_key.text = jwk;
     ck_assert_msg(exchange() == KC_OK, "%s", err.detail);
     check_common();
