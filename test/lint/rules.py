@@ -18,7 +18,7 @@ RULES = []  # (name, function), in the order below
 # The top level is fixed: what belongs to none of these has no place there.
 TOP_LEVEL = set(
     "Makefile.in configure.ac src test conf doc docker ChangeLog README.md LICENSE CONTRIBUTING.md SECURITY.md"
-    " autogen.sh demo check .ci .clang-format .gitignore".split()
+    " autogen.sh demo check scripts .ci .clang-format .gitignore".split()
 )
 SOURCE_SUFFIXES = set(".c .h .def .py .sh .pl .pm .t .in .ac .conf .map".split())
 HTTPD_HEADER = re.compile(r"^(httpd|ap_\w+|http_(config|connection|core|log|main|protocol|request|vhost)"
@@ -35,7 +35,7 @@ LIBRARIES = [  # whose headers, in which one file
 # one set do not include each other.
 ROOMS = [{"base"}, {"crypto"}, {"net"}, {"browser"}, {"http", "store"}, {"env"}, {"conf"}, {"provider"}, {"rp"}, {"session"},
          {"login", "logout", "access"}]
-MADE = set("build .cache .git __pycache__ configure Makefile config.log config.status obj".split())
+MADE = set("MANIFEST build .cache .git __pycache__ configure Makefile config.log config.status obj".split())
 BANNED = "strcpy strncpy strcat strncat sprintf vsprintf strtok atoi atol atoll atof rand srand gets alloca apr_pstrmemdup".split()
 README_LINES = 150
 README_COLUMNS = 100
