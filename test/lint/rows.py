@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the X-macro tables of src/core (.def), and makes the tables of doc/ from them."""
+"""Reads the X-macro tables of src/core (.def), and makes the tables of doc/ and of the man page from them."""
 
 import re
+import textwrap
 
 # A comment, a string, a character constant, or any other single character.
 _TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|.', re.S)
@@ -98,22 +99,47 @@ def cell(text):
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
+def _directives(root):
+    """Of each directive: name, arguments, default (None: not set), where it may stand, meaning."""
+    choices, cookies = _choices(root), _cookies(root)
+    found = read(root / "src/core/conf/conf.def", "KC_CONF", "KC_CONF_DIR")
+    for macro, (_, _, name, default, _, arguments, meaning), _ in found:
+        yield (name, choices.get(arguments, arguments) or "", cookies.get(default, default),
+               "directory" if macro == "KC_CONF_DIR" else "server", meaning)
+
+
 def directives(root):
     """The table of directives, as text that ends in a newline."""
     lines = [
         "| directive | default | where | meaning |",
         "| --- | --- | --- | --- |",
     ]
-    found = read(root / "src/core/conf/conf.def", "KC_CONF", "KC_CONF_DIR")
-    choices, cookies = _choices(root), _cookies(root)
-    for macro, (_, _, name, default, _, arguments, meaning), _ in found:
+    for name, arguments, default, where, meaning in _directives(root):
         lines.append("| `%s %s` | %s | %s | %s |" % (
-            name,
-            cell(choices.get(arguments, arguments) or ""),
-            "–" if default is None else "`%s`" % cell(cookies.get(default, default)),
-            "directory" if macro == "KC_CONF_DIR" else "server",
-            cell(meaning),
-        ))
+            name, cell(arguments), "–" if default is None else "`%s`" % cell(default), where, cell(meaning)))
+    return "\n".join(lines) + "\n"
+
+
+def roff(text):
+    """The text as it has to stand in a line of a man page, to be read as itself."""
+    text = text.replace("\\", "\\e").replace("-", "\\-").replace("\n", " ")
+    for character, escape in (("'", "\\(aq"), ("`", "\\(ga"), ("^", "\\(ha"), ("~", "\\(ti"), ("\"", "\\(dq")):
+        text = text.replace(character, escape)
+    return "\\&" + text if text.startswith(".") else text
+
+
+def _filled_lines(text):
+    """Lines of a man page that have the words of the text, each short, and each sentence in lines of its own."""
+    for sentence in re.split(r"(?<=[.:])\s+(?=[A-Z])", " ".join(text.split())):
+        yield from map(roff, textwrap.wrap(sentence, 70, break_long_words=False, break_on_hyphens=False))
+
+
+def man(root):
+    """The list of directives of the man page, likewise."""
+    lines = []
+    for name, arguments, default, where, meaning in _directives(root):
+        lines += [".TP", ("\\fB%s\\fR %s" % (roff(name), roff(arguments).replace("|", "|\\:"))).strip(), *_filled_lines(meaning), ".br"]
+        lines += _filled_lines("Where: %s." % where if default is None else "Where: %s; default: %s." % (where, default or '""'))
     return "\n".join(lines) + "\n"
 
 
@@ -131,14 +157,22 @@ def tags(root):
     return "\n".join(lines) + "\n"
 
 
-# The tables that are made: each stands in its page between the lines <!-- NAME --> and <!-- /NAME -->.
-TABLES = [("directives", "doc/directives.md", directives), ("tags", "doc/log-tags.md", tags)]
+# The tables that are made: each stands in its page between two lines, see markers().
+TABLES = [("directives", "doc/directives.md", directives), ("tags", "doc/log-tags.md", tags),
+          ("man", "doc/mod_auth_keycloak.8", man)]
+
+
+def markers(wanted):
+    """The comments between which that table stands in its page."""
+    if wanted == "man":
+        return '.\\" directives', '.\\" /directives'
+    return "<!-- %s -->" % wanted, "<!-- /%s -->" % wanted
 
 
 def filled(root, wanted, text):
     """The text of a page with the table of that name as it should be; ValueError: its markers are missing."""
     page, table = next((page, table) for name, page, table in TABLES if name == wanted)
-    begin, end = "<!-- %s -->" % wanted, "<!-- /%s -->" % wanted
+    begin, end = markers(wanted)
     if begin not in text or end not in text.split(begin, 1)[1]:
         raise ValueError("%s lacks the lines %s and %s" % (page, begin, end))
     before, rest = text.split(begin, 1)
