@@ -257,10 +257,32 @@ static void introduce(server_rec *main)
     }
 }
 
+/* The servers that have a KeycloakIssuer, and the shared memory of them all. */
+static int start_servers(server_rec *main, akc_shared_memory_t *shared, apr_pool_t *pool)
+{
+    server_rec *server;
+    kc_err_t err;
+
+    for (server = main; server; server = server->next) {
+        akc_server_t *config = akc_config_server(server);
+
+        /* a virtual host without settings of its own has the main server's record */
+        if (!config->conf->issuer || config->server != server)
+            continue;
+        if (!shared->store && (kc_http_curl_start(pool, &err) != KC_OK ||
+                               akc_shared_memory_open(main, akc_config_server(main)->conf, pool,
+                                                      shared, &err) != KC_OK))
+            return fail(main, &err);
+        if (start_server(config, main, shared, pool, &err) != KC_OK)
+            return fail(server, &err);
+    }
+    introduce(main);
+    return OK;
+}
+
 int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
     akc_shared_memory_t shared = {NULL, NULL};
-    server_rec *server;
     kc_err_t err;
 
     (void)plog;
@@ -269,20 +291,8 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     akc_traces_start();
     if (akc_phase_is_trial())
         return OK;
-    for (server = main; server; server = server->next) {
-        akc_server_t *config = akc_config_server(server);
-
-        /* a virtual host without settings of its own has the main server's record */
-        if (!config->conf->issuer || config->server != server)
-            continue;
-        if (!shared.store && (kc_http_curl_start(pconf, &err) != KC_OK ||
-                              akc_shared_memory_open(main, akc_config_server(main)->conf, pconf,
-                                                     &shared, &err) != KC_OK))
-            return fail(main, &err);
-        if (start_server(config, main, &shared, pconf, &err) != KC_OK)
-            return fail(server, &err);
-    }
-    introduce(main);
+    if (start_servers(main, &shared, pconf) != OK)
+        return HTTP_INTERNAL_SERVER_ERROR;
     if (shared.store && akc_health_start(pconf, &err) != KC_OK)
         return fail(main, &err);
     if (shared.store)
@@ -434,4 +444,30 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
         give_up_child(main, &err);
     kc_resolver_wait(resolver, NAMES_MS);
     look_at_stores(main);
+}
+
+/* --- a check without a start --- */
+
+int akc_lifecycle_rehearse(apr_pool_t *pool, server_rec *main)
+{
+    akc_shared_memory_t shared = {NULL, NULL};
+    kc_http_gate_t *gate = akc_backchannel_gate(3, pool);
+    kc_resolver_t *resolver;
+    server_rec *server;
+    kc_err_t err;
+
+    if (start_servers(main, &shared, pool) != OK)
+        return HTTP_INTERNAL_SERVER_ERROR;
+    if (kc_resolver_create(NULL, pool, &resolver, &err) != KC_OK)
+        return fail(main, &err);
+    for (server = main; server; server = server->next) {
+        akc_server_t *config = akc_config_server(server);
+
+        if (!config->rp || config->server != server)
+            continue;
+        config->resolver = resolver;
+        if (start_child(config, gate, pool, &err) != KC_OK)
+            return fail(server, &err);
+    }
+    return OK;
 }

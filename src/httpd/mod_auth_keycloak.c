@@ -3,6 +3,7 @@
 #include <mod_auth.h>
 
 #include "answers.h"
+#include "ask.h"
 #include "check_authn.h"
 #include "config.h"
 #include "export.h"
@@ -30,6 +31,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_config(akc_process_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(akc_gateway_check_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(akc_guards_check, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(akc_ask_test, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(akc_process_start, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_post_config(akc_gateway_check_start, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_post_config(akc_guards_start, NULL, NULL, APR_HOOK_FIRST);

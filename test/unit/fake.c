@@ -15,6 +15,8 @@ typedef struct {
     int status;
     const char *content_type;
     const char *body;
+    const char *location;
+    const char *date;
 } answer_t;
 
 static int64_t fake_now(void *context)
@@ -119,6 +121,7 @@ static kc_rc_t fake_perform(kc_http_t *handle, const kc_http_request_t *request,
 
     memset(response, 0, sizeof(*response));
     request_record(http, request);
+    response->stage = http->stage;
     if (request->timeout_ms && http->takes_ms > request->timeout_ms) {
         http->fake->elapsed += request->timeout_ms;
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "fake: the time is over");
@@ -133,7 +136,10 @@ static kc_rc_t fake_perform(kc_http_t *handle, const kc_http_request_t *request,
         return KC_FAIL(err, KC_DOWN, answer->reason, "fake: told to fail");
     if (strlen(answer->body) > (request->body_max ? request->body_max : KC_HTTP_BODY_MAX))
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "fake: the answer is too long");
+    response->stage = KC_HTTP_STAGE_DONE;
     response->status = answer->status;
+    response->location = request->wants_head ? answer->location : NULL;
+    response->date = request->wants_head ? answer->date : NULL;
     response->content_type = apr_pstrdup(pool, answer->content_type);
     response->body = apr_pstrdup(pool, answer->body);
     response->body_len = strlen(answer->body);
@@ -199,6 +205,16 @@ void kc_fake_answer_once(kc_fake_t *fake, const char *url, int status, const cha
                          const char *body)
 {
     answer_fill(fake, answer_push(fake, url, 1), status, content_type, body);
+}
+
+void kc_fake_answer_head(kc_fake_t *fake, const char *url, int status, const char *location,
+                         const char *date)
+{
+    answer_t *answer = answer_push(fake, url, 0);
+
+    answer_fill(fake, answer, status, "text/html", "");
+    answer->location = apr_pstrdup(fake->pool, location);
+    answer->date = apr_pstrdup(fake->pool, date);
 }
 
 void kc_fake_answer_down(kc_fake_t *fake, const char *url, kc_reason_t reason)

@@ -50,6 +50,7 @@ typedef struct kc_fake_http_t {
     apr_array_header_t *answers;  /* private */
     apr_array_header_t *requests; /* of kc_fake_request_t, in order */
     int is_down;                  /* every request answers KC_DOWN with KC_ERR_PROVIDER_DOWN */
+    kc_http_stage_t stage;        /* how far requests come that fail */
     int64_t takes_ms; /* so long each request takes by elapsed, or until its time is over */
 } kc_fake_http_t;
 
@@ -86,6 +87,9 @@ void kc_fake_answer(kc_fake_t *fake, const char *url, int status, const char *co
 /* The same for one request; those wait in a queue, and go before the lasting answer. */
 void kc_fake_answer_once(kc_fake_t *fake, const char *url, int status, const char *content_type,
                          const char *body);
+/* A lasting answer with these headers (NULL: absent), which requests get that want the head. */
+void kc_fake_answer_head(kc_fake_t *fake, const char *url, int status, const char *location,
+                         const char *date);
 /* A lasting KC_DOWN with reason (KC_ERR_PROVIDER_DOWN, KC_ERR_PROVIDER_BUSY); an answer replaces
  * it. */
 void kc_fake_answer_down(kc_fake_t *fake, const char *url, kc_reason_t reason);

@@ -22,13 +22,28 @@ typedef struct kc_http_request_t {
     size_t body_max;    /* bytes of the answer; 0: KC_HTTP_BODY_MAX */
     int is_urgent;      /* it completes something that has begun: it is not refused because many
                            wait */
+    int wants_head;     /* the response is to have date and location */
 } kc_http_request_t;
 
+/* How far an exchange has come. */
+typedef enum {
+    KC_HTTP_STAGE_NAME,    /* the host's name was not resolved, or nothing was tried */
+    KC_HTTP_STAGE_CONNECT, /* no connection came about */
+    KC_HTTP_STAGE_TLS,     /* TCP is connected; TLS failed */
+    KC_HTTP_STAGE_ANSWER,  /* the request was sent; the answer is missing or cannot be used */
+    KC_HTTP_STAGE_DONE
+} kc_http_stage_t;
+
+/* In the pool of the exchange. */
 typedef struct kc_http_response_t {
     int status;
     const char *content_type; /* "" when absent */
     const char *body;         /* followed by a NUL that is not counted; in the pool */
     size_t body_len;          /* bytes */
+    kc_http_stage_t stage;    /* filled after failures too */
+    const char *address;      /* numeric, of the host that was reached; NULL: none was */
+    const char *location;     /* with wants_head: the header's value; NULL: it is absent */
+    const char *date;         /* the same */
 } kc_http_response_t;
 
 typedef struct kc_http_t kc_http_t;

@@ -14,6 +14,25 @@ enum {
                          after 1 s */
 };
 
+void kc_http_address_host(const char *url, char out[KC_HTTP_ADDRESS_HOST_MAX])
+{
+    const char *start = strstr(url, "://");
+    size_t len, i;
+
+    start = start ? start + 3 : url;
+    len = strcspn(start, "/?#");
+    for (i = len; i > 0; i--) {
+        if (start[i - 1] == '@')
+            break;
+    }
+    start += i;
+    len -= i;
+    if (len > KC_HTTP_ADDRESS_HOST_MAX - 1)
+        len = KC_HTTP_ADDRESS_HOST_MAX - 1;
+    memcpy(out, start, len);
+    out[len] = '\0';
+}
+
 /* The name is "*", so that any spelling of the host finds them. */
 static const char *line_write(int port, const kc_resolver_address_t *addresses, size_t count,
                               apr_pool_t *pool)

@@ -10,12 +10,17 @@
 #include "base/err.h"
 #include "net/resolver.h"
 
+enum { KC_HTTP_ADDRESS_HOST_MAX = 160 /* bytes of a host in a detail */ };
+
 typedef struct kc_http_address_t {
     kc_resolver_name_t *name; /* NULL: nothing was looked up here */
     const char *line;         /* all addresses, as CURLOPT_RESOLVE wants them */
     const char *first;        /* of the addresses, as text */
     size_t count;
 } kc_http_address_t;
+
+/* The host and port of a URL, for details: no user, path or query. */
+void kc_http_address_host(const char *url, char out[KC_HTTP_ADDRESS_HOST_MAX]);
 
 /* Finds the addresses of url's host. Waits for a first look-up, at most *timeout_ms, and subtracts
  * that from it (1 is left at least); ends early when *stop, which may be NULL, is not 0. `label`

@@ -15,6 +15,7 @@
 #include "http/http_address.h"
 #include "http/http_body.h"
 #include "http/http_failure.h"
+#include "http/http_head.h"
 #include "net/wait_limit.h"
 
 #ifndef KC_VERSION
@@ -23,7 +24,6 @@
 
 enum {
     IDLE_MAX = 16,                 /* handles, and so connections, kept for the next exchange */
-    HOST_MAX = 160,                /* bytes of a host in a detail */
     TYPE_MAX = 256,                /* bytes of a content type in a response */
     AUTHORIZATION_MAX = 132 * 1024 /* bytes: the maximum length of an access token */
 };
@@ -49,7 +49,8 @@ typedef struct {
     kc_http_body_t body;
     int is_too_long;
     int is_head_whole;
-    char host[HOST_MAX];
+    kc_http_head_t head;
+    char host[KC_HTTP_ADDRESS_HOST_MAX];
     char reason[CURL_ERROR_SIZE];
 } exchange_t;
 
@@ -75,10 +76,14 @@ static size_t head_write(char *data, size_t one, size_t count, void *context)
     exchange_t *exchange = context;
     size_t len = one * count;
 
-    if (len >= 5 && !memcmp(data, "HTTP/", 5))
+    if (len >= 5 && !memcmp(data, "HTTP/", 5)) {
         exchange->is_head_whole = 0;
-    else if (len && (data[0] == '\r' || data[0] == '\n'))
+        memset(&exchange->head, 0, sizeof(exchange->head));
+    } else if (len && (data[0] == '\r' || data[0] == '\n')) {
         exchange->is_head_whole = 1;
+    } else if (exchange->request->wants_head) {
+        kc_http_head_take(&exchange->head, data, len, exchange->pool);
+    }
     return len;
 }
 
@@ -147,26 +152,6 @@ static apr_status_t client_close(void *data)
 }
 
 /* ---------------------------------------------------------------- options */
-
-/* The host and port of a URL, for details: no user, path or query. */
-static void host_of(const char *url, char out[HOST_MAX])
-{
-    const char *start = strstr(url, "://");
-    size_t len, i;
-
-    start = start ? start + 3 : url;
-    len = strcspn(start, "/?#");
-    for (i = len; i > 0; i--) {
-        if (start[i - 1] == '@')
-            break;
-    }
-    start += i;
-    len -= i;
-    if (len > HOST_MAX - 1)
-        len = HOST_MAX - 1;
-    memcpy(out, start, len);
-    out[len] = '\0';
-}
 
 static int is_http(const char *url)
 {
@@ -346,6 +331,42 @@ static void response_fill(exchange_t *exchange, kc_http_response_t *response)
     response->content_type = type ? apr_pstrndup(exchange->pool, type, TYPE_MAX) : "";
     response->body = kc_http_body_text(&exchange->body);
     response->body_len = exchange->body.len;
+    response->location = exchange->head.location;
+    response->date = exchange->head.date;
+}
+
+/* How far an exchange has come that has begun to connect. */
+static kc_http_stage_t stage_of(const exchange_t *exchange, CURLcode code, const char *reached)
+{
+    curl_off_t ready = 0;
+
+    (void)curl_easy_getinfo(exchange->curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return KC_HTTP_STAGE_NAME;
+    case CURLE_COULDNT_CONNECT:
+        return KC_HTTP_STAGE_CONNECT;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+        return KC_HTTP_STAGE_TLS;
+    default:
+        if (ready)
+            return KC_HTTP_STAGE_ANSWER;
+        return reached ? KC_HTTP_STAGE_TLS : KC_HTTP_STAGE_CONNECT;
+    }
+}
+
+static void fate_fill(const exchange_t *exchange, CURLcode code, kc_http_response_t *response)
+{
+    char *reached = NULL;
+
+    (void)curl_easy_getinfo(exchange->curl, CURLINFO_PRIMARY_IP, &reached);
+    if (reached && reached[0])
+        response->address = apr_pstrdup(exchange->pool, reached);
+    response->stage =
+        code == CURLE_OK ? KC_HTTP_STAGE_DONE : stage_of(exchange, code, response->address);
 }
 
 static kc_rc_t addresses_set(const client_t *client, exchange_t *exchange, kc_err_t *err)
@@ -415,15 +436,18 @@ static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_resp
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: an option of libcurl: %s",
                        exchange->host, curl_easy_strerror(code));
     code = exchange_perform(exchange);
+    fate_fill(exchange, code, response);
     addresses_check(exchange, code);
     if (code == CURLE_ABORTED_BY_CALLBACK)
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "%s: this child ends", exchange->host);
     if (code != CURLE_OK)
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: %s", exchange->host,
                        failure_text(exchange, code));
-    if (!exchange->is_head_whole)
+    if (!exchange->is_head_whole) {
+        response->stage = KC_HTTP_STAGE_ANSWER;
         return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_DOWN, "%s: the answer's head is cut short",
                        exchange->host);
+    }
     response_fill(exchange, response);
     return KC_OK;
 }
@@ -443,7 +467,7 @@ static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *reques
     exchange.pool = pool;
     kc_http_body_init(&exchange.body, request->body_max ? request->body_max : KC_HTTP_BODY_MAX,
                       pool);
-    host_of(request->url, exchange.host);
+    kc_http_address_host(request->url, exchange.host);
     exchange.curl = handle_take(client);
     if (!exchange.curl)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: libcurl gives no handle",

@@ -95,7 +95,8 @@ static const char *url_of(const char *rest)
 
 static kc_rc_t fetch(const char *form, const char *authorization)
 {
-    kc_http_request_t request = {url_of("/path?query=canary"), form, authorization, 0, 0, 0};
+    kc_http_request_t request = {
+        .url = url_of("/path?query=canary"), .form = form, .authorization = authorization};
 
     return http->perform(http, &request, testlib_pool, &response, &err);
 }
@@ -230,6 +231,24 @@ START_TEST(follows_no_redirect)
                      KC_OK);
     ck_assert_int_eq(response.status, 302);
     ck_assert_int_eq(served(), 1);
+    ck_assert_ptr_null(response.location);
+}
+END_TEST
+
+START_TEST(tells_the_head_to_those_that_want_it)
+{
+    kc_http_request_t request = {.wants_head = 1};
+
+    script.answer = "HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\n"
+                    "Date: Tue, 14 Nov 2023 22:13:20 GMT\r\nContent-Length: 0\r\n\r\n";
+    script.is_closing = 1;
+    listener = listener_start(serve_script, &script);
+    request.url = url_of("/");
+    ck_assert_int_eq(http->perform(http, &request, testlib_pool, &response, &err), KC_OK);
+    ck_assert_str_eq(response.location, "/elsewhere");
+    ck_assert_str_eq(response.date, "Tue, 14 Nov 2023 22:13:20 GMT");
+    ck_assert_str_eq(response.address, "127.0.0.1");
+    ck_assert_int_eq(response.stage, KC_HTTP_STAGE_DONE);
 }
 END_TEST
 
@@ -412,6 +431,7 @@ START_TEST(what_is_cut_short_is_no_answer)
     assert_down(fetch_answer(cut_answers[_i]));
     ck_assert_uint_eq(response.body_len, 0);
     ck_assert_int_eq(response.status, 0);
+    ck_assert_int_eq(response.stage, KC_HTTP_STAGE_ANSWER);
 }
 END_TEST
 
@@ -421,6 +441,7 @@ START_TEST(nobody_there)
 
     request.url = apr_psprintf(testlib_pool, "http://127.0.0.1:%d/?canary", listener_free_port());
     assert_down(http->perform(http, &request, testlib_pool, &response, &err));
+    ck_assert_int_eq(response.stage, KC_HTTP_STAGE_CONNECT);
 }
 END_TEST
 
@@ -482,6 +503,8 @@ START_TEST(asks_for_tls_where_the_url_does)
     request.url = apr_psprintf(testlib_pool, "https://127.0.0.1:%d/", listener_port(listener));
     http_make(HASTE_MS, 8);
     assert_down(http->perform(http, &request, testlib_pool, &response, &err));
+    ck_assert_int_eq(response.stage, KC_HTTP_STAGE_TLS);
+    ck_assert_str_eq(response.address, "127.0.0.1");
 }
 END_TEST
 
@@ -638,6 +661,7 @@ START_TEST(a_host_that_nobody_knows_is_an_outage_at_once)
     http_make_with_names(600000);
     ck_assert_int_eq(fetch_from("nobody.test"), KC_DOWN);
     ck_assert_ptr_nonnull(strstr(err.detail, "the name nobody.test is no host's name"));
+    ck_assert_int_eq(response.stage, KC_HTTP_STAGE_NAME);
 }
 END_TEST
 
@@ -747,6 +771,7 @@ Suite *kc_test_http_curl(void)
     tcase_add_test(sent, asks_for_tls_where_the_url_does);
     tcase_add_loop_test(sent, speaks_http_alone, 0, COUNT(bad_urls));
     tcase_add_test(answers, follows_no_redirect);
+    tcase_add_test(answers, tells_the_head_to_those_that_want_it);
     tcase_add_test(answers, undoes_no_compression);
     tcase_add_test(answers, reads_chunks);
     tcase_add_loop_test(answers, takes_a_body_up_to_the_cap, 0, 6);

@@ -1,0 +1,34 @@
+/* The check that asks everybody: the subjects in their order.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "check/check.h"
+
+#include "check/check_clock.h"
+#include "check/check_discovery.h"
+
+/* The secrets that a foreign text could repeat. */
+static void hide_secrets(const kc_check_t *check)
+{
+    const kc_conf_t *conf = check->rp->conf;
+    int i;
+
+    kc_check_report_hide(check->report, conf->client_secret.text);
+    kc_check_report_hide(check->report, conf->memcached_password.text);
+    for (i = 0; conf->crypto_key && i < conf->crypto_key->nelts; i++)
+        kc_check_report_hide(check->report,
+                             APR_ARRAY_IDX(conf->crypto_key, i, kc_conf_file_t).text);
+}
+
+void kc_check_run(kc_check_t *check)
+{
+    const kc_check_fault_t skipped = {KC_CHECK_SKIPPED, "keycloak", KC_ERR_NONE,
+                                      "first mend what has failed about the issuer"};
+
+    hide_secrets(check);
+    kc_check_discovery_ask(check);
+    if (!check->provider) {
+        kc_check_report_add(check->report, &skipped,
+                            "keys, client, addresses and mappers are not asked about");
+        return;
+    }
+    kc_check_clock_tell(check);
+}

@@ -1,0 +1,28 @@
+/* One server that is checked.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef KC_CHECK_TASK_H
+#define KC_CHECK_TASK_H
+
+#include <apr_pools.h>
+#include <stdint.h>
+
+#include "browser.h"
+#include "check/check_report.h"
+#include "provider/provider.h"
+#include "rp.h"
+
+/* One server that is checked. The caller fills in what stands before `provider`; the rest is zero.
+ * Not thread safe. */
+typedef struct kc_check_t {
+    const char *name;  /* of the server, as the report has it */
+    const kc_rp_t *rp; /* with env and metadata */
+    kc_check_report_t *report;
+    const kc_browser_t *client; /* with public_url, as browsers would come; NULL: it is not known */
+    const char *proxy;          /* name of an environment variable that names a proxy, or NULL */
+    apr_pool_t *pool;
+    const kc_provider_t *provider; /* by the discovery; NULL: it has failed */
+    int64_t clock_ahead;           /* seconds that Keycloak's clock is ahead of ours, */
+    int has_clock;                 /* when it has told a date */
+} kc_check_t;
+
+#endif
