@@ -6,6 +6,7 @@
 #include "ask.h"
 #include "check_authn.h"
 #include "config.h"
+#include "dump.h"
 #include "export.h"
 #include "gateway/ext_authz.h"
 #include "gateway/forward_auth.h"
@@ -31,6 +32,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_config(akc_process_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(akc_gateway_check_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(akc_guards_check, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(akc_dump_print, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_test_config(akc_ask_test, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(akc_process_start, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_post_config(akc_gateway_check_start, NULL, NULL, APR_HOOK_FIRST);

@@ -9,7 +9,7 @@ import rows
 HTTPD_LOG = ("src/httpd/log.c", "src/httpd/log.h")
 CORE_LOG = ("src/core/env.c", "src/core/env.h")
 # Reports of httpd -t, which are asked for, and go to the standard output.
-REPORTS = ("src/httpd/ask.c",)
+REPORTS = ("src/httpd/ask.c", "src/httpd/dump.c")
 
 _HTTPD = re.compile(r"\bap_log_\w+")
 _CORE = re.compile(r"(?:->|\.)\s*log\s*\(")

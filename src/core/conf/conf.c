@@ -121,6 +121,21 @@ const char *kc_conf_path_in(kc_conf_index_t index, const char *word)
     }
 }
 
+/* Earlier sources stay in front: they belong to the keys of earlier lines. */
+static void note_sources(kc_conf_position_t *position, const kc_conf_input_t *input)
+{
+    kc_conf_type_t type = kc_conf_table_row(input->index)->type;
+    const apr_array_header_t *earlier = type == KC_CONF_KEYFILES ? position->sources : NULL;
+    apr_array_header_t *sources;
+
+    if (type != KC_CONF_SECRET && type != KC_CONF_KEYFILES)
+        return;
+    sources = apr_array_make(input->pool, input->argc, (int)sizeof(const char *));
+    for (int i = 0; i < input->argc; i++)
+        APR_ARRAY_PUSH(sources, const char *) = kc_conf_secret_source(input->argv[i], input->pool);
+    position->sources = earlier ? apr_array_append(input->pool, earlier, sources) : sources;
+}
+
 kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *const *argv,
                     const char *file, int line, apr_pool_t *pool, kc_err_t *err)
 {
@@ -133,6 +148,7 @@ kc_rc_t kc_conf_set(void *conf, kc_conf_index_t index, int argc, const char *con
     /* The file is also the set bit. A line without a file counts as written too. */
     position->file = apr_pstrdup(pool, file ? file : "-");
     position->line = line;
+    note_sources(position, &input);
     return KC_OK;
 }
 

@@ -298,3 +298,16 @@ kc_rc_t kc_conf_secret_read(const char *text, unsigned int sources, apr_pool_t *
         return KC_CONF_REFUSE(err, "takes file:PATH, the secret itself must not stand here");
     return take_line(text, strlen(text), "the value", pool, &out->text, err);
 }
+
+const char *kc_conf_secret_source(const char *text, apr_pool_t *pool)
+{
+    char **words = NULL;
+
+    if (!strncmp(text, "file:", 5) || !strncmp(text, "env:", 4))
+        return apr_pstrdup(pool, text);
+    if (strncmp(text, "exec:", 5) != 0)
+        return "written there";
+    if (apr_tokenize_to_argv(text + 5, &words, pool) != APR_SUCCESS || !words[0])
+        return "exec:";
+    return apr_pstrcat(pool, "exec:", words[0], NULL);
+}

@@ -20,5 +20,8 @@ kc_rc_t kc_conf_secret_contents(kc_conf_file_t *file, int is_private, apr_pool_t
 /* The content of a file: file->text when it has been read, else read now into pool. */
 kc_rc_t kc_conf_secret_text(const kc_conf_file_t *file, int is_private, apr_pool_t *pool,
                             const char **out, kc_err_t *err);
+/* Where kc_conf_secret_read would read a secret: "file:PATH", "env:NAME", "exec:PROGRAM" without
+ * its arguments, or "written there" for the secret itself. May be shown. In pool, or static. */
+const char *kc_conf_secret_source(const char *text, apr_pool_t *pool);
 
 #endif

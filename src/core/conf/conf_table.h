@@ -100,6 +100,9 @@ typedef enum {
 typedef struct kc_conf_position_t {
     const char *file;
     int line;
+    /* const char *: where each secret of the directive comes from, such as "file:/etc/secret" or
+     * "env:NAME"; NULL for other directives. Never a secret. */
+    const apr_array_header_t *sources;
 } kc_conf_position_t;
 
 /* The settings of one server, immutable after start. Members that were never set have their
