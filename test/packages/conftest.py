@@ -2,6 +2,7 @@
 """The release tarball, made once, and what several files of tests do with it."""
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "test" / "support" / "python"), str(ROOT / "test" / "packages")]
+sys.path[:0] = [str(ROOT / "test" / "support" / "python"), str(ROOT / "docker" / "demo"), str(ROOT / "test" / "packages")]
+
+from one_keycloak import authority, keycloak  # noqa: E402,F401  # pylint: disable=unused-import
 
 
 def run(argv, folder, **more):
@@ -50,3 +53,35 @@ def checkout(tmp_path):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, copy / name)
     return copy
+
+
+ORDINARY = "nobody"
+
+
+def as_ordinary_user():
+    """Arguments for subprocess: for root, an account that is nobody's."""
+    account = pwd.getpwnam(ORDINARY)
+    env = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
+    return {"user": ORDINARY, "group": account.pw_gid, "extra_groups": [], "env": env} if os.geteuid() == 0 else {}
+
+
+def let_others_in(folder):
+    """pytest's folders are its user's alone."""
+    for parent in (folder, *folder.parents[:2]):
+        parent.chmod(parent.stat().st_mode | 0o011)
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory):
+    """The folder of the Debian packages that an ordinary user builds of the tarball here. Without unit tests: those have a part of
+    their own; test_installed runs them in its whole form."""
+    folder = tmp_path_factory.mktemp("deb")
+    let_others_in(folder)
+    tree = run([ROOT / "scripts/deb", "--tree", folder], ROOT).splitlines()[-1]
+    run(["chown", "-R", ORDINARY, folder], "/")
+    options = as_ordinary_user()
+    options["env"] = {**options.get("env", os.environ), "DEB_BUILD_OPTIONS": f"nocheck parallel={os.cpu_count()}"}
+    done = subprocess.run(["dpkg-buildpackage", "-us", "-uc"], cwd=tree, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False, **options)
+    assert done.returncode == 0, done.stdout[-6000:]
+    return folder
