@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -33,8 +34,8 @@ class Report:
 def check(site, form="json", env=None, defines=("KEYCLOAK_CHECK",)):
     """Runs the check. It is the configuration that counts: httpd of the site need not run."""
     words = [word for name in defines for word in ("-D", name)]
-    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    environment.pop("KEYCLOAK_CHECK", None)
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.lower().endswith("_proxy") and not name.startswith("KEYCLOAK_CHECK")}
     if form:
         environment["KEYCLOAK_CHECK"] = form
     begun = time.monotonic()
@@ -44,3 +45,63 @@ def check(site, form="json", env=None, defines=("KEYCLOAK_CHECK",)):
     if form == "json" and report.text.startswith("{"):
         report.results = json.loads(report.text)["results"]
     return report
+
+
+@contextmanager
+def configured(site, old, new):
+    """The site's configuration file with `new` in place of `old`."""
+    before = site.httpd.file.read_text(encoding="utf-8")
+    assert old in before, old
+    site.httpd.file.write_text(before.replace(old, new), encoding="utf-8")
+    try:
+        yield
+    finally:
+        site.httpd.file.write_text(before, encoding="utf-8")
+
+
+@contextmanager
+def client(site, attributes=(), **members):
+    """The client in Keycloak with other members and attributes."""
+    path = "/clients/" + site.realm.client_uuid
+    before = site.realm.admin("GET", path)
+    attributes = dict(attributes)
+    site.realm.admin("PUT", path, {**before, **members, "attributes": {**before["attributes"], **attributes}})
+    try:
+        yield
+    finally:  # Keycloak keeps an attribute that is not there
+        gone = {name: "" for name in attributes}
+        site.realm.admin("PUT", path, {**before, "attributes": {**gone, **before["attributes"]}})
+
+
+@contextmanager
+def realm(site, **members):
+    """The realm in Keycloak with other members."""
+    before = site.realm.admin("GET")
+    site.realm.admin("PUT", "", members)
+    try:
+        yield
+    finally:
+        site.realm.admin("PUT", "", {name: before[name] for name in members})
+
+
+@dataclass
+class Row:
+    """A misconfiguration: `made` is a context manager of the site. Then this check has this outcome, with these texts
+    in its sentence and cure."""
+
+    made: object
+    check: str
+    text: str
+    cure: str
+    outcome: str = "failed"
+    env: dict = field(default_factory=dict)
+
+
+def assert_named(report, row):
+    """The line that names it is there, and no other check has failed."""
+    found = report.of(row.outcome).get(row.check)
+    assert found, report
+    assert row.text in found["text"], report
+    assert row.cure in found["cure"], report
+    assert list(report.of("failed")) == ([row.check] if row.outcome == "failed" else []), report
+    assert report.status == (1 if row.outcome == "failed" else 0), report

@@ -2,8 +2,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "check/check.h"
 
+#include "check/check_authorization.h"
+#include "check/check_client.h"
 #include "check/check_clock.h"
 #include "check/check_discovery.h"
+#include "check/check_keys.h"
+#include "check/check_logout.h"
 
 /* The secrets that a foreign text could repeat. */
 static void hide_secrets(const kc_check_t *check)
@@ -29,6 +33,11 @@ void kc_check_run(kc_check_t *check)
         kc_check_report_add(check->report, &skipped,
                             "keys, client, addresses and mappers are not asked about");
         return;
+    }
+    kc_check_keys_ask(check);
+    if (kc_check_authorization_ask(check)) {
+        (void)kc_check_client_ask(check);
+        kc_check_logout_ask(check);
     }
     kc_check_clock_tell(check);
 }

@@ -23,6 +23,7 @@ typedef struct kc_check_t {
     const kc_provider_t *provider; /* by the discovery; NULL: it has failed */
     int64_t clock_ahead;           /* seconds that Keycloak's clock is ahead of ours, */
     int has_clock;                 /* when it has told a date */
+    int is_redirect_refused;       /* Keycloak does not have the redirect URI */
 } kc_check_t;
 
 #endif

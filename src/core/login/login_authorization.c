@@ -17,9 +17,9 @@ static const char *absolute(const kc_browser_t *client, const char *url, apr_poo
     return url[0] == '/' ? apr_pstrcat(pool, client->public_url, url, NULL) : url;
 }
 
-static const char *scopes(const kc_rp_t *rp, apr_pool_t *pool)
+const char *kc_login_authorization_scope(const kc_conf_t *conf, apr_pool_t *pool)
 {
-    const apr_array_header_t *words = rp->conf->scope;
+    const apr_array_header_t *words = conf->scope;
     const char *text = "openid";
     int i;
 
@@ -71,7 +71,7 @@ kc_rc_t kc_login_authorization_url(const kc_login_authorization_t *authorization
     kc_url_put_parameter(&buf, "response_type", "code");
     kc_url_put_parameter(&buf, "client_id", rp->conf->client_id);
     kc_url_put_parameter(&buf, "redirect_uri", kc_rp_redirect_uri(rp, client, pool));
-    kc_url_put_parameter(&buf, "scope", scopes(rp, pool));
+    kc_url_put_parameter(&buf, "scope", kc_login_authorization_scope(rp->conf, pool));
     kc_url_put_parameter(&buf, "state", state->text);
     kc_url_put_parameter(&buf, "nonce", state->nonce);
     kc_url_put_parameter(&buf, "code_challenge", kc_buf_base64url(bytes, pool));

@@ -20,6 +20,8 @@ typedef struct kc_login_authorization_t {
     const kc_login_state_t *state;
 } kc_login_authorization_t;
 
+/* KeycloakScope as one text, with openid first. Thread safe. */
+const char *kc_login_authorization_scope(const kc_conf_t *conf, apr_pool_t *pool);
 /* The URL to which the browser is sent (OpenID Connect Core 1.0 section 3.1.2.1, with acr_values,
  * max_age and prompt as the request says; RFC 7636 with S256). In pool. KC_FAULT: it is too long.
  * Thread safe. */

@@ -235,6 +235,17 @@ static const char *address_for(const rules_t *rules, const kc_url_t *url, int is
     return kc_url_rebase(url, url, rules->pool);
 }
 
+const char *kc_provider_from_here(const kc_conf_t *conf, const char *endpoint, apr_pool_t *pool)
+{
+    rules_t rules;
+    kc_url_t url;
+
+    if (rules_init(&rules, conf, pool, NULL) != KC_OK ||
+        kc_url_parse(endpoint, pool, &url, NULL) != KC_OK)
+        return NULL;
+    return address_for(&rules, &url, 0);
+}
+
 /* A client with a certificate must use the endpoints where the provider asks for one (RFC 8705
  * section 5). */
 static const kc_json_t *find_endpoint(const rules_t *rules, const kc_json_t *document,

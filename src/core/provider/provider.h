@@ -33,6 +33,11 @@ typedef struct kc_provider_t {
 kc_rc_t kc_provider_discovery_url(const kc_conf_t *conf, apr_pool_t *pool, const char **out,
                                   kc_err_t *err);
 
+/* The address by which this host reaches an endpoint for browsers (an absolute URL): moved to
+ * KeycloakBackchannelURL where that stands for its origin, else itself. NULL: it is no URL. In
+ * pool. */
+const char *kc_provider_from_here(const kc_conf_t *conf, const char *endpoint, apr_pool_t *pool);
+
 /* Reads and checks a document. KC_REFUSED with:
  *   - KC_ERR_DISCOVERY: malformed; a required member is absent or has the wrong type; or one of
  *     these is not supported: the configured client authentication, response_type code, S256 (when

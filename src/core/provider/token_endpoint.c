@@ -35,6 +35,7 @@ typedef struct {
     const kc_provider_t *provider;
     const char *endpoint;
     int is_refresh;
+    int needs_no_id_token;
     kc_buf_t form;
     char *authorization;
     apr_pool_t *pool;
@@ -246,11 +247,16 @@ static const char *realm_advice(int status, const char *error)
 }
 
 /* An OAuth error (RFC 6749 section 5.2), or a status other than success. */
-static kc_rc_t refuse(const call_t *call, int status, const kc_json_t *body, kc_err_t *err)
+static kc_rc_t refuse(const call_t *call, int status, const kc_json_t *body,
+                      kc_token_endpoint_answer_t *out, kc_err_t *err)
 {
     const char *error = kc_json_member_string(body, "error");
     const char *description = kc_json_member_string(body, "error_description");
 
+    if (out) {
+        out->error = error;
+        out->description = description;
+    }
     if (!error)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ENDPOINT, "the token endpoint answers %d%s",
                        status, realm_advice(status, NULL));
@@ -300,7 +306,7 @@ static kc_rc_t read_tokens(const call_t *call, const kc_json_t *body,
         return KC_FAIL(err, KC_REFUSED, KC_ERR_TOKEN_ENDPOINT, "token_type is %.60s, not Bearer",
                        type ? type : "absent or no string");
     rc = read_token(body, "access_token", &out->access_token, err);
-    if (rc == KC_OK && (!call->is_refresh || kc_json_member(body, "id_token")))
+    if (rc == KC_OK && (!call->needs_no_id_token || kc_json_member(body, "id_token")))
         rc = read_token(body, "id_token", &out->id_token, err);
     read_span(body, "expires_in", EXPIRES_IN_MAX, &out->expires_in);
     read_span(body, "refresh_expires_in", REFRESH_EXPIRES_IN_MAX, &out->refresh_expires_in);
@@ -320,13 +326,13 @@ static kc_rc_t read_answer(const call_t *call, const kc_http_response_t *respons
     if (response->status != 200) {
         /* An unreadable body has no error to quote; then the status is the reason. */
         (void)kc_json_parse(response->body, response->body_len, call->pool, &body, NULL);
-        return refuse(call, response->status, body, err);
+        return refuse(call, response->status, body, out, err);
     }
     rc = read_body("token", response, call->pool, &body, err);
     if (rc != KC_OK)
         return rc;
     if (kc_json_member(body, "error"))
-        return refuse(call, response->status, body, err);
+        return refuse(call, response->status, body, out, err);
     return read_tokens(call, body, out, err);
 }
 
@@ -356,7 +362,7 @@ kc_rc_t kc_token_endpoint_exchange(const kc_conf_t *conf, const kc_env_t *env,
                                    const char *redirect_uri, const char *verifier, apr_pool_t *pool,
                                    kc_token_endpoint_answer_t *out, kc_err_t *err)
 {
-    call_t call = {conf, env, provider, provider->token_endpoint, 0, {0}, NULL, pool};
+    call_t call = {conf, env, provider, provider->token_endpoint, 0, 0, {0}, NULL, pool};
 
     kc_buf_init(&call.form, FORM_MAX, pool);
     kc_url_put_parameter(&call.form, "grant_type", "authorization_code");
@@ -370,7 +376,7 @@ kc_rc_t kc_token_endpoint_refresh(const kc_conf_t *conf, const kc_env_t *env,
                                   const kc_provider_t *provider, const char *refresh_token,
                                   apr_pool_t *pool, kc_token_endpoint_answer_t *out, kc_err_t *err)
 {
-    call_t call = {conf, env, provider, provider->token_endpoint, 1, {0}, NULL, pool};
+    call_t call = {conf, env, provider, provider->token_endpoint, 1, 1, {0}, NULL, pool};
 
     kc_buf_init(&call.form, TOKEN_FORM_MAX, pool);
     kc_url_put_parameter(&call.form, "grant_type", "refresh_token");
@@ -378,11 +384,28 @@ kc_rc_t kc_token_endpoint_refresh(const kc_conf_t *conf, const kc_env_t *env,
     return ask(&call, out, err);
 }
 
+kc_rc_t kc_token_endpoint_grant(const kc_conf_t *conf, const kc_env_t *env,
+                                const kc_provider_t *provider,
+                                const kc_token_endpoint_grant_t *grant, apr_pool_t *pool,
+                                kc_token_endpoint_answer_t *out, kc_err_t *err)
+{
+    call_t call = {conf, env, provider, provider->token_endpoint, 0, 1, {0}, NULL, pool};
+
+    kc_buf_init(&call.form, FORM_MAX, pool);
+    kc_url_put_parameter(&call.form, "grant_type", grant->user ? "password" : "client_credentials");
+    if (grant->user) {
+        kc_url_put_parameter(&call.form, "username", grant->user);
+        kc_url_put_parameter(&call.form, "password", grant->password);
+    }
+    kc_url_put_parameter(&call.form, "scope", grant->scope);
+    return ask(&call, out, err);
+}
+
 kc_rc_t kc_token_endpoint_revoke(const kc_conf_t *conf, const kc_env_t *env,
                                  const kc_provider_t *provider, const char *refresh_token,
                                  apr_pool_t *pool, kc_err_t *err)
 {
-    call_t call = {conf, env, provider, provider->revocation_endpoint, 0, {0}, NULL, pool};
+    call_t call = {conf, env, provider, provider->revocation_endpoint, 0, 0, {0}, NULL, pool};
     kc_http_response_t response = {0};
     const kc_json_t *body = NULL;
     kc_rc_t rc;
@@ -400,7 +423,7 @@ kc_rc_t kc_token_endpoint_revoke(const kc_conf_t *conf, const kc_env_t *env,
     if (rc != KC_OK || response.status == 200)
         return rc;
     (void)kc_json_parse(response.body, response.body_len, pool, &body, NULL);
-    return refuse(&call, response.status, body, err);
+    return refuse(&call, response.status, body, NULL, err);
 }
 
 kc_rc_t kc_token_endpoint_check_userinfo(const kc_json_t *claims, const char *sub, kc_err_t *err)

@@ -27,6 +27,8 @@ typedef struct kc_token_endpoint_answer_t {
     int64_t expires_in;         /* seconds; 0 when it is absent or makes no sense */
     int64_t refresh_expires_in; /* the same of the refresh token (Keycloak's); 0 also when it does
                                    not end */
+    const char *error;       /* the OAuth error (RFC 6749 section 5.2); NULL when there is none */
+    const char *description; /* the error_description, as it came; NULL when there is none */
 } kc_token_endpoint_answer_t;
 
 /* RFC 6749 section 4.1.3 with RFC 7636. Sent once and never again, whatever happens. Client
@@ -42,6 +44,21 @@ kc_rc_t kc_token_endpoint_exchange(const kc_conf_t *conf, const kc_env_t *env,
                                    const kc_provider_t *provider, const char *code,
                                    const char *redirect_uri, const char *verifier, apr_pool_t *pool,
                                    kc_token_endpoint_answer_t *out, kc_err_t *err);
+
+/* Whose tokens: those of a user (RFC 6749 section 4.3.2), or of the client itself (section 4.4.2).
+ */
+typedef struct kc_token_endpoint_grant_t {
+    const char *user; /* NULL: the client itself */
+    const char *password;
+    const char *scope;
+} kc_token_endpoint_grant_t;
+
+/* Tokens without a browser, for checks; nobody signs in by this. Fails like
+ * kc_token_endpoint_exchange, except that an ID token may be missing. */
+kc_rc_t kc_token_endpoint_grant(const kc_conf_t *conf, const kc_env_t *env,
+                                const kc_provider_t *provider,
+                                const kc_token_endpoint_grant_t *grant, apr_pool_t *pool,
+                                kc_token_endpoint_answer_t *out, kc_err_t *err);
 
 /* RFC 6749 section 6, OpenID Connect Core 1.0 section 12: new tokens for a refresh token, which may
  * be used up by this. Like kc_token_endpoint_exchange, except that an ID token may be missing.
