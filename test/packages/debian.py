@@ -30,7 +30,7 @@ class Root:
 
     def __init__(self, folder, suite):
         self.path = Path(folder) / suite
-        self.path.mkdir()
+        self.path.mkdir(parents=True)
         base = ROOT / f".cache/debian/{suite}.tar"
         run(["bash", "-c", '. test/support/shell/debian_root.sh && debian_root_base "$0" "$1"', suite, base], ROOT)
         run(["tar", "-C", self.path, "--numeric-owner", "-xpf", base], "/")

@@ -8,6 +8,9 @@ import pytest
 
 from conftest import ORDINARY, ROOT, as_ordinary_user, run
 
+from httpd import MODULES, Httpd
+from process import free_port
+
 NAME = "libapache2-mod-auth-keycloak"
 VERSION = re.search(r"^AC_INIT\(\[\w+\], \[([\d.]+)\]", (ROOT / "configure.ac").read_text(), re.M).group(1)
 
@@ -74,6 +77,22 @@ def test_debug_symbols_are_apart(packages, tmp_path):
     assert ".debug_info" in run(["readelf", "-S", "-W", symbols], "/")
 
 
-@pytest.mark.parametrize("place", ["scripts/debian/changelog"])
-def test_versions_are_those_of_configure(place):
-    assert re.search(rf"\b{re.escape(VERSION)}-\d", (ROOT / place).read_text().splitlines()[0])
+def test_its_version_is_that_of_configure():
+    assert f" ({VERSION}-" in (ROOT / "scripts/debian/changelog").read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("place", ["scripts/debian", "scripts/rpm"])
+def test_the_examples_in_the_configuration_are_right(packages, tmp_path, place):
+    """httpd takes all lines that are commented out, once they are not."""
+    run(["dpkg-deb", "-x", package(packages), tmp_path / "package"], "/")
+    text = "".join(line.removeprefix("#") + "\n" for line in (ROOT / place / "auth_keycloak.conf").read_text().splitlines()
+                   if re.match("#(Keycloak|Proxy|<|    [AR])", line))
+    assert text.count("Keycloak") == 7 and "Require valid-user" in text
+    for name in ("secret", "crypto-key"):
+        (tmp_path / name).write_text("0123456789abcdef" * 3)
+        (tmp_path / name).chmod(0o600)
+    text = text.replace("/etc/keycloak/", f"{tmp_path}/")
+    httpd = Httpd(tmp_path / "httpd", tmp_path / "package/usr/lib/apache2/modules/mod_auth_keycloak.so", free_port(), text,
+                  modules=[*MODULES, "auth_keycloak"])
+    status, output = httpd.check()
+    assert status == 0 and "Syntax OK" in output, output

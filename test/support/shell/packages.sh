@@ -31,7 +31,7 @@ PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached sasl2-bin libsasl2-mod
 PACKAGES_DEMO=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached curl python3 python3-pip python3-yaml procps)
 PACKAGES_IMAGE=(apache2-bin buildah netavark debootstrap git curl memcached procps python3 python3-pytest python3-jwcrypto util-linux)
 PACKAGES_PACKAGES=(python3 python3-pytest check man-db groff-base mandoc bsdextrautils debhelper dpkg-dev fakeroot lintian binutils
-    debootstrap util-linux python3-jwcrypto openssl)
+    debootstrap util-linux python3-jwcrypto openssl rpm rpmlint cpio apache2-bin)
 PACKAGES_KUBEFLOW=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached openssl python3 python3-pip python3-pytest python3-venv python3-yaml
     python3-jwcrypto)
 # a Go of any version fetches the one that is needed (gotools.sh)
