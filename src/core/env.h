@@ -12,6 +12,8 @@
 #include "store/store.h"
 #include "store/view_cache.h"
 
+struct kc_audit_event_t; /* audit/audit.h */
+
 /* One for each server and child. Every callback is safe to call from several threads at once. */
 typedef struct kc_env_t {
     /* Seconds since 1970-01-01 UTC. */
@@ -25,6 +27,8 @@ typedef struct kc_env_t {
     /* Logs one line without secrets, with its tag. The callback escapes foreign text in it. Only
      * kc_env_log calls it. */
     void (*log)(void *context, kc_log_level_t level, const char *line);
+    /* Writes an audit event (kc_audit_tell); NULL: the server has no audit log. */
+    void (*audit)(void *context, const struct kc_audit_event_t *event);
     void *context;
     int generation; /* of httpd's children: counts graceful restarts */
     kc_http_t *http;

@@ -33,7 +33,7 @@ LIBRARIES = [  # whose headers, in which one file
 ]
 # The rooms of src/core in their order: a file includes its own room and those before it. Rooms in
 # one set do not include each other.
-ROOMS = [{"base"}, {"crypto"}, {"net"}, {"browser"}, {"http", "store"}, {"env"}, {"conf"}, {"provider"}, {"rp"}, {"session"},
+ROOMS = [{"base"}, {"crypto"}, {"net"}, {"browser"}, {"http", "store"}, {"env"}, {"conf"}, {"provider"}, {"rp"}, {"audit"}, {"session"},
          {"login", "logout", "access"}, {"check"}]
 MADE = set("MANIFEST build .cache .git __pycache__ configure Makefile config.log config.status obj".split())
 BANNED = "strcpy strncpy strcat strncat sprintf vsprintf strtok atoi atol atoll atof rand srand gets alloca apr_pstrmemdup".split()
@@ -410,6 +410,24 @@ def tags_explained(tree):
             yield "%s has no row `KC%s` | %s | cause | cure" % (page, tag, slug)
     for tag in explained:
         yield "%s explains KC%s, which src/core/base/err.def does not have" % (page, tag)
+
+
+@rule("the fields of the audit log are those that doc/audit.md explains, in their order and with their sizes")
+def audit_fields_explained(tree):
+    source, page = "src/core/audit/audit_line.c", "doc/audit.md"
+    if source not in tree.files:
+        return
+    written = re.findall(r"\bFIELD\((\w+), (\d+)\)", tree.text(source))
+    text = tree.text(page) if page in tree.files else ""
+    explained = re.findall(r"^\| `(\w+)` \| [^|]+ \| (\d+) \|$", text, re.M)
+    for field in written:
+        if field not in explained:
+            yield "%s has no row `%s` | what it is | %s" % (page, *field)
+    for field in explained:
+        if field not in written:
+            yield "%s explains `%s` with %s bytes, which %s does not write" % (page, *field, source)
+    if not written or sorted(written) == sorted(explained) and written != explained:
+        yield "%s has the fields in another order than %s" % (page, source)
 
 
 def _numbers(text):

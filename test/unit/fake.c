@@ -73,6 +73,25 @@ static void fake_log(void *context, kc_log_level_t level, const char *line)
     entry->text = apr_pstrdup(fake->pool, line);
 }
 
+static const char *copy(const kc_fake_t *fake, const char *text)
+{
+    return text ? apr_pstrdup(fake->pool, text) : NULL;
+}
+
+static void fake_audit(void *context, const kc_audit_event_t *event)
+{
+    kc_fake_t *fake = context;
+    kc_audit_event_t *entry = apr_array_push(fake->audit);
+
+    *entry = *event;
+    entry->user = copy(fake, event->user);
+    entry->sub = copy(fake, event->sub);
+    entry->act = copy(fake, event->act);
+    entry->by = copy(fake, event->by);
+    entry->acr = copy(fake, event->acr);
+    entry->sid = copy(fake, event->sid);
+}
+
 /* 1 when a request for url is what the table calls pattern. */
 static int is_match(const char *pattern, const char *url)
 {
@@ -153,6 +172,7 @@ kc_fake_t *kc_fake_make(apr_pool_t *pool)
     fake->pool = pool;
     fake->now = KC_FAKE_NOW;
     fake->log = apr_array_make(pool, 16, sizeof(kc_fake_log_t));
+    fake->audit = apr_array_make(pool, 16, sizeof(kc_audit_event_t));
     kc_fake_store_init(&fake->sessions, fake);
     kc_fake_store_init(&fake->host, fake);
     fake->http.http.perform = fake_perform;
@@ -164,6 +184,7 @@ kc_fake_t *kc_fake_make(apr_pool_t *pool)
     fake->env.elapsed_ms = fake_elapsed_ms;
     fake->env.random = fake_random;
     fake->env.log = fake_log;
+    fake->env.audit = fake_audit;
     fake->env.context = fake;
     fake->env.http = &fake->http.http;
     fake->env.sessions = &fake->sessions.store;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "audit/audit.h"
 #include "env.h"
 
 #define KC_FAKE_NOW 1700000000 /* where the clock starts, in seconds since 1970 */
@@ -68,10 +69,11 @@ typedef struct kc_fake_t {
     int is_random_broken;     /* random then answers KC_FAULT */
     kc_bytes_t random_script; /* given out first; then a fixed sequence that never repeats */
     uint64_t random_state;
-    apr_array_header_t *log;  /* of kc_fake_log_t */
-    kc_fake_store_t sessions; /* env.sessions */
-    kc_fake_store_t host;     /* env.host */
-    kc_fake_http_t http;      /* env.http */
+    apr_array_header_t *log;   /* of kc_fake_log_t */
+    apr_array_header_t *audit; /* of kc_audit_event_t, with copies of the texts */
+    kc_fake_store_t sessions;  /* env.sessions */
+    kc_fake_store_t host;      /* env.host */
+    kc_fake_http_t http;       /* env.http */
 } kc_fake_t;
 
 /* A whole world in pool: stores empty and up, no HTTP answers, the clock at KC_FAKE_NOW. */
