@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "answers.h"
+#include "audit.h"
 #include "backchannel.h"
 #include "body.h"
 #include "config.h"
@@ -280,6 +281,17 @@ static int start_servers(server_rec *main, akc_shared_memory_t *shared, apr_pool
     return OK;
 }
 
+static int open_audit_logs(server_rec *main, apr_pool_t *pool)
+{
+    kc_conf_index_t index = KC_CONF_ROW_audit_log;
+    server_rec *server;
+    kc_err_t err;
+
+    if (akc_audit_start(main, pool, &server, &err) != KC_OK)
+        return fail_directive(akc_config_server(server), index, &err);
+    return OK;
+}
+
 int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
     akc_shared_memory_t shared = {NULL, NULL};
@@ -291,7 +303,7 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     akc_traces_start();
     if (akc_phase_is_trial())
         return OK;
-    if (start_servers(main, &shared, pconf) != OK)
+    if (start_servers(main, &shared, pconf) != OK || open_audit_logs(main, pconf) != OK)
         return HTTP_INTERNAL_SERVER_ERROR;
     if (shared.store && akc_health_start(pconf, &err) != KC_OK)
         return fail(main, &err);
@@ -366,6 +378,7 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     kc_rc_t rc;
 
     akc_effects_fill(env, config->server);
+    env->audit = config->audit ? akc_audit_write : NULL;
     env->gate = gate;
     (void)ap_mpm_query(AP_MPMQ_GENERATION, &env->generation);
     rc = akc_backchannel_create(config, &limits, pool, &env->http, err);

@@ -22,6 +22,7 @@
 #include "core/access/access.h"
 #include "core/base/buf.h"
 #include "core/base/cache_control.h"
+#include "core/base/caller.h"
 #include "core/base/err.h"
 #include "core/browser.h"
 #include "core/conf/conf.h"
@@ -60,6 +61,8 @@ typedef struct akc_server_t {
     int judges_any_path;             /* external authorization with KeycloakJudgePaths any */
     kc_breaker_t *breakers;          /* shared by the children, one for each memcached server */
     kc_store_clock_shared_t *clocks; /* the same for the watchdog, which compares clocks */
+    struct akc_audit_t *audit;       /* the audit log; NULL: none (audit.c) */
+    int has_caller;                  /* requests are known to the core's effects (caller.h) */
     kc_store_clock_t *clock;         /* the child's; NULL: no memcached */
     kc_env_t env;
     kc_resolver_t *resolver; /* of all servers of the child */
@@ -93,6 +96,7 @@ typedef struct akc_request_t {
     const char *hidden_token;   /* the same while httpd logs the headers (traces.c); else NULL */
     const char *query;     /* of a callback; removed from the request so that no log shows it */
     const char *id;        /* for the log and the error page; NULL until needed */
+    kc_caller_t caller;    /* of the core's effects */
     kc_browser_t client;   /* public_url is NULL until needed */
     kc_access_t access;    /* the Cookie header, and the session that it or a bearer token names */
     int is_decided;        /* this module's check has let this request itself in, with or without a

@@ -48,6 +48,7 @@ static akc_request_t *make(request_rec *first, akc_server_t *server)
 
     request->server = server;
     request->first = first;
+    request->caller.request = request;
     request->access.rp = server->rp;
     request->access.pool = first->pool;
     request->access.cookies = apr_table_get(first->headers_in, "Cookie");
@@ -99,14 +100,19 @@ static int is_trusted_peer(const akc_server_t *server, const request_rec *r)
     return is_trusted_address(server, r->connection->client_addr);
 }
 
-/* The address that a proxy reports as its client. A name is not an address, and is not looked
- * up. */
+/* A name is not an address, and is not looked up. */
+static int is_address(const char *text)
+{
+    return text[strspn(text, "0123456789abcdefABCDEF.:")] == '\0' && strpbrk(text, ".:");
+}
+
+/* The address that a proxy reports as its client. */
 static int is_trusted_hop(void *context, const char *text)
 {
     request_rec *r = context;
     apr_sockaddr_t *address;
 
-    return text[strspn(text, "0123456789abcdefABCDEF.:")] == '\0' && strpbrk(text, ".:") &&
+    return is_address(text) &&
            apr_sockaddr_info_get(&address, text, APR_UNSPEC, 0, 0, r->pool) == APR_SUCCESS &&
            is_trusted_address(akc_config_server(r->server), address);
 }
@@ -160,23 +166,27 @@ static int port_of(const request_rec *r)
     return r->server->port ? r->server->port : r->connection->local_addr->port;
 }
 
+static void read_headers(const apr_table_t *in, kc_forwarded_headers_t *headers)
+{
+    headers->by_for = apr_table_get(in, "X-Forwarded-For");
+    headers->proto = apr_table_get(in, "X-Forwarded-Proto");
+    headers->scheme = apr_table_get(in, "X-Forwarded-Scheme");
+    headers->x_scheme = apr_table_get(in, "X-Scheme");
+    headers->ssl = apr_table_get(in, "X-Forwarded-Ssl");
+    headers->host = apr_table_get(in, "X-Forwarded-Host");
+    headers->port = apr_table_get(in, "X-Forwarded-Port");
+    headers->standard = apr_table_get(in, "Forwarded");
+}
+
 /* What the headers of a trusted peer say; all NULL and 0 for other peers. */
 static kc_forwarded_t forwarded(const akc_server_t *server, request_rec *r)
 {
-    const apr_table_t *in = r->headers_in;
     kc_forwarded_headers_t headers;
     kc_forwarded_t said = {NULL, NULL, NULL, 0};
 
     if (!is_trusted_peer(server, r))
         return said;
-    headers.by_for = apr_table_get(in, "X-Forwarded-For");
-    headers.proto = apr_table_get(in, "X-Forwarded-Proto");
-    headers.scheme = apr_table_get(in, "X-Forwarded-Scheme");
-    headers.x_scheme = apr_table_get(in, "X-Scheme");
-    headers.ssl = apr_table_get(in, "X-Forwarded-Ssl");
-    headers.host = apr_table_get(in, "X-Forwarded-Host");
-    headers.port = apr_table_get(in, "X-Forwarded-Port");
-    headers.standard = apr_table_get(in, "Forwarded");
+    read_headers(r->headers_in, &headers);
     kc_forwarded_read(&headers, is_trusted_hop, r, r->pool, &said);
     return said;
 }
@@ -275,12 +285,37 @@ const kc_browser_t *akc_request_client(akc_request_t *request, request_rec *r)
     client->is_https = request->access.is_https = akc_request_is_https(request, r);
     kc_access_settle(&request->access);
     client->cookies = request->access.cookies;
-    client->address = r->useragent_ip;
+    client->address = akc_request_address(request);
     client->agent = apr_table_get(r->headers_in, "User-Agent");
     return client;
 }
 
+/* mod_remoteip has the first word, where it is used. */
+const char *akc_request_address(const akc_request_t *request)
+{
+    request_rec *r = request->first;
+    kc_forwarded_headers_t headers;
+    const char *address;
+
+    if (r->useragent_addr != r->connection->client_addr || !is_trusted_peer(request->server, r))
+        return r->useragent_ip;
+    read_headers(r->headers_in, &headers);
+    address = kc_forwarded_address(&headers, is_trusted_hop, r, r->pool);
+    return address && is_address(address) ? address : r->useragent_ip;
+}
+
 /* --- its session --- */
+
+kc_caller_t *akc_request_enter(akc_request_t *request)
+{
+    return request->server->has_caller ? kc_caller_enter(&request->caller) : NULL;
+}
+
+void akc_request_leave(const akc_request_t *request, kc_caller_t *before)
+{
+    if (request->server->has_caller)
+        (void)kc_caller_enter(before);
+}
 
 /* What the core needs to know of the request before it looks for a session. */
 static void prepare(akc_request_t *request, request_rec *r)
@@ -310,10 +345,13 @@ kc_access_answer_t akc_request_check(akc_request_t *request, request_rec *r,
                                      const kc_access_location_t *location)
 {
     kc_access_answer_t answer;
+    kc_caller_t *before;
 
     if (!request->access.has_looked)
         prepare(request, r);
+    before = akc_request_enter(request);
     answer = kc_access_check(&request->access, location);
+    akc_request_leave(request, before);
     if (answer.has_failed_renewal)
         log_failed_renewal(&request->access, r);
     return answer;

@@ -20,6 +20,13 @@ int akc_request_is_https(const akc_request_t *request, request_rec *r);
 int akc_request_is_trusted(const akc_request_t *request, const request_rec *r);
 /* The browser and the address it uses. */
 const kc_browser_t *akc_request_client(akc_request_t *request, request_rec *r);
+/* The address of the client, as mod_remoteip or the chain of KeycloakTrustedProxy tells it, else
+ * the peer's. */
+const char *akc_request_address(const akc_request_t *request);
+/* The core's effects know of the request until akc_request_leave with what this returns. Where
+ * nothing uses that it costs nothing. On one thread. */
+kc_caller_t *akc_request_enter(akc_request_t *request);
+void akc_request_leave(const akc_request_t *request, kc_caller_t *before);
 /* Finds the session, renews it, and decides what is done with the request at this location
  * (kc_access_check). Logs a renewal that failed. The session, and the reason why there is none, are
  * in request->access. */

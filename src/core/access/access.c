@@ -57,6 +57,7 @@ static int find_by_bearer(kc_access_t *access)
     default:
         access->bearer = kc_buf_text("");
         access->state = KC_SESSION_REFUSED;
+        kc_bearer_tell_refusal(access->rp, NULL, NULL, access->err.reason);
         return 1;
     }
 }

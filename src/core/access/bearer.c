@@ -16,6 +16,7 @@
 #include "session/absent_claim.h"
 #include "session/identity.h"
 #include "session/revocation.h"
+#include "session/session_audit.h"
 #include "session/session_view.h"
 #include "session/token_set.h"
 #include "session/unknown.h"
@@ -158,6 +159,8 @@ typedef struct lookup_t {
     kc_view_cache_view_t view;
     kc_session_t cached; /* the view, decoded */
     int has_view;
+    const char *sub; /* of a token whose signature is right, for the audit log, like the next */
+    const char *act;
 } lookup_t;
 
 /* The id of a token in the first tier: a keyed hash of the whole token, by the same fast
@@ -257,7 +260,7 @@ static kc_rc_t to_session(const lookup_t *lookup, const kc_jws_t *token, kc_sess
     return KC_OK;
 }
 
-static kc_rc_t verify(const lookup_t *lookup, kc_session_t *session, kc_err_t *err)
+static kc_rc_t verify(lookup_t *lookup, kc_session_t *session, kc_err_t *err)
 {
     const kc_rp_t *rp = lookup->rp;
     const char *compact = kc_buf_copy(lookup->token.data, lookup->token.len, lookup->pool);
@@ -268,6 +271,10 @@ static kc_rc_t verify(const lookup_t *lookup, kc_session_t *session, kc_err_t *e
     if (rc == KC_OK)
         rc = kc_token_signature_verify_untrusted(rp->metadata, compact, lookup->pool, &snapshot,
                                                  &token, err);
+    if (rc == KC_OK) {
+        lookup->sub = kc_json_member_string(token.claims, "sub");
+        lookup->act = kc_audit_actor(token.claims);
+    }
     if (rc == KC_OK)
         rc = kc_bearer_verify(&token, rp->conf, lookup->now, err);
     if (rc == KC_OK)
@@ -278,19 +285,27 @@ static kc_rc_t verify(const lookup_t *lookup, kc_session_t *session, kc_err_t *e
     return rc;
 }
 
-/* The client gets one reason; the log has the cause. */
-static kc_session_state_t refuse(kc_err_t *err)
+void kc_bearer_tell_refusal(const kc_rp_t *rp, const char *sub, const char *act, kc_reason_t reason)
+{
+    const kc_audit_event_t event = {
+        .kind = KC_AUDIT_BEARER_REFUSED, .reason = reason, .sub = sub, .act = act};
+
+    kc_audit_tell(rp->env, &event);
+}
+
+/* The client gets one reason; the logs have the cause. */
+static kc_session_state_t refuse(const lookup_t *lookup, kc_err_t *err)
 {
     kc_err_t cause = *err;
 
+    kc_bearer_tell_refusal(lookup->rp, lookup->sub, lookup->act, cause.reason);
     (void)kc_err_set(err, KC_REFUSED, KC_ERR_INVALID_TOKEN, cause.file, cause.line, "%s: %.200s",
                      kc_err_row(cause.reason)->slug, cause.detail);
     return KC_SESSION_REFUSED;
 }
 
 /* Asks the store whether a token that was verified before has been signed out since. */
-static kc_session_state_t from_first_tier(const lookup_t *lookup, kc_session_t *session,
-                                          kc_err_t *err)
+static kc_session_state_t from_first_tier(lookup_t *lookup, kc_session_t *session, kc_err_t *err)
 {
     if (kc_session_view_is_fresh(lookup->rp->conf, &lookup->ticket, &lookup->view, lookup->now_ms))
         return from_view(lookup, session);
@@ -300,7 +315,9 @@ static kc_session_state_t from_first_tier(const lookup_t *lookup, kc_session_t *
         return from_view(lookup, session);
     case KC_REFUSED:
         kc_view_cache_drop(lookup->rp->env->cache, &lookup->ticket);
-        return refuse(err);
+        lookup->sub = lookup->cached.sub;
+        lookup->act = NULL;
+        return refuse(lookup, err);
     case KC_DOWN:
         if (!kc_session_view_is_within_grace(lookup->rp->conf, &lookup->view, lookup->now_ms))
             return KC_SESSION_UNKNOWN;
@@ -311,17 +328,29 @@ static kc_session_state_t from_first_tier(const lookup_t *lookup, kc_session_t *
     }
 }
 
-static kc_session_state_t find(const lookup_t *lookup, kc_session_t *session, kc_err_t *err)
+/* A token is new once for each time that the first tier keeps it. */
+static kc_session_state_t accept_new(const lookup_t *lookup, kc_session_t *session)
+{
+    const kc_audit_event_t event = {
+        .kind = KC_AUDIT_BEARER_ACCEPTED, .reason = KC_ERR_EVENT_BEARER, .act = lookup->act};
+
+    put_view(lookup, session);
+    (void)finish(lookup, session);
+    kc_session_audit_tell(lookup->rp, session, &event);
+    return KC_SESSION_LIVE;
+}
+
+static kc_session_state_t find(lookup_t *lookup, kc_session_t *session, kc_err_t *err)
 {
     if (lookup->has_view)
         return from_first_tier(lookup, session, err);
+    lookup->sub = lookup->act = NULL;
     switch (verify(lookup, session, err)) {
     case KC_OK:
-        put_view(lookup, session);
-        return finish(lookup, session);
+        return accept_new(lookup, session);
     case KC_REFUSED:
     case KC_MISS:
-        return refuse(err);
+        return refuse(lookup, err);
     default:
         return KC_SESSION_UNKNOWN;
     }

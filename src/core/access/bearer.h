@@ -40,4 +40,9 @@ kc_rc_t kc_bearer_verify(const kc_jws_t *token, const kc_conf_t *conf, int64_t n
 kc_session_state_t kc_bearer_find(const kc_rp_t *rp, kc_bytes_t token, apr_pool_t *pool,
                                   kc_session_t *session, kc_err_t *err);
 
+/* Tells the audit log of a token that is not accepted, and why. sub and act: who the token is
+ * about, when the realm has signed it; else NULL. Thread safe. */
+void kc_bearer_tell_refusal(const kc_rp_t *rp, const char *sub, const char *act,
+                            kc_reason_t reason);
+
 #endif

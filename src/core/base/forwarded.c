@@ -152,20 +152,27 @@ static const char *parameter(const char *element, const char *name, apr_pool_t *
     return NULL;
 }
 
-static void read_standard(const char *header, kc_forwarded_trust_t trust, void *context,
-                          apr_pool_t *pool, kc_forwarded_t *out)
+/* const char *, one for each element; "" where it is absent. */
+static apr_array_header_t *standard_addresses(const apr_array_header_t *elements, apr_pool_t *pool)
 {
-    const apr_array_header_t *elements = split(header, ',', has_quotes(header), pool);
     apr_array_header_t *addresses = apr_array_make(pool, 4, sizeof(const char *));
-    const char *element;
-    int hops, i;
+    int i;
 
     for (i = 0; i < elements->nelts; i++) {
         const char *address = parameter(APR_ARRAY_IDX(elements, i, const char *), "for", pool);
 
         APR_ARRAY_PUSH(addresses, const char *) = address ? address : "";
     }
-    hops = count_hops(addresses, trust, context, pool);
+    return addresses;
+}
+
+static void read_standard(const char *header, kc_forwarded_trust_t trust, void *context,
+                          apr_pool_t *pool, kc_forwarded_t *out)
+{
+    const apr_array_header_t *elements = split(header, ',', has_quotes(header), pool);
+    const char *element;
+    int hops = count_hops(standard_addresses(elements, pool), trust, context, pool), i;
+
     if (!elements->nelts)
         return;
     i = elements->nelts > hops ? elements->nelts - hops : 0;
@@ -175,18 +182,23 @@ static void read_standard(const char *header, kc_forwarded_trust_t trust, void *
     out->is_told = out->scheme || out->host;
 }
 
+/* 1 when there is one of the headers that are read in place of Forwarded. */
+static int has_others(const kc_forwarded_headers_t *headers)
+{
+    return headers->host || headers->port || headers->proto || headers->scheme ||
+           headers->x_scheme || headers->ssl;
+}
+
 void kc_forwarded_read(const kc_forwarded_headers_t *headers, kc_forwarded_trust_t trust,
                        void *context, apr_pool_t *pool, kc_forwarded_t *out)
 {
     const char *const schemes[] = {headers->proto, headers->scheme, headers->x_scheme,
                                    headers->ssl};
-    int hops = 1, is_there = headers->host || headers->port;
+    int hops = 1;
     size_t i;
 
     memset(out, 0, sizeof(*out));
-    for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
-        is_there |= schemes[i] != NULL;
-    if (!is_there) {
+    if (!has_others(headers)) {
         if (headers->standard)
             read_standard(headers->standard, trust, context, pool, out);
         return;
@@ -203,4 +215,26 @@ void kc_forwarded_read(const kc_forwarded_headers_t *headers, kc_forwarded_trust
     out->host = headers->host ? value_of(headers->host, hops, pool) : NULL;
     out->port = headers->port ? value_of(headers->port, hops, pool) : NULL;
     out->is_told |= out->host != NULL;
+}
+
+const char *kc_forwarded_address(const kc_forwarded_headers_t *headers, kc_forwarded_trust_t trust,
+                                 void *context, apr_pool_t *pool)
+{
+    const apr_array_header_t *addresses;
+    const char *address, *standard = headers->standard;
+    int hops;
+
+    if (headers->by_for)
+        addresses = split(headers->by_for, ',', 0, pool);
+    else if (standard && !has_others(headers))
+        addresses = standard_addresses(split(standard, ',', has_quotes(standard), pool), pool);
+    else
+        return NULL;
+    if (!addresses->nelts)
+        return NULL;
+    hops = count_hops(addresses, trust, context, pool);
+    address = bare(APR_ARRAY_IDX(addresses, addresses->nelts > hops ? addresses->nelts - hops : 0,
+                                 const char *),
+                   pool);
+    return *address ? address : NULL;
 }

@@ -45,4 +45,11 @@ typedef int (*kc_forwarded_trust_t)(void *context, const char *address);
 void kc_forwarded_read(const kc_forwarded_headers_t *headers, kc_forwarded_trust_t trust,
                        void *context, apr_pool_t *pool, kc_forwarded_t *out);
 
+/* The address of the client, without port and brackets, as the chain of trusted proxies tells it:
+ * the last one that is not a trusted proxy's, or the first of all. From X-Forwarded-For, else from
+ * Forwarded under the condition above. It is not checked to be an address. NULL: they tell none.
+ * Thread safe, in pool. */
+const char *kc_forwarded_address(const kc_forwarded_headers_t *headers, kc_forwarded_trust_t trust,
+                                 void *context, apr_pool_t *pool);
+
 #endif

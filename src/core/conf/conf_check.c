@@ -10,7 +10,9 @@
 #include <apr_strings.h>
 
 #include "base/path.h"
+#include "base/syslog_target.h"
 #include "base/url.h"
+#include "conf/conf_audit.h"
 #include "conf/conf_own.h"
 #include "conf/conf_parse.h"
 #include "conf/conf_pem.h"
@@ -348,6 +350,26 @@ kc_rc_t kc_conf_check_login_parameters(const kc_conf_t *conf, apr_pool_t *pool, 
 {
     (void)pool;
     return kc_login_names_check(conf->login_parameters, err);
+}
+
+kc_rc_t kc_conf_check_audit_log(const kc_conf_t *conf, apr_pool_t *pool, kc_err_t *err)
+{
+    kc_syslog_target_t target;
+    kc_err_t why = {0};
+
+    (void)pool;
+    switch (kc_conf_audit_kind(conf)) {
+    case KC_CONF_AUDIT_PROGRAM:
+        return conf->audit_log[strspn(conf->audit_log, "|$ ")]
+                   ? KC_OK
+                   : KC_CONF_REFUSE(err, "names no program behind '|'");
+    case KC_CONF_AUDIT_SYSLOG:
+        return kc_syslog_target_read(kc_conf_audit_target(conf), &target, &why) == KC_OK
+                   ? KC_OK
+                   : KC_CONF_REFUSE(err, "%.200s", why.detail);
+    default:
+        return KC_OK;
+    }
 }
 
 /* What httpd -t accepts must start: a file that will be read must be readable now. */

@@ -10,6 +10,7 @@
 #include "base/url.h"
 #include "browser.h"
 #include "crypto/crypto.h"
+#include "login/login_audit.h"
 #include "login/login_authorization.h"
 #include "login/login_loop.h"
 #include "login/login_state.h"
@@ -49,6 +50,8 @@ typedef struct callback_t {
     const kc_metadata_snapshot_t *snapshot;
     kc_login_state_t state;
     const char *code;
+    const char *sub; /* once the ID token is verified; for the audit log, like the next */
+    const char *act;
     int64_t begun_ms; /* before the tokens were requested: a revocation entry later than this ends
                          the session */
 } callback_t;
@@ -84,6 +87,8 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_browser_t *client,
 
     init_answer(answer, pool);
     rc = kc_login_loop_check(rp, client, &checked, err);
+    if (rc == KC_REFUSED)
+        kc_login_audit_refusal(rp, NULL, NULL, err);
     if (rc == KC_OK)
         rc = kc_metadata_get(rp->metadata, pool, &snapshot, err);
     if (rc != KC_OK)
@@ -326,6 +331,8 @@ static kc_rc_t sign_in(callback_t *callback, kc_browser_answer_t *answer, kc_err
     if (rc == KC_OK)
         rc = kc_token_set_verify(&token_set, err);
     if (rc == KC_OK)
+        callback->sub = kc_json_member_string(token_set.id_token.claims, "sub");
+    if (rc == KC_OK)
         rc = check_strength(callback, token_set.id_token.claims, err);
     if (rc == KC_OK)
         rc = check_user(callback, token_set.id_token.claims, err);
@@ -333,8 +340,11 @@ static kc_rc_t sign_in(callback_t *callback, kc_browser_answer_t *answer, kc_err
         rc = kc_userinfo_add(&token_set, err);
     if (rc == KC_OK)
         rc = kc_token_set_to_session(&token_set, &session, err);
+    callback->act = token_set.act;
     if (rc == KC_OK)
         rc = start_session(callback, &session, answer, err);
+    if (rc == KC_OK)
+        kc_login_audit_success(rp, &callback->state, &session, callback->act);
     if (rc != KC_OK && err->reason == KC_ERR_SIGNED_OUT_NOW)
         end_at_provider(callback, &token_set.tokens);
     answer->dropped = token_set.dropped;
@@ -400,6 +410,8 @@ kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_browser_t *client, const cha
         rc = sign_in_once(&callback, answer, err);
     if (rc == KC_OK)
         answer->location = absolute(client, callback.state.return_url, pool);
+    else if (rc != KC_MISS && !answer->may_again)
+        kc_login_audit_refusal(rp, callback.sub, callback.act, err);
     kc_crypto_cleanse(callback.state.verifier, sizeof(callback.state.verifier));
     return rc;
 }
@@ -436,6 +448,8 @@ kc_rc_t kc_login_again(const kc_rp_t *rp, const kc_browser_t *client, const char
     } else if (rc == KC_REFUSED && is_pushed_out(rp, client, out->begun, pool)) {
         rc = KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
                      "other tabs of this browser are signing in");
+    } else if (rc == KC_REFUSED) {
+        kc_login_audit_refusal(rp, NULL, NULL, err);
     }
     return rc;
 }

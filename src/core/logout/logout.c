@@ -15,6 +15,7 @@
 #include "provider/token_type.h"
 #include "rp.h"
 #include "session/revocation.h"
+#include "session/session_audit.h"
 #include "session/session_cookie.h"
 #include "session/session_index.h"
 #include "session/session_tokens.h"
@@ -197,6 +198,7 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_
                         kc_err_t *err)
 {
     const kc_bytes_t cookie = kc_session_cookie_find(rp, client->is_https, client->cookies);
+    const kc_audit_event_t event = {.kind = KC_AUDIT_SIGN_OUT, .reason = KC_ERR_EVENT_SIGN_OUT};
     logout_t logout = {.rp = rp, .client = client, .pool = pool};
     kc_pack_t contents = {NULL, NULL, NULL, {NULL, 0}};
     kc_rc_t rc;
@@ -214,8 +216,10 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_
                                err); /* sessions of the same sid from before a renewal */
     if (rc != KC_OK)
         return rc;
-    if (session)
+    if (session) {
         kc_session_index_remove(session, pool);
+        kc_session_audit_tell(rp, session, &event);
+    }
     logout.id_token = contents.id_token;
     logout.refresh_token = contents.refresh_token;
     logout.had_session = session != NULL;

@@ -9,6 +9,7 @@
 #include "provider/claims.h"
 #include "rp.h"
 #include "session/revocation.h"
+#include "session/session_audit.h"
 
 static kc_rc_t read_single(const kc_query_t *query, const char *name, const char **out,
                            kc_err_t *err)
@@ -65,6 +66,9 @@ static int is_of(const kc_session_t *session, const char *sid)
 kc_rc_t kc_logout_front_take(const kc_rp_t *rp, kc_bytes_t cookie, const char *query,
                              apr_pool_t *pool, kc_session_t *session, int *is_ended, kc_err_t *err)
 {
+    const kc_audit_event_t event = {.kind = KC_AUDIT_SESSION_ENDED,
+                                    .reason = KC_ERR_EVENT_FRONTCHANNEL,
+                                    .cause = "front-channel"};
     kc_session_state_t state;
     const char *sid;
     kc_rc_t rc = read_query(rp, query, pool, &sid, err);
@@ -83,5 +87,7 @@ kc_rc_t kc_logout_front_take(const kc_rp_t *rp, kc_bytes_t cookie, const char *q
     if (rc == KC_OK)
         rc = kc_session_end(rp, cookie, pool, err);
     *is_ended = rc == KC_OK;
+    if (*is_ended)
+        kc_session_audit_tell(rp, session, &event);
     return rc;
 }

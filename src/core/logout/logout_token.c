@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "audit/audit.h"
 #include "base/query.h"
 #include "crypto/crypto.h"
 #include "crypto/jws.h"
@@ -316,6 +317,17 @@ static void blame_token(kc_err_t *err)
                      kc_err_row(cause.reason)->slug, cause.detail);
 }
 
+static void tell(const kc_rp_t *rp, const kc_logout_token_t *token)
+{
+    const kc_audit_event_t event = {.kind = KC_AUDIT_SESSION_ENDED,
+                                    .reason = KC_ERR_EVENT_BACKCHANNEL,
+                                    .cause = "back-channel",
+                                    .sub = token->sub,
+                                    .sid = token->sid};
+
+    kc_audit_tell(rp->env, &event);
+}
+
 kc_rc_t kc_logout_token_take(const kc_rp_t *rp, const char *form, size_t len, apr_pool_t *pool,
                              kc_logout_token_t *out, kc_err_t *err)
 {
@@ -327,5 +339,9 @@ kc_rc_t kc_logout_token_take(const kc_rp_t *rp, const char *form, size_t len, ap
     rc = read_token(rp, compact, pool, out, err);
     if (rc == KC_REFUSED && err)
         blame_token(err);
-    return rc == KC_OK ? act(rp, out, pool, err) : rc;
+    if (rc == KC_OK)
+        rc = act(rp, out, pool, err);
+    if (rc == KC_OK)
+        tell(rp, out);
+    return rc;
 }

@@ -10,6 +10,7 @@
 #include "provider/metadata.h"
 #include "rp.h"
 #include "session/pause.h"
+#include "session/session_audit.h"
 #include "session/session_tokens.h"
 #include "session/token_set.h"
 #include "session/unknown.h"
@@ -288,12 +289,20 @@ static kc_rc_t renew(refresh_t *refresh, kc_session_t *fresh, kc_err_t *err)
     return kept == KC_MISS ? KC_MISS : KC_DOWN;
 }
 
-static kc_session_state_t end_session(const refresh_t *refresh)
+/* err tells why it must end: the provider has refused, or named another user. */
+static kc_session_state_t end_session(const refresh_t *refresh, const kc_err_t *err)
 {
+    const kc_audit_event_t event = {.kind = KC_AUDIT_SESSION_ENDED,
+                                    .reason = err->reason,
+                                    .cause =
+                                        err->reason == KC_ERR_REFRESH_REFUSED ? "refresh-refused"
+                                        : err->reason == KC_ERR_TOKEN_SUBJECT ? "another-user"
+                                                                              : "tokens-refused"};
     const kc_bytes_t id = {refresh->session->id, KC_SESSION_ID_SIZE};
     const char *cookie = kc_buf_base64url(id, refresh->pool);
 
     (void)kc_session_end(refresh->rp, kc_buf_text(cookie), refresh->pool, NULL);
+    kc_session_audit_tell(refresh->rp, refresh->session, &event);
     return KC_SESSION_ENDED;
 }
 
@@ -324,7 +333,7 @@ static kc_session_state_t lead(refresh_t *refresh, kc_session_state_t state, kc_
         state = KC_SESSION_LIVE;
         break;
     case KC_REFUSED:
-        state = end_session(refresh);
+        state = end_session(refresh, err);
         break;
     case KC_MISS:
         state = KC_SESSION_ENDED;

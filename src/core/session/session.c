@@ -7,6 +7,7 @@
 
 #include "rp.h"
 #include "session/revocation.h"
+#include "session/session_audit.h"
 #include "session/session_idle.h"
 #include "session/session_index.h"
 #include "session/session_lookup.h"
@@ -346,15 +347,31 @@ kc_session_state_t kc_session_peek(const kc_rp_t *rp, kc_bytes_t cookie, apr_poo
 
 /* ---------------------------------------------------------------- ending */
 
-/* 1 when the session that was found is of the same user and of the same session at the provider. */
-static int is_kept(const kc_session_lookup_t *lookup, const kc_session_found_t *found)
+/* The session that is to be replaced in the browser. session->sub is NULL when there is none. */
+static void read_old(const kc_session_lookup_t *lookup, const kc_session_found_t *found,
+                     kc_session_t *session)
 {
-    const kc_session_t *fresh = lookup->successor;
-    kc_session_t session;
+    if (!lookup->successor ||
+        kc_session_lookup_open(lookup, &found->session, session, NULL) != KC_OK)
+        session->sub = NULL;
+    else
+        kc_session_lookup_locate(lookup, lookup->key, session);
+}
 
-    return fresh && *fresh->sid &&
-           kc_session_lookup_open(lookup, &found->session, &session, NULL) == KC_OK &&
-           strcmp(session.sub, fresh->sub) == 0 && strcmp(session.sid, fresh->sid) == 0;
+/* 1 when it is of the same user and of the same session at the provider as the new one. */
+static int is_kept(const kc_session_t *old, const kc_session_t *fresh)
+{
+    return old->sub && *fresh->sid && strcmp(old->sub, fresh->sub) == 0 &&
+           strcmp(old->sid, fresh->sid) == 0;
+}
+
+static void tell_replaced(const kc_rp_t *rp, const kc_session_t *old, const kc_session_t *fresh)
+{
+    const kc_audit_event_t event = {
+        .kind = KC_AUDIT_SESSION_ENDED, .reason = KC_ERR_EVENT_SIGN_IN, .cause = "another-user"};
+
+    if (old->sub && strcmp(old->sub, fresh->sub) != 0)
+        kc_session_audit_tell(rp, old, &event);
 }
 
 /* Ends the session at lookup->key. KC_MISS: the servers that answered have none. A session that is
@@ -363,9 +380,12 @@ static int is_kept(const kc_session_lookup_t *lookup, const kc_session_found_t *
 static kc_rc_t end_at_key(kc_session_lookup_t *lookup, const kc_session_t *known, kc_err_t *err)
 {
     kc_session_found_t found;
+    kc_session_t old = {.sub = NULL};
     kc_rc_t rc = kc_session_lookup_fetch(lookup, known, &found, err), revoked;
 
-    if (rc == KC_OK && is_kept(lookup, &found))
+    if (rc == KC_OK)
+        read_old(lookup, &found, &old);
+    if (rc == KC_OK && is_kept(&old, lookup->successor))
         return KC_OK;
     if (!known && ((rc == KC_MISS && !found.session.is_partial) ||
                    (rc != KC_OK && rc != KC_MISS && rc != KC_REFUSED)))
@@ -375,6 +395,8 @@ static kc_rc_t end_at_key(kc_session_lookup_t *lookup, const kc_session_t *known
     else
         revoked =
             kc_revocation_end_session(lookup->rp, lookup->key, known ? known->expires : 0, err);
+    if (revoked == KC_OK)
+        tell_replaced(lookup->rp, &old, lookup->successor);
     return revoked != KC_OK || rc != KC_MISS ? revoked : rc;
 }
 

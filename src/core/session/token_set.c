@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
+#include "audit/audit.h"
 #include "crypto/jws.h"
 #include "provider/claims.h"
 #include "provider/id_token.h"
@@ -196,6 +197,9 @@ kc_rc_t kc_token_set_to_session(kc_token_set_t *token_set, kc_session_t *session
                                   &identity, &token_set->dropped, err);
 
     memset(session, 0, sizeof(*session));
+    token_set->act = kc_audit_actor(token_set->claims);
+    if (!token_set->act)
+        token_set->act = kc_audit_actor(access);
     if (rc != KC_OK)
         return rc;
     kc_absent_claim_report(token_set->rp, identity.sub, token_set->claims, access, token_set->pool);

@@ -25,6 +25,7 @@ typedef struct kc_token_set_t {
     kc_token_endpoint_answer_t tokens;
     kc_jws_t id_token;
     const kc_json_t *claims; /* of the ID token, or merged with userinfo's */
+    const char *act;         /* who acts as the user (kc_audit_actor); NULL: nobody */
     int dropped;             /* groups and claims that cannot be header values */
 } kc_token_set_t;
 

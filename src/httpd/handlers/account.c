@@ -14,6 +14,7 @@
 
 #include "core/access/access.h"
 #include "core/access/decision.h"
+#include "core/audit/audit.h"
 #include "core/base/json.h"
 #include "core/base/query.h"
 #include "core/browser.h"
@@ -220,6 +221,22 @@ static int show_sessions(akc_request_t *request, request_rec *r)
 
 /* ---------------------------------------------------------------- ending them */
 
+/* An event about the signed-in user. session: the one that has ended; NULL: several. */
+static void tell_event(const akc_request_t *request, kc_reason_t reason, const char *cause,
+                       const char *key)
+{
+    const kc_session_t *own = &request->access.session;
+    kc_audit_event_t event = {.kind = KC_AUDIT_SIGN_OUT,
+                              .reason = reason,
+                              .cause = cause,
+                              .user = own->user,
+                              .sub = own->sub};
+
+    if (key)
+        kc_audit_hash(key, event.session);
+    kc_audit_tell(request->server->rp->env, &event);
+}
+
 /* How many were ended; none when the name is of no session of the user. KC_DOWN also when a server
  * that does not answer may have listed it. */
 static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *name, int *ended,
@@ -238,6 +255,8 @@ static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *nam
             continue;
         rc = kc_revocation_end_session(request->server->rp, entry->key, 0, err);
         *ended += rc == KC_OK;
+        if (rc == KC_OK)
+            tell_event(request, KC_ERR_EVENT_SIGN_OUT, "another-session", entry->key);
     }
     if (rc == KC_OK && !*ended && is_partial)
         rc = KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN,
@@ -269,6 +288,7 @@ static int end_all_own(akc_request_t *request, request_rec *r)
         whole = *session;
     if (kc_revocation_add(request->server->rp, KC_REVOCATION_SUB, session->sub, &err) != KC_OK)
         return akc_respond_error(request, r, &err);
+    tell_event(request, KC_ERR_EVENT_SIGN_OUT_ALL, "all-sessions", NULL);
     AKC_LOG_REQUEST(r, KC_ERR_EVENT_SIGN_OUT_ALL, "signed out: all sessions of %s",
                     ap_escape_logitem(r->pool, session->user));
     return akc_logout_end(request, r, &whole, NULL);
@@ -342,15 +362,30 @@ static void find_subs(const apr_array_header_t *entries, apr_array_header_t *sub
     }
 }
 
+static void tell_operator(const akc_request_t *request, const request_rec *r, const char *user,
+                          const char *sub)
+{
+    const kc_audit_event_t event = {.kind = KC_AUDIT_OPERATOR,
+                                    .reason = KC_ERR_EVENT_OPERATOR,
+                                    .cause = "all-sessions",
+                                    .user = user,
+                                    .sub = sub,
+                                    .by = r->user};
+
+    kc_audit_tell(request->server->rp->env, &event);
+}
+
 /* Ends by the sub, whatever user names its sessions have. */
 static kc_rc_t end_sub(const akc_request_t *request, request_rec *r, const char *sub, kc_err_t *err)
 {
     kc_rc_t rc = kc_revocation_add(request->server->rp, KC_REVOCATION_SUB, sub, err);
 
-    if (rc == KC_OK)
-        AKC_LOG_REQUEST(r, KC_ERR_EVENT_OPERATOR, "%s ends all sessions of sub %s",
-                        ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, sub));
-    return rc;
+    if (rc != KC_OK)
+        return rc;
+    tell_operator(request, r, NULL, sub);
+    AKC_LOG_REQUEST(r, KC_ERR_EVENT_OPERATOR, "%s ends all sessions of sub %s",
+                    ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, sub));
+    return KC_OK;
 }
 
 /* The list is read first, because a revoked session is no longer listed. The list may be
@@ -369,6 +404,8 @@ static kc_rc_t end_user(const akc_request_t *request, request_rec *r, const char
         KC_OK)
         find_subs(entries, subs);
     rc = kc_revocation_add(request->server->rp, KC_REVOCATION_USER, user, err);
+    if (rc == KC_OK)
+        tell_operator(request, r, user, NULL);
     if (rc == KC_OK)
         AKC_LOG_REQUEST(r, KC_ERR_EVENT_OPERATOR, "%s ends all sessions of the user %s",
                         ap_escape_logitem(r->pool, r->user), ap_escape_logitem(r->pool, user));
@@ -465,8 +502,13 @@ int akc_account_operate(request_rec *r)
     /* a .htaccess is read after names are translated, and its author is no operator */
     if (!request || !akc_addresses_is_taken(r))
         return HTTP_NOT_FOUND;
-    if (is_guarded(r))
-        return operate(request, r);
+    if (is_guarded(r)) {
+        kc_caller_t *before = akc_request_enter(request);
+        int status = operate(request, r);
+
+        akc_request_leave(request, before);
+        return status;
+    }
     (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_CONFIG,
                   "SetHandler %s in a location without authentication: add AuthType and Require",
                   AKC_ENDPOINTS_SESSIONS);

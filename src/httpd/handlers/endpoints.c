@@ -72,6 +72,15 @@ static const handler_fn handlers[AKC_ADDRESSES] = {
     [AKC_ADDRESS_VERIFY] = akc_verify_here,
 };
 
+static int call(akc_address_t address, akc_request_t *request, request_rec *r)
+{
+    kc_caller_t *before = akc_request_enter(request);
+    int status = handlers[address](request, r);
+
+    akc_request_leave(request, before);
+    return status;
+}
+
 int akc_endpoints_handle(request_rec *r)
 {
     akc_request_t *request = akc_request_get(r);
@@ -88,7 +97,7 @@ int akc_endpoints_handle(request_rec *r)
     if (akc_addresses_takes_body(address) && akc_ext_authz_passes(request, r))
         return DONE;
     if (address < AKC_ADDRESSES)
-        return handlers[address](request, r);
+        return call(address, request, r);
     akc_hints_address(request, r, akc_request_id(request, r), akc_addresses_names(r->pool));
     (void)KC_FAIL(&err, KC_REFUSED, KC_ERR_NOT_FOUND, "no such address under %s",
                   request->server->conf->prefix);
