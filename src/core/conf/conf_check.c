@@ -373,9 +373,10 @@ kc_rc_t kc_conf_check_audit_log(const kc_conf_t *conf, apr_pool_t *pool, kc_err_
 }
 
 /* What httpd -t accepts must start: a file that will be read must be readable now. */
-static kc_rc_t check_row(const kc_conf_t *conf, const kc_conf_row_t *row, apr_pool_t *pool,
-                         kc_err_t *err)
+kc_rc_t kc_conf_check_row(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool,
+                          kc_err_t *err)
 {
+    const kc_conf_row_t *row = kc_conf_table_row(index);
     const kc_conf_file_t *file = kc_conf_table_file(conf, row);
     const char *text;
     kc_rc_t rc = KC_OK;
@@ -393,7 +394,7 @@ kc_rc_t kc_conf_check_all(const kc_conf_t *conf, kc_conf_index_t *index, apr_poo
     int i;
 
     for (i = 0; conf->issuer && i < KC_CONF_ROWS; i++) {
-        kc_rc_t rc = check_row(conf, kc_conf_table_row((kc_conf_index_t)i), pool, err);
+        kc_rc_t rc = kc_conf_check_row(conf, (kc_conf_index_t)i, pool, err);
 
         if (rc != KC_OK) {
             *index = (kc_conf_index_t)i;

@@ -12,5 +12,9 @@
  * unset), and err says what to do. Does nothing when no issuer is set. */
 kc_rc_t kc_conf_check_all(const kc_conf_t *conf, kc_conf_index_t *index, apr_pool_t *pool,
                           kc_err_t *err);
+/* The checks of one row alone, with the files that it names. Files that conf has the content of are
+ * not read. */
+kc_rc_t kc_conf_check_row(const kc_conf_t *conf, kc_conf_index_t index, apr_pool_t *pool,
+                          kc_err_t *err);
 
 #endif

@@ -138,6 +138,18 @@ kc_rc_t kc_conf_secret_contents(kc_conf_file_t *file, int is_private, apr_pool_t
     return KC_OK;
 }
 
+kc_rc_t kc_conf_secret_stamp(const char *path, apr_pool_t *pool, kc_conf_stamp_t *out,
+                             kc_err_t *err)
+{
+    apr_finfo_t info;
+    apr_status_t status = apr_stat(&info, path, STAMP_INFO, pool);
+
+    if (status != APR_SUCCESS)
+        return KC_CONF_REFUSE(err, "cannot look at file %.140s: %s", path, reason_of(status, pool));
+    *out = stamp_of(&info);
+    return KC_OK;
+}
+
 kc_rc_t kc_conf_secret_text(const kc_conf_file_t *file, int is_private, apr_pool_t *pool,
                             const char **out, kc_err_t *err)
 {

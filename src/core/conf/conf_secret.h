@@ -17,6 +17,9 @@ kc_rc_t kc_conf_secret_read(const char *text, unsigned int sources, apr_pool_t *
  * file stays as it was. */
 kc_rc_t kc_conf_secret_contents(kc_conf_file_t *file, int is_private, apr_pool_t *pool,
                                 kc_err_t *err);
+/* The present stamp of a file, symbolic links followed. KC_REFUSED: it cannot be looked at. */
+kc_rc_t kc_conf_secret_stamp(const char *path, apr_pool_t *pool, kc_conf_stamp_t *out,
+                             kc_err_t *err);
 /* The content of a file: file->text when it has been read, else read now into pool. */
 kc_rc_t kc_conf_secret_text(const kc_conf_file_t *file, int is_private, apr_pool_t *pool,
                             const char **out, kc_err_t *err);

@@ -12,6 +12,7 @@
 #define NEEDED_IF(function) .is_needed = function,
 #define PRIVATE .is_private = 1,
 #define CERTIFICATES .has_certificates = 1,
+#define LIVE .is_live = 1,
 #define MEANING(part) .meaning = KC_CONF_MEANING_##part,
 #define NEEDS_ISSUER .needs_issuer = 1,
 

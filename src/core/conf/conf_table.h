@@ -162,6 +162,7 @@ typedef struct kc_conf_row_t {
     int (*is_needed)(const kc_conf_t *conf); /* NULL: always */
     int is_private;
     int has_certificates;
+    int is_live;
     int needs_issuer;
     kc_conf_meaning_t meaning;
 } kc_conf_row_t;
@@ -179,6 +180,7 @@ typedef struct kc_conf_row_t {
 #define NEEDED_IF(function) int function(const kc_conf_t *conf);
 #define PRIVATE
 #define CERTIFICATES
+#define LIVE
 #define MEANING(part)
 #define NEEDS_ISSUER
 #define KC_CONF(type, member, name, fallback, rules, arguments, help) rules
@@ -192,6 +194,7 @@ typedef struct kc_conf_row_t {
 #undef NEEDED_IF
 #undef PRIVATE
 #undef CERTIFICATES
+#undef LIVE
 #undef MEANING
 #undef NEEDS_ISSUER
 #undef KC_CONF
