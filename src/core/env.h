@@ -13,6 +13,7 @@
 #include "store/view_cache.h"
 
 struct kc_audit_event_t; /* audit/audit.h */
+struct kc_conf_watch_t;
 
 /* One for each server and child. Every callback is safe to call from several threads at once. */
 typedef struct kc_env_t {
@@ -32,6 +33,8 @@ typedef struct kc_env_t {
     void *context;
     int generation; /* of httpd's children: counts graceful restarts */
     kc_http_t *http;
+    struct kc_conf_watch_t *files; /* of the settings, with their present content (conf_watch.h);
+                                      NULL: what they were at the start */
     kc_http_gate_t *gate;    /* limits the threads that wait for the provider; NULL: no limit */
     kc_http_gate_t *waiters; /* limits the threads that wait while another request renews a session;
                                 NULL: no limit */

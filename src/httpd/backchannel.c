@@ -4,6 +4,7 @@
 
 #include <ap_mpm.h>
 
+#include "core/conf/conf_watch.h"
 #include "core/http/http_curl.h"
 
 kc_http_gate_t *akc_backchannel_gate(uint32_t queue_eighths, apr_pool_t *pool)
@@ -18,6 +19,21 @@ kc_http_gate_t *akc_backchannel_gate(uint32_t queue_eighths, apr_pool_t *pool)
     return gate;
 }
 
+/* The number first: what is held is at least as new. */
+static void hold_pems(void *context, apr_pool_t *pool, kc_http_curl_pems_t *out)
+{
+    const akc_server_t *config = context;
+    const kc_conf_t *conf;
+
+    out->serial = kc_conf_watch_changes(config->env.files);
+    conf = kc_conf_watch_hold(config->env.files, config->conf, pool);
+    out->ca = conf->ca_file.text;
+    if (conf->client_auth == KC_AUTH_TLS) {
+        out->cert = conf->client_cert.text;
+        out->key = conf->client_key.text;
+    }
+}
+
 kc_rc_t akc_backchannel_create(const akc_server_t *config, const kc_http_curl_options_t *limits,
                                apr_pool_t *pool, kc_http_t **out, kc_err_t *err)
 {
@@ -25,12 +41,9 @@ kc_rc_t akc_backchannel_create(const akc_server_t *config, const kc_http_curl_op
     kc_http_curl_options_t options = *limits;
 
     options.resolver = config->resolver;
-    options.ca_pem = conf->ca_file.text;
+    options.hold_pems = hold_pems;
+    options.pems_context = (void *)(uintptr_t)config;
     if (!options.timeout_ms)
         options.timeout_ms = conf->http_timeout;
-    if (conf->client_auth == KC_AUTH_TLS) {
-        options.client_cert_pem = conf->client_cert.text;
-        options.client_key_pem = conf->client_key.text;
-    }
     return kc_http_curl_create(&options, pool, out, err);
 }

@@ -27,6 +27,7 @@
 
 #include "core/base/url.h"
 #include "core/conf/conf_check.h"
+#include "core/conf/conf_watch.h"
 #include "core/crypto/seal.h"
 #include "core/http/http_curl.h"
 #include "core/net/wait_limit.h"
@@ -381,7 +382,9 @@ static kc_rc_t start_child(akc_server_t *config, kc_http_gate_t *gate, apr_pool_
     env->audit = config->audit ? akc_audit_write : NULL;
     env->gate = gate;
     (void)ap_mpm_query(AP_MPMQ_GENERATION, &env->generation);
-    rc = akc_backchannel_create(config, &limits, pool, &env->http, err);
+    rc = kc_conf_watch_create(conf, pool, &env->files, err);
+    if (rc == KC_OK)
+        rc = akc_backchannel_create(config, &limits, pool, &env->http, err);
     if (rc == KC_OK)
         rc = open_store(config, pool, err);
     if (rc == KC_OK)

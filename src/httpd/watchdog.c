@@ -10,6 +10,7 @@
 #include "config.h"
 #include "log.h"
 
+#include "core/conf/conf_watch.h"
 #include "core/http/http_curl.h"
 #include "core/logout/logout_pending.h"
 #include "core/net/wait_limit.h"
@@ -20,7 +21,8 @@
  * ten seconds to follow, and with some kinds of mutex it never does. */
 
 enum {
-    TICK_MS = 200, /* a server that starts before the provider is ready soon after it */
+    TICK_MS = 200,    /* a server that starts before the provider is ready soon after it */
+    FILES_TICKS = 10, /* between looks at the files of the settings */
     STOP_POLL_MS = 10,
     STOP_MAX_MS = 5000 /* to wait for the thread when a child ends */
 };
@@ -30,8 +32,43 @@ static apr_uint32_t is_stopping;
 static apr_uint32_t is_running;
 static kc_http_gate_t gate;
 
+/* Each child finds the same; the first one tells it. */
+static void report_file(void *context, const kc_conf_watch_news_t *news)
+{
+    const akc_server_t *config = context;
+    const char *name = kc_conf_table_row(news->index)->name;
+    const kc_bytes_t id = {news->id, sizeof(news->id)};
+    server_rec *server = config->server;
+
+    if (!kc_rp_is_news(config->rp, "file", id))
+        return;
+    switch (news->kind) {
+    case KC_CONF_WATCH_TAKEN:
+        AKC_LOG_SERVER_AT(news->is_first ? APLOG_INFO : APLOG_NOTICE, server,
+                          KC_ERR_EVENT_FILE_TAKEN,
+                          "%s: %s has changed, and its new content is in use", name, news->path);
+        break;
+    case KC_CONF_WATCH_REFUSED:
+        AKC_LOG_SERVER(server, KC_ERR_EVENT_FILE_REFUSED,
+                       "%s: %s has changed, and its former content stays in use: %s", name,
+                       news->path, news->detail);
+        break;
+    case KC_CONF_WATCH_RESTART:
+        AKC_LOG_SERVER(server, KC_ERR_EVENT_FILE_WAITS,
+                       "%s: %s has changed; the next graceful restart takes it", name, news->path);
+        break;
+    case KC_CONF_WATCH_UNSEEN:
+        AKC_LOG_SERVER(server, KC_ERR_EVENT_FILE_UNSEEN,
+                       "%s: only a graceful restart takes another content of this file: %s", name,
+                       news->detail);
+        break;
+    }
+}
+
 static void look_after_all(server_rec *main)
 {
+    static int ticks; /* of the only thread */
+    const int is_time_for_files = ticks++ % FILES_TICKS == 0;
     server_rec *server;
 
     for (server = main; server && !apr_atomic_read32(&is_stopping); server = server->next) {
@@ -39,6 +76,8 @@ static void look_after_all(server_rec *main)
 
         if (!config->rp || config->server != server)
             continue;
+        if (is_time_for_files)
+            kc_conf_watch_look(config->env.files, report_file, config);
         kc_metadata_refresh(config->rp->metadata, config->background);
         kc_logout_pending_look(config->rp, config->background, &is_stopping);
         if (config->clock)
@@ -114,6 +153,7 @@ kc_rc_t akc_watchdog_child(akc_server_t *config, apr_pool_t *pchild, kc_err_t *e
     kc_rc_t rc;
 
     kc_http_gate_init(&gate, 1, 0);
+    kc_conf_watch_look(config->env.files, report_file, config);
     rc = akc_backchannel_create(config, &limits, pchild, &config->background, err);
     apr_pool_pre_cleanup_register(pchild, config, stop);
     return rc;

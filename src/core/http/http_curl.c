@@ -33,13 +33,14 @@ typedef struct {
     kc_http_curl_options_t options;
     pthread_mutex_t lock;
     CURL *idle[IDLE_MAX];
-    uint32_t idle_changes[IDLE_MAX]; /* the resolver's, when each was returned */
+    uint32_t idle_changes[IDLE_MAX]; /* what count_changes said of each one's exchange */
     size_t idle_count;
 } client_t;
 
 /* One exchange. */
 typedef struct {
     const kc_http_request_t *request;
+    kc_http_curl_pems_t pems;
     apr_pool_t *pool;
     CURL *curl;
     struct curl_slist *headers;
@@ -101,15 +102,17 @@ static int is_stopped(void *context, curl_off_t total, curl_off_t now, curl_off_
 
 /* ---------------------------------------------------------------- handles */
 
-static uint32_t changes(const client_t *client)
+/* Of addresses and of certificates: both numbers only grow. */
+static uint32_t count_changes(const client_t *client, const kc_http_curl_pems_t *pems)
 {
-    return client->options.resolver ? kc_resolver_changes(client->options.resolver) : 0;
+    return pems->serial +
+           (client->options.resolver ? kc_resolver_changes(client->options.resolver) : 0);
 }
 
-/* A handle with connections to former addresses of the hosts is not used. */
-static CURL *handle_take(client_t *client)
+/* A handle with connections to former addresses of the hosts, or by former certificates, is not
+ * used. */
+static CURL *handle_take(client_t *client, uint32_t now)
 {
-    uint32_t now = changes(client);
     CURL *curl = NULL;
     int is_old = 0;
 
@@ -248,19 +251,19 @@ static CURLcode blob_set(CURL *curl, CURLoption option, const char *text, CURLco
     return code == CURLE_OK && text ? curl_easy_setopt(curl, option, &blob) : code;
 }
 
-static CURLcode tls_set(CURL *curl, const kc_http_curl_options_t *options)
+static CURLcode tls_set(CURL *curl, const kc_http_curl_pems_t *pems)
 {
     CURLcode code = CURLE_OK;
 
     SET(SSL_VERIFYPEER, 1L);
     SET(SSL_VERIFYHOST, 2L);
     SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (options->ca_pem) {
+    if (pems->ca) {
         SET(CAPATH, NULL);
-        code = blob_set(curl, CURLOPT_CAINFO_BLOB, options->ca_pem, code);
+        code = blob_set(curl, CURLOPT_CAINFO_BLOB, pems->ca, code);
     }
-    code = blob_set(curl, CURLOPT_SSLCERT_BLOB, options->client_cert_pem, code);
-    code = blob_set(curl, CURLOPT_SSLKEY_BLOB, options->client_key_pem, code);
+    code = blob_set(curl, CURLOPT_SSLCERT_BLOB, pems->cert, code);
+    code = blob_set(curl, CURLOPT_SSLKEY_BLOB, pems->key, code);
     return code;
 }
 
@@ -429,7 +432,7 @@ static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_resp
     code = limits_set(exchange->curl, &client->options, exchange->timeout_ms,
                       kc_http_address_connect_limit(&exchange->address, exchange->timeout_ms));
     if (code == CURLE_OK)
-        code = tls_set(exchange->curl, &client->options);
+        code = tls_set(exchange->curl, &exchange->pems);
     if (code == CURLE_OK)
         code = request_set(exchange);
     if (code != CURLE_OK)
@@ -455,8 +458,8 @@ static kc_rc_t exchange_run(client_t *client, exchange_t *exchange, kc_http_resp
 static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *request, apr_pool_t *pool,
                                kc_http_response_t *response, kc_err_t *err)
 {
-    const uint32_t since = changes(client);
     exchange_t exchange;
+    uint32_t since;
     kc_rc_t rc;
 
     memset(&exchange, 0, sizeof(exchange));
@@ -468,7 +471,10 @@ static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *reques
     kc_http_body_init(&exchange.body, request->body_max ? request->body_max : KC_HTTP_BODY_MAX,
                       pool);
     kc_http_address_host(request->url, exchange.host);
-    exchange.curl = handle_take(client);
+    if (client->options.hold_pems)
+        client->options.hold_pems(client->options.pems_context, pool, &exchange.pems);
+    since = count_changes(client, &exchange.pems);
+    exchange.curl = handle_take(client, since);
     if (!exchange.curl)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "%s: libcurl gives no handle",
                        exchange.host);

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/url.h"
+#include "conf/conf_watch.h"
 #include "crypto/crypto.h"
 #include "crypto/jose.h"
 #include "crypto/jws.h"
@@ -336,12 +337,19 @@ static kc_rc_t read_answer(const call_t *call, const kc_http_response_t *respons
     return read_tokens(call, body, out, err);
 }
 
+/* Adds the client's authentication, by the secret and key as their files are now. */
+static kc_rc_t authenticate(call_t *call, kc_err_t *err)
+{
+    call->conf = kc_conf_watch_hold(call->env->files, call->conf, call->pool);
+    return find_method(call->conf)->apply(call, err);
+}
+
 /* Sends the form to the token endpoint, with client authentication. */
 static kc_rc_t ask(call_t *call, kc_token_endpoint_answer_t *out, kc_err_t *err)
 {
     kc_http_response_t response = {0};
     kc_err_t why = {0};
-    kc_rc_t rc = find_method(call->conf)->apply(call, &why);
+    kc_rc_t rc = authenticate(call, &why);
 
     memset(out, 0, sizeof(*out));
     if (rc == KC_OK) {
@@ -415,7 +423,7 @@ kc_rc_t kc_token_endpoint_revoke(const kc_conf_t *conf, const kc_env_t *env,
     kc_buf_init(&call.form, TOKEN_FORM_MAX, pool);
     kc_url_put_parameter(&call.form, "token", refresh_token);
     kc_url_put_parameter(&call.form, "token_type_hint", "refresh_token");
-    rc = find_method(conf)->apply(&call, err);
+    rc = authenticate(&call, err);
     if (rc == KC_OK)
         rc = perform(&call, &response, err);
     if (rc == KC_OK)

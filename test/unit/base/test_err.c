@@ -116,6 +116,10 @@ static const expected_t expected[] = {
     {KC_ERR_EVENT_AUDIT_LOST, "KC0651", "audit-lost", 0, KC_LOG_ERROR},
     {KC_ERR_EVENT_AUDIT_BACK, "KC0652", "audit-back", 0, KC_LOG_NOTICE},
     {KC_ERR_EVENT_BEARER, "KC0653", "bearer-accepted", 0, KC_LOG_DEBUG},
+    {KC_ERR_EVENT_FILE_TAKEN, "KC0661", "file-taken", 0, KC_LOG_NOTICE},
+    {KC_ERR_EVENT_FILE_REFUSED, "KC0662", "file-refused", 0, KC_LOG_WARNING},
+    {KC_ERR_EVENT_FILE_WAITS, "KC0663", "file-waits", 0, KC_LOG_WARNING},
+    {KC_ERR_EVENT_FILE_UNSEEN, "KC0664", "file-unseen", 0, KC_LOG_INFO},
 };
 
 enum { EXPECTED_COUNT = sizeof(expected) / sizeof(expected[0]) };
