@@ -18,7 +18,7 @@ RULES = []  # (name, function), in the order below
 # The top level is fixed: what belongs to none of these has no place there.
 TOP_LEVEL = set(
     "Makefile.in configure.ac src test conf doc docker ChangeLog README.md LICENSE CONTRIBUTING.md SECURITY.md"
-    " autogen.sh demo check scripts .ci .clang-format .gitignore".split()
+    " autogen.sh demo check scripts .github .ci .clang-format .gitignore".split()
 )
 SOURCE_SUFFIXES = set(".c .h .def .py .sh .pl .pm .t .in .ac .conf .map".split())
 HTTPD_HEADER = re.compile(r"^(httpd|ap_\w+|http_(config|connection|core|log|main|protocol|request|vhost)"
@@ -571,6 +571,20 @@ def python_compiles(tree):
                 compile(tree.text(name), name, "exec")
             except SyntaxError as error:
                 yield "%s:%s: %s" % (name, error.lineno, error.msg)
+
+
+@rule("workflows name actions by commit and version, and may do no more than they say")
+def workflows_pinned(tree):
+    for name in tree.below(".github/workflows/"):
+        text = tree.text(name)
+        for number, line in enumerate(text.split("\n"), 1):
+            used = re.match(r"\s*(?:- )?uses:\s*(\S.*)$", line)
+            if used and not re.match(r"[\w./-]+@[0-9a-f]{40} # v\d+(\.\d+){2}$", used.group(1)):
+                yield "%s:%d: %s" % (name, number, used.group(1))
+        if not re.search(r"^permissions:\n  contents: read\n(?! )", text, re.M):
+            yield "%s: the permissions of the whole are not contents: read alone" % name
+        if len(re.findall(r"^    runs-on:", text, re.M)) != len(re.findall(r"^    timeout-minutes:", text, re.M)):
+            yield "%s: a job has no timeout-minutes" % name
 
 
 @rule("shellcheck finds no fault in shell scripts")
