@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ask.h"
 
+#include <ap_mpm.h>
 #include <apr_env.h>
 #include <apr_strings.h>
 #include <stdlib.h>
@@ -94,6 +95,17 @@ static const char *asked_before(const apr_array_header_t *asked, const kc_check_
     return NULL;
 }
 
+/* How many requests all children together can work on. */
+static int threads(void)
+{
+    int children = 0, each = 0;
+
+    if (ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) != APR_SUCCESS ||
+        ap_mpm_query(AP_MPMQ_MAX_THREADS, &each) != APR_SUCCESS)
+        return 0;
+    return children * (each > 0 ? each : 1);
+}
+
 static void ask(server_rec *main, kc_check_report_t *report, apr_pool_t *pool)
 {
     apr_array_header_t *asked = apr_array_make(pool, 8, sizeof(kc_check_t));
@@ -109,17 +121,22 @@ static void ask(server_rec *main, kc_check_report_t *report, apr_pool_t *pool)
             continue;
         check.name = name_of(server, pool);
         check.proxy = proxy_variable(pool);
+        check.fingerprints = variable("KEYCLOAK_CHECK_FINGERPRINT", pool);
+        check.has_tls = has_tls(server);
+        check.threads = threads();
         client->public_url = public_url(config, server, pool);
         client->is_https = client->public_url && strncmp(client->public_url, "https:", 6) == 0;
         check.client = client->public_url ? client : NULL;
         kc_check_report_begin(report, check.name);
         before = asked_before(asked, &check);
         APR_ARRAY_PUSH(asked, kc_check_t) = check;
-        if (before)
+        if (before) {
             kc_check_report_ok(report, "server.same", "asked once: the settings are those of %s",
                                before);
-        else
+        } else {
+            kc_check_local(&check);
             kc_check_run(&check);
+        }
     }
 }
 

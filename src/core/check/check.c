@@ -8,6 +8,9 @@
 #include "check/check_discovery.h"
 #include "check/check_keys.h"
 #include "check/check_logout.h"
+#include "check/check_crypto_key.h"
+#include "check/check_memcached.h"
+#include "check/check_settings.h"
 
 /* The secrets that a foreign text could repeat. */
 static void hide_secrets(const kc_check_t *check)
@@ -20,6 +23,14 @@ static void hide_secrets(const kc_check_t *check)
     for (i = 0; conf->crypto_key && i < conf->crypto_key->nelts; i++)
         kc_check_report_hide(check->report,
                              APR_ARRAY_IDX(conf->crypto_key, i, kc_conf_file_t).text);
+}
+
+void kc_check_local(const kc_check_t *check)
+{
+    hide_secrets(check);
+    kc_check_settings_tell(check);
+    kc_check_crypto_key_tell(check);
+    kc_check_memcached_ask(check);
 }
 
 void kc_check_run(kc_check_t *check)

@@ -9,5 +9,7 @@
  * exchange takes KeycloakHTTPTimeout at most; when Keycloak does not answer, it is not asked again.
  * Nothing is changed at Keycloak or in a store, but Keycloak may log refused requests. */
 void kc_check_run(kc_check_t *check);
+/* The same for what does not depend on Keycloak: trusted proxies, cookies, keys and memcached. */
+void kc_check_local(const kc_check_t *check);
 
 #endif

@@ -61,7 +61,7 @@ int kc_check_same_is(const kc_check_t *one, const kc_check_t *other)
 
     return is_equal(one->client ? one->client->public_url : NULL,
                     other->client ? other->client->public_url : NULL) &&
-           a->asks_groups == b->asks_groups && a->asks_roles == b->asks_roles &&
-           is_same_list(a->asked_claims, b->asked_claims) &&
+           one->has_tls == other->has_tls && a->asks_groups == b->asks_groups &&
+           a->asks_roles == b->asks_roles && is_same_list(a->asked_claims, b->asked_claims) &&
            has_same_settings(a->conf, b->conf, one->pool);
 }

@@ -18,7 +18,10 @@ typedef struct kc_check_t {
     const kc_rp_t *rp; /* with env and metadata */
     kc_check_report_t *report;
     const kc_browser_t *client; /* with public_url, as browsers would come; NULL: it is not known */
-    const char *proxy;          /* name of an environment variable that names a proxy, or NULL */
+    const char *fingerprints; /* of another node's keys, separated by blanks; NULL: not compared */
+    int has_tls;              /* its listener speaks TLS itself */
+    int threads;              /* how many requests all children together can work on; 0: unknown */
+    const char *proxy;        /* name of an environment variable that names a proxy, or NULL */
     apr_pool_t *pool;
     const kc_provider_t *provider; /* by the discovery; NULL: it has failed */
     int64_t clock_ahead;           /* seconds that Keycloak's clock is ahead of ours, */

@@ -83,6 +83,18 @@ kc_rc_t kc_crypto_sha256(kc_bytes_t data, unsigned char out[KC_CRYPTO_SHA256_SIZ
     return digest(EVP_sha256(), data, out, &len, err);
 }
 
+kc_rc_t kc_crypto_fingerprint(kc_bytes_t secret, unsigned char out[KC_CRYPTO_PRINT_SIZE],
+                              kc_err_t *err)
+{
+    static const unsigned char salt[] = "mod_auth_keycloak fingerprint 1";
+    const uint64_t blocks = 32768, size = 8, memory = 64 * 1024 * 1024;
+
+    if (EVP_PBE_scrypt((const char *)secret.data, secret.len, salt, sizeof(salt) - 1, blocks, size,
+                       1, memory, out, KC_CRYPTO_PRINT_SIZE) != 1)
+        return fail("EVP_PBE_scrypt", err);
+    return KC_OK;
+}
+
 kc_rc_t kc_crypto_sha2(int bits, kc_bytes_t data, unsigned char out[KC_CRYPTO_SHA_MAX],
                        size_t *out_len, kc_err_t *err)
 {

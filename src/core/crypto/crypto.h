@@ -16,7 +16,8 @@ enum {
     KC_CRYPTO_KEY_SIZE = 32,    /* AES-256 key */
     KC_CRYPTO_IV_SIZE = 12,     /* AES-GCM nonce */
     KC_CRYPTO_TAG_SIZE = 16,    /* AES-GCM tag */
-    KC_CRYPTO_SHA_MAX = 64      /* SHA-512 */
+    KC_CRYPTO_SHA_MAX = 64,     /* SHA-512 */
+    KC_CRYPTO_PRINT_SIZE = 8    /* bytes of a secret's fingerprint */
 };
 
 /* All functions are thread safe. Failures of OpenSSL are KC_FAULT with KC_ERR_CRYPTO and leave
@@ -28,6 +29,11 @@ kc_rc_t kc_crypto_sha256(kc_bytes_t data, unsigned char out[KC_CRYPTO_SHA256_SIZ
 /* SHA-2 by its size in bits (256, 384, 512); *out_len is bits / 8 bytes. */
 kc_rc_t kc_crypto_sha2(int bits, kc_bytes_t data, unsigned char out[KC_CRYPTO_SHA_MAX],
                        size_t *out_len, kc_err_t *err);
+/* A fingerprint of a secret that may be shown: scrypt (RFC 7914) with N 32768, r 8, p 1 and the
+ * project's fixed salt. The same secret has the same one everywhere. A guess costs 32 MiB and about
+ * a tenth of a second. */
+kc_rc_t kc_crypto_fingerprint(kc_bytes_t secret, unsigned char out[KC_CRYPTO_PRINT_SIZE],
+                              kc_err_t *err);
 /* 1 when equal. The time does not depend on the contents; unequal lengths are unequal. */
 int kc_crypto_is_equal(const void *a, size_t a_len, const void *b, size_t b_len);
 void kc_crypto_cleanse(void *data, size_t len);

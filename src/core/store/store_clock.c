@@ -2,7 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_clock.h"
 
+#include <apr_strings.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "store/store_memcached.h"
 #include "store/store_replicas.h"
@@ -80,10 +82,17 @@ static int64_t note_failed(const kc_store_clock_t *clock, size_t server, kc_brea
     return is_soon ? KC_STORE_CLOCK_AGAIN_MS : KC_STORE_CLOCK_RETRY * 1000;
 }
 
+static void take_time(void *context, const char *name, const char *value)
+{
+    if (strcmp(name, "time") == 0)
+        *(int64_t *)context = apr_atoi64(value);
+}
+
 static void look(const kc_store_clock_t *clock, size_t server, int64_t now_ms)
 {
     kc_store_clock_shared_t *shared = &clock->shared[server];
-    int64_t due_at = __atomic_load_n(&shared->due_at, __ATOMIC_ACQUIRE), theirs, next;
+    int64_t due_at = __atomic_load_n(&shared->due_at, __ATOMIC_ACQUIRE), theirs = 0, next;
+    kc_store_memcached_statistics_t statistics = {NULL, take_time, &theirs, 0};
     kc_breaker_fault_t fault = KC_BREAKER_WRONG;
     kc_wait_limit_t limit;
     const kc_wait_limit_time_t time = {&limit, NULL};
@@ -94,9 +103,11 @@ static void look(const kc_store_clock_t *clock, size_t server, int64_t now_ms)
                                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return;
     kc_wait_limit_start(&limit, slice_ms(clock), NULL);
-    if (kc_store_memcached_clock(clock->servers[server], &time, &theirs, &fault, &err) == KC_OK) {
+    if (kc_store_memcached_statistics(clock->servers[server], &statistics, &time, &fault, &err) ==
+        KC_OK) {
         note_works(clock, server);
-        compare(clock, server, theirs - clock->options.now(clock->options.context));
+        if (theirs)
+            compare(clock, server, theirs - clock->options.now(clock->options.context));
     } else {
         next = now_ms + note_failed(clock, server, fault, &err);
         __atomic_store_n(&shared->due_at, next, __ATOMIC_RELEASE);

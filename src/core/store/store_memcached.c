@@ -11,6 +11,7 @@
 #include "store/store_address.h"
 #include "store/store_attempt.h"
 #include "store/store_connections.h"
+#include "store/store_expiry.h"
 
 /* libmemcached (1.1.4) distinguishes outages from misses only when it is used carefully. In a get
  * of several keys it skips servers that it cannot reach, and reports success. In a fetch from
@@ -389,21 +390,6 @@ kc_rc_t kc_store_memcached_receive(get_t *get, const kc_wait_limit_time_t *time,
 
 /* ---------------------------------------------------------------- writes */
 
-/* Up to 30 days memcached takes a number as a duration, which does not depend on its clock. A
- * larger number is a time since 1970 by its own clock. A value that has already expired gets a time
- * long ago, so that it ends at once. */
-static time_t expiry_of(const server_t *server, int64_t expires_at)
-{
-    const int64_t longest_span = 60 * 60 * 24 * 30;
-    const int64_t now = server->now(server->context);
-
-    if (expires_at <= now)
-        return (time_t)longest_span + 1;
-    if (expires_at - now <= longest_span)
-        return (time_t)(expires_at - now);
-    return (time_t)(expires_at < INT32_MAX ? expires_at : INT32_MAX);
-}
-
 static memcached_return_t command_send(memcached_st *handle, const command_t *command,
                                        time_t expiry)
 {
@@ -448,7 +434,8 @@ static kc_rc_t command_try(attempt_t *attempt, server_t *server, const command_t
     if (lease_take(attempt, server, &lease) != KC_OK)
         return KC_DOWN;
     set_wait(attempt, lease.handle);
-    status = command_send(lease.handle, command, expiry_of(server, command->expires_at));
+    status = command_send(lease.handle, command,
+                          kc_store_expiry_of(command->expires_at, server->now(server->context)));
     rc = command_result(command, status);
     if (rc != KC_FAULT && is_in_order(lease.handle)) {
         lease_give(&lease);
@@ -480,23 +467,36 @@ kc_rc_t kc_store_memcached_do(server_t *server, const command_t *command,
     return rc;
 }
 
-/* ---------------------------------------------------------------- clock */
+/* ---------------------------------------------------------------- statistics */
 
-kc_rc_t kc_store_memcached_clock(server_t *server, const kc_wait_limit_time_t *time,
-                                 int64_t *seconds, kc_breaker_fault_t *fault, kc_err_t *err)
+static memcached_return_t take_statistic(const memcached_instance_st *instance, const char *name,
+                                         size_t name_len, const char *value, size_t value_len,
+                                         void *context)
 {
-    memcached_return_t status = MEMCACHED_SUCCESS;
+    kc_store_memcached_statistics_t *statistics = context;
+    char texts[2][KC_STORE_MEMCACHED_STATISTIC_MAX + 1];
+
+    (void)instance;
+    (void)apr_snprintf(texts[0], sizeof(texts[0]), "%.*s", (int)name_len, name);
+    (void)apr_snprintf(texts[1], sizeof(texts[1]), "%.*s", (int)value_len, value);
+    statistics->each(statistics->context, texts[0], texts[1]);
+    statistics->count++;
+    return MEMCACHED_SUCCESS;
+}
+
+kc_rc_t kc_store_memcached_statistics(server_t *server, kc_store_memcached_statistics_t *statistics,
+                                      const kc_wait_limit_time_t *time, kc_breaker_fault_t *fault,
+                                      kc_err_t *err)
+{
     attempt_t attempt = {.time = time, .fault = fault, .err = err};
-    memcached_stat_st *stat;
+    memcached_return_t status;
     lease_t lease;
 
     if (lease_take(&attempt, server, &lease) != KC_OK)
         return KC_DOWN;
     set_wait(&attempt, lease.handle);
-    stat = memcached_stat(lease.handle, NULL, &status);
-    *seconds = stat ? (int64_t)stat->time : 0;
-    memcached_stat_free(lease.handle, stat);
-    if (status != MEMCACHED_SUCCESS || !*seconds || !is_in_order(lease.handle))
+    status = memcached_stat_execute(lease.handle, statistics->group, take_statistic, statistics);
+    if (status != MEMCACHED_SUCCESS || !statistics->count || !is_in_order(lease.handle))
         return lease_fail(&attempt, &lease, status);
     lease_give(&lease);
     return KC_OK;

@@ -96,9 +96,21 @@ kc_rc_t kc_store_memcached_do(kc_store_memcached_t *server,
                               const kc_wait_limit_time_t *time, kc_breaker_fault_t *fault,
                               kc_err_t *err);
 
-/* The server's time, in seconds since 1970. */
-kc_rc_t kc_store_memcached_clock(kc_store_memcached_t *server, const kc_wait_limit_time_t *time,
-                                 int64_t *seconds, kc_breaker_fault_t *fault, kc_err_t *err);
+enum { KC_STORE_MEMCACHED_STATISTIC_MAX = 255 /* bytes of a name or a value; the rest is cut */ };
+
+typedef struct kc_store_memcached_statistics_t {
+    const char *group; /* "settings", or NULL for the general ones */
+    /* Called for each, also before a failure. The texts are valid during the call. */
+    void (*each)(void *context, const char *name, const char *value);
+    void *context;
+    size_t count; /* of calls; 0 at first */
+} kc_store_memcached_statistics_t;
+
+/* What the server says of itself. */
+kc_rc_t kc_store_memcached_statistics(kc_store_memcached_t *server,
+                                      kc_store_memcached_statistics_t *statistics,
+                                      const kc_wait_limit_time_t *time, kc_breaker_fault_t *fault,
+                                      kc_err_t *err);
 
 /* 1 when a look-up of its host name has ended, with any result. */
 int kc_store_memcached_is_named(const kc_store_memcached_t *server);

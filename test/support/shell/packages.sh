@@ -24,7 +24,7 @@ PACKAGES_COVERAGE=(gcc gcovr python3)
 PACKAGES_FUZZ=('clang-14|clang' 'libclang-rt-14-dev|libclang-rt-dev')
 PACKAGES_HOSTILE=(apache2 python3 python3-jwcrypto procps "${PACKAGES_APR_DEBUG[@]}")
 PACKAGES_T=(apache2 libapache2-mod-perl2 libwww-perl python3 python3-jwcrypto python3-h2 curl
-    memcached openssl)
+    memcached openssl sasl2-bin libsasl2-modules)
 PACKAGES_KEYCLOAK=('openjdk-17-jre-headless|openjdk-21-jre-headless|openjdk-25-jre-headless|default-jre-headless' maven unzip ca-certificates)
 PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached sasl2-bin libsasl2-modules curl openssl python3 python3-pip python3-pytest python3-pytest-xdist python3-yaml
     procps nginx-light caddy haproxy libnginx-mod-http-set-misc)
