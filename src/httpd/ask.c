@@ -124,6 +124,10 @@ static void ask(server_rec *main, kc_check_report_t *report, apr_pool_t *pool)
         check.fingerprints = variable("KEYCLOAK_CHECK_FINGERPRINT", pool);
         check.has_tls = has_tls(server);
         check.threads = threads();
+        check.user = variable("KEYCLOAK_CHECK_USER", pool);
+        check.password = variable("KEYCLOAK_CHECK_PASSWORD", pool);
+        check.admin = variable("KEYCLOAK_CHECK_ADMIN", pool);
+        check.admin_password = variable("KEYCLOAK_CHECK_ADMIN_PASSWORD", pool);
         client->public_url = public_url(config, server, pool);
         client->is_https = client->public_url && strncmp(client->public_url, "https:", 6) == 0;
         check.client = client->public_url ? client : NULL;
@@ -140,16 +144,30 @@ static void ask(server_rec *main, kc_check_report_t *report, apr_pool_t *pool)
     }
 }
 
+/* KeycloakSettingNames. One by one, because a text is cut at the length of a log line. */
+static void name_settings(const kc_check_report_t *report, apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; i < report->results->nelts; i++) {
+        kc_check_result_t *result = &APR_ARRAY_IDX(report->results, i, kc_check_result_t);
+
+        result->sentence = akc_log_named(result->sentence, pool);
+        result->cure = akc_log_named(result->cure, pool);
+    }
+}
+
 /* JSON when the environment says so. */
 static void print(const kc_check_report_t *report, apr_pool_t *pool)
 {
     const char *form = variable(word, pool), *text;
 
+    name_settings(report, pool);
     if (form && strcasecmp(form, "json") == 0)
         text = kc_check_report_json(report, pool);
     else
         text = kc_check_report_text(report, pool);
-    (void)fputs(akc_log_named(text, pool), stdout);
+    (void)fputs(text, stdout);
     (void)fflush(stdout);
 }
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "check/check.h"
 
+#include "check/check_admin.h"
 #include "check/check_authorization.h"
 #include "check/check_client.h"
 #include "check/check_clock.h"
@@ -11,6 +12,7 @@
 #include "check/check_crypto_key.h"
 #include "check/check_memcached.h"
 #include "check/check_settings.h"
+#include "check/check_tokens.h"
 
 /* The secrets that a foreign text could repeat. */
 static void hide_secrets(const kc_check_t *check)
@@ -19,6 +21,8 @@ static void hide_secrets(const kc_check_t *check)
     int i;
 
     kc_check_report_hide(check->report, conf->client_secret.text);
+    kc_check_report_hide(check->report, check->password);
+    kc_check_report_hide(check->report, check->admin_password);
     kc_check_report_hide(check->report, conf->memcached_password.text);
     for (i = 0; conf->crypto_key && i < conf->crypto_key->nelts; i++)
         kc_check_report_hide(check->report,
@@ -47,8 +51,10 @@ void kc_check_run(kc_check_t *check)
     }
     kc_check_keys_ask(check);
     if (kc_check_authorization_ask(check)) {
-        (void)kc_check_client_ask(check);
+        if (kc_check_client_ask(check))
+            kc_check_tokens_ask(check);
         kc_check_logout_ask(check);
+        kc_check_admin_ask(check);
     }
     kc_check_clock_tell(check);
 }

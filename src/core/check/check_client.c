@@ -13,6 +13,7 @@ static kc_rc_t exchange(const kc_check_t *check, const kc_conf_t *conf,
                         kc_token_endpoint_answer_t *answer, kc_err_t *err)
 {
     const char *uri = "https://example.com/";
+    kc_env_t env = *check->rp->env;
     apr_pool_t *pool;
     kc_rc_t rc;
 
@@ -21,7 +22,8 @@ static kc_rc_t exchange(const kc_check_t *check, const kc_conf_t *conf,
     /* its own pool: the time of a call begins with the first one of a pool */
     if (apr_pool_create(&pool, check->pool) != APR_SUCCESS)
         return KC_FAIL(err, KC_FAULT, KC_ERR_INTERNAL, "no memory");
-    rc = kc_token_endpoint_exchange(conf, check->rp->env, check->provider, "no-such-code", uri,
+    env.files = NULL; /* this conf, not the server's */
+    rc = kc_token_endpoint_exchange(conf, &env, check->provider, "no-such-code", uri,
                                     "no-such-verifier-no-such-verifier-no-such-v", pool, answer,
                                     err);
     if (answer->error)

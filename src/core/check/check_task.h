@@ -22,10 +22,15 @@ typedef struct kc_check_t {
     int has_tls;              /* its listener speaks TLS itself */
     int threads;              /* how many requests all children together can work on; 0: unknown */
     const char *proxy;        /* name of an environment variable that names a proxy, or NULL */
+    const char *user; /* whose tokens are looked at; NULL: those of the client's service account */
+    const char *password;
+    const char *admin; /* of Keycloak; NULL: none */
+    const char *admin_password;
     apr_pool_t *pool;
     const kc_provider_t *provider; /* by the discovery; NULL: it has failed */
     int64_t clock_ahead;           /* seconds that Keycloak's clock is ahead of ours, */
     int has_clock;                 /* when it has told a date */
+    const char *access_token;      /* of the client's service account; NULL: there is none */
     int is_redirect_refused;       /* Keycloak does not have the redirect URI */
 } kc_check_t;
 
