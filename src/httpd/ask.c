@@ -1,6 +1,7 @@
 /* httpd -t -D KEYCLOAK_CHECK: which servers are asked about, and where the report goes.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ask.h"
+#include "ask_start.h"
 
 #include <ap_mpm.h>
 #include <apr_env.h>
@@ -187,6 +188,7 @@ void akc_ask_test(apr_pool_t *pconf, server_rec *main)
                             &(kc_check_fault_t){KC_CHECK_FAILED, "server.issuer", KC_ERR_CONFIG,
                                                 "set KeycloakIssuer"},
                             "no server has a KeycloakIssuer, so the module is off");
+    akc_ask_start_tell(main, &report, pool);
     print(&report, pool);
     if (kc_check_report_count(&report, KC_CHECK_FAILED))
         exit(EXIT_FAILURE);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "guards_public.h"
 #include "log.h"
 #include "phase.h"
 #include "process.h"
@@ -247,10 +248,12 @@ static void warn_of_issuer(const scope_t *scope, const akc_server_t *config)
     if (!akc_config_is_own(config, scope->main, KC_CONF_ROW_issuer) ||
         has(scope, AKC_SECTIONS_TYPE, is_anywhere, NULL))
         return;
-    AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
-                      "KeycloakIssuer (line %d of %s), but no location has AuthType " AKC_AUTH_TYPE
-                      ": nobody is asked to sign in, unless a .htaccess does",
-                      position->line, position->file);
+    AKC_LOG_SERVER_AT(
+        APLOG_WARNING, config->server, KC_ERR_CONFIG,
+        "KeycloakIssuer (line %d of %s), but no location has AuthType " AKC_AUTH_TYPE
+        ": nobody is asked to sign in, unless a .htaccess does. Add AuthType " AKC_AUTH_TYPE
+        " and Require valid-user to a <Location>",
+        position->line, position->file);
 }
 
 static void warn_of_public_path(const scope_t *scope, const akc_server_t *config)
@@ -265,7 +268,7 @@ static void warn_of_public_path(const scope_t *scope, const akc_server_t *config
         if (strcmp(APR_ARRAY_IDX(paths, i, const char *), "/") == 0)
             AKC_LOG_SERVER_AT(APLOG_WARNING, config->server, KC_ERR_CONFIG,
                               "KeycloakPublicPath / (line %d of %s): every path is public, so that "
-                              "nobody is asked to sign in",
+                              "nobody is asked to sign in. Name only what everybody may see",
                               position->line, position->file);
     }
 }
@@ -479,6 +482,7 @@ static void warn_of_server(const scope_t *scope, const akc_server_t *config, apr
     warn_of_issuer(scope, config);
     warn_of_name(config);
     warn_of_public_path(scope, config);
+    akc_guards_public_warn(config, scope->all, scope->own, scope->main);
     warn_of_values(scope, config, pool);
     warn_of_cookie(config);
     warn_of_domain(config, pool);
@@ -529,6 +533,11 @@ int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
     (void)pconf;
     (void)plog;
     return look(main, !akc_phase_is_test(), ptemp);
+}
+
+void akc_guards_tell(server_rec *main, apr_pool_t *pool)
+{
+    (void)look(main, 0, pool);
 }
 
 int akc_guards_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)

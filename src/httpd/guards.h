@@ -7,5 +7,7 @@
 
 int akc_guards_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
 int akc_guards_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main);
+/* Logs the warnings of httpd -t once more, after akc_guards_check. */
+void akc_guards_tell(server_rec *main, apr_pool_t *pool);
 
 #endif

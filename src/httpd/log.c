@@ -9,6 +9,11 @@
 
 static const apr_array_header_t *setting_names; /* of the process; NULL: none */
 
+static struct {
+    akc_log_listener_t *function; /* NULL: the log itself */
+    void *context;
+} listening;
+
 static apr_status_t forget_names(void *data)
 {
     (void)data;
@@ -28,6 +33,12 @@ const char *akc_log_named(const char *text, apr_pool_t *pool)
 
     kc_setting_names_apply(setting_names, text, named, sizeof(named));
     return apr_pstrdup(pool, named);
+}
+
+void akc_log_listen(akc_log_listener_t *listener, void *context)
+{
+    listening.function = listener;
+    listening.context = context;
 }
 
 int akc_log_level(kc_log_level_t level)
@@ -51,6 +62,10 @@ void akc_log_server(const char *file, int line, int level, const server_rec *ser
     (void)apr_vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     kc_setting_names_apply(setting_names, text, named, sizeof(named));
+    if (listening.function) {
+        listening.function(listening.context, server, reason, named);
+        return;
+    }
     ap_log_error(file, line, APLOG_MODULE_INDEX, level, 0, server, "%s: %s",
                  kc_err_row(reason)->tag, named);
 }

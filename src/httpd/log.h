@@ -42,6 +42,12 @@ void akc_log_call_settings(const apr_array_header_t *names, apr_pool_t *pconf);
 /* The text with these names, in pool. For texts that are shown elsewhere than in the log. */
 const char *akc_log_named(const char *text, apr_pool_t *pool);
 
+/* Takes a line of a server in place of the log; text without its tag. */
+typedef void akc_log_listener_t(void *context, const server_rec *server, kc_reason_t reason,
+                                const char *text);
+/* At start, by the only thread: lines of servers go to this listener from now on; NULL: to the
+ * log. */
+void akc_log_listen(akc_log_listener_t *listener, void *context);
 /* httpd's level for the core's. */
 int akc_log_level(kc_log_level_t level);
 /* The log of kc_env_t: a line that has its tag; context is the server_rec. */

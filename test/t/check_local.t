@@ -237,4 +237,37 @@ for my $row (['a cookie of another domain', qr/KeycloakCookieDomain.*not a domai
     like $report->{said}, $wanted, 'and said' or diag $report->{said};
 }
 
+# ---- guards and public paths
+
+my @rest = (@key, 'KeycloakPublicURL http://localhost');
+sub location { my ($path, @lines) = @_; return ("<Location $path>", @lines, '</Location>') }
+named('AuthType without Require', 'warning', 'config.guards', qr/AuthType Keycloak \(line \d+ of .*without a Require/, qr/^Add Require valid-user, or leave AuthType out$/, @rest,
+    location('/a', 'AuthType Keycloak', 'Require all granted'));
+named('Require without AuthType', 'warning', 'config.guards', qr/Require valid-user \(line \d+ of .*without an AuthType/, qr/^Add AuthType Keycloak$/, @rest, location('/a', @place[1, 2]),
+    location('/b', 'Require valid-user'));
+named('no location is guarded', 'warning', 'config.guards', qr/no location has AuthType Keycloak/, qr/^Add AuthType Keycloak and Require valid-user/, @rest);
+named('every path is public', 'warning', 'config.guards', qr/every path is public/, qr/everybody may see/, @rest, @place, 'KeycloakPublicPath /');
+named("a public path: $_->[0]", 'warning', 'config.guards', qr/KeycloakPublicPath \S+ \(line \d+ of .*\) opens <Location \Q$_->[1]\E> \(line \d+/, qr/narrower/, @rest, @place,
+    "KeycloakPublicPath /else $_->[2]", location($_->[1], 'AuthType Keycloak', 'Require keycloak-role admin', 'Require user alice'))
+    for ['over a guarded one', '/app/admin', '/app'], ['the same one', '/app', '/app'], ['with a slash', '/app', '/app/'], ['over one with a slash', '/app/', '/app'];
+subtest 'public paths that open nothing' => sub {
+    for my $row (['below a guarded one', location('/app', @place[1, 2]), 'KeycloakPublicPath /app/static'], ['beside one', location('/application', @place[1, 2]), 'KeycloakPublicPath /app'],
+        ['over one of another AuthType', location('/app/x', 'AuthType Basic', 'Require valid-user'), 'KeycloakPublicPath /app'],
+        ['over one that needs no user', location('/app/x', 'Require ip 10.0.0.0/8'), 'KeycloakPublicPath /app'],
+        ['of another virtual host', '<VirtualHost *:1>', location('/app/x', @place[1, 2]), '</VirtualHost>', '<VirtualHost *:2>', 'ServerName b.test', 'KeycloakPublicPath /app', '</VirtualHost>']) {
+        my ($name, @lines) = @$row;
+        my $report = asked(@rest, @place, @lines);
+        is join(' ', map { $_->{text} } grep { $_->{check} eq 'config.guards' && $_->{outcome} ne 'ok' } @{ $report->{results} }), '', $name;
+        unlike $report->{said}, qr/ opens <Location/, 'nothing in the log';
+    }
+};
+subtest 'a public path that a virtual host inherits, or has over the main server\'s locations' => sub {
+    for my $row (['KeycloakPublicPath /app', '<VirtualHost *:1>', 'KeycloakScope openid', location('/app/x', @place[1, 2]), '</VirtualHost>'],
+        [location('/app/x', @place[1, 2]), '<VirtualHost *:1>', 'KeycloakPublicPath /app', '</VirtualHost>']) {
+        my $report = asked(@rest, @place, @$row);
+        is scalar(grep { $_->{text} =~ m{ opens <Location /app/x>} } @{ $report->{results} }), 1, 'is named once' or diag $report->{printed};
+        is scalar(() = $report->{said} =~ m{ opens <Location /app/x>}g), 1, 'and warned of by httpd -t itself';
+    }
+};
+
 done_testing;
