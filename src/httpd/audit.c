@@ -146,6 +146,7 @@ static void describe(const akc_server_t *config, kc_audit_origin_t *origin)
     origin->address = akc_request_address(request);
     origin->server = request->first->server->server_hostname;
     origin->agent = akc_request_header(request->first, "User-Agent");
+    origin->trace = caller->trace_id;
     origin->request = akc_request_id(request, request->first);
 }
 

@@ -11,6 +11,7 @@
 #include "gateway/forward_auth.h"
 #include "interim.h"
 #include "request.h"
+#include "trace_context.h"
 #include "traces.h"
 
 #include "core/base/cookie.h"
@@ -90,6 +91,9 @@ static int is_pinned(const akc_server_t *server, const char *name, const char *e
         if (kc_header_name_is_same(name, end, pinned[i]))
             return 1;
     }
+    if (server->conf->trace_context && (kc_header_name_is_same(name, end, "traceparent") ||
+                                        kc_header_name_is_same(name, end, "tracestate")))
+        return 1;
     return is_guarded(server, name, end);
 }
 
@@ -215,6 +219,8 @@ int akc_export_scrub(request_rec *r)
     if (r->prev)
         (void)akc_request_forget_anonymous(r->prev);
     remove_guarded(server, r->headers_in, r->pool);
+    if (server->conf->trace_context && request)
+        akc_trace_context_begin(request, r);
     clean_connection(server, r);
     strip_cookies(server, r);
     return refused == OK ? DECLINED : refused;

@@ -17,6 +17,7 @@
 #include "effects.h"
 #include "handlers/health.h"
 #include "log.h"
+#include "log_format.h"
 #include "phase.h"
 #include "process.h"
 #include "require.h"
@@ -237,6 +238,7 @@ static kc_rc_t start_server(akc_server_t *config, server_rec *main,
         akc_require_tell(config, pool);
     if (rc == KC_OK)
         config->rp->asks_negated = akc_require_asks_negated();
+    config->has_caller = config->conf->trace_context || akc_log_format_is_used();
     config->env.host = shared->store;
     config->env.sessions = shared->store;
     config->env.cache = shared->cache;

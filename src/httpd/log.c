@@ -5,7 +5,10 @@
 #include <apr_strings.h>
 #include <stdarg.h>
 
+#include "core/base/caller.h"
 #include "core/conf/setting_names.h"
+
+static const char trace_word[] = ", trace "; /* before the id, in lines for a request */
 
 static const apr_array_header_t *setting_names; /* of the process; NULL: none */
 
@@ -41,6 +44,17 @@ void akc_log_listen(akc_log_listener_t *listener, void *context)
     listening.context = context;
 }
 
+/* The trace id of a request, or of the one that it came of; NULL: none. */
+static const char *trace_of(const request_rec *r)
+{
+    const akc_request_t *request;
+
+    while (r->main || r->prev)
+        r = r->main ? r->main : r->prev;
+    request = ap_get_module_config(r->request_config, &auth_keycloak_module);
+    return request ? request->caller.trace_id : NULL;
+}
+
 int akc_log_level(kc_log_level_t level)
 {
     static const int levels[] = {[KC_LOG_ERROR] = APLOG_ERR,
@@ -74,23 +88,29 @@ void akc_log_request(const char *file, int line, int level, const request_rec *r
                      kc_reason_t reason, const char *format, ...)
 {
     char text[MAX_STRING_LEN], named[MAX_STRING_LEN];
+    const char *trace;
     va_list arguments;
 
     va_start(arguments, format);
     (void)apr_vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     kc_setting_names_apply(setting_names, text, named, sizeof(named));
-    ap_log_rerror(file, line, APLOG_MODULE_INDEX, level, 0, r, "%s: %s", kc_err_row(reason)->tag,
-                  named);
+    trace = trace_of(r);
+    ap_log_rerror(file, line, APLOG_MODULE_INDEX, level, 0, r, "%s: %s%s%s",
+                  kc_err_row(reason)->tag, named, trace ? trace_word : "", trace ? trace : "");
 }
 
 void akc_log_line(void *context, kc_log_level_t level, const char *line)
 {
     const server_rec *server = context;
+    const kc_caller_t *caller = kc_caller_now();
+    const char *trace;
     char named[MAX_STRING_LEN];
 
     if (!APLOG_IS_LEVEL(server, akc_log_level(level)))
         return;
     kc_setting_names_apply(setting_names, line, named, sizeof(named));
-    ap_log_error(APLOG_MARK, akc_log_level(level), 0, server, "%s", named);
+    trace = caller ? caller->trace_id : NULL;
+    ap_log_error(APLOG_MARK, akc_log_level(level), 0, server, "%s%s%s", named,
+                 trace ? trace_word : "", trace ? trace : "");
 }

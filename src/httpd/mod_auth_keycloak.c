@@ -17,6 +17,7 @@
 #include "handlers/health.h"
 #include "interim.h"
 #include "lifecycle.h"
+#include "log_format.h"
 #include "process.h"
 #include "request.h"
 #include "require.h"
@@ -28,6 +29,7 @@ static void register_hooks(apr_pool_t *pool)
 {
     static const char *const watchdog[] = {"mod_watchdog.c", NULL};
 
+    ap_hook_pre_config(akc_log_format_register, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(akc_lifecycle_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(akc_process_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(akc_gateway_check_check, NULL, NULL, APR_HOOK_MIDDLE);

@@ -95,6 +95,7 @@ typedef struct akc_request_t {
     const char *authorization;  /* the Authorization header, where it is needed; else NULL */
     const char *hidden_token;   /* the same while httpd logs the headers (traces.c); else NULL */
     const char *query;     /* of a callback; removed from the request so that no log shows it */
+    const char *tag;       /* of the last refusal that was logged; NULL: none */
     const char *id;        /* for the log and the error page; NULL until needed */
     kc_caller_t caller;    /* of the core's effects */
     kc_browser_t client;   /* public_url is NULL until needed */

@@ -221,6 +221,7 @@ static const char *render(akc_request_t *request, request_rec *r, const kc_err_t
 
 void akc_respond_log(akc_request_t *request, request_rec *r, const kc_err_t *err)
 {
+    request->tag = kc_err_row(err->reason)->tag;
     AKC_LOG_REQUEST(r, err->reason, "%s: %s [%s, request %s]", kc_err_row(err->reason)->slug,
                     ap_escape_logitem(r->pool, err->detail), r->uri, akc_request_id(request, r));
 }

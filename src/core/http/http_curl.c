@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/caller.h"
 #include "base/url.h"
 #include "crypto/crypto.h"
 #include "http/http.h"
@@ -161,9 +162,11 @@ static int is_http(const char *url)
     return !strncasecmp(url, "http://", 7) || !strncasecmp(url, "https://", 8);
 }
 
+/* header: may be NULL behind another. */
 static int header_add(exchange_t *exchange, const char *header)
 {
-    struct curl_slist *longer = curl_slist_append(exchange->headers, header);
+    struct curl_slist *longer =
+        header ? curl_slist_append(exchange->headers, header) : exchange->headers;
 
     if (longer)
         exchange->headers = longer;
@@ -191,7 +194,8 @@ static int headers_add(exchange_t *exchange)
 
     /* An empty Expect: otherwise curl would wait a second for a server's permission to send a
      * larger form. */
-    if (!header_add(exchange, "Accept: application/json") || !header_add(exchange, "Expect:"))
+    if (!header_add(exchange, "Accept: application/json") || !header_add(exchange, "Expect:") ||
+        !header_add(exchange, kc_caller_line(0)) || !header_add(exchange, kc_caller_line(1)))
         return 0;
     return !authorization || authorization_add(exchange, authorization);
 }

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/caller.h"
+
 static const char name[] = "kc_deadline";
 
 static const int64_t *find(apr_pool_t *pool)
@@ -36,8 +38,13 @@ kc_rc_t kc_deadline_perform(const kc_env_t *env, int64_t total, kc_http_request_
                             apr_pool_t *pool, kc_http_response_t *response, kc_err_t *err)
 {
     request->timeout_ms = kc_deadline_left(env, pool, total);
-    if (request->timeout_ms)
-        return env->http->perform(env->http, request, pool, response, err);
+    if (request->timeout_ms) {
+        const int64_t begun = kc_caller_begin();
+        kc_rc_t rc = env->http->perform(env->http, request, pool, response, err);
+
+        kc_caller_end(KC_CALLER_PROVIDER, begun);
+        return rc;
+    }
     memset(response, 0, sizeof(*response));
     return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
                    "the time that a request may wait for the provider is over");

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "provider/metadata_fetch.h"
 
+#include "base/caller.h"
 #include "provider/deadline.h"
 #include "provider/provider.h"
 
@@ -17,6 +18,7 @@ static kc_rc_t fetch_document(const fetch_t *fetch, const char *url, apr_pool_t 
 {
     kc_http_request_t request = {.url = url};
     kc_http_response_t response;
+    int64_t begun;
     kc_rc_t rc;
 
     if (fetch->request) {
@@ -26,7 +28,9 @@ static kc_rc_t fetch_document(const fetch_t *fetch, const char *url, apr_pool_t 
             return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
                            "the time that a request may wait for the provider is over");
     }
+    begun = kc_caller_begin();
     rc = fetch->http->perform(fetch->http, &request, pool, &response, err);
+    kc_caller_end(KC_CALLER_PROVIDER, begun);
     if (rc != KC_OK)
         return rc;
     if (response.status != 200)

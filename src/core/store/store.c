@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/caller.h"
+
 /* The only accepted spelling of a key, so that no store can treat two keys alike. No early exit:
  * the loop then compiles to a few vector instructions, and this runs on each request. */
 static int is_key(const char *key)
@@ -56,6 +58,8 @@ static kc_rc_t check_write(const char *key, kc_bytes_t value, int64_t expires_at
 kc_rc_t kc_store_get(kc_store_t *store, const char *const *keys, size_t count,
                      kc_store_item_t *items, apr_pool_t *pool, kc_err_t *err)
 {
+    int64_t begun;
+    kc_rc_t rc;
     size_t i;
 
     if (count < 1 || count > KC_STORE_GET_MAX)
@@ -66,52 +70,84 @@ kc_rc_t kc_store_get(kc_store_t *store, const char *const *keys, size_t count,
         if (!is_key(keys[i]))
             return check_key(keys[i], err);
     }
-    return store->vtable->get(store, keys, count, items, pool, err);
+    begun = kc_caller_begin();
+    rc = store->vtable->get(store, keys, count, items, pool, err);
+    kc_caller_end(KC_CALLER_STORE, begun);
+    return rc;
 }
 
 kc_rc_t kc_store_put(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
                      kc_err_t *err)
 {
     kc_rc_t rc = check_write(key, value, expires_at, err);
+    int64_t begun;
 
-    return rc == KC_OK ? store->vtable->put(store, key, value, expires_at, err) : rc;
+    if (rc != KC_OK)
+        return rc;
+    begun = kc_caller_begin();
+    rc = store->vtable->put(store, key, value, expires_at, err);
+    kc_caller_end(KC_CALLER_STORE, begun);
+    return rc;
 }
 
 kc_rc_t kc_store_add(kc_store_t *store, const char *key, kc_bytes_t value, int64_t expires_at,
                      kc_err_t *err)
 {
     kc_rc_t rc = check_write(key, value, expires_at, err);
+    int64_t begun;
 
-    return rc == KC_OK ? store->vtable->add(store, key, value, expires_at, err) : rc;
+    if (rc != KC_OK)
+        return rc;
+    begun = kc_caller_begin();
+    rc = store->vtable->add(store, key, value, expires_at, err);
+    kc_caller_end(KC_CALLER_STORE, begun);
+    return rc;
 }
 
 kc_rc_t kc_store_write(kc_store_t *store, const kc_store_write_t *write, kc_err_t *err)
 {
     const kc_store_vtable_t *vtable = store->vtable;
+    int64_t begun;
     kc_rc_t rc = check_write(write->key, write->value, write->expires_at, err);
 
     if (rc != KC_OK)
         return rc;
+    begun = kc_caller_begin();
     if (vtable->write)
-        return vtable->write(store, write, err);
-    return (write->is_add ? vtable->add : vtable->put)(store, write->key, write->value,
-                                                       write->expires_at, err);
+        rc = vtable->write(store, write, err);
+    else
+        rc = (write->is_add ? vtable->add : vtable->put)(store, write->key, write->value,
+                                                         write->expires_at, err);
+    kc_caller_end(KC_CALLER_STORE, begun);
+    return rc;
 }
 
 kc_rc_t kc_store_touch(kc_store_t *store, const char *key, int64_t expires_at, kc_err_t *err)
 {
     kc_rc_t rc = check_key(key, err);
+    int64_t begun;
 
     if (rc == KC_OK)
         rc = check_expiry(expires_at, err);
-    return rc == KC_OK ? store->vtable->touch(store, key, expires_at, err) : rc;
+    if (rc != KC_OK)
+        return rc;
+    begun = kc_caller_begin();
+    rc = store->vtable->touch(store, key, expires_at, err);
+    kc_caller_end(KC_CALLER_STORE, begun);
+    return rc;
 }
 
 kc_rc_t kc_store_drop(kc_store_t *store, const char *key, kc_err_t *err)
 {
     kc_rc_t rc = check_key(key, err);
+    int64_t begun;
 
-    return rc == KC_OK ? store->vtable->drop(store, key, err) : rc;
+    if (rc != KC_OK)
+        return rc;
+    begun = kc_caller_begin();
+    rc = store->vtable->drop(store, key, err);
+    kc_caller_end(KC_CALLER_STORE, begun);
+    return rc;
 }
 
 kc_rc_t kc_store_probe(kc_store_t *store, apr_pool_t *pool, kc_err_t *err)

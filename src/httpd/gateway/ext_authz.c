@@ -13,6 +13,7 @@
 #include "gateway/forward_auth.h"
 #include "request.h"
 #include "respond.h"
+#include "trace_context.h"
 
 #include "core/base/header_name.h"
 #include "core/base/path.h"
@@ -166,6 +167,7 @@ static int allow(akc_request_t *request, request_rec *r)
     akc_answers_are_for_nobody(request, r);
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     put_identity(request, r);
+    akc_trace_context_answer(request, r);
     if (akc_forward_auth_is_on(request)) {
         put_foreign(request, r);
         put_cookies(r);

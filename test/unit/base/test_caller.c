@@ -24,6 +24,27 @@ START_TEST(work_for_one_may_be_within_that_for_another)
 }
 END_TEST
 
+START_TEST(the_outermost_wait_is_measured)
+{
+    kc_caller_t caller = {0};
+    int64_t outer, inner;
+
+    kc_caller_end(KC_CALLER_STORE, kc_caller_begin()); /* without a caller */
+    (void)kc_caller_enter(&caller);
+    outer = kc_caller_begin();
+    inner = kc_caller_begin();
+    kc_caller_end(KC_CALLER_STORE, inner);
+    ck_assert_uint_eq(caller.waits[KC_CALLER_STORE], 0);
+    kc_caller_end(KC_CALLER_PROVIDER, outer);
+    ck_assert_uint_eq(caller.waits[KC_CALLER_PROVIDER], 1);
+    kc_caller_end(KC_CALLER_STORE, kc_caller_begin());
+    ck_assert_uint_eq(caller.waits[KC_CALLER_STORE], 1);
+    ck_assert_int_ge(caller.waited_us[KC_CALLER_PROVIDER], 0);
+    ck_assert_int_lt(caller.waited_us[KC_CALLER_PROVIDER], 60000000);
+    (void)kc_caller_enter(NULL);
+}
+END_TEST
+
 static void *look(void *data)
 {
     (void)data;
@@ -50,6 +71,7 @@ Suite *kc_test_caller(void)
     TCase *tests = tcase_create("caller");
 
     tcase_add_test(tests, work_for_one_may_be_within_that_for_another);
+    tcase_add_test(tests, the_outermost_wait_is_measured);
     tcase_add_test(tests, another_thread_has_none);
     suite_add_tcase(suite, tests);
     return suite;

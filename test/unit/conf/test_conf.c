@@ -194,6 +194,7 @@ static const sample_t samples[] = {
     {KC_CONF_ROW_metadata_stale, "1d", "90m", "90m", "24h", "1d"},
     {KC_CONF_ROW_crypto_key, UNSET, "env:KC_TEST_KEY_A", "(set)",
      "env:KC_TEST_KEY_B env:KC_TEST_KEY_A", "(set)"},
+    {KC_CONF_ROW_trace_context, "off", "On", "on", SAME("off")},
     {KC_CONF_ROW_audit_log, UNSET, SAME("logs/audit_log"), SAME("|/usr/bin/logger")},
     {KC_CONF_ROW_memcached, UNSET, SAME("mc1:11211 [::1]:11212"), SAME("mc2")},
     {KC_CONF_ROW_store_timeout, "50ms", "60s", "1m", SAME("50ms")},
