@@ -111,7 +111,8 @@ static void tell_proxies(const kc_check_t *check)
         kc_check_report_add(check->report, &missing,
                             "browsers come to %s, but httpd listens without TLS and no "
                             "KeycloakTrustedProxy is set: X-Forwarded-* are ignored, so that "
-                            "every browser has the proxy's address, in log lines too",
+                            "the audit log has the proxy's address for each browser, unless "
+                            "mod_remoteip tells theirs",
                             check->client->public_url);
 }
 
