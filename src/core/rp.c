@@ -73,7 +73,7 @@ static kc_rc_t make_naming(const kc_conf_t *conf, apr_pool_t *pool, unsigned cha
  * removing a key ends the sessions that it sealed. */
 static kc_rc_t make_scope(kc_rp_t *rp, kc_err_t *err)
 {
-    unsigned char bytes[KC_CRYPTO_KEY_SIZE];
+    unsigned char bytes[KC_CRYPTO_KEY_SIZE] = {0};
     kc_bytes_t context = {rp->id, KC_RP_ID_SIZE};
     kc_rc_t rc = KC_OK;
     size_t i;

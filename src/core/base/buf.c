@@ -331,7 +331,7 @@ kc_rc_t kc_buf_unbase64url(const char *text, size_t len, apr_pool_t *pool, kc_by
         write_bytes(read_four(text, &seen), place);
     *place = '\0';
     if (rest) {
-        const char last[4] = {text[0], text[1], rest == 3 ? text[2] : zero, zero};
+        const char last[4] = {text[0], text[1], (char)(rest == 3 ? text[2] : zero), zero};
         uint32_t bits = read_four(last, &seen);
 
         /* Unused bits must be zero, because otherwise a value would have a second spelling. */

@@ -105,7 +105,7 @@ static int unfold(char *text)
     for (; *text; text++) {
         int byte = *text == '%' ? unescape_at(text) : -1;
 
-        *out++ = byte > 0 ? (char)byte : *text;
+        *out++ = (char)(byte > 0 ? byte : *text);
         text += byte > 0 ? 2 : 0;
         is_changed |= byte > 0;
     }

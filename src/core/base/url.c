@@ -75,10 +75,11 @@ static int is_ipv6(const char *text, size_t len, apr_pool_t *pool)
 /* Letters, digits, - and _ in labels that are not empty; one dot may end the name. */
 static int is_host_name(const char *text, size_t len)
 {
+    static const char marks[] = {'-', '.', '_'};
     char last = '.';
 
     for (size_t i = 0; i < len; i++) {
-        if (!apr_isalnum(text[i]) && !memchr("-._", text[i], 3))
+        if (!apr_isalnum(text[i]) && !memchr(marks, text[i], sizeof(marks)))
             return 0;
         if (text[i] == '.' && last == '.')
             return 0;
@@ -305,7 +306,7 @@ static const char *check_absolute(const char *text, const char *public_origin,
     const char *authority = strstr(text, "://");
     size_t len = authority ? (size_t)(authority - text) + 3 : 0;
     const char *rest;
-    kc_url_t url, ours;
+    kc_url_t url = {.scheme = "", .host = ""}, ours = url;
     int has_ours = kc_url_parse(public_origin, pool, &ours, NULL) == KC_OK;
 
     len += strcspn(text + len, "/?");

@@ -19,7 +19,7 @@ static const char *copy(const char *from, apr_pool_t *pool)
     size_t len = 0;
 
     for (; *from && *from != '<' && len < sizeof(text); from++) {
-        const char c = is_blank(*from) ? ' ' : *from;
+        const char c = (char)(is_blank(*from) ? ' ' : *from);
 
         if (c != ' ' || (len && text[len - 1] != ' '))
             text[len++] = c;
@@ -53,8 +53,8 @@ const char *kc_check_page_text(const kc_http_response_t *response, apr_pool_t *p
     for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
         const char *at = strstr(response->body, marks[i]);
 
-        while (at && (at = strchr(at, '>')) != NULL) {
-            const char *text = copy(++at, pool);
+        for (at = at ? strchr(at, '>') : NULL; at; at = strchr(at + 1, '>')) {
+            const char *text = copy(at + 1, pool);
 
             if (*text)
                 return text;

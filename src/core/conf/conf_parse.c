@@ -50,7 +50,7 @@ static kc_rc_t parse_text(const kc_conf_input_t *input, void *member, kc_err_t *
 
 static kc_rc_t parse_file(const kc_conf_input_t *input, void *member, kc_err_t *err)
 {
-    const char *path = NULL;
+    const char *path = "";
     kc_rc_t rc = parse_text(input, &path, err);
 
     if (rc != KC_OK)

@@ -4,10 +4,11 @@
 #include "login/login_loop.h"
 
 #include <apr_strings.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/cookie.h"
+
+enum { NUMBERS = 3, TIME_DIGITS = 18, COUNT_DIGITS = 3 };
 
 /* Tabs that sign in at the same time count as one round: only a sign-in that began after another
  * one had finished is counted. Step-up sign-ins of a signed-in user are counted separately, because
@@ -19,27 +20,43 @@ typedef struct rounds_t {
     unsigned int steps;
 } rounds_t;
 
+/* The numbers of the cookie, with dots between them. Returns their count; 0: not of our form. */
+static int read_numbers(kc_bytes_t text, int64_t numbers[NUMBERS])
+{
+    int at = 0, digits = 0;
+    size_t i;
+
+    for (i = 0; i < text.len; i++) {
+        const int letter = ((const unsigned char *)text.data)[i];
+
+        if (letter == '.' && digits && at < NUMBERS - 1) {
+            at++;
+            digits = 0;
+        } else if (letter >= '0' && letter <= '9' && digits < (at ? COUNT_DIGITS : TIME_DIGITS)) {
+            numbers[at] = numbers[at] * 10 + (letter - '0');
+            digits++;
+        } else {
+            return 0;
+        }
+    }
+    return digits ? at + 1 : 0;
+}
+
 static rounds_t read_rounds(const kc_rp_t *rp, const kc_browser_t *client)
 {
     const char *name = rp->names[client->is_https].rounds;
     int64_t now = rp->env->now(rp->env->context);
     rounds_t rounds = {now, 0, 0};
     kc_bytes_t value;
-    char text[32];
-    long long since;
-    unsigned int count, steps = 0;
+    int64_t numbers[NUMBERS] = {0, 0, 0}; /* since, count, steps */
 
     if (kc_cookie_find(client->cookies, name, strlen(name), &value) != KC_OK ||
-        value.len >= sizeof(text))
+        read_numbers(value, numbers) < 2 || numbers[0] > now ||
+        now - numbers[0] >= KC_LOGIN_ROUNDS_SECONDS)
         return rounds;
-    memcpy(text, value.data, value.len);
-    text[value.len] = '\0';
-    if (sscanf(text, "%19lld.%3u.%3u", &since, &count, &steps) < 2 || since > now ||
-        now - since >= KC_LOGIN_ROUNDS_SECONDS)
-        return rounds;
-    rounds.since = since;
-    rounds.count = count;
-    rounds.steps = steps;
+    rounds.since = numbers[0];
+    rounds.count = (unsigned int)numbers[1];
+    rounds.steps = (unsigned int)numbers[2];
     return rounds;
 }
 

@@ -335,7 +335,7 @@ static kc_rc_t split(const char *text, apr_pool_t *pool, unsigned char *raw, kc_
 static const char *open_carried(const kc_rp_t *rp, const unsigned char *raw, kc_bytes_t carried,
                                 apr_pool_t *pool)
 {
-    kc_bytes_t plain;
+    kc_bytes_t plain = {NULL, 0};
     const char *url = NULL;
 
     if (carried.len && unseal(rp, carried_purpose, raw, carried, pool, &plain, NULL) == KC_OK)

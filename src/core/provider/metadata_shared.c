@@ -127,7 +127,7 @@ int kc_metadata_shared_is_within_ms(const kc_env_t *env, int64_t since_ms, int64
 {
     int64_t passed = now_ms(env) - since_ms;
 
-    return passed >= -CLOCK_SLACK_SECONDS * 1000 && passed < milliseconds;
+    return passed >= -(int64_t)CLOCK_SLACK_SECONDS * 1000 && passed < milliseconds;
 }
 
 /* --- documents --- */

@@ -199,7 +199,7 @@ kc_rc_t kc_pack_close_beside(const kc_pack_t *contents, kc_bytes_t known, apr_po
     if (!texts[0] && !texts[1] && !texts[2] && !contents->claims.len)
         return KC_OK;
     kc_buf_init(&buf, KC_PACK_MAX, pool);
-    kc_buf_init(&out, 2 * KC_PACK_MAX, pool);
+    kc_buf_init(&out, (size_t)2 * KC_PACK_MAX, pool);
     put_head(&out, known);
     for (i = 0; i < TOKENS; i++) {
         take_apart(texts[i], pool, &tokens[i]);

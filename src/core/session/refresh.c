@@ -321,7 +321,7 @@ static void give_up(const refresh_t *refresh)
 static kc_session_state_t lead(refresh_t *refresh, kc_session_state_t state, kc_session_t *session,
                                kc_err_t *err)
 {
-    kc_session_t fresh;
+    kc_session_t fresh = *session;
     kc_rc_t rc = renew(refresh, &fresh, err);
 
     if (refresh->pause == KC_PAUSE_TURN && refresh->fate == KC_TOKEN_ENDPOINT_ANSWERED)

@@ -63,7 +63,8 @@ static void write_word(uint64_t word, unsigned char *bytes)
 static void seal(const unsigned char *id, uint64_t time, unsigned char *out)
 {
     const kc_siphash_key_t key = {{read_word(id), read_word(id + WORD)}};
-    const uint64_t words[WORDS] = {read_word(id + 2 * WORD), read_word(id + 3 * WORD), time};
+    const uint64_t words[WORDS] = {read_word(id + (size_t)2 * WORD),
+                                   read_word(id + (size_t)3 * WORD), time};
     uint64_t result[2];
     kc_siphash_t hash;
 
@@ -72,7 +73,7 @@ static void seal(const unsigned char *id, uint64_t time, unsigned char *out)
     kc_siphash_end(&hash, result);
     write_word(time, out);
     write_word(result[0], out + WORD);
-    write_word(result[1], out + 2 * WORD);
+    write_word(result[1], out + (size_t)2 * WORD);
 }
 
 /* The time of a genuine record; 0 for any other. */

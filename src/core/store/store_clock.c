@@ -98,9 +98,10 @@ static void look(const kc_store_clock_t *clock, size_t server, int64_t now_ms)
     const kc_wait_limit_time_t time = {&limit, NULL};
     kc_err_t err;
 
-    if (now_ms < due_at || !__atomic_compare_exchange_n(&shared->due_at, &due_at,
-                                                        now_ms + KC_STORE_CLOCK_PERIOD * 1000, 0,
-                                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    if (now_ms < due_at ||
+        !__atomic_compare_exchange_n(&shared->due_at, &due_at,
+                                     now_ms + (int64_t)KC_STORE_CLOCK_PERIOD * 1000, 0,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return;
     kc_wait_limit_start(&limit, slice_ms(clock), NULL);
     if (kc_store_memcached_statistics(clock->servers[server], &statistics, &time, &fault, &err) ==

@@ -7,7 +7,7 @@
  * long ago, so that it ends at once. */
 time_t kc_store_expiry_of(int64_t expires_at, int64_t now)
 {
-    const int64_t longest_span = 60 * 60 * 24 * 30;
+    const int64_t longest_span = (int64_t)60 * 60 * 24 * 30;
 
     if (expires_at <= now)
         return (time_t)longest_span + 1;

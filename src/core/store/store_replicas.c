@@ -128,11 +128,13 @@ static kc_rc_t tell(kc_rc_t rc, const kc_err_t *why, kc_err_t *err)
 /* All servers of a key are marked down; the message names the first home. */
 static kc_rc_t nobody(const replicas_t *replicas, const char *key, kc_err_t *err)
 {
+    const node_t *first;
     walk_t walk;
 
     walk_start(&walk, replicas, key);
+    first = walk_next(&walk);
     return KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN, "memcached %s is marked down",
-                   kc_store_memcached_text(walk_next(&walk)->server));
+                   first ? kc_store_memcached_text(first->server) : "");
 }
 
 /* ---------------------------------------------------------------- flags */

@@ -43,7 +43,7 @@ static size_t set_size(void)
 void kc_view_cache_area_place(kc_view_cache_area_t *area, kc_view_cache_stripe_t *stripe,
                               unsigned char *memory, size_t size)
 {
-    size_t blocks_per_set = KC_VIEW_CACHE_AREA_WAYS * BLOCKS_PER_SLOT;
+    size_t blocks_per_set = (size_t)KC_VIEW_CACHE_AREA_WAYS * BLOCKS_PER_SLOT;
     size_t each = set_size() + blocks_per_set * (KC_SHM_BLOCK_SIZE + sizeof(uint32_t));
     size_t sets = size / each / 2 * 2; /* keeps the following memory aligned */
     uint32_t count = (uint32_t)(sets * blocks_per_set);

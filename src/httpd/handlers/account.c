@@ -355,7 +355,8 @@ static void find_subs(const apr_array_header_t *entries, apr_array_header_t *sub
     for (i = 0; i < entries->nelts; i++) {
         const char *found = APR_ARRAY_IDX(entries, i, kc_session_index_entry_t).sub;
 
-        for (k = 0; k < subs->nelts && strcmp(APR_ARRAY_IDX(subs, k, const char *), found); k++)
+        for (k = 0; k < subs->nelts && strcmp(APR_ARRAY_IDX(subs, k, const char *), found) != 0;
+             k++)
             ;
         if (k == subs->nelts)
             APR_ARRAY_PUSH(subs, const char *) = found;
