@@ -18,7 +18,7 @@ PACKAGES_BUILD=(
 # to fetch and compile Debian's source of APR (apr_debug.sh)
 PACKAGES_APR_DEBUG=(apt dpkg-dev gcc libc6-dev make 'pkgconf|pkg-config' libapr1-dev uuid-dev patch xz-utils bzip2 util-linux
     diffutils)
-PACKAGES_LINT=('clang-14|clang' binutils git python3 python3-pip shellcheck apache2)
+PACKAGES_LINT=('clang-14|clang' 'clang-tidy-14|clang-tidy' cppcheck binutils git python3 python3-pip shellcheck apache2)
 PACKAGES_UNIT=(check memcached "${PACKAGES_APR_DEBUG[@]}")
 PACKAGES_COVERAGE=(gcc gcovr python3)
 PACKAGES_FUZZ=('clang-14|clang' 'libclang-rt-14-dev|libclang-rt-dev')
