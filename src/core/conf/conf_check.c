@@ -13,6 +13,7 @@
 #include "base/syslog_target.h"
 #include "base/url.h"
 #include "conf/conf_audit.h"
+#include "conf/conf_listing.h"
 #include "conf/conf_own.h"
 #include "conf/conf_parse.h"
 #include "conf/conf_pem.h"
@@ -43,7 +44,8 @@ static kc_rc_t check_url(const kc_conf_t *conf, const char *text, apr_pool_t *po
     kc_err_t why = {0};
 
     if (kc_url_parse(text, pool, url, &why) != KC_OK)
-        return KC_CONF_REFUSE(err, "'%.80s' is not a whole URL: %.120s", text, why.detail);
+        return KC_CONF_REFUSE(err, "'%.80s' is not a whole URL: %.120s",
+                              kc_conf_listing_plain(text, pool), why.detail);
     return check_transport(conf, url, err);
 }
 
@@ -267,7 +269,7 @@ static kc_rc_t check_hosts(const apr_array_header_t *list, const char *example, 
         if (kc_url_parse(apr_pstrcat(pool, "http://", text, NULL), pool, &url, NULL) != KC_OK ||
             strpbrk(text, "/?"))
             return KC_CONF_REFUSE(err, "takes HOST or HOST:PORT, such as %s, not '%.100s'", example,
-                                  text);
+                                  kc_conf_listing_host(text, pool));
     }
     return KC_OK;
 }

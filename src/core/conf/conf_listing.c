@@ -66,7 +66,7 @@ static size_t put_authority(kc_buf_t *buf, const char *text)
 {
     size_t len = 0, user = 0;
 
-    while (!is_end(text[len]) && !strchr("/?#", text[len])) {
+    while (!is_end(text[len]) && !strchr("/?#", text[len]) && strncmp(text + len, "://", 3) != 0) {
         if (text[len++] == '@')
             user = len;
     }
@@ -145,6 +145,24 @@ static int is_address(kc_conf_type_t type)
            type == KC_CONF_LOCATION;
 }
 
+const char *kc_conf_listing_host(const char *text, apr_pool_t *pool)
+{
+    static const char scheme[] = "http://";
+
+    return plain(apr_pstrcat(pool, scheme, text, NULL), 0, pool) + sizeof(scheme) - 1;
+}
+
+/* The arguments of a program may be secrets, as those of exec: may. */
+static const char *without_arguments(const char *text, apr_pool_t *pool)
+{
+    size_t len = strspn(text, "|$ \t");
+
+    if (*text != '|')
+        return text;
+    len += strcspn(text + len, " \t");
+    return text[len] ? apr_psprintf(pool, "%.*s %s", (int)len, text, masked) : text;
+}
+
 const char *kc_conf_listing_value(const void *conf, kc_conf_index_t index, apr_pool_t *pool)
 {
     const kc_conf_row_t *row = kc_conf_table_row(index);
@@ -153,8 +171,9 @@ const char *kc_conf_listing_value(const void *conf, kc_conf_index_t index, apr_p
     if (sources)
         return apr_psprintf(pool, "(secret, %s)",
                             plain(apr_array_pstrcat(pool, sources, ' '), 0, pool));
-    return plain(kc_conf_parse_dump(index, (const char *)conf + row->offset, pool),
-                 is_address(row->type), pool);
+    return plain(
+        without_arguments(kc_conf_parse_dump(index, (const char *)conf + row->offset, pool), pool),
+        is_address(row->type), pool);
 }
 
 const char *kc_conf_listing_origin(const void *conf, const void *main, kc_conf_index_t index,

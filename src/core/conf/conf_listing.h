@@ -11,9 +11,12 @@ const char *kc_conf_listing_plain(const char *text, apr_pool_t *pool);
 /* The same for the arguments of a Require line, of whose expressions ("expr") each string in quotes
  * is "...": it may be a password that a header is compared with. */
 const char *kc_conf_listing_require(const char *arguments, apr_pool_t *pool);
+/* The same for HOST[:PORT], which must not have user information, but may have. */
+const char *kc_conf_listing_host(const char *text, apr_pool_t *pool);
 /* The value of a setting. conf is a kc_conf_t, or a kc_conf_dir_t where the row has directory
  * scope.
- * "(not set)" without a value; "(secret, SOURCE)" for secrets. In pool. */
+ * "(not set)" without a value; "(secret, SOURCE)" for secrets; of a program to
+ * which something is piped, its path alone. In pool. */
 const char *kc_conf_listing_value(const void *conf, kc_conf_index_t index, apr_pool_t *pool);
 /* Where a setting was set: "FILE:LINE", the same with ", main server" where main (NULL: this is the
  * main server) has it from the same line, or "default". In pool, or static. */

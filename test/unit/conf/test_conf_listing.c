@@ -33,6 +33,7 @@ static const struct {
      "http://a.test/?key=...&b=...;c=...&d e=f"},
     {"http://a.test/?a=" CANARY "#b=c d=e", "http://a.test/?a=...#b=c d=e"},
     {"http://a.test/?==" CANARY " ?x=y", "http://a.test/?=... ?x=y"},
+    {"http://a.test://b:" CANARY "@c", "http://a.test://...@c"},
     {"^/?(a=b)$", "^/?(a=b)$"},
 };
 
@@ -189,6 +190,47 @@ START_TEST(keys_of_several_lines_have_all_their_sources)
 }
 END_TEST
 
+/* What httpd -t says of a mistake is put into tickets as well. */
+START_TEST(no_refusal_repeats_a_password_in_an_address)
+{
+    static const struct {
+        kc_conf_index_t index;
+        const char *word;
+        const char *shown;
+    } rows[] = {
+        {KC_CONF_ROW_memcached, "app:" CANARY "@mc:11211", "not '...@mc:11211'"},
+        {KC_CONF_ROW_memcached, "memcached://app:" CANARY "@mc", "not 'memcached:"},
+        {KC_CONF_ROW_return_hosts, "app:" CANARY "@host", "not '...@host'"},
+        {KC_CONF_ROW_endpoint_origins, "https://app:" CANARY "@host", "'https://...@host'"},
+        {KC_CONF_ROW_endpoint_origins, "ftp://app:" CANARY "@host", "'ftp://...@host'"},
+    };
+    kc_conf_t *conf = kc_conf_create(testlib_pool);
+    kc_err_t err = {KC_ERR_NONE, NULL, 0, ""};
+
+    set(conf, rows[_i].index, rows[_i].word, "f", 1);
+    ck_assert_int_eq(kc_conf_table_row(rows[_i].index)->check(conf, testlib_pool, &err),
+                     KC_REFUSED);
+    ck_assert_msg(strstr(err.detail, rows[_i].shown) != NULL, "%s", err.detail);
+    ck_assert_msg(!strstr(err.detail, "canary"), "%s", err.detail);
+}
+END_TEST
+
+START_TEST(of_a_program_only_the_path_is_shown)
+{
+    static const struct {
+        const char *word, *shown;
+    } rows[] = {{"|/bin/log --password " CANARY, "|/bin/log ..."},
+                {"|$/bin/log " CANARY, "|$/bin/log ..."},
+                {"|| /bin/log", "|| /bin/log"},
+                {"logs/audit log", "logs/audit log"}};
+    kc_conf_t *conf = kc_conf_create(testlib_pool);
+
+    set(conf, KC_CONF_ROW_audit_log, rows[_i].word, "f", 1);
+    ck_assert_str_eq(kc_conf_listing_value(conf, KC_CONF_ROW_audit_log, testlib_pool),
+                     rows[_i].shown);
+}
+END_TEST
+
 Suite *kc_test_conf_listing(void)
 {
     Suite *suite = suite_create("conf_listing");
@@ -202,6 +244,8 @@ Suite *kc_test_conf_listing(void)
                         (int)(sizeof(requirements) / sizeof(requirements[0])));
     tcase_add_loop_test(tests, no_secret_is_shown, 0, KC_CONF_ROWS);
     tcase_add_loop_test(tests, every_row_has_a_value_and_an_origin, 0, KC_CONF_ROWS);
+    tcase_add_loop_test(tests, no_refusal_repeats_a_password_in_an_address, 0, 5);
+    tcase_add_loop_test(tests, of_a_program_only_the_path_is_shown, 0, 4);
     tcase_add_test(tests, the_origin_says_whose_line_it_is);
     tcase_add_test(tests, keys_of_several_lines_have_all_their_sources);
     suite_add_tcase(suite, tests);
