@@ -326,6 +326,12 @@ settings_log() {
             return 0
             ;;
     esac
+    setting LOG_FORMAT text
+    case $value in
+        text) ;;
+        json) turn_on KCI_LOG_JSON ;;
+        *) must_be LOG_FORMAT "text or json" ;;
+    esac
     # Fixed words, no value.
     printf 'LogLevel %s\n' "$level" >&3
     setting_flag ACCESS_LOG false && [ "$value" = on ] && turn_on KCI_ACCESS_LOG
