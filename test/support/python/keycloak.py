@@ -129,11 +129,14 @@ class Keycloak:
         hostname = "hostname" if self.version >= 25 else "hostname-url"
         tls = [f"--https-port={self.tls_port}", f"--https-certificate-file={self.tls[0]}",
                f"--https-certificate-key-file={self.tls[1]}"] if self.tls else []
+        # A line for each request, with the trace that it belongs to.
+        access = ["--http-access-log-enabled=true",
+                  "--http-access-log-pattern=%m %U %s traceparent=%{i,traceparent}"] if self.version >= 26 else []
         cache = ["--cache=local"] if self.version >= 24 else []  # before, keycloak.sh has built it so
         self.child = Child("Keycloak", [
             self.home / "bin" / "kc.sh", "start", "--optimized", *cache,
             "--http-enabled=true", "--http-host=127.0.0.1", f"--http-port={self.port}",
-            f"--{hostname}={self.url}", *tls], self.folder / "keycloak.log", env)
+            f"--{hostname}={self.url}", *access, *tls], self.folder / "keycloak.log", env)
 
     def answers(self):
         try:
