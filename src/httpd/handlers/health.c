@@ -11,6 +11,7 @@
 #include "addresses.h"
 #include "backchannel.h"
 #include "config.h"
+#include "gateway/gateway_port.h"
 #include "log.h"
 #include "respond.h"
 #include "streams.h"
@@ -68,61 +69,6 @@ static int is_news(apr_uint32_t now)
 }
 
 /* ---------------------------------------------------------------- where it must not answer */
-
-static int names_gateway(request_rec *r, ap_conf_vector_t *section)
-{
-    const core_dir_config *core = ap_get_core_module_config(section);
-    const char *error = NULL, *name;
-    int i;
-
-    if (core && core->expr_handler) {
-        name = ap_expr_str_exec(r, core->expr_handler, &error);
-        if (!name || strcmp(name, AKC_ENDPOINTS_JUDGE) == 0)
-            return 1;
-    }
-    for (i = 0; core && core->sec_if && i < core->sec_if->nelts; i++) {
-        if (names_gateway(r, APR_ARRAY_IDX(core->sec_if, i, ap_conf_vector_t *)))
-            return 1;
-    }
-    return 0;
-}
-
-static int has_gateway(request_rec *r, const server_rec *server)
-{
-    const core_server_config *core = ap_get_core_module_config(server->module_config);
-    int i;
-
-    for (i = 0; i < core->sec_url->nelts; i++) {
-        if (names_gateway(r, APR_ARRAY_IDX(core->sec_url, i, ap_conf_vector_t *)))
-            return 1;
-    }
-    return names_gateway(r, server->lookup_defaults);
-}
-
-static int is_at_port(const server_rec *server, apr_port_t port)
-{
-    const server_addr_rec *address;
-
-    for (address = server->addrs; address; address = address->next) {
-        if (!address->host_port || address->host_port == port)
-            return 1;
-    }
-    return 0;
-}
-
-/* To a gateway the 200 of this handler would mean "allowed". A gateway calls a port, and a client's
- * Host header chooses among the virtual hosts there. */
-static int is_misplaced(request_rec *r)
-{
-    apr_port_t port = r->connection->local_addr->port;
-    const server_rec *server;
-
-    for (server = ap_server_conf; server; server = server->next) {
-        if ((server == r->server || is_at_port(server, port)) && has_gateway(r, server))
-            return 1;
-    }
-    return 0;
-}
 
 static int refuse_location(request_rec *r)
 {
@@ -272,7 +218,7 @@ int akc_health_handle(request_rec *r)
     /* neither by a .htaccess nor through an ErrorDocument */
     if (!akc_addresses_is_taken(r) || !ap_is_initial_req(r))
         return HTTP_NOT_FOUND;
-    if (is_misplaced(r))
+    if (akc_gateway_port_is_met(r))
         return refuse_location(r);
     if (r->method_number != M_GET) {
         ap_allow_standard_methods(r, REPLACE_ALLOW, M_GET, -1);
