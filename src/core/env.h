@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "http/http.h"
+#include "metrics/metrics.h"
 #include "store/store.h"
 #include "store/view_cache.h"
 
@@ -42,6 +43,7 @@ typedef struct kc_env_t {
                                 shared memory */
     kc_view_cache_t *cache;  /* first tier of the sessions; NULL: the store is asked each time */
     kc_store_t *host; /* shared memory of this host: snapshots and limits common to its children */
+    kc_metrics_t *metrics; /* of this host; NULL: nothing is counted */
 } kc_env_t;
 
 /* Logs "TAG: text" at the level of the reason's row in err.def, or at another level where one

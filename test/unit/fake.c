@@ -189,6 +189,8 @@ kc_fake_t *kc_fake_make(apr_pool_t *pool)
     fake->env.http = &fake->http.http;
     fake->env.sessions = &fake->sessions.store;
     fake->env.host = &fake->host.store;
+    (void)kc_metrics_attach(apr_pcalloc(fake->pool, kc_metrics_size()), fake->pool,
+                            &fake->env.metrics, NULL);
     return fake;
 }
 

@@ -55,6 +55,9 @@ static int find_by_bearer(kc_access_t *access)
     case KC_MISS:
         return 0;
     default:
+        kc_metrics_add(access->rp->env->metrics,
+                       KC_METRICS_CELL(bearer_tokens, KC_METRICS_REFUSED, access->err.reason, 0),
+                       1);
         access->bearer = kc_buf_text("");
         access->state = KC_SESSION_REFUSED;
         kc_bearer_tell_refusal(access->rp, NULL, NULL, access->err.reason);
@@ -167,6 +170,16 @@ static kc_decision_t decide(const kc_access_t *access, const kc_access_location_
 
 /* ---------------------------------------------------------------- all of it */
 
+/* The first decision about a request is the one that its client sees, or nearly always. */
+static void count(kc_access_t *access, const kc_access_answer_t *answer)
+{
+    if (access->is_counted)
+        return;
+    access->is_counted = 1;
+    kc_metrics_add(access->rp->env->metrics,
+                   KC_METRICS_CELL(requests, answer->state, answer->decision, 0), 1);
+}
+
 kc_access_answer_t kc_access_check(kc_access_t *access, const kc_access_location_t *location)
 {
     kc_access_answer_t answer;
@@ -175,6 +188,7 @@ kc_access_answer_t kc_access_check(kc_access_t *access, const kc_access_location
     answer.has_failed_renewal = is_to_renew(location) && renew(access);
     answer.state = state_at(access, location);
     answer.decision = decide(access, location, answer.state);
+    count(access, &answer);
     return answer;
 }
 

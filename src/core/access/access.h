@@ -31,6 +31,7 @@ typedef struct kc_access_t {
     int has_settled; /* kc_access_settle was called */
     int has_looked;  /* state, session and err are filled */
     int has_renewed; /* and the tokens were renewed, if that was due */
+    int is_counted;  /* its first decision, for the metrics */
     /* The token that the request is decided by. NULL data: none; "": a bad one. */
     kc_bytes_t bearer;
     kc_session_state_t state; /* of the session, whatever a location requires */

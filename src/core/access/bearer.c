@@ -210,7 +210,8 @@ static void put_view(const lookup_t *lookup, const kc_session_t *session)
 
     if (rp->env->cache &&
         kc_session_codec_encode(session, lookup->pool, &view.bytes, NULL) == KC_OK)
-        kc_view_cache_put(rp->env->cache, &lookup->ticket, &view, lookup->now);
+        kc_metrics_add(rp->env->metrics, KC_METRICS_CELL(first_tier_evictions, 0, 0, 0),
+                       kc_view_cache_put(rp->env->cache, &lookup->ticket, &view, lookup->now));
 }
 
 /* ---------------------------------------------------------------- verifying */
@@ -293,22 +294,33 @@ void kc_bearer_tell_refusal(const kc_rp_t *rp, const char *sub, const char *act,
     kc_audit_tell(rp->env, &event);
 }
 
-/* The client gets one reason; the logs have the cause. */
+/* The client gets one reason; the logs and the metrics have the cause. */
 static kc_session_state_t refuse(const lookup_t *lookup, kc_err_t *err)
 {
     kc_err_t cause = *err;
 
     kc_bearer_tell_refusal(lookup->rp, lookup->sub, lookup->act, cause.reason);
+    kc_metrics_add(lookup->rp->env->metrics,
+                   KC_METRICS_CELL(bearer_tokens, KC_METRICS_REFUSED, cause.reason, 0), 1);
     (void)kc_err_set(err, KC_REFUSED, KC_ERR_INVALID_TOKEN, cause.file, cause.line, "%s: %.200s",
                      kc_err_row(cause.reason)->slug, cause.detail);
     return KC_SESSION_REFUSED;
 }
 
+static void count_view(const lookup_t *lookup, kc_metrics_result_t result)
+{
+    kc_metrics_add(lookup->rp->env->metrics, KC_METRICS_CELL(first_tier, result, 0, 0), 1);
+}
+
 /* Asks the store whether a token that was verified before has been signed out since. */
 static kc_session_state_t from_first_tier(lookup_t *lookup, kc_session_t *session, kc_err_t *err)
 {
-    if (kc_session_view_is_fresh(lookup->rp->conf, &lookup->ticket, &lookup->view, lookup->now_ms))
+    if (kc_session_view_is_fresh(lookup->rp->conf, &lookup->ticket, &lookup->view,
+                                 lookup->now_ms)) {
+        count_view(lookup, KC_METRICS_HIT);
         return from_view(lookup, session);
+    }
+    count_view(lookup, KC_METRICS_STALE);
     switch (kc_revocation_check(lookup->rp, &lookup->cached, lookup->pool, err)) {
     case KC_OK:
         kc_view_cache_vouch(&lookup->ticket, &lookup->view, lookup->now_ms);
@@ -345,6 +357,7 @@ static kc_session_state_t find(lookup_t *lookup, kc_session_t *session, kc_err_t
     if (lookup->has_view)
         return from_first_tier(lookup, session, err);
     lookup->sub = lookup->act = NULL;
+    count_view(lookup, KC_METRICS_MISS);
     switch (verify(lookup, session, err)) {
     case KC_OK:
         return accept_new(lookup, session);
@@ -356,6 +369,18 @@ static kc_session_state_t find(lookup_t *lookup, kc_session_t *session, kc_err_t
     }
 }
 
+static kc_session_state_t count(const kc_rp_t *rp, kc_session_state_t state, const kc_err_t *err)
+{
+    const kc_metrics_t *metrics = rp->env->metrics;
+
+    if (state == KC_SESSION_LIVE)
+        kc_metrics_add(metrics, KC_METRICS_CELL(bearer_tokens, KC_METRICS_DONE, 0, 0), 1);
+    if (state == KC_SESSION_UNKNOWN)
+        kc_metrics_add(metrics,
+                       KC_METRICS_CELL(bearer_tokens, KC_METRICS_UNAVAILABLE, err->reason, 0), 1);
+    return state;
+}
+
 kc_session_state_t kc_bearer_find(const kc_rp_t *rp, kc_bytes_t token, apr_pool_t *pool,
                                   kc_session_t *session, kc_err_t *err)
 {
@@ -364,5 +389,7 @@ kc_session_state_t kc_bearer_find(const kc_rp_t *rp, kc_bytes_t token, apr_pool_
     lookup.rp = rp;
     lookup.pool = pool;
     lookup.token = token;
-    return lookup_begin(&lookup, err) == KC_OK ? find(&lookup, session, err) : KC_SESSION_UNKNOWN;
+    if (lookup_begin(&lookup, err) != KC_OK)
+        return count(rp, KC_SESSION_UNKNOWN, err);
+    return count(rp, find(&lookup, session, err), err);
 }

@@ -32,12 +32,28 @@ void kc_http_gate_init(kc_http_gate_t *gate, uint32_t limit, uint32_t queue)
     gate->lingering.end = &gate->lingering.first;
 }
 
+void kc_http_gate_show(kc_http_gate_t *gate, uint64_t *taken, uint64_t *queued)
+{
+    gate->taken_shown = taken;
+    gate->queued_shown = queued;
+}
+
+/* With the lock held, as all functions below. */
+static void show(const kc_http_gate_t *gate)
+{
+    if (gate->taken_shown)
+        kc_metrics_set(gate->taken_shown, gate->taken);
+    if (gate->queued_shown)
+        kc_metrics_set(gate->queued_shown, gate->waiting.count + gate->lingering.count);
+}
+
 static int take(kc_http_gate_t *gate)
 {
     if (gate->taken >= gate->limit)
         return 0;
     gate->taken++;
     gate->moved_ms = now_ms();
+    show(gate);
     return 1;
 }
 
@@ -113,17 +129,20 @@ static int is_moving(const kc_http_gate_t *gate)
     return !gate->is_suspect && now_ms() - gate->moved_ms < KC_HTTP_GATE_STALL_MS;
 }
 
-/* With the lock held. */
 static int wait_for_turn(kc_http_gate_t *gate, int64_t time, const uint32_t *stop)
 {
     int64_t until = now_ms() + time;
+    int is_called;
     turn_t turn;
 
     begin(&gate->waiting, &turn);
+    show(gate);
     while (!turn.is_called && is_moving(gate) && now_ms() < until &&
            !(stop && __atomic_load_n(stop, __ATOMIC_RELAXED)))
         sleep_until(gate, &turn, until);
-    return end(&gate->waiting, &turn);
+    is_called = end(&gate->waiting, &turn);
+    show(gate);
+    return is_called;
 }
 
 /* With the lock held. */
@@ -161,9 +180,11 @@ int kc_http_gate_linger(kc_http_gate_t *gate, int64_t time)
     (void)pthread_mutex_lock(&gate->lock);
     if (has_room(gate)) {
         begin(&gate->lingering, &turn);
+        show(gate);
         while (!turn.is_called && now_ms() < until)
             sleep_until(gate, &turn, until);
         may = !end(&gate->lingering, &turn);
+        show(gate);
     }
     (void)pthread_mutex_unlock(&gate->lock);
     return may;
@@ -176,6 +197,7 @@ void kc_http_gate_leave(kc_http_gate_t *gate)
         call(&gate->waiting, gate->waiting.first);
     else
         gate->taken--;
+    show(gate);
     (void)pthread_mutex_unlock(&gate->lock);
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "metrics/metrics.h"
 #include "net/resolver.h"
 
 enum { KC_HTTP_BODY_MAX = 256 * 1024 /* bytes of an answer, unless its request allows more */ };
@@ -23,6 +24,7 @@ typedef struct kc_http_request_t {
     int is_urgent;      /* it completes something that has begun: it is not refused because many
                            wait */
     int wants_head;     /* the response is to have date and location */
+    kc_metrics_endpoint_t endpoint; /* for the metrics */
 } kc_http_request_t;
 
 /* How far an exchange has come. */
@@ -74,10 +76,12 @@ typedef struct kc_http_gate_t {
     uint32_t limit;
     uint32_t queue;
     uint32_t taken;
-    int is_suspect;       /* the last exchange that ended had no answer */
-    int64_t moved_ms;     /* when there was last an answer, or a free slot */
-    kc_turns_t waiting;   /* for a slot */
-    kc_turns_t lingering; /* without wanting a slot: they give way to threads that want one */
+    int is_suspect;         /* the last exchange that ended had no answer */
+    int64_t moved_ms;       /* when there was last an answer, or a free slot */
+    kc_turns_t waiting;     /* for a slot */
+    kc_turns_t lingering;   /* without wanting a slot: they give way to threads that want one */
+    uint64_t *taken_shown;  /* words that taken is written to, for the metrics; NULL: none */
+    uint64_t *queued_shown; /* the same for the threads that wait */
 } kc_http_gate_t;
 
 /* After this time without any answer no thread waits for a slot any more. */
@@ -85,6 +89,9 @@ enum { KC_HTTP_GATE_STALL_MS = 2000 };
 
 /* limit: slots, at least 1. queue: how many threads may wait. */
 void kc_http_gate_init(kc_http_gate_t *gate, uint32_t limit, uint32_t queue);
+/* Before threads use it: has the numbers of threads with a slot and of those that wait written to
+ * these words (kc_metrics_value); either may be NULL. */
+void kc_http_gate_show(kc_http_gate_t *gate, uint64_t *taken, uint64_t *queued);
 /* 1 and a slot taken, or 0 at once. Thread safe. */
 int kc_http_gate_enter(kc_http_gate_t *gate);
 /* 1 and a slot taken, after all threads that wait already. 0 when:

@@ -104,6 +104,7 @@ kc_rc_t kc_login_begin(const kc_rp_t *rp, const kc_browser_t *client,
     if (rc == KC_OK)
         rc = kc_login_authorization_url(&authorization, pool, &answer->location, err);
     kc_crypto_cleanse(state.verifier, sizeof(state.verifier));
+    kc_metrics_add(rp->env->metrics, KC_METRICS_CELL(sign_ins_begun, 0, 0, 0), rc == KC_OK);
     return rc;
 }
 
@@ -413,6 +414,10 @@ kc_rc_t kc_login_finish(const kc_rp_t *rp, const kc_browser_t *client, const cha
     else if (rc != KC_MISS && !answer->may_again)
         kc_login_audit_refusal(rp, callback.sub, callback.act, err);
     kc_crypto_cleanse(callback.state.verifier, sizeof(callback.state.verifier));
+    if (rc != KC_OK || answer->user) /* else another tab has signed in meanwhile */
+        kc_metrics_add(
+            rp->env->metrics,
+            KC_METRICS_CELL(sign_ins, kc_metrics_outcome(rc), kc_metrics_tag(rc, err), 0), 1);
     return rc;
 }
 

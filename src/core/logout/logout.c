@@ -193,6 +193,21 @@ static void end_at_provider(logout_t *logout, kc_browser_answer_t *answer)
         log_failure(rp, "a refresh token could not be revoked", &err);
 }
 
+/* Nobody who was signed in needs no counting. */
+static void count(const kc_rp_t *rp, const kc_session_t *session, kc_rc_t rc, const kc_err_t *err)
+{
+    const kc_metrics_t *metrics = rp->env->metrics;
+
+    if (rc == KC_OK && !session)
+        return;
+    kc_metrics_add(metrics,
+                   KC_METRICS_CELL(sign_outs, KC_METRICS_BROWSER, kc_metrics_outcome(rc),
+                                   kc_metrics_tag(rc, err)),
+                   1);
+    kc_metrics_add(metrics, KC_METRICS_CELL(sessions_ended, KC_METRICS_SIGN_OUT, 0, 0),
+                   rc == KC_OK);
+}
+
 kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_session_t *session,
                         const char *return_url, apr_pool_t *pool, kc_browser_answer_t *answer,
                         kc_err_t *err)
@@ -214,6 +229,7 @@ kc_rc_t kc_logout_begin(const kc_rp_t *rp, const kc_browser_t *client, const kc_
     if (rc == KC_OK && session && *session->sid)
         rc = kc_revocation_add(rp, KC_REVOCATION_SID, session->sid,
                                err); /* sessions of the same sid from before a renewal */
+    count(rp, session, rc, err);
     if (rc != KC_OK)
         return rc;
     if (session) {

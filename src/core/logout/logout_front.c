@@ -63,8 +63,8 @@ static int is_of(const kc_session_t *session, const char *sid)
     return kc_crypto_is_equal(session->sid, strlen(session->sid), sid, strlen(sid));
 }
 
-kc_rc_t kc_logout_front_take(const kc_rp_t *rp, kc_bytes_t cookie, const char *query,
-                             apr_pool_t *pool, kc_session_t *session, int *is_ended, kc_err_t *err)
+static kc_rc_t take(const kc_rp_t *rp, kc_bytes_t cookie, const char *query, apr_pool_t *pool,
+                    kc_session_t *session, int *is_ended, kc_err_t *err)
 {
     const kc_audit_event_t event = {.kind = KC_AUDIT_SESSION_ENDED,
                                     .reason = KC_ERR_EVENT_FRONTCHANNEL,
@@ -89,5 +89,21 @@ kc_rc_t kc_logout_front_take(const kc_rp_t *rp, kc_bytes_t cookie, const char *q
     *is_ended = rc == KC_OK;
     if (*is_ended)
         kc_session_audit_tell(rp, session, &event);
+    return rc;
+}
+
+kc_rc_t kc_logout_front_take(const kc_rp_t *rp, kc_bytes_t cookie, const char *query,
+                             apr_pool_t *pool, kc_session_t *session, int *is_ended, kc_err_t *err)
+{
+    kc_rc_t rc = take(rp, cookie, query, pool, session, is_ended, err);
+
+    if (*is_ended)
+        kc_metrics_add(rp->env->metrics,
+                       KC_METRICS_CELL(sessions_ended, KC_METRICS_PROVIDER_PAGE, 0, 0), 1);
+    if (*is_ended || rc != KC_OK)
+        kc_metrics_add(rp->env->metrics,
+                       KC_METRICS_CELL(sign_outs, KC_METRICS_FRONT_CHANNEL, kc_metrics_outcome(rc),
+                                       kc_metrics_tag(rc, err)),
+                       1);
     return rc;
 }

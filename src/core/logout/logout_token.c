@@ -328,8 +328,8 @@ static void tell(const kc_rp_t *rp, const kc_logout_token_t *token)
     kc_audit_tell(rp->env, &event);
 }
 
-kc_rc_t kc_logout_token_take(const kc_rp_t *rp, const char *form, size_t len, apr_pool_t *pool,
-                             kc_logout_token_t *out, kc_err_t *err)
+static kc_rc_t take(const kc_rp_t *rp, const char *form, size_t len, apr_pool_t *pool,
+                    kc_logout_token_t *out, kc_err_t *err)
 {
     const char *compact;
     kc_rc_t rc = read_form(form, len, pool, &compact, err);
@@ -343,5 +343,17 @@ kc_rc_t kc_logout_token_take(const kc_rp_t *rp, const char *form, size_t len, ap
         rc = act(rp, out, pool, err);
     if (rc == KC_OK)
         tell(rp, out);
+    return rc;
+}
+
+kc_rc_t kc_logout_token_take(const kc_rp_t *rp, const char *form, size_t len, apr_pool_t *pool,
+                             kc_logout_token_t *out, kc_err_t *err)
+{
+    kc_rc_t rc = take(rp, form, len, pool, out, err);
+
+    kc_metrics_add(rp->env->metrics,
+                   KC_METRICS_CELL(sign_outs, KC_METRICS_BACK_CHANNEL, kc_metrics_outcome(rc),
+                                   kc_metrics_tag(rc, err)),
+                   1);
     return rc;
 }

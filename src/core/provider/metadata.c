@@ -429,6 +429,17 @@ static void start_warm(kc_metadata_t *metadata)
     apr_pool_destroy(pool);
 }
 
+int64_t kc_metadata_age(kc_metadata_t *metadata)
+{
+    int64_t age = -1;
+
+    apr_thread_mutex_lock(metadata->mutex);
+    if (metadata->current)
+        age = now(metadata) - metadata->current->snapshot.fetched;
+    apr_thread_mutex_unlock(metadata->mutex);
+    return metadata->current && age < 0 ? 0 : age;
+}
+
 const kc_conf_t *kc_metadata_conf(const kc_metadata_t *metadata)
 {
     return metadata->conf;

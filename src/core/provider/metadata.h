@@ -57,6 +57,8 @@ void kc_metadata_refresh(kc_metadata_t *metadata, kc_http_t *http);
  * Thread safe; waits for one fetch. */
 void kc_metadata_renew_for_kid(kc_metadata_t *metadata, const kc_metadata_snapshot_t *known,
                                int is_foreign, apr_pool_t *pool);
+/* Seconds since the documents in use were fetched; -1: there are none. Thread safe. */
+int64_t kc_metadata_age(kc_metadata_t *metadata);
 /* The settings that it was made with. */
 const kc_conf_t *kc_metadata_conf(const kc_metadata_t *metadata);
 

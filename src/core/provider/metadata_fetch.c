@@ -13,10 +13,10 @@ typedef struct {
     apr_pool_t *request; /* whose time it uses; NULL: no request */
 } fetch_t;
 
-static kc_rc_t fetch_document(const fetch_t *fetch, const char *url, apr_pool_t *pool,
-                              kc_bytes_t *out, kc_err_t *err)
+static kc_rc_t fetch_document(const fetch_t *fetch, const char *url, kc_metrics_endpoint_t endpoint,
+                              apr_pool_t *pool, kc_bytes_t *out, kc_err_t *err)
 {
-    kc_http_request_t request = {.url = url};
+    kc_http_request_t request = {.url = url, .endpoint = endpoint};
     kc_http_response_t response;
     int64_t begun;
     kc_rc_t rc;
@@ -53,13 +53,13 @@ kc_rc_t kc_metadata_fetch_documents(const kc_metadata_shared_t *shared, kc_lease
     kc_rc_t rc = kc_provider_discovery_url(shared->conf, pool, &url, err);
 
     if (rc == KC_OK)
-        rc = fetch_document(&fetch, url, pool, &out->metadata, err);
+        rc = fetch_document(&fetch, url, KC_METRICS_DISCOVERY, pool, &out->metadata, err);
     if (rc == KC_OK)
         rc = kc_provider_parse(shared->conf, (const char *)out->metadata.data, out->metadata.len,
                                pool, &provider, err);
     if (rc == KC_OK) {
         kc_metadata_shared_prolong_lease(shared, lease, pool);
-        rc = fetch_document(&fetch, provider->jwks_uri, pool, &out->keys, err);
+        rc = fetch_document(&fetch, provider->jwks_uri, KC_METRICS_KEYS, pool, &out->keys, err);
     }
     out->fetched = shared->env->now(shared->env->context);
     return rc;

@@ -35,6 +35,7 @@ typedef struct {
     const kc_env_t *env;
     const kc_provider_t *provider;
     const char *endpoint;
+    kc_metrics_endpoint_t meter; /* the same, for the metrics */
     int is_refresh;
     int needs_no_id_token;
     kc_buf_t form;
@@ -195,6 +196,7 @@ static kc_rc_t perform(call_t *call, kc_http_response_t *response, kc_err_t *err
     request.form = (const char *)form.data;
     request.authorization = call->authorization;
     request.body_max = ANSWER_MAX;
+    request.endpoint = call->meter;
     rc = kc_deadline_perform(call->env, call->conf->http_timeout, &request, call->pool, response,
                              err);
     kc_crypto_cleanse(call->form.data, call->form.len);
@@ -370,7 +372,8 @@ kc_rc_t kc_token_endpoint_exchange(const kc_conf_t *conf, const kc_env_t *env,
                                    const char *redirect_uri, const char *verifier, apr_pool_t *pool,
                                    kc_token_endpoint_answer_t *out, kc_err_t *err)
 {
-    call_t call = {conf, env, provider, provider->token_endpoint, 0, 0, {0}, NULL, pool};
+    call_t call = {conf, env,  provider, provider->token_endpoint, KC_METRICS_TOKEN, 0, 0,
+                   {0},  NULL, pool};
 
     kc_buf_init(&call.form, FORM_MAX, pool);
     kc_url_put_parameter(&call.form, "grant_type", "authorization_code");
@@ -384,7 +387,8 @@ kc_rc_t kc_token_endpoint_refresh(const kc_conf_t *conf, const kc_env_t *env,
                                   const kc_provider_t *provider, const char *refresh_token,
                                   apr_pool_t *pool, kc_token_endpoint_answer_t *out, kc_err_t *err)
 {
-    call_t call = {conf, env, provider, provider->token_endpoint, 1, 1, {0}, NULL, pool};
+    call_t call = {conf, env,  provider, provider->token_endpoint, KC_METRICS_TOKEN, 1, 1,
+                   {0},  NULL, pool};
 
     kc_buf_init(&call.form, TOKEN_FORM_MAX, pool);
     kc_url_put_parameter(&call.form, "grant_type", "refresh_token");
@@ -397,7 +401,8 @@ kc_rc_t kc_token_endpoint_grant(const kc_conf_t *conf, const kc_env_t *env,
                                 const kc_token_endpoint_grant_t *grant, apr_pool_t *pool,
                                 kc_token_endpoint_answer_t *out, kc_err_t *err)
 {
-    call_t call = {conf, env, provider, provider->token_endpoint, 0, 1, {0}, NULL, pool};
+    call_t call = {conf, env,  provider, provider->token_endpoint, KC_METRICS_TOKEN, 0, 1,
+                   {0},  NULL, pool};
 
     kc_buf_init(&call.form, FORM_MAX, pool);
     kc_url_put_parameter(&call.form, "grant_type", grant->user ? "password" : "client_credentials");
@@ -413,7 +418,8 @@ kc_rc_t kc_token_endpoint_revoke(const kc_conf_t *conf, const kc_env_t *env,
                                  const kc_provider_t *provider, const char *refresh_token,
                                  apr_pool_t *pool, kc_err_t *err)
 {
-    call_t call = {conf, env, provider, provider->revocation_endpoint, 0, 0, {0}, NULL, pool};
+    call_t call = {conf, env,  provider, provider->revocation_endpoint, KC_METRICS_REVOCATION, 0, 0,
+                   {0},  NULL, pool};
     kc_http_response_t response = {0};
     const kc_json_t *body = NULL;
     kc_rc_t rc;
@@ -487,6 +493,7 @@ kc_rc_t kc_token_endpoint_userinfo(const kc_conf_t *conf, const kc_env_t *env,
                        provider->userinfo_endpoint ? "access token that a header can carry"
                                                    : "userinfo endpoint");
     request.url = provider->userinfo_endpoint;
+    request.endpoint = KC_METRICS_USERINFO;
     request.is_urgent = 1; /* the code is used up */
     request.authorization = apr_pstrcat(pool, "Bearer ", access_token, NULL);
     rc = kc_deadline_perform(env, conf->http_timeout, &request, pool, &response, err);

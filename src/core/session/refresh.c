@@ -318,12 +318,26 @@ static void give_up(const refresh_t *refresh)
         pause_session(refresh);
 }
 
+/* A session that another request has renewed, or that has ended, was not renewed here. */
+static void count(const refresh_t *refresh, kc_rc_t rc, const kc_err_t *err)
+{
+    const kc_metrics_t *metrics = refresh->rp->env->metrics;
+
+    if (rc == KC_MISS || (rc == KC_OK && refresh->fate == KC_TOKEN_ENDPOINT_NOT_SENT))
+        return;
+    kc_metrics_add(
+        metrics, KC_METRICS_CELL(refreshes, kc_metrics_outcome(rc), kc_metrics_tag(rc, err), 0), 1);
+    if (rc == KC_REFUSED)
+        kc_metrics_add(metrics, KC_METRICS_CELL(sessions_ended, KC_METRICS_NO_REFRESH, 0, 0), 1);
+}
+
 static kc_session_state_t lead(refresh_t *refresh, kc_session_state_t state, kc_session_t *session,
                                kc_err_t *err)
 {
     kc_session_t fresh = *session;
     kc_rc_t rc = renew(refresh, &fresh, err);
 
+    count(refresh, rc, err);
     if (refresh->pause == KC_PAUSE_TURN && refresh->fate == KC_TOKEN_ENDPOINT_ANSWERED)
         kc_pause_end(refresh->rp->env, refresh->rp->pause);
     switch (rc) {

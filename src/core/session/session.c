@@ -89,6 +89,7 @@ kc_rc_t kc_session_create(const kc_rp_t *rp, kc_session_t *session, apr_pool_t *
         rc = put_session(&lookup, session, err);
     if (rc == KC_OK)
         kc_buf_base64url_to(raw, sizeof(raw), id_text);
+    kc_metrics_add(env->metrics, KC_METRICS_CELL(sessions_created, 0, 0, 0), rc == KC_OK);
     kc_crypto_cleanse(raw, sizeof(raw));
     return rc;
 }
@@ -219,7 +220,8 @@ static void put_view(const kc_session_lookup_t *lookup, const kc_session_t *sess
     memcpy(view.key, lookup->key, KC_VIEW_CACHE_KEY_SIZE);
     kc_view_cache_stamp(cache, item->value, view.stamp);
     if (kc_session_codec_encode(&bare, lookup->pool, &view.bytes, NULL) == KC_OK)
-        kc_view_cache_put(cache, &lookup->ticket, &view, lookup->now);
+        kc_metrics_add(lookup->rp->env->metrics, KC_METRICS_CELL(first_tier_evictions, 0, 0, 0),
+                       kc_view_cache_put(cache, &lookup->ticket, &view, lookup->now));
 }
 
 /* 1 when the store still has the value that the view was made of. */
@@ -240,14 +242,25 @@ static void drop_view(const kc_session_lookup_t *lookup)
         kc_view_cache_drop(lookup->rp->env->cache, &lookup->ticket);
 }
 
+/* Counts a session that has ended: once, however many requests come with it. */
+static void count_end(const kc_session_lookup_t *lookup, kc_metrics_cause_t cause)
+{
+    const kc_metrics_t *metrics = lookup->rp->env->metrics;
+
+    if (metrics && kc_rp_is_news(lookup->rp, "ended session", kc_buf_text(lookup->key)))
+        kc_metrics_add(metrics, KC_METRICS_CELL(sessions_ended, cause, 0, 0), 1);
+}
+
 /* Ends a session that a revocation entry of its user or sid has ended. That entry may be evicted
  * before the session is. So the session is deleted now and gets an entry of its own. */
 static void end_revoked(const kc_session_lookup_t *lookup)
 {
     drop_view(lookup);
-    if (!lookup->is_revoked)
-        (void)kc_revocation_end_session(lookup->rp, lookup->key,
-                                        lookup->has_view ? lookup->seen.expires : 0, NULL);
+    if (lookup->is_revoked)
+        return;
+    count_end(lookup, KC_METRICS_REVOKED);
+    (void)kc_revocation_end_session(lookup->rp, lookup->key,
+                                    lookup->has_view ? lookup->seen.expires : 0, NULL);
 }
 
 /* The last use: the store's value, or a later one that this host knows and could not store. */
@@ -274,6 +287,7 @@ static kc_session_state_t from_store(kc_session_lookup_t *lookup, const kc_sessi
     }
     rc = kc_session_lookup_open(lookup, &found->session, session, err);
     if (rc == KC_MISS) {
+        count_end(lookup, KC_METRICS_MAX_AGE);
         (void)KC_FAIL(err, rc, KC_ERR_SESSION_MAX, "the session is past its end");
         return KC_SESSION_ENDED;
     }
@@ -288,10 +302,13 @@ static kc_session_state_t from_store(kc_session_lookup_t *lookup, const kc_sessi
     }
     kc_session_lookup_locate(lookup, lookup->key, session);
     state = state_of(lookup, session, err);
-    if (state == KC_SESSION_ENDED)
+    if (state == KC_SESSION_ENDED) {
+        count_end(lookup, KC_METRICS_MAX_AGE);
         return state;
+    }
     used = last_use(lookup, session, found->used);
     if (lookup->now >= kc_session_idle_end(session, used)) {
+        count_end(lookup, KC_METRICS_IDLE);
         drop_view(lookup);
         (void)idle(err);
         return KC_SESSION_NONE;
@@ -302,12 +319,20 @@ static kc_session_state_t from_store(kc_session_lookup_t *lookup, const kc_sessi
     return state;
 }
 
+static void count_view(const kc_session_lookup_t *lookup, kc_metrics_result_t result)
+{
+    kc_metrics_add(lookup->rp->env->metrics, KC_METRICS_CELL(first_tier, result, 0, 0), 1);
+}
+
 static kc_session_state_t find(kc_session_lookup_t *lookup, kc_session_t *session, kc_err_t *err)
 {
     kc_session_found_t found;
 
-    if (is_fresh(lookup))
+    if (is_fresh(lookup)) {
+        count_view(lookup, KC_METRICS_HIT);
         return from_view(lookup, session, err);
+    }
+    count_view(lookup, lookup->has_view ? KC_METRICS_STALE : KC_METRICS_MISS);
     switch (kc_session_lookup_fetch_any(lookup, &found, err)) {
     case KC_OK:
         return from_store(lookup, &found, session, err);
@@ -397,6 +422,9 @@ static kc_rc_t end_at_key(kc_session_lookup_t *lookup, const kc_session_t *known
             kc_revocation_end_session(lookup->rp, lookup->key, known ? known->expires : 0, err);
     if (revoked == KC_OK)
         tell_replaced(lookup->rp, &old, lookup->successor);
+    if (lookup->successor && rc == KC_OK && revoked == KC_OK)
+        kc_metrics_add(lookup->rp->env->metrics,
+                       KC_METRICS_CELL(sessions_ended, KC_METRICS_REPLACED, 0, 0), 1);
     return revoked != KC_OK || rc != KC_MISS ? revoked : rc;
 }
 

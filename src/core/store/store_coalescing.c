@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "metrics/stopwatch.h"
 #include "store/store.h"
 
 /* A round trip costs httpd, the kernel and memcached the same for one key as for thirty. A caller
@@ -127,6 +128,7 @@ static void step_forward(combined_t *combined, caller_t *caller)
 /* With the lock held; it is released while waiting. */
 static void wait_for_turn(combined_t *combined, caller_t *caller)
 {
+    int64_t begun = kc_stopwatch_now();
     struct timespec limit;
     int status = 0;
 
@@ -141,6 +143,7 @@ static void wait_for_turn(combined_t *combined, caller_t *caller)
         step_forward(combined, caller);
     while (caller->state == TAKEN)
         (void)pthread_cond_wait(&caller->changed, &combined->lock);
+    (void)kc_stopwatch_stop(KC_STOPWATCH_STORE, begun);
 }
 
 /* With the lock held. */

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "metrics/metrics.h"
 #include "net/breaker.h"
 #include "net/wait_limit.h"
 #include "net/resolver.h"
@@ -28,6 +29,7 @@ typedef struct kc_store_memcached_options_t {
     kc_breaker_t *breakers;
     kc_resolver_t *resolver;       /* of the servers' names; NULL: the store has its own */
     int64_t (*now)(void *context); /* the clock, in seconds */
+    const kc_metrics_t *metrics;   /* count the calls; NULL: nobody does */
     /* Called when a server is marked down, and when it is back; may be NULL. */
     void (*report)(void *context, const char *server, int is_up, const char *why);
     void *context;

@@ -7,6 +7,7 @@
 
 #include "store/store.h"
 #include "store/store_memcached.h"
+#include "store/store_meter.h"
 #include "store/store_placement.h"
 
 /* Beside each value memcached keeps 32 bits of flags: 12 bits are the value's lifetime in minutes,
@@ -23,6 +24,7 @@ enum {
 typedef struct {
     kc_store_memcached_t *server;
     kc_breaker_t *breaker;
+    size_t word; /* of the metrics */
 } node_t;
 
 typedef struct {
@@ -108,11 +110,13 @@ static kc_rc_t do_at(const replicas_t *replicas, node_t *node, kc_breaker_state_
     attempt_t attempt = {state, 0, KC_BREAKER_WRONG};
     kc_wait_limit_t limit;
     const kc_wait_limit_time_t time = {&limit, adviser(node, state)};
+    int64_t sent = kc_stopwatch_now();
     kc_rc_t rc;
 
     kc_wait_limit_start(&limit, replicas->options.timeout_ms, NULL);
     attempt.began = limit.began;
     rc = kc_store_memcached_do(node->server, command, &time, &attempt.fault, err);
+    kc_store_meter_did(replicas->options.metrics, node->word, command, sent, rc, attempt.fault);
     learn(replicas, node, &attempt, rc, err);
     return rc;
 }
@@ -169,6 +173,7 @@ typedef struct {
     kc_breaker_state_t state;
     kc_store_memcached_get_t get;
     kc_wait_limit_t limit;
+    int64_t sent;                         /* by kc_stopwatch_now, as begun below */
     size_t key_indices[KC_STORE_GET_MAX]; /* of the keys, in the caller's array */
     int is_home[KC_STORE_GET_MAX];
     kc_store_memcached_item_t items[KC_STORE_GET_MAX];
@@ -183,6 +188,7 @@ typedef struct {
     apr_pool_t *pool;
     asked_t *asked[KC_STORE_SERVERS_MAX];
     size_t asked_count;
+    int64_t begun;
 } reading_t;
 
 /* The entry of a server, made when there is none; NULL when the server is marked down. */
@@ -245,6 +251,7 @@ static void run(reading_t *reading, kc_err_t *err)
         const kc_wait_limit_time_t time = {&asked->limit, adviser(asked->node, asked->state)};
 
         memset(&asked->err, 0, sizeof(asked->err));
+        asked->sent = kc_stopwatch_now();
         kc_wait_limit_start(&asked->limit, reading->replicas->options.timeout_ms, NULL);
         asked->rc = kc_store_memcached_send(&asked->get, &time, &asked->err);
     }
@@ -266,6 +273,8 @@ static void run(reading_t *reading, kc_err_t *err)
             was_stopped |= !is_over && kc_wait_limit_was_stopped(&asked->limit);
         }
         attempt.fault = asked->get.fault;
+        kc_store_meter_got(reading->replicas->options.metrics, asked->node->word, asked->sent,
+                           asked->rc, attempt.fault);
         learn(reading->replicas, asked->node, &attempt, asked->rc, &asked->err);
         if (asked->rc != KC_OK)
             *err = asked->err;
@@ -345,9 +354,11 @@ static kc_rc_t replicas_get(kc_store_t *store, const char *const *keys, size_t c
     reading.keys = keys;
     reading.count = count;
     reading.pool = pool;
+    reading.begun = kc_stopwatch_now();
     reading.asked_count = 0;
     plan(&reading);
     run(&reading, &why);
+    (void)kc_stopwatch_stop(KC_STOPWATCH_STORE, reading.begun);
     for (i = 0; i < count; i++) {
         size_t homes;
         const kc_store_memcached_item_t *best = newest(&reading, i, &homes);
@@ -541,6 +552,7 @@ kc_rc_t kc_store_replicas_create(const kc_store_memcached_options_t *options, ap
         if (rc != KC_OK)
             return rc;
         node->breaker = &breakers[i];
+        node->word = kc_metrics_server(options->metrics, options->servers[i]);
         replicas->hashes[i] = kc_store_placement_hash(options->servers[i]);
     }
     *out = &replicas->store;

@@ -154,16 +154,18 @@ int kc_view_cache_touch(const kc_view_cache_ticket_t *ticket, const kc_view_cach
 
 /* ---------------------------------------------------------------- writing */
 
-void kc_view_cache_put(kc_view_cache_t *cache, const kc_view_cache_ticket_t *ticket,
-                       const kc_view_cache_view_t *view, int64_t now)
+size_t kc_view_cache_put(kc_view_cache_t *cache, const kc_view_cache_ticket_t *ticket,
+                         const kc_view_cache_view_t *view, int64_t now)
 {
     kc_view_cache_area_t *area = area_of(cache, ticket->name);
+    size_t evicted = 0;
 
     if (!kc_view_cache_area_fits(area, view->bytes.len) || !kc_view_cache_area_lock(area, 0))
-        return;
+        return 0;
     if (kc_view_cache_area_load(drops_of(cache, ticket->name)) == ticket->drops)
-        kc_view_cache_area_write(area, ticket->name, view, now);
+        evicted = kc_view_cache_area_write(area, ticket->name, view, now);
     kc_view_cache_area_unlock(area);
+    return evicted;
 }
 
 /* The drop counter is increased first and without the lock: from then on no older answer is put. */
@@ -176,6 +178,36 @@ void kc_view_cache_drop(kc_view_cache_t *cache, const kc_view_cache_ticket_t *ti
         return;
     kc_view_cache_area_forget(area, ticket->name);
     kc_view_cache_area_unlock(area);
+}
+
+/* ---------------------------------------------------------------- filling */
+
+void kc_view_cache_fill(const kc_view_cache_t *cache, kc_view_cache_fill_t *fill)
+{
+    size_t i;
+
+    memset(fill, 0, sizeof(*fill));
+    for (i = 0; i < cache->count; i++) {
+        const kc_view_cache_area_t *area = &cache->areas[i];
+        const uint64_t left = kc_shm_blocks_left(&area->blocks);
+
+        fill->entries += kc_view_cache_area_load(&area->stripe->entries);
+        fill->used += (area->blocks.count - left) * KC_SHM_BLOCK_SIZE;
+        fill->size += (uint64_t)area->blocks.count * KC_SHM_BLOCK_SIZE;
+    }
+}
+
+/* Views that a version without this counter has written are counted once, at a restart. */
+static void count_all(const kc_view_cache_t *cache)
+{
+    size_t i;
+
+    for (i = 0; i < cache->count; i++) {
+        if (!kc_view_cache_area_lock(&cache->areas[i], KC_SHM_LOCK_WAIT_MS))
+            continue;
+        kc_view_cache_area_count(&cache->areas[i]);
+        kc_view_cache_area_unlock(&cache->areas[i]);
+    }
 }
 
 /* ---------------------------------------------------------------- making */
@@ -239,5 +271,6 @@ kc_rc_t kc_view_cache_attach(void *memory, size_t size, apr_pool_t *pool, kc_vie
         return rc;
     if ((*out)->header->magic != magic || (*out)->header->size != size)
         return KC_FAIL(err, KC_REFUSED, KC_ERR_CONFIG, "first tier: of another size or version");
+    count_all(*out);
     return KC_OK;
 }

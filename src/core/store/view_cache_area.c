@@ -210,6 +210,8 @@ static void empty(kc_view_cache_area_t *area, kc_view_cache_slot_t *slot)
 {
     uint32_t count = blocks_for((size_t)slot->len), first = slot->first;
 
+    if (first)
+        store(&area->stripe->entries, area->stripe->entries - 1);
     begin(slot);
     store(tag_of(area, slot), 0);
     store(&slot->name[0], 0);
@@ -242,6 +244,17 @@ static void mend(kc_view_cache_area_t *area)
         end(slot);
     }
     kc_shm_blocks_mend_end(&area->blocks);
+    kc_view_cache_area_count(area);
+}
+
+void kc_view_cache_area_count(kc_view_cache_area_t *area)
+{
+    uint64_t count = 0;
+    size_t i;
+
+    for (i = 0; i < area->sets * KC_VIEW_CACHE_AREA_WAYS; i++)
+        count += area->slots[i].first != 0;
+    store(&area->stripe->entries, count);
 }
 
 int kc_view_cache_area_lock(kc_view_cache_area_t *area, int64_t wait_ms)
@@ -313,8 +326,10 @@ static kc_view_cache_slot_t *choose_to_go(const kc_view_cache_area_t *area,
     return oldest;
 }
 
-/* Evicts views until count blocks are free. 0 when the area does not have that many. */
-static int make_room(kc_view_cache_area_t *area, const kc_view_cache_slot_t *kept, uint32_t count)
+/* Evicts views until count blocks are free. 0 when the area does not have that many. *evicted is
+ * increased by their number. */
+static int make_room(kc_view_cache_area_t *area, const kc_view_cache_slot_t *kept, uint32_t count,
+                     size_t *evicted)
 {
     while (kc_shm_blocks_left(&area->blocks) < count) {
         kc_view_cache_slot_t *slot = choose_to_go(area, kept);
@@ -323,6 +338,7 @@ static int make_room(kc_view_cache_area_t *area, const kc_view_cache_slot_t *kep
             return 0;
         empty(area, slot);
         end(slot);
+        ++*evicted;
     }
     return 1;
 }
@@ -354,16 +370,18 @@ static void write_bytes(pen_t *pen, const void *data, size_t size)
     }
 }
 
-void kc_view_cache_area_write(kc_view_cache_area_t *area, const uint64_t name[2],
-                              const kc_view_cache_view_t *view, int64_t now)
+size_t kc_view_cache_area_write(kc_view_cache_area_t *area, const uint64_t name[2],
+                                const kc_view_cache_view_t *view, int64_t now)
 {
     kc_view_cache_slot_t *slot = choose_slot(area, name);
     uint32_t count = blocks_for(view->bytes.len);
+    size_t evicted = slot->first && !is_named(slot, name);
 
     empty(area, slot);
-    if (make_room(area, slot, count)) {
+    if (make_room(area, slot, count, &evicted)) {
         pen_t pen = {area, kc_shm_blocks_take(&area->blocks, count), 0};
 
+        store(&area->stripe->entries, area->stripe->entries + 1);
         kc_view_cache_area_store_number(&slot->first, pen.number);
         write_bytes(&pen, view->key, sizeof(view->key));
         write_bytes(&pen, view->stamp, sizeof(view->stamp));
@@ -378,6 +396,7 @@ void kc_view_cache_area_write(kc_view_cache_area_t *area, const uint64_t name[2]
         store(&slot->len, view->bytes.len);
     }
     end(slot);
+    return evicted;
 }
 
 void kc_view_cache_area_forget(kc_view_cache_area_t *area, const uint64_t name[2])

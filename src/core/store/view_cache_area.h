@@ -28,7 +28,8 @@ enum { KC_VIEW_CACHE_AREA_WAYS = 8 /* their tags fill one cache line */ };
 typedef struct kc_view_cache_stripe_t {
     pthread_mutex_t mutex __attribute__((aligned(128)));
     kc_shm_blocks_state_t blocks;
-    uint64_t hand; /* the slot where the next search for space begins */
+    uint64_t hand;    /* the slot where the next search for space begins */
+    uint64_t entries; /* views */
 } kc_view_cache_stripe_t;
 
 /* As large as a cache line. */
@@ -71,10 +72,12 @@ int kc_view_cache_area_fits(const kc_view_cache_area_t *area, size_t len);
 int kc_view_cache_area_lock(kc_view_cache_area_t *area, int64_t wait_ms);
 void kc_view_cache_area_unlock(kc_view_cache_area_t *area);
 /* With the lock: writes the view (which must fit) under name, in place of the old one. Less
- * recently used views are evicted for it, and their bytes are cleared. */
-void kc_view_cache_area_write(kc_view_cache_area_t *area, const uint64_t name[2],
-                              const kc_view_cache_view_t *view, int64_t now);
+ * recently used views are evicted for it, and their bytes are cleared. Returns how many. */
+size_t kc_view_cache_area_write(kc_view_cache_area_t *area, const uint64_t name[2],
+                                const kc_view_cache_view_t *view, int64_t now);
 void kc_view_cache_area_forget(kc_view_cache_area_t *area, const uint64_t name[2]);
+/* With the lock: counts the views anew. */
+void kc_view_cache_area_count(kc_view_cache_area_t *area);
 
 /* How words that several processes may access are read and written. */
 static inline uint64_t kc_view_cache_area_load(const uint64_t *word)

@@ -105,6 +105,26 @@ START_TEST(they_get_in_in_the_order_in_which_they_came)
 }
 END_TEST
 
+START_TEST(it_shows_how_many_are_there)
+{
+    uint64_t taken = 7, queued = 7;
+    comer_t comer;
+
+    kc_http_gate_init(&gate, 1, QUEUE);
+    kc_http_gate_show(&gate, &taken, &queued);
+    ck_assert(kc_http_gate_enter(&gate));
+    ck_assert_uint_eq(taken, 1);
+    start(&comer, 0, LONG);
+    (void)pthread_mutex_lock(&gate.lock);
+    ck_assert_uint_eq(queued, 1);
+    (void)pthread_mutex_unlock(&gate.lock);
+    kc_http_gate_leave(&gate);
+    ck_assert(end(&comer));
+    ck_assert_uint_eq(taken, 0);
+    ck_assert_uint_eq(queued, 0);
+}
+END_TEST
+
 START_TEST(so_many_wait_and_no_more)
 {
     comer_t comers[QUEUE];
@@ -272,6 +292,7 @@ Suite *kc_test_http(void)
 
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_test(tcase, they_get_in_in_the_order_in_which_they_came);
+    tcase_add_test(tcase, it_shows_how_many_are_there);
     tcase_add_test(tcase, so_many_wait_and_no_more);
     tcase_add_test(tcase, without_a_queue_nobody_waits);
     tcase_add_test(tcase, nobody_waits_longer_than_may_be);

@@ -17,6 +17,7 @@
 
 #include "http/http.h"
 #include "http/http_curl.h"
+#include "http/http_meter.h"
 #include "listener.h"
 #include "net/wait_limit.h"
 #include "net/resolver.h"
@@ -44,14 +45,20 @@ static kc_http_gate_t gate;
 static kc_resolver_t *resolver; /* of clients that are made; NULL: libcurl's own */
 static uint32_t stop;
 
+static kc_metrics_t *metrics; /* NULL: nothing is counted */
+
 static void http_make(int64_t timeout_ms, uint32_t waiting_max)
 {
-    kc_http_curl_options_t options = {
-        .timeout_ms = timeout_ms, .gate = &gate, .stop = &stop, .resolver = resolver};
+    kc_http_curl_options_t options = {.timeout_ms = timeout_ms,
+                                      .gate = &gate,
+                                      .stop = &stop,
+                                      .resolver = resolver,
+                                      .metrics = metrics};
 
     kc_http_gate_init(&gate, waiting_max, 0);
     stop = 0;
     ck_assert_int_eq(kc_http_curl_create(&options, testlib_pool, &http, &err), KC_OK);
+    http = kc_http_meter_wrap(http, metrics, testlib_pool);
 }
 
 static void setup(void)
@@ -62,6 +69,7 @@ static void setup(void)
     ck_assert_int_eq(pthread_mutex_init(&script.lock, NULL), 0);
     listener = NULL;
     resolver = NULL;
+    metrics = NULL;
     ck_assert_int_eq(kc_http_curl_start(testlib_pool, &err), KC_OK);
     http_make(PATIENCE_MS, 8);
 }
@@ -223,6 +231,40 @@ START_TEST(asks_no_proxy_of_the_environment)
 END_TEST
 
 /* ---------------------------------------------------------------- answers that are whole */
+
+static const struct {
+    const char *answer;
+    kc_metrics_answer_t word;
+} counted[] = {
+    {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", KC_METRICS_2XX},
+    {"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", KC_METRICS_3XX},
+    {"HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n", KC_METRICS_4XX},
+    {"HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n", KC_METRICS_5XX},
+    {"nonsense", KC_METRICS_FAILED},
+};
+
+START_TEST(each_answer_is_counted_once)
+{
+    int64_t waited = kc_stopwatch_total(KC_STOPWATCH_PROVIDER);
+    const size_t calls = KC_METRICS_CELL(provider_calls, KC_METRICS_OTHER_ENDPOINT, 0, 0);
+    uint64_t timed = 0;
+    size_t i;
+
+    ck_assert_int_eq(kc_metrics_attach(apr_pcalloc(testlib_pool, kc_metrics_size()), testlib_pool,
+                                       &metrics, NULL),
+                     KC_OK);
+    http_make(PATIENCE_MS, 8);
+    (void)fetch_answer(counted[_i].answer);
+    for (i = 0; i < KC_METRICS_ANSWERS; i++)
+        ck_assert_uint_eq(kc_metrics_get(metrics, KC_METRICS_CELL(provider_results,
+                                                                  KC_METRICS_OTHER_ENDPOINT, i, 0)),
+                          i == counted[_i].word);
+    for (i = 0; i < KC_METRICS_BUCKETS; i++)
+        timed += kc_metrics_get(metrics, calls + i);
+    ck_assert_uint_eq(timed, 1);
+    ck_assert_int_gt(kc_stopwatch_total(KC_STOPWATCH_PROVIDER), waited);
+}
+END_TEST
 
 START_TEST(follows_no_redirect)
 {
@@ -772,6 +814,8 @@ Suite *kc_test_http_curl(void)
     tcase_add_loop_test(sent, speaks_http_alone, 0, COUNT(bad_urls));
     tcase_add_test(answers, follows_no_redirect);
     tcase_add_test(answers, tells_the_head_to_those_that_want_it);
+    tcase_add_loop_test(answers, each_answer_is_counted_once, 0,
+                        (int)(sizeof(counted) / sizeof(counted[0])));
     tcase_add_test(answers, undoes_no_compression);
     tcase_add_test(answers, reads_chunks);
     tcase_add_loop_test(answers, takes_a_body_up_to_the_cap, 0, 6);

@@ -11,6 +11,7 @@
 #include "memcached_server.h"
 #include "session/session_idle.h"
 #include "store/store.h"
+#include "metrics/stopwatch.h"
 #include "store/store_replicas.h"
 #include "testlib.h"
 
@@ -28,6 +29,7 @@ static kc_err_t err;
 static int64_t skew; /* seconds that our clock is ahead */
 static int went, came;
 static kc_breaker_t *breakers; /* of stores that are made; NULL: each has its own */
+static kc_metrics_t *metrics;  /* the same */
 
 static int64_t now(void *context)
 {
@@ -56,6 +58,7 @@ static kc_store_t *make(size_t first, size_t count, size_t copies, int64_t timeo
         .timeout_ms = timeout_ms,
         .breakers = breakers,
         .now = now,
+        .metrics = metrics,
         .report = hear,
     };
     kc_store_t *made;
@@ -75,6 +78,7 @@ static void setup(void)
     memset(servers, 0, sizeof(servers));
     skew = went = came = 0;
     breakers = NULL;
+    metrics = NULL;
     for (i = 0; i < SERVERS; i++) {
         memcached_server_start(&servers[i], listener_free_port());
         alone[i] = make(i, 1, 1, TIMEOUT_MS);
@@ -471,6 +475,53 @@ START_TEST(who_shares_breakers_learns_from_others)
 }
 END_TEST
 
+/* How many calls of a server were counted. */
+static uint64_t calls(size_t word, kc_metrics_operation_t operation)
+{
+    const size_t cell = KC_METRICS_CELL(store_calls, word, operation, 0);
+    uint64_t sum = 0;
+    size_t i;
+
+    for (i = 0; i < KC_METRICS_BUCKETS; i++)
+        sum += kc_metrics_get(metrics, cell + i);
+    return sum;
+}
+
+static uint64_t failures(size_t word)
+{
+    return kc_metrics_get(metrics, KC_METRICS_CELL(store_failures, word, KC_METRICS_LATE, 0)) +
+           kc_metrics_get(metrics, KC_METRICS_CELL(store_failures, word, KC_METRICS_WRONG, 0));
+}
+
+START_TEST(calls_are_counted_by_server)
+{
+    kc_store_t *counted;
+    kc_rc_t rc;
+    int64_t waited;
+
+    ck_assert_int_eq(kc_metrics_attach(apr_pcalloc(testlib_pool, kc_metrics_size()), testlib_pool,
+                                       &metrics, NULL),
+                     KC_OK);
+    ck_assert_uint_eq(kc_metrics_claim(metrics, servers[0].text), 0);
+    counted = make(0, 2, 2, TIMEOUT_MS); /* the second one has no word */
+    waited = kc_stopwatch_total(KC_STOPWATCH_STORE);
+    ck_assert_int_eq(put(counted, key_of(1), "x"), KC_OK);
+    ck_assert_str_eq(get(counted, key_of(1), &rc), "x");
+    ck_assert_int_eq(kc_store_drop(counted, key_of(1).text, &err), KC_OK);
+    ck_assert_uint_eq(calls(0, KC_METRICS_PUT), 1);
+    ck_assert_uint_eq(calls(0, KC_METRICS_GET), 1);
+    ck_assert_uint_eq(calls(0, KC_METRICS_DROP), 1);
+    ck_assert_uint_eq(calls(0, KC_METRICS_ADD), 0);
+    ck_assert_uint_eq(calls(KC_METRICS_SERVER_MAX, KC_METRICS_PUT), 1);
+    ck_assert_uint_eq(failures(0), 0);
+    ck_assert_int_gt(kc_stopwatch_total(KC_STOPWATCH_STORE), waited);
+    memcached_server_end(&servers[0]);
+    ck_assert_int_eq(put(counted, key_of(1), "x"), KC_OK);
+    ck_assert_uint_eq(failures(0), 1);
+    ck_assert_uint_eq(failures(KC_METRICS_SERVER_MAX), 0);
+}
+END_TEST
+
 START_TEST(a_hung_server_is_waited_for_once)
 {
     int64_t start;
@@ -771,6 +822,7 @@ Suite *kc_test_store_replicas(void)
     tcase_add_test(tests, with_all_servers_gone_everything_is_down);
     tcase_add_test(tests, a_probe_is_content_with_one_server_that_answers);
     tcase_add_test(tests, who_shares_breakers_learns_from_others);
+    tcase_add_test(tests, calls_are_counted_by_server);
     tcase_add_test(tests, a_hung_server_is_waited_for_once);
     tcase_add_test(tests, an_old_copy_gives_way_to_the_new_one);
     tcase_add_test(tests, what_one_copy_says_counts);

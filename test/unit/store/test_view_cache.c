@@ -425,6 +425,73 @@ START_TEST(a_killed_writer_costs_its_own_view_alone)
 }
 END_TEST
 
+static kc_view_cache_fill_t filled(void)
+{
+    kc_view_cache_fill_t fill;
+
+    kc_view_cache_fill(cache, &fill);
+    return fill;
+}
+
+START_TEST(its_fill_is_counted)
+{
+    kc_view_cache_view_t view;
+    kc_view_cache_ticket_t ticket;
+    uint64_t used;
+
+    ck_assert_uint_eq(filled().entries, 0);
+    ck_assert_uint_eq(filled().used, 0);
+    ck_assert_uint_gt(filled().size, 1024 * 1024);
+    put(1, 100);
+    put(2, 1000);
+    used = filled().used;
+    ck_assert_uint_eq(filled().entries, 2);
+    ck_assert_uint_ge(used, 1100);
+    put(2, 1000);
+    ck_assert_uint_eq(filled().entries, 2);
+    ck_assert_uint_eq(filled().used, used);
+    (void)find(2, &ticket, &view);
+    kc_view_cache_drop(cache, &ticket);
+    ck_assert_uint_eq(filled().entries, 1);
+    kc_view_cache_drop(cache, &ticket);
+    ck_assert_uint_eq(filled().entries, 1);
+}
+END_TEST
+
+START_TEST(evictions_are_counted)
+{
+    size_t evicted = 0;
+    uint32_t i;
+
+    for (i = 0; i < 5000; i++) {
+        kc_view_cache_view_t view = sample(i, 900), old;
+        kc_view_cache_ticket_t ticket;
+
+        (void)find(i, &ticket, &old);
+        evicted += kc_view_cache_put(cache, &ticket, &view, NOW);
+        ck_assert_uint_eq(filled().entries, i + 1 - evicted);
+    }
+    ck_assert_uint_gt(evicted, 0);
+    ck_assert_uint_le(filled().used, filled().size);
+}
+END_TEST
+
+/* A version before this one has written views without counting them. */
+START_TEST(a_restart_counts_what_is_there)
+{
+    void *memory = kc_view_cache_memory(cache);
+    const size_t size = 2 * 1024 * 1024;
+    kc_view_cache_t *again;
+
+    put(1, 100);
+    put(2, 100);
+    put(3, 100);
+    ck_assert_int_eq(kc_view_cache_attach(memory, size, testlib_pool, &again, NULL), KC_OK);
+    cache = again;
+    ck_assert_uint_eq(filled().entries, 3);
+}
+END_TEST
+
 Suite *kc_test_view_cache(void)
 {
     Suite *suite = suite_create("view_cache");
@@ -439,6 +506,9 @@ Suite *kc_test_view_cache(void)
     tcase_add_test(tests, another_process_finds_it_in_the_same_memory);
     tcase_add_test(tests, the_smallest_size_works_and_a_smaller_one_is_refused);
     tcase_add_test(tests, full_the_one_used_the_longest_ago_goes);
+    tcase_add_test(tests, its_fill_is_counted);
+    tcase_add_test(tests, evictions_are_counted);
+    tcase_add_test(tests, a_restart_counts_what_is_there);
     tcase_add_test(tests, a_dropped_view_is_gone);
     tcase_add_test(tests, nothing_is_left_of_a_dropped_view);
     tcase_add_test(tests, an_answer_of_before_the_drop_is_not_put);
