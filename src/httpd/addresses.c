@@ -61,7 +61,7 @@ int akc_addresses_is_ours(const akc_server_t *server, const request_rec *r)
 const char *akc_addresses_configured(request_rec *r)
 {
     static const char *const ours[] = {AKC_ENDPOINTS_SESSIONS, AKC_ENDPOINTS_JUDGE,
-                                       AKC_ENDPOINTS_HEALTH};
+                                       AKC_ENDPOINTS_HEALTH, AKC_ENDPOINTS_METRICS};
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     const char *name = NULL, *error = NULL;
     size_t i;

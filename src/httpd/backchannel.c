@@ -6,6 +6,7 @@
 
 #include "core/conf/conf_watch.h"
 #include "core/http/http_curl.h"
+#include "core/http/http_meter.h"
 
 kc_http_gate_t *akc_backchannel_gate(uint32_t queue_eighths, apr_pool_t *pool)
 {
@@ -45,5 +46,8 @@ kc_rc_t akc_backchannel_create(const akc_server_t *config, const kc_http_curl_op
     options.pems_context = (void *)(uintptr_t)config;
     if (!options.timeout_ms)
         options.timeout_ms = conf->http_timeout;
-    return kc_http_curl_create(&options, pool, out, err);
+    if (kc_http_curl_create(&options, pool, out, err) != KC_OK)
+        return KC_FAULT;
+    *out = kc_http_meter_wrap(*out, config->env.metrics, pool);
+    return KC_OK;
 }

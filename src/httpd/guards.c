@@ -83,7 +83,7 @@ static int has(const scope_t *scope, akc_sections_kind_t kind, relation_fn relat
 static int check_name(const scope_t *scope, const akc_sections_line_t *line)
 {
     static const char *const ours[] = {AKC_ENDPOINTS_JUDGE, AKC_ENDPOINTS_SESSIONS,
-                                       AKC_ENDPOINTS_HEALTH};
+                                       AKC_ENDPOINTS_HEALTH, AKC_ENDPOINTS_METRICS};
     static const char prefix[] = "keycloak";
     size_t i;
 
@@ -96,7 +96,7 @@ static int check_name(const scope_t *scope, const akc_sections_line_t *line)
     AKC_LOG_SERVER_AT(APLOG_EMERG, scope->main, KC_ERR_CONFIG,
                       "SetHandler %s (line %d of %s): this module has no such handler; it "
                       "has " AKC_ENDPOINTS_JUDGE ", " AKC_ENDPOINTS_SESSIONS
-                      " and " AKC_ENDPOINTS_HEALTH,
+                      ", " AKC_ENDPOINTS_HEALTH " and " AKC_ENDPOINTS_METRICS,
                       line->word, line->node->line_num, line->node->filename);
     return HTTP_INTERNAL_SERVER_ERROR;
 }

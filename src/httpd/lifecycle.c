@@ -18,6 +18,7 @@
 #include "handlers/health.h"
 #include "log.h"
 #include "log_format.h"
+#include "metrics_memory.h"
 #include "phase.h"
 #include "process.h"
 #include "require.h"
@@ -308,7 +309,8 @@ int akc_lifecycle_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         return OK;
     if (start_servers(main, &shared, pconf) != OK || open_audit_logs(main, pconf) != OK)
         return HTTP_INTERNAL_SERVER_ERROR;
-    if (shared.store && akc_health_start(pconf, &err) != KC_OK)
+    if (shared.store && (akc_health_start(pconf, &err) != KC_OK ||
+                         akc_metrics_memory_start(main, pconf, &err) != KC_OK))
         return fail(main, &err);
     if (shared.store)
         akc_watchdog_start(pconf, main);
@@ -352,6 +354,7 @@ static kc_rc_t open_store(akc_server_t *config, apr_pool_t *pool, kc_err_t *err)
         .breakers = config->breakers,
         .resolver = config->resolver,
         .now = akc_effects_now,
+        .metrics = config->env.metrics,
         .report = report_store,
         .context = config->server,
     };
@@ -442,6 +445,7 @@ void akc_lifecycle_child(apr_pool_t *pchild, server_rec *main)
     kc_err_t err;
 
     akc_body_child();
+    akc_metrics_memory_child(gate, waiters, pchild);
     if (kc_resolver_create(NULL, pchild, &resolver, &err) != KC_OK)
         give_up_child(main, &err);
     for (server = main; server; server = server->next) {

@@ -4,6 +4,7 @@
 
 #include <apr_strings.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "core/base/caller.h"
 #include "core/conf/setting_names.h"
@@ -11,6 +12,32 @@
 static const char trace_word[] = ", trace "; /* before the id, in lines for a request */
 
 static const apr_array_header_t *setting_names; /* of the process; NULL: none */
+static const kc_metrics_t *counters;            /* NULL: lines are not counted */
+
+void akc_log_count(const kc_metrics_t *metrics)
+{
+    counters = metrics;
+}
+
+static void count(kc_reason_t reason)
+{
+    kc_metrics_add(counters, KC_METRICS_CELL(log_lines, reason, 0, 0), 1);
+}
+
+/* A line of the core has its tag in front. */
+static void count_line(const char *line)
+{
+    int i;
+
+    for (i = KC_ERR_NONE + 1; i < KC_ERR_COUNT; i++) {
+        const char *tag = kc_err_row((kc_reason_t)i)->tag;
+
+        if (strncmp(line, tag, strlen(tag)) == 0) {
+            count((kc_reason_t)i);
+            return;
+        }
+    }
+}
 
 static struct {
     akc_log_listener_t *function; /* NULL: the log itself */
@@ -80,6 +107,7 @@ void akc_log_server(const char *file, int line, int level, const server_rec *ser
         listening.function(listening.context, server, reason, named);
         return;
     }
+    count(reason);
     ap_log_error(file, line, APLOG_MODULE_INDEX, level, 0, server, "%s: %s",
                  kc_err_row(reason)->tag, named);
 }
@@ -96,6 +124,7 @@ void akc_log_request(const char *file, int line, int level, const request_rec *r
     va_end(arguments);
     kc_setting_names_apply(setting_names, text, named, sizeof(named));
     trace = trace_of(r);
+    count(reason);
     ap_log_rerror(file, line, APLOG_MODULE_INDEX, level, 0, r, "%s: %s%s%s",
                   kc_err_row(reason)->tag, named, trace ? trace_word : "", trace ? trace : "");
 }
@@ -109,6 +138,7 @@ void akc_log_line(void *context, kc_log_level_t level, const char *line)
 
     if (!APLOG_IS_LEVEL(server, akc_log_level(level)))
         return;
+    count_line(line);
     kc_setting_names_apply(setting_names, line, named, sizeof(named));
     trace = caller ? caller->trace_id : NULL;
     ap_log_error(APLOG_MARK, akc_log_level(level), 0, server, "%s%s%s", named,

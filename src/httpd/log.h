@@ -48,6 +48,10 @@ typedef void akc_log_listener_t(void *context, const server_rec *server, kc_reas
 /* At start, by the only thread: lines of servers go to this listener from now on; NULL: to the
  * log. */
 void akc_log_listen(akc_log_listener_t *listener, void *context);
+
+/* From now on lines that are written are counted (NULL: they are not), by their tag. */
+void akc_log_count(const kc_metrics_t *metrics);
+
 /* httpd's level for the core's. */
 int akc_log_level(kc_log_level_t level);
 /* The log of kc_env_t: a line that has its tag; context is the server_rec. */

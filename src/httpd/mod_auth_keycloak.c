@@ -15,6 +15,7 @@
 #include "handlers/account.h"
 #include "handlers/endpoints.h"
 #include "handlers/health.h"
+#include "handlers/metrics.h"
 #include "interim.h"
 #include "lifecycle.h"
 #include "log_format.h"
@@ -25,7 +26,7 @@
 #include "streams.h"
 #include "traces.h"
 
-static void register_hooks(apr_pool_t *pool)
+static void register_start(void)
 {
     static const char *const watchdog[] = {"mod_watchdog.c", NULL};
 
@@ -42,6 +43,11 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_post_config(akc_lifecycle_start, NULL, NULL, APR_HOOK_MIDDLE);
     /* before mod_watchdog starts the thread that uses what is made here */
     ap_hook_child_init(akc_lifecycle_child, NULL, watchdog, APR_HOOK_MIDDLE);
+}
+
+static void register_hooks(apr_pool_t *pool)
+{
+    register_start();
     ap_hook_pre_read_request(akc_traces_before_line, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_quick_handler(akc_traces_behind_headers, NULL, NULL, APR_HOOK_REALLY_FIRST - 1);
     /* before every other module, so that none sees headers that the client may not send */
@@ -72,6 +78,7 @@ static void register_hooks(apr_pool_t *pool)
     akc_streams_register(pool);
     akc_answers_register(pool);
     akc_interim_register(pool);
+    akc_metrics_register(pool);
 }
 
 AP_DECLARE_MODULE(auth_keycloak) = {

@@ -119,5 +119,6 @@ typedef struct akc_request_t {
 #define AKC_ENDPOINTS_SESSIONS "keycloak-sessions"
 #define AKC_ENDPOINTS_JUDGE "keycloak-judge"
 #define AKC_ENDPOINTS_HEALTH "keycloak-health"
+#define AKC_ENDPOINTS_METRICS "keycloak-metrics"
 
 #endif

@@ -36,7 +36,9 @@ enum {
 /* State of this child. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the ring and its nodes */
 static akc_stream_t ring = {.next = &ring, .previous = &ring};
-static apr_uint64_t newest; /* serial number */
+static apr_uint64_t count;    /* of its nodes */
+static uint64_t *count_shown; /* a word that count is written to; NULL: none */
+static apr_uint64_t newest;   /* serial number */
 
 static apr_uint32_t is_stopping;
 static apr_uint32_t is_running;
@@ -59,8 +61,22 @@ typedef struct {
 
 /* ---------------------------------------------------------------- requests */
 
+void akc_streams_show(uint64_t *word)
+{
+    count_shown = word;
+}
+
+/* With the lock held. */
+static void change_count(int by)
+{
+    count += (apr_uint64_t)(apr_int64_t)by;
+    if (count_shown)
+        kc_metrics_set(count_shown, count);
+}
+
 static void unlink_stream(akc_stream_t *stream)
 {
+    change_count(-1);
     stream->previous->next = stream->next;
     stream->next->previous = stream->previous;
     stream->next = NULL;
@@ -127,6 +143,7 @@ static void enter(akc_stream_t *stream)
     stream->previous = ring.previous;
     ring.previous->next = stream;
     ring.previous = stream;
+    change_count(1);
     (void)pthread_mutex_unlock(&lock);
 }
 

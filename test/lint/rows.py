@@ -157,9 +157,39 @@ def tags(root):
     return "\n".join(lines) + "\n"
 
 
+def metric_labels(root):
+    """Of each label of metrics.def its name, and the words that it may have ([]: they are not in metrics.c)."""
+    text = (root / "src/core/metrics/metrics.c").read_text(encoding="utf-8")
+    lists = {name: re.findall(r'"([^"]*)"', words) for name, words in
+             re.findall(r"static const char \*const (\w+)\[\] = \{([^}]*)\};", text)}
+    return {label: (name, lists.get(words, [])) for label, name, words in
+            re.findall(r'\[KC_METRICS_LABEL_(\w+)\] = \{"(\w*)", (\w+),', text)}
+
+
+def metric_rows(root):
+    """Of each metric its full name as Prometheus sees it, its type, its labels and what it tells."""
+    labels = metric_labels(root)
+    for _, (_, kind, _, name, *used, text), _ in rows_of_metrics(root):
+        full = "mod_auth_keycloak_" + name + ("_total" if kind == "COUNTER" else "")
+        yield full, kind.lower(), [labels[label] for label in used if label != "NONE"], text
+
+
+def rows_of_metrics(root):
+    return read(root / "src/core/metrics/metrics.def", "KC_METRIC")
+
+
+def metrics(root):
+    """doc/metrics.md's table."""
+    lines = ["", "| metric | type | labels | what it tells |", "| --- | --- | --- | --- |"]
+    for name, kind, used, text in metric_rows(root):
+        words = ["`%s`" % label + (": " + ", ".join(found) if found else "") for label, found in used]
+        lines.append("| `%s` | %s | %s | %s |" % (name, kind, "; ".join(words), text))
+    return "\n".join(lines) + "\n\n"
+
+
 # The tables that are made: each stands in its page between two lines, see markers().
 TABLES = [("directives", "doc/directives.md", directives), ("tags", "doc/log-tags.md", tags),
-          ("man", "doc/mod_auth_keycloak.8", man)]
+          ("metrics", "doc/metrics.md", metrics), ("man", "doc/mod_auth_keycloak.8", man)]
 
 
 def markers(wanted):

@@ -342,7 +342,7 @@ def made_tables(tree):
         text = tree.text(page) if page in tree.files else ""
         try:
             if text != rows.filled(tree.root, name, text):
-                yield "%s: the table differs from src/core/conf/conf.def or err.def: run make reference" % page
+                yield "%s: the table differs from conf.def, err.def or metrics.def: run make reference" % page
         except ValueError as error:
             yield str(error)
 

@@ -17,7 +17,6 @@
 #include "http/http_body.h"
 #include "http/http_failure.h"
 #include "http/http_head.h"
-#include "http/http_meter.h"
 #include "net/wait_limit.h"
 
 #ifndef KC_VERSION
@@ -501,7 +500,8 @@ static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, a
     kc_rc_t rc;
 
     memset(response, 0, sizeof(*response));
-    response->content_type = response->body = "";
+    response->content_type = "";
+    response->body = "";
     if (!is_http(request->url))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
                        "a back-channel URL is neither http nor https");
@@ -512,9 +512,7 @@ static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, a
                        "%u threads talk to the provider already", (unsigned int)gate->limit);
     timed.timeout_ms -= kc_wait_limit_now() - begun;
     if (timed.timeout_ms > 0) {
-        begun = kc_stopwatch_now();
         rc = exchange_leased(client, &timed, pool, response, err);
-        kc_http_meter_took(client->options.metrics, request, begun);
         kc_http_gate_tell(gate, rc == KC_OK);
     } else {
         rc = KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "no time is left for the provider");

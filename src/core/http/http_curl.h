@@ -18,12 +18,11 @@ typedef struct kc_http_curl_options_t {
      * the system's certificates, and none of this client. */
     void (*hold_pems)(void *context, apr_pool_t *pool, kc_http_curl_pems_t *out);
     void *pems_context;
-    int64_t timeout_ms;          /* for the whole exchange; connecting gets at most the same */
-    kc_http_gate_t *gate;        /* each exchange waits for a slot, or is KC_ERR_PROVIDER_BUSY */
-    const uint32_t *stop;        /* not 0: exchanges end within a second, with KC_ERR_PROVIDER_BUSY;
-                                    NULL: never */
-    kc_resolver_t *resolver;     /* of host names; NULL: libcurl's own, which may hang */
-    const kc_metrics_t *metrics; /* have the time of each exchange; NULL: nobody has */
+    int64_t timeout_ms;      /* for the whole exchange; connecting gets at most the same */
+    kc_http_gate_t *gate;    /* each exchange waits for a slot, or is KC_ERR_PROVIDER_BUSY */
+    const uint32_t *stop;    /* not 0: exchanges end within a second, with KC_ERR_PROVIDER_BUSY;
+                                NULL: never */
+    kc_resolver_t *resolver; /* of host names; NULL: libcurl's own, which may hang */
 } kc_http_curl_options_t;
 
 /* Call once in the parent, before threads exist (curl_global_init; a cleanup of pool undoes it). */

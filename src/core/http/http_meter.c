@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http/http_meter.h"
 
+#include "metrics/stopwatch.h"
+
 typedef struct {
     kc_http_t http; /* first */
     kc_http_t *inner;
@@ -19,13 +21,6 @@ static kc_metrics_answer_t answer_of(kc_rc_t rc, int status, const kc_err_t *err
     return status >= 300 ? KC_METRICS_3XX : KC_METRICS_2XX;
 }
 
-void kc_http_meter_took(const kc_metrics_t *metrics, const kc_http_request_t *request,
-                        int64_t begun)
-{
-    kc_metrics_observe(metrics, KC_METRICS_CELL(provider_calls, request->endpoint, 0, 0),
-                       kc_stopwatch_now() - begun);
-}
-
 static kc_rc_t perform(kc_http_t *http, const kc_http_request_t *request, apr_pool_t *pool,
                        kc_http_response_t *response, kc_err_t *err)
 {
@@ -34,11 +29,14 @@ static kc_rc_t perform(kc_http_t *http, const kc_http_request_t *request, apr_po
     int64_t begun = kc_stopwatch_now();
     kc_rc_t rc = metered->inner->perform(metered->inner, request, pool, response, &why);
 
-    (void)kc_stopwatch_stop(KC_STOPWATCH_PROVIDER, begun);
+    int64_t spent = kc_stopwatch_stop(KC_STOPWATCH_PROVIDER, begun);
+    kc_metrics_answer_t answer = answer_of(rc, response->status, &why);
+
     kc_metrics_add(metered->metrics,
-                   KC_METRICS_CELL(provider_results, request->endpoint,
-                                   answer_of(rc, response->status, &why), 0),
-                   1);
+                   KC_METRICS_CELL(provider_results, request->endpoint, answer, 0), 1);
+    if (answer != KC_METRICS_BUSY)
+        kc_metrics_observe(metered->metrics,
+                           KC_METRICS_CELL(provider_calls, request->endpoint, 0, 0), spent);
     if (rc != KC_OK && err)
         *err = why;
     return rc;

@@ -258,6 +258,8 @@ static kc_rc_t end_named(akc_request_t *request, request_rec *r, const char *nam
         if (rc == KC_OK)
             tell_event(request, KC_ERR_EVENT_SIGN_OUT, "another-session", entry->key);
     }
+    kc_metrics_add(request->server->env.metrics,
+                   KC_METRICS_CELL(sessions_ended, KC_METRICS_LISTED, 0, 0), (uint64_t)*ended);
     if (rc == KC_OK && !*ended && is_partial)
         rc = KC_FAIL(err, KC_DOWN, KC_ERR_STORE_DOWN,
                      "the session may be listed on a memcached server that does not answer");
@@ -434,6 +436,10 @@ static int end_all(akc_request_t *request, request_rec *r, const char *user, con
         kc_json_add_string(kc_json_set_array(json, "ended"), sub);
     }
     kc_json_set_boolean(json, "all", 1);
+    kc_metrics_add(request->server->env.metrics,
+                   KC_METRICS_CELL(sign_outs, KC_METRICS_OPERATOR, kc_metrics_outcome(rc),
+                                   kc_metrics_tag(rc, &err)),
+                   1);
     return rc == KC_OK ? akc_respond_json(r, HTTP_OK, json) : akc_respond_error(request, r, &err);
 }
 

@@ -113,6 +113,7 @@ static const expected_t expected[] = {
     {KC_ERR_EVENT_JUDGE_SHARED, "KC0631", "judge-shared", 0, KC_LOG_WARNING},
     {KC_ERR_EVENT_NOT_READY, "KC0632", "not-ready", 0, KC_LOG_WARNING},
     {KC_ERR_EVENT_READY, "KC0633", "ready", 0, KC_LOG_NOTICE},
+    {KC_ERR_EVENT_METRICS_OPEN, "KC0641", "metrics-open", 0, KC_LOG_WARNING},
     {KC_ERR_EVENT_AUDIT_LOST, "KC0651", "audit-lost", 0, KC_LOG_ERROR},
     {KC_ERR_EVENT_AUDIT_BACK, "KC0652", "audit-back", 0, KC_LOG_NOTICE},
     {KC_ERR_EVENT_BEARER, "KC0653", "bearer-accepted", 0, KC_LOG_DEBUG},

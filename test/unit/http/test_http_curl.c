@@ -18,6 +18,7 @@
 #include "http/http.h"
 #include "http/http_curl.h"
 #include "http/http_meter.h"
+#include "metrics/stopwatch.h"
 #include "listener.h"
 #include "net/wait_limit.h"
 #include "net/resolver.h"
@@ -49,11 +50,8 @@ static kc_metrics_t *metrics; /* NULL: nothing is counted */
 
 static void http_make(int64_t timeout_ms, uint32_t waiting_max)
 {
-    kc_http_curl_options_t options = {.timeout_ms = timeout_ms,
-                                      .gate = &gate,
-                                      .stop = &stop,
-                                      .resolver = resolver,
-                                      .metrics = metrics};
+    kc_http_curl_options_t options = {
+        .timeout_ms = timeout_ms, .gate = &gate, .stop = &stop, .resolver = resolver};
 
     kc_http_gate_init(&gate, waiting_max, 0);
     stop = 0;
