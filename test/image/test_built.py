@@ -3,6 +3,7 @@
 
 import http.client
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -67,13 +68,16 @@ def test_nothing_is_there_that_is_not_needed(root):
     assert not [path for path in root.rglob("__pycache__")]
 
 
-def test_bill_of_materials(root):
+def test_bill_of_materials(root, tmp_path):
     made = [subprocess.run([ROOT / "docker/sbom", root], check=True, capture_output=True, text=True).stdout for _ in range(2)]
     assert made[0] == made[1]
     listed = {package["name"]: package for package in json.loads(made[0])["packages"]}
     assert {"apache2-bin", "libcurl4", "libcjose0", "libmemcached11", "mod_auth_keycloak"} <= set(listed)
     assert len(listed["mod_auth_keycloak"]["checksums"][0]["checksumValue"]) == 64
     assert "gcc" not in listed and "perl" not in listed and listed["apache2-bin"]["versionInfo"]
+    (tmp_path / "image.spdx.json").write_text(made[0])
+    done = subprocess.run([os.environ["SPDX_VALIDATOR"], "-i", tmp_path / "image.spdx.json"], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def ask(port, path):
