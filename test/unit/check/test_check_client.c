@@ -6,6 +6,7 @@
 
 #include "check/check_client.h"
 #include "checking.h"
+#include "conf/conf_watch.h"
 #include "testlib.h"
 
 Suite *kc_test_check_client(void);
@@ -37,6 +38,20 @@ START_TEST(a_public_client_with_a_secret_is_a_warning)
     ck_assert_int_eq(kc_check_client_ask(&checking), 1);
     checking_assert("client.confidential", KC_CHECK_WARNING, "a public one",
                     "turn on Client authentication");
+}
+END_TEST
+
+/* The settings with the present content of files would take the place of those without a secret. */
+START_TEST(files_that_are_watched_do_not_bring_the_secret_back)
+{
+    kc_conf_watch_t *watch;
+
+    ck_assert_int_eq(kc_conf_watch_create(checking_site->conf, testlib_pool, &watch, NULL), KC_OK);
+    checking_site->fake->env.files = watch;
+    answer(400, "invalid_grant", "Code not valid");
+    answer(401, "unauthorized_client", refused);
+    ck_assert_int_eq(kc_check_client_ask(&checking), 1);
+    ck_assert_ptr_null(kc_fake_request_last(checking_site->fake, KC_FAKE_TOKEN)->authorization);
 }
 END_TEST
 
@@ -97,6 +112,7 @@ Suite *kc_test_check_client(void)
     tcase_add_checked_fixture(all, checking_setup_discovered, testlib_teardown);
     tcase_add_test(all, a_refused_code_is_an_accepted_client);
     tcase_add_test(all, a_public_client_with_a_secret_is_a_warning);
+    tcase_add_test(all, files_that_are_watched_do_not_bring_the_secret_back);
     tcase_add_test(all, a_client_without_a_secret_is_asked_once);
     tcase_add_loop_test(all, each_refusal_has_its_cure, 0, CHECKING_ROWS(refusals));
     tcase_add_test(all, no_answer_is_a_failure_too);

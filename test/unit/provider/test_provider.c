@@ -397,6 +397,35 @@ START_TEST(browsers_never_get_the_inner_name)
 }
 END_TEST
 
+static const struct {
+    const char *backchannel;
+    const char *auth;
+    const char *endpoint;
+    const char *here;
+} inner_addresses[] = {
+    {NULL, NULL, BASE "auth?a=1", BASE "auth?a=1"},
+    {"http://keycloak.auth:8080", NULL, BASE "auth?a=1", INNER "auth?a=1"},
+    {"http://keycloak:8080", "https://login.example.com/x", "https://login.example.com/x?a=1",
+     "http://keycloak:8080/x?a=1"},
+    {"http://keycloak:8080", NULL, "https://other.example.com/auth",
+     "https://other.example.com/auth"},
+    {NULL, NULL, "/auth", NULL},
+};
+
+START_TEST(this_host_reaches_browser_endpoints_by_the_back_channel)
+{
+    const char *here;
+
+    conf->backchannel_url = inner_addresses[_i].backchannel;
+    conf->auth_url = inner_addresses[_i].auth;
+    here = kc_provider_from_here(conf, inner_addresses[_i].endpoint, testlib_pool);
+    if (inner_addresses[_i].here)
+        ck_assert_str_eq(here, inner_addresses[_i].here);
+    else
+        ck_assert_ptr_null(here);
+}
+END_TEST
+
 START_TEST(auth_url_overrides)
 {
     conf->auth_url = "/dex/auth";
@@ -480,6 +509,7 @@ Suite *kc_test_provider(void)
     tcase_add_test(tests, own_calls_leave_the_browsers_name_for_the_back_channel);
     tcase_add_test(tests, dynamic_back_channel_of_keycloak_is_taken);
     tcase_add_test(tests, browsers_never_get_the_inner_name);
+    tcase_add_loop_test(tests, this_host_reaches_browser_endpoints_by_the_back_channel, 0, 5);
     tcase_add_test(tests, auth_url_overrides);
     tcase_add_test(tests, http_issuer_may_have_http_endpoints);
     tcase_add_test(tests, public_client_needs_no_listed_method);

@@ -784,6 +784,52 @@ static TCase *client_tests(void)
     return tests;
 }
 
+static kc_rc_t grant(const char *user)
+{
+    const kc_token_endpoint_grant_t asked = {user, "p4ss-canary", "openid email"};
+
+    return kc_token_endpoint_grant(conf, &fake->env, &provider, &asked, testlib_pool, &answer,
+                                   &err);
+}
+
+START_TEST(a_users_tokens_are_asked_for_by_name_and_password)
+{
+    ck_assert_int_eq(grant("alice"), KC_OK);
+    ck_assert_str_eq(parameter("grant_type"), "password");
+    ck_assert_str_eq(parameter("username"), "alice");
+    ck_assert_str_eq(parameter("password"), "p4ss-canary");
+    ck_assert_str_eq(parameter("scope"), "openid email");
+    ck_assert_str_eq(authorization(), "Basic c2l0ZTpzM2NyZXQtY2FuYXJ5");
+    ck_assert_ptr_null(answer.error);
+}
+END_TEST
+
+START_TEST(the_clients_own_tokens_need_no_id_token)
+{
+    kc_fake_answer(fake, TOKEN_URL, 200, JSON_TYPE,
+                   "{\"access_token\":\"aaa\",\"token_type\":\"Bearer\"}");
+    ck_assert_int_eq(grant(NULL), KC_OK);
+    ck_assert_str_eq(parameter("grant_type"), "client_credentials");
+    ck_assert_ptr_null(parameter("username"));
+    ck_assert_ptr_null(parameter("password"));
+    ck_assert_ptr_null(answer.id_token);
+}
+END_TEST
+
+START_TEST(the_error_is_told_as_it_came)
+{
+    kc_fake_answer(fake, TOKEN_URL, 400, JSON_TYPE,
+                   "{\"error\":\"invalid_grant\",\"error_description\":\"Code not valid\"}");
+    ck_assert_int_eq(exchange(), KC_REFUSED);
+    ck_assert_str_eq(answer.error, "invalid_grant");
+    ck_assert_str_eq(answer.description, "Code not valid");
+    kc_fake_answer(fake, TOKEN_URL, 404, "text/html", "nothing");
+    ck_assert_int_eq(exchange(), KC_REFUSED);
+    ck_assert_ptr_null(answer.error);
+    check_detail();
+}
+END_TEST
+
 static TCase *answer_tests(void)
 {
     TCase *tests = tcase_create("answers");
@@ -809,6 +855,9 @@ static TCase *answer_tests(void)
     tcase_add_test(tests, userinfo_is_asked_with_the_token);
     tcase_add_loop_test(tests, userinfo_is_judged, 0, ROWS(infos));
     tcase_add_test(tests, userinfo_that_cannot_be_asked);
+    tcase_add_test(tests, a_users_tokens_are_asked_for_by_name_and_password);
+    tcase_add_test(tests, the_clients_own_tokens_need_no_id_token);
+    tcase_add_test(tests, the_error_is_told_as_it_came);
     return tests;
 }
 
