@@ -219,7 +219,7 @@ int akc_export_scrub(request_rec *r)
     if (r->prev)
         (void)akc_request_forget_anonymous(r->prev);
     remove_guarded(server, r->headers_in, r->pool);
-    if (server->conf->trace_context && request)
+    if (request && request->caller && server->conf->trace_context)
         akc_trace_context_begin(request, r);
     clean_connection(server, r);
     strip_cookies(server, r);

@@ -79,7 +79,7 @@ static const char *trace_of(const request_rec *r)
     while (r->main || r->prev)
         r = r->main ? r->main : r->prev;
     request = ap_get_module_config(r->request_config, &auth_keycloak_module);
-    return request ? request->caller.trace_id : NULL;
+    return request && request->caller ? request->caller->trace_id : NULL;
 }
 
 int akc_log_level(kc_log_level_t level)

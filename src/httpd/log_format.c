@@ -55,15 +55,17 @@ static const char *state(akc_request_t *request, request_rec *r)
 static const char *tier(akc_request_t *request, request_rec *r)
 {
     (void)r;
-    if (!has_session(request))
+    if (!request->caller || !has_session(request))
         return NULL;
-    return request->caller.waits[KC_CALLER_STORE] ? "store" : "cache";
+    return request->caller->waits[KC_CALLER_STORE] ? "store" : "cache";
 }
 
 static const char *microseconds(const akc_request_t *request, kc_caller_wait_t wait,
                                 apr_pool_t *pool)
 {
-    return apr_psprintf(pool, "%" APR_INT64_T_FMT, request->caller.waited_us[wait]);
+    return request->caller
+               ? apr_psprintf(pool, "%" APR_INT64_T_FMT, request->caller->waited_us[wait])
+               : NULL;
 }
 
 static const char *store(akc_request_t *request, request_rec *r)
@@ -79,7 +81,7 @@ static const char *keycloak(akc_request_t *request, request_rec *r)
 static const char *trace(akc_request_t *request, request_rec *r)
 {
     (void)r;
-    return request->caller.trace_id;
+    return request->caller ? request->caller->trace_id : NULL;
 }
 
 static const char *request_id(akc_request_t *request, request_rec *r)

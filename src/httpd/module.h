@@ -97,7 +97,7 @@ typedef struct akc_request_t {
     const char *query;     /* of a callback; removed from the request so that no log shows it */
     const char *tag;       /* of the last refusal that was logged; NULL: none */
     const char *id;        /* for the log and the error page; NULL until needed */
-    kc_caller_t caller;    /* of the core's effects */
+    kc_caller_t *caller;   /* of the core's effects; NULL: nothing needs to know it */
     kc_browser_t client;   /* public_url is NULL until needed */
     kc_access_t access;    /* the Cookie header, and the session that it or a bearer token names */
     int is_decided;        /* this module's check has let this request itself in, with or without a

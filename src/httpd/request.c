@@ -48,7 +48,10 @@ static akc_request_t *make(request_rec *first, akc_server_t *server)
 
     request->server = server;
     request->first = first;
-    request->caller.request = request;
+    if (server->has_caller) {
+        request->caller = apr_pcalloc(first->pool, sizeof(*request->caller));
+        request->caller->request = request;
+    }
     request->access.rp = server->rp;
     request->access.pool = first->pool;
     request->access.cookies = apr_table_get(first->headers_in, "Cookie");
@@ -308,12 +311,12 @@ const char *akc_request_address(const akc_request_t *request)
 
 kc_caller_t *akc_request_enter(akc_request_t *request)
 {
-    return request->server->has_caller ? kc_caller_enter(&request->caller) : NULL;
+    return request->caller ? kc_caller_enter(request->caller) : NULL;
 }
 
 void akc_request_leave(const akc_request_t *request, kc_caller_t *before)
 {
-    if (request->server->has_caller)
+    if (request->caller)
         (void)kc_caller_enter(before);
 }
 

@@ -23,7 +23,7 @@ void akc_trace_context_begin(akc_request_t *request, request_rec *r)
     unsigned char random[KC_TRACE_CONTEXT_RANDOM];
     kc_trace_context_t *trace;
 
-    if (request->caller.trace_id || kc_crypto_random(random, sizeof(random), NULL) != KC_OK)
+    if (request->caller->trace_id || kc_crypto_random(random, sizeof(random), NULL) != KC_OK)
         return;
     trace = apr_palloc(r->pool, sizeof(*trace));
     if (!kc_trace_context_make(is_trusted ? apr_table_get(r->headers_in, parent_name) : NULL,
@@ -36,16 +36,16 @@ void akc_trace_context_begin(akc_request_t *request, request_rec *r)
     else
         apr_table_unset(r->headers_in, state_name);
     apr_table_setn(r->notes, "keycloak-trace", trace->id);
-    request->caller.lines[0] = line(parent_name, trace->header, r->pool);
-    request->caller.lines[1] = state ? line(state_name, state, r->pool) : NULL;
-    request->caller.trace_id = trace->id;
+    request->caller->lines[0] = line(parent_name, trace->header, r->pool);
+    request->caller->lines[1] = state ? line(state_name, state, r->pool) : NULL;
+    request->caller->trace_id = trace->id;
 }
 
 void akc_trace_context_answer(const akc_request_t *request, request_rec *r)
 {
     const char *state = apr_table_get(r->headers_in, state_name);
 
-    if (!request->caller.trace_id)
+    if (!request->caller || !request->caller->trace_id)
         return;
     apr_table_setn(r->headers_out, parent_name, apr_table_get(r->headers_in, parent_name));
     if (state)
