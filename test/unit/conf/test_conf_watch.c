@@ -267,9 +267,7 @@ START_TEST(a_child_that_starts_later_takes_it_at_once)
 END_TEST
 
 /* What a secret's file holds then; "": it is removed. */
-static const char *const faulty_secrets[] = {"", "\n",
-                                             "a\x01"
-                                             "b\n"};
+static const char *const faulty_secrets[] = {"", "\n", "a\001b\n"};
 
 START_TEST(a_faulty_file_is_told_once_and_the_former_content_stays)
 {
