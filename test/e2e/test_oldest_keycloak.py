@@ -9,10 +9,14 @@ import pytest
 
 from backend import values
 from browser import Browser
+from checked import assert_named, check
 from keycloak import Keycloak
 from process import wait_for
 from site_under_test import asks_to_sign_in, is_form
+from test_check import ROWS, credentials
 
+# What the misconfigurations of test_check.py are made of.
+WELL_KNOWN = "KeycloakBearer on\nKeycloakPublicURL {url}\nKeycloakScope openid profile email"
 LIFESPAN = 8  # seconds, of access tokens
 EVENTS = ["LOGIN", "LOGIN_ERROR", "REFRESH_TOKEN", "REFRESH_TOKEN_ERROR", "LOGOUT", "LOGOUT_ERROR"]
 
@@ -39,7 +43,7 @@ def realm(oldest):
 
 @pytest.fixture(scope="module")
 def site(new_site, realm):
-    made = new_site(realm, settings="KeycloakBearer on", blocks=(
+    made = new_site(realm, settings=WELL_KNOWN, blocks=(
         "<Location /admin>\n    Require keycloak-role kubeflow-admin\n</Location>\n"))
     realm.send_logouts_to(made.url)
     return made
@@ -51,6 +55,20 @@ def events(realm, kind):
 
 def test_it_is_the_oldest(oldest):
     assert oldest.version == 22
+
+
+def test_the_check_is_well(site):
+    report = check(site, env=credentials(site))
+    assert report.results and not [result for result in report.results if result["outcome"] != "ok"], report
+
+
+@pytest.mark.parametrize("row", ["client-id", "client-disabled", "client-pkce", "redirect-uri", "scope", "secret", "post-logout",
+                                 "realm-disabled", "groups-mapper"])
+def test_the_check_names_what_is_wrong(site, row):
+    """Its error pages and refusals are other ones than those of newer versions."""
+    with ROWS[row].made(site):
+        report = check(site, env=credentials(site))
+    assert_named(report, ROWS[row])
 
 
 def test_sign_in_says_who_it_is(site):

@@ -95,12 +95,21 @@ START_TEST(a_key_that_cannot_be_used_is_a_warning)
 }
 END_TEST
 
+/* Once for all tests, which run in processes of their own. */
+static void make_keys(void)
+{
+    ck_assert_ptr_nonnull(testlib_key(TESTLIB_RSA));
+    ck_assert_ptr_nonnull(testlib_key(TESTLIB_RSA_OTHER));
+    ck_assert_ptr_nonnull(testlib_key(TESTLIB_RSA_SMALL));
+    ck_assert_ptr_nonnull(testlib_key(TESTLIB_P256));
+}
+
 Suite *kc_test_check_keys(void)
 {
     Suite *suite = suite_create("check_keys");
     TCase *all = tcase_create("all");
 
-    tcase_add_unchecked_fixture(all, NULL, testlib_keys_free);
+    tcase_add_unchecked_fixture(all, make_keys, testlib_keys_free);
     tcase_add_checked_fixture(all, checking_setup_discovered, testlib_teardown);
     tcase_add_test(all, allowed_algorithms_are_named);
     tcase_add_test(all, one_that_is_not_allowed_is_a_warning);

@@ -289,12 +289,18 @@ START_TEST(a_token_that_is_refused_is_named)
 }
 END_TEST
 
+/* Once for all tests, which run in processes of their own. */
+static void make_keys(void)
+{
+    ck_assert_ptr_nonnull(testlib_key(TESTLIB_RSA));
+}
+
 Suite *kc_test_check_tokens(void)
 {
     Suite *suite = suite_create("check_tokens");
     TCase *all = tcase_create("all");
 
-    tcase_add_unchecked_fixture(all, NULL, testlib_keys_free);
+    tcase_add_unchecked_fixture(all, make_keys, testlib_keys_free);
     tcase_add_checked_fixture(all, setup, testlib_teardown);
     tcase_add_test(all, a_user_with_everything_is_well);
     tcase_add_test(all, a_token_tells_the_clock);
