@@ -19,7 +19,7 @@ PACKAGES_BUILD=(
 PACKAGES_APR_DEBUG=(apt dpkg-dev gcc libc6-dev make 'pkgconf|pkg-config' libapr1-dev uuid-dev patch xz-utils bzip2 util-linux
     diffutils)
 PACKAGES_LINT=('clang-14|clang' 'clang-tidy-14|clang-tidy' cppcheck binutils git python3 python3-pip shellcheck apache2)
-PACKAGES_UNIT=(check memcached "${PACKAGES_APR_DEBUG[@]}")
+PACKAGES_UNIT=(check memcached ca-certificates "${PACKAGES_APR_DEBUG[@]}")
 PACKAGES_COVERAGE=(gcc gcovr python3)
 PACKAGES_FUZZ=('clang-14|clang' 'libclang-rt-14-dev|libclang-rt-dev')
 PACKAGES_HOSTILE=(apache2 python3 python3-jwcrypto procps "${PACKAGES_APR_DEBUG[@]}")
@@ -31,7 +31,7 @@ PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached sasl2-bin libsasl2-mod
 PACKAGES_DEMO=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached curl python3 python3-pip python3-yaml procps)
 PACKAGES_IMAGE=(apache2-bin buildah netavark debootstrap git curl memcached procps python3 python3-pip python3-pytest python3-venv python3-yaml
     python3-jwcrypto util-linux)
-PACKAGES_PACKAGES=(python3 python3-pytest python3-pip python3-venv python3-yaml check memcached man-db groff-base mandoc bsdextrautils debhelper dpkg-dev fakeroot lintian binutils
+PACKAGES_PACKAGES=(python3 python3-pytest python3-pip python3-venv python3-yaml check memcached ca-certificates man-db groff-base mandoc bsdextrautils debhelper dpkg-dev fakeroot lintian binutils
     debootstrap util-linux python3-jwcrypto openssl rpm rpmlint cpio apache2-bin)
 PACKAGES_KUBEFLOW=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached openssl python3 python3-pip python3-pytest python3-venv python3-yaml
     python3-jwcrypto)
