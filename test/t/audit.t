@@ -21,10 +21,14 @@ print $file "#!/bin/sh\nleft=1200\nwhile [ ! -e '$ROOM/go' ] && [ \$left -gt 0 ]
 close $file or die "$program: $!\n";
 chmod 0755, $program or die "$program: $!\n";
 
+my ($rotatelogs) = grep { -x } map { "$_/rotatelogs" } qw(/usr/bin /usr/sbin /usr/local/bin /usr/local/sbin);
+BAIL_OUT('there is no rotatelogs') if !$rotatelogs;
+
 my %hosts = (
     audit    => 'ServerAlias mailed.test',
     piped    => "KeycloakAuditLog \"|$program\"",
     full     => 'KeycloakAuditLog /dev/full',
+    rotated  => "KeycloakAuditLog \"|$rotatelogs $ROOM/rotated.%Y.json 86400\"",
     none     => 'KeycloakAuditLog none',
     same     => 'ServerAlias same-too.test',
     proxied  => 'KeycloakTrustedProxy 127.0.0.0/8 198.51.100.7',
@@ -239,6 +243,15 @@ subtest 'a graceful restart' => sub {
     my $after = text();
     is substr($after, 0, length $before), $before, 'what was there is there';
     is scalar(events(length $before)), 1, 'and there is more';
+};
+
+subtest 'rotatelogs, before and after a graceful restart' => sub {
+    my $count = sub { return scalar map { split /^/, text($_) } map { m{([^/]+)$} } glob "$ROOM/rotated.*.json" };
+    for my $wanted (1, 2) {
+        ok signed_in('rotated'), 'signed in';
+        ok wait_until(sub { $count->() == $wanted }), "event $wanted is there" or diag $count->();
+        $server->restart if $wanted == 1;
+    }
 };
 
 subtest 'a disk that is full' => sub {

@@ -13,7 +13,7 @@ use constant { SITE => 'traced', TRACE => '4bf92f3577b34da6a3ce929d0e0e4736', SP
 my $ROOM = "$ENV{KC_ROOM}/" . SITE;
 my %hosts = (
     traced    => 'KeycloakTrustedProxy 127.0.0.0/8',
-    strangers => 'KeycloakTrustedProxy 192.0.2.1',
+    strangers => "KeycloakTrustedProxy 192.0.2.1\nErrorLogFormat \"note=%{keycloak-trace}n \\\"%M\\\"\"",
     untraced  => 'KeycloakTraceContext off',
     judged    => "KeycloakTrustedProxy 127.0.0.0/8\n<Location />\nSetHandler keycloak-judge\n</Location>",
 );
@@ -78,6 +78,13 @@ subtest 'of any client' => sub {
     }
     is scalar(keys %seen), 3, 'each request has a trace of its own';
     ok !$seen{ TRACE() } && !$seen{none}, 'and none has theirs';
+};
+
+# It also shows why no ErrorLogFormat makes JSON: a quote stays as it is (doc/operations.md).
+subtest 'httpd\'s own format of the error log' => sub {
+    my $mark = length $server->log;
+    is browser('strangers')->get('/a"b', Authorization => 'Bearer x')->status, 401, 'refused';
+    like substr($server->log, $mark), qr{^note=([0-9a-f]{32}) "KC0115: .* \[/a"b, request \S+\], trace \1"$}m, 'has the note' or diag substr $server->log, $mark;
 };
 
 subtest 'off' => sub {
