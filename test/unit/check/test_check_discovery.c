@@ -330,6 +330,59 @@ START_TEST(only_servers_with_the_same_settings_are_asked_once)
 }
 END_TEST
 
+static const char keys[] = "{\"keys\":[]}";
+
+/* Everything that Keycloak is asked, of which it repeats a secret. */
+START_TEST(a_whole_run_asks_everything_in_order)
+{
+    kc_fake_t *fake = checking_site->fake;
+    const char *text;
+
+    kc_fake_site_provide(checking_site, kc_fake_site_metadata(checking_site, ""), keys);
+    kc_fake_answer_head(fake, KC_FAKE_ENDPOINT "auth", 302,
+                        KC_FAKE_PUBLIC "/authservice/oidc/callback?error=login_required", NULL);
+    kc_fake_answer_once(fake, KC_FAKE_TOKEN, 400, CHECKING_JSON, "{\"error\":\"invalid_grant\"}");
+    kc_fake_answer(fake, KC_FAKE_TOKEN, 401, CHECKING_JSON,
+                   "{\"error\":\"unauthorized_client\",\"error_description\":\"not-a-secret\"}");
+    kc_fake_answer(fake, KC_FAKE_LOGOUT, 400, CHECKING_JSON, "{\"error\":\"not-a-secret\"}");
+    kc_fake_answer(fake, KC_FAKE_PUBLIC "/authservice/backchannel-logout", 400, "", "");
+    kc_check_run(&checking);
+    text = kc_check_report_text(&checking_report, testlib_pool);
+    ck_assert_ptr_null(strstr(text, "not-a-secret"));
+    checking_assert("logout.return", KC_CHECK_FAILED, "(secret)", "post logout");
+    checking_assert("tokens.user", KC_CHECK_UNKNOWN, "not looked at", "KEYCLOAK_CHECK_USER");
+    checking_assert("logout.backchannel", KC_CHECK_OK, "takes logout tokens", "");
+    checking_assert("logout.registered", KC_CHECK_UNKNOWN, "administrator", "");
+    checking_assert("issuer.clock", KC_CHECK_UNKNOWN, "no Date", "");
+    ck_assert_int_lt(strstr(text, "issuer.equal") - text, strstr(text, "client.id") - text);
+    ck_assert_int_lt(strstr(text, "client.id") - text, strstr(text, "logout.return") - text);
+}
+END_TEST
+
+START_TEST(of_a_client_that_is_not_there_nothing_else_is_asked)
+{
+    kc_fake_answer(checking_site->fake, KC_FAKE_ENDPOINT "auth", 400, CHECKING_JSON,
+                   "{\"error\":\"Client not found.\"}");
+    kc_check_run(&checking);
+    checking_assert("client.id", KC_CHECK_FAILED, "not found", "KeycloakClientID");
+    ck_assert_int_eq(checking_count("client.credentials"), 0);
+    ck_assert_int_eq(kc_fake_request_count(checking_site->fake, KC_FAKE_TOKEN), 0);
+    ck_assert_int_eq(checking_find("issuer.clock")->outcome, KC_CHECK_UNKNOWN);
+}
+END_TEST
+
+START_TEST(without_an_accepted_client_no_tokens_are_asked_for)
+{
+    kc_fake_answer_head(checking_site->fake, KC_FAKE_ENDPOINT "auth", 302,
+                        KC_FAKE_PUBLIC "/authservice/oidc/callback?error=login_required", NULL);
+    kc_fake_answer(checking_site->fake, KC_FAKE_TOKEN, 401, CHECKING_JSON,
+                   "{\"error\":\"unauthorized_client\"}");
+    kc_check_run(&checking);
+    checking_assert("client.credentials", KC_CHECK_FAILED, "unauthorized_client", "secret");
+    ck_assert_int_eq(checking_count("tokens.user"), 0);
+}
+END_TEST
+
 Suite *kc_test_check_discovery(void)
 {
     Suite *suite = suite_create("check_discovery");
@@ -337,6 +390,9 @@ Suite *kc_test_check_discovery(void)
 
     tcase_add_checked_fixture(all, checking_setup, testlib_teardown);
     tcase_add_test(all, a_healthy_document_is_well);
+    tcase_add_test(all, a_whole_run_asks_everything_in_order);
+    tcase_add_test(all, of_a_client_that_is_not_there_nothing_else_is_asked);
+    tcase_add_test(all, without_an_accepted_client_no_tokens_are_asked_for);
     tcase_add_loop_test(all, what_differs_between_two_issuers_is_named, 0, CHECKING_ROWS(issuers));
     tcase_add_test(all, a_document_without_issuer_is_no_keycloaks);
     tcase_add_test(all, an_absent_realm_is_told_from_an_absent_keycloak);
