@@ -412,6 +412,20 @@ def tags_explained(tree):
         yield "%s explains KC%s, which src/core/base/err.def does not have" % (page, tag)
 
 
+@rule("monitoring names metrics of the table, and each alert has its runbook")
+def monitoring(tree):
+    known = set()
+    for name, kind, _, _ in rows.metric_rows(tree.root):
+        known |= {name + end for end in (("_bucket", "_sum", "_count") if kind == "histogram" else ("",))}
+    for name in tree.below("conf/monitoring/"):
+        for metric in sorted(set(re.findall(r"\bmod_auth_keycloak_\w+", tree.text(name))) - known):
+            yield "%s: %s is no metric of src/core/metrics/metrics.def" % (name, metric)
+        for alert in re.split(r"^ *- (?=alert:|record:)", tree.text(name), flags=re.M)[1:]:
+            page, _, anchor = (re.findall(r"runbook_url: (\S+)", alert) or [""])[0].partition("#")
+            if alert.startswith("alert:") and (page not in tree.files or anchor not in links.anchors(tree.text(page))):
+                yield "%s: %s has no runbook that is there" % (name, alert.split("\n", 1)[0])
+
+
 @rule("the fields of the audit log are those that doc/audit.md explains, in their order and with their sizes")
 def audit_fields_explained(tree):
     source, page = "src/core/audit/audit_line.c", "doc/audit.md"
