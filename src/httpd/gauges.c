@@ -8,6 +8,7 @@
 #include "config.h"
 #include "metrics_memory.h"
 
+#include "core/conf/conf_watch.h"
 #include "core/provider/metadata.h"
 
 static void visit_one(akc_gauges_visit_t visit, void *context, const char *label, int64_t value)
@@ -121,6 +122,17 @@ static void each_issuer(akc_gauges_visit_t visit, void *context)
     }
 }
 
+/* All children find the same, sooner or later. */
+static int64_t count_changed_files(void)
+{
+    int64_t count = 0;
+    server_rec *server;
+
+    for (server = next_server(ap_server_conf); server; server = next_server(server->next))
+        count += kc_conf_watch_waiting(akc_config_server(server)->env.files);
+    return count;
+}
+
 /* ---------------------------------------------------------------- values of all children */
 
 static void each_wait(akc_gauges_visit_t visit, void *context)
@@ -152,6 +164,9 @@ void akc_gauges_each(kc_metrics_index_t row, akc_gauges_visit_t visit, void *con
         break;
     case KC_METRICS_ROW_streams:
         visit_one(visit, context, "", akc_metrics_memory_sum(KC_METRICS_STREAMS));
+        break;
+    case KC_METRICS_ROW_changed_files:
+        visit_one(visit, context, "", count_changed_files());
         break;
     case KC_METRICS_ROW_build:
         visit(context, build, 1);

@@ -24,7 +24,7 @@ sub put {
 # An httpd of four children, whose port browsers use from now on.
 sub start {
     my ($name, @lines) = @_;
-    my $server = Keycloak::Server->new($name, lines => \@lines);
+    my $server = Keycloak::Server->new($name, lines => \@lines, places => ['<Location /metrics>', 'SetHandler keycloak-metrics', 'Require all granted', '</Location>']);
     $ENV{KC_PORT} = $server->port;
     return $server;
 }
@@ -35,6 +35,13 @@ sub says { my ($server, $line, $name) = @_; return ok wait_until(sub { $server->
 
 # Sign-ins in a row that lead back to the page: at four children, all of them have had one very likely.
 sub works { my ($site, $realm) = @_; return !grep { browser($site)->sign_in('/', realm => $realm)->status != 303 } 1 .. 8 }
+
+# How many files are not in use, as each of many answers says: the children find out one after the other.
+sub waiting_ok {
+    my ($site, $count, $name) = @_;
+    my $read = sub { browser($site)->get('/metrics')->body =~ /^mod_auth_keycloak_changed_files (\d+)$/m ? $1 : 'none' };
+    return ok wait_until(sub { !grep { $read->() ne $count } 1 .. 16 }), $name;
+}
 
 sub becomes_ok { my ($what, $site) = @_; return ok wait_until(sub { works($site) }), $what }
 
@@ -56,6 +63,7 @@ subtest 'a client secret' => sub {
     ok works('files-secret'), 'and not taken';
     unlike $server->log, qr/canary/, 'the log has no secret';
     is scalar(lines($server, 'KC0662')), 1, 'one line for all children';
+    waiting_ok('files-secret', 1, 'the metrics count it');
     $server->stop;
 };
 
@@ -104,12 +112,15 @@ subtest 'a crypto key' => sub {
     $server->stop;
     $server->start;
     my $browser = signed_in('files-key') or return fail 'signing in';
+    waiting_ok('files-key', 0, 'no file waits');
     put('files-key.txt', "canary-key-of-more-than-32-characters-2\n");
     says $server, qr/\[auth_keycloak:warn\].*KC0663: KeycloakCryptoKey: \Q$path\E has changed; the next graceful restart takes it$/m, 'a restart is asked for';
     ok $browser->get('/x')->from_backend, 'and sessions go on';
+    waiting_ok('files-key', 1, 'the metrics count the file');
     $server->restart;
     ok asked_to_sign_in($browser->get('/x'), 'files-key'), 'the restart takes it';
     is scalar(lines($server, 'KC0663')), 1, 'one line for all children';
+    waiting_ok('files-key', 0, 'no file waits any more');
     $server->stop;
 };
 
