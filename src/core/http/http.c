@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "net/wait_limit.h"
+
 enum { SLICE_MS = 250 /* between two checks whether waiting still makes sense */ };
 
 /* A waiting thread, on its own stack. */
@@ -199,6 +201,24 @@ void kc_http_gate_leave(kc_http_gate_t *gate)
         gate->taken--;
     show(gate);
     (void)pthread_mutex_unlock(&gate->lock);
+}
+
+kc_rc_t kc_http_gate_admit(kc_http_gate_t *gate, const kc_http_request_t *request, int64_t limit_ms,
+                           const uint32_t *stop, kc_http_request_t *timed, kc_err_t *err)
+{
+    const int64_t begun = kc_wait_limit_now();
+
+    *timed = *request;
+    if (timed->timeout_ms <= 0 || timed->timeout_ms > limit_ms)
+        timed->timeout_ms = limit_ms;
+    if (!kc_http_gate_wait(gate, timed->timeout_ms, request->is_urgent, stop))
+        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
+                       "%u threads talk to the provider already", (unsigned int)gate->limit);
+    timed->timeout_ms -= kc_wait_limit_now() - begun;
+    if (timed->timeout_ms > 0)
+        return KC_OK;
+    kc_http_gate_leave(gate);
+    return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "no time is left for the provider");
 }
 
 void kc_http_gate_tell(kc_http_gate_t *gate, int is_answered)

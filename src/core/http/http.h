@@ -109,6 +109,11 @@ int kc_http_gate_wait(kc_http_gate_t *gate, int64_t time, int is_urgent, const u
 int kc_http_gate_linger(kc_http_gate_t *gate, int64_t time);
 /* Passes the slot to the next thread that waits. */
 void kc_http_gate_leave(kc_http_gate_t *gate);
+/* Waits for a slot for a request that may take limit_ms in all, or its own timeout_ms when that is
+ * less: the wait is part of that time. KC_OK: *timed is the request with the time that is left, and
+ * kc_http_gate_leave has to follow. KC_DOWN, KC_ERR_PROVIDER_BUSY: no slot, or no time is left. */
+kc_rc_t kc_http_gate_admit(kc_http_gate_t *gate, const kc_http_request_t *request, int64_t limit_ms,
+                           const uint32_t *stop, kc_http_request_t *timed, kc_err_t *err);
 /* Before leaving, after an exchange: tells whether it was answered. */
 void kc_http_gate_tell(kc_http_gate_t *gate, int is_answered);
 

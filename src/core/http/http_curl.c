@@ -467,9 +467,7 @@ static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *reques
     kc_rc_t rc;
 
     memset(&exchange, 0, sizeof(exchange));
-    exchange.timeout_ms = client->options.timeout_ms;
-    if (request->timeout_ms > 0 && request->timeout_ms < exchange.timeout_ms)
-        exchange.timeout_ms = request->timeout_ms;
+    exchange.timeout_ms = request->timeout_ms;
     exchange.request = request;
     exchange.pool = pool;
     kc_http_body_init(&exchange.body, request->body_max ? request->body_max : KC_HTTP_BODY_MAX,
@@ -489,14 +487,12 @@ static kc_rc_t exchange_leased(client_t *client, const kc_http_request_t *reques
     return rc;
 }
 
-/* The time of the exchange includes the wait for a slot. */
 static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, apr_pool_t *pool,
                             kc_http_response_t *response, kc_err_t *err)
 {
     client_t *client = (client_t *)(void *)http;
     kc_http_gate_t *gate = client->options.gate;
-    kc_http_request_t timed = *request;
-    int64_t begun = kc_wait_limit_now();
+    kc_http_request_t timed;
     kc_rc_t rc;
 
     memset(response, 0, sizeof(*response));
@@ -505,18 +501,12 @@ static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, a
     if (!is_http(request->url))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
                        "a back-channel URL is neither http nor https");
-    if (timed.timeout_ms <= 0 || timed.timeout_ms > client->options.timeout_ms)
-        timed.timeout_ms = client->options.timeout_ms;
-    if (!kc_http_gate_wait(gate, timed.timeout_ms, request->is_urgent, client->options.stop))
-        return KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY,
-                       "%u threads talk to the provider already", (unsigned int)gate->limit);
-    timed.timeout_ms -= kc_wait_limit_now() - begun;
-    if (timed.timeout_ms > 0) {
-        rc = exchange_leased(client, &timed, pool, response, err);
-        kc_http_gate_tell(gate, rc == KC_OK);
-    } else {
-        rc = KC_FAIL(err, KC_DOWN, KC_ERR_PROVIDER_BUSY, "no time is left for the provider");
-    }
+    rc = kc_http_gate_admit(gate, request, client->options.timeout_ms, client->options.stop, &timed,
+                            err);
+    if (rc != KC_OK)
+        return rc;
+    rc = exchange_leased(client, &timed, pool, response, err);
+    kc_http_gate_tell(gate, rc == KC_OK);
     kc_http_gate_leave(gate);
     return rc;
 }
