@@ -3,7 +3,11 @@
 #include "http/http_address.h"
 
 #include <apr_strings.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
 
 #include "base/url.h"
 #include "net/wait_limit.h"
@@ -13,6 +17,11 @@ enum {
     ADDRESS_MS = 1200 /* for each of several addresses: a lost SYN is sent again
                          after 1 s */
 };
+
+int kc_http_address_is_http(const char *url)
+{
+    return !strncasecmp(url, "http://", 7) || !strncasecmp(url, "https://", 8);
+}
 
 void kc_http_address_host(const char *url, char out[KC_HTTP_ADDRESS_HOST_MAX])
 {
@@ -95,6 +104,22 @@ int64_t kc_http_address_connect_limit(const kc_http_address_t *address, int64_t 
     const int64_t all = (int64_t)address->count * ADDRESS_MS;
 
     return address->count > 1 && all < timeout_ms ? all : timeout_ms;
+}
+
+const char *kc_http_address_peer(int socket, apr_pool_t *pool)
+{
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(peer);
+    char text[INET6_ADDRSTRLEN];
+    const void *address = &((const struct sockaddr_in *)(const void *)&peer)->sin_addr;
+
+    if (getpeername(socket, (struct sockaddr *)&peer, &len) != 0)
+        return NULL;
+    if (peer.ss_family == AF_INET6)
+        address = &((const struct sockaddr_in6 *)(const void *)&peer)->sin6_addr;
+    else if (peer.ss_family != AF_INET)
+        return NULL;
+    return apr_pstrdup(pool, inet_ntop(peer.ss_family, address, text, sizeof(text)));
 }
 
 static int is_first(const kc_http_address_t *address, const char *used)

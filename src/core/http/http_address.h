@@ -19,6 +19,8 @@ typedef struct kc_http_address_t {
     size_t count;
 } kc_http_address_t;
 
+/* 1 for a URL of http or https. */
+int kc_http_address_is_http(const char *url);
 /* The host and port of a URL, for details: no user, path or query. */
 void kc_http_address_host(const char *url, char out[KC_HTTP_ADDRESS_HOST_MAX]);
 
@@ -34,6 +36,10 @@ kc_rc_t kc_http_address_find(kc_resolver_t *resolver, const char *url, const cha
  * several addresses may be a pod's that is gone, which says nothing: then the next one is tried
  * long before the exchange has to end. */
 int64_t kc_http_address_connect_limit(const kc_http_address_t *address, int64_t timeout_ms);
+
+/* The address that a socket is connected to, as text in pool; NULL: it is not connected, or not by
+ * IP. */
+const char *kc_http_address_peer(int socket, apr_pool_t *pool);
 
 /* After an exchange that succeeded or not. used: the address, as text without brackets, of the
  * connection that was made for it; NULL: none was. Has the host looked up soon when nothing

@@ -7,7 +7,6 @@
 #include <curl/curl.h>
 #include <pthread.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/caller.h"
 #include "base/url.h"
@@ -51,6 +50,8 @@ typedef struct {
     kc_http_body_t body;
     int is_too_long;
     int is_head_whole;
+    curl_socket_t socket; /* the last one that was made */
+    const char *peer;     /* with whom TLS has begun; NULL: it has not */
     kc_http_head_t head;
     char host[KC_HTTP_ADDRESS_HOST_MAX];
     char reason[CURL_ERROR_SIZE];
@@ -87,6 +88,26 @@ static size_t head_write(char *data, size_t one, size_t count, void *context)
         kc_http_head_take(&exchange->head, data, len, exchange->pool);
     }
     return len;
+}
+
+/* curl's callback for a new socket, before it is connected. */
+static int note_socket(void *context, curl_socket_t socket, curlsocktype purpose)
+{
+    (void)purpose;
+    ((exchange_t *)context)->socket = socket;
+    return CURL_SOCKOPT_OK;
+}
+
+/* curl's callback at the begin of TLS. What curl says of a connection whose TLS has not come about
+ * differs from version to version. */
+static CURLcode note_tls(CURL *curl, void *tls, void *context)
+{
+    exchange_t *exchange = context;
+
+    (void)curl;
+    (void)tls;
+    exchange->peer = kc_http_address_peer((int)exchange->socket, exchange->pool);
+    return CURLE_OK;
 }
 
 /* curl's progress callback, called at least once a second: any result except 0 ends the
@@ -157,12 +178,6 @@ static apr_status_t client_close(void *data)
 
 /* ---------------------------------------------------------------- options */
 
-static int is_http(const char *url)
-{
-    return !strncasecmp(url, "http://", 7) || !strncasecmp(url, "https://", 8);
-}
-
-/* header: may be NULL behind another. */
 static int header_add(exchange_t *exchange, const char *header)
 {
     struct curl_slist *longer =
@@ -292,6 +307,10 @@ static CURLcode request_set(exchange_t *exchange)
     SET(WRITEDATA, exchange);
     SET(HEADERFUNCTION, head_write);
     SET(HEADERDATA, exchange);
+    SET(SOCKOPTFUNCTION, note_socket);
+    SET(SOCKOPTDATA, exchange);
+    SET(SSL_CTX_FUNCTION, note_tls);
+    SET(SSL_CTX_DATA, exchange);
     SET(ERRORBUFFER, exchange->reason);
 #undef SET
     return code;
@@ -343,37 +362,29 @@ static void response_fill(exchange_t *exchange, kc_http_response_t *response)
 }
 
 /* How far an exchange has come that has begun to connect. */
-static kc_http_stage_t stage_of(const exchange_t *exchange, CURLcode code, const char *reached)
+static kc_http_stage_t stage_of(const exchange_t *exchange, CURLcode code)
 {
     curl_off_t ready = 0;
 
-    (void)curl_easy_getinfo(exchange->curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
-    switch (code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
+    if (code == CURLE_COULDNT_RESOLVE_HOST)
         return KC_HTTP_STAGE_NAME;
-    case CURLE_COULDNT_CONNECT:
-        return KC_HTTP_STAGE_CONNECT;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE:
+    (void)curl_easy_getinfo(exchange->curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
+    if (ready)
+        return KC_HTTP_STAGE_ANSWER;
+    if (exchange->peer || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CERTPROBLEM)
         return KC_HTTP_STAGE_TLS;
-    default:
-        if (ready)
-            return KC_HTTP_STAGE_ANSWER;
-        return reached ? KC_HTTP_STAGE_TLS : KC_HTTP_STAGE_CONNECT;
-    }
+    return KC_HTTP_STAGE_CONNECT;
 }
 
 static void fate_fill(const exchange_t *exchange, CURLcode code, kc_http_response_t *response)
 {
-    char *reached = NULL;
+    const char *reached = NULL;
 
     (void)curl_easy_getinfo(exchange->curl, CURLINFO_PRIMARY_IP, &reached);
-    if (reached && reached[0])
-        response->address = apr_pstrdup(exchange->pool, reached);
-    response->stage =
-        code == CURLE_OK ? KC_HTTP_STAGE_DONE : stage_of(exchange, code, response->address);
+    if ((!reached || !reached[0]) && exchange->peer)
+        reached = exchange->peer;
+    response->address = reached && reached[0] ? apr_pstrdup(exchange->pool, reached) : NULL;
+    response->stage = code == CURLE_OK ? KC_HTTP_STAGE_DONE : stage_of(exchange, code);
 }
 
 static kc_rc_t addresses_set(const client_t *client, exchange_t *exchange, kc_err_t *err)
@@ -409,12 +420,10 @@ static CURLcode exchange_perform(const exchange_t *exchange)
     const int64_t until = kc_wait_limit_now() + exchange->timeout_ms;
     CURLcode code = curl_easy_perform(exchange->curl);
     curl_off_t ready = 0;
-    char *reached = NULL;
     int64_t left = until - kc_wait_limit_now();
 
-    (void)curl_easy_getinfo(exchange->curl, CURLINFO_PRIMARY_IP, &reached);
     (void)curl_easy_getinfo(exchange->curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
-    if (code != CURLE_OPERATION_TIMEDOUT || !reached || !reached[0] || ready || left < 1 ||
+    if (code != CURLE_OPERATION_TIMEDOUT || !exchange->peer || ready || left < 1 ||
         curl_easy_setopt(exchange->curl, CURLOPT_TIMEOUT_MS, (long)left) != CURLE_OK ||
         curl_easy_setopt(exchange->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)left) != CURLE_OK)
         return code;
@@ -498,7 +507,7 @@ static kc_rc_t curl_perform(kc_http_t *http, const kc_http_request_t *request, a
     memset(response, 0, sizeof(*response));
     response->content_type = "";
     response->body = "";
-    if (!is_http(request->url))
+    if (!kc_http_address_is_http(request->url))
         return KC_FAIL(err, KC_REFUSED, KC_ERR_DISCOVERY_ENDPOINT,
                        "a back-channel URL is neither http nor https");
     rc = kc_http_gate_admit(gate, request, client->options.timeout_ms, client->options.stop, &timed,
