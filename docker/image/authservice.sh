@@ -402,6 +402,21 @@ settings_told() {
 
 # ---------------- The backend, for modes proxy and sidecar
 
+# The application's port is taken, where this listens at every address.
+settings_backend_port() {
+    setting BACKEND_URL ''
+    setting_name=BACKEND_URL
+    [ -z "${BACKEND_PORT:-}" ] || setting_name=BACKEND_PORT
+    case ${KCI_ADDRESS:-}$value in
+        http*:*:[0-9]*) port=${value##*:} ;;
+        *) return 0 ;;
+    esac
+    port=${port%/}
+    is_number "$port" || return 0
+    is_free_port "$setting_name" "$port"
+    ports="$ports$setting_name=$port "
+}
+
 settings_backend() {
     case $mode in
         proxy)
@@ -415,6 +430,7 @@ settings_backend() {
                 BACKEND_URL=http://127.0.0.1:$value
             fi
             is_loopback "$BACKEND_URL" || wrong BACKEND_URL "must be on the loopback in a sidecar, such as http://127.0.0.1:8888"
+            settings_backend_port
             ;;
     esac
     setting_url BACKEND_URL '' || return 0
@@ -432,6 +448,7 @@ settings_of_mode() {
         judge) listen WEB_SERVER_PORT 8082 ;;
         *) settings_backend ;;
     esac
+    listen_metrics
     settings_realm
     settings_prefix
     export "KCI_PREFIX=$prefix"

@@ -13,8 +13,10 @@ line_break='
 
 # Error messages name what the administrator has written.
 name_of() {
+    name=$1
     case $1 in
         OIDC_PROVIDER) name=OAUTH2_PROXY_OIDC_ISSUER_URL ;;
+        SERVER_PORT) [ -z "${OAUTH2_PROXY_HTTP_ADDRESS:-}" ] || name=OAUTH2_PROXY_HTTP_ADDRESS ;;
         CLIENT_ID | CLIENT_SECRET | CLIENT_SECRET_FILE | REDIRECT_URL) name=OAUTH2_PROXY_$1 ;;
         OIDC_AUTH_URL) name=OAUTH2_PROXY_LOGIN_URL ;;
         OIDC_SCOPES) name=OAUTH2_PROXY_SCOPE ;;
@@ -27,9 +29,9 @@ name_of() {
         SESSION_MAX_AGE) name=OAUTH2_PROXY_COOKIE_EXPIRE ;;
         SESSION_DOMAIN) name=OAUTH2_PROXY_COOKIE_DOMAINS ;;
         USERID_CLAIM) name=OAUTH2_PROXY_OIDC_EMAIL_CLAIM ;;
+        METRICS_PORT) [ -z "${OAUTH2_PROXY_METRICS_ADDRESS:-}" ] || name=OAUTH2_PROXY_METRICS_ADDRESS ;;
         GROUPS_CLAIM) name=OAUTH2_PROXY_OIDC_GROUPS_CLAIM ;;
         CA_BUNDLE) name=OAUTH2_PROXY_PROVIDER_CA_FILES ;;
-        *) name=$1 ;;
     esac
 }
 
@@ -159,19 +161,43 @@ options_secret() {
     esac
 }
 
+# address_of NAME: `value` as `host` (nothing: every address) and `port`; 1 when it is wrong.
+address_of() {
+    value=${value#http://}
+    host=${value%:*}
+    port=${value##*:}
+    [ "$host" != localhost ] || host=127.0.0.1
+    case $value in
+        *:*) ;;
+        *) host=none ;;
+    esac
+    case $host:$port in
+        *: | *:*[!0-9] | *[!0-9a-fA-F.:\[\]]* | [!0-9\[:]* | ::*)
+            must_be "$1" ADDRESS:PORT
+            return 1
+            ;;
+        0.0.0.0:* | '[::]:'*) host= ;;
+    esac
+}
+
 options_addresses() {
     become AUTHSERVICE_URL_PREFIX PROXY_PREFIX /oauth2
     become REDIRECT_URL REDIRECT_URL "${AUTHSERVICE_URL_PREFIX%/}/callback"
     option HTTP_ADDRESS 0.0.0.0:4180
-    value=${value#http://}
+    if address_of OAUTH2_PROXY_HTTP_ADDRESS; then
+        SERVER_PORT=$port
+        [ -z "$host" ] || SERVER_HOSTNAME=$host
+    fi
+    option METRICS_ADDRESS ''
     case $value in
-        *: | *:*[!0-9]* | *[!0-9a-fA-F.:\[\]]* | [!0-9\[:]*) wrong OAUTH2_PROXY_HTTP_ADDRESS "must be ADDRESS:PORT, not '$(shown "$value")'" ;;
-        *:*)
-            SERVER_PORT=${value##*:}
-            case ${value%:*} in
-                '' | 0.0.0.0 | '[::]') ;;
-                *) SERVER_HOSTNAME=${value%:*} ;;
-            esac
+        '') ;;
+        -) METRICS_PORT=off ;;
+        *)
+            METRICS_PORT=off
+            if address_of OAUTH2_PROXY_METRICS_ADDRESS; then
+                METRICS_PORT=$port
+                metrics_address=${host:+$host:}
+            fi
             ;;
     esac
     option_list WHITELIST_DOMAINS ''
@@ -398,8 +424,8 @@ settings_of_mode() {
     options_unused
     AFTER_LOGOUT_URL=${AFTER_LOGOUT_URL:-/}
     listen SERVER_PORT 4180
-    listen METRICS_PORT 44180
-    export "KCI_READINESS_PROBE_PORT=${KCI_METRICS_PORT:-}"
+    listen READINESS_PROBE_PORT 44180
+    listen_metrics
     settings_realm
     settings_prefix
     export "KCI_PREFIX=$prefix"

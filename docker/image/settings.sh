@@ -306,11 +306,34 @@ listen() {
         tcp://* | udp://* | sctp://*) unset "$1" ;;
     esac
     setting_number "$1" "$2" 1 65535 || return 0
+    while case $value in 0*) ;; *) false ;; esac; do
+        value=${value#0}
+    done
     export "KCI_$1=$value"
-    case " $ports " in
-        *" $value "*) wrong "$1" "($value) is the port of something else here" ;;
+    is_free_port "$1" "$value"
+    ports="$ports$1=$value "
+}
+
+# is_free_port NAME PORT: nothing else in the container has it.
+is_free_port() {
+    case $ports in
+        *"=$2 "*) ;;
+        *) return 0 ;;
     esac
-    ports="$ports $value"
+    other=${ports%%"=$2 "*}
+    name_of "${other##* }"
+    cure="give each a port of its own"
+    [ "$1" != METRICS_PORT ] || cure="$cure, or set METRICS_PORT=off"
+    wrong "$1" "($2) is the port of $name too: $cure"
+}
+
+# The port of the metrics; off: none.
+listen_metrics() {
+    export "KCI_METRICS_ADDRESS=${metrics_address-${KCI_ADDRESS:-}}"
+    setting METRICS_PORT 9090
+    [ "$value" != off ] || return 0
+    listen METRICS_PORT 9090
+    turn_on KCI_METRICS
 }
 
 settings_log() {
@@ -416,7 +439,8 @@ settings_routes() {
 }
 
 settings_common() {
-    ports=
+    ports=' '
+    unset metrics_address
     export KC_IMAGE_CONF="$conf" KCI_MODULE="$module" KCI_RUN="$run"
     export KCI_MODULES="${KC_HTTPD_MODULES:-/usr/lib/apache2/modules}"
     [ -r "$module" ] || wrong KC_MODULE "($(shown "$module")) cannot be read"

@@ -79,7 +79,8 @@ class Start:
             "OIDC_PROVIDER": bench.provider.issuer, "OIDC_SCOPES": "profile email",
             "AUTHSERVICE_URL_PREFIX": "/authservice/", "SERVER_HOSTNAME": "127.0.0.1", "SERVER_PORT": str(judge),
             "REDIRECT_URL": f"http://127.0.0.1:{judge}/authservice/oidc/callback",
-            "READINESS_PROBE_PORT": str(self.ready_port), "WEB_SERVER_PORT": str(free_port())}
+            "READINESS_PROBE_PORT": str(self.ready_port), "WEB_SERVER_PORT": str(free_port()),
+            "METRICS_PORT": str(free_port())}
         return ["/bin/sh", parts / "entrypoint"]
 
     def example(self, bench, store):

@@ -53,7 +53,7 @@ def test_what_the_image_says_of_itself(built):
     config = json.loads((built / "1" / "inspect.json").read_text())["OCIv1"]["config"]
     assert config["User"] == "65532:65532" and config["StopSignal"] == "SIGTERM"
     assert config["Entrypoint"] == [ENTRYPOINT] and not config.get("Cmd")
-    assert {"8080/tcp", "8081/tcp", "8082/tcp", "4180/tcp", "44180/tcp"} == set(config["ExposedPorts"])
+    assert {"8080/tcp", "8081/tcp", "8082/tcp", "4180/tcp", "44180/tcp", "9090/tcp"} == set(config["ExposedPorts"])
     assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
 
 
@@ -91,12 +91,13 @@ def ask(port, path):
 
 @pytest.mark.parametrize("uid", [UID, 65532])
 def test_runs_as_any_uid_with_a_read_only_root(running, root, tmp_path, uid):
-    judge, health, pages = free_port(), free_port(), free_port()
+    judge, health, pages, metrics = (free_port() for _ in range(4))
     run = running(inside(root, [ENTRYPOINT], uid), settings(
-        SERVER_PORT=judge, READINESS_PROBE_PORT=health, WEB_SERVER_PORT=pages, DRAIN_SECONDS=0,
+        SERVER_PORT=judge, READINESS_PROBE_PORT=health, WEB_SERVER_PORT=pages, METRICS_PORT=metrics, DRAIN_SECONDS=0,
         OIDC_PROVIDER=f"http://127.0.0.1:{free_port()}/realms/none"), tmp_path / "log", owner=uid)
     run.wait_until(lambda: port_taken(health) and "AH00489" in run.said(), "httpd serves")
     assert ask(judge, "/") in (401, 503) and ask(health, "/healthz") == 200 and ask(pages, "/authservice/site/homepage") == 200
+    assert ask(metrics, "/metrics") == 200
     for pid in run.tree():
         status = Path(f"/proc/{pid}/status").read_text()
         assert f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}" in status, status

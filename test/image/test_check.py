@@ -31,7 +31,7 @@ def told(tmp_path, module, provider):
         scratch.mkdir(exist_ok=True)
         scratch.chmod(0o777)
         given = environment({**WALK_THROUGH, "OIDC_PROVIDER": provider, "OIDC_AUTH_URL": None, "SERVER_PORT": free_port(),
-                             "READINESS_PROBE_PORT": free_port(), "WEB_SERVER_PORT": free_port(), **SECRETS, **settings},
+                             "READINESS_PROBE_PORT": free_port(), "WEB_SERVER_PORT": free_port(), "METRICS_PORT": free_port(), **SECRETS, **settings},
                             module, KC_RUN=scratch)
         done = subprocess.run([ENTRYPOINT, *words], env=given, capture_output=True, text=True, timeout=60, check=False,
                               stdin=subprocess.DEVNULL, **as_other())

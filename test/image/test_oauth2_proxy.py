@@ -111,9 +111,34 @@ LINKS = {
 
 def test_links_to_services_are_no_options(proxy):
     assert proxy(**LINKS).warnings == proxy().warnings
-    assert proxy(**LINKS).environment["KCI_METRICS_PORT"] == "44180"
+    assert proxy(**LINKS).environment["KCI_READINESS_PROBE_PORT"] == "44180"
+    assert proxy(**LINKS).environment["KCI_METRICS_PORT"] == "9090"
     found = proxy(**LINKS, OAUTH2_PROXY_REQUEST_LOGGING="true", OAUTH2_PROXY_SOME_PORT="8080")
     assert found.warns("REQUEST_LOGGING") and found.warns("SOME_PORT") and not found.warns("SERVICE_HOST"), found.said
+
+
+@pytest.mark.parametrize("value, listen", [
+    ("0.0.0.0:9100", "9100"), (":9100", "9100"), ("http://:9100", "9100"), ("127.0.0.1:9100", "127.0.0.1:9100"),
+    ("localhost:9100", "127.0.0.1:9100"), ("[::1]:9100", "[::1]:9100"), ("[::]:9100", "9100"), ("-", None), ("", "9090")])
+def test_metrics_address(proxy, value, listen):
+    found = proxy(OAUTH2_PROXY_METRICS_ADDRESS=value)
+    assert found.status == 0 and not found.warns("METRICS_ADDRESS"), found.said
+    assert ("Define KCI_METRICS" in found.written) == (listen is not None)
+    if listen:
+        assert found.environment["KCI_METRICS_ADDRESS"] + found.environment["KCI_METRICS_PORT"] == listen
+
+
+@pytest.mark.parametrize("value", ["9100", "metrics:9100", "127.0.0.1:", "127.0.0.1:x", ":0", ":99999", "x y:9100", "::9100"])
+def test_wrong_metrics_address(proxy, value):
+    found = proxy(OAUTH2_PROXY_METRICS_ADDRESS=value)
+    assert found.status == 64 and [line.split(" ")[0] for line in found.complaints] == ["OAUTH2_PROXY_METRICS_ADDRESS"], found.said
+
+
+@pytest.mark.parametrize("port, other", [("4180", "OAUTH2_PROXY_HTTP_ADDRESS"), ("44180", "READINESS_PROBE_PORT")])
+def test_metrics_address_is_of_no_other(proxy, port, other):
+    found = proxy(OAUTH2_PROXY_METRICS_ADDRESS=f"127.0.0.1:{port}", OAUTH2_PROXY_HTTP_ADDRESS="0.0.0.0:4180")
+    assert found.status == 64 and found.complaints == [
+        f"OAUTH2_PROXY_METRICS_ADDRESS ({port}) is the port of {other} too: give each a port of its own, or set METRICS_PORT=off"], found.said
 
 
 def test_warnings_name_the_option_that_was_written(proxy):

@@ -47,13 +47,14 @@ class Judge:
     """The entrypoint in mode judge on free ports, before a provider."""
 
     def __init__(self, start, folder, module, provider, **settings):
-        self.judge, self.health, self.pages = free_port(), free_port(), free_port()
+        self.judge, self.health, self.pages, self.metrics = (free_port() for _ in range(4))
         folder.chmod(0o755)
         self.scratch = folder / "scratch"
         self.scratch.mkdir(exist_ok=True)
         self.scratch.chmod(0o777)
         given = environment({**WALK_THROUGH, "OIDC_PROVIDER": provider, "OIDC_AUTH_URL": None, "SERVER_PORT": self.judge,
-                             "READINESS_PROBE_PORT": self.health, "WEB_SERVER_PORT": self.pages, "DRAIN_SECONDS": 0,
+                             "READINESS_PROBE_PORT": self.health, "WEB_SERVER_PORT": self.pages,
+                             "METRICS_PORT": self.metrics, "DRAIN_SECONDS": 0,
                              **SECRETS, **settings}, module, KC_RUN=self.scratch)
         other = as_other()
         self.began = time.monotonic()
@@ -83,7 +84,8 @@ def oauth2(running, tmp_path, module, provider):
             "MODE": "oauth2-proxy", "OAUTH2_PROXY_OIDC_ISSUER_URL": provider, "OAUTH2_PROXY_CLIENT_ID": "kubeflow",
             "OAUTH2_PROXY_CLIENT_SECRET": "x", "OAUTH2_PROXY_COOKIE_SECRET": "0123456789abcdef0123456789abcdef",
             "OAUTH2_PROXY_COOKIE_SECURE": "false", "OAUTH2_PROXY_EMAIL_DOMAINS": "*", "DRAIN_SECONDS": 0,
-            "OAUTH2_PROXY_HTTP_ADDRESS": f"0.0.0.0:{port}", "METRICS_PORT": free_port(), "PUBLIC_URL": "http://kf.example.com", **settings},
+            "OAUTH2_PROXY_HTTP_ADDRESS": f"0.0.0.0:{port}", "READINESS_PROBE_PORT": free_port(), "METRICS_PORT": "off",
+            "PUBLIC_URL": "http://kf.example.com", **settings},
             module, KC_RUN=tmp_path), tmp_path / "log")
         if not wait:
             return site
@@ -91,6 +93,42 @@ def oauth2(running, tmp_path, module, provider):
         site.wait_until(lambda: ask(port, "/x").status == 302, "it is ready")
         return port
     return start
+
+
+def serves_metrics_alone(metrics, *others):
+    """The metrics' port has nothing else, not even the module's own addresses, and no other port has metrics."""
+    for path in ("/", "/healthz", "/metrics/", "/metrics/x", "/authservice/login", "/authservice/oidc/callback", "/authservice/whoami",
+                 "/authservice/backchannel-logout", "/authservice/sessions", "/authservice/site/homepage", "/oauth2/start",
+                 "/oauth2/login", "/oauth2/callback", "/a%2Fb"):
+        for method in ("GET", "POST"):
+            answer = ask(metrics, path, method)
+            assert answer.status in (403, 404), f"{method} {path}: {answer.status}"
+            assert answer.getheader("Set-Cookie") is None, f"{path}: {answer.headers}"
+    answer = ask(metrics, "/metrics")
+    assert answer.status == 200 and answer.text.startswith("# HELP mod_auth_keycloak_"), answer.text[:300]
+    assert "mod_auth_keycloak_build_info{" in answer.text
+    assert ask(metrics, "/metrics", "POST").status == 405
+    for port in others:
+        for path in ("/", "/metrics"):
+            answer = ask(port, path)
+            assert "mod_auth_keycloak_build_info" not in answer.text and "mod_auth_keycloak" not in str(answer.headers), (port, path)
+
+
+def test_metrics_have_a_port_of_their_own(judge):
+    site = judge().ready()
+    serves_metrics_alone(site.metrics, site.judge, site.health, site.pages)
+    text = ask(site.metrics, "/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"}).text
+    assert text.endswith("# EOF\n"), text[-80:]
+    assert re.search(r'^mod_auth_keycloak_requests_total\{state="none",action="login"\} [1-9]', text, re.M), "requests are counted"
+    for path in ("/", "/metrics"):
+        assert ask(site.judge, path).status == 302, "the judge lets nobody in by it"
+
+
+def test_metrics_can_be_off(oauth2):
+    metrics = free_port()
+    oauth2(OAUTH2_PROXY_METRICS_ADDRESS="-", METRICS_PORT=metrics)
+    with pytest.raises(ConnectionRefusedError):
+        ask(metrics)
 
 
 def test_each_port_answers_as_it_should(judge):
@@ -148,7 +186,7 @@ def test_logs_and_health_name_what_was_written(judge, oauth2, mode, issuer, age)
     nobody = f"http://127.0.0.1:{free_port()}/realms/nobody"
     if mode == "oauth2-proxy":
         health = free_port()
-        site = oauth2(wait=False, OAUTH2_PROXY_OIDC_ISSUER_URL=nobody, OAUTH2_PROXY_COOKIE_EXPIRE="7s", METRICS_PORT=health)
+        site = oauth2(wait=False, OAUTH2_PROXY_OIDC_ISSUER_URL=nobody, OAUTH2_PROXY_COOKIE_EXPIRE="7s", READINESS_PROBE_PORT=health)
     else:
         made = judge(MODE=mode, BACKEND_URL="http://127.0.0.1:9", OIDC_PROVIDER=nobody, SESSION_MAX_AGE=7)
         site, health = made.run, made.health
@@ -430,19 +468,20 @@ def test_no_process_is_left(judge):
 
 
 def test_proxy_and_sidecar_hand_on(running, tmp_path, module, provider):
-    port, health, backend = free_port(), free_port(), free_port()
+    port, health, metrics, backend = (free_port() for _ in range(4))
     server = Child("the backend", [sys.executable, ROOT / "test/support/provider/backend.py", "--port", backend], tmp_path / "backend.log")
     try:
         wait_for(lambda: port_taken(backend), 20, "the backend answers", server)
         for mode in ({"MODE": "proxy", "BACKEND_URL": f"http://127.0.0.1:{backend}"}, {"MODE": "sidecar", "BACKEND_PORT": backend}):
             site = running([ENTRYPOINT], environment({
                 **WALK_THROUGH, "OIDC_PROVIDER": provider, "OIDC_AUTH_URL": None, "SERVER_PORT": port, "SKIP_AUTH_URLS": "/open",
-                "READINESS_PROBE_PORT": health, "DRAIN_SECONDS": 0, **mode}, module, KC_RUN=tmp_path), tmp_path / "log")
+                "READINESS_PROBE_PORT": health, "METRICS_PORT": metrics, "DRAIN_SECONDS": 0, **mode}, module, KC_RUN=tmp_path), tmp_path / "log")
             site.wait_until(lambda: "AH00489" in site.said(), "httpd serves")
             site.wait_until(lambda: ask(port, "/x").status == 302, "a page needs a sign-in")
             answer = ask(port, "/open", headers={"kubeflow-userid": "evil@example.com"})
             assert answer.status == 200 and "evil" not in answer.text, answer.text
             assert ask(port, "/authservice/site/homepage").status == 200
+            serves_metrics_alone(metrics, port)
             assert ask(port, "/a%2Fb").status == 302, "an escaped slash is no reason for 404"
             assert "/open/a%2Fb" in ask(port, "/open/a%2Fb").text or ask(port, "/open/a%2Fb").status == 302
             site.send(signal.SIGTERM)
@@ -452,12 +491,13 @@ def test_proxy_and_sidecar_hand_on(running, tmp_path, module, provider):
 
 
 def test_oauth2_proxy_addresses(running, tmp_path, module, provider):
-    port, metrics = free_port(), free_port()
+    port, health, metrics = free_port(), free_port(), free_port()
     site = running([ENTRYPOINT], environment({
         "MODE": "oauth2-proxy", "OAUTH2_PROXY_OIDC_ISSUER_URL": provider, "OAUTH2_PROXY_CLIENT_ID": "kubeflow",
         "OAUTH2_PROXY_CLIENT_SECRET": "x", "OAUTH2_PROXY_COOKIE_SECRET": "0123456789abcdef0123456789abcdef",
         "OAUTH2_PROXY_COOKIE_SECURE": "false", "OAUTH2_PROXY_EMAIL_DOMAINS": "*", "OAUTH2_PROXY_SET_XAUTHREQUEST": "true",
-        "OAUTH2_PROXY_HTTP_ADDRESS": f"0.0.0.0:{port}", "METRICS_PORT": metrics, "PUBLIC_URL": "http://kf.example.com",
+        "OAUTH2_PROXY_HTTP_ADDRESS": f"0.0.0.0:{port}", "READINESS_PROBE_PORT": health,
+        "OAUTH2_PROXY_METRICS_ADDRESS": f"127.0.0.1:{metrics}", "PUBLIC_URL": "http://kf.example.com",
         "DRAIN_SECONDS": 0, "OAUTH2_PROXY_SKIP_AUTH_ROUTES": "^/dex/",
         "OAUTH2_PROXY_API_ROUTES": "/api/,/apis/,^/ml_metadata,^/ping"}, module, KC_RUN=tmp_path), tmp_path / "log")
     site.wait_until(lambda: "AH00489" in site.said(), "httpd serves")
@@ -476,7 +516,10 @@ def test_oauth2_proxy_addresses(running, tmp_path, module, provider):
         answer = ask(port, path, headers=forged)
         assert answer.status == 200, path
         assert [answer.getheader(name) for name in forged] == [""] * len(forged), f"{path}: a 200 lets forged names through"
-    assert ask(metrics, "/").status == 200
+    assert ask(health, "/").status == 200
+    serves_metrics_alone(metrics, port)
+    with pytest.raises(ConnectionRefusedError):
+        ask(metrics, host="127.0.0.2")  # METRICS_ADDRESS has an address
     site.send(signal.SIGTERM)
     assert site.process.wait(20) == 0
 

@@ -51,6 +51,33 @@ def test_walk_through_works_as_it_is(enter):
     assert len(found.file("crypto-key")) == 64
 
 
+MODES = [{}, {"MODE": "proxy", "BACKEND_URL": "http://127.0.0.1:80"}, {"MODE": "sidecar", "BACKEND_PORT": "8888"}]
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.get("MODE", "judge"))
+def test_metrics_port(enter, mode):
+    for value, port in ((None, "9090"), ("", "9090"), ("19090", "19090"), ("09091", "9091"), (" 9092\n", "9092"), ("tcp://10.96.0.9:1", "9090")):
+        found = enter({"METRICS_PORT": value, **mode})
+        assert found.status == 0 and found.environment["KCI_METRICS_PORT"] == port, found.said
+        assert "Define KCI_METRICS" in found.written
+    found = enter({"METRICS_PORT": "off", "SERVER_PORT": "9090", **mode})
+    assert found.status == 0 and "Define KCI_METRICS" not in found.written, found.said
+    assert enter({"SERVER_HOSTNAME": "127.0.0.1", **mode}).environment["KCI_METRICS_ADDRESS"] == "127.0.0.1:"
+
+
+@pytest.mark.parametrize("settings, other", [
+    ({"METRICS_PORT": "8080"}, "SERVER_PORT"), ({"METRICS_PORT": "08081"}, "READINESS_PROBE_PORT"), ({"METRICS_PORT": "8082"}, "WEB_SERVER_PORT"),
+    ({"SERVER_PORT": "9090"}, "SERVER_PORT"), ({"WEB_SERVER_PORT": "9090"}, "WEB_SERVER_PORT"),
+    ({"MODE": "proxy", "BACKEND_URL": "http://gateway", "READINESS_PROBE_PORT": "9090"}, "READINESS_PROBE_PORT"),
+    ({"MODE": "sidecar", "BACKEND_PORT": "9090"}, "BACKEND_PORT"), ({"MODE": "sidecar", "BACKEND_URL": "http://localhost:9090/"}, "BACKEND_URL"),
+], ids=str)
+def test_metrics_port_is_of_no_other(enter, settings, other):
+    found = enter(settings)
+    port = int(settings.get("METRICS_PORT", "9090"))
+    assert found.status == 64 and found.complaints == [
+        f"METRICS_PORT ({port}) is the port of {other} too: give each a port of its own, or set METRICS_PORT=off"], found.said
+
+
 def test_links_to_services_are_no_settings(enter):
     """Kubernetes names them by the namespace's Services, such as authservice or server."""
     links = {f"{name}_{rest}": value for name in ("AUTHSERVICE", "SERVER", "WEB_SERVER") for rest, value in (

@@ -67,7 +67,7 @@ class Judge(Image):
         self.environment |= {
             "MEMCACHED_SERVERS": self.memcached.address, "SERVER_HOSTNAME": "127.0.0.1", "SERVER_PORT": str(self.port),
             "WEB_SERVER_PORT": str(self.pages_port), "READINESS_PROBE_PORT": str(self.health_port), "LOG_LEVEL": "DEBUG",
-            "OAUTH2_PROXY_HTTP_ADDRESS": f"127.0.0.1:{self.port}", "METRICS_PORT": str(self.health_port)}
+            "OAUTH2_PROXY_HTTP_ADDRESS": f"127.0.0.1:{self.port}", "METRICS_PORT": str(self.metrics_port)}
 
     def halt(self):
         """The judge alone ends."""

@@ -16,8 +16,8 @@ IMAGE = readable(ROOT / "docker" / "image")
 SECRETS = "/etc/mod-auth-keycloak"
 WAYS = ["1.7", "1.9.0+job", "1.9.1/oauth2-proxy", "26.03/oauth2-proxy+job", "26.03/header-mode", "reverse-proxy", "sidecar"]
 # Settings that move the image's ports, by the port that a manifest names.
-PORTS = {8080: "SERVER_PORT", 8081: "READINESS_PROBE_PORT", 8082: "WEB_SERVER_PORT",
-         4180: "OAUTH2_PROXY_HTTP_ADDRESS", 44180: "METRICS_PORT"}
+PORTS = {8080: "SERVER_PORT", 8081: "READINESS_PROBE_PORT", 8082: "WEB_SERVER_PORT", 9090: "METRICS_PORT",
+         4180: "OAUTH2_PROXY_HTTP_ADDRESS", 44180: "READINESS_PROBE_PORT"}
 
 
 def environment_of(documents, container):
@@ -55,7 +55,8 @@ def started(tmp_path, documents, change=None):
 
 
 def run_image(tmp_path, known):
-    ports = {port: free_port() for port in PORTS}
+    free = {name: free_port() for name in PORTS.values()}
+    ports = {port: free[name] for port, name in PORTS.items()}
     known.update({name: f"127.0.0.1:{ports[port]}" if "ADDRESS" in name else str(ports[port])
                   for port, name in PORTS.items()})
     known.update(PATH=os.environ["PATH"], KC_IMAGE_CONF=str(IMAGE), KC_RUN=str(tmp_path), DRAIN_SECONDS="0",
