@@ -68,7 +68,7 @@ def test_every_folder_is_tried():
         content = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
         for entry in content.get("resources", []) + content.get("components", []):
             follow(folder / entry)
-    for entry in [*ALONE.values(), "components/request-principals", "components/gateway-api",
+    for entry in [*ALONE.values(), "components/request-principals", "components/gateway-api", "components/pod-monitor",
                   *(f"components/groups-to-profiles/{part}" for part in ("apply", "prune")), *(row[0] for row in OVERLAYS.values()),
                   *(f"components/client-job/{row[1]}" for row in OVERLAYS.values())]:
         follow(KUBEFLOW / entry)
@@ -209,9 +209,9 @@ def test_the_judge_is_behind_oauth2_proxys_service(version):
                       ("REDIRECT_URL", "REDIRECT_URL")):
         assert known["OAUTH2_PROXY_" + name]["configMapKeyRef"]["key"] == key
     names = {port["name"]: port["containerPort"] for port in container["ports"]}
-    assert names == {"http": 4180, "metrics": 44180}
+    assert names == {"http": 4180, "http-health": 44180, "metrics": 9090}
     # At the gateway's port each 200 lets a request through: no probe is answered there.
-    assert {container[probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")} == {"metrics"}
+    assert {container[probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")} == {"http-health"}
     scaled = find(documents, "HorizontalPodAutoscaler", "mod-auth-keycloak")["spec"]["scaleTargetRef"]["name"]
     assert scaled == "mod-auth-keycloak"
     policy = find(documents, "NetworkPolicy", "mod-auth-keycloak")

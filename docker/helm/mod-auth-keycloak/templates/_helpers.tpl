@@ -112,8 +112,8 @@ app.kubernetes.io/component: memcached
 
 {{/* What no value can say alone. */}}
 {{- define "mak.check" -}}
-{{- if .Values.podMonitor.enabled -}}
-{{- fail "podMonitor.enabled: mod_auth_keycloak 0.1.0 has no metrics that a PodMonitor could fetch; leave it false" -}}
+{{- if and .Values.podMonitor.enabled .Values.settings.METRICS_PORT -}}
+{{- fail "podMonitor.enabled: settings.METRICS_PORT turns the metrics off: remove it" -}}
 {{- end -}}
 {{- $several := or (gt (int (include "mak.replicas" .)) 1) (and .Values.autoscaling.enabled (gt (int .Values.autoscaling.maxReplicas) 1)) -}}
 {{- if and .Values.memcached.inside .Values.memcached.servers -}}
