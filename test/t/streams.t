@@ -344,7 +344,7 @@ subtest 'while the provider takes its time' => sub {
 subtest 'the child of before a graceful restart goes on looking' => sub {
     my $alice = person($site, 'alice');
     my $client = web_socket($alice);
-    $server->restart;
+    $server->restart(lingers => 1);
     ok $client->works, 'the WebSocket goes on';
     sign_out($alice);
     ok $client->has_ended, 'and is closed when she signs out';

@@ -132,13 +132,16 @@ sub replace_children {
     return;
 }
 
-# A graceful restart, whose children are all there.
+# A graceful restart, whose children are all there. Those of before are gone, and take no request any more; with "lingers" they
+# may have requests that go on.
 sub restart {
-    my $self = shift;
+    my ($self, %options) = @_;
     my $before = () = $self->log =~ /resuming normal operations/g;
+    my %old = map { $_ => 1 } $self->children;
     kill 'USR1', $self->{pid};
     $self->_until(sub { (my $now = () = $self->log =~ /resuming normal operations/g) > $before && $self->children >= CHILDREN },
         'does not restart');
+    $self->_until(sub { !grep { $old{$_} } $self->children }, 'keeps its former children') if !$options{lingers};
     return;
 }
 
