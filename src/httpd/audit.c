@@ -28,6 +28,48 @@ struct akc_audit_t {
     kc_audit_rate_t rate;
 };
 
+/* --- checking --- */
+
+static kc_rc_t check_folder(const char *name, apr_pool_t *pool, kc_err_t *err)
+{
+    const char *path = ap_server_root_relative(pool, name), *folder;
+    char why[120];
+    apr_finfo_t found;
+    apr_status_t status;
+
+    if (!path)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG, "%.100s is no path", name);
+    folder = ap_make_dirstr_parent(pool, path);
+    status = apr_stat(&found, folder, APR_FINFO_TYPE, pool);
+    if (status == APR_SUCCESS && found.filetype != APR_DIR)
+        status = APR_ENOTDIR;
+    if (status != APR_SUCCESS)
+        return KC_FAIL(err, KC_FAULT, KC_ERR_CONFIG,
+                       "the folder %.100s of this file cannot be used: %s; make it, or name a file "
+                       "in another one",
+                       folder, apr_strerror(status, why, sizeof(why)));
+    return KC_OK;
+}
+
+/* Servers that have an audit log. Others merely inherit the words. */
+static int has_log(const akc_server_t *config, const server_rec *server)
+{
+    return config->conf->issuer && config->server == server &&
+           kc_conf_audit_kind(config->conf) != KC_CONF_AUDIT_NONE;
+}
+
+kc_rc_t akc_audit_check(server_rec *main, apr_pool_t *ptemp, server_rec **server, kc_err_t *err)
+{
+    for (*server = main; *server; *server = (*server)->next) {
+        const akc_server_t *config = akc_config_server(*server);
+
+        if (has_log(config, *server) && kc_conf_audit_kind(config->conf) == KC_CONF_AUDIT_FILE &&
+            check_folder(config->conf->audit_log, ptemp, err) != KC_OK)
+            return KC_FAULT;
+    }
+    return KC_OK;
+}
+
 /* --- opening --- */
 
 static kc_rc_t to_file(apr_file_t *file, apr_pool_t *pool, kc_audit_sink_t **out)
@@ -106,10 +148,7 @@ kc_rc_t akc_audit_start(server_rec *main, apr_pool_t *pconf, server_rec **server
     for (*server = main; *server; *server = (*server)->next) {
         akc_server_t *config = akc_config_server(*server);
 
-        if (!config->rp || config->server != *server ||
-            kc_conf_audit_kind(config->conf) == KC_CONF_AUDIT_NONE)
-            continue;
-        if (open_log(config, logs, pconf, err) != KC_OK)
+        if (has_log(config, *server) && open_log(config, logs, pconf, err) != KC_OK)
             return KC_FAULT;
     }
     return KC_OK;

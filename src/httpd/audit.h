@@ -7,6 +7,10 @@
 
 #include "core/audit/audit.h"
 
+/* Whether the folder of each file is there, which httpd -t asks of its own logs too: a restart with
+ * a log that cannot be opened would end httpd. Opens nothing. KC_FAULT with KC_ERR_CONFIG:
+ * *server's is not. */
+kc_rc_t akc_audit_check(server_rec *main, apr_pool_t *ptemp, server_rec **server, kc_err_t *err);
 /* Opens the audit logs of all servers, as httpd opens its own: in the parent, with its rights, once
  * for each name. They are closed with pconf. KC_FAULT with KC_ERR_CONFIG: *server's cannot be
  * opened. */

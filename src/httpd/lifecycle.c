@@ -86,6 +86,17 @@ static kc_rc_t check_parts(const akc_server_t *config, kc_conf_index_t *index, a
     return rc;
 }
 
+static int check_audit_logs(server_rec *main, apr_pool_t *pool)
+{
+    kc_conf_index_t index = KC_CONF_ROW_audit_log;
+    server_rec *server;
+    kc_err_t err;
+
+    if (akc_audit_check(main, pool, &server, &err) != KC_OK)
+        return fail_directive(akc_config_server(server), index, &err);
+    return OK;
+}
+
 int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
     server_rec *server;
@@ -101,7 +112,7 @@ int akc_lifecycle_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
             check_parts(config, &index, ptemp, &err) != KC_OK)
             return fail_directive(config, index, &err);
     }
-    return OK;
+    return check_audit_logs(main, ptemp);
 }
 
 /* --- starting --- */

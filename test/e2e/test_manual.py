@@ -39,6 +39,7 @@ def configurations():
 def completed(folder, text):
     """The example with what it leaves out, and with files in place of those that it names."""
     text = re.sub(r"/etc/keycloak/([a-z.-]+)", lambda match: str(private_file(folder / match[1], SECRET)), text)
+    text = f"Define APACHE_LOG_DIR {folder}\n" + text      # as Debian's envvars say it
     return "".join(f"{name} {value}\n" for name, value in REST.items() if name not in text) + text
 
 

@@ -303,5 +303,19 @@ subtest 'values that are refused at start' => sub {
     }
 };
 
+# "configtest && restart" must not end a server that runs.
+subtest 'a folder that is not there' => sub {
+    for my $path ('logs/audit.json', '/nowhere/to/be/found', 'httpd.conf/below-a-file') {
+        my $other = Keycloak::Server->new('audit-bad', ends => 1, lines => ["KeycloakAuditLog $path"]);
+        my $folder = $path =~ s{/[^/]*\z}{}r;
+        my $said = qx(\Q$ENV{KC_HTTPD}\E -t -f \Q$ENV{KC_ROOM}\E/audit-bad/httpd.conf 2>&1);
+        isnt $?, 0, "$path: httpd -t fails" or diag $said;
+        like "$said" . $other->log, qr/KC0003: KeycloakAuditLog \(line \d+ of \S+\): the folder \S*\Q$folder\E\/ of this file cannot be used: [A-Z].*; make it/, 'and names the folder';
+        is_deeply [grep { -e } "$ENV{KC_ROOM}/audit-bad/logs"], [], 'which is not made';
+    }
+    my $said = qx(\Q$ENV{KC_HTTPD}\E -t -f \Q$ROOM\E/httpd.conf 2>&1);
+    is $?, 0, 'files, programs and a device are accepted' or diag $said;
+};
+
 $server->end;
 done_testing;
