@@ -30,7 +30,7 @@ PACKAGES_E2E=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached sasl2-bin libsasl2-mod
     procps nginx-light caddy haproxy libnginx-mod-http-set-misc)
 PACKAGES_DEMO=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached curl python3 python3-pip python3-yaml procps)
 PACKAGES_IMAGE=(apache2-bin buildah netavark debootstrap git curl memcached procps python3 python3-pip python3-pytest python3-venv python3-yaml
-    python3-jwcrypto util-linux)
+    python3-jwcrypto util-linux prometheus)
 PACKAGES_PACKAGES=(python3 python3-pytest python3-pip python3-venv python3-yaml check memcached ca-certificates man-db groff-base mandoc bsdextrautils debhelper dpkg-dev fakeroot lintian binutils
     debootstrap util-linux python3-jwcrypto openssl rpm rpmlint cpio apache2-bin)
 PACKAGES_KUBEFLOW=("${PACKAGES_KEYCLOAK[@]}" apache2 memcached openssl python3 python3-pip python3-pytest python3-venv python3-yaml
