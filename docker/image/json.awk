@@ -12,6 +12,12 @@ BEGIN {
         month[names[i]] = sprintf("%02d", i)
 }
 
+# Texts end at this many bytes, as httpd's error log cuts its lines: the time for a text grows with the square of its length,
+# and httpd waits for this program when the pipe is full.
+function bounded(s) {
+    return length(s) > 8192 ? substr(s, 1, 8192) "..." : s
+}
+
 # How many bytes the character at this place has (RFC 3629); 0: none of UTF-8.
 function length_of(s, at,    first, second, count, i) {
     first = code[substr(s, at, 1)]
@@ -34,6 +40,7 @@ function length_of(s, at,    first, second, count, i) {
 function quoted(s,    out, at, size, c) {
     if (s == "")
         return "null"
+    s = bounded(s)
     if (s !~ /[^ !#-\[\]-~]/)
         return "\"" s "\""
     out = ""
@@ -79,6 +86,7 @@ function date_of(s,    part) {
 function bytes_of(s,    out, at, c) {
     if (s == "-")
         return ""
+    s = bounded(s)
     out = ""
     while (at = index(s, "\\")) {
         out = out substr(s, 1, at - 1)

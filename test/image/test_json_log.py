@@ -62,6 +62,18 @@ def test_access_lines():
     assert list(good) == ACCESS and bad["message"] == "x\ty"
 
 
+@pytest.mark.parametrize("byte", [b"x", b'"', b"\xff", b"\\xff", b"\\\"", b"\\n", b"\x01"])
+def test_long_texts_are_cut(byte):
+    """A stranger's path may have 60 KiB, and the time that a text takes grows with the square of its length."""
+    path = b"/" + byte * 60000
+    access, = filtered("access", b"2026-11-30T21:00:00Z\t192.0.2.7\t-\tGET\t" + path + b"\t200\t123\t-\tabc\n")
+    error, = filtered("error", PREFIX + path + b"\n")
+    for text in access["path"], error["message"]:
+        assert text.startswith("/") and text.endswith("...") and len(text) <= 8192 + len("...")
+    assert list(access) == ACCESS and (access["status"], access["request"]) == (200, "abc")
+    assert list(error) == ERROR and error["tag"] == "KC0103"
+
+
 def test_wrong_settings_are_json_too(enter):
     found = enter({"LOG_FORMAT": "json", "OIDC_PROVIDER": 'x" y', "SERVER_PORT": "0"})
     lines = [json.loads(line) for line in found.said.splitlines()]
