@@ -109,9 +109,10 @@ static unsigned long next(const unsigned char *at, size_t *size)
 /* Characters that could hide what a line says, or split it, where people or programs read it. */
 static int is_unsafe(unsigned long value)
 {
-    return value < 0x20 || (value >= 0x7f && value <= 0x9f) ||
-           (value >= 0x200b && value <= 0x200f) || (value >= 0x2028 && value <= 0x202e) ||
-           (value >= 0x2060 && value <= 0x2069) || value == 0xfeff;
+    return value < 0x20 || (value >= 0x7f && value <= 0x9f) || value == 0xad || value == 0x61c ||
+           value == 0x180e || (value >= 0x200b && value <= 0x200f) ||
+           (value >= 0x2028 && value <= 0x202e) || (value >= 0x2060 && value <= 0x206f) ||
+           value == 0xfeff || (value >= 0xfff9 && value <= 0xfffb);
 }
 
 /* The character as it is written; its length. */

@@ -142,9 +142,9 @@ END_TEST
 
 START_TEST(characters_that_hide_or_split_are_escaped)
 {
-    static const char *const hidden[] = {"\x7f",         "\xc2\x85",     "\xe2\x80\xa8",
-                                         "\xe2\x80\xae", "\xe2\x80\x8b", "\xe2\x81\xa6",
-                                         "\xef\xbb\xbf"};
+    static const char *const hidden[] = {
+        "\x7f",         "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xae", "\xe2\x80\x8b", "\xe2\x81\xa6",
+        "\xef\xbb\xbf", "\xd8\x9c", "\xc2\xad",     "\xe1\xa0\x8e", "\xe2\x81\xaf", "\xef\xbf\xb9"};
     size_t i;
 
     for (i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
