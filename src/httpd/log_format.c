@@ -84,9 +84,10 @@ static const char *trace(akc_request_t *request, request_rec *r)
     return request->caller ? request->caller->trace_id : NULL;
 }
 
+/* UNIQUE_ID may be of a client's header, by SetEnvIf. */
 static const char *request_id(akc_request_t *request, request_rec *r)
 {
-    return akc_request_id(request, r);
+    return ap_escape_logitem(r->pool, akc_request_id(request, r));
 }
 
 typedef struct {

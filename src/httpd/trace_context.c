@@ -43,11 +43,13 @@ void akc_trace_context_begin(akc_request_t *request, request_rec *r)
 
 void akc_trace_context_answer(const akc_request_t *request, request_rec *r)
 {
+    const char *parent = apr_table_get(r->headers_in, parent_name);
     const char *state = apr_table_get(r->headers_in, state_name);
 
-    if (!request->caller || !request->caller->trace_id)
+    /* another module may have taken it away, such as RequestHeader unset */
+    if (!request->caller || !request->caller->trace_id || !parent)
         return;
-    apr_table_setn(r->headers_out, parent_name, apr_table_get(r->headers_in, parent_name));
+    apr_table_setn(r->headers_out, parent_name, parent);
     if (state)
         apr_table_setn(r->headers_out, state_name, state);
 }

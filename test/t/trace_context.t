@@ -16,8 +16,10 @@ my %hosts = (
     strangers => "KeycloakTrustedProxy 192.0.2.1\nErrorLogFormat \"note=%{keycloak-trace}n \\\"%M\\\"\"",
     untraced  => 'KeycloakTraceContext off',
     judged    => "KeycloakTrustedProxy 127.0.0.0/8\n<Location />\nSetHandler keycloak-judge\n</Location>",
+    unset     => "<Location />\nSetHandler keycloak-judge\n</Location>\nRequestHeader unset traceparent\nRequestHeader unset tracestate",
+    named     => 'SetEnvIf X-Request-Id (.+) UNIQUE_ID=$1',
 );
-my @lines = ('KeycloakTraceContext on', 'KeycloakAuditLog audit.json', 'KeycloakBearer on',
+my @lines = ("LoadModule headers_module $ENV{KC_MODULES}/mod_headers.so", "LoadModule setenvif_module $ENV{KC_MODULES}/mod_setenvif.so", 'KeycloakTraceContext on', 'KeycloakAuditLog audit.json', 'KeycloakBearer on',
     'LogFormat "%v user=%{user}^kc session=%{session}^kc tag=%{tag}^kc state=%{state}^kc tier=%{tier}^kc store=%{store}^kc keycloak=%{keycloak}^kc trace=%{trace}^kc note=%{keycloak-trace}n request=%{request}^kc other=%{nothing}^kc" kc',
     "CustomLog $ROOM/access_log kc");
 for my $name (sort keys %hosts) {
@@ -104,6 +106,15 @@ subtest 'a gateway' => sub {
     is $answer->header('tracestate'), 'a=1', 'and the state';
 };
 
+subtest 'a gateway, where another module takes the headers away' => sub {
+    my $browser = browser('unset');
+    $browser->{jar} = { %{ $alice->jar } };
+    my $answer = $browser->get('/x');
+    is $answer->status, 200, 'allowed' or diag $server->log;
+    is $answer->header('traceparent'), undef, 'without a trace';
+    unlike $server->log, qr/exit signal/, 'no child has died';
+};
+
 subtest 'the format' => sub {
     my $line = sub {
         my ($wanted, $ask) = @_;
@@ -116,6 +127,7 @@ subtest 'the format' => sub {
     $line->(qr/^traced\.test user=alice\@example\.com session=[0-9a-f]{16} tag=- state=live tier=\w+ store=\d+ keycloak=0 trace=[0-9a-f]{32} note=[0-9a-f]{32} request=\S+ other=-$/m, sub { $alice->seen });
     $line->(qr/ user=- session=- tag=KC0101 state=none tier=- /, sub { is browser('traced')->api('/x')->status, 401, 'nobody' });
     $line->(qr/ user=- session=- tag=KC0115 state=refused /, sub { browser('traced')->get('/x', Authorization => 'Bearer x') });
+    $line->(qr/^named\.test .* request=a\\tb\\"\\xc3 other=-$/m, sub { browser('named')->api('/x', 'X-Request-Id' => "a\tb\"\xc3") });
     my $browser = browser('traced');
     my $back = $browser->authorize($browser->start('/x'));
     $line->(qr/ keycloak=[1-9]\d* /, sub { $browser->get($back) });
