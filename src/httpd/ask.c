@@ -17,6 +17,7 @@
 
 #include "core/base/url.h"
 #include "core/check/check.h"
+#include "core/check/check_people.h"
 #include "core/check/check_same.h"
 
 static const char word[] = "KEYCLOAK_CHECK";
@@ -107,6 +108,27 @@ static int threads(void)
     return children * (each > 0 ? each : 1);
 }
 
+static const apr_array_header_t *issuers_of(server_rec *server, apr_pool_t *pool)
+{
+    apr_array_header_t *issuers = apr_array_make(pool, 8, sizeof(const char *));
+
+    for (; server; server = server->next) {
+        if (akc_config_server(server)->rp)
+            APR_ARRAY_PUSH(issuers, const char *) = akc_config_server(server)->conf->issuer;
+    }
+    return issuers;
+}
+
+/* The people of the environment. */
+static void name_people(kc_check_t *check, const apr_array_header_t *issuers, apr_pool_t *pool)
+{
+    check->user = variable("KEYCLOAK_CHECK_USER", pool);
+    check->password = variable("KEYCLOAK_CHECK_PASSWORD", pool);
+    check->admin = variable("KEYCLOAK_CHECK_ADMIN", pool);
+    check->admin_password = variable("KEYCLOAK_CHECK_ADMIN_PASSWORD", pool);
+    kc_check_people_limit(check, variable("KEYCLOAK_CHECK_ISSUER", pool), issuers);
+}
+
 static void ask(server_rec *main, kc_check_report_t *report, apr_pool_t *pool)
 {
     apr_array_header_t *asked = apr_array_make(pool, 8, sizeof(kc_check_t));
@@ -125,10 +147,6 @@ static void ask(server_rec *main, kc_check_report_t *report, apr_pool_t *pool)
         check.fingerprints = variable("KEYCLOAK_CHECK_FINGERPRINT", pool);
         check.has_tls = has_tls(server);
         check.threads = threads();
-        check.user = variable("KEYCLOAK_CHECK_USER", pool);
-        check.password = variable("KEYCLOAK_CHECK_PASSWORD", pool);
-        check.admin = variable("KEYCLOAK_CHECK_ADMIN", pool);
-        check.admin_password = variable("KEYCLOAK_CHECK_ADMIN_PASSWORD", pool);
         client->public_url = public_url(config, server, pool);
         client->is_https = client->public_url && strncmp(client->public_url, "https:", 6) == 0;
         check.client = client->public_url ? client : NULL;
@@ -139,6 +157,7 @@ static void ask(server_rec *main, kc_check_report_t *report, apr_pool_t *pool)
             kc_check_report_ok(report, "server.same", "asked once: the settings are those of %s",
                                before);
         } else {
+            name_people(&check, issuers_of(main, pool), pool);
             kc_check_local(&check);
             kc_check_run(&check);
         }

@@ -237,6 +237,30 @@ for my $row (['a cookie of another domain', qr/KeycloakCookieDomain.*not a domai
     like $report->{said}, $wanted, 'and said' or diag $report->{said};
 }
 
+# ---- people of the environment
+
+subtest 'a password is sent to the issuer alone that it belongs to' => sub {
+    local @ENV{qw(KEYCLOAK_CHECK_USER KEYCLOAK_CHECK_PASSWORD KEYCLOAK_CHECK_ADMIN KEYCLOAK_CHECK_ADMIN_PASSWORD)} = qw(anna canary-anna root canary-root);
+    my $issuer = sub { return "$ENV{KC_PROVIDER}/realms/$_[0]" };
+    my @two = (@site, @key, 'KeycloakIssuer ' . $issuer->('check-here'), '<VirtualHost *:1>', 'ServerName there.test', 'KeycloakIssuer ' . $issuer->('check-there'), '</VirtualHost>');
+    my $told = sub { my ($name, $since) = @_; my @log = realm($name)->log('token'); return grep { JSON::PP::encode_json($_) =~ /canary-(?:anna|root)/ } @log[$since .. $#log] };
+    my $count = sub { return scalar(my @log = realm(shift)->log('token')) };
+    my %seen = map { $_ => $count->($_) } qw(check-here check-there);
+    my $report = asked(@two);
+    is scalar(grep { $_->{check} eq 'people.issuer' && $_->{outcome} eq 'unknown' && $_->{cure} =~ /KEYCLOAK_CHECK_ISSUER/ } @{ $report->{results} }), 2, 'with two issuers nobody is named' or diag $report->{printed};
+    is scalar($told->($_, $seen{$_})), 0, "nor to $_" for sort keys %seen;
+    local $ENV{KEYCLOAK_CHECK_ISSUER} = $issuer->('check-there');
+    $report = asked(@two);
+    is scalar(grep { $_->{check} eq 'people.issuer' } @{ $report->{results} }), 0, 'with one that is named nothing is missing';
+    is scalar($told->('check-here', $seen{'check-here'})), 0, 'the other one gets none';
+    cmp_ok scalar($told->('check-there', $seen{'check-there'})), '>', 0, 'the named one does';
+    unlike $report->{printed} . $report->{said}, qr/canary-/, 'no secret is shown';
+    delete $ENV{KEYCLOAK_CHECK_ISSUER};
+    $seen{'check-here'} = $count->('check-here');
+    asked(@site, @key, 'KeycloakIssuer ' . $issuer->('check-here'), '<VirtualHost *:1>', 'ServerName b.test', 'KeycloakClientID b', '</VirtualHost>');
+    cmp_ok scalar($told->('check-here', $seen{'check-here'})), '>', 0, 'the only issuer needs no name';
+};
+
 # ---- guards and public paths
 
 my @rest = (@key, 'KeycloakPublicURL http://localhost');

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check/check_admin.h"
+#include "check/check_people.h"
 #include "checking.h"
 #include "testlib.h"
 
@@ -122,6 +123,44 @@ START_TEST(a_site_without_an_address_is_not_asked_about)
 }
 END_TEST
 
+/* --- people of the environment --- */
+
+#define OTHER "https://other.example.com/realms/kubeflow"
+
+static const struct {
+    const char *named;
+    const char *second; /* issuer of another server; NULL: there is one server */
+    int may;
+    int is_told;
+} people[] = {{NULL, NULL, 1, 0},
+              {NULL, KC_FAKE_ISSUER, 1, 0},
+              {NULL, OTHER, 0, 1},
+              {KC_FAKE_ISSUER, OTHER, 1, 0},
+              {OTHER, OTHER, 0, 0},
+              {OTHER, NULL, 0, 0},
+              {KC_FAKE_ISSUER "/", NULL, 0, 0}};
+
+START_TEST(a_password_is_for_one_issuer)
+{
+    apr_array_header_t *issuers = apr_array_make(testlib_pool, 2, sizeof(const char *));
+
+    APR_ARRAY_PUSH(issuers, const char *) = KC_FAKE_ISSUER;
+    if (people[_i].second)
+        APR_ARRAY_PUSH(issuers, const char *) = people[_i].second;
+    checking.user = "anna";
+    checking.password = "c4nary";
+    kc_check_people_limit(&checking, people[_i].named, issuers);
+    ck_assert_int_eq(checking.user != NULL, people[_i].may);
+    ck_assert_int_eq(checking.password != NULL, people[_i].may);
+    ck_assert_int_eq(checking.admin != NULL, people[_i].may);
+    ck_assert_int_eq(checking.admin_password != NULL, people[_i].may);
+    ck_assert_int_eq(checking_report.results->nelts, people[_i].is_told);
+    if (people[_i].is_told)
+        checking_assert("people.issuer", KC_CHECK_UNKNOWN, "several issuers",
+                        "KEYCLOAK_CHECK_ISSUER");
+}
+END_TEST
+
 Suite *kc_test_check_admin(void)
 {
     Suite *suite = suite_create("check_admin");
@@ -134,6 +173,7 @@ Suite *kc_test_check_admin(void)
     tcase_add_loop_test(all, what_is_not_shown_is_unknown, 0, CHECKING_ROWS(answers));
     tcase_add_test(all, without_an_administrator_it_is_unknown);
     tcase_add_test(all, a_site_without_an_address_is_not_asked_about);
+    tcase_add_loop_test(all, a_password_is_for_one_issuer, 0, CHECKING_ROWS(people));
     suite_add_tcase(suite, all);
     return suite;
 }
