@@ -122,6 +122,7 @@ def test_metrics_have_a_port_of_their_own(judge):
     assert re.search(r'^mod_auth_keycloak_requests_total\{state="none",action="login"\} [1-9]', text, re.M), "requests are counted"
     for path in ("/", "/metrics"):
         assert ask(site.judge, path).status == 302, "the judge lets nobody in by it"
+    assert "KC0641" not in site.run.said(), "the port is the metrics' own"
 
 
 def test_metrics_can_be_off(oauth2):
