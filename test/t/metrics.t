@@ -151,6 +151,8 @@ subtest 'mod_status' => sub {
     like $auto, qr/^AuthKeycloakStoreServerUp\[\Q$mc\E\]: 1$/m, 'with the memcached server';
     like $auto, qr/^AuthKeycloak\w+(?:\[[^]]*\])?: \d+$/m, 'a name and a number';
     unlike $auto, qr/^AuthKeycloak(?!\w+(?:\[[^\]\n]*\])?: -?\d+$)/m, 'on each line';
+    like $auto, qr/^AuthKeycloakCallDurationSecondsCount: [1-9]\d*$/m, 'a histogram: how many calls';
+    unlike $auto, qr/^AuthKeycloak\w*Seconds: /m, 'which are no seconds';
     my $page = ask($port, 'GET', '/server-status')->body;
     like $page, qr{<h2>mod_auth_keycloak</h2>}, 'the page: a section';
     like $page, qr{<td>AuthKeycloakSessionsCreated</td><td></td><td>$created</td>}, 'with the same number';

@@ -14,7 +14,8 @@
 
 #include "core/metrics/metrics_text.h"
 
-/* The name of a row as mod_status writes its own: AuthKeycloakSignIns. */
+/* The name of a row as mod_status writes its own: AuthKeycloakSignIns. That of a histogram says
+ * that its value is a number of calls, not seconds. */
 static const char *name_of(const kc_metrics_row_t *row, apr_pool_t *pool)
 {
     char *name = apr_pstrcat(pool, "AuthKeycloak_", row->name, NULL), *to = name;
@@ -29,7 +30,7 @@ static const char *name_of(const kc_metrics_row_t *row, apr_pool_t *pool)
             *to++ = *from;
     }
     *to = '\0';
-    return name;
+    return row->type == KC_METRICS_HISTOGRAM ? apr_pstrcat(pool, name, "Count", NULL) : name;
 }
 
 /* All combinations of labels together; of a histogram how many observations. */
