@@ -264,6 +264,10 @@ subtest 'a warning where everybody can read it' => sub {
     my @open = ('<Location /metrics>', 'SetHandler keycloak-metrics', 'AuthType None', 'Require all granted', '</Location>');
     is warnings_of('metrics-open', @open), 1, 'beside the pages of a site';
     is warnings_of('metrics-ip', '<Location /metrics>', 'SetHandler keycloak-metrics', 'AuthType None', 'Require ip 127.0.0.1', '</Location>'), 0, 'not where an address is required';
+    my @site = ("<VirtualHost *:$own>", 'ServerName site.test', '</VirtualHost>');
+    my @metrics = ('ServerName metrics.test', '<Location />', 'Require all granted', 'SetHandler keycloak-metrics', '</Location>', '</VirtualHost>');
+    is warnings_of('metrics-name', "Listen 127.0.0.1:$own", @site, "<VirtualHost *:$own>", @metrics), 1, 'nor is a name of its own enough, at the address of others';
+    is warnings_of('metrics-address', "Listen 127.0.0.1:$own", @site, "<VirtualHost 127.0.0.1:$own>", @metrics), 0, 'but an address of its own is, which httpd chooses before any name';
     is warnings_of('metrics-host', "Listen 127.0.0.1:$own", "<VirtualHost *:$own>", '<Location />', 'Require all granted', 'SetHandler keycloak-metrics', '</Location>', '</VirtualHost>'), 0,
         'not where a virtual host has nothing else';
 };
