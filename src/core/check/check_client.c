@@ -93,8 +93,9 @@ static void tell_refusal(const kc_check_t *check, const kc_token_endpoint_answer
         return;
     }
     fault.cure = cure_of(check, answer);
-    kc_check_report_add(check->report, &fault, "Keycloak refuses the client %s: %s (%s)",
-                        check->rp->conf->client_id, answer->error, answer->description);
+    kc_check_report_add(check->report, &fault, "Keycloak refuses the client %s: %s%s%s%s",
+                        check->rp->conf->client_id, answer->error, *answer->description ? " (" : "",
+                        answer->description, *answer->description ? ")" : "");
 }
 
 /* Whether anybody who knows the id could take its place. */

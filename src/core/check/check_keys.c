@@ -113,7 +113,7 @@ void kc_check_keys_ask(const kc_check_t *check)
     if (*kc_jwks_left_out(keys, &is_odd) && is_odd)
         kc_check_report_add(check->report, &fault, "not used: %s", kc_jwks_left_out(keys, &is_odd));
     else
-        kc_check_report_ok(check->report, fault.name, "%d keys can verify signatures",
+        kc_check_report_ok(check->report, fault.name, "keys that can verify signatures: %d",
                            (int)kc_jwks_count(keys));
     tell_algorithms(check, &found);
 }

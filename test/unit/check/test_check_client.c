@@ -79,6 +79,7 @@ static const struct {
     {KC_AUTH_BASIC, "invalid_client", refused, "correct KeycloakClientID, or enable the client"},
     {KC_AUTH_BASIC, "invalid_client", "Parameter client_assertion_type is missing",
      "set KeycloakClientAuth to what"},
+    {KC_AUTH_BASIC, "invalid_client", "", "correct KeycloakClientID, or enable the client"},
     {KC_AUTH_BASIC, "access_denied", "Realm not enabled", "enable the realm"},
 };
 
@@ -89,6 +90,7 @@ START_TEST(each_refusal_has_its_cure)
     ck_assert_int_eq(kc_check_client_ask(&checking), 0);
     checking_assert("client.credentials", KC_CHECK_FAILED, refusals[_i].error, refusals[_i].cure);
     ck_assert_str_ne(checking_find("client.credentials")->tag, "");
+    ck_assert_ptr_null(strstr(checking_find("client.credentials")->sentence, "()"));
 }
 END_TEST
 

@@ -26,6 +26,7 @@ START_TEST(allowed_algorithms_are_named)
     ck_assert_str_eq(checking_find("keys.algorithms")->sentence, "the realm signs with RS256");
     ck_assert_int_eq(checking_find("keys.algorithms")->outcome, KC_CHECK_OK);
     ck_assert_int_eq(checking_find("keys.set")->outcome, KC_CHECK_OK);
+    ck_assert_str_eq(checking_find("keys.set")->sentence, "keys that can verify signatures: 1");
 }
 END_TEST
 
