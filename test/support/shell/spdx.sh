@@ -3,13 +3,13 @@
 # A shell function that brings spdx-tools onto this machine, which validates SBOMs, in a Python environment of its own.
 #
 # To be sourced by bash, from the project's root:
-#   spdx_fetch && "$SPDX_VALIDATOR" -i FILE
+#   spdx_fetch && "$SPDX_PYTHON" -m spdx_tools.spdx.clitools.pyspdxtools -i FILE
 
-# Sets and exports SPDX_VALIDATOR; makes the environment anew when the list of its packages has changed. Safe to call from
-# several processes at once.
+# Sets and exports SPDX_PYTHON, which works also when the folder is seen under another path. Makes the environment anew when
+# the list of its packages has changed. Safe to call from several processes at once.
 spdx_fetch() {
     local cache=$PWD/.cache/spdx-tools list=$PWD/test/packages/requirements.txt
-    export SPDX_VALIDATOR=$cache/bin/pyspdxtools
+    export SPDX_PYTHON=$cache/bin/python3
     mkdir -p "$PWD/.cache" || return 1
     (
         flock 9
