@@ -128,10 +128,11 @@ const char *kc_metrics_word(const kc_metrics_t *metrics, kc_metrics_label_t labe
 
 /* ---------------------------------------------------------------- the memory */
 
-/* Of names and numbers of cells: memory of another table would give counts to the wrong rows. */
+/* Of the layout's size, and of names and numbers of cells: memory of another table would give
+ * counts to the wrong rows, and memory of a smaller layout ends too early. */
 static uint64_t fingerprint(void)
 {
-    uint64_t sum = KC_METRICS_CELLS;
+    uint64_t sum = sizeof(memory_t) ^ KC_METRICS_CELLS * golden;
     size_t i;
 
     for (i = 0; i < KC_METRICS_ROWS; i++) {
